@@ -1,0 +1,3 @@
+"""FullRank: self-supervised representation learning that uses every dimension."""
+
+__version__ = "0.1.0"
