@@ -1,0 +1,53 @@
+"""Eigenvalues of the covariance, and the one family of ranks that is read off them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.stats.moments import Moments
+
+
+def spectrum(z: Tensor | Moments, *, centred: bool = True) -> Tensor:
+    """Eigenvalues, largest first, of the covariance (divisor n) of rows z (N, D), or of their moments.
+
+    With centred=False, of the uncentred second moment. Float64, never negative; min(N, D) values for rows (the
+    smaller of the N x N and the D x D side is decomposed), D for moments. No gradient: this is for metrics.
+
+    >>> spectrum(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]]))
+    tensor([2.0000, 0.5000], dtype=torch.float64)
+    """
+    if isinstance(z, Moments):
+        matrix = z.covariance if centred else z.second_moment
+    else:
+        rows = z.detach().double()
+        rows = rows - rows.mean(0) if centred else rows
+        matrix = (rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows) / max(len(rows), 1)
+    eigenvalues: Tensor = torch.linalg.eigvalsh(matrix)
+    return eigenvalues.flip(0).clamp_min(0.0)
+
+
+def hill(eigenvalues: Tensor, order: float) -> Tensor:
+    """Hill number D_q of a spectrum (K,), q >= 0: how many equal eigenvalues would be as diverse. In [1, K].
+
+    D_q = (sum p^q)^(1 / (1 - q)) with p = eigenvalues / sum. q = 0 is the rank, 1/2 gives W2 uniformity, 1 the
+    entropic effective rank, 2 the participation ratio, inf the sum over the largest. A zero spectrum answers 1:
+    one point. Blind to scale and to the mean, so to complete collapse: show a spread beside it.
+
+    >>> [round(float(hill(torch.tensor([2.0, 1.0, 1.0]), q)), 3) for q in (0, 0.5, 1, 2, math.inf)]
+    [3.0, 2.914, 2.828, 2.667, 2.0]
+    """
+    values = eigenvalues.double().clamp_min(0.0)
+    total = values.sum()
+    if total == 0:
+        return values.new_ones(())
+    p = values / total
+    if order == 0:  # numerical rank: what is above the rounding of the largest
+        return (p > p.max() * len(p) * torch.finfo(p.dtype).eps).sum().double()
+    if math.isinf(order):
+        return 1.0 / p.max()
+    if abs(order - 1.0) < 1e-6:  # the limit; its error here is below 1e-6 times the variance of log p
+        return torch.exp(-torch.xlogy(p, p).sum())
+    return torch.exp(torch.log((p**order).sum()) / (1.0 - order))

@@ -1,0 +1,48 @@
+"""Points on the unit sphere."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+_CHUNK = 1024  # rows a block: at most 1024 x N kernel values at a time
+
+
+def normalize(z: Tensor, dim: int = -1) -> Tensor:
+    """Scale to unit length along `dim`; zero vectors stay zero, with a finite gradient.
+
+    Divides by the largest entry first, so that norms from 1e-38 to 1e38 neither overflow nor vanish.
+
+    >>> normalize(torch.tensor([[3.0, 4.0], [0.0, 0.0], [3e30, 4e30]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000],
+            [0.6000, 0.8000]])
+    """
+    largest = z.detach().abs().amax(dim, keepdim=True)
+    scaled = z / torch.where(largest == 0, 1.0, largest)
+    norm = torch.linalg.vector_norm(scaled, dim=dim, keepdim=True)
+    return scaled / torch.where(norm == 0, 1.0, norm)
+
+
+def log_gaussian_potential(z: Tensor, t: float = 2.0) -> Tensor:
+    """log of the mean over pairs i < j of exp(-t |z_i - z_j|^2) for rows z (N, D): a scalar, differentiable.
+
+    Exact, in chunks of the upper triangle. Fewer than two rows answer 0, the value of one point.
+
+    >>> log_gaussian_potential(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+    tensor(-8.)
+    """
+    n = len(z)
+    if n < 2:
+        return z.sum() * 0.0
+    x = z - z.detach().mean(0)  # distances do not change, and their rounding becomes relative to the spread
+    squares = x.square().sum(1)
+    partial = []
+    for start in range(0, n - 1, _CHUNK):
+        rows = slice(start, min(start + _CHUNK, n))
+        distance = squares[rows, None] + squares[None, start:] - 2.0 * (x[rows] @ x[start:].T)
+        not_a_pair = torch.ones_like(distance, dtype=torch.bool).tril_()
+        partial.append(torch.logsumexp((-t * distance).masked_fill(not_a_pair, -math.inf).flatten(), 0))
+    return torch.logsumexp(torch.stack(partial), 0) - math.log(n * (n - 1) / 2)

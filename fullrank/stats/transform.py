@@ -1,0 +1,125 @@
+"""Spectral transformations: embeddings -> U g(L) U^T embeddings, by eigenvalues or by Newton's iteration.
+
+Weng et al., "Modulate Your Spectrum in Self-Supervised Learning" (ICLR 2024). All of them act on the smaller of the
+N x N and the D x D matrix: X g(X^T X) = g(X X^T) X, so no larger one is ever formed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Axis = Literal["batch", "channel"]
+Spectral = Callable[[Tensor], Tensor]
+
+_FLOOR = 1e-10  # eigenvalues are floored at this share of the largest, so that g may be a negative power
+
+
+class _MatrixFunction(torch.autograd.Function):
+    """g of a symmetric matrix; the gradient by divided differences (Daleckii & Krein) needs no distinct values."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, g: Spectral) -> Tensor:
+        eigenvalues, vectors = torch.linalg.eigh(a.detach())
+        with torch.enable_grad():
+            leaf = eigenvalues.clone().requires_grad_()
+            image = g(leaf)
+            slope = torch.autograd.grad(image.sum(), leaf, allow_unused=True)[0]
+        image = image.detach()
+        slope = torch.zeros_like(image) if slope is None else slope
+        gap = eigenvalues[:, None] - eigenvalues[None, :]
+        close = gap.abs() <= 1e-8 * eigenvalues.abs().max()
+        quotient = (image[:, None] - image[None, :]) / torch.where(close, 1.0, gap)
+        quotient = torch.where(close, (slope[:, None] + slope[None, :]) / 2, quotient)
+        ctx.save_for_backward(vectors, quotient)
+        value: Tensor = (vectors * image) @ vectors.T
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        vectors, quotient = ctx.saved_tensors
+        inner = vectors.T @ grad_outputs[0] @ vectors
+        return vectors @ (quotient * (inner + inner.T) / 2) @ vectors.T, None
+
+
+def matrix_function(a: Tensor, g: Spectral) -> Tensor:
+    """U g(L) U^T for a symmetric a (K, K) = U L U^T and an element-wise g, differentiable once.
+
+    The gradient is exact for equal eigenvalues too, where differentiating through the eigenvectors gives NaN.
+
+    >>> matrix_function(4.0 * torch.eye(2), torch.sqrt)
+    tensor([[2., 0.],
+            [0., 2.]])
+    """
+    value: Tensor = _MatrixFunction.apply(a, g)
+    return value
+
+
+def power(p: float) -> Spectral:
+    """g(l) = l^-p: p = 0 keeps the spectrum, 1/2 whitens it (ZCA), between them flattens it.
+
+    >>> power(0.5)(torch.tensor([4.0]))
+    tensor([0.5000])
+    """
+    return lambda eigenvalues: eigenvalues ** (-p)
+
+
+def centre(z: Tensor, axis: Axis) -> tuple[Tensor, int]:
+    """Centred z (N, D) and the divisor of its covariance: features over the batch, or samples over channels."""
+    if axis == "batch":
+        return z - z.mean(0, keepdim=True), max(z.shape[0] - 1, 1)
+    return z - z.mean(1, keepdim=True), max(z.shape[1] - 1, 1)
+
+
+def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
+    """Transform the spectrum of z (N, D): eigenvalues l of the covariance become l g(l)^2, eigenvectors stay.
+
+    axis="batch" centres each feature over the batch and acts on the D x D covariance (divisor N - 1);
+    axis="channel" centres each sample over its channels and acts on the N x N one (divisor D - 1). Computed in
+    float64; eigenvalues are floored at 1e-10 of the largest. (Weng et al. 2024, section on spectral transformation.)
+
+    >>> z = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    >>> spectral(z, power(0.5)).T.cov().allclose(torch.eye(2))
+    True
+    """
+    x, divisor = centre(z.double(), axis)
+    wide = x.shape[0] < x.shape[1]
+    covariance = (x @ x.T if wide else x.T @ x) / divisor
+
+    def floored(eigenvalues: Tensor) -> Tensor:
+        floor = max(float(eigenvalues.detach().max()) * _FLOOR, torch.finfo(eigenvalues.dtype).tiny)
+        return g(eigenvalues.clamp_min(floor))
+
+    phi = matrix_function(covariance, floored)
+    transformed = phi @ x if wide else x @ phi
+    return transformed.to(z.dtype)
+
+
+def newton(z: Tensor, iterations: int, *, axis: Axis) -> Tensor:
+    """Whiten z (N, D) approximately by T steps of Newton's iteration (IterNorm), on the smaller side.
+
+    With S the covariance over its trace, P_0 = I, P_k = (3 P - P^3 S) / 2, the result is z P_T / sqrt(trace).
+    Iterated with M = P S P, so M <- M (3 - M)^2 / 4: the published order P^3 S explodes once converged, this does
+    not. Centring and divisor as in `spectral`. Eigenvalues end in [0, 1]. A constant input gives zeros.
+
+    >>> newton(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), 4, axis="batch").T.cov()[0, 0]
+    tensor(1.0000)
+    """
+    x, divisor = centre(z, axis)
+    largest = x.detach().abs().amax()
+    x = x / torch.where(largest == 0, 1.0, largest)  # so that the squares below neither overflow nor vanish
+    norm = torch.linalg.vector_norm(x)
+    x = x / torch.where(norm == 0, 1.0, norm)
+    wide = x.shape[0] < x.shape[1]
+    m = x @ x.T if wide else x.T @ x  # S: P_0 S P_0 with trace 1
+    p = eye = torch.eye(len(m), dtype=m.dtype, device=m.device)
+    for _ in range(iterations):
+        step = 1.5 * eye - 0.5 * m
+        p = p @ step
+        m = step @ m @ step
+    whitened = p @ x if wide else x @ p
+    return whitened * math.sqrt(divisor)
