@@ -1,0 +1,33 @@
+"""Room 1: embeddings z (V, N, D) of V views of N samples -> named terms and their weighted sum; a paper a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fullrank.losses.alignment import alignment
+from fullrank.losses.barlow_twins import barlow_twins
+from fullrank.losses.infonce import infonce
+from fullrank.losses.intl import intl, intl_beta
+from fullrank.losses.nt_xent import nt_xent
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.uniformity import uniformity
+from fullrank.losses.vicreg import vicreg
+from fullrank.losses.w2 import w2
+
+LOSSES: tuple[Callable[..., Terms], ...] = (alignment, barlow_twins, infonce, intl, nt_xent, uniformity, vicreg, w2)
+
+__all__ = [
+    "LOSSES",
+    "Terms",
+    "alignment",
+    "barlow_twins",
+    "combine",
+    "embedding_loss",
+    "infonce",
+    "intl",
+    "intl_beta",
+    "nt_xent",
+    "uniformity",
+    "vicreg",
+    "w2",
+]

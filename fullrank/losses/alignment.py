@@ -1,0 +1,27 @@
+"""Alignment (Wang & Isola, 2020), arXiv:2005.10242. V views, N samples, D features."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+@embedding_loss(min_samples=1)
+def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
+    """Mean distance to the power alpha between the views of a sample, on l2-normalised z (V, N, D).
+
+    The authors' formula and alpha; their code leaves the normalisation to the caller. With V views the mean is
+    over all pairs of views. In [0, 2**alpha], lower is better.
+
+    Blind to: every collapse. One point is a perfect score; always add a term that spreads.
+
+    >>> alignment(torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]]))["loss"]  # a right angle
+    tensor(2.0000)
+    """
+    distances = [torch.linalg.vector_norm(a - b, dim=-1) for a, b in combinations(normalize(z), 2)]
+    return combine({"alignment": (1.0, torch.stack(distances).pow(alpha).mean())})

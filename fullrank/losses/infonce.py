@@ -1,0 +1,31 @@
+"""InfoNCE (van den Oord, Li & Vinyals, 2018), arXiv:1807.03748. V views, N samples, D features."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+@embedding_loss()
+def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
+    """Cross-entropy of finding sample i of one view among the N samples of another, on l2-normalised z (V, N, D).
+
+    The symmetric form of CLIP and MoCo v3: N - 1 negatives, all from the other view; the mean over every ordered
+    pair of views. The value of one point, of any norm and temperature, is ln N.
+
+    Blind to: the norm. Weak against dimensional collapse; its value depends on the temperature and on N.
+
+    >>> infonce(torch.ones(2, 8, 4))["loss"]  # one point: ln 8
+    tensor(2.0794)
+    """
+    losses = []
+    for a, b in combinations(normalize(z), 2):
+        logits = a @ b.T / temperature  # (N, N), the same numbers seen from a and from b
+        other = (logits.logsumexp(0) + logits.logsumexp(1)) / 2
+        losses.append((other - logits.diagonal()).mean())
+    return combine({"infonce": (1.0, torch.stack(losses).mean())})

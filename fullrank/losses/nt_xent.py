@@ -1,0 +1,35 @@
+"""NT-Xent (Chen, Kornblith, Norouzi & Hinton, SimCLR, 2020), arXiv:2002.05709. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+@embedding_loss()
+def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
+    """SimCLR's cross-entropy of a view against one other view of its sample, on l2-normalised z (V, N, D).
+
+    The authors' formula: for two views 2N - 2 negatives, from both views. With V views, every ordered pair of
+    views of a sample is one task, against the V (N - 1) views of all other samples; the remaining views of the
+    same sample take no part. One point has the value ln(1 + V (N - 1)), which is ln(2N - 1) for two views.
+
+    Blind to: the norm. Weak against dimensional collapse; its value depends on the temperature and on N.
+
+    >>> nt_xent(torch.ones(2, 8, 4))["loss"]  # one point: ln 15
+    tensor(2.7081)
+    """
+    views, samples, _ = z.shape
+    rows = normalize(z).flatten(0, 1)
+    logits = (rows @ rows.T / temperature).view(views, samples, views, samples)
+    same_sample = torch.eye(samples, dtype=torch.bool, device=z.device)[:, None, :]
+    negatives = logits.masked_fill(same_sample, -math.inf).flatten(2).logsumexp(2)  # (V, N)
+    positives = logits.diagonal(dim1=1, dim2=3)  # (V, V, N)
+    losses = torch.logaddexp(positives, negatives[:, None, :]) - positives
+    two_views = ~torch.eye(views, dtype=torch.bool, device=z.device)
+    return combine({"nt_xent": (1.0, losses[two_views].mean())})

@@ -1,0 +1,37 @@
+"""VICReg (Bardes, Ponce & LeCun, 2022), arXiv:2105.04906. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import squared_gram_norm
+
+
+@embedding_loss()
+def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Terms:
+    """VICReg of z (V, N, D), with the weights and halves of the authors' code, not of their eq. 6.
+
+    invariance: mean squared difference of two views, over elements and pairs of views. variance: mean over
+    features and views of max(0, 1 - sqrt(var + 1e-4)), divisor N - 1. covariance: sum over two views of the
+    squared off-diagonal covariances over D; with V views, twice their mean.
+
+    Blind to: nothing of complete, dimensional or norm collapse; but near dimensional collapse the missing
+    dimensions are pushed only through the variance of single features, so a lost rank may come back late.
+
+    >>> vicreg(torch.zeros(2, 8, 4))["loss"]  # one point costs 25 * (1 - sqrt(1e-4))
+    tensor(24.7500)
+    """
+    features = z.shape[2]
+    var = z.var(dim=1)  # (V, D)
+    hinge = torch.relu(1 - (var + 1e-4).sqrt()).mean()
+    gram = torch.stack([squared_gram_norm(view - view.mean(0)) for view in z]) / (z.shape[1] - 1) ** 2
+    off_diagonal = (gram - var.square().sum(1)) / features  # |C|^2 - |diag C|^2: no D x D matrix is needed
+    return combine(
+        {
+            "invariance": (invariance, 2 * z.var(dim=0).mean()),  # the mean over pairs of squared differences
+            "variance": (variance, hinge),
+            "covariance": (covariance, 2 * off_diagonal.mean()),
+        }
+    )

@@ -1,0 +1,31 @@
+"""W2 uniformity (Fang, Li, Sun & Wang, 2024), arXiv:2403.00642. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize, nuclear_norm
+
+
+@embedding_loss(min_views=1)
+def w2(z: Tensor) -> Terms:
+    """Quadratic Wasserstein distance from the l2-normalised z (V, N, D) to the uniform sphere, both as Gaussians.
+
+    The authors' code: all views form one batch of V N unit rows, covariance with divisor V N. For unit rows
+    their closed form is W2^2 = 2 - 2 |Z - mean|_* / sqrt(V N D), with |.|_* the nuclear norm. In [0, sqrt(2)],
+    lower is better; rows of zeros count as collapsed. N < D or few samples leave a floor above 0. The square
+    root is cut at one rounding of the number format, so its gradient is finite at a perfect score.
+
+    Blind to: the norm, and whether the views of a sample agree. At exactly one point the gradient is zero.
+
+    >>> w2(torch.ones(2, 8, 4))["loss"]  # one point
+    tensor(1.4142)
+    """
+    rows = normalize(z).flatten(0, 1)
+    spread = nuclear_norm(rows - rows.mean(0)) / math.sqrt(rows.numel())  # sum of sqrt(eigenvalue / D), at most 1
+    squared = (2 - 2 * spread).clamp_min(torch.finfo(z.dtype).eps)
+    return combine({"w2": (1.0, squared.sqrt())})
