@@ -1,0 +1,54 @@
+"""Joint embedding: every view through one encoder and one projector."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fullrank.losses import Terms
+from fullrank.nn import Encoder
+
+Outputs = dict[str, Tensor]
+"""Name -> (V, N, D): "representation" of the backbone, "embedding" of the projector, and what a method adds."""
+
+
+class Method(nn.Module):
+    """What is trained: a way from views to outputs, and the loss of the outputs of the whole batch."""
+
+    encoder: Encoder
+    projector: nn.Module
+
+    @abstractmethod
+    def forward(self, views: Sequence[Tensor]) -> Outputs:
+        """Outputs of V views, each a batch of images (N, C, H, W); sizes may differ between views."""
+
+    @abstractmethod
+    def loss(self, outputs: Outputs) -> Terms:
+        """Named terms and "loss" of the outputs, after they were gathered over processes."""
+
+
+class JointEmbedding(Method):
+    """Encoder, projector and an objective on the projector's embeddings (V, N, D).
+
+    Each view is a forward pass of its own, so that batch norm sees one view at a time, as in the code of VICReg,
+    Barlow Twins and INTL. An objective with state is an nn.Module, and so part of every checkpoint.
+    """
+
+    def __init__(self, encoder: Encoder, projector: nn.Module, objective: Callable[[Tensor], Terms]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.projector = projector
+        self.objective = objective
+
+    def forward(self, views: Sequence[Tensor]) -> Outputs:
+        """representation (V, N, width) and embedding (V, N, D)."""
+        representation = [self.encoder(view) for view in views]
+        embedding = [self.projector(h) for h in representation]
+        return {"representation": torch.stack(representation), "embedding": torch.stack(embedding)}
+
+    def loss(self, outputs: Outputs) -> Terms:
+        """The objective of the embedding."""
+        return self.objective(outputs["embedding"])

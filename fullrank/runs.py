@@ -1,0 +1,102 @@
+"""A run is a folder; everything in it is written beside and renamed into place, and never over another run."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fullrank.errors import UserError
+
+
+@contextmanager
+def full_disk_is_an_error(path: Path) -> Iterator[None]:
+    """Turn the system's errors about disk space, quota and rights into one sentence about `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"No space left on the disk while writing {path}: free some space or pass --out on another disk; "
+                "what was written before is intact."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise UserError(f"{path} cannot be written ({error.strerror}): pass --out with a folder of yours.") from error
+        raise
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then rename it into place: readers never see half a file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with full_disk_is_an_error(path):
+        try:
+            write(beside)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file atomically; NaN is refused, since no JSON reader accepts it."""
+    text = json.dumps(content, indent=2, allow_nan=False, default=str) + "\n"
+    replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run; a missing or broken one is a `UserError` that names it."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path.parent} is not a run folder ({path.name} is missing): pass one that train made.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}): restore it or train again.") from error
+    return content
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics.jsonl; a last line that a killed run left half-written is dropped."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Replace a metrics.jsonl by these rows."""
+    text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Append one row to a metrics.jsonl in a single write."""
+    with full_disk_is_an_error(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+def new_run(out: Path | None, name: str) -> Path:
+    """Make the folder of a new run: `out`, or the first free runs/NAME-1, runs/NAME-2, ...
+
+    An existing non-empty `out` is a `UserError`: a run is never written over another.
+    """
+    with full_disk_is_an_error(out or Path("runs")):
+        if out is not None:
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise UserError(f"{out} exists already: pass another --out, or go on with `fullrank train --resume {out}`.")
+            out.mkdir(parents=True, exist_ok=True)
+            return out
+        number = 1
+        while True:
+            path = Path("runs") / f"{name}-{number}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                number += 1
+                continue
+            return path

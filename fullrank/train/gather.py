@@ -1,0 +1,39 @@
+"""The batch of all processes, with gradient: any number of processes optimises the one global objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, dim: int) -> Tensor:
+        ctx.dim = dim
+        parts = [torch.empty_like(z, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, z.contiguous())
+        return torch.cat(parts, dim)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        gradient = grad_outputs[0].clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(gradient)  # every process holds the whole loss: the sum, then averaged over processes by DDP
+        return gradient.chunk(dist.get_world_size(), ctx.dim)[dist.get_rank()], None
+
+
+def gather(z: Tensor, dim: int = 0) -> Tensor:
+    """z of all processes, concatenated along `dim` in the order of their ranks; z itself without a process group.
+
+    The gradient is summed over processes, so that with the averaging of DDP it is that of one process with the
+    whole batch. All processes must pass the same shape.
+
+    >>> gather(torch.ones(2, 3), dim=1).shape
+    torch.Size([2, 3])
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return z
+    gathered: Tensor = _Gather.apply(z, dim)
+    return gathered

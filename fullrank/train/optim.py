@@ -1,0 +1,87 @@
+"""Optimisers and the learning-rate schedule of the papers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+_FINAL = 1e-3  # the cosine ends at this share of the peak (INTL's and W2's code)
+
+
+class LARS(Optimizer):
+    """SGD whose step on every weight matrix is scaled to a share of the weight's norm (You et al. 2017).
+
+    Parameters of one dimension (biases, norms) are stepped as by plain SGD, as in the papers of SimCLR, BYOL and
+    Barlow Twins. `trust` is their 0.001 (Fang et al. 2024 use 0.02).
+
+    >>> weight = nn.Parameter(torch.ones(2, 2))
+    >>> weight.grad = torch.full((2, 2), 100.0)
+    >>> LARS([weight], lr=1.0, momentum=0.0).step()
+    >>> weight[0, 0].item()  # 1 - 0.001 * |w| / |g| * g
+    0.9990000128746033
+    """
+
+    def __init__(
+        self, params: Any, *, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, trust: float = 1e-3
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step; parameters without gradient are left as they are."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+        return loss
+
+    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        change = parameter.grad + group["weight_decay"] * parameter  # type: ignore[operator]
+        if parameter.ndim > 1:
+            weight_norm, change_norm = parameter.norm(), change.norm()
+            scale = group["trust"] * weight_norm / torch.where(change_norm == 0, 1.0, change_norm)
+            change = change * torch.where((weight_norm > 0) & (change_norm > 0), scale, 1.0)
+        state = self.state[parameter]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].mul_(group["momentum"]).add_(change)
+        parameter.sub_(group["lr"] * state["momentum"])
+
+
+def optimizer(name: Literal["adamw", "sgd", "lars"], module: nn.Module, *, lr: float, weight_decay: float) -> Optimizer:
+    """The named optimiser over the trainable parameters of a module; those of one dimension are not decayed.
+
+    >>> [group["weight_decay"] for group in optimizer("sgd", nn.Linear(2, 2), lr=0.1, weight_decay=1e-4).param_groups]
+    [0.0001, 0.0]
+    """
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=lr)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=lr, momentum=0.9)
+    return LARS(groups, lr=lr)
+
+
+def warmup_cosine(step: int, *, total: int, warmup: int) -> float:
+    """Share of the peak learning rate at a step: linear from 1/warmup up to 1, then a cosine down to 0.001.
+
+    >>> [round(warmup_cosine(step, total=10, warmup=2), 3) for step in (0, 1, 2, 6, 9)]
+    [0.5, 1.0, 1.0, 0.5, 0.039]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = min((step - warmup) / max(total - warmup, 1), 1.0)
+    return _FINAL + (1 - _FINAL) * 0.5 * (1 + math.cos(math.pi * progress))

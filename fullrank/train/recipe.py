@@ -1,0 +1,91 @@
+"""What a run is: the recipe (what is trained, to what end) and the options (where it runs, how it is watched).
+
+Both are flat and frozen, their fields are the flags of `fullrank train`, and importing them loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fullrank.losses import Terms
+    from fullrank.methods import Method
+    from fullrank.nn import Encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The settings that decide what is learned; a recipe file adds those of its loss and overrides `objective`."""
+
+    data: str = "fashion-mnist"
+    """digits, fashion-mnist, cifar10, cifar100, stl10, a folder of images, or an .npz file with `images`."""
+    data_root: Path | None = None
+    """Folder that holds, or receives, the named data set."""
+    max_corrupt: float = 0.1
+    """Share of unreadable images in a folder above which training is refused."""
+    backbone: str = "tiny"
+    """tiny, or any timm or torchvision model name."""
+    image_size: int | None = None
+    """Side of the square views in pixels; by default that of the data, 224 for a folder."""
+    projector: tuple[int, ...] = (512, 256)
+    """Widths of the projector's layers, the last one is the embedding's."""
+    views: str = "auto"
+    """Augmentation: auto (by the data), simclr, byol, cifar, cifar-asymmetric, gray, digits."""
+    epochs: float = 10.0
+    """Passes over the data."""
+    steps: int | None = None
+    """Optimiser steps, instead of epochs."""
+    batch_size: int = 256
+    """Images per objective, over all processes together."""
+    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
+    """Biases and norms get no weight decay (and no layer-wise adaptation from LARS)."""
+    lr: float = 5e-3
+    """Peak learning rate, as it is used: never scaled by the batch size."""
+    weight_decay: float = 1e-4
+    """Weight decay per step, times the learning rate."""
+    warmup_epochs: float = 0.15
+    """Linear warm-up per step, in epochs; then a cosine down to a thousandth of the peak."""
+    seed: int = 0
+    """Decides weights, order and augmentation."""
+
+    def objective(self) -> Callable[[Tensor], Terms]:
+        """The loss of embeddings z (V, N, D), with this recipe's weights."""
+        raise NotImplementedError(f"{type(self).__name__} must say its objective")
+
+    def build(self, encoder: Encoder) -> Method:
+        """The trained module, from a fresh encoder: a projector and the objective on its output."""
+        from fullrank.methods import JointEmbedding
+        from fullrank.nn import mlp
+
+        return JointEmbedding(encoder, mlp(encoder.width, self.projector), self.objective())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The settings that decide where a run happens and how it is watched, not what is learned."""
+
+    out: Path | None = None
+    """Folder of the run; by default the first free runs/RECIPE-DATA-1, -2, ..."""
+    devices: int | None = None
+    """Processes, one per GPU, or on the CPU; by default all GPUs, else 1."""
+    nodes: int = 1
+    """Machines."""
+    strategy: str = "auto"
+    """Lightning's strategy: auto, ddp, fsdp, ..."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto is bf16-mixed on a GPU that has it, else 32-true. Losses are always computed in float32."""
+    accumulate: int = 1
+    """Batches per optimiser step; each batch is an objective of its own, so this is no larger batch."""
+    workers: int = 2
+    """Processes that decode the images of a folder, per device; data sets in memory need none."""
+    monitor_every: int = 100
+    """Steps between two readings of the collapse numbers."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; the last step and Ctrl-C save one too."""
+    logger: Literal["none", "tensorboard", "wandb"] = "none"
+    """Also log to TensorBoard (in the run folder) or Weights & Biases."""
