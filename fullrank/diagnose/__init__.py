@@ -1,0 +1,7 @@
+"""Room 2: what the numbers about an embedding mean."""
+
+from __future__ import annotations
+
+from fullrank.diagnose.verdict import Verdict, verdict
+
+__all__ = ["Verdict", "verdict"]

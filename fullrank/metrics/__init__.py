@@ -1,0 +1,42 @@
+"""Room 1: one number about an embedding, what it means and what it cannot see."""
+
+from __future__ import annotations
+
+from fullrank.metrics.catalogue import METRICS, PAIR_METRICS, Collapse, Metric, PairMetric
+from fullrank.metrics.dimensions import dead_dimensions, duplicate_dimensions
+from fullrank.metrics.rank import (
+    condition_number,
+    dims_for_variance,
+    effective_rank,
+    participation_ratio,
+    rankme,
+    stable_rank,
+    unbiased_participation_ratio,
+)
+from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
+from fullrank.metrics.summary import summarize
+from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
+
+__all__ = [
+    "METRICS",
+    "PAIR_METRICS",
+    "Collapse",
+    "Metric",
+    "PairMetric",
+    "alignment",
+    "condition_number",
+    "dead_dimensions",
+    "dimension_std",
+    "dims_for_variance",
+    "duplicate_dimensions",
+    "effective_rank",
+    "mean_cosine",
+    "participation_ratio",
+    "rankme",
+    "relative_spread",
+    "stable_rank",
+    "summarize",
+    "unbiased_participation_ratio",
+    "uniformity",
+    "w2_uniformity",
+]

@@ -1,0 +1,100 @@
+"""From what people pass in to what the metrics compute on: checked, in float64, free of rounding noise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from fullrank.errors import UserError
+from fullrank.stats import Moments, normalize, spectrum
+
+ROUNDING = 1e-14  # a spread below this share of the mean is float64 arithmetic, not data
+
+
+def embeddings(z: Tensor) -> Tensor:
+    """z (N, D) checked, detached, in float64, divided by its largest magnitude: every metric is scale-free.
+
+    >>> embeddings(torch.tensor([[1e30, -2e30]]))
+    tensor([[ 0.5000, -1.0000]], dtype=torch.float64)
+    """
+    if z.ndim != 2 or 0 in z.shape:
+        raise UserError(f"Embeddings have the shape {tuple(z.shape)}: pass (samples, dimensions), both at least 1.")
+    x = z.detach()
+    x = (x.cpu() if x.device.type == "mps" else x).double()  # mps has no float64
+    largest = x.abs().amax()
+    _require_finite(largest)
+    return x / largest if largest > 0 else x
+
+
+def unit_rows(z: Tensor) -> Tensor:
+    """Rows of z (N, D) scaled to length 1, in float64; zero rows stay zero.
+
+    >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]], dtype=torch.float64)
+    """
+    return normalize(embeddings(z))
+
+
+def centred(x: Tensor) -> Tensor:
+    """x (N, D) minus its mean; a dimension that is constant up to rounding becomes exactly zero.
+
+    >>> centred(torch.tensor([[0.1, 1.0], [0.1, 3.0]], dtype=torch.float64))
+    tensor([[ 0., -1.],
+            [ 0.,  1.]], dtype=torch.float64)
+    """
+    mean = x.mean(0)
+    difference = x - mean
+    return torch.where(difference.abs().amax(0) > ROUNDING * mean.abs(), difference, 0.0)
+
+
+def mean_and_variance(z: Tensor | Moments) -> tuple[Tensor, Tensor]:
+    """Mean (D,) and variance (D,), divisor N, up to a common scale; zero variance where it is only rounding.
+
+    >>> mean_and_variance(torch.tensor([[0.0, 1.0], [1.0, 1.0]]))[1]
+    tensor([0.2500, 0.0000], dtype=torch.float64)
+    """
+    if isinstance(z, Moments):
+        z = without_rounding(z)
+        return z.mean, z.covariance.diagonal()
+    x = embeddings(z)
+    return x.mean(0), centred(x).square().mean(0)
+
+
+def without_rounding(z: Moments) -> Moments:
+    """Checked moments, with zero scatter in the dimensions that are constant up to rounding."""
+    if z.n < 1 or len(z.mean) < 1:
+        raise UserError(f"The moments are of {z.n} rows in {len(z.mean)} dimensions: pass at least one of each.")
+    _require_finite(z.mean)
+    _require_finite(z.scatter)
+    moves = z.covariance.diagonal().sqrt() > ROUNDING * z.mean.abs()
+    return replace(z, scatter=torch.where(moves[:, None] & moves, z.scatter, 0.0))
+
+
+def eigenvalues(x: Tensor | Moments, *, centre: bool = True) -> Tensor:
+    """Eigenvalues (min(N, D),), largest first, of the covariance or the uncentred second moment, divisor N.
+
+    x is what `embeddings` or `unit_rows` returns, or moments. Values below rounding are exactly zero, because a
+    square root would turn 1e-16 of arithmetic into 1e-8 of rank.
+
+    >>> eigenvalues(embeddings(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])))
+    tensor([1., 0.], dtype=torch.float64)
+    """
+    if isinstance(x, Moments):
+        dims = len(x.mean)
+        values = spectrum(without_rounding(x), centred=centre)[: x.n]
+        return _above_rounding(values, max(x.n, dims))
+    values = spectrum(centred(x) if centre else x, centred=False)
+    return _above_rounding(values, max(x.shape))
+
+
+def _above_rounding(values: Tensor, size: int) -> Tensor:
+    return torch.where(values > values[0] * size * torch.finfo(values.dtype).eps, values, 0.0)
+
+
+def _require_finite(x: Tensor) -> None:
+    if not torch.isfinite(x).all():
+        kind = "NaN" if x.isnan().any() else "infinity"
+        raise UserError(f"The embeddings contain {kind}: look for the layer or the file that produced it.")

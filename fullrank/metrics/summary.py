@@ -1,0 +1,48 @@
+"""All numbers of one monitor row."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from fullrank.metrics._embeddings import eigenvalues, embeddings
+from fullrank.metrics.dimensions import dead_dimensions
+from fullrank.metrics.rank import components, unbiased_from, uncentred_rankme
+from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
+from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
+from fullrank.stats import hill
+
+
+def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None) -> dict[str, float]:
+    """The numbers that describe embeddings z (N, D), each decomposition done once; JSON-ready, never NaN.
+
+    "participation_ratio" is the unbiased one and "rankme" the paper's; "std" is `dimension_std`, "w2"
+    `w2_uniformity`, "dead" `dead_dimensions`, "dims90" `dims_for_variance` at 0.90. With an `alignment_pair` of two
+    views (M, D) there is "alignment" too. Read spread and rank together: neither sees what the other sees.
+
+    >>> import torch
+    >>> row = summarize(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
+    >>> row["relative_spread"], round(row["effective_rank"], 6), row["n"], row["dims"]
+    (1.0, 2.0, 4, 2)
+    """
+    x = embeddings(z)
+    spectrum, raw = eigenvalues(x), eigenvalues(x, centre=False)
+    row: dict[str, float] = {
+        "relative_spread": relative_spread(x),
+        "mean_cosine": mean_cosine(x),
+        "std": dimension_std(x),
+        "effective_rank": float(hill(spectrum, 1)),
+        "rankme": uncentred_rankme(raw),
+        "participation_ratio": unbiased_from(x, spectrum),
+        "stable_rank": float(hill(raw, math.inf)),
+        "w2": w2_uniformity(x),
+        "uniformity": uniformity(x),
+        "dims90": components(spectrum, 0.90),
+        "dead": dead_dimensions(x),
+        "n": x.shape[0],
+        "dims": x.shape[1],
+    }
+    if alignment_pair is not None:
+        row["alignment"] = alignment(*alignment_pair)
+    return row
