@@ -65,5 +65,5 @@ def _check(z: Tensor, name: str, min_views: int, min_samples: int) -> None:
     if shape[0] < min_views or shape[1] < min_samples or shape[2] < 1:
         raise UserError(
             f"{name} got z of shape {shape}, (views, samples, features): "
-            f"pass at least {min_views} view(s) of at least {min_samples} sample(s)."
+            f"pass at least {min_views} view(s) of at least {min_samples} sample(s) with features."
         )

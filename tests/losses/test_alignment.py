@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from fullrank.losses import alignment
+from tests.losses.contract import aligned, check_reference, noise, value
+
+
+def reference(z: Tensor, alpha: float) -> Tensor:
+    """Wang & Isola: the mean over positive pairs of |u - v|^alpha, spelled out."""
+    unit = z / z.norm(dim=2, keepdim=True)
+    views, samples, _ = z.shape
+    pairs = [(a, b) for a in range(views) for b in range(views) if a != b]
+    return torch.stack([(unit[a, i] - unit[b, i]).norm() ** alpha for a, b in pairs for i in range(samples)]).mean()
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("shape", [(2, 5, 3), (3, 4, 6)])
+def test_equals_the_plain_formula(alpha: float, shape: tuple[int, ...]) -> None:
+    check_reference(partial(alignment, alpha=alpha), partial(reference, alpha=alpha), noise(*shape))
+
+
+def test_is_two_minus_two_cosines() -> None:
+    z = noise(2, 7, 4)
+    cosine = torch.nn.functional.cosine_similarity(z[0], z[1]).mean()
+    assert value(alignment, z) == pytest.approx(2 - 2 * float(cosine), abs=1e-12)
+
+
+def test_opposite_views_are_the_worst() -> None:
+    z = noise(1, 7, 4)
+    assert value(alignment, torch.cat([z, -z])) == pytest.approx(4.0)
+    assert value(alignment, aligned(z[0])) == 0.0
+
+
+def test_one_sample_is_enough() -> None:
+    assert value(alignment, torch.eye(2)[:, None, :]) == pytest.approx(2.0)

@@ -1,0 +1,228 @@
+"""Every public loss under every law; what a loss does not promise is declared here, with the reason, and shown."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+import fullrank.losses
+from fullrank.errors import UserError
+from fullrank.losses import LOSSES, intl, intl_beta
+from tests.losses import contract
+from tests.losses.contract import Loss, aligned, noise, value
+
+NAMED: dict[str, Loss] = {loss.__name__: loss for loss in LOSSES} | {"intl_batch": partial(intl, axis="batch")}
+
+# The laws a loss does not hold, and why. A loss that is not named holds all of them.
+NO_SPREAD = {
+    "alignment": "one point is its optimum: it is the other half of a loss",
+}
+NEUTRAL_AT_ONE_POINT = NO_SPREAD | {
+    "intl_batch": "blind to offset and scale, so the gradient can change shape but not size",
+}
+NO_REVIVAL = NO_SPREAD | {
+    "vicreg": "missing directions feel only the variance of single features, which mixes them with live ones",
+    "barlow_twins": "missing directions feel only the correlation of single features",
+}
+NO_PAIRS = {
+    "uniformity": "each view alone",
+    "w2": "all views are one batch",
+}
+KEEPS_THE_BASIS = {
+    "vicreg": "variance and covariance of single features",
+    "barlow_twins": "correlation of single features",
+    "intl": "centres every sample over its features",
+    "intl_batch": "the trace loss looks at single features",
+}
+NOT_BY_PAIRS = {
+    "nt_xent": "every view of the other samples is a negative",
+    "w2": "all views are one batch",
+    "intl": "pairs with the anchor, view 0, only",
+    "intl_batch": "pairs with the anchor, view 0, only",
+}
+ANCHORED = {
+    "intl": "view 0 is the anchor",
+    "intl_batch": "view 0 is the anchor",
+}
+GROWS_WITH_NORM = {"vicreg": "covariances are squared, so norms beyond 1e9 do not fit float32"}
+
+# "loss" is the weighted sum of the terms; the weights, as documented, of those that do not count once.
+WEIGHTS = {
+    "vicreg": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0},
+    "barlow_twins": {"on_diagonal": 1.0, "off_diagonal": 0.0051},
+    "intl": {"trace": intl_beta(12)},
+    "intl_batch": {"trace": intl_beta(6)},
+}
+
+N, D = 8, 4
+PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_losses 3.2
+    "alignment": 0.0,
+    "uniformity": 0.0,
+    "w2": math.sqrt(2),
+    "infonce": math.log(N),
+    "nt_xent": math.log(2 * N - 1),
+    "vicreg": 24.75,
+    "barlow_twins": float(D),
+    "intl": 2 * 0.01 * N * (1 - 1 / N) ** 2,  # one direction among the samples keeps variance 1
+    "intl_batch": 2 + 2 * 0.01 * D,
+}
+
+every_loss = pytest.mark.parametrize("name", NAMED)
+every_shape = pytest.mark.parametrize(("n", "d"), [(64, 16), (16, 32)])
+
+
+def holds(law: Callable[..., None], name: str, exceptions: dict[str, str], *args: object) -> None:
+    """The law holds for the loss, or the loss is declared as an exception and really is one."""
+    if name in exceptions:
+        with pytest.raises(AssertionError):
+            law(NAMED[name], *args)
+    else:
+        law(NAMED[name], *args)
+
+
+def test_every_loss_file_is_under_contract() -> None:
+    files = {module.name for module in pkgutil.iter_modules(fullrank.losses.__path__)} - {"terms"}
+    assert files == {loss.__name__ for loss in LOSSES}
+    assert files <= set(fullrank.losses.__all__)
+    for name in files:
+        header = importlib.import_module(f"fullrank.losses.{name}").__doc__ or ""
+        assert "arXiv:" in header.splitlines()[0]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_docstring_says_what_it_cannot_see_and_shows_a_value(loss: Loss) -> None:
+    assert "lind to" in (loss.__doc__ or "")
+    assert ">>>" in (loss.__doc__ or "")
+
+
+@every_loss
+def test_every_exception_names_a_loss(name: str) -> None:
+    declared = (NEUTRAL_AT_ONE_POINT, NO_REVIVAL, NO_PAIRS, KEEPS_THE_BASIS, NOT_BY_PAIRS, ANCHORED, PLATEAU)
+    assert all(set(names) <= set(NAMED) for names in declared)
+    assert name in PLATEAU
+
+
+@every_loss
+@every_shape
+@pytest.mark.parametrize("collapse", contract.COLLAPSES)
+def test_spread_beats_collapse(name: str, n: int, d: int, collapse: Callable[[Tensor], Tensor]) -> None:
+    holds(contract.check_ordering, name, NO_SPREAD, n, d, collapse)
+
+
+@every_loss
+def test_shrinking_costs_or_is_not_seen(name: str) -> None:
+    contract.check_norm_collapse(NAMED[name])
+
+
+@every_loss
+@every_shape
+def test_a_step_from_almost_one_point_spreads(name: str, n: int, d: int) -> None:
+    holds(contract.check_step_from_one_point, name, NEUTRAL_AT_ONE_POINT, n, d)
+
+
+@every_loss
+@every_shape
+def test_a_step_from_almost_rank_4_raises_the_effective_rank(name: str, n: int, d: int) -> None:
+    holds(contract.check_step_raises_rank, name, NO_SPREAD, n, d)
+
+
+@every_loss
+def test_missing_dimensions_are_revived(name: str) -> None:
+    holds(contract.check_revival, name, NO_REVIVAL)
+
+
+@every_loss
+def test_mixed_up_pairs_cost(name: str) -> None:
+    holds(contract.check_pairing, name, NO_PAIRS)
+
+
+@every_loss
+def test_one_point_has_the_documented_value(name: str) -> None:
+    point = aligned(torch.arange(1.0, D + 1, dtype=torch.float64).expand(N, D))
+    assert value(NAMED[name], point) == pytest.approx(PLATEAU[name], abs=1e-7)
+
+
+@every_loss
+def test_the_log_is_the_objective(name: str) -> None:
+    contract.check_log_is_objective(NAMED[name], WEIGHTS.get(name, {}))
+
+
+@every_loss
+@pytest.mark.parametrize(("views", "n", "d"), [(2, 6, 3), (2, 4, 6), (3, 3, 2)])
+def test_gradient(name: str, views: int, n: int, d: int) -> None:
+    contract.check_gradient(NAMED[name], views, n, d)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_and_autocast_equal_float32(name: str, dtype: torch.dtype) -> None:
+    contract.check_half_precision(NAMED[name], dtype)
+
+
+@every_loss
+def test_double_precision_stays(name: str) -> None:
+    contract.check_double_precision(NAMED[name])
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("fill", [0.0, 1.0, 0.1, 1000.3])
+@pytest.mark.parametrize(("n", "d"), [(2, 5), (8, 4), (4, 8)])
+def test_constants_are_finite(name: str, n: int, d: int, fill: float, dtype: torch.dtype) -> None:
+    contract.check_finite(NAMED[name], torch.full((2, n, d), fill, dtype=dtype))
+
+
+@every_loss
+@pytest.mark.parametrize(("n", "d"), [(2, 2), (2, 5), (8, 4), (4, 8)])
+@pytest.mark.parametrize("scale", [1e-30, 1e-15, 1.0, 1e4, 1e15])
+def test_extreme_norms_are_finite(name: str, n: int, d: int, scale: float) -> None:
+    big = name in GROWS_WITH_NORM and scale > 1e9
+    contract.check_finite(NAMED[name], (scale * noise(3, n, d)).to(torch.float64 if big else torch.float32))
+
+
+@every_loss
+def test_dead_features_and_duplicate_samples_are_finite(name: str) -> None:
+    z = noise(2, 8, 6).float()
+    z[:, :, 2] = 0.0
+    z[:, 3] = z[:, 4]
+    z[:, 5] = 0.0
+    contract.check_finite(NAMED[name], z)
+
+
+@every_loss
+def test_nan_is_not_hidden(name: str) -> None:
+    contract.check_nan_is_not_hidden(NAMED[name])
+
+
+@every_loss
+def test_the_order_of_samples_is_free(name: str) -> None:
+    contract.check_permutation(NAMED[name])
+
+
+@every_loss
+def test_the_order_of_views_is_free(name: str) -> None:
+    holds(contract.check_view_order, name, ANCHORED)
+
+
+@every_loss
+def test_rotations_are_free(name: str) -> None:
+    holds(contract.check_rotation, name, KEEPS_THE_BASIS)
+
+
+@every_loss
+def test_many_views_are_the_mean_over_pairs(name: str) -> None:
+    holds(contract.check_views_by_pairs, name, NOT_BY_PAIRS)
+
+
+@every_loss
+@pytest.mark.parametrize("z", [torch.zeros(4, 3), torch.zeros(2, 4, 3, dtype=torch.long), torch.zeros(2, 0, 3)])
+def test_wrong_input_is_explained(name: str, z: Tensor) -> None:
+    with pytest.raises(UserError, match="pass"):
+        NAMED[name](z)
