@@ -1,0 +1,86 @@
+"""One world: two processes with half the batch each have the loss and the gradient of one with the whole batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor
+
+from fullrank.train.gather import gather
+from tests.losses.contract import Loss, noise
+from tests.test_contract_losses import NAMED
+
+WORLD = 2
+BATCH = 16
+INPUTS = noise(3, BATCH, 5)  # (V, N, features of the input), the whole batch
+Step = tuple[Tensor, Tensor]  # the loss and the gradient of the weight (5, 6)
+
+
+def step(loss: Loss, inputs: Tensor, *, with_gather: bool) -> Step:
+    """One training step of a linear encoder, averaged over the processes there are, as DDP does."""
+    weight = noise(5, 6, seed=1).requires_grad_()
+    z = inputs @ weight
+    total = loss(gather(z, dim=1) if with_gather else z)["loss"]
+    total.backward()
+    gradient, total = torch.zeros(0) if weight.grad is None else weight.grad, total.detach()
+    if dist.is_initialized():
+        for average in (gradient, total):
+            dist.all_reduce(average)
+            average /= WORLD
+    return total, gradient
+
+
+def process(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+    inputs = INPUTS.chunk(WORLD, dim=1)[rank]
+    for kind, with_gather in (("gathered", True), ("local", False)):
+        steps = {name: step(loss, inputs, with_gather=with_gather) for name, loss in NAMED.items()}
+        torch.save(steps, f"{folder}/{kind}-{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    mp.spawn(process, args=(str(folder),), nprocs=WORLD)
+    return folder
+
+
+def read(world: Path, kind: str, rank: int) -> dict[str, Step]:
+    steps: dict[str, Step] = torch.load(world / f"{kind}-{rank}.pt", weights_only=True)
+    return steps
+
+
+@pytest.mark.parametrize("rank", range(WORLD))
+@pytest.mark.parametrize("name", NAMED)
+def test_two_processes_equal_one(world: Path, name: str, rank: int) -> None:
+    loss, gradient = step(NAMED[name], INPUTS, with_gather=True)
+    their_loss, their_gradient = read(world, "gathered", rank)[name]
+    assert gradient.norm() > 1e-6
+    torch.testing.assert_close(their_loss, loss, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(their_gradient, gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_without_gather_every_loss_between_samples_is_another(world: Path) -> None:
+    local = read(world, "local", 0)
+    same = set()
+    for name, loss in NAMED.items():
+        gradient = step(loss, INPUTS, with_gather=True)[1]
+        if torch.allclose(local[name][1], gradient, rtol=1e-3, atol=1e-6):
+            same.add(name)
+    assert same == {"alignment"}  # the only one that looks at each sample alone
+
+
+def test_intl_check_11_and_14_beta_and_gradient_are_those_of_the_global_batch(world: Path) -> None:
+    """Beta by the rule grows with the batch that was whitened: gathered, it is that of all processes."""
+    loss, gradient = step(NAMED["intl"], INPUTS, with_gather=False)
+    for rank in range(WORLD):
+        their_loss, their_gradient = read(world, "gathered", rank)["intl"]
+        torch.testing.assert_close(their_loss, loss, rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(their_gradient, gradient, rtol=1e-10, atol=1e-12)
+    assert abs(float(read(world, "local", 0)["intl"][0] - loss)) > 1e-3
