@@ -1,0 +1,89 @@
+"""Room 4: one file a method. A file here is a command: `fullrank train NAME`; so is a file of your own."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from fullrank.errors import UserError
+from fullrank.train import Recipe
+
+__all__ = ["Recipe", "documentation", "from_settings", "load", "names"]
+
+
+def names() -> list[str]:
+    """The names of the recipes that come with FullRank.
+
+    >>> "intl" in names()
+    True
+    """
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def documentation(name: str) -> str:
+    """The header of a recipe's file: what it is, its command, its cost and its measured result.
+
+    >>> documentation("vicreg").splitlines()[0]
+    'VICReg: keep the variance of every dimension, remove the covariance between them.'
+    """
+    source = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)) or ""
+
+
+def load(name: str) -> type[Recipe]:
+    """The recipe class of a name, or of a Python file (which is run); UserError with a suggestion otherwise.
+
+    >>> load("intll")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no recipe intll: did you mean intl? (`fullrank recipes` lists them all.)
+    """
+    if name.endswith(".py"):
+        return _only_recipe(_run_file(Path(name)), name)
+    if name not in names():
+        close = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else "pass one of " + ", ".join(names()) + "."
+        raise UserError(f"There is no recipe {name}: {hint} (`fullrank recipes` lists them all.)")
+    return _only_recipe(importlib.import_module(f"fullrank.recipes.{name}"), name)
+
+
+def from_settings(recipe: type[Any], settings: dict[str, Any]) -> Any:
+    """A recipe or options object from the JSON in a run's config.json."""
+    hints = get_type_hints(recipe)
+    unknown = sorted(set(settings) - set(hints))
+    if unknown:
+        raise UserError(f"config.json has settings that this version does not know ({', '.join(unknown)}): train again.")
+    return recipe(**{name: _value(hints[name], value) for name, value in settings.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return Path(value) if isinstance(value, str) and "Path" in str(hint) else value
+
+
+def _run_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UserError(f"There is no file {path}: pass the path of a recipe, or a name from `fullrank recipes`.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _only_recipe(module: ModuleType, name: str) -> type[Recipe]:
+    own = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Recipe) and value.__module__ == module.__name__
+    ]
+    if len(own) != 1:
+        raise UserError(f"{name} defines {len(own)} recipes: a recipe file holds exactly one subclass of Recipe.")
+    return own[0]

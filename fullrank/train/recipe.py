@@ -87,5 +87,7 @@ class RunOptions:
     """Steps between two readings of the collapse numbers."""
     checkpoint_every: int = 500
     """Steps between two checkpoints; the last step and Ctrl-C save one too."""
+    probe: int | None = None
+    """Training images that the collapse numbers are read from; by default 2,000, of a folder 500."""
     logger: Literal["none", "tensorboard", "wandb"] = "none"
     """Also log to TensorBoard (in the run folder) or Weights & Biases."""

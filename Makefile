@@ -1,0 +1,27 @@
+# `make demo` shows what FullRank is for, `make test` proves it. Both make the environment if need be.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test environment clean
+
+demo: environment
+	$(BIN)/fullrank demo
+
+test: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+environment: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "FullRank needs Python 3.11 or newer: call make with PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --retries 5 --timeout 60 --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV)

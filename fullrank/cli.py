@@ -1,0 +1,224 @@
+"""The command line. A verb imports its room only when it is called, so that --help is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fullrank.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_HELP = """\
+FullRank: self-supervised representation learning that uses every dimension.
+
+usage: fullrank VERB [...]
+
+  fullrank demo                        see a collapse, and the same training without it (3 minutes)
+  fullrank train RECIPE [--flags]      train an encoder on unlabelled images; RECIPE is a name or a .py file
+  fullrank train --resume RUN          go on with a run that was stopped or killed
+  fullrank evaluate RUN                score a run's frozen encoder: kNN and linear probe
+  fullrank report RUN [RUN ...]        one HTML page about a run, or comparing several
+  fullrank recipes [RECIPE]            list the recipes, or show one
+
+`fullrank VERB --help` tells more; --version prints the version, --debug shows the traceback of an error.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is 0, 2 after bad input, or 130 after an interruption.
+
+    >>> main(["recipes", "--help"])
+    usage: fullrank recipes [RECIPE]
+    <BLANKLINE>
+    List the recipes, or show the header of one.
+    0
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return _run(arguments)
+    except UserError as error:
+        if debug:
+            raise
+        print(f"fullrank: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("fullrank: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(_HELP, end="")
+        return 0
+    if arguments[0] == "--version":
+        import fullrank
+
+        print(f"fullrank {fullrank.__version__}")
+        return 0
+    verbs = {"demo": _demo, "train": _train, "evaluate": _evaluate, "report": _report, "recipes": _recipes}
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in verbs:
+        import difflib
+
+        close = difflib.get_close_matches(verb, verbs, n=1)
+        raise UserError(
+            f"There is no verb {verb}: " + (f"did you mean {close[0]}?" if close else "see `fullrank --help`.")
+        )
+    return verbs[verb](rest)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=False)
+
+
+def _parse(kind: Any, arguments: list[str], verb: str) -> Any:
+    import tyro
+
+    return tyro.cli(kind, args=arguments, prog=f"fullrank {verb}", config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _wants_help(arguments: list[str]) -> bool:
+    return any(argument in ("--help", "-h") for argument in arguments)
+
+
+def _train(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h"):
+        from fullrank import recipes
+
+        print(f"usage: fullrank train RECIPE [--flags]\n       fullrank train --resume RUN\n\n"
+              f"RECIPE is one of {', '.join(recipes.names())}, or a Python file.\n"
+              "`fullrank train RECIPE --help` lists its flags with their defaults.")  # fmt: skip
+        return 0
+    if arguments[0] == "--resume":
+        return _resume(arguments[1:])
+    from dataclasses import make_dataclass
+
+    from fullrank import recipes
+    from fullrank.train import RunOptions
+
+    name, recipe_class = arguments[0], recipes.load(arguments[0])
+    both = make_dataclass("Train", [("recipe", recipe_class), ("run", RunOptions)])
+    both.__doc__ = sys.modules[recipe_class.__module__].__doc__ if recipe_class.__module__ in sys.modules else None
+    parsed = _parse(both, arguments[1:], f"train {name}")
+
+    from fullrank.train.fit import start
+
+    console = _console()
+    run, finished = start(name, parsed.recipe, parsed.run, console)
+    return _after_training(run, finished, console)
+
+
+def _resume(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        raise UserError("--resume takes one run folder and no other flag: its settings are in its config.json.")
+    from fullrank import recipes
+    from fullrank.runs import read_json
+    from fullrank.train import RunOptions
+
+    run = Path(arguments[0])
+    config = read_json(run / "config.json")
+    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
+    options = recipes.from_settings(RunOptions, config["run"])
+
+    from fullrank.train.fit import resume
+
+    console = _console()
+    return _after_training(run, resume(run, recipe, options, console), console)
+
+
+def _after_training(run: Path, finished: bool, console: Console) -> int:
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+    if rank_zero_only.rank != 0:
+        return 0
+    if not finished:
+        console.print(f"Stopped; nothing is lost. Go on with: fullrank train --resume {run}", soft_wrap=True)
+        return 130
+    from fullrank.report import write_report
+    from fullrank.runs import read_json
+
+    sentence = read_json(run / "result.json")["verdict"]["sentence"]
+    page = write_report([run], run / "report.html")
+    console.print(sentence, highlight=False, soft_wrap=True)
+    console.print(f"Report: {page}\nScore it with: fullrank evaluate {run}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _evaluate(arguments: list[str]) -> int:
+    from fullrank.evaluate.options import Evaluate
+
+    options = _parse(Evaluate, arguments, "evaluate")
+
+    from fullrank.evaluate.run import evaluate_run
+    from fullrank.report import write_report
+
+    console = _console()
+    result = evaluate_run(options, console)
+    if not options.validation:
+        page = write_report([options.run], options.run / "report.html")
+        console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+    return 0 if result else 1
+
+
+def _report(arguments: list[str]) -> int:
+    from dataclasses import make_dataclass
+
+    import tyro
+
+    options = make_dataclass(
+        "Report",
+        [("runs", tyro.conf.Positional[tuple[Path, ...]]), ("out", Path | None, None)],
+    )
+    options.__doc__ = "Write one HTML page about a run, or comparing several; by default into the first run's folder."
+    parsed = _parse(options, arguments, "report")
+    if not parsed.runs:
+        raise UserError("report needs a run: pass the folder of one or more runs.")
+
+    from fullrank.report import write_report
+
+    _console().print(f"Report: {write_report(parsed.runs, parsed.out or parsed.runs[0] / 'report.html')}")
+    return 0
+
+
+def _recipes(arguments: list[str]) -> int:
+    from fullrank import recipes
+
+    if _wants_help(arguments):
+        print("usage: fullrank recipes [RECIPE]\n\nList the recipes, or show the header of one.")
+        return 0
+    if arguments:
+        recipes.load(arguments[0])
+        print(recipes.documentation(arguments[0]))
+        return 0
+    width = max(map(len, recipes.names()))
+    for name in recipes.names():
+        print(f"{name:<{width}}  {recipes.documentation(name).splitlines()[0]}")
+    return 0
+
+
+def _demo(arguments: list[str]) -> int:
+    from fullrank.demo import Demo
+
+    options = _parse(Demo, arguments, "demo")
+
+    from fullrank.demo import demo
+
+    return demo(options, _console())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

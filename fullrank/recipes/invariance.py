@@ -1,0 +1,31 @@
+"""The control that collapses: views of one image attract each other, and nothing keeps images apart.
+
+    fullrank train invariance --data fashion-mnist
+
+There is no paper to this: it is what every method of joint embedding must avoid, and what FullRank's numbers must
+show. Its optimum is one point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fullrank.train import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fullrank.losses import Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invariance(Recipe):
+    """Alignment alone."""
+
+    def objective(self) -> Callable[[Tensor], Terms]:
+        """The mean squared distance between the normalised views."""
+        from fullrank.losses import alignment
+
+        return alignment

@@ -1,0 +1,35 @@
+"""SimCLR: every view finds its other view among all images of the batch.
+
+    fullrank train simclr --data fashion-mnist
+
+Chen et al., ICML 2020. The objective is the authors' (2N - 2 negatives); temperature, network and optimiser are
+ours, chosen for two CPU cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fullrank.train import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fullrank.losses import Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimCLR(Recipe):
+    """Normalised temperature-scaled cross-entropy."""
+
+    temperature: float = 0.2
+    """Divides the cosines before the softmax."""
+
+    def objective(self) -> Callable[[Tensor], Terms]:
+        """NT-Xent of the embeddings."""
+        from fullrank.losses import nt_xent
+
+        return partial(nt_xent, temperature=self.temperature)

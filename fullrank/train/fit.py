@@ -1,0 +1,290 @@
+"""From a recipe and its options to a run folder with a trained encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+
+import fullrank
+from fullrank.data import (
+    Batch,
+    Dataset,
+    ImageTensor,
+    Views,
+    default_preset,
+    load_dataset,
+    preset,
+    train_batches,
+)
+from fullrank.errors import UserError
+from fullrank.methods import Method
+from fullrank.nn import encoder
+from fullrank.runs import new_run, write_json
+from fullrank.train.checkpoint import Checkpoint, last_checkpoint
+from fullrank.train.finish import environment, finish, write_result
+from fullrank.train.module import Plan, Training
+from fullrank.train.monitor import probe_size, take_probe
+from fullrank.train.progress import Progress
+from fullrank.train.recipe import Recipe, RunOptions
+from fullrank.train.record import Record
+
+_RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a recipe means for its data."""
+
+    recipe: Recipe
+    options: RunOptions
+    dataset: Dataset
+    method: Method
+    views: Views
+    plan: Plan
+    image_size: int
+
+
+def start(name: str, recipe: Recipe, options: RunOptions, console: Console) -> tuple[Path, bool]:
+    """Train a recipe in a new run folder; the folder, and False if it was asked to stop before the end.
+
+    Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file.
+    """
+    job = prepare(recipe, options, console)
+    run = _make_run(name, job)
+    try:
+        return run, fit(run, job, console)
+    finally:
+        os.environ.pop(_RUN, None)
+
+
+def resume(run: Path, recipe: Recipe, options: RunOptions, console: Console) -> bool:
+    """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end."""
+    if (run / "result.json").exists() and (run / "encoder.safetensors").exists():
+        raise UserError(f"{run} is finished: train with another --out for a new run.")
+    if not last_checkpoint(run).exists():
+        raise UserError(f"{run} has no checkpoint yet: start it again with another --out.")
+    return fit(run, prepare(recipe, options, console), console)
+
+
+def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
+    """Load the data and build views, method and plan; the random state of the caller is untouched."""
+    _check(recipe, options)
+    dataset = load_dataset(
+        recipe.data, root=recipe.data_root, max_corrupt=recipe.max_corrupt, say=lambda text: console.print(text)
+    )
+    _say_skipped(dataset, console)
+    plan = _plan(recipe, options, len(dataset.train))
+    images = dataset.train
+    size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
+    views = Views(
+        preset(_views_name(recipe, dataset, size), size=size, channels=images.channels),
+        mean=dataset.mean,
+        std=dataset.std,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        method = recipe.build(encoder(recipe.backbone, image_size=size, channels=images.channels))
+    method.to(memory_format=torch.channels_last)
+    return Job(recipe, options, dataset, method, views, plan, size)
+
+
+def _views_name(recipe: Recipe, dataset: Dataset, size: int) -> str:
+    if recipe.views != "auto":
+        return recipe.views
+    if dataset.name == "digits":  # a mirrored digit is no digit
+        return "digits"
+    return default_preset(size=size, channels=dataset.train.channels)
+
+
+def fit(run: Path, job: Job, console: Console) -> bool:
+    """Train from the run's checkpoint, or from the start, to the end of the plan."""
+    options, plan = job.options, job.plan
+    count = probe_size(job.dataset.train, options.probe)
+    probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed)
+    progress = Progress(run.name, plan.steps, console)
+    record = Record(run, probe, every=options.monitor_every, show=progress.show)
+    checkpoint = Checkpoint(run, every=options.checkpoint_every)
+    training = Training(job.method, job.views, plan)
+    begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
+    with _quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
+        trainer = _trainer(run, options, plan, [record, checkpoint])
+        trainer.fit(training, _Steps(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
+    finished = bool(trainer.global_step >= plan.steps)
+    if finished and trainer.is_global_zero and record.last is not None:
+        finish(run, job.method, job.views, probe, record.last, job.dataset.train.classes)
+        write_result(run, record.last, seconds=record.seconds, steps=plan.steps, seed=plan.seed)
+    return finished
+
+
+class _Steps:
+    """An iterable without length, made anew whenever it is begun: Lightning must not count it."""
+
+    def __init__(self, make: Callable[[], Iterable[Batch]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.make())
+
+
+def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:
+    return train_batches(
+        job.dataset.train,
+        batch_size=job.plan.batch_size,
+        seed=job.plan.seed,
+        start=trainer.global_step * job.plan.accumulate,
+        stop=job.plan.steps * job.plan.accumulate,
+        rank=trainer.global_rank,
+        world=trainer.world_size,
+        workers=job.options.workers,
+        crop=job.views.crop,
+        device=training.device,
+    )
+
+
+def _trainer(run: Path, options: RunOptions, plan: Plan, callbacks: list[pl.Callback]) -> pl.Trainer:
+    cuda = torch.cuda.is_available()
+    devices = options.devices or (torch.cuda.device_count() if cuda else 1)
+    bf16 = cuda and torch.cuda.is_bf16_supported()
+    return pl.Trainer(
+        accelerator="cuda" if cuda else "cpu",
+        devices=devices,
+        num_nodes=options.nodes,
+        strategy=options.strategy,
+        precision=("bf16-mixed" if bf16 else "32-true") if options.precision == "auto" else options.precision,
+        accumulate_grad_batches=options.accumulate,
+        max_steps=plan.steps,
+        max_epochs=-1,
+        logger=_loggers(run, options),
+        callbacks=callbacks,
+        sync_batchnorm=cuda and devices * options.nodes > 1,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=run,
+    )
+
+
+def _loggers(run: Path, options: RunOptions) -> list[Logger]:
+    try:
+        if options.logger == "tensorboard":
+            return [TensorBoardLogger(run, name="", version="tensorboard")]
+        if options.logger == "wandb":
+            return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
+    except ModuleNotFoundError as error:
+        raise UserError(f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'.") from error
+    return []
+
+
+def _plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
+    if recipe.batch_size > images:
+        raise UserError(
+            f"--batch-size {recipe.batch_size} is larger than the {images} images of {recipe.data}: "
+            f"pass --batch-size {images} or less."
+        )
+    per_epoch = images // recipe.batch_size
+    steps = recipe.steps or max(1, round(recipe.epochs * per_epoch / options.accumulate))
+    return Plan(
+        steps=steps,
+        warmup=min(round(recipe.warmup_epochs * per_epoch / options.accumulate), steps // 2),
+        steps_per_epoch=per_epoch,
+        batch_size=recipe.batch_size,
+        accumulate=options.accumulate,
+        optimizer=recipe.optimizer,
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        seed=recipe.seed,
+    )
+
+
+def _check(recipe: Recipe, options: RunOptions) -> None:
+    if options.out is not None and options.out.exists() and rank_zero_only.rank == 0:
+        new_run(options.out, "")  # refuses a folder that is in use
+    at_least: list[tuple[str, float | None, float]] = [
+        ("--batch-size", recipe.batch_size, 2),
+        ("--steps", recipe.steps, 1),
+        ("--image-size", recipe.image_size, 1),
+        ("--seed", recipe.seed, 0),
+        ("--devices", options.devices, 1),
+        ("--nodes", options.nodes, 1),
+        ("--accumulate", options.accumulate, 1),
+        ("--workers", options.workers, 0),
+        ("--monitor-every", options.monitor_every, 1),
+        ("--checkpoint-every", options.checkpoint_every, 1),
+        ("--probe", options.probe, 8),
+        ("--warmup-epochs", recipe.warmup_epochs, 0),
+        ("--weight-decay", recipe.weight_decay, 0),
+    ]
+    for flag, value, least in at_least:
+        if value is not None and not value >= least:
+            raise UserError(f"{flag} {value} is too small: pass {least} or more.")
+    for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs)):
+        if not 0 < value < float("inf"):
+            raise UserError(f"{flag} {value} is no use: pass a positive number.")
+    if not recipe.projector or min(recipe.projector) < 1:
+        raise UserError(f"--projector {recipe.projector} has no width: pass at least one positive width.")
+
+
+def _say_skipped(dataset: Dataset, console: Console) -> None:
+    skipped = dataset.train.skipped + (dataset.test.skipped if dataset.test is not None else ())
+    if skipped:
+        console.print(f"Skipped {len(skipped)} unreadable images:", highlight=False)
+    for path, reason in skipped[:10]:
+        console.print(f"  {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
+    if len(skipped) > 10:
+        console.print(f"  and {len(skipped) - 10} more", highlight=False)
+
+
+def _make_run(name: str, job: Job) -> Path:
+    """The folder with its config.json and env.json, made by the first process and known to the others."""
+    out = job.options.out
+    if rank_zero_only.rank != 0:
+        if out is None and _RUN not in os.environ:
+            raise UserError("Several processes need one folder: pass --out.")
+        return Path(os.environ.get(_RUN) or str(out))
+    run = new_run(out, f"{Path(name).stem}-{Path(job.recipe.data).stem}")
+    os.environ[_RUN] = str(run.resolve())
+    try:
+        config: dict[str, Any] = {
+            "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
+            "fullrank": fullrank.__version__,
+            "settings": dataclasses.asdict(job.recipe),
+            "run": dataclasses.asdict(job.options),
+        }
+        write_json(run / "config.json", config)
+        write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+        (run / "checkpoints").mkdir()
+    except BaseException:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
+    return run
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's remarks: FullRank says what matters itself."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
