@@ -48,7 +48,7 @@ def cone(grade: int) -> Tensor:
 
 def dimensional(grade: int) -> Tensor:
     """Rank 64, 32, 16, 8, in directions that are no axes, over a faint noise."""
-    rank = D // 2**grade
+    rank = D >> grade
     return noise()[:, :rank] @ rotation()[:rank] * math.sqrt(D / rank) + 0.01 * noise(seed=3)
 
 
@@ -56,18 +56,17 @@ def cluster(grade: int) -> Tensor:
     """No clusters, then 32, 16, 8 of equal size at the corners of a centred simplex."""
     if grade == 0:
         return noise()
-    k = D // 2**grade
+    k = D >> grade
     corners = (torch.eye(k, D, dtype=torch.float64) - torch.eye(k, D).mean(0)) @ rotation()
-    centres: Tensor = normalize(corners)[torch.arange(N) % k] * math.sqrt(D)
-    return centres + 0.05 * noise()
+    return normalize(corners)[torch.arange(N) % k] * math.sqrt(D) + 0.05 * noise()
 
 
 def dead(grade: int) -> Tensor:
-    return noise() * (torch.arange(D) < D // 2**grade)
+    return noise() * (torch.arange(D) < D >> grade)
 
 
 def duplicate(grade: int) -> Tensor:
-    return noise()[:, : D // 2**grade].repeat(1, 2**grade)
+    return noise()[:, : D >> grade].repeat(1, 1 << grade)
 
 
 FAMILIES: dict[Collapse, Callable[[int], Tensor]] = {

@@ -20,6 +20,7 @@ SPREAD_FAILS, SPREAD_WARNS = 0.01, 0.1  # relative spread; a healthy embedding i
 COSINE_FAILS, COSINE_WARNS = 0.99, 0.9  # mean cosine of the self-supervised embedding
 SHARE_FAILS, SHARE_WARNS = 0.10, 0.25  # rank over min(n - 1, D)
 DECAY_FAILS, DECAY_WARNS = 1.8, 1.4  # exponent a of eigenvalues j^-a; healthy ones are near 1
+HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
 FEWEST_FOR_RANK = 32  # rows from which the unbiased participation ratio is usable
 
 _NEEDED = ("relative_spread", "mean_cosine", "effective_rank", "rankme", "participation_ratio", "n", "dims")
@@ -92,7 +93,7 @@ def _dimensional(numbers: Mapping[str, float]) -> Verdict | None:
     directions = max(min(n - 1, dims), 1)
     if n < FEWEST_FOR_RANK:
         return None
-    # Both must be low: a cone lowers RankMe alone, which is uncentred, a single large dimension the entropy alone.
+    # Both must be low, as a cone lowers RankMe alone, which is uncentred.
     share = max(numbers["effective_rank"], numbers["rankme"]) / directions
     eigenvalues = decay(numbers["participation_ratio"], 2, dims)
     singular_values = 2 * decay(numbers["rankme"], 1, directions)  # sigma = sqrt(lambda) decays half as fast
@@ -100,7 +101,7 @@ def _dimensional(numbers: Mapping[str, float]) -> Verdict | None:
         f"an effective rank of {numbers['effective_rank']:.1f}, RankMe {numbers['rankme']:.1f} and a participation "
         f"ratio of {numbers['participation_ratio']:.1f}, of {directions:.0f} possible"
     )
-    if share < SHARE_FAILS or (eigenvalues > DECAY_FAILS and singular_values > DECAY_WARNS):
+    if share < SHARE_FAILS or (eigenvalues > DECAY_FAILS and eigenvalues - singular_values < HEAD_HEAVY):
         return Verdict("dimensional", True, f"Collapsed to few dimensions: {measured}.")
     if share < SHARE_WARNS or eigenvalues > DECAY_WARNS:
         return Verdict("dimensional", False, f"Few dimensions carry most of the variance: {measured}.")

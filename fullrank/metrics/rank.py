@@ -38,10 +38,11 @@ def rankme(z: Tensor | Moments, *, convention: Convention = "paper") -> float:
     - "centred" (MONAI, req-metrics; Roy & Vetterli's effective rank, 2007): centred, nothing added.
     - "eigenvalues" (reptrix, ssrlib): centred covariance eigenvalues, which is `effective_rank`.
 
-    (vecscope's "effective rank" is `participation_ratio`.) In [1, min(N, D)] up to the constant added; high is
-    healthy, ideal D; total collapse and one row give 1 (1.003 at D = 2048), zeros exactly 1. Grows with N:
-    compare at equal N (the paper: 25,600). Noise raises it. Blind to: no kind of collapse, but slow to see a
-    cone (162 of 256 at cosine 0.9); the centred conventions are blind to complete collapse and the cone.
+    (vecscope's "effective rank" is the `participation_ratio` of rows scaled to length 1.) In [1, min(N, D)] up to
+    the constant added; high is healthy, ideal D; total collapse and one row give 1 (1.003 at D = 2048), zeros
+    exactly 1. Grows with N: compare at equal N (the paper: 25,600). Noise raises it. Blind to: no kind of collapse,
+    but slow to see a cone (162 of 256 at cosine 0.9); the centred conventions are blind to complete collapse and
+    the cone.
 
     >>> import torch
     >>> round(rankme(torch.eye(4)), 3), round(rankme(torch.eye(4), convention="centred"), 3)
