@@ -1,0 +1,31 @@
+"""Data: sources (name or path to images), batches by step, and augmented views of them."""
+
+from __future__ import annotations
+
+from fullrank.data.augment import Augmentation, Parameters, draw
+from fullrank.data.batches import Batch, plain_batches, train_batches
+from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labelled, select, split
+from fullrank.data.presets import default_preset, preset
+from fullrank.data.sources import NAMES, load_dataset
+from fullrank.data.views import Views
+
+__all__ = [
+    "NAMES",
+    "Augmentation",
+    "Batch",
+    "Dataset",
+    "ImageFolder",
+    "ImageSet",
+    "ImageTensor",
+    "Parameters",
+    "Views",
+    "default_preset",
+    "draw",
+    "labelled",
+    "load_dataset",
+    "plain_batches",
+    "preset",
+    "select",
+    "split",
+    "train_batches",
+]

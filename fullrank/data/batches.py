@@ -1,0 +1,211 @@
+"""Batches by step: which images step k sees is a function of the seed and k alone, so resuming is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.utils.data
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from fullrank.data.images import ImageFolder, ImageSet
+from fullrank.errors import UserError
+
+Crop = Callable[[Image.Image, torch.Generator], list[Tensor]]
+Key = tuple[int, int, int]  # step, position in the global batch, index of the image
+
+
+class Batch(NamedTuple):
+    """One rank's part of one step: uint8 (n, C, H, W), or one (n, C, S, S) a crop where the images are files."""
+
+    step: int
+    images: Tensor | list[Tensor]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which images make up each step: N of them shuffled every epoch, the last incomplete batch dropped."""
+
+    total: int
+    batch_size: int
+    seed: int
+    steps: range
+    rank: int
+    world: int
+
+    def rows(self) -> Iterator[tuple[int, int, Tensor]]:
+        """Each step, the global position of this rank's first image, and the indices of its images."""
+        share, per_epoch = self.batch_size // self.world, self.total // self.batch_size
+        epoch, order = -1, torch.empty(0)
+        for step in self.steps:
+            if step // per_epoch != epoch:
+                epoch = step // per_epoch
+                random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch])))
+                order = torch.from_numpy(random.permutation(self.total))
+            first = step % per_epoch * self.batch_size + self.rank * share
+            yield step, self.rank * share, order[first : first + share]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for step, position, indices in self.rows():
+            yield [(step, position + i, index) for i, index in enumerate(indices.tolist())]
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """An iterable of Batch that knows its length; every iteration starts anew."""
+
+    steps: range
+    images: Callable[[], Iterable[Tensor | list[Tensor]]]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for step, images in zip(self.steps, self.images(), strict=True):
+            yield Batch(step, images)
+
+
+def train_batches(
+    images: ImageSet,
+    *,
+    batch_size: int,
+    seed: int,
+    start: int,
+    stop: int,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 0,
+    crop: Crop,
+    device: torch.device | str,
+) -> _Batches:
+    """Shuffled training batches of steps start..stop-1; `batch_size` is that of all `world` ranks together.
+
+    Rank r gets the r-th contiguous part of each global batch. Images in memory move to `device` once and come
+    as they are. Picture files are decoded and given to `crop` in `workers` processes, with a generator that
+    depends on the seed, the step and the position only; `crop` returns V uint8 tensors (C, S, S) an image.
+    UserError if the batch is smaller than 2, larger than the set, no multiple of `world`, or a file vanishes.
+
+    >>> from fullrank.data.images import ImageTensor
+    >>> numbered = ImageTensor(torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1), None, ())
+    >>> batches = train_batches(
+    ...     numbered, batch_size=2, seed=0, start=0, stop=2, crop=lambda image, generator: [], device="cpu"
+    ... )
+    >>> sorted(int(image) for batch in batches for image in batch.images)  # two steps are one epoch
+    [0, 1, 2, 3]
+    """
+    if batch_size < 2:
+        raise UserError(f"A batch of {batch_size} cannot be spread out: pass --batch-size 2 or more.")
+    if batch_size > len(images):
+        raise UserError(
+            f"A batch of {batch_size} is more than the {len(images)} training images: "
+            f"pass --batch-size {len(images)} or less."
+        )
+    if batch_size % world:
+        raise UserError(
+            f"A batch of {batch_size} cannot be shared by {world} processes: "
+            f"pass --batch-size {max(batch_size // world, 1) * world}."
+        )
+    plan = _Plan(len(images), batch_size, seed, range(start, stop), rank, world)
+    if isinstance(images, ImageFolder):
+        views = _loader(images, plan, workers, crop, seed, pin=torch.device(device).type == "cuda")
+        return _Batches(plan.steps, lambda: ([view.to(device, non_blocking=True) for view in v] for v in _sound(views)))
+    resident = images.images.to(device)
+    return _Batches(plan.steps, lambda: (resident[rows.to(device)] for _, _, rows in plan.rows()))
+
+
+def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers: int = 0) -> Iterator[Tensor]:
+    """Every image once, in order, as uint8 (n, C, size, size), without augmentation.
+
+    Images in memory are only resized (antialiased) where their size differs: the shorter side to `size`, then
+    the centre. Of picture files the shorter side becomes round(8/7 size), then the centre is cut out.
+
+    >>> from fullrank.data.images import ImageTensor
+    >>> small = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), None, ())
+    >>> [batch.shape[0] for batch in plain_batches(small, size=16, batch_size=4)]
+    [4, 1]
+    """
+    if isinstance(images, ImageFolder):
+        chunks = [
+            [(0, i, i) for i in range(first, min(first + batch_size, len(images)))]
+            for first in range(0, len(images), batch_size)
+        ]
+        for views in _sound(_loader(images, chunks, workers, partial(_centre, size=size), seed=0, pin=False)):
+            yield views[0]
+    else:
+        for part in images.images.split(batch_size):
+            yield _resize(part, size)
+
+
+@dataclass(frozen=True)
+class _Views(torch.utils.data.Dataset[list[Tensor] | UserError]):
+    """The crops of one picture, by key; an error is handed on as a value, so that its text stays one sentence."""
+
+    images: ImageFolder
+    crop: Crop
+    seed: int
+
+    def __getitem__(self, key: Key) -> list[Tensor] | UserError:
+        step, position, index = key
+        state = np.random.SeedSequence([self.seed, step, position]).generate_state(1, np.uint64)
+        try:
+            return self.crop(self.images.open(index), torch.Generator().manual_seed(int(state[0])))
+        except UserError as error:
+            return error
+
+
+def _loader(
+    images: ImageFolder, keys: Iterable[list[Key]], workers: int, crop: Crop, seed: int, pin: bool
+) -> Iterable[list[Tensor] | UserError]:
+    return torch.utils.data.DataLoader(
+        _Views(images, crop, seed),
+        batch_sampler=keys,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin,
+        generator=torch.Generator(),  # else the loader draws from the global one, and a resumed run differs
+    )
+
+
+def _collate(items: list[list[Tensor] | UserError]) -> list[Tensor] | UserError:
+    views = []
+    for item in items:
+        if isinstance(item, UserError):
+            return item
+        views.append(item)
+    return [torch.stack(view) for view in zip(*views, strict=True)]
+
+
+def _sound(batches: Iterable[list[Tensor] | UserError]) -> Iterator[list[Tensor]]:
+    for batch in batches:
+        if isinstance(batch, UserError):
+            raise batch
+        yield batch
+
+
+def _centre(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:
+    """Shorter side to round(8/7 size), then the centre; only what is inside is resized (think of 1 x 9999)."""
+    side = min(image.size) * size / round(size * 8 / 7)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    square = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    return [torch.from_numpy(np.array(square)).view(size, size, -1).permute(2, 0, 1).contiguous()]
+
+
+def _resize(images: Tensor, size: int) -> Tensor:
+    """Shorter side of (n, C, H, W) to `size`, antialiased, then the centre."""
+    height, width = images.shape[2:]
+    if min(height, width) != size:
+        scale = size / min(height, width)
+        shape = [max(size, round(height * scale)), max(size, round(width * scale))]
+        wide = functional.interpolate(images.float(), shape, mode="bilinear", antialias=True)
+        images = wide.round().clamp(0, 255).to(torch.uint8)
+    top, left = (images.shape[2] - size) // 2, (images.shape[3] - size) // 2
+    return images[:, :, top : top + size, left : left + size]

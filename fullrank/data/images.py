@@ -1,0 +1,212 @@
+"""What a data source gives: pictures in memory or in files, with labels where they are known."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from fullrank.errors import UserError
+
+# These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
+_NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTensor:
+    """Images of one size that live in memory: uint8 (N, C, H, W), labels int64 (N,) with -1 for unknown.
+
+    >>> ImageTensor(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), None, ()).channels
+    3
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    classes: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def channels(self) -> int:
+        """How many channels every image has: 1 (gray) or 3 (colour)."""
+        return self.images.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """Picture files that are decoded when they are needed; `skipped` lists (path, reason) of the unreadable.
+
+    >>> len(ImageFolder((Path("a.png"), Path("b.png")), None, (), channels=3))
+    2
+    """
+
+    files: tuple[Path, ...]
+    labels: Tensor | None
+    classes: tuple[str, ...]
+    channels: int
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def open(self, index: int) -> Image.Image:
+        """Decode picture `index` to mode "L" (1 channel) or "RGB" (3); UserError if it cannot be read any more."""
+        path = self.files[index]
+        try:
+            with strict_decoding():
+                picture = read_picture(path)
+        except Exception as error:  # decoders raise anything
+            raise UserError(
+                f"{path} could be read at the start and cannot be read now ({reason(error)}): "
+                "put the file back, or start again to leave it out."
+            ) from error
+        return picture.convert("L" if self.channels == 1 else "RGB")
+
+
+ImageSet = ImageTensor | ImageFolder
+Images = TypeVar("Images", bound=ImageSet)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A named source: images to train on, a test set where the source has one, mean and std in [0, 1]."""
+
+    name: str
+    train: ImageSet
+    test: ImageSet | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def select(images: Images, indices: Tensor) -> Images:
+    """Return the images (and labels) at `indices` (K,), an int64 tensor, in that order.
+
+    >>> numbered = ImageTensor(torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1), None, ())
+    >>> select(numbered, torch.tensor([2, 0])).images.flatten()
+    tensor([2, 0], dtype=torch.uint8)
+    """
+    labels = None if images.labels is None else images.labels[indices]
+    if isinstance(images, ImageTensor):
+        return replace(images, images=images.images[indices], labels=labels)
+    return replace(images, files=tuple(images.files[i] for i in indices.tolist()), labels=labels)
+
+
+def labelled(images: Images) -> Images:
+    """Return the images whose label is known (is not -1); UserError if the set has no labels at all.
+
+    >>> some = ImageTensor(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, -1, 1]), ("a", "b"))
+    >>> labelled(some).labels
+    tensor([0, 1])
+    """
+    if images.labels is None:
+        raise UserError("These images have no labels: pass a folder with one subfolder per class.")
+    return select(images, torch.nonzero(images.labels >= 0).flatten())
+
+
+def split(images: Images, fraction: float, seed: int) -> tuple[Images, Images]:
+    """Hold out round(fraction * N) images: (the rest, the held out), stratified when labelled, in file order.
+
+    Systematic sampling from the shuffled images sorted by class: each class gives its share up to one image.
+
+    >>> digits = ImageTensor(torch.zeros(10, 1, 8, 8, dtype=torch.uint8), torch.arange(10) // 5, ("a", "b"))
+    >>> rest, held = split(digits, 0.4, seed=0)
+    >>> rest.labels.tolist(), held.labels.tolist()
+    ([0, 0, 0, 1, 1, 1], [0, 0, 1, 1])
+    """
+    total = len(images)
+    count = round(fraction * total) if 0 < fraction < 1 else 0
+    if not 0 < count < total:
+        raise UserError(
+            f"A share of {fraction} of {total} images cannot be held out: at least one image must be on each side."
+        )
+    order = np.random.default_rng(seed).permutation(total)
+    if images.labels is not None:
+        order = order[np.argsort(images.labels.cpu().numpy()[order], kind="stable")]
+    held = np.zeros(total, dtype=bool)
+    held[order[(2 * np.arange(count) + 1) * total // (2 * count)]] = True
+    return (
+        select(images, torch.from_numpy(np.flatnonzero(~held))),
+        select(images, torch.from_numpy(np.flatnonzero(held))),
+    )
+
+
+@contextmanager
+def strict_decoding() -> Iterator[None]:
+    """Make a decompression bomb an error and silence decoders; enter it once around threads, not inside them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+@cache
+def picture_formats() -> tuple[str, ...]:
+    """Return the names of the formats that PIL itself can decode, without another program.
+
+    >>> "PNG" in picture_formats(), "EPS" in picture_formats()
+    (True, False)
+    """
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in _NO_PIXELS)
+
+
+def read_picture(path: Path, *, small: bool = False) -> Image.Image:
+    """Decode a whole picture to mode "L" or "RGB": upright, on white, 8 bit; `small` lets a JPEG shrink 8 times.
+
+    Raises whatever the decoder raises for a broken file.
+    """
+    if not path.is_file():  # a named pipe would block for ever
+        raise FileNotFoundError("there is no such file")
+    with Image.open(path, formats=picture_formats()) as image:
+        if small:
+            image.draft(image.mode, (1, 1))  # all data is still read, the pixels are fewer
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return _on_white(_eight_bit(image))
+
+
+def reason(error: Exception) -> str:
+    """Say in a few words why a picture could not be decoded.
+
+    >>> reason(OSError("image file is truncated"))
+    'image file is truncated'
+    """
+    if isinstance(error, UnidentifiedImageError):
+        return "no picture inside"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return "too many pixels, maybe a decompression bomb"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Scale 16-bit pixels (0..65535) and float pixels (0..1) to 0..255; PIL's own conversion would clip."""
+    if image.mode == "F":
+        values = np.asarray(image)
+        if not (values.min() >= 0 and values.max() <= 1):  # also false for NaN
+            raise ValueError("float pixels outside [0, 1]")
+        return Image.fromarray((values * 255).round().astype(np.uint8))
+    if image.mode.startswith("I"):  # I;16, I;16B, I
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("32-bit pixels outside 0..65535")
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    return image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    gray = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert(gray)
+    return image.convert(gray)

@@ -1,0 +1,168 @@
+"""Files of arrays: the layouts that are read, and a sentence for everything else."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from fullrank.data.npz import read_npz
+from fullrank.data.sources import load_dataset
+from fullrank.errors import UserError
+
+Array = npt.NDArray[Any]
+
+
+def saved(folder: Path, **arrays: Any) -> Path:
+    path = folder / "some.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def noise(*shape: int) -> Array:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((4, 5, 6), None),
+        ((4, 5, 6, 1), (0, 3, 1, 2)),
+        ((4, 5, 6, 3), (0, 3, 1, 2)),
+        ((4, 1, 5, 6), (0, 1, 2, 3)),
+        ((4, 3, 5, 6), (0, 1, 2, 3)),
+        ((4, 3, 5, 3), (0, 3, 1, 2)),  # both fit: channels last
+    ],
+)
+def test_layouts(tmp_path: Path, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> None:
+    images = noise(*shape)
+    read = read_npz(saved(tmp_path, images=images))
+    expected = images[:, None] if axes is None else images.transpose(axes)
+    assert torch.equal(read.images, torch.from_numpy(expected.copy()))
+    assert read.images.is_contiguous()
+    assert read.labels is None
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4"])
+def test_floats_become_the_bytes_they_were(tmp_path: Path, dtype: npt.DTypeLike) -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+    read = read_npz(saved(tmp_path, images=(levels / 255).astype(dtype)))
+    assert (read.images[:, 0].numpy() == levels).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers", "classes"),
+    [
+        (np.array([7, 3, 7, -1]), [1, 0, 1, -1], ("3", "7")),
+        (np.array([2, 0, 1, 2], dtype=np.uint8), [2, 0, 1, 2], ("0", "1", "2")),
+        (np.array(["dog", "cat", "cat", "dog"]), [1, 0, 0, 1], ("cat", "dog")),
+    ],
+)
+def test_labels(tmp_path: Path, labels: Array, numbers: list[int], classes: tuple[str, ...]) -> None:
+    read = read_npz(saved(tmp_path, images=noise(4, 5, 5), labels=labels))
+    assert read.labels is not None
+    assert read.labels.dtype == torch.int64
+    assert read.labels.tolist() == numbers
+    assert read.classes == classes
+
+
+def test_as_a_data_set_it_has_its_own_statistics(tmp_path: Path) -> None:
+    images = noise(9, 6, 6, 3) // np.array([1, 2, 3], dtype=np.uint8)
+    images[..., 2] = 51  # constant: must not be divided by zero
+    data = load_dataset(str(saved(tmp_path, images=images)))
+    assert (data.name, data.test) == ("some", None)
+    assert data.mean == pytest.approx((images / 255).mean((0, 1, 2)), abs=1e-12)
+    assert data.std == pytest.approx([*(images / 255).std((0, 1, 2))[:2], 1.0], abs=1e-12)
+
+
+GOOD = noise(4, 5, 5)
+BAD_PIXELS = [
+    (GOOD / 1.0, "images are float64 from 0 to 248: scale them to [0, 1], or save them as uint8."),
+    (np.full((4, 5, 5), np.nan), "images contain NaN or infinity: repair or remove"),
+    (GOOD.astype(np.int64), "images are int64: save them as uint8, or as float in [0, 1]."),
+    (GOOD[0], "images have shape (5, 5): save them as (N, H, W), (N, H, W, C) or (N, C, H, W)"),
+    (noise(4, 5, 5, 4), "images have shape (4, 5, 5, 4): save them as"),
+    (noise(4, 0, 5), "images have shape (4, 0, 5): save them as"),
+    (noise(1, 5, 5), "holds one image, training needs at least 2: add images."),
+]
+
+
+@pytest.mark.parametrize(("images", "text"), BAD_PIXELS)
+def test_bad_images(tmp_path: Path, images: Array, text: str) -> None:
+    path = saved(tmp_path, images=images)
+    with pytest.raises(UserError, match=re.escape(f"{path}") + ".*" + re.escape(text)):
+        read_npz(path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (np.zeros(3, dtype=int), "labels have shape (3,) for 4 images: save one label an image."),
+        (np.zeros((4, 1), dtype=int), "labels have shape (4, 1) for 4 images"),
+        (np.zeros(4), "labels are float64: save integers or strings."),
+        (np.array([0, -2, 1, 1]), "labels go down to -2: use 0 and more, or -1 for unknown."),
+    ],
+)
+def test_bad_labels(tmp_path: Path, labels: Array, text: str) -> None:
+    with pytest.raises(UserError, match=re.escape(text)):
+        read_npz(saved(tmp_path, images=GOOD, labels=labels))
+
+
+def test_missing_key(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no array named images \(it has: x, y\): save it with numpy.savez"):
+        read_npz(saved(tmp_path, x=GOOD, y=GOOD))
+
+
+@pytest.mark.parametrize("key", ["images", "labels"])
+def test_objects_are_never_unpickled(tmp_path: Path, key: str) -> None:
+    arrays = {"images": GOOD, key: np.array([{}] * 4, dtype=object)}
+    with pytest.raises(UserError, match="object arrays, which only unpickling could read: save plain numbers"):
+        read_npz(saved(tmp_path, **arrays))
+
+
+def test_a_truncated_file(tmp_path: Path) -> None:
+    path = saved(tmp_path, images=GOOD)
+    whole = path.read_bytes()
+    for size in (0, 10, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=r"is no \.npz file, or it is cut off: write it again"):
+            read_npz(path)
+
+
+@pytest.mark.parametrize("compress", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_member(tmp_path: Path, compress: int) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, GOOD)
+    path = tmp_path / "some.npz"
+    with zipfile.ZipFile(path, "w", compress) as archive:
+        archive.writestr("images.npy", buffer.getvalue())
+    data = bytearray(path.read_bytes())
+    data[90:100] = bytes(10)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=rf"{path} (is damaged|holds) .*: (write|save)"):
+        read_npz(path)
+
+
+def test_a_member_that_is_no_array(tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images", "hello")
+    with pytest.raises(UserError, match=r"images are .*: save them as uint8"):
+        read_npz(path)
+
+
+def test_a_header_that_lies_about_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": (2**40, 8, 8)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", buffer.getvalue())
+    with pytest.raises(UserError, match=f"{path} (is damaged|holds)"):
+        read_npz(path)
