@@ -1,0 +1,275 @@
+"""The typed reading of a run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fullrank.errors import UserError
+
+Numbers = Mapping[str, float | None]
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Train:
+    """One logged training step: the loss and its named terms."""
+
+    step: int
+    loss: float | None
+    terms: Numbers
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """One look of the collapse monitor: kNN accuracy in [0, 1], and the metrics of both spaces."""
+
+    step: int
+    knn: float | None
+    backbone: Numbers
+    embedding: Numbers
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Eigenvalues, descending: backbone (S, F) and embedding (S, D) at S steps."""
+
+    steps: Array
+    backbone: Array
+    embedding: Array
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures and points to look at; whatever the run did not save is None or empty."""
+
+    views: Array | None = None  # (V, n, H, W, C) uint8
+    neighbours: Array | None = None  # (q, k + 1, H, W, C) uint8, the query first
+    neighbour_labels: Array | None = None  # (q, k + 1)
+    projection: Array | None = None  # (n, 2)
+    projection_labels: Array | None = None  # (n,)
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run says of itself; accuracies in [0, 1], times in seconds."""
+
+    kind: str
+    collapsed: bool
+    sentence: str
+    knn: float | None
+    linear: Numbers
+    baselines: Mapping[str, Numbers]
+    collapse: Mapping[str, Numbers]
+    seconds: Numbers
+    steps: float | None
+    seed: float | None
+    versions: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder; `result` is None while the run is unfinished."""
+
+    path: Path
+    recipe: str
+    fullrank: str
+    settings: Mapping[str, object]
+    options: Mapping[str, object]
+    environment: Mapping[str, object]
+    train: tuple[Train, ...]
+    monitor: tuple[Monitor, ...]
+    unreadable: int  # lines of metrics.jsonl that a killed run left broken
+    spectra: Spectra | None
+    samples: Samples
+    result: Result | None
+
+    @property
+    def step(self) -> int:
+        """The last step that left a record; 0 before the first."""
+        steps = [record.step for record in self.train] + [record.step for record in self.monitor]
+        return max(steps, default=0)
+
+    @property
+    def knn(self) -> float | None:
+        """The final kNN accuracy, or the newest one of an unfinished run."""
+        if self.result:
+            return self.result.knn
+        return next((record.knn for record in reversed(self.monitor) if record.knn is not None), None)
+
+    def collapse(self, space: str) -> Numbers:
+        """The final metrics of "backbone" or "embedding", or the newest ones of an unfinished run."""
+        if self.result and space in self.result.collapse:
+            return self.result.collapse[space]
+        if not self.monitor:
+            return {}
+        return self.monitor[-1].backbone if space == "backbone" else self.monitor[-1].embedding
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder; a UserError says why a folder is none. Executes nothing that it reads.
+
+    >>> read_run(Path("no/such/folder"))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/folder is no run folder (it has no config.json): pass a folder that...
+    """
+    if not (path / "config.json").is_file():
+        raise UserError(f"{path} is no run folder (it has no config.json): pass a folder that `fullrank train` wrote.")
+    config = _json(path / "config.json")
+    environment = _json(path / "env.json") if (path / "env.json").is_file() else {}
+    records, unreadable = _records(path / "metrics.jsonl")
+    return Run(
+        path=path,
+        recipe=str(config.get("recipe", "")),
+        fullrank=str(config.get("fullrank", "")),
+        settings=_mapping(config.get("settings")),
+        options=_mapping(config.get("run")),
+        environment=environment,
+        train=tuple(_train(record) for record in records if record["kind"] == "train"),
+        monitor=tuple(_monitor(record) for record in records if record["kind"] == "monitor"),
+        unreadable=unreadable,
+        spectra=_spectra(path / "spectra.npz"),
+        samples=_samples(path / "samples.npz"),
+        result=_result(path / "result.json"),
+    )
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it or leave this run out.") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object: restore it or leave this run out.")
+    return value
+
+
+def _records(path: Path) -> tuple[list[Mapping[str, Any]], int]:
+    """The records in the order of their steps, and how many lines were broken.
+
+    A resumed run repeats the steps after its checkpoint: the newest record of a step counts.
+    """
+    if not path.is_file():
+        return [], 0
+    newest: dict[tuple[str, int], Mapping[str, Any]] = {}
+    broken = 0
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+            newest[str(record["kind"]), int(record["step"])] = record
+        except (ValueError, KeyError, TypeError):
+            broken += bool(line.strip())
+    return sorted(newest.values(), key=lambda record: int(record["step"])), broken
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    """A finite number or None."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _numbers(value: object) -> Numbers:
+    return {key: _number(item) for key, item in _mapping(value).items()}
+
+
+def _train(record: Mapping[str, Any]) -> Train:
+    return Train(int(record["step"]), _number(record.get("loss")), _numbers(record.get("terms")))
+
+
+def _monitor(record: Mapping[str, Any]) -> Monitor:
+    return Monitor(
+        int(record["step"]),
+        _number(record.get("knn")),
+        _numbers(record.get("backbone")),
+        _numbers(record.get("embedding")),
+    )
+
+
+def _result(path: Path) -> Result | None:
+    if not path.is_file():
+        return None
+    value = _json(path)
+    verdict = _mapping(value.get("verdict"))
+    if "kind" not in verdict:
+        raise UserError(f"{path} has no verdict: delete it to report the run as unfinished.")
+    return Result(
+        kind=str(verdict["kind"]),
+        collapsed=bool(verdict.get("collapsed")),
+        sentence=str(verdict.get("sentence", "")),
+        knn=_number(value.get("knn")),
+        linear=_numbers(value.get("linear")),
+        baselines={name: _numbers(scores) for name, scores in _mapping(value.get("baselines")).items()},
+        collapse={space: _numbers(metrics) for space, metrics in _mapping(value.get("collapse")).items()},
+        seconds=_numbers(value.get("seconds")),
+        steps=_number(value.get("steps")),
+        seed=_number(value.get("seed")),
+        versions=_mapping(value.get("versions")),
+    )
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file; none when there is no file."""
+    if not path.is_file():
+        return {}
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it to report without it.") from error
+
+
+def _require(path: Path, conditions: Iterable[tuple[bool, str]]) -> None:
+    for holds, sentence in conditions:
+        if not holds:
+            raise UserError(f"{path}: {sentence}: delete the file to report without it.")
+
+
+def _spectra(path: Path) -> Spectra | None:
+    arrays = _arrays(path)
+    if not arrays:
+        return None
+    _require(path, [({"steps", "backbone", "embedding"} <= set(arrays), "steps, backbone or embedding missing")])
+    steps, backbone, embedding = arrays["steps"], arrays["backbone"], arrays["embedding"]
+    shaped = steps.ndim == 1 and backbone.ndim == embedding.ndim == 2
+    _require(path, [(shaped and len(steps) == len(backbone) == len(embedding), "one spectrum a step expected")])
+    return Spectra(steps, backbone, embedding) if len(steps) else None
+
+
+def _samples(path: Path) -> Samples:
+    arrays = _arrays(path)
+    views, neighbours, points = (arrays.get(name) for name in ("views", "neighbours", "projection"))
+    labels, groups = arrays.get("neighbour_labels"), arrays.get("projection_labels")
+    _require(
+        path,
+        [
+            (views is None or _pictures(views), "views must be uint8 (V, n, H, W, 1 or 3)"),
+            (neighbours is None or _pictures(neighbours), "neighbours must be uint8 (q, k + 1, H, W, 1 or 3)"),
+            (
+                labels is None or (neighbours is not None and labels.shape == neighbours.shape[:2]),
+                "one neighbour label a picture expected",
+            ),
+            (points is None or (points.ndim == 2 and points.shape[1] == 2), "projection must be (n, 2)"),
+            (
+                groups is None or (points is not None and groups.shape == points.shape[:1]),
+                "one projection label a point expected",
+            ),
+        ],
+    )
+    classes = tuple(str(name) for name in arrays.get("classes", ()))
+    return Samples(views, neighbours, labels, points, groups, classes)
+
+
+def _pictures(array: Array) -> bool:
+    return array.dtype == np.uint8 and array.ndim == 5 and array.shape[-1] in (1, 3) and array.size > 0

@@ -1,0 +1,90 @@
+"""One matplotlib drawing as inline SVG whose colours are the page's CSS variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import matplotlib
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Drawn in colours that nothing else uses, which the page then replaces by its variables.
+INK, GRID = "#0000f1", "#0000f2"
+SERIES = tuple(f"#0000e{number}" for number in range(1, 9))
+OTHER = "#0000f3"
+
+
+def variable(colour: str) -> str:
+    """The CSS variable that stands for a drawing colour.
+
+    >>> variable(SERIES[0])
+    'var(--s1)'
+    """
+    names = {INK: "ink", GRID: "grid", OTHER: "other"}
+    return f"var(--{names[colour]})" if colour in names else f"var(--s{SERIES.index(colour) + 1})"
+
+
+def svg(draw: Callable[[Axes], None], *, prefix: str, label: str, size: tuple[float, float]) -> Markup:
+    """Let `draw` fill a pair of axes of `size` inches, and return the inline SVG.
+
+    Every id gets the prefix; `label` is what a screen reader says.
+    """
+    buffer = StringIO()
+    with matplotlib.rc_context(_style()):
+        figure = Figure(figsize=size, layout="constrained")
+        figure.patch.set_visible(False)
+        draw(figure.add_subplot())
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    return _inline(buffer.getvalue(), prefix, label)
+
+
+def _style() -> dict[Any, Any]:
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "fullrank",  # the same run gives the same bytes
+        "text.usetex": False,
+        "text.parse_math": False,
+        "font.family": ["DejaVu Sans"],  # comes with matplotlib; the page shows its own font
+        "font.size": 9,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": GRID,
+        "ytick.color": GRID,
+        "xtick.major.size": 0,
+        "ytick.major.size": 0,
+        "ytick.minor.size": 0,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "axes.edgecolor": GRID,
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "axes.formatter.use_mathtext": False,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "savefig.bbox": "standard",
+        "savefig.transparent": False,
+    }
+
+
+def _inline(text: str, prefix: str, label: str) -> Markup:
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
+    box = re.search(r'viewBox="[^"]*"', text)
+    assert box is not None  # matplotlib always writes one
+    text = re.sub(r"<svg[^>]*>", lambda _: f"<svg {box[0]} role='img' aria-label=LABEL>", text, count=1)
+    text = text.replace("xlink:href", "href")
+    text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
+    for colour in (INK, GRID, OTHER, *SERIES):
+        text = text.replace(colour, variable(colour))
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen
+    text = re.sub(r"\s*\n\s*", "\n", text).strip()
+    return Markup(text.replace("aria-label=LABEL", f'aria-label="{escape(label)}"', 1))
