@@ -1,0 +1,9 @@
+"""Weights: encoders (a thin door to timm and torchvision), heads, and the file of a trained encoder."""
+
+from __future__ import annotations
+
+from fullrank.nn.encoder import Encoder, encoder
+from fullrank.nn.heads import mlp
+from fullrank.nn.saved import SavedEncoder, encoder_bytes, load_encoder
+
+__all__ = ["Encoder", "SavedEncoder", "encoder", "encoder_bytes", "load_encoder", "mlp"]

@@ -1,0 +1,191 @@
+"""Encoders by name: `tiny`, any model of timm, any classifier of torchvision, fitted to small images."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from fullrank.errors import UserError
+from fullrank.nn.tiny import WIDTH, tiny
+
+SMALL = 64  # pixels: up to here a stem that divides the image by four leaves too little of it
+STEM_POOLS = (  # where a stem's max-pool sits: ResNets, GoogLeNet, Inception, SENets, ByobNets, DenseNet, DPN
+    *("maxpool", "maxpool1", "maxpool_3a", "Pool1", "pool0", "layer0.pool", "layer0.pool0"),
+    *("stem.pool", "features.pool0", "features.conv1_pool"),
+)
+
+
+class Encoder(nn.Module):
+    """A backbone without its classifier: images (N, channels, H, W), float, to features (N, width).
+
+    >>> encoder("tiny", image_size=28, channels=1)(torch.zeros(4, 1, 28, 28)).shape
+    torch.Size([4, 512])
+    """
+
+    def __init__(self, model: nn.Module, *, width: int, name: str, channels: int, image_size: int) -> None:
+        super().__init__()
+        self.model = model
+        self.width = width
+        self.name = name
+        self.channels = channels
+        self.image_size = image_size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, channels, H, W) to features (N, width)."""
+        return cast(Tensor, self.model(images))
+
+
+def encoder(name: str, *, image_size: int, channels: int = 3) -> Encoder:
+    """An untrained encoder for square images of `image_size` px; nothing is ever downloaded.
+
+    `name` is "tiny", a timm model ("resnet18", "vit_tiny_patch16_224"), or a torchvision classifier where timm
+    has none of that name or after "torchvision/". Up to 64 px a first convolution that strides becomes 3x3 with
+    stride 1 and the stem's max-pool goes (the CIFAR ResNet of SimCLR, arXiv:2002.05709), and a vision
+    transformer gets smaller patches, about 8 x 8 of them. Raises UserError for an unknown name and for images
+    that the model cannot take.
+
+    >>> encoder("resnet18", image_size=32).width
+    512
+    >>> encoder("resnet81", image_size=32)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no encoder 'resnet81': did you mean resnet18 or ...
+    """
+    if image_size < 1 or channels < 1:
+        raise UserError(f"No image has {image_size} px and {channels} channels: pass at least 1 of each.")
+    try:
+        model, width = _build(name, image_size, channels)
+        shape = _output_shape(model, image_size, channels)
+    except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        what = f"'{name}' cannot take images of {image_size} px with {channels} channels"
+        raise UserError(f"{what} ({_first_line(error)}): use larger images or another model.") from error
+    if shape != (2, width):
+        what = f"'{name}' gives features of shape {shape[1:]} for one image, not of width {width}"
+        raise UserError(f"{what}: use another model.")
+    return Encoder(model, width=width, name=name, channels=channels, image_size=image_size)
+
+
+def _build(name: str, image_size: int, channels: int) -> tuple[nn.Module, int]:
+    """The model of this name without its classifier, and the width of its features."""
+    if name == "tiny":
+        return tiny(image_size=image_size, channels=channels), WIDTH
+    if name in _timm_names():
+        return _from_timm(name, image_size, channels)
+    bare = name.removeprefix("torchvision/")
+    if bare in _torchvision_names():
+        return _from_torchvision(bare, image_size, channels)
+    raise UserError(f"There is no encoder '{name}': {_suggestion(name)}.")
+
+
+def _from_timm(name: str, image_size: int, channels: int) -> tuple[nn.Module, int]:
+    """A model of timm, and the width of its features."""
+    import timm  # here, since "tiny" needs neither library and they take seconds to import
+
+    options: dict[str, Any] = {"pretrained": False, "num_classes": 0, "in_chans": channels}
+    if timm.get_pretrained_cfg_value(name, "fixed_input_size"):  # transformers, mixers: built for one size
+        try:
+            model = timm.create_model(name, img_size=image_size, **_patches(image_size), **options)
+        except TypeError:  # this one leaves no choice of patches
+            model = timm.create_model(name, img_size=image_size, **options)
+    else:
+        model = timm.create_model(name, **options)
+        first = cast("str | list[str]", timm.get_pretrained_cfg_value(name, "first_conv"))
+        _shrink_stem(model, [first] if isinstance(first, str) else first, image_size)
+    # A layer between pooling and classifier (mobilenetv3, vgg) stays, and then its width is the width.
+    return model, int(cast(int, getattr(model, "head_hidden_size", None) or model.num_features))
+
+
+def _patches(image_size: int) -> dict[str, Any]:
+    """For a small image, the patch size that cuts it into about 8 x 8, if possible without a remainder."""
+    if image_size > SMALL:
+        return {}
+    least = max(2, image_size // 8)
+    return {"patch_size": next((p for p in range(least, image_size // 4 + 1) if image_size % p == 0), least)}
+
+
+def _from_torchvision(name: str, image_size: int, channels: int) -> tuple[nn.Module, int]:
+    """A classifier of torchvision without its last layer and its dropout, and the width of its features."""
+    from torchvision import models
+
+    options: dict[str, Any] = {}
+    if name in ("googlenet", "inception_v3"):
+        options = {"aux_logits": False, "init_weights": True}
+    elif name.startswith("vit_"):
+        options = {"image_size": image_size}
+    model = models.get_model(name, weights=None, **options)
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):  # of the classifier
+            layer.p = 0.0
+    layers = [(path, layer) for path, layer in model.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    (first, convolution), (last, classifier) = layers[0], layers[-1]
+    _put(model, last, nn.Identity())
+    if isinstance(convolution, nn.Conv2d) and convolution.in_channels != channels:
+        _redraw(convolution, channels, convolution.kernel_size)
+    if not name.startswith(("vit_", "swin_", "maxvit_")):
+        _shrink_stem(model, [first], image_size)
+    return model, classifier.in_channels if isinstance(classifier, nn.Conv2d) else classifier.in_features
+
+
+def _shrink_stem(model: nn.Module, first: list[str], image_size: int) -> None:
+    """Keep the resolution of a small image: first convolutions of stride 1, and no max-pool in the stem."""
+    layers = [model.get_submodule(path) for path in first]
+    strided = [layer for layer in layers if isinstance(layer, nn.Conv2d) and max(layer.stride) > 1]
+    if image_size > SMALL or not strided:
+        return
+    for layer in strided:
+        side = 1 if max(layer.kernel_size) == 1 else 3  # the 1x1 branch of a RepVGG stays one
+        layer.stride, layer.padding = (1, 1), (side // 2, side // 2)
+        _redraw(layer, layer.in_channels, (side, side))
+    for path, pool in list(model.named_modules()):
+        if path in STEM_POOLS and getattr(pool, "stride", 2) != 1:
+            _put(model, path, nn.Identity())
+
+
+def _redraw(layer: nn.Conv2d, channels: int, kernel: tuple[int, ...]) -> None:
+    """Give a convolution another input or kernel, drawn as those of ResNets are (He et al., 2015, fan out)."""
+    layer.in_channels, layer.kernel_size = channels, kernel
+    layer.weight = nn.Parameter(torch.empty(layer.out_channels, channels, *kernel))
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _put(model: nn.Module, path: str, layer: nn.Module) -> None:
+    """Replace the layer at this path."""
+    parent, _, leaf = path.rpartition(".")
+    setattr(model.get_submodule(parent), leaf, layer)
+
+
+def _output_shape(model: nn.Module, image_size: int, channels: int) -> tuple[int, ...]:
+    """The shape of the features of two black images, in eval mode, so that no statistic moves."""
+    model.eval()
+    with torch.no_grad():  # not inference_mode: a table that a model caches here has to serve in training
+        shape = tuple(model(torch.zeros(2, channels, image_size, image_size)).shape)
+    model.train()
+    return shape
+
+
+def _timm_names() -> list[str]:
+    import timm
+
+    return timm.list_models()
+
+
+def _torchvision_names() -> list[str]:
+    from torchvision import models
+
+    return cast(list[str], models.list_models(module=models))
+
+
+def _suggestion(name: str) -> str:
+    """The end of the sentence: the nearest names, or where names come from."""
+    both = _torchvision_names()
+    known = dict.fromkeys(["tiny", *_timm_names(), *both, *(f"torchvision/{one}" for one in both)])
+    near = difflib.get_close_matches(name, list(known), n=3)
+    return f"did you mean {' or '.join(near)}" if near else "pass 'tiny', a timm model or torchvision/MODEL"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,0 +1,69 @@
+"""Heads: the small perceptrons that papers put behind an encoder (projectors) or a projector (predictors)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+
+from fullrank.errors import UserError
+
+Norm = Literal["batch", "layer", "none"]
+LastNorm = Literal["none", "batch", "batch-no-affine"]
+
+
+def mlp(
+    width: int,
+    widths: Sequence[int],
+    *,
+    norm: Norm = "batch",
+    bias: bool = False,
+    last_bias: bool = True,
+    last_norm: LastNorm = "none",
+) -> nn.Sequential:
+    """Perceptron (N, width) to (N, widths[-1]): linear, norm, ReLU for each hidden width, then the last linear.
+
+    `bias` and `norm` are of the hidden layers, `last_bias` and `last_norm` of the last; no widths: the identity.
+    Raises UserError for a width below 1 or an unknown norm. The heads of the papers, on a ResNet-50 (2048):
+
+    - SimCLR: `mlp(2048, [2048, 128], last_bias=False, last_norm="batch")` (DirectCLR's code for the baseline)
+    - Barlow Twins: `mlp(2048, [8192, 8192, 8192], last_bias=False, last_norm="batch-no-affine")`
+    - VICReg: `mlp(2048, [8192, 8192, 8192], bias=True, last_bias=False)`
+    - INTL: `mlp(2048, [8192, 8192, 8192])`
+    - CorInfoMax, CIFAR-10 on 512: `mlp(512, [2048, 2048, 64], norm="none", bias=True, last_bias=False)`
+    - BYOL: `mlp(2048, [4096, 256], bias=True, last_bias=False)`, predictor the same on 256
+    - W2 uniformity, CIFAR-10 on 512: `mlp(512, [2048, 2048, 256])`
+
+    >>> mlp(512, [64, 16])
+    Sequential(
+      (0): Linear(in_features=512, out_features=64, bias=False)
+      (1): BatchNorm1d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (2): ReLU(inplace=True)
+      (3): Linear(in_features=64, out_features=16, bias=True)
+    )
+    """
+    if min(width, *widths) < 1:
+        raise UserError(f"A head of widths {[width, *widths]} has an empty layer: pass widths of at least 1.")
+    layers: list[nn.Module] = []
+    for hidden in widths[:-1]:
+        layers += [nn.Linear(width, hidden, bias=bias), *_norm(norm, hidden), nn.ReLU(inplace=True)]
+        width = hidden
+    for last in widths[-1:]:
+        layers += [nn.Linear(width, last, bias=last_bias), *_norm(last_norm, last)]
+    return nn.Sequential(*layers)
+
+
+def _norm(name: Norm | LastNorm, width: int) -> list[nn.Module]:
+    """The layer of this name, or none."""
+    match name:
+        case "none":
+            return []
+        case "batch":
+            return [nn.BatchNorm1d(width)]
+        case "batch-no-affine":
+            return [nn.BatchNorm1d(width, affine=False)]
+        case "layer":
+            return [nn.LayerNorm(width)]
+        case _:
+            raise UserError(f"There is no norm '{name}': use batch, layer or none.")
