@@ -1,0 +1,18 @@
+"""Room 2: a frozen encoder, or its features, to a score on labelled data."""
+
+from fullrank.evaluate.features import features
+from fullrank.evaluate.knn import knn_accuracy, knn_predict
+from fullrank.evaluate.linear import LinearResult, held_out, linear_probe, ridge_accuracy
+from fullrank.evaluate.score import Score, score
+
+__all__ = [
+    "LinearResult",
+    "Score",
+    "features",
+    "held_out",
+    "knn_accuracy",
+    "knn_predict",
+    "linear_probe",
+    "ridge_accuracy",
+    "score",
+]

@@ -1,0 +1,72 @@
+"""The features of a frozen encoder, and what every evaluation asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sized
+
+import torch
+from torch import Tensor, nn
+
+from fullrank.errors import UserError
+
+
+def features(
+    encode: Callable[[Tensor], Tensor],
+    batches: Iterable[Tensor],
+    *,
+    device: torch.device,
+    progress: Callable[[float], None] | None = None,
+) -> Tensor:
+    """Encode batches of images one by one on `device`: float32 features (N, F) on the CPU, in order.
+
+    `encode` maps a batch (B, ...) to (B, F) and does any normalisation that the batches still need. `progress`
+    hears the share done, in [0, 1], where the number of batches is known. A module in training mode, a feature
+    map that is not (B, F) and an empty data set raise UserError.
+
+    >>> features(lambda x: x.flatten(1), [torch.ones(2, 1, 2, 2)], device=torch.device("cpu")).shape
+    torch.Size([2, 4])
+    """
+    if isinstance(encode, nn.Module) and encode.training:
+        raise UserError("The encoder is in training mode, where batches change its features: call its eval() first.")
+    rows = []
+    with torch.inference_mode():
+        for done, batch in enumerate(batches, start=1):
+            z = encode(batch.to(device))
+            if z.ndim != 2 or len(z) != len(batch):
+                raise UserError(
+                    f"The encoder turned a batch {tuple(batch.shape)} into {tuple(z.shape)}: "
+                    "pool or flatten its output to (samples, features)."
+                )
+            rows.append(z.float().cpu())
+            if progress is not None and isinstance(batches, Sized):
+                progress(done / len(batches))
+    if not rows:
+        raise UserError("There is no image to encode: pass a data set with at least one image.")
+    return torch.cat(rows)  # outside inference mode: an ordinary tensor, that may be trained on
+
+
+def check(x: Tensor, labels: Tensor | None, name: str) -> None:
+    """Raise UserError unless x is (N, F) and finite with N >= 1, and `labels`, where given, are N integers.
+
+    >>> check(torch.zeros(2, 3), torch.tensor([0, 1, 1]), "training")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There are 2 training samples, but labels of shape (3,): pass one label a sample.
+    """
+    if x.ndim != 2:
+        raise UserError(f"The {name} features have shape {tuple(x.shape)}: pass (samples, features).")
+    if len(x) == 0:
+        raise UserError(f"The {name} set is empty: pass at least one sample.")
+    broken = int((~torch.isfinite(x)).any(1).sum())
+    if broken:
+        raise UserError(
+            f"{broken} of the {len(x)} {name} samples have NaN or infinite features: "
+            "check that the encoder's training did not diverge, or leave these samples out."
+        )
+    if labels is None:
+        return
+    if labels.shape != (len(x),):
+        raise UserError(
+            f"There are {len(x)} {name} samples, but labels of shape {tuple(labels.shape)}: pass one label a sample."
+        )
+    if labels.is_floating_point():
+        raise UserError(f"The {name} labels are {labels.dtype}: pass whole numbers, one for each class.")
