@@ -119,7 +119,7 @@ def train_batches(
         views = _loader(images, plan, workers, crop, seed, pin=torch.device(device).type == "cuda")
         return _Batches(plan.steps, lambda: ([view.to(device, non_blocking=True) for view in v] for v in _sound(views)))
     resident = images.images.to(device)
-    return _Batches(plan.steps, lambda: (resident[rows.to(device)] for _, _, rows in plan.rows()))
+    return _Batches(plan.steps, lambda: (resident.index_select(0, rows.to(device)) for _, _, rows in plan.rows()))
 
 
 def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers: int = 0) -> Iterator[Tensor]:
