@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from fullrank.train.gather import gather
 from tests.losses.contract import Loss, noise
@@ -47,7 +47,7 @@ def process(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
-    mp.spawn(process, args=(str(folder),), nprocs=WORLD)
+    spawn(process, args=(str(folder),), nprocs=WORLD)
     return folder
 
 

@@ -24,7 +24,8 @@ def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0
     tensor(4.)
     """
     samples = z.shape[1]
-    standard = (z - z.mean(1, keepdim=True)) / (z.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
+    x = z - z.mean(1, keepdim=True)
+    standard = x / (x.square().mean(1, keepdim=True) + 1e-5).sqrt()
     on, off = [], []
     for a, b in combinations(standard, 2):
         diagonal = (a * b).mean(0)

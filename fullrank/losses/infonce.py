@@ -6,6 +6,7 @@ from itertools import combinations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import normalize
@@ -23,9 +24,9 @@ def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
     >>> infonce(torch.ones(2, 8, 4))["loss"]  # one point: ln 8
     tensor(2.0794)
     """
+    matching = torch.arange(z.shape[1], device=z.device)
     losses = []
     for a, b in combinations(normalize(z), 2):
         logits = a @ b.T / temperature  # (N, N), the same numbers seen from a and from b
-        other = (logits.logsumexp(0) + logits.logsumexp(1)) / 2
-        losses.append((other - logits.diagonal()).mean())
+        losses += [cross_entropy(logits, matching), cross_entropy(logits.T, matching)]
     return combine({"infonce": (1.0, torch.stack(losses).mean())})

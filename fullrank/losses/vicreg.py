@@ -23,15 +23,16 @@ def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covar
     >>> vicreg(torch.zeros(2, 8, 4))["loss"]  # one point costs 25 * (1 - sqrt(1e-4))
     tensor(24.7500)
     """
-    features = z.shape[2]
-    var = z.var(dim=1)  # (V, D)
-    hinge = torch.relu(1 - (var + 1e-4).sqrt()).mean()
-    gram = torch.stack([squared_gram_norm(view - view.mean(0)) for view in z]) / (z.shape[1] - 1) ** 2
+    views, samples, features = z.shape
+    x = z - z.mean(1, keepdim=True)
+    var = x.square().sum(1) / (samples - 1)  # (V, D)
+    gram = torch.stack([squared_gram_norm(view) for view in x]) / (samples - 1) ** 2
     off_diagonal = (gram - var.square().sum(1)) / features  # |C|^2 - |diag C|^2: no D x D matrix is needed
+    squared = 2 * (z - z.mean(0)).square().sum(0) / (views - 1)  # the mean over pairs of views
     return combine(
         {
-            "invariance": (invariance, 2 * z.var(dim=0).mean()),  # the mean over pairs of squared differences
-            "variance": (variance, hinge),
+            "invariance": (invariance, squared.mean()),
+            "variance": (variance, torch.relu(1 - (var + 1e-4).sqrt()).mean()),
             "covariance": (covariance, 2 * off_diagonal.mean()),
         }
     )
