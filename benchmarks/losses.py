@@ -43,7 +43,7 @@ def clear_vicreg(z: Tensor) -> Tensor:
 def clear_barlow_twins(z: Tensor) -> Tensor:
     """The authors' code."""
     a, b = (batch_norm(view, None, None, training=True) for view in z)
-    c = a.T @ b / len(a)
+    c: Tensor = a.T @ b / len(a)
     return (c.diagonal() - 1).square().sum() + 0.0051 * off_diagonal(c).square().sum()
 
 
