@@ -43,7 +43,7 @@ def clear_vicreg(z: Tensor) -> Tensor:
 def clear_barlow_twins(z: Tensor) -> Tensor:
     """The authors' code."""
     a, b = (batch_norm(view, None, None, training=True) for view in z)
-    c: Tensor = a.T @ b / len(a)
+    c = a.T @ b / len(a)
     return (c.diagonal() - 1).square().sum() + 0.0051 * off_diagonal(c).square().sum()
 
 
@@ -52,7 +52,8 @@ def clear_w2(z: Tensor) -> Tensor:
     rows = normalize(z, dim=2).flatten(0, 1)
     x = rows - rows.mean(0)
     roots = torch.linalg.eigvalsh(x.T @ x / len(x)).clamp_min(1e-10).sqrt()
-    return (2 - 2 * roots.sum() / math.sqrt(z.shape[2])).sqrt()
+    squared: Tensor = 2 - 2 * roots.sum() / math.sqrt(z.shape[2])
+    return squared.sqrt()
 
 
 def clear_intl(z: Tensor) -> Tensor:
