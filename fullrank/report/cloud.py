@@ -39,7 +39,7 @@ def cloud(name: str, points: Array, groups: Array | None) -> Panel:
             axes.text(x, y, str(at + 1), ha="center", va="center", size=10, weight="bold", gid=f"halo-{at}")
         axes.set_xlabel("first direction of the projection (no unit)")
         axes.set_ylabel("second direction (no unit)")
-        axes.set(xticks=[], yticks=[])
+        axes.set(xticks=[], yticks=[], position=(0.05, 0.06, 0.94, 0.93))
         axes.set_aspect("equal", adjustable="datalim")
         axes.margins(0.04)
         axes.autoscale_view()

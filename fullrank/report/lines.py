@@ -102,7 +102,7 @@ def _draw(axes: Axes, line: Line) -> None:
 
 def _logarithmic(axes: Axes, lines: Sequence[Line]) -> None:
     if not lines:
-        axes.text(0.5, 0.5, "every eigenvalue is zero", transform=axes.transAxes, ha="center", va="center")
+        axes.text(0.5, 0.5, "no eigenvalue above zero", transform=axes.transAxes, ha="center", va="center")
         axes.set_yticks([])
         return
     axes.set_yscale("log")

@@ -67,7 +67,7 @@ def views(run: Run, index: int, label: str) -> Sheet | None:
         "What the encoder sees, a column an image and a row a view: two views of one image should still show"
         " the same thing to you, or the objective asks for what cannot be known."
     )
-    columns = [f"image {at + 1}" for at in range(shown.shape[1])]
+    columns = [f"no. {at + 1}" for at in range(shown.shape[1])]
     return Sheet(f"views{index}", f"Augmented views: {label}", caption, columns, rows)
 
 

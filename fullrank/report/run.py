@@ -256,15 +256,9 @@ def _samples(path: Path) -> Samples:
         [
             (views is None or _pictures(views), "views must be uint8 (V, n, H, W, 1 or 3)"),
             (neighbours is None or _pictures(neighbours), "neighbours must be uint8 (q, k + 1, H, W, 1 or 3)"),
-            (
-                labels is None or (neighbours is not None and labels.shape == neighbours.shape[:2]),
-                "one neighbour label a picture expected",
-            ),
+            (labels is None or _labels(labels, neighbours, 2), "one neighbour label (an integer) a picture expected"),
             (points is None or (points.ndim == 2 and points.shape[1] == 2), "projection must be (n, 2)"),
-            (
-                groups is None or (points is not None and groups.shape == points.shape[:1]),
-                "one projection label a point expected",
-            ),
+            (groups is None or _labels(groups, points, 1), "one projection label (an integer) a point expected"),
         ],
     )
     classes = tuple(str(name) for name in arrays.get("classes", ()))
@@ -273,3 +267,8 @@ def _samples(path: Path) -> Samples:
 
 def _pictures(array: Array) -> bool:
     return array.dtype == np.uint8 and array.ndim == 5 and array.shape[-1] in (1, 3) and array.size > 0
+
+
+def _labels(labels: Array, items: Array | None, axes: int) -> bool:
+    """Whether there is one whole number for each of the items, which fill the first axes."""
+    return items is not None and labels.dtype.kind in "iu" and labels.shape == items.shape[:axes]

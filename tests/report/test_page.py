@@ -104,7 +104,7 @@ def test_a_complete_collapse_without_any_variance_is_drawn(run: Path, tmp_path: 
     spectra["embedding"] = np.zeros((len(STEPS), EMBEDDING))
     np.savez(run / "spectra.npz", **spectra)
     page = Page(write_report([run], tmp_path / "report.html"))
-    assert page.text.count("every eigenvalue is zero") == 2  # over training, and at the end
+    assert page.text.count("no eigenvalue above zero") == 2  # over training, and at the end
 
 
 def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
@@ -196,3 +196,15 @@ def test_bad_calls_are_refused_and_leave_nothing_behind(run: Path, tmp_path: Pat
 def test_the_report_room_needs_no_torch() -> None:
     code = "import sys, fullrank.report; sys.exit('torch' in sys.modules or 'matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_projection_collapsed_to_one_point_and_many_classes_are_drawn(run: Path, tmp_path: Path) -> None:
+    (run / "metrics.jsonl").unlink()
+    (run / "spectra.npz").unlink()
+    labels = np.arange(50) % 25
+    np.savez(run / "samples.npz", projection=np.zeros((50, 2)), projection_labels=labels)
+    page = Page(write_report([run], tmp_path / "report.html"))
+    assert [item.get("id") for item in page.named("figure")] == ["cloud0"]
+    assert "class 19" in page.text
+    assert "5 smaller classes" in page.text
+    assert "nan" not in page.source
