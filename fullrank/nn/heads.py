@@ -38,12 +38,12 @@ def mlp(
     >>> mlp(512, [64, 16])
     Sequential(
       (0): Linear(in_features=512, out_features=64, bias=False)
-      (1): BatchNorm1d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (1): BatchNorm1d(64, eps=1e-05, momentum=0.1, ...)
       (2): ReLU(inplace=True)
       (3): Linear(in_features=64, out_features=16, bias=True)
     )
     """
-    if min(width, *widths) < 1:
+    if min([width, *widths]) < 1:
         raise UserError(f"A head of widths {[width, *widths]} has an empty layer: pass widths of at least 1.")
     layers: list[nn.Module] = []
     for hidden in widths[:-1]:

@@ -58,7 +58,9 @@ def load_encoder(path: Path) -> SavedEncoder:
         fresh = encoder(about["name"], image_size=about["image_size"], channels=about["channels"])
         fresh.load_state_dict(tensors)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: finish the training with `fullrank train --resume {path.parent}`.") from error
+        raise UserError(
+            f"{path} is missing: finish the training with `fullrank train --resume {path.parent}`."
+        ) from error
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
         raise UserError(f"{path} is no encoder of FullRank ({error}): train again.") from error
     return SavedEncoder(fresh.eval(), tuple(about["mean"]), tuple(about["std"]))
