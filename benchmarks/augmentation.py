@@ -1,7 +1,7 @@
 """Throughput of the batched augmentation against torchvision v1 on PIL pictures, and kornia when installed.
 
 SimCLR set at 32 px (random resized crop, flip, jitter p .8, grayscale p .2, blur p .5, normalise), uint8 in,
-float32 out, one thread, the contenders alternating in one process; medians over the rounds, with and without hue.
+float32 out, one thread, the contenders alternating in one process; medians of CPU seconds, with and without hue.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def measure(contenders: dict[str, Callable[[], object]], rounds: int, n: int) ->
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, run in contenders.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
             if turn:  # the first round warms up
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(time.process_time() - start)
     return {name: n / statistics.median(times) for name, times in seconds.items()}
 
 

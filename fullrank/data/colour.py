@@ -72,14 +72,14 @@ def jitter(x: Tensor, parameters: Parameters) -> Tensor:
     Pictures of one channel have no saturation and no hue.
     """
     functions = (brightness, contrast, saturation, hue) if x.shape[1] == 3 else (brightness, contrast)
-    for turn in parameters.order.T:
-        turn = turn.where(parameters.jitter, len(OPERATIONS))
-        rows = turn.argsort()  # one run of rows for each operation, the untouched last
-        x = x.index_select(0, rows.to(x.device))
+    turns = parameters.order.where(parameters.jitter[:, None], len(OPERATIONS))  # (n, k)
+    picture = torch.arange(len(x))  # the picture that each row of x holds
+    for turn in turns.unbind(dim=1):
+        rows = turn[picture].argsort()  # one run of rows for each operation, the untouched last
+        x, picture = x.index_select(0, rows.to(x.device)), picture[rows]
         counts = turn.bincount(minlength=len(OPERATIONS) + 1).tolist()
-        parts, mine = x.split(counts), rows.split(counts)
+        runs, pictures = x.split(counts), picture.split(counts)
         for operation, function in enumerate(functions):
-            factor = getattr(parameters, OPERATIONS[operation])[mine[operation]]
-            function(parts[operation], factor.to(x))
-        x = x.index_select(0, rows.argsort().to(x.device))
-    return x
+            factor = getattr(parameters, OPERATIONS[operation])[pictures[operation]]
+            function(runs[operation], factor.to(x))
+    return x.index_select(0, picture.argsort().to(x.device))

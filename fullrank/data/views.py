@@ -52,7 +52,7 @@ class Views:
         """Make V views, float32 (N, C, S, S) normalised, of images uint8 (N, C, H, W) on any device.
 
         Instead of images, V batches uint8 (N, C, S, S) that `crop` has already cut can be given: they are not
-        cropped again. Keep the parameters on the CPU: they decide which rows each operation takes.
+        cropped again. Parameters stay on the CPU, where they choose the rows that each operation takes.
         """
         cropped = not isinstance(images, Tensor)
         sources = [images] * len(self.augmentations) if isinstance(images, Tensor) else images
@@ -98,10 +98,11 @@ class Views:
             raise UserError(f"Views: cropped pictures are {height} x {width}, the view is {size} x {size}.")
         budget = CPU_CHUNK if images.device.type == "cpu" else ACCELERATOR_CHUNK
         chunk = max(1, budget // (4 * channels * max(height * width, size * size)))
+        drawn = parameters.to("cpu")
         out = torch.empty(n, channels, size, size, device=images.device)
         for first in range(0, n, chunk):
             rows = slice(first, first + chunk)
-            x = augment(images[rows], augmentation, parameters.rows(rows), cropped)
+            x = augment(images[rows], augmentation, drawn.rows(rows), cropped)
             self._normalise(x, out[rows])
         return out
 
