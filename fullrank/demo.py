@@ -41,15 +41,24 @@ def demo(options: Demo, console: Console) -> int:
     runs = []
     for name in ("invariance", "intl"):
         recipe = recipes.load(name)(
-            data="digits", image_size=16, batch_size=256, steps=options.steps, seed=options.seed, projector=(512, 512, 128)
+            data="digits",
+            image_size=16,
+            batch_size=256,
+            steps=options.steps,
+            seed=options.seed,
+            projector=(512, 512, 128),
         )
         run, finished = start(name, recipe, RunOptions(out=out / name, monitor_every=25), console)
         if not finished:
-            raise UserError(f"The demo was stopped: start it again, or finish {run} with `fullrank train --resume {run}`.")
+            raise UserError(
+                f"The demo was stopped: start it again, or finish {run} with `fullrank train --resume {run}`."
+            )
         runs.append(run)
     console.print()
     for run in runs:
-        console.print(f"{run.name}: {read_json(run / 'result.json')['verdict']['sentence']}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{run.name}: {read_json(run / 'result.json')['verdict']['sentence']}", highlight=False, soft_wrap=True
+        )
     page = write_report(runs, out / "report.html")
     console.print(f"\nOpen {page} to see both.", highlight=False, soft_wrap=True)
     return 0

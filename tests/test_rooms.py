@@ -96,7 +96,9 @@ def test_a_recipe_has_at_most_thirty_fields() -> None:
     from fullrank import recipes
     from fullrank.train import RunOptions
 
-    assert {name: len(fields(recipes.load(name))) for name in recipes.names() if len(fields(recipes.load(name))) > 30} == {}
+    assert {
+        name: len(fields(recipes.load(name))) for name in recipes.names() if len(fields(recipes.load(name))) > 30
+    } == {}
     assert len(fields(RunOptions)) <= 30
 
 
@@ -114,7 +116,8 @@ def test_the_command_line_starts_without_torch(arguments: list[str]) -> None:
 
 def test_importing_the_package_changes_nothing() -> None:
     program = (
-        "import pkgutil, warnings, random, torch, numpy, logging\n"
+        "import warnings, random, logging, numpy, torch\n"
+        "import torchvision, timm, sklearn.datasets, scipy.special, matplotlib\n"
         "before = (torch.get_default_dtype(), torch.random.get_rng_state().sum().item(), warnings.filters[:], "
         "numpy.random.get_state()[1].sum(), random.getstate(), logging.getLogger().handlers[:], "
         "torch.get_num_threads())\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from torch import Tensor
 from fullrank.data import Dataset, ImageSet, labelled, load_dataset, plain_batches, split
 from fullrank.errors import UserError
 from fullrank.evaluate.features import features
-from fullrank.evaluate.options import Evaluate
 from fullrank.evaluate.score import Score, score
 from fullrank.nn import SavedEncoder, encoder, load_encoder
 from fullrank.runs import read_json, write_json
@@ -34,25 +34,43 @@ class Split:
     about: str
 
 
-def evaluate_run(options: Evaluate, console: Console) -> dict[str, Any]:
-    """Features, kNN and linear probe of a run's frozen encoder, printed and merged into its result.json."""
-    config = read_json(options.run / "config.json")
-    saved = load_encoder(options.run / "encoder.safetensors")
+def evaluate_run(
+    run: Path,
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+    baselines: bool = False,
+    validation: bool = False,
+    data_root: Path | None = None,
+    console: Console,
+) -> dict[str, Any]:
+    """Features, kNN and linear probe of a run's frozen encoder, printed and merged into its result.json.
+
+    With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
+    written; with `baselines` raw pixels and the untrained encoder are scored too.
+    """
+    config = read_json(run / "config.json")
+    saved = load_encoder(run / "encoder.safetensors")
     settings = config["settings"]
-    root = options.data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
-    dataset = load_dataset(settings["data"], root=root, max_corrupt=settings["max_corrupt"], say=console.print)
-    division = divide(dataset, seed=settings["seed"], validation=options.validation)
-    console.print(f"{options.run}: scored on {division.about}", highlight=False)
+    root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
+    dataset = load_dataset(
+        settings["data"],
+        root=root,
+        max_corrupt=settings["max_corrupt"],
+        say=lambda text: console.print(text, markup=False),
+    )
+    division = divide(dataset, seed=settings["seed"], validation=validation)
+    console.print(f"{run}: scored on {division.about}", highlight=False)
     begun = time.perf_counter()
-    numbers = {"encoder": _score(saved, division, options, settings["seed"], "encoder", console)}
+    task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=settings["seed"])
+    numbers = {"encoder": task.score("encoder", saved, console)}
     seconds = time.perf_counter() - begun
-    if options.baselines:
-        untrained = dataclasses.replace(saved, encoder=_untrained(saved, settings["seed"]))
-        numbers["untrained"] = _score(untrained, division, options, settings["seed"], "untrained encoder", console)
-        numbers["pixels"] = _score(_pixels, division, options, settings["seed"], "raw pixels", console, saved)
-    result = _merged(options.run, numbers, seconds, division.about)
-    if not options.validation:
-        write_json(options.run / "result.json", result)
+    if baselines:
+        numbers["untrained"] = task.score("untrained encoder", _untrained(saved, settings["seed"]), console)
+        numbers["pixels"] = task.score("raw pixels", _pixels, console)
+    result = _merged(run, numbers, seconds, division.about)
+    if not validation:
+        write_json(run / "result.json", result)
     return result
 
 
@@ -74,40 +92,48 @@ def divide(dataset: Dataset, *, seed: int, validation: bool = False) -> Split:
     return Split(rest, held_out, f"{len(held_out)} held-out images (a fifth; the encoder saw them without labels)")
 
 
-def _score(
-    encode: Any, division: Split, options: Evaluate, seed: int, name: str, console: Console, like: SavedEncoder | None = None
-) -> Score:
-    size = (like or encode).encoder.image_size
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if isinstance(encode, SavedEncoder):
-        encode.encoder.to(device, memory_format=torch.channels_last)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        found = []
-        for part, images in (("training", division.train), ("test", division.test)):
-            task = progress.add_task(f"{name}: {part} features", total=len(images))
-            batches = []
-            for batch in plain_batches(images, size=size, batch_size=_BATCH, workers=_WORKERS):
-                batches.append(features(encode, [batch], device=device))
-                progress.advance(task, len(batch))
-            found.append(torch.cat(batches))
-        probe = progress.add_task(f"{name}: linear probe", total=1.0)
-        scored = score(
-            found[0],
-            _labels(division.train),
-            found[1],
-            _labels(division.test),
-            k=options.k,
-            temperature=options.temperature,
-            seed=seed,
-            progress=lambda share: progress.update(probe, completed=share),
-        )
-    console.print(
-        f"  {name:<18} kNN({options.k}) {scored.knn:.4f}   linear {scored.linear.test_accuracy:.4f}"
-        f" (train {scored.linear.train_accuracy:.4f})",
-        highlight=False,
-    )
-    return scored
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One way of scoring, for whatever makes features of images uint8 (N, C, size, size)."""
+
+    division: Split
+    size: int
+    k: int
+    temperature: float
+    seed: int
+
+    def score(self, name: str, encode: Callable[[Tensor], Tensor], console: Console) -> Score:
+        columns = (TextColumn("  {task.description}"), BarColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            train = self._features(self.division.train, encode, progress, f"{name}: training features")
+            test = self._features(self.division.test, encode, progress, f"{name}: test features")
+            bar = progress.add_task(f"{name}: linear probe", total=1.0)
+            scored = score(
+                train,
+                _labels(self.division.train),
+                test,
+                _labels(self.division.test),
+                k=self.k,
+                temperature=self.temperature,
+                seed=self.seed,
+                progress=lambda share: progress.update(bar, completed=share),
+            )
+        linear = f"linear {scored.linear.test_accuracy:.4f} (train {scored.linear.train_accuracy:.4f})"
+        console.print(f"  {name:<18} kNN({self.k}) {scored.knn:.4f}   {linear}", highlight=False)
+        return scored
+
+    def _features(self, images: ImageSet, encode: Callable[[Tensor], Tensor], progress: Progress, title: str) -> Tensor:
+        bar = progress.add_task(title, total=len(images))
+
+        def batches() -> Iterator[Tensor]:
+            for batch in plain_batches(images, size=self.size, batch_size=_BATCH, workers=_WORKERS):
+                yield batch
+                progress.advance(bar, len(batch))
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if isinstance(encode, SavedEncoder):
+            encode.encoder.to(device)
+        return features(encode, batches(), device=device)
 
 
 def _labels(images: ImageSet) -> Tensor:
@@ -119,12 +145,13 @@ def _pixels(images: Tensor) -> Tensor:
     return images.flatten(1).float() / 255
 
 
-def _untrained(saved: SavedEncoder, seed: int) -> Any:
+def _untrained(saved: SavedEncoder, seed: int) -> SavedEncoder:
     """The same network with fresh weights."""
     trained = saved.encoder
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return encoder(trained.name, image_size=trained.image_size, channels=trained.channels).eval()
+        fresh = encoder(trained.name, image_size=trained.image_size, channels=trained.channels)
+    return dataclasses.replace(saved, encoder=fresh.eval())
 
 
 def _merged(run: Path, numbers: dict[str, Score], seconds: float, about: str) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def from_settings(recipe: type[Any], settings: dict[str, Any]) -> Any:
     hints = get_type_hints(recipe)
     unknown = sorted(set(settings) - set(hints))
     if unknown:
-        raise UserError(f"config.json has settings that this version does not know ({', '.join(unknown)}): train again.")
+        raise UserError(
+            f"config.json has settings that this version does not know ({', '.join(unknown)}): train again."
+        )
     return recipe(**{name: _value(hints[name], value) for name, value in settings.items()})
 
 

@@ -109,7 +109,8 @@ def newton(z: Tensor, iterations: int, *, axis: Axis) -> Tensor:
     tensor(1.0000)
     """
     x, divisor = centre(z, axis)
-    largest = x.detach().abs().amax()
+    largest, rounding = x.detach().abs().amax(), 4 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
+    x = torch.where(largest > rounding, x, 0.0)  # centring a constant leaves its rounding, which is no spectrum
     x = x / torch.where(largest == 0, 1.0, largest)  # so that the squares below neither overflow nor vanish
     norm = torch.linalg.vector_norm(x)
     x = x / torch.where(norm == 0, 1.0, norm)

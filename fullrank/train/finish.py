@@ -54,7 +54,7 @@ def save_samples(run: Path, probe: Probe, views: Views, reading: Reading, classe
 
     def write(beside: Path) -> None:
         with beside.open("wb") as file:
-            content = {name: value.numpy() for name, value in arrays.items()}
+            content: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
             np.savez_compressed(file, classes=np.array(classes, dtype=np.str_), **content)
 
     replace(run / "samples.npz", write)
@@ -86,9 +86,7 @@ def write_result(run: Path, reading: Reading, *, seconds: dict[str, float], step
     write_json(run / "result.json", result)
 
 
-def finish(
-    run: Path, method: Method, views: Views, probe: Probe, reading: Reading, classes: tuple[str, ...]
-) -> None:
+def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Reading, classes: tuple[str, ...]) -> None:
     """Write encoder.safetensors and samples.npz."""
     content = encoder_bytes(method.encoder, mean=tuple(views.mean), std=tuple(views.std))
     replace(run / "encoder.safetensors", lambda beside: beside.write_bytes(content))

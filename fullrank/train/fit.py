@@ -16,7 +16,6 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 import fullrank
@@ -36,6 +35,7 @@ from fullrank.nn import encoder
 from fullrank.runs import new_run, write_json
 from fullrank.train.checkpoint import Checkpoint, last_checkpoint
 from fullrank.train.finish import environment, finish, write_result
+from fullrank.train.gather import process_rank
 from fullrank.train.module import Plan, Training
 from fullrank.train.monitor import probe_size, take_probe
 from fullrank.train.progress import Progress
@@ -84,7 +84,10 @@ def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
     """Load the data and build views, method and plan; the random state of the caller is untouched."""
     _check(recipe, options)
     dataset = load_dataset(
-        recipe.data, root=recipe.data_root, max_corrupt=recipe.max_corrupt, say=lambda text: console.print(text)
+        recipe.data,
+        root=recipe.data_root,
+        max_corrupt=recipe.max_corrupt,
+        say=lambda text: console.print(text, markup=False),
     )
     _say_skipped(dataset, console)
     plan = _plan(recipe, options, len(dataset.train))
@@ -186,7 +189,9 @@ def _loggers(run: Path, options: RunOptions) -> list[Logger]:
         if options.logger == "wandb":
             return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
     except ModuleNotFoundError as error:
-        raise UserError(f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'.") from error
+        raise UserError(
+            f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'."
+        ) from error
     return []
 
 
@@ -212,7 +217,7 @@ def _plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
 
 
 def _check(recipe: Recipe, options: RunOptions) -> None:
-    if options.out is not None and options.out.exists() and rank_zero_only.rank == 0:
+    if options.out is not None and options.out.exists() and process_rank() == 0:
         new_run(options.out, "")  # refuses a folder that is in use
     at_least: list[tuple[str, float | None, float]] = [
         ("--batch-size", recipe.batch_size, 2),
@@ -252,7 +257,7 @@ def _say_skipped(dataset: Dataset, console: Console) -> None:
 def _make_run(name: str, job: Job) -> Path:
     """The folder with its config.json and env.json, made by the first process and known to the others."""
     out = job.options.out
-    if rank_zero_only.rank != 0:
+    if process_rank() != 0:
         if out is None and _RUN not in os.environ:
             raise UserError("Several processes need one folder: pass --out.")
         return Path(os.environ.get(_RUN) or str(out))

@@ -72,9 +72,7 @@ class Training(pl.LightningModule):
         gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
         self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
         if not bool(self.gradient_norm.isfinite()) and self.trainer.precision != "16-mixed":
-            raise UserError(
-                f"The gradient is not finite at step {self.global_step} ({_shown(self.terms)}): {_REMEDY}"
-            )
+            raise UserError(f"The gradient is not finite at step {self.global_step} ({_shown(self.terms)}): {_REMEDY}")
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser, with warm-up and cosine per step."""

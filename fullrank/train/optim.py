@@ -45,7 +45,7 @@ class LARS(Optimizer):
         return loss
 
     def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        change = parameter.grad + group["weight_decay"] * parameter  # type: ignore[operator]
+        change = parameter.grad + group["weight_decay"] * parameter
         if parameter.ndim > 1:
             weight_norm, change_norm = parameter.norm(), change.norm()
             scale = group["trust"] * weight_norm / torch.where(change_norm == 0, 1.0, change_norm)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from fullrank.errors import UserError
+from fullrank.runs import append_row, new_run, read_json, read_rows, replace, write_json, write_rows
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write_json(path, {"a": 1})
+
+    def fail(beside: Path) -> None:
+        beside.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(UserError, match=r"No space left on the disk while writing .*result\.json"):
+        replace(path, fail)
+    assert read_json(path) == {"a": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_result_with_nan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "result.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_half_written_last_row_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    write_rows(path, [{"step": 1}])
+    append_row(path, {"step": 2})
+    with path.open("a") as file:
+        file.write('{"step": 3, "lo')
+    assert read_rows(path) == [{"step": 1}, {"step": 2}]
+    assert read_rows(tmp_path / "none.jsonl") == []
+
+
+def test_runs_are_numbered_and_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [new_run(None, "intl-digits").name for _ in range(3)] == ["intl-digits-1", "intl-digits-2", "intl-digits-3"]
+    used = tmp_path / "used"
+    used.mkdir()
+    assert new_run(used, "x") == used  # an empty folder is free
+    (used / "file").write_text("mine")
+    with pytest.raises(UserError, match="exists already: pass another --out"):
+        new_run(used, "x")
+    with pytest.raises(UserError, match="exists already"):
+        new_run(used / "file", "x")
+
+
+def test_reading_what_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a run folder"):
+        read_json(tmp_path / "config.json")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match="is not valid JSON"):
+        read_json(tmp_path / "config.json")
