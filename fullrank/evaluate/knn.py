@@ -18,8 +18,8 @@ def knn_predict(bank: Tensor, labels: Tensor, queries: Tensor, *, k: int = 20, t
 
     More neighbours than the bank has mean all of it. Among equal similarities and among equal votes the lowest
     class comes first; a row of zeros has similarity 0 to everything. Any integers serve as labels (M,). Features
-    that are not finite, k < 1 and temperature <= 0 raise UserError. Blind to: the norm of the features, and a
-    shift that all of them share lowers it (centre them to see past it).
+    that are not finite, k < 1 and temperature <= 0 raise UserError. Blind to: the norm of the features. A mean that
+    all of them share hides their differences: subtract the bank's mean from both to see past it.
 
     >>> bank = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> knn_predict(bank, torch.tensor([7, 9]), torch.tensor([[0.1, 2.0], [3.0, 0.0]]))
@@ -88,7 +88,7 @@ def _nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _votes(which: Tensor, weight: Tensor, classes: int) -> Tensor:
     """The summed weight of each class, (Q, classes), in the fixed order of the neighbours (Q, k)."""
-    votes = weight.new_zeros(len(which), classes)
+    votes, rows = weight.new_zeros(len(which), classes), torch.arange(len(which), device=which.device)
     for neighbour, share in zip(which.T, weight.T, strict=True):
-        votes[torch.arange(len(which)), neighbour] += share
+        votes[rows, neighbour] += share
     return votes

@@ -68,12 +68,12 @@ def linear_probe(
         raise UserError("No class has two training samples, so none can be held out: pass more labelled samples.")
     classes, target = labels.unique(return_inverse=True)
     z, z_test, variance = _principal(train, test)
-    z, z_test, variance = z.float(), z_test.float(), variance.float()
-    fit = best_fit = z.new_zeros(len(classes), z.shape[1] + 1)  # the weights, and the bias in the last column
+    z, z_test, variance = _with_one(z), _with_one(z_test), variance.float()
+    fit = best_fit = z.new_zeros(len(classes), z.shape[1])
     least, validation, best_penalty = math.inf, 0.0, 0.0
     for done, penalty in enumerate(sorted(penalties, reverse=True), start=1):
         fit = _minimise(z[rest], target[rest], variance, penalty, fit)
-        loss = functional.cross_entropy(_scores(fit, z[held]), target[held]).item()
+        loss = functional.cross_entropy(z[held] @ fit.T, target[held]).item()
         if loss >= least:
             break  # weaker penalties over-fit more
         least, best_penalty, best_fit = loss, penalty, fit
@@ -121,8 +121,8 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
         return (residual / (1 - freedom).square()).item()
 
     penalty = min(_PENALTIES, key=validation_error)
-    fit = torch.cat([moment / (variance + penalty), bias[:, None]], 1)
-    return _accuracy(fit, z_test, classes, test_labels)
+    fit = torch.cat([moment / (variance + penalty), bias[:, None]], 1).float()
+    return _accuracy(fit, _with_one(z_test), classes, test_labels)
 
 
 def held_out(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -181,8 +181,13 @@ def _principal(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return z @ axes, z_test @ axes, variance
 
 
+def _with_one(z: Tensor) -> Tensor:
+    """A column of ones (N, R + 1), whose weight is the bias; float32, as a fit needs no more."""
+    return functional.pad(z.float(), (0, 1), value=1.0)
+
+
 def _minimise(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start: Tensor) -> Tensor:
-    """Weights and bias (C, R + 1) of least penalised cross-entropy, from `start`, by L-BFGS.
+    """Weights (C, R + 1) of least penalised cross-entropy of z (N, R + 1), from `start`, by L-BFGS.
 
     The steps are taken in units of the curvature, about `variance` / 10 + `penalty` on each axis.
     """
@@ -200,7 +205,7 @@ def _minimise(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start
     def objective() -> Tensor:
         optimiser.zero_grad()
         fit = unit * steps
-        loss = functional.cross_entropy(_scores(fit, z), target)
+        loss = functional.cross_entropy(z @ fit.T, target)
         loss = loss + 0.5 * penalty * fit[:, :-1].square().sum()
         loss.backward()
         return loss
@@ -209,9 +214,5 @@ def _minimise(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start
     return (unit * steps).detach()
 
 
-def _scores(fit: Tensor, z: Tensor) -> Tensor:
-    return functional.linear(z, fit[:, :-1], fit[:, -1])  # both products in the layout that BLAS is fastest in
-
-
 def _accuracy(fit: Tensor, z: Tensor, classes: Tensor, labels: Tensor) -> float:
-    return (classes[_scores(fit, z).argmax(1)] == labels).double().mean().item()
+    return (classes[(z @ fit.T).argmax(1)] == labels).double().mean().item()

@@ -55,12 +55,13 @@ def test_the_minimum_is_that_of_scikit_learn(penalty: float, monkeypatch: pytest
     least = objective(features @ weight + bias, weight)
     z, z_test, variance = linear._principal(x, test)
     start = torch.zeros(10, z.shape[1] + 1)
-    usual = linear._minimise(z.float(), y, variance.float(), penalty, start).double()
-    assert objective(linear._scores(usual, z), usual[:, :-1]) == pytest.approx(least, abs=1e-5)  # ends at gradient 1e-4
+    usual = linear._minimise(linear._with_one(z), y, variance.float(), penalty, start).double()
+    z, z_test = functional.pad(z, (0, 1), value=1.0), functional.pad(z_test, (0, 1), value=1.0)
+    assert objective(z @ usual.T, usual[:, :-1]) == pytest.approx(least, abs=1e-5)  # ends at gradient 1e-4
     monkeypatch.setattr(linear, "_GRADIENT", 1e-8)
     exact = linear._minimise(z, y, variance, penalty, start.double())
-    assert objective(linear._scores(exact, z), exact[:, :-1]) == pytest.approx(least, abs=1e-9)
-    scores, expected = linear._scores(exact, z_test), features_test @ weight + bias  # the axes differ, not these
+    assert objective(z @ exact.T, exact[:, :-1]) == pytest.approx(least, abs=1e-9)
+    scores, expected = z_test @ exact.T, features_test @ weight + bias  # the axes differ, not these
     scores, expected = (part - part.mean(1, keepdim=True) for part in (scores, expected))
     torch.testing.assert_close(scores, expected, atol=1e-3, rtol=0)
 
