@@ -1,5 +1,7 @@
 """Room 2: a frozen encoder, or its features, to a score on labelled data."""
 
+from __future__ import annotations
+
 from fullrank.evaluate.features import features
 from fullrank.evaluate.knn import knn_accuracy, knn_predict
 from fullrank.evaluate.linear import LinearResult, held_out, linear_probe, ridge_accuracy

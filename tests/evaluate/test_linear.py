@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,15 +30,6 @@ def standardised(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     mean, std = train.double().mean(0), train.double().std(0, correction=0)
     std[std == 0] = 1.0
     return (train.double() - mean) / std, (test.double() - mean) / std
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Fits this small are slower on more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("penalty", [1e-1, 1e-2])
