@@ -25,7 +25,9 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
                 "what was written before is intact."
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise UserError(f"{path} cannot be written ({error.strerror}): pass --out with a folder of yours.") from error
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}): pass --out with a folder of yours."
+            ) from error
         raise
 
 
@@ -51,7 +53,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path.parent} is not a run folder ({path.name} is missing): pass one that train made.") from error
+        raise UserError(
+            f"{path.parent} is not a run folder ({path.name} is missing): pass one that train made."
+        ) from error
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON ({error}): restore it or train again.") from error
     return content
@@ -80,15 +84,17 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
-def new_run(out: Path | None, name: str) -> Path:
-    """Make the folder of a new run: `out`, or the first free runs/NAME-1, runs/NAME-2, ...
+def refuse_used(out: Path) -> None:
+    """UserError if there is something at `out`: a run is never written over another. An empty folder is free."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists already: pass another --out, or go on with `fullrank train --resume {out}`.")
 
-    An existing non-empty `out` is a `UserError`: a run is never written over another.
-    """
+
+def new_run(out: Path | None, name: str) -> Path:
+    """Make the folder of a new run: `out`, or the first free runs/NAME-1, runs/NAME-2, ..."""
     with full_disk_is_an_error(out or Path("runs")):
         if out is not None:
-            if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise UserError(f"{out} exists already: pass another --out, or go on with `fullrank train --resume {out}`.")
+            refuse_used(out)
             out.mkdir(parents=True, exist_ok=True)
             return out
         number = 1

@@ -32,12 +32,12 @@ from fullrank.data import (
 from fullrank.errors import UserError
 from fullrank.methods import Method
 from fullrank.nn import encoder
-from fullrank.runs import new_run, write_json
+from fullrank.runs import new_run, refuse_used, write_json
 from fullrank.train.checkpoint import Checkpoint, last_checkpoint
 from fullrank.train.finish import environment, finish, write_result
 from fullrank.train.gather import process_rank
 from fullrank.train.module import Plan, Training
-from fullrank.train.monitor import probe_size, take_probe
+from fullrank.train.monitor import probe_size, read, take_probe
 from fullrank.train.progress import Progress
 from fullrank.train.recipe import Recipe, RunOptions
 from fullrank.train.record import Record
@@ -63,6 +63,8 @@ def start(name: str, recipe: Recipe, options: RunOptions, console: Console) -> t
 
     Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file.
     """
+    if options.out is not None and process_rank() == 0:
+        refuse_used(options.out)
     job = prepare(recipe, options, console)
     run = _make_run(name, job)
     try:
@@ -127,9 +129,10 @@ def fit(run: Path, job: Job, console: Console) -> bool:
         trainer = _trainer(run, options, plan, [record, checkpoint])
         trainer.fit(training, _Steps(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
-    if finished and trainer.is_global_zero and record.last is not None:
-        finish(run, job.method, job.views, probe, record.last, job.dataset.train.classes)
-        write_result(run, record.last, seconds=record.seconds, steps=plan.steps, seed=plan.seed)
+    if finished and trainer.is_global_zero:
+        reading = record.last or read(job.method, probe, job.views)  # killed between its last step and its result
+        finish(run, job.method, job.views, probe, reading, job.dataset.train.classes)
+        write_result(run, reading, seconds=record.seconds, steps=plan.steps, seed=plan.seed)
     return finished
 
 
@@ -217,8 +220,6 @@ def _plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
 
 
 def _check(recipe: Recipe, options: RunOptions) -> None:
-    if options.out is not None and options.out.exists() and process_rank() == 0:
-        new_run(options.out, "")  # refuses a folder that is in use
     at_least: list[tuple[str, float | None, float]] = [
         ("--batch-size", recipe.batch_size, 2),
         ("--steps", recipe.steps, 1),

@@ -49,7 +49,7 @@ class Record(pl.Callback):
         kept = [row for row in rows if row["step"] <= step] if step else []
         write_rows(self.run / "metrics.jsonl", kept)
         self._recall([row["step"] for row in kept if row["kind"] == "monitor"])
-        if step not in self.steps:
+        if step == 0:
             self._look(trainer, pl_module)
 
     def on_train_batch_end(

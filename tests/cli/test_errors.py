@@ -1,0 +1,146 @@
+"""Bad input: one sentence with the remedy, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fullrank.cli import main
+
+
+def pictures(folder: Path, count: int) -> str:
+    folder.mkdir()
+    for number in range(count):
+        array = np.random.default_rng(number).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(array).save(folder / f"{number}.png")
+    return str(folder)
+
+
+def sentence(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command says on its way out with exit code 2."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--batch-size", "1"], "--batch-size 1 is too small: pass 2 or more"),
+        (["--batch-size", "2000"], "larger than the 1397 images of digits: pass --batch-size 1397 or less"),
+        (["--backbone", "resnet19"], "did you mean"),
+        (["--backbone", "vgg11", "--image-size", "8"], "8"),
+        (["--data", "digitz"], "did you mean"),
+        (["--views", "simclrr"], "did you mean 'simclr'"),
+        (["--epochs", "nan"], "--epochs nan is no use: pass a positive number"),
+        (["--lr", "-1"], "--lr -1.0 is no use"),
+        (["--steps", "0"], "--steps 0 is too small"),
+        (["--projector"], "has no width"),
+    ],
+)
+def test_wrong_settings(flags: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert expected in sentence(["train", "intl", "--data", "digits", "--image-size", "16", *flags], capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_cannot_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    one, few = pictures(tmp_path / "one", 1), pictures(tmp_path / "few", 5)
+    before = sorted(tmp_path.rglob("*"))
+    assert "empty holds no" in sentence(["train", "intl", "--data", str(tmp_path / "empty")], capsys)
+    assert "one holds 1 readable picture" in sentence(["train", "intl", "--data", one], capsys)
+    assert "--batch-size 5 or less" in sentence(["train", "intl", "--data", few], capsys)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_existing_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("precious")
+    said = sentence(["train", "intl", "--data", "digits", "--out", "run"], capsys)
+    assert "run exists already: pass another --out" in said
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+def test_a_full_disk_at_the_start_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        said = sentence(["train", "intl", "--data", "digits", "--image-size", "16", "--out", "run"], capsys)
+    assert "No space left on the disk while writing" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_in_between_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import lightning.pytorch as pl
+
+    save = pl.Trainer.save_checkpoint
+
+    def full_from_step_4(trainer: pl.Trainer, path: Path) -> None:
+        if trainer.global_step < 4:
+            return save(trainer, path)
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    flags = ["--data", "digits", "--image-size", "16", "--steps", "6", "--checkpoint-every", "2", "--probe", "50"]
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.Trainer, "save_checkpoint", full_from_step_4)
+        said = sentence(["train", "intl", *flags, "--out", "run"], capsys)
+    assert "No space left on the disk while writing" in said
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert main(["train", "--resume", "run"]) == 0  # from step 2
+    assert (tmp_path / "run" / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["trian"], "did you mean train"),
+        (["train", "intll"], "did you mean intl?"),
+        (["train", "missing.py"], "There is no file missing.py"),
+        (["train", "--resume", "nowhere"], "is not a run folder"),
+        (["train", "--resume"], "--resume takes one run folder"),
+        (["evaluate", "nowhere"], "is not a run folder"),
+        (["report", "nowhere"], "nowhere"),
+        (["report"], "report needs a run"),
+        (["recipes", "simclrr"], "did you mean simclr?"),
+    ],
+)
+def test_wrong_verbs_and_runs(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert expected in sentence(arguments, capsys)
+
+
+def test_a_mistyped_flag_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "intl", "--batchsize", "8"])
+    assert stopped.value.code == 2
+    assert "--batch-size" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback() -> None:
+    from fullrank.errors import UserError
+
+    with pytest.raises(UserError):
+        main(["train", "intll", "--debug"])
+
+
+def test_a_recipe_file_with_no_or_two_recipes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "none.py").write_text("x = 1\n")
+    assert "none.py defines 0 recipes" in sentence(["train", "none.py"], capsys)

@@ -1,0 +1,116 @@
+"""What only whole processes show: being killed, being several, and how fast help answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fullrank.cli import main
+from fullrank.runs import read_rows
+
+FLAGS = ["--data", "digits", "--image-size", "16", "--batch-size", "64", "--probe", "100", "--checkpoint-every", "7"]
+FULLRANK = [sys.executable, "-m", "fullrank.cli"]
+
+NO_BATCH_NORM = '''
+"""A linear encoder without batch norm, whose batch is then the objective's alone."""
+from dataclasses import dataclass
+from functools import partial
+from torch import nn
+from fullrank.losses import intl
+from fullrank.methods import JointEmbedding
+from fullrank.nn import Encoder
+from fullrank.recipes import Recipe
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Recipe):
+    optimizer: str = "sgd"
+
+    def build(self, encoder):
+        linear = nn.Sequential(nn.Flatten(), nn.Linear(256, 32))
+        plain = Encoder(linear, width=32, name="linear", channels=1, image_size=16)
+        return JointEmbedding(plain, nn.Linear(32, 16), partial(intl))
+'''
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    """kill -9 between two checkpoints, then --resume: bit for bit the run that was left alone."""
+    command = [*FULLRANK, "train", "vicreg", *FLAGS, "--steps", "120", "--out"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen([*command, str(killed)], env=environment(), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not any(row["step"] >= 20 for row in read_rows(killed / "metrics.jsonl")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "result.json").exists()
+    for arguments in (["train", "--resume", str(killed)], [*command[len(FULLRANK) :], str(whole)]):
+        subprocess.run([*FULLRANK, *arguments], env=environment(), check=True, stdout=subprocess.DEVNULL)
+    assert (killed / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
+    assert [row["step"] for row in read_rows(killed / "metrics.jsonl")] == [
+        row["step"] for row in read_rows(whole / "metrics.jsonl")
+    ]
+
+
+def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
+    """The global batch, its augmentation and its gradient do not depend on how many processes share it."""
+    (tmp_path / "linear.py").write_text(NO_BATCH_NORM)
+    for count in ("1", "2"):
+        flags = [*FLAGS, "--steps", "5", "--lr", "0.5", "--warmup-epochs", "0", "--devices", count]
+        command = [*FULLRANK, "train", "linear.py", *flags, "--out", f"run{count}"]
+        subprocess.run(command, cwd=tmp_path, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    one, two = (load_file(tmp_path / run / "encoder.safetensors") for run in ("run1", "run2"))
+    for name, value in one.items():
+        # the sum over the batch is split in two, so the last bits of float32 differ
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["linear.py", "run1", "run2"]
+    losses = [
+        [row["loss"] for row in read_rows(tmp_path / run / "metrics.jsonl") if row["kind"] == "train"]
+        for run in ("run1", "run2")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [*FULLRANK, "train", "intl", *FLAGS, "--steps", "5000", "--out", str(run)]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
+    while not any(row["kind"] == "train" for row in read_rows(run / "metrics.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"fullrank train --resume {run}" in said
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] >= 10
+
+
+def test_help_is_instant() -> None:
+    """Under 1.5 s with the interpreter's start; the best of three, since other work may run on the machine."""
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        done = subprocess.run([*FULLRANK, "--help"], capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - begun)
+        assert "fullrank train RECIPE" in done.stdout
+    assert min(seconds) < 1.5
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from fullrank import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fullrank {__version__}\n"
