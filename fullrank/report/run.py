@@ -101,9 +101,12 @@ class Run:
 
     @property
     def knn(self) -> float | None:
-        """The final kNN accuracy, or the newest one of an unfinished run."""
-        if self.result:
-            return self.result.knn
+        """The kNN accuracy of an evaluation, or the newest among the probe images of an unfinished run."""
+        return self.result.knn if self.result else self.probe_knn
+
+    @property
+    def probe_knn(self) -> float | None:
+        """The newest kNN accuracy among the probe images."""
         return next((record.knn for record in reversed(self.monitor) if record.knn is not None), None)
 
     def collapse(self, space: str) -> Numbers:

@@ -13,6 +13,8 @@ KINDS = {
     "healthy": "healthy",
     "complete": "complete collapse",
     "dimensional": "dimensional collapse",
+    "near-complete": "close to complete collapse",
+    "near-dimensional": "few dimensions in use",
     "undetermined": "undetermined",
     "unfinished": "unfinished",
 }
@@ -54,8 +56,11 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 
 def kind(run: Run) -> str:
-    """The kind of the verdict, or "unfinished"."""
-    return run.result.kind if run.result else "unfinished"
+    """The kind of the verdict, "near-" a collapse if it only warns of it, or "unfinished"."""
+    if run.result is None:
+        return "unfinished"
+    warns = run.result.kind in ("complete", "dimensional") and not run.result.collapsed
+    return f"near-{run.result.kind}" if warns else run.result.kind
 
 
 def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
@@ -88,8 +93,11 @@ def card(run: Run, label: str) -> Card:
         metrics = run.collapse(space)
         facts.append((f"{space}: relative spread", number(metrics.get("relative_spread"), 3)))
         facts.append((f"{space}: effective rank", _of_dimensions(metrics, "effective_rank")))
-    facts.append(("kNN accuracy", percent(run.knn)))
-    facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
+    if run.result is not None and run.knn is None:
+        facts.append(("kNN accuracy among the probe images", percent(run.probe_knn)))
+    else:
+        facts.append(("kNN accuracy", percent(run.knn)))
+        facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
     return Card(label, kind(run), KINDS.get(kind(run), kind(run)), sentence(run), facts)
 
 

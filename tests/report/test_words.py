@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullrank.report import read_run
+from fullrank.report.words import card
+
+from .conftest import write_run
+
+
+def changed(run: Path, **changes: Any) -> Path:
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps(result | changes))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "collapsed", "words"),
+    [
+        ("dimensional", True, "dimensional collapse"),
+        ("dimensional", False, "few dimensions in use"),
+        ("complete", False, "close to complete collapse"),
+        ("healthy", False, "healthy"),
+    ],
+)
+def test_a_warning_is_not_called_a_collapse(tmp_path: Path, kind: str, collapsed: bool, words: str) -> None:
+    verdict = {"kind": kind, "collapsed": collapsed, "sentence": "So it is."}
+    assert card(read_run(changed(write_run(tmp_path / "run"), verdict=verdict)), "run").words == words
+
+
+def test_a_run_that_was_not_evaluated_shows_the_accuracy_among_its_probe_images(tmp_path: Path) -> None:
+    facts = dict(card(read_run(changed(write_run(tmp_path / "run"), knn=None, linear=None)), "run").facts)
+    assert facts["kNN accuracy among the probe images"] == "68.0 %"
+    assert "kNN accuracy" not in facts
