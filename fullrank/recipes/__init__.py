@@ -7,6 +7,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -72,10 +73,11 @@ def _value(hint: Any, value: Any) -> Any:
 def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UserError(f"There is no file {path}: pass the path of a recipe, or a name from `fullrank recipes`.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"fullrank_recipe_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
     return module
 

@@ -1,0 +1,102 @@
+"""What the documentation shows is run."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fullrank.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+SHORT = ["--steps", "2", "--probe", "40", "--batch-size", "8"]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(text: str) -> list[list[str]]:
+    lines = [line for block in blocks(text, "bash") for line in block.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def photos(folder: Path) -> None:
+    for kind in ("cats", "dogs"):
+        (folder / kind).mkdir(parents=True)
+        for number in range(10):
+            array = np.random.default_rng(number).integers(0, 255, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(array).save(folder / kind / f"{number}.jpg")
+
+
+def test_readme_is_short() -> None:
+    assert README.count("\n") < 150
+
+
+@pytest.mark.parametrize("code", blocks(README, "python") + blocks(ARCHITECTURE, "python"), ids=lambda code: code[:30])
+def test_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "example.py").write_text(code)
+    runpy.run_path("example.py", run_name="example")
+
+
+def test_fullrank_commands_of_the_readme_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the order of the page; trainings are cut to two small steps on digits or on photos that are made up."""
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "path" / "to" / "photos")
+    ours = [command[1:] for command in commands(README) if command[0] == "fullrank" and command[1] != "demo"]
+    assert len(ours) >= 5
+    for command in ours:
+        short = SHORT if command[0] == "train" and "--resume" not in command else []
+        if short:
+            short = [*short, "--image-size", "64" if "resnet50" in command else "16"]
+        command = ["digits" if word == "fashion-mnist" else word for word in command]
+        assert main([*command, *short]) == 0, command
+    assert "relative spread" in capsys.readouterr().out
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    targets = [command[1] for command in commands(README) if command[0] == "make"]
+    assert targets[:2] == ["demo", "test"]
+    for target in targets:
+        done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert "fullrank demo" in done.stdout or "pytest" in done.stdout
+
+
+def test_a_recipe_of_ones_own_has_at_most_30_lines_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (recipe,) = [code for code in blocks(ARCHITECTURE, "python") if "class Mine(Recipe)" in code]
+    assert recipe.count("\n") <= 30
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(recipe)
+    flags = ["--data", "digits", "--image-size", "16", "--pull", "2", *SHORT]
+    assert main(["train", "./mine.py", *flags, "--out", "run"]) == 0
+    row = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-2])
+    assert row["loss"] == pytest.approx(2 * row["terms"]["alignment"] + row["terms"]["w2"], rel=1e-5)
+
+
+def test_the_measured_table_is_what_the_result_files_say() -> None:
+    rows = re.findall(r"^\| \[`(.+?)`\]\((docs/results/.+?\.json)\) \|(.+)\|$", README, flags=re.MULTILINE)
+    assert len(rows) >= 5
+    for _, path, cells in rows:
+        result = json.loads((ROOT / path).read_text(encoding="utf-8"))
+        embedding = result["collapse"]["embedding"]
+        expected = [
+            f"{result['seconds']['train'] / 60:.1f}",
+            f"{result['knn']:.3f}",
+            f"{result['linear']['test']:.3f}",
+            f"{embedding['relative_spread']:.2f}",
+            f"{embedding['effective_rank']:.0f}",
+            f"{embedding['w2']:.2f}",
+        ]
+        assert [cell.strip(" *") for cell in cells.split("|")] == expected, path
