@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import logging
 import os
 import shutil
@@ -186,15 +187,10 @@ def _trainer(run: Path, options: RunOptions, plan: Plan, callbacks: list[pl.Call
 
 
 def _loggers(run: Path, options: RunOptions) -> list[Logger]:
-    try:
-        if options.logger == "tensorboard":
-            return [TensorBoardLogger(run, name="", version="tensorboard")]
-        if options.logger == "wandb":
-            return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'."
-        ) from error
+    if options.logger == "tensorboard":
+        return [TensorBoardLogger(run, name="", version="tensorboard")]
+    if options.logger == "wandb":
+        return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
     return []
 
 
@@ -220,6 +216,8 @@ def _plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
 
 
 def _check(recipe: Recipe, options: RunOptions) -> None:
+    if options.logger != "none" and importlib.util.find_spec(options.logger) is None:
+        raise UserError(f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'.")
     at_least: list[tuple[str, float | None, float]] = [
         ("--batch-size", recipe.batch_size, 2),
         ("--steps", recipe.steps, 1),

@@ -11,6 +11,8 @@ from PIL import Image
 
 from fullrank.cli import main
 
+from ..data.pictures import make_folder
+
 
 def pictures(folder: Path, count: int) -> str:
     folder.mkdir()
@@ -48,6 +50,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--lr", "-1"], "--lr -1.0 is no use"),
         (["--steps", "0"], "--steps 0 is too small"),
         (["--projector"], "has no width"),
+        (["--logger", "wandb"], "pip install 'fullrank[wandb]'"),
     ],
 )
 def test_wrong_settings(flags: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +66,22 @@ def test_folders_that_cannot_be_trained_on(tmp_path: Path, capsys: pytest.Captur
     assert "one holds 1 readable picture" in sentence(["train", "intl", "--data", one], capsys)
     assert "--batch-size 5 or less" in sentence(["train", "intl", "--data", few], capsys)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_photographs_trains_and_says_what_it_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """300 pictures: five corrupt, one 16-bit, one with alpha, one of 1 x 1 pixel, and other oddities."""
+    photos = make_folder(tmp_path / "photos")
+    flags = ["--image-size", "32", "--steps", "3", "--batch-size", "16", "--probe", "40", "--out", "run"]
+    assert main(["train", "vicreg", "--data", str(photos), *flags]) == 0
+    said = capsys.readouterr().out
+    assert "Skipped 5 unreadable images:" in said
+    for name in ("cut.jpg", "half.png", "empty.png", "text.png", "zip.jpg"):
+        assert name in said
+    assert main(["evaluate", "run"]) == 0
+    assert "held-out images (a fifth" in capsys.readouterr().out
+    assert "--max-corrupt" in sentence(["train", "vicreg", "--data", str(photos), "--max-corrupt", "0.01"], capsys)
 
 
 def test_an_existing_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
