@@ -116,9 +116,9 @@ def _train(arguments: list[str]) -> int:
     both.__doc__ = sys.modules[recipe_class.__module__].__doc__ if recipe_class.__module__ in sys.modules else None
     parsed = _parse(both, arguments[1:], f"train {name}")
 
-    from fullrank.train.fit import start
-
     console = _console()
+    with console.status("Starting"):
+        from fullrank.train.fit import start
     run, finished = start(name, parsed.recipe, parsed.run, console)
     return _after_training(run, finished, console)
 
@@ -135,9 +135,9 @@ def _resume(arguments: list[str]) -> int:
     recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
     options = recipes.from_settings(RunOptions, config["run"])
 
-    from fullrank.train.fit import resume
-
     console = _console()
+    with console.status("Starting"):
+        from fullrank.train.fit import resume
     return _after_training(run, resume(run, recipe, options, console), console)
 
 
@@ -183,10 +183,11 @@ def _evaluate(arguments: list[str]) -> int:
         arguments = ["--run", *arguments]
     options: Evaluate = _parse(Evaluate, arguments, "evaluate")
 
-    from fullrank.evaluate.run import evaluate_run
-    from fullrank.report import write_report
-
     console = _console()
+    with console.status("Starting"):
+        from fullrank.evaluate.run import evaluate_run
+        from fullrank.report import write_report
+
     evaluate_run(
         options.run,
         k=options.k,

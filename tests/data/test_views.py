@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,15 +18,6 @@ from fullrank.errors import UserError
 MEAN, STD = (0.49, 0.48, 0.44), (0.25, 0.24, 0.26)
 ALL: dict[str, Any] = {"size": 16, "blur": 0.5, "solarize": 0.3, "blur_kernel": 3}
 ADJUST = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny operations on a busy machine wait for their threads a hundred times longer than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def generator(seed: int = 0) -> torch.Generator:
