@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+import torch
+
+from fullrank import recipes
+from fullrank.errors import UserError
+from fullrank.losses import alignment, barlow_twins, intl, nt_xent, vicreg
+from fullrank.train import Recipe, RunOptions
+
+PACKAGE = Path(recipes.__file__).parents[1]
+LOSS = {
+    "invariance": lambda z: alignment(z),
+    "simclr": lambda z: nt_xent(z, temperature=0.2),
+    "vicreg": lambda z: vicreg(z),
+    "barlow_twins": lambda z: barlow_twins(z),
+    "intl": lambda z: intl(z),
+}
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_optimises_its_loss_with_its_weights(name: str) -> None:
+    z = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(recipes.load(name)().objective()(z)["loss"], LOSS[name](z)["loss"])
+
+
+def test_a_weight_changed_by_a_flag_reaches_the_loss() -> None:
+    z = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
+    changed = recipes.load("intl")(axis="batch", iterations=2, beta=0.3)  # type: ignore[call-arg]
+    assert torch.equal(changed.objective()(z)["loss"], intl(z, axis="batch", iterations=2, beta=0.3)["loss"])
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_has_a_header_with_command_cost_and_result(name: str) -> None:
+    header = recipes.documentation(name)
+    assert f"fullrank train {name} --data fashion-mnist" in header
+    assert "Cost:" in header
+    assert "Result:" in header
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_is_frozen_and_every_field_says_what_it_is(name: str) -> None:
+    recipe = recipes.load(name)()
+    with pytest.raises(FrozenInstanceError):
+        recipe.lr = 1.0  # type: ignore[misc]
+    source = "".join(path.read_text() for path in (PACKAGE / "recipes" / f"{name}.py", PACKAGE / "train" / "recipe.py"))
+    for field in fields(recipe):
+        _, _, after = source.partition(f"    {field.name}: ")
+        assert after.partition("\n")[2].lstrip().startswith('"""'), field.name
+
+
+def test_settings_survive_a_json_round_trip() -> None:
+    recipe = recipes.load("intl")
+    settings = {"data": "digits", "data_root": "/data", "projector": [64, 32], "steps": None, "beta": 0.1}
+    restored = recipes.from_settings(recipe, settings)
+    assert (restored.data_root, restored.projector, restored.steps) == (Path("/data"), (64, 32), None)
+    assert recipes.from_settings(RunOptions, {"out": None, "devices": 2}).devices == 2
+
+
+def test_settings_of_another_version_are_an_error() -> None:
+    with pytest.raises(UserError, match="settings that this version does not know \\(colour\\)"):
+        recipes.from_settings(Recipe, {"colour": 1})
+
+
+def test_a_recipe_without_objective_says_so() -> None:
+    with pytest.raises(NotImplementedError, match="Recipe must say its objective"):
+        Recipe().objective()
