@@ -68,7 +68,7 @@ def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
     if len(runs) == 1:
         return f"{labels[0]}: {sentence(runs[0])}"
     kinds = [KINDS.get(kind(run), kind(run)) for run in runs]
-    counts = [f"{kinds.count(name)} {name}" for name in dict.fromkeys(kinds)]
+    counts = [f"{name} ({kinds.count(name)})" for name in dict.fromkeys(kinds)]
     line = f"{len(runs)} runs: {', '.join(counts)}."
     scored = [(run.knn, label) for run, label in zip(runs, labels, strict=True) if run.knn is not None]
     if scored:
