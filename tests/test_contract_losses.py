@@ -10,15 +10,26 @@ from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import fullrank.losses
 from fullrank.errors import UserError
-from fullrank.losses import LOSSES, intl, intl_beta
+from fullrank.losses import LOSSES, STATEFUL_LOSSES, Terms, intl, intl_beta
 from tests.losses import contract
 from tests.losses.contract import Loss, aligned, noise, value
 
-NAMED: dict[str, Loss] = {loss.__name__: loss for loss in LOSSES} | {"intl_batch": partial(intl, axis="batch")}
+
+def fresh(stateful: type[nn.Module], z: Tensor) -> Terms:
+    """The first step of a loss that has a state."""
+    terms: Terms = stateful(z.shape[-1], len(z))(z)
+    return terms
+
+
+NAMED: dict[str, Loss] = {
+    **{loss.__name__: loss for loss in LOSSES},
+    **{stateful.__name__: partial(fresh, stateful) for stateful in STATEFUL_LOSSES},
+    "intl_batch": partial(intl, axis="batch"),
+}
 
 # The laws a loss does not hold, and why. A loss that is not named holds all of them.
 NO_SPREAD = {
@@ -56,6 +67,7 @@ GROWS_WITH_NORM = {"vicreg": "covariances are squared, so norms beyond 1e9 do no
 # "loss" is the weighted sum of the terms; the weights, as documented, of those that do not count once.
 WEIGHTS = {
     "vicreg": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0},
+    "CorInfoMax": {"invariance": 500.0},
     "barlow_twins": {"on_diagonal": 1.0, "off_diagonal": 0.0051},
     "intl": {"trace": intl_beta(12)},
     "intl_batch": {"trace": intl_beta(6)},
@@ -72,8 +84,11 @@ PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_loss
     "barlow_twins": float(D),
     "intl": 2 * 0.01 * N * (1 - 1 / N) ** 2,  # one direction among the samples keeps variance 1
     "intl_batch": 2 + 2 * 0.01 * D,
+    "CorInfoMax": -2 * math.log(0.01 + 1e-8) - 2 / D * math.log1p(0.0099),  # what is left of R, and of the mean, once
+    "log_determinant_mutual_information": 0.0,
 }
 
+PUBLIC: list[Callable[..., object]] = [*LOSSES, *STATEFUL_LOSSES]
 every_loss = pytest.mark.parametrize("name", NAMED)
 every_shape = pytest.mark.parametrize(("n", "d"), [(64, 16), (16, 32)])
 
@@ -89,15 +104,15 @@ def holds(law: Callable[..., None], name: str, exceptions: dict[str, str], *args
 
 def test_every_loss_file_is_under_contract() -> None:
     files = {module.name for module in pkgutil.iter_modules(fullrank.losses.__path__)} - {"terms"}
-    assert files == {loss.__name__ for loss in LOSSES}
-    assert files <= set(fullrank.losses.__all__)
+    assert files == {loss.__module__.rpartition(".")[2] for loss in PUBLIC}
+    assert {loss.__name__ for loss in PUBLIC} <= set(fullrank.losses.__all__)
     for name in files:
         header = importlib.import_module(f"fullrank.losses.{name}").__doc__ or ""
         assert "arXiv:" in header.splitlines()[0]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_the_docstring_says_what_it_cannot_see_and_shows_a_value(loss: Loss) -> None:
+@pytest.mark.parametrize("loss", PUBLIC)
+def test_the_docstring_says_what_it_cannot_see_and_shows_a_value(loss: Callable[..., object]) -> None:
     assert "lind to" in (loss.__doc__ or "")
     assert ">>>" in (loss.__doc__ or "")
 

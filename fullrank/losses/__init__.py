@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from torch import nn
+
 from fullrank.losses.alignment import alignment
 from fullrank.losses.barlow_twins import barlow_twins
+from fullrank.losses.corinfomax import CorInfoMax, log_determinant_mutual_information
 from fullrank.losses.infonce import infonce
 from fullrank.losses.intl import intl, intl_beta
 from fullrank.losses.nt_xent import nt_xent
@@ -14,10 +17,23 @@ from fullrank.losses.uniformity import uniformity
 from fullrank.losses.vicreg import vicreg
 from fullrank.losses.w2 import w2
 
-LOSSES: tuple[Callable[..., Terms], ...] = (alignment, barlow_twins, infonce, intl, nt_xent, uniformity, vicreg, w2)
+LOSSES: tuple[Callable[..., Terms], ...] = (
+    alignment,
+    barlow_twins,
+    infonce,
+    intl,
+    log_determinant_mutual_information,
+    nt_xent,
+    uniformity,
+    vicreg,
+    w2,
+)
+STATEFUL_LOSSES: tuple[type[nn.Module], ...] = (CorInfoMax,)  # Loss(features, views)(z) -> Terms
 
 __all__ = [
     "LOSSES",
+    "STATEFUL_LOSSES",
+    "CorInfoMax",
     "Terms",
     "alignment",
     "barlow_twins",
@@ -26,6 +42,7 @@ __all__ = [
     "infonce",
     "intl",
     "intl_beta",
+    "log_determinant_mutual_information",
     "nt_xent",
     "uniformity",
     "vicreg",
