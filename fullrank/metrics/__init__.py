@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fullrank.metrics.catalogue import METRICS, PAIR_METRICS, Collapse, Metric, PairMetric
 from fullrank.metrics.dimensions import dead_dimensions, duplicate_dimensions
+from fullrank.metrics.properties import Properties, Property, properties
 from fullrank.metrics.rank import (
     condition_number,
     dims_for_variance,
@@ -23,6 +24,8 @@ __all__ = [
     "Collapse",
     "Metric",
     "PairMetric",
+    "Properties",
+    "Property",
     "alignment",
     "condition_number",
     "dead_dimensions",
@@ -32,6 +35,7 @@ __all__ = [
     "effective_rank",
     "mean_cosine",
     "participation_ratio",
+    "properties",
     "rankme",
     "relative_spread",
     "stable_rank",
