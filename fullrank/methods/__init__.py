@@ -1,5 +1,6 @@
 """Room 2: ways from views to embeddings."""
 
 from fullrank.methods.joint import JointEmbedding, Method, Outputs
+from fullrank.methods.teacher_student import PairObjective, TeacherStudent
 
-__all__ = ["JointEmbedding", "Method", "Outputs"]
+__all__ = ["JointEmbedding", "Method", "Outputs", "PairObjective", "TeacherStudent"]

@@ -29,6 +29,9 @@ class Method(nn.Module):
     def loss(self, outputs: Outputs) -> Terms:
         """Named terms and "loss" of the outputs, after they were gathered over processes."""
 
+    def update(self, progress: float) -> None:
+        """Called after every optimiser step, with the share of the training that is done, in [0, 1]."""
+
 
 class JointEmbedding(Method):
     """Encoder, projector and an objective on the projector's embeddings (V, N, D).

@@ -42,6 +42,7 @@ from fullrank.train.monitor import probe_size, read, take_probe
 from fullrank.train.progress import Progress
 from fullrank.train.recipe import Recipe, RunOptions
 from fullrank.train.record import Record
+from fullrank.train.regularize import Regularizers
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
 
@@ -212,6 +213,7 @@ def _plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
         lr=recipe.lr,
         weight_decay=recipe.weight_decay,
         seed=recipe.seed,
+        regularizers=Regularizers(recipe.w2, recipe.w2_end, recipe.uniformity, recipe.uniform_on),
     )
 
 

@@ -18,6 +18,7 @@ from fullrank.losses import Terms
 from fullrank.methods import Method
 from fullrank.train.gather import gather
 from fullrank.train.optim import optimizer, warmup_cosine
+from fullrank.train.regularize import Regularizers
 
 _VIEWS, _NETWORK = 1, 2  # streams of random numbers
 
@@ -35,6 +36,12 @@ class Plan:
     lr: float
     weight_decay: float
     seed: int
+    regularizers: Regularizers
+
+    @property
+    def epochs(self) -> int:
+        """How many passes over the data are begun."""
+        return -(-self.steps * self.accumulate // self.steps_per_epoch)
 
 
 class Training(pl.LightningModule):
@@ -51,8 +58,12 @@ class Training(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The one seam: here, and nowhere else, views become a loss."""
         torch.manual_seed(_mix(self.plan.seed, _NETWORK, batch.step, self.global_rank))  # dropout, drop path
-        outputs = self.method(self.augment(batch))
-        terms = self.method.loss({name: gather(output, dim=1) for name, output in outputs.items()})
+        if batch.step > 0 and batch.step % self.plan.accumulate == 0:  # here, so that a resumed run does it too
+            self.method.update(self.global_step / self.plan.steps)
+        views = self.augment(batch)
+        outputs = {name: gather(output, dim=1) for name, output in self.method(views).items()}
+        epoch = batch.step // self.plan.steps_per_epoch + 1
+        terms = self.plan.regularizers.add(self.method.loss(outputs), outputs, epoch=epoch, epochs=self.plan.epochs)
         self.terms = {name: value.detach() for name, value in terms.items()}
         if not bool(self.terms["loss"].isfinite()):
             raise UserError(f"The loss is not finite at step {batch.step} ({_shown(self.terms)}): {_REMEDY}")

@@ -50,6 +50,14 @@ class Recipe:
     """Weight decay per step, times the learning rate."""
     warmup_epochs: float = 0.15
     """Linear warm-up per step, in epochs; then a cosine down to a thousandth of the peak."""
+    w2: float = 0.0
+    """Weight of W2 uniformity, added to the loss of any method."""
+    w2_end: float | None = None
+    """Its weight in the last epoch, reached linearly; by default it stays."""
+    uniformity: float = 0.0
+    """Weight of Wang-Isola uniformity, added likewise."""
+    uniform_on: Literal["embedding", "prediction", "representation"] = "embedding"
+    """What the added uniformity spreads: the trained projector's, predictor's or backbone's output."""
     seed: int = 0
     """Decides weights, order and augmentation."""
 

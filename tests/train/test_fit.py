@@ -14,6 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from fullrank import recipes
 from fullrank.errors import UserError
 from fullrank.nn import load_encoder
 from fullrank.runs import read_json, read_rows
@@ -140,6 +141,13 @@ def test_dropout_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: py
     test_stopping_and_resuming_changes_nothing(train, small, monkeypatch)
 
 
+@pytest.mark.parametrize("name", ["byol", "moco", "nnclr", "simsiam"])
+def test_teachers_and_queues_are_resumed_exactly(
+    train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    test_stopping_and_resuming_changes_nothing(train, _recipe(name, small, w2=0.5, w2_end=0.0), monkeypatch)
+
+
 @pytest.mark.parametrize("lr", [1e12])
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_what_to_try(train: Train, small: Recipe, lr: float) -> None:
     vicreg = _recipe("vicreg", small, optimizer="sgd", lr=lr, warmup_epochs=0.0)
@@ -150,14 +158,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_what_to_try(train: Tra
 def _recipe(name: str, like: Recipe, **changes: Any) -> Recipe:
     from dataclasses import fields
 
-    from fullrank import recipes
-
     common = {field.name: getattr(like, field.name) for field in fields(Recipe)}
     recipe: Recipe = recipes.load(name)(**(common | changes))
     return recipe
 
 
-@pytest.mark.parametrize("name", ["simclr", "vicreg", "barlow_twins", "invariance"])
+@pytest.mark.parametrize("name", recipes.names())
 def test_every_recipe_trains(train: Train, small: Recipe, name: str) -> None:
     run, finished = train(name, _recipe(name, small, steps=4))
     assert finished

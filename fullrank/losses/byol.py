@@ -1,0 +1,25 @@
+"""BYOL (Grill et al., 2020), arXiv:2006.07733. V views, N samples, D features."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from fullrank.losses.pairs import cross_view_cosine
+from fullrank.losses.terms import Terms, combine, embedding_loss
+
+
+@embedding_loss(min_samples=1)
+def byol(prediction: Tensor, target: Tensor) -> Terms:
+    """2 - 2 cos of each view's prediction (V, N, D) with the target (V, N, D) of every other view.
+
+    The authors' formula: for two views the sum of both directions, each a mean over samples; with V views, twice
+    the mean over ordered pairs. In [0, 8], lower is better.
+
+    Blind to: every collapse. One point is a perfect score; predictor and teacher must prevent it.
+
+    >>> import torch
+    >>> views = torch.eye(2).view(2, 1, 2)  # one sample, two orthogonal views
+    >>> byol(views, views)["loss"]
+    tensor(4.)
+    """
+    return combine({"byol": (2.0, 2.0 - 2.0 * cross_view_cosine(prediction, target))})

@@ -1,0 +1,51 @@
+"""MoCo v2 (Chen, Fan, Girshick & He, 2020), arXiv:2003.04297. V views, N samples, D features."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from fullrank.losses.pairs import Queue
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+class MoCo(Queue):
+    """Contrast of queries (V, N, D) with the keys (V, N, D) of the other view against a queue of older keys.
+
+    For two views the sum of CE(q1, k2) and CE(q2, k1), each a mean over samples, queue before enqueue and both
+    views enqueued: the symmetric code of Fang et al. (2024), temperature 0.2 and queue 4096; with V views, twice
+    the mean over ordered pairs. The queue starts as random unit vectors.
+
+    Blind to: the norm. Weak against dimensional collapse.
+
+    >>> moco = MoCo(features=4, size=8)
+    >>> moco(moco.queue[:6].view(2, 3, 4), torch.ones(2, 3, 4))["loss"].shape
+    torch.Size([])
+    """
+
+    def __init__(self, features: int, size: int = 4096, temperature: float = 0.2) -> None:
+        super().__init__(features, size)
+        self.temperature = temperature
+
+    def forward(self, query: Tensor, key: Tensor) -> Terms:
+        """Terms of queries and keys (V, N, D); in training mode the keys are then enqueued."""
+        keys = normalize(key.detach().float())
+        terms = _against_queue(query, keys, self.queue, self.temperature)
+        self.enqueue(keys.flatten(0, 1))
+        return terms
+
+
+@embedding_loss(min_samples=1)
+def _against_queue(query: Tensor, keys: Tensor, queue: Tensor, temperature: float) -> Terms:
+    q, k = normalize(query), keys.to(query.dtype)
+    negatives = q @ queue.to(q.dtype).T  # (V, N, K)
+    first = torch.zeros(q.shape[1], dtype=torch.int64, device=q.device)
+    losses = []
+    for a, b in permutations(range(len(q)), 2):
+        positive = (q[a] * k[b]).sum(1, keepdim=True)
+        losses.append(cross_entropy(torch.cat([positive, negatives[a]], 1) / temperature, first))
+    return combine({"moco": (2.0, torch.stack(losses).mean())})

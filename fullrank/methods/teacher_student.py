@@ -1,0 +1,84 @@
+"""Student and teacher: predictions of one view are compared with targets of another, which get no gradient."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fullrank.losses import Terms
+from fullrank.methods.joint import Method, Outputs
+from fullrank.nn import Encoder
+
+PairObjective = Callable[[Tensor, Tensor], Terms]
+"""Loss of predictions (V, N, D) and targets (V, N, D)."""
+
+
+class TeacherStudent(Method):
+    """Encoder and projector, perhaps a predictor, and targets from a moving average of encoder and projector.
+
+    With momentum None there is no teacher: targets are the student's own embeddings (SimSiam, NNCLR). Without
+    predictor the prediction is the embedding (MoCo). The average covers the parameters; the teacher's batch
+    norms see its own batches in train mode, so their running statistics are its own, as in the code of MoCo and
+    Fang et al. (2024). Everything is in the checkpoint. The momentum rises from `momentum` to 1 (or `final`) by a
+    cosine over the training (Grill et al. 2020).
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        projector: nn.Module,
+        predictor: nn.Module | None,
+        objective: PairObjective,
+        *,
+        momentum: float | None,
+        final: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.projector = projector
+        self.predictor = predictor
+        self.objective = objective
+        self.momentum = momentum
+        self.final = final
+        student = nn.Sequential(encoder, projector)
+        self.teacher = None if momentum is None else copy.deepcopy(student).requires_grad_(False)
+
+    def forward(self, views: Sequence[Tensor]) -> Outputs:
+        """representation, embedding, prediction and target, each (V, N, ·)."""
+        representation = torch.stack([self.encoder(view) for view in views])
+        embedding = torch.stack([self.projector(h) for h in representation])
+        prediction = embedding
+        if self.predictor is not None:
+            prediction = torch.stack([self.predictor(z) for z in embedding])
+        with torch.no_grad():
+            teacher = self.teacher
+            target = embedding if teacher is None else torch.stack([teacher(view) for view in views])
+        outputs = {"representation": representation, "embedding": embedding, "prediction": prediction}
+        return {**outputs, "target": target.detach()}
+
+    def loss(self, outputs: Outputs) -> Terms:
+        """The objective of predictions and targets."""
+        return self.objective(outputs["prediction"], outputs["target"])
+
+    @torch.no_grad()
+    def update(self, progress: float) -> None:
+        """Move the teacher towards the student; `progress` in [0, 1] is the share of the training that is done."""
+        if self.teacher is None or self.momentum is None:
+            return
+        momentum = cosine_momentum(progress, self.momentum, self.final)
+        student = [*self.encoder.parameters(), *self.projector.parameters()]
+        for ours, theirs in zip(self.teacher.parameters(), student, strict=True):
+            ours.lerp_(theirs, 1.0 - momentum)
+
+
+def cosine_momentum(progress: float, start: float, final: float) -> float:
+    """The momentum of a teacher after a share of the training, from `start` to `final` by a cosine.
+
+    >>> [round(cosine_momentum(progress, 0.99, 1.0), 4) for progress in (0.0, 0.5, 1.0)]
+    [0.99, 0.995, 1.0]
+    """
+    return final - (final - start) * (math.cos(math.pi * progress) + 1) / 2

@@ -1,0 +1,39 @@
+"""BYOL: predict what a slowly moving teacher makes of the other view.
+
+    fullrank train byol --data fashion-mnist
+
+Grill et al., NeurIPS 2020. Nothing in the loss keeps images apart: predictor and teacher do. Network, optimiser and
+the teacher's momentum are ours, chosen for two CPU cores. `--w2 0.2` adds W2 uniformity (Fang et al. 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fullrank.train import Recipe
+
+if TYPE_CHECKING:
+    from fullrank.methods import Method
+    from fullrank.nn import Encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class BYOL(Recipe):
+    """Bootstrap your own latent."""
+
+    teacher: float = 0.99
+    """Momentum of the teacher at the start; it rises to 1 by a cosine."""
+    predictor: tuple[int, ...] = (512,)
+    """Widths of the predictor's hidden layers."""
+
+    def build(self, encoder: Encoder) -> Method:
+        """Student, predictor and teacher."""
+        from fullrank.losses import byol
+        from fullrank.methods import TeacherStudent
+        from fullrank.nn import mlp
+
+        width = self.projector[-1]
+        predictor = mlp(width, (*self.predictor, width))
+        projector = mlp(encoder.width, self.projector)
+        return TeacherStudent(encoder, projector, predictor, byol, momentum=self.teacher)

@@ -1,0 +1,153 @@
+"""The laws of losses of predictions and targets. Collapse is kept away by their architecture, and tested end to end
+in tests/methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from fullrank.losses import NNCLR, PAIR_LOSSES, MoCo, Terms, byol, simsiam
+from fullrank.stats import normalize
+
+Pair = Callable[[Tensor, Tensor], Terms]
+
+
+def fresh(name: str, features: int) -> Pair:
+    torch.manual_seed(0)
+    made: dict[str, Callable[[], Pair]] = {
+        "byol": lambda: byol,
+        "simsiam": lambda: simsiam,
+        "MoCo": lambda: MoCo(features, size=32),
+        "NNCLR": lambda: NNCLR(features, size=32),
+    }
+    return made[name]()
+
+
+def pair(views: int = 2, samples: int = 6, features: int = 5, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (2, views, samples, features)
+    prediction, target = torch.randn(shape, generator=generator, dtype=torch.float64)
+    return prediction, target
+
+
+every_loss = pytest.mark.parametrize("name", [loss.__name__ for loss in PAIR_LOSSES])
+
+
+@every_loss
+@pytest.mark.parametrize("views", [2, 3])
+def test_the_target_gets_no_gradient_and_the_prediction_the_right_one(name: str, views: int) -> None:
+    prediction, target = (z.requires_grad_() for z in pair(views))
+    value = fresh(name, 5)(prediction, target)["loss"]
+    value.backward()
+    assert target.grad is None
+    assert torch.autograd.gradcheck(lambda p: _frozen(fresh(name, 5))(p, target)["loss"], prediction)
+
+
+def _frozen(loss: Pair) -> Pair:
+    return loss.eval() if isinstance(loss, torch.nn.Module) else loss
+
+
+@every_loss
+def test_matching_views_cost_less_than_others(name: str) -> None:
+    prediction, target = pair()
+    together = normalize(target.flip(0))  # each prediction is the other view's target
+    assert float(fresh(name, 5)(together, target)["loss"]) < float(fresh(name, 5)(prediction, target)["loss"])
+
+
+@every_loss
+def test_scale_does_not_matter_and_nothing_overflows(name: str) -> None:
+    prediction, target = pair()
+    expected = fresh(name, 5)(prediction.float(), target.float())["loss"]
+    for scale in (1e-30, 1e30):
+        torch.testing.assert_close(fresh(name, 5)(prediction.float() * scale, target.float() * scale)["loss"], expected)
+
+
+@every_loss
+@pytest.mark.parametrize("constant", [0.0, 1.0])
+def test_constants_stay_finite(name: str, constant: float) -> None:
+    prediction = torch.full((2, 4, 5), constant, requires_grad=True)
+    value = fresh(name, 5)(prediction, prediction)["loss"]
+    value.backward()
+    assert math.isfinite(value.detach())
+    assert prediction.grad is not None
+    assert bool(prediction.grad.isfinite().all())
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_gives_the_float32_value_of_the_rounded_input(name: str, dtype: torch.dtype) -> None:
+    prediction, target = (z.to(dtype) for z in pair())
+    expected = fresh(name, 5)(prediction.float(), target.float())["loss"]
+    torch.testing.assert_close(fresh(name, 5)(prediction, target)["loss"], expected)
+
+
+@every_loss
+def test_the_order_of_samples_does_not_matter(name: str) -> None:
+    prediction, target = pair()
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
+    expected = fresh(name, 5)(prediction, target)["loss"]
+    torch.testing.assert_close(fresh(name, 5)(prediction[:, order], target[:, order])["loss"], expected)
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    return (normalize(a) * normalize(b)).sum(-1).mean()
+
+
+def test_byol_is_the_sum_of_both_directions() -> None:
+    (p1, p2), (t1, t2) = pair()
+    expected = (2 - 2 * cosine(p1, t2)) + (2 - 2 * cosine(p2, t1))
+    torch.testing.assert_close(byol(*pair())["loss"], expected)
+
+
+def test_simsiam_is_the_mean_of_both_directions() -> None:
+    (p1, p2), (t1, t2) = pair()
+    torch.testing.assert_close(simsiam(*pair())["loss"], -(cosine(p1, t2) + cosine(p2, t1)) / 2)
+
+
+def test_w2_check_16_moco_is_the_cross_entropy_of_positive_and_queue() -> None:
+    """With logits [positive, negatives] / 0.2, the queue before enqueue, both directions, both views enqueued."""
+    query, key = pair()
+    moco = MoCo(5, size=32).double()
+    queue = moco.queue.clone()
+    (q1, q2), (k1, k2) = normalize(query), normalize(key.float()).double()
+    expected = torch.zeros((), dtype=torch.float64)
+    for q, k in ((q1, k2), (q2, k1)):
+        for i in range(6):
+            logits = torch.cat([(q[i] @ k[i])[None], queue @ q[i]]) / 0.2
+            expected = expected - torch.log_softmax(logits, 0)[0] / 6
+    torch.testing.assert_close(moco(query, key)["loss"], expected)
+    torch.testing.assert_close(moco.queue[:12], torch.cat([k1, k2]))
+    torch.testing.assert_close(moco.queue[12:], queue[:20])
+
+
+def test_a_queue_is_in_the_state_and_only_training_moves_it() -> None:
+    query, key = pair()
+    moco = MoCo(5, size=8)
+    before = moco.queue.clone()
+    moco.eval()(query, key)
+    assert torch.equal(moco.queue, before)
+    moco.train()(query, key)  # more keys than places: the newest stay
+    assert not torch.equal(moco.queue, before)
+    assert moco.queue.shape == (8, 5)
+    resumed = MoCo(5, size=8)
+    resumed.load_state_dict(moco.state_dict())
+    assert torch.equal(moco(query, key)["loss"], resumed(query, key)["loss"])
+    assert torch.equal(moco.queue, resumed.queue)
+
+
+def test_nnclr_contrasts_the_nearest_neighbours() -> None:
+    prediction, target = pair()
+    nnclr = NNCLR(5, size=32).double()
+    queue = nnclr.queue.clone()
+    p, t = normalize(prediction), normalize(target.float()).double()
+    expected = torch.zeros((), dtype=torch.float64)
+    for a, b in ((0, 1), (1, 0)):
+        for i in range(6):
+            neighbour = queue[(queue @ t[b, i]).argmax()]
+            expected = expected - torch.log_softmax(p[a] @ neighbour / 0.1, 0)[i] / 12
+    torch.testing.assert_close(nnclr(prediction, target)["loss"], expected)
+    torch.testing.assert_close(nnclr.queue[:6], t[0])
