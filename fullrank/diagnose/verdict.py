@@ -80,6 +80,12 @@ def decay(rank: float, order: float, dims: float) -> float:
 def _complete(numbers: Mapping[str, float]) -> Verdict | None:
     spread, cosine = numbers["relative_spread"], numbers["mean_cosine"]
     measured = f"the spread around the mean is {100 * spread:.2g} % of the norm and the mean cosine {cosine:.3f}"
+    if cosine > COSINE_FAILS and spread >= SPREAD_WARNS:
+        length = f"the spread of {100 * spread:.2g} % of the norm is in the length of the embeddings"
+        rank = f"the effective rank is {numbers['effective_rank']:.1f}"
+        return Verdict(
+            "complete", True, f"Collapsed to one direction: the mean cosine is {cosine:.3f}; {length}, {rank}."
+        )
     if spread < SPREAD_FAILS or cosine > COSINE_FAILS:
         noise = f"the effective rank of {numbers['effective_rank']:.1f} is that of the remaining noise"
         return Verdict("complete", True, f"Collapsed to a point: {measured}; {noise}.")

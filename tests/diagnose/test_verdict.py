@@ -99,3 +99,12 @@ def test_decay_inverts_the_participation_ratio_of_a_power_law(alpha: float) -> N
     weights = torch.arange(1, 257, dtype=torch.float64) ** -alpha
     assert decay(float(weights.sum() ** 2 / weights.square().sum()), 2, 256) == pytest.approx(alpha, abs=1e-6)
     assert decay(1.0, 2, 1) == 0
+
+
+def test_one_direction_of_many_lengths_is_a_complete_collapse() -> None:
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.rand(200, 1, generator=generator) + 0.5
+    z = lengths * (torch.ones(16) + 1e-3 * torch.randn(200, 16, generator=generator))
+    found = verdict(summarize(z))
+    assert (found.kind, found.collapsed) == ("complete", True)
+    assert found.sentence.startswith("Collapsed to one direction: the mean cosine is 1.000")
