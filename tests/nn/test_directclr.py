@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+
+from fullrank.nn.directclr import Head, LowRank, RandomFeatures, directclr_head
+
+
+@pytest.mark.parametrize(
+    ("head", "width", "trainable"),
+    [
+        ("first", 5, 0), ("random", 5, 0), ("none", 16, 0), ("linear", 128, 16 * 128),
+        ("orthogonal", 16, 16 * 16), ("diagonal", 16, 16), ("low-rank", 16, 0),
+    ],
+)  # fmt: skip
+def test_every_head_of_table_2(head: Head, width: int, trainable: int) -> None:
+    torch.manual_seed(0)
+    module = directclr_head(head, 16, 5)
+    assert module(torch.randn(3, 16)).shape == (3, width)
+    assert sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad) == trainable
+
+
+def test_all_heads_are_tested() -> None:
+    assert len(get_args(Head)) == 7
+
+
+def test_the_orthogonal_head_keeps_lengths() -> None:
+    torch.manual_seed(0)
+    h = torch.randn(4, 16)
+    torch.testing.assert_close(directclr_head("orthogonal", 16, 5)(h).norm(dim=1), h.norm(dim=1))
+
+
+def test_the_low_rank_head_has_d0_singular_values_of_one() -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(LowRank(16, rank=5).weight)
+    torch.testing.assert_close(values, torch.tensor([1.0] * 5 + [0.0] * 11), rtol=0, atol=1e-5)
+
+
+def test_both_views_of_a_step_meet_the_same_random_features_and_the_next_step_others() -> None:
+    torch.manual_seed(0)
+    head, h = RandomFeatures(5), torch.arange(100.0)[None]
+    first, second, third = head(h), head(h), head(h)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
+def test_the_gradient_reaches_only_the_first_features() -> None:
+    h = torch.randn(3, 16, requires_grad=True)
+    directclr_head("first", 16, 5)(h).square().sum().backward()
+    assert h.grad is not None
+    assert bool((h.grad[:, :5] != 0).all())
+    assert bool((h.grad[:, 5:] == 0).all())
