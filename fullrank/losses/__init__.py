@@ -9,54 +9,96 @@ from torch import nn
 from fullrank.losses.alignment import alignment
 from fullrank.losses.barlow_twins import barlow_twins
 from fullrank.losses.byol import byol
+from fullrank.losses.coding_rate import coding_rate
 from fullrank.losses.corinfomax import CorInfoMax, log_determinant_mutual_information
+from fullrank.losses.dcl import dcl
+from fullrank.losses.energy import compressive_energy, hyperspherical_energy, layer_energy
+from fullrank.losses.frossl import frossl
+from fullrank.losses.hill_entropy import hill_entropy
 from fullrank.losses.infonce import infonce
 from fullrank.losses.intl import intl, intl_beta
+from fullrank.losses.koleo import koleo
+from fullrank.losses.mec import mec
+from fullrank.losses.mmcr import mmcr
 from fullrank.losses.moco import MoCo
 from fullrank.losses.nnclr import NNCLR
 from fullrank.losses.nt_xent import nt_xent
 from fullrank.losses.simsiam import simsiam
+from fullrank.losses.spectral import spectral_transformation
+from fullrank.losses.spectral_contrastive import spectral_contrastive
 from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.tico import TiCo
 from fullrank.losses.uniformity import uniformity
 from fullrank.losses.vicreg import vicreg
+from fullrank.losses.vne import vne
 from fullrank.losses.w2 import w2
+from fullrank.losses.w_mse import w_mse
+from fullrank.losses.zero_cl import zero_cl
 
 LOSSES: tuple[Callable[..., Terms], ...] = (
     alignment,
     barlow_twins,
+    coding_rate,
+    dcl,
+    frossl,
+    hill_entropy,
     infonce,
     intl,
+    koleo,
     log_determinant_mutual_information,
+    mec,
+    mmcr,
     nt_xent,
+    spectral_contrastive,
+    spectral_transformation,
     uniformity,
     vicreg,
+    vne,
     w2,
+    w_mse,
+    zero_cl,
 )
-STATEFUL_LOSSES: tuple[type[nn.Module], ...] = (CorInfoMax,)  # Loss(features, views)(z) -> Terms
+STATEFUL_LOSSES: tuple[type[nn.Module], ...] = (CorInfoMax, TiCo)  # Loss(features, views)(z) -> Terms
 
 PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (byol, MoCo, NNCLR, simsiam)
 """Losses of predictions and targets, both (V, N, D)."""
 
 __all__ = [
     "LOSSES",
-    "STATEFUL_LOSSES",
-    "CorInfoMax",
     "NNCLR",
     "PAIR_LOSSES",
+    "STATEFUL_LOSSES",
+    "CorInfoMax",
     "MoCo",
     "Terms",
+    "TiCo",
     "alignment",
     "barlow_twins",
     "byol",
+    "coding_rate",
     "combine",
+    "compressive_energy",
+    "dcl",
     "embedding_loss",
+    "frossl",
+    "hill_entropy",
+    "hyperspherical_energy",
     "infonce",
     "intl",
     "intl_beta",
+    "koleo",
+    "layer_energy",
     "log_determinant_mutual_information",
+    "mec",
+    "mmcr",
     "nt_xent",
     "simsiam",
+    "spectral_contrastive",
+    "spectral_transformation",
     "uniformity",
     "vicreg",
+    "vne",
     "w2",
+    "w_mse",
+    "zero_cl",
 ]

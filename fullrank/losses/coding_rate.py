@@ -1,0 +1,41 @@
+"""Total coding rate of EMP-SSL (Tong, Chen, Ma & LeCun, 2023), arXiv:2304.03977. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+@embedding_loss()
+def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expansion: float = 1.0) -> Terms:
+    """EMP-SSL of z (V, N, D): pull every view to the mean of its sample, and maximise the coding rate of each view.
+
+    The authors' code, on l2-normalised rows U. similarity: minus the mean cosine of a view and the mean view.
+    rate: minus half of log det(I + D / (N eps) U^T U), the mean over views: the rate is maximised (lightly 1.5 has the
+    other sign, whose optimum is collapse). One point has the rate log(1 + D / eps) / 2, for any N.
+
+    SimDINO's rate (arXiv:2502.10385) is expansion = (D + N) / (D N) with invariance = 1 and eps = 0.5 (v1) or 0.05
+    (v2); its similarity is that of a student and its teacher, which is not a loss of one z.
+
+    Guards against: complete and dimensional collapse; the push on missing dimensions is strong and of first order.
+    Blind to: the norm.
+
+    >>> coding_rate(torch.ones(2, 8, 4), eps=1.0)["rate"]  # one point: -log(5) / 2
+    tensor(-0.8047)
+    """
+    rows = normalize(z.double())
+    similarity = (rows * normalize(rows.mean(0))).sum(2).mean()
+    rate = torch.stack([_rate(view, eps) for view in rows]).mean()
+    return combine({"similarity": (invariance, -similarity.to(z.dtype)), "rate": (expansion, -rate.to(z.dtype))})
+
+
+def _rate(rows: Tensor, eps: float) -> Tensor:
+    """Half of log det(I + D / (N eps) U^T U) of U (N, D), by Cholesky on the smaller side (Sylvester's identity)."""
+    n, d = rows.shape
+    gram = rows @ rows.T if n < d else rows.T @ rows
+    eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    half: Tensor = torch.linalg.cholesky(eye + d / (n * eps) * gram).diagonal().log().sum()  # log det is twice this
+    return half

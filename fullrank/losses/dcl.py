@@ -1,0 +1,37 @@
+"""Decoupled contrastive loss, DCL and DCLW (Yeh et al., 2021), arXiv:2110.06848. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+@embedding_loss()
+def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> Terms:
+    """NT-Xent without the positive in its denominator, on l2-normalised z (V, N, D): -w <u, v> / T + log sum exp.
+
+    The authors' eq. 6 as a mean over samples and ordered pairs of views; the sum runs over the V (N - 1) views of all
+    other samples in one logarithm (lightly takes one a view). sigma (theirs: 0.5) turns it into DCLW, where
+    w = 2 - exp(<u, v> / sigma) / mean over the batch weighs hard positives up, and has a gradient; None is w = 1.
+    Negative when healthy; one point has the value ln(V (N - 1)), which is ln(2N - 2) for two views.
+
+    Guards against: complete collapse and few clusters. Blind to: the norm. Weak against dimensional collapse.
+
+    >>> dcl(torch.ones(2, 8, 4))["loss"]  # one point: ln 14
+    tensor(2.6391)
+    """
+    views, samples, _ = z.shape
+    rows = normalize(z).flatten(0, 1)
+    cosine = (rows @ rows.T).view(views, samples, views, samples)
+    same_sample = torch.eye(samples, dtype=torch.bool, device=z.device)[:, None, :]
+    negatives = (cosine / temperature).masked_fill(same_sample, -math.inf).flatten(2).logsumexp(2)  # (V, N)
+    positives = cosine.diagonal(dim1=1, dim2=3)  # (V, V, N)
+    weights = 1.0 if sigma is None else 2 - samples * (positives / sigma).softmax(2)
+    losses = negatives[:, None, :] - weights * positives / temperature
+    two_views = ~torch.eye(views, dtype=torch.bool, device=z.device)
+    return combine({"dcl": (1.0, losses[two_views].mean())})

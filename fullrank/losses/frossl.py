@@ -1,0 +1,34 @@
+"""FroSSL (Skean, Dhakal, Jacobs & Giraldo, 2024), arXiv:2310.02903. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize, squared_gram_norm
+
+
+@embedding_loss()
+def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
+    """FroSSL of z (V, N, D), its features scaled to unit length over the batch, uncentred; two sums over views.
+
+    collision: log |C / tr C|_F^2, minus the logarithm of the participation ratio of C = X^T X; in [-V log min(N, D),
+    0], one point costs 0. invariance: V D times the mean squared difference to the mean view. lightly's formula; the
+    authors' repository has had others (rows of length sqrt(D) instead of features, centred features for two views).
+
+    Guards against: complete collapse and few strong dimensions. Blind to: the scale of each feature. The missing
+    dimensions of a collapse are not revived: the push on a direction fades with its variance.
+
+    >>> frossl(torch.ones(2, 8, 4))["loss"].abs() < 1e-6  # one point
+    tensor(True)
+    """
+    views, samples, _ = z.shape
+    x = normalize(z, dim=1)
+    squared_trace = x.square().sum((1, 2)).square()  # (V,): D^2, less for dead features
+    dead = squared_trace == 0  # nothing but zeros: collapsed, as one point
+    share = torch.stack([squared_gram_norm(view) for view in x]) / torch.where(dead, 1.0, squared_trace)
+    squared = (x - x.mean(0)).square().sum() / samples
+    return combine(
+        {"collision": (1.0, torch.where(dead, 1.0, share).log().sum()), "invariance": (invariance, views * squared)}
+    )

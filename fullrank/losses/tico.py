@@ -1,0 +1,61 @@
+"""TiCo (Zhu, Moraes, Karakulak, Sobol, Canziani & LeCun, 2022), arXiv:2206.10698. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fullrank.errors import UserError
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize, squared_gram_norm
+
+
+class TiCo(nn.Module):
+    """TiCo of z (V, N, D): pull all views to view 0, and view 0 out of the directions it had over many batches.
+
+    With l2-normalised rows, U of view 0 and the moment U^T U / N of the batch, uncentred,
+
+        C <- memory * C + (1 - memory) * U^T U / N
+
+    invariance: 1 - cos to view 0, the mean over the others. covariance: the mean of u^T C u over U, with the new C,
+    whose gradient goes through the batch and not into the memory. C starts at zero and is in `state_dict`; a module in
+    eval mode leaves it as it is. Formula and defaults (memory 0.9, covariance 8) as in lightly; others take 20.
+
+    Guards against: complete collapse, slowly: the push is weak, near one point and for missing dimensions.
+    Blind to: the norm, and to a collapse of the views other than 0 by itself (they have the same encoder).
+    UserError if z does not have the `features` it was made for.
+
+    >>> TiCo(features=4)(torch.ones(2, 8, 4))["loss"]  # one point at the first step: 8 (1 - memory)
+    tensor(0.8000)
+    """
+
+    moment: Tensor
+
+    def __init__(self, features: int, views: int = 2, *, memory: float = 0.9, covariance: float = 8.0) -> None:
+        super().__init__()
+        self.memory, self.covariance = memory, covariance
+        self.register_buffer("moment", torch.zeros(features, features, dtype=torch.float64))
+
+    def forward(self, z: Tensor) -> Terms:
+        """The terms of z (V, N, D), and in training mode one step of the state."""
+        return tico(z, self)
+
+
+@embedding_loss()
+def tico(z: Tensor, state: TiCo) -> Terms:
+    """What a `TiCo` computes: a function, so that its input is checked like that of every loss."""
+    features = len(state.moment)
+    if z.shape[2] != features:
+        raise UserError(f"tico got z of shape {tuple(z.shape)}, but was made for {features} features: pass those.")
+    rows = normalize(z.double())
+    anchor, samples = rows[0], z.shape[1]
+    remembered = state.memory * state.moment.double()
+    batch = (1 - state.memory) * squared_gram_norm(anchor) / samples**2
+    covariance = ((anchor @ remembered) * anchor).sum(1).mean() + batch
+    if state.training:
+        u = anchor.detach()
+        state.moment.copy_(remembered + (1 - state.memory) / samples * (u.T @ u))
+    invariance = 1 - (rows[1:] * anchor).sum(2).mean()
+    return combine(
+        {"invariance": (1.0, invariance.to(z.dtype)), "covariance": (state.covariance, covariance.to(z.dtype))}
+    )

@@ -1,0 +1,41 @@
+"""I-VNE+ (Kim, Kang, Hwang, Shin & Rhee, 2023), arXiv:2304.01434. V views, N samples, D features."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+@embedding_loss()
+def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
+    """I-VNE+ of z (V, N, D): pull the views together and raise the von Neumann entropy of each view.
+
+    The authors' code, on l2-normalised rows U: similarity is minus the mean cosine over pairs of views (theirs pairs
+    the two large crops with all others); entropy is minus that of the eigenvalues of U^T U / N, uncentred, in nats,
+    averaged over views; in [-log min(N, D), 0], one point costs 0. invariance 4.16 is the logarithm of their batch, 64.
+
+    Guards against: complete and dimensional collapse; a missing dimension is pushed with minus the logarithm of its
+    share. Blind to: the norm.
+
+    >>> vne(torch.ones(2, 8, 4), invariance=1.0)["loss"]  # one point
+    tensor(-1.)
+    """
+    rows = normalize(z.double())
+    cosine = torch.stack([(a * b).sum(1).mean() for a, b in combinations(rows, 2)]).mean()
+    negative_entropy = torch.stack([_negative_entropy(view) for view in rows]).mean()
+    return combine(
+        {"similarity": (invariance, -cosine.to(z.dtype)), "entropy": (entropy, negative_entropy.to(z.dtype))}
+    )
+
+
+def _negative_entropy(rows: Tensor) -> Tensor:
+    """Sum of p log p over the eigenvalues p of U^T U / N, for unit rows U (N, D)."""
+    gram = rows @ rows.T if rows.shape[0] < rows.shape[1] else rows.T @ rows
+    eigenvalues: Tensor = torch.linalg.eigvalsh(gram / len(rows))
+    p = eigenvalues.clamp_min(torch.finfo(rows.dtype).eps ** 2)  # so that the slope log p + 1 is finite
+    return (p * p.log()).sum()
