@@ -14,7 +14,7 @@ def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expan
     """EMP-SSL of z (V, N, D): pull every view to the mean of its sample, and maximise the coding rate of each view.
 
     The authors' code, on l2-normalised rows U. similarity: minus the mean cosine of a view and the mean view.
-    rate: minus half of log det(I + D / (N eps) U^T U), the mean over views: the rate is maximised (lightly 1.5 has the
+    rate: minus half of log det(I + D / (N eps) U^T U), the mean over views: the rate is maximised (lightly has had the
     other sign, whose optimum is collapse). One point has the rate log(1 + D / eps) / 2, for any N.
 
     SimDINO's rate (arXiv:2502.10385) is expansion = (D + N) / (D N) with invariance = 1 and eps = 0.5 (v1) or 0.05

@@ -1,4 +1,4 @@
-"""FroSSL (Skean, Dhakal, Jacobs & Giraldo, 2024), arXiv:2310.02903. V views, N samples, D features."""
+"""FroSSL (Skean et al., 2024), arXiv:2310.02903. V views, N samples, D features."""
 
 from __future__ import annotations
 

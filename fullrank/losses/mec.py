@@ -1,4 +1,4 @@
-"""Maximum entropy coding, MEC (Liu, Wang, Li, Zhang & Wang, 2022), arXiv:2210.11464. V views, N samples, D features."""
+"""Maximum entropy coding, MEC (Liu et al., 2022), arXiv:2210.11464. V views, N samples, D features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TiCo (Zhu, Moraes, Karakulak, Sobol, Canziani & LeCun, 2022), arXiv:2206.10698. V views, N samples, D features."""
+"""TiCo (Zhu et al., 2022), arXiv:2206.10698. V views, N samples, D features."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class TiCo(nn.Module):
 
     Guards against: complete collapse, slowly: the push is weak, near one point and for missing dimensions.
     Blind to: the norm, and to a collapse of the views other than 0 by itself (they have the same encoder).
+    `views` is taken as by every loss with a state, and any number of views is accepted.
     UserError if z does not have the `features` it was made for.
 
     >>> TiCo(features=4)(torch.ones(2, 8, 4))["loss"]  # one point at the first step: 8 (1 - memory)

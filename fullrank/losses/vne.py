@@ -1,4 +1,4 @@
-"""I-VNE+ (Kim, Kang, Hwang, Shin & Rhee, 2023), arXiv:2304.01434. V views, N samples, D features."""
+"""I-VNE+ (Kim et al., 2023), arXiv:2304.01434. V views, N samples, D features."""
 
 from __future__ import annotations
 
