@@ -1,0 +1,70 @@
+"""W-MSE (Ermolov et al., 2021), arXiv:2007.06346. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import combinations
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.spectral import centred, transform
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+Whitening = Literal["cholesky", "zca"]
+
+
+@embedding_loss()
+def w_mse(
+    z: Tensor,
+    *,
+    size: int | None = None,
+    iterations: int = 1,
+    whitening: Whitening = "cholesky",
+    eps: float = 1e-8,
+    seed: int = 0,
+) -> Terms:
+    """2 - 2 cos between the views of a sample after whitening, mean over pairs of views of z (V, N, D).
+
+    Each view is whitened by the covariance (divisor n - 1) of random sub-batches of `size` samples, the same ones
+    for all views, with gradient in every view; `iterations` such divisions are averaged. size=None, the authors'
+    default, is the whole batch; take at least 2 D. If it does not divide N, the sub-batches are a little larger.
+    Cholesky is the authors'; zca keeps as close to z as a whitening can. Cholesky adds `eps` times the mean variance
+    to the covariance: ours, theirs adds nothing and fails below full rank. The division follows from `seed`.
+
+    Blind to: every invertible linear map and offset of a view, so to every collapse but that to one point: where
+    the views agree, the loss is zero at any rank. It is noise between the views that keeps the rank up.
+
+    >>> w_mse(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
+    tensor(2.)
+    """
+    samples = z.shape[1]
+    parts = max(1, samples // size) if size else 1
+    whiten = partial(cholesky, eps=eps) if whitening == "cholesky" else partial(transform, g=torch.rsqrt, axis="batch")
+    generator = torch.Generator().manual_seed(seed)
+    losses = []
+    for _ in range(iterations):
+        for rows in torch.randperm(samples, generator=generator).to(z.device).tensor_split(parts):
+            white = normalize(torch.stack([whiten(view[rows]) for view in z]))
+            cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean(0)
+            losses.append((2 - 2 * cosine).sum())  # a sum, since the sub-batches may differ by one sample
+    return combine({"w_mse": (1.0, torch.stack(losses).sum() / (iterations * samples))})
+
+
+def cholesky(view: Tensor, eps: float) -> Tensor:
+    """Rows L^-1 x of a view (n, D), for its centred x and the covariance L L^T (divisor n - 1, plus a ridge).
+
+    >>> white = cholesky(torch.tensor([[3.0, 1.0], [-3.0, 1.0], [0.0, -2.0]]), 1e-8)
+    >>> white.T.cov().allclose(torch.eye(2), atol=1e-6)
+    True
+    """
+    x = centred(view, "batch")
+    norm = torch.linalg.vector_norm(x)
+    x = x / torch.where(norm == 0, 1.0, norm)  # so that the trace below is 1
+    ridge = eps / x.shape[1] * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    factor = torch.linalg.cholesky(x.T @ x + ridge)
+    white: Tensor = torch.linalg.solve_triangular(factor, x.T, upper=False).T
+    return (white * math.sqrt(len(x) - 1)).to(view.dtype)

@@ -1,0 +1,37 @@
+"""Zero-CL (Zhang et al., ICLR 2022). V views, N samples, D features."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.spectral import transform
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import Axis
+
+
+@embedding_loss()
+def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
+    """Minus the correlation tr(A^T B) of two ZCA-whitened views, over samples and over features, z (V, N, D).
+
+    instance whitens the samples (N x N covariance over features), feature the features (D x D, over samples).
+    That much is known of the method; the rest is unverified, ours: each correlation is divided by its largest
+    possible value, so that each term is in [-1, 1] and -1 is the best; both weights are 1; eigenvalues are floored at
+    1e-10 of the largest; with V views, the mean over pairs of views.
+
+    Blind to: the norm and the offset, and to how uneven the spectrum is. It sees dimensions that are gone, not those
+    that are almost gone: where the views agree, its gradient is zero.
+
+    >>> zero_cl(torch.ones(2, 8, 4))["loss"].abs()  # one point
+    tensor(0.)
+    """
+    return combine({"instance": (instance, _correlation(z, "channel")), "feature": (feature, _correlation(z, "batch"))})
+
+
+def _correlation(z: Tensor, axis: Axis) -> Tensor:
+    rows, columns = z.shape[1:] if axis == "batch" else z.shape[:0:-1]  # centred over the rows
+    best = max(1, (rows - 1) * min(rows - 1, columns))  # the squared norm of a whitened view of full rank
+    white = torch.stack([transform(view, torch.rsqrt, axis) for view in z])
+    return -torch.stack([(a * b).sum() for a, b in combinations(white, 2)]).mean() / best
