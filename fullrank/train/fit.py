@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import logging
 import os
 import shutil
@@ -37,12 +36,12 @@ from fullrank.runs import new_run, refuse_used, write_json
 from fullrank.train.checkpoint import Checkpoint, last_checkpoint
 from fullrank.train.finish import environment, finish, write_result
 from fullrank.train.gather import process_rank
-from fullrank.train.module import Plan, Training
+from fullrank.train.module import Training
 from fullrank.train.monitor import probe_size, read, take_probe
+from fullrank.train.plan import Plan, check, make_plan
 from fullrank.train.progress import Progress
 from fullrank.train.recipe import Recipe, RunOptions
 from fullrank.train.record import Record
-from fullrank.train.regularize import Regularizers
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
 
@@ -86,7 +85,7 @@ def resume(run: Path, recipe: Recipe, options: RunOptions, console: Console) -> 
 
 def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
     """Load the data and build views, method and plan; the random state of the caller is untouched."""
-    _check(recipe, options)
+    check(recipe, options)
     dataset = load_dataset(
         recipe.data,
         root=recipe.data_root,
@@ -94,7 +93,7 @@ def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
         say=lambda text: console.print(text, markup=False),
     )
     _say_skipped(dataset, console)
-    plan = _plan(recipe, options, len(dataset.train))
+    plan = make_plan(recipe, options, len(dataset.train))
     images = dataset.train
     size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
     views = Views(
@@ -193,56 +192,6 @@ def _loggers(run: Path, options: RunOptions) -> list[Logger]:
     if options.logger == "wandb":
         return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
     return []
-
-
-def _plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
-    if recipe.batch_size > images:
-        raise UserError(
-            f"--batch-size {recipe.batch_size} is larger than the {images} images of {recipe.data}: "
-            f"pass --batch-size {images} or less."
-        )
-    per_epoch = images // recipe.batch_size
-    steps = recipe.steps or max(1, round(recipe.epochs * per_epoch / options.accumulate))
-    return Plan(
-        steps=steps,
-        warmup=min(round(recipe.warmup_epochs * per_epoch / options.accumulate), steps // 2),
-        steps_per_epoch=per_epoch,
-        batch_size=recipe.batch_size,
-        accumulate=options.accumulate,
-        optimizer=recipe.optimizer,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        seed=recipe.seed,
-        regularizers=Regularizers(recipe.w2, recipe.w2_end, recipe.uniformity, recipe.uniform_on),
-    )
-
-
-def _check(recipe: Recipe, options: RunOptions) -> None:
-    if options.logger != "none" and importlib.util.find_spec(options.logger) is None:
-        raise UserError(f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'.")
-    at_least: list[tuple[str, float | None, float]] = [
-        ("--batch-size", recipe.batch_size, 2),
-        ("--steps", recipe.steps, 1),
-        ("--image-size", recipe.image_size, 1),
-        ("--seed", recipe.seed, 0),
-        ("--devices", options.devices, 1),
-        ("--nodes", options.nodes, 1),
-        ("--accumulate", options.accumulate, 1),
-        ("--workers", options.workers, 0),
-        ("--monitor-every", options.monitor_every, 1),
-        ("--checkpoint-every", options.checkpoint_every, 1),
-        ("--probe", options.probe, 8),
-        ("--warmup-epochs", recipe.warmup_epochs, 0),
-        ("--weight-decay", recipe.weight_decay, 0),
-    ]
-    for flag, value, least in at_least:
-        if value is not None and not value >= least:
-            raise UserError(f"{flag} {value} is too small: pass {least} or more.")
-    for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs)):
-        if not 0 < value < float("inf"):
-            raise UserError(f"{flag} {value} is no use: pass a positive number.")
-    if not recipe.projector or min(recipe.projector) < 1:
-        raise UserError(f"--projector {recipe.projector} has no width: pass at least one positive width.")
 
 
 def _say_skipped(dataset: Dataset, console: Console) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -18,30 +17,9 @@ from fullrank.losses import Terms
 from fullrank.methods import Method
 from fullrank.train.gather import gather
 from fullrank.train.optim import optimizer, warmup_cosine
-from fullrank.train.regularize import Regularizers
+from fullrank.train.plan import Plan
 
 _VIEWS, _NETWORK = 1, 2  # streams of random numbers
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one training does, in steps: every random number is a function of the seed and the step."""
-
-    steps: int
-    warmup: int
-    steps_per_epoch: int
-    batch_size: int
-    accumulate: int
-    optimizer: Literal["adamw", "sgd", "lars"]
-    lr: float
-    weight_decay: float
-    seed: int
-    regularizers: Regularizers
-
-    @property
-    def epochs(self) -> int:
-        """How many passes over the data are begun."""
-        return -(-self.steps * self.accumulate // self.steps_per_epoch)
 
 
 class Training(pl.LightningModule):
@@ -63,7 +41,8 @@ class Training(pl.LightningModule):
         views = self.augment(batch)
         outputs = {name: gather(output, dim=1) for name, output in self.method(views).items()}
         epoch = batch.step // self.plan.steps_per_epoch + 1
-        terms = self.plan.regularizers.add(self.method.loss(outputs), outputs, epoch=epoch, epochs=self.plan.epochs)
+        terms = self.method.loss(outputs)
+        terms = self.plan.regularizers.add(terms, outputs, self.method, epoch=epoch, epochs=self.plan.epochs)
         self.terms = {name: value.detach() for name, value in terms.items()}
         if not bool(self.terms["loss"].isfinite()):
             raise UserError(f"The loss is not finite at step {batch.step} ({_shown(self.terms)}): {_REMEDY}")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fullrank.nn import Encoder
 
 
+Network = Literal["encoder", "projector", "predictor"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The settings that decide what is learned; a recipe file adds those of its loss and overrides `objective`."""
@@ -58,6 +61,16 @@ class Recipe:
     """Weight of Wang-Isola uniformity, added likewise."""
     uniform_on: Literal["embedding", "prediction", "representation"] = "embedding"
     """What the added uniformity spreads: the trained projector's, predictor's or backbone's output."""
+    energy: float = 0.0
+    """Weight of the hyperspherical energy of the trained networks' weights, summed over layers; 1 to 10 acts."""
+    energy_power: Literal[0, 1, 2] = 2
+    """Power of the inverse distance; 0 is its logarithm."""
+    energy_angular: bool = False
+    """Distance by angle instead of chord."""
+    energy_half_space: bool = False
+    """Opposite rows count as redundant too."""
+    energy_on: tuple[Network, ...] = ("encoder", "projector", "predictor")
+    """Networks whose layers count, where the method has them."""
     seed: int = 0
     """Decides weights, order and augmentation."""
 

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from fullrank.losses import combine, uniformity, w2
+from fullrank.losses import alignment, combine, uniformity, w2
+from fullrank.losses.energy import hyperspherical_energy, layer_energy
+from fullrank.methods import JointEmbedding
+from fullrank.nn import encoder
 from fullrank.runs import read_rows
 from fullrank.train import Recipe
 from fullrank.train.regularize import Regularizers
 
+METHOD = JointEmbedding(encoder("tiny", image_size=16, channels=1), nn.Sequential(nn.Linear(512, 8)), alignment)
 TERMS = combine({"alignment": (1.0, torch.tensor(2.0))})
 
 
@@ -28,7 +33,7 @@ def test_w2_check_13_the_weight_falls_linearly_by_epoch() -> None:
 
 def test_added_terms_are_named_and_counted_once() -> None:
     out = outputs()
-    terms = Regularizers(w2=0.5, uniformity=2.0).add(TERMS, out, epoch=1, epochs=1)
+    terms = Regularizers(w2=0.5, uniformity=2.0).add(TERMS, out, METHOD, epoch=1, epochs=1)
     assert list(terms) == ["alignment", "loss", "+w2", "+uniformity"]
     expected = 2.0 + 0.5 * w2(out["embedding"])["loss"] + 2.0 * uniformity(out["embedding"])["loss"]
     torch.testing.assert_close(terms["loss"], expected)
@@ -37,12 +42,26 @@ def test_added_terms_are_named_and_counted_once() -> None:
 @pytest.mark.parametrize("on", ["embedding", "prediction", "representation"])
 def test_what_is_spread_can_be_chosen(on: str) -> None:
     out = outputs()
-    terms = Regularizers(w2=1.0, on=on).add(TERMS, out, epoch=1, epochs=1)  # type: ignore[arg-type]
+    terms = Regularizers(w2=1.0, on=on).add(TERMS, out, METHOD, epoch=1, epochs=1)  # type: ignore[arg-type]
     torch.testing.assert_close(terms["+w2"], w2(out[on])["loss"])
 
 
+def test_the_energy_is_that_of_the_chosen_networks() -> None:
+    weight = METHOD.projector[0].weight  # type: ignore[index]
+    assert isinstance(weight, torch.Tensor)
+    regularizers = Regularizers(
+        energy=3.0, energy_power=1, energy_half_space=True, energy_on=("projector", "predictor")
+    )
+    terms = regularizers.add(TERMS, outputs(), METHOD, epoch=1, epochs=1)
+    expected = hyperspherical_energy(weight, power=1, half_space=True)
+    torch.testing.assert_close(terms["+energy"], expected)
+    torch.testing.assert_close(terms["loss"], 2.0 + 3.0 * expected)
+    both = Regularizers(energy=3.0).add(TERMS, outputs(), METHOD, epoch=1, epochs=1)["+energy"]
+    torch.testing.assert_close(both, layer_energy(METHOD.encoder) + hyperspherical_energy(weight))
+
+
 def test_without_weights_nothing_changes() -> None:
-    assert Regularizers().add(TERMS, outputs(), epoch=1, epochs=1) is TERMS
+    assert Regularizers().add(TERMS, outputs(), METHOD, epoch=1, epochs=1) is TERMS
 
 
 def test_the_flag_raises_the_rank_and_is_logged(train: Callable[..., tuple[Path, bool]], small: Recipe) -> None:
