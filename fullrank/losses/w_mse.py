@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses.spectral import centred, transform
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import normalize
@@ -35,14 +36,17 @@ def w_mse(
     Cholesky is the authors'; zca keeps as close to z as a whitening can. Cholesky adds `eps` times the mean variance
     to the covariance: ours, theirs adds nothing and fails below full rank. The division follows from `seed`.
 
-    Blind to: every invertible linear map and offset of a view, so to every collapse but that to one point: where
-    the views agree, the loss is zero at any rank. It is noise between the views that keeps the rank up.
+    Blind to: offset and scale, with Cholesky of every single feature, and to every collapse but that to one point:
+    where the views agree, the loss is zero at any rank. It is noise between the views that keeps the rank up.
+    UserError if size < 2, or if eps is too small for a covariance below full rank.
 
     >>> w_mse(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
     """
+    if size is not None and size < 2:
+        raise UserError(f"w_mse got sub-batches of size {size}, which have no covariance: pass at least 2, better 2 D.")
     samples = z.shape[1]
-    parts = max(1, samples // size) if size else 1
+    parts = max(1, samples // size) if size is not None else 1
     whiten = partial(cholesky, eps=eps) if whitening == "cholesky" else partial(transform, g=torch.rsqrt, axis="batch")
     generator = torch.Generator().manual_seed(seed)
     losses = []
@@ -65,6 +69,11 @@ def cholesky(view: Tensor, eps: float) -> Tensor:
     norm = torch.linalg.vector_norm(x)
     x = x / torch.where(norm == 0, 1.0, norm)  # so that the trace below is 1
     ridge = eps / x.shape[1] * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    factor = torch.linalg.cholesky(x.T @ x + ridge)
+    factor, failed = torch.linalg.cholesky_ex(x.T @ x + ridge)
+    if bool(failed):
+        raise UserError(
+            f"w_mse cannot whiten {len(x)} samples of {x.shape[1]} features: their covariance is not of full rank, or "
+            "they are not finite: take sub-batches of more samples, a larger eps, or a lower learning rate."
+        )
     white: Tensor = torch.linalg.solve_triangular(factor, x.T, upper=False).T
     return (white * math.sqrt(len(x) - 1)).to(view.dtype)

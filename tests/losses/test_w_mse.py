@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses import spectral_transformation, w_mse
 from fullrank.losses.w_mse import cholesky
 from tests.losses.contract import Loss, aligned, check_gradient, check_reference, gradient, noise, one_point, value
@@ -102,3 +103,10 @@ def test_noise_between_the_views_keeps_the_rank_up(loss: Loss) -> None:
         rank_after_training(loss, seed=0)
         > rank_after_training(partial(spectral_transformation, g=torch.ones_like), seed=0) + 2
     )
+
+
+def test_what_cannot_be_whitened_is_explained() -> None:
+    with pytest.raises(UserError, match="size 1"):
+        w_mse(noise(2, 8, 4), size=1)
+    with pytest.raises(UserError, match="4 samples of 8 features"):
+        w_mse(noise(2, 4, 8), eps=0.0)
