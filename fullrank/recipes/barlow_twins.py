@@ -4,6 +4,9 @@
 
 Zbontar et al., ICML 2021. The weight 0.0051 is the authors'; network and optimiser are ours, chosen for two CPU
 cores.
+
+Cost: 1.8 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.870, linear 0.893, relative spread
+0.90, effective rank 16 of 256 (docs/results/fashion-mnist/barlow_twins-4.json).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
 
 Grill et al., NeurIPS 2020. Nothing in the loss keeps images apart: predictor and teacher do. Network, optimiser and
 the teacher's momentum are ours, chosen for two CPU cores. `--w2 0.2` adds W2 uniformity (Fang et al. 2024).
+
+Cost: 3.2 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.859, linear 0.889, relative spread
+0.90, effective rank 5 of 256 (docs/results/fashion-mnist/byol-4.json).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
 
 Weng et al., "Modulate Your Spectrum in Self-Supervised Learning", ICLR 2024. T = 4 iterations along the channel
 axis and the rule for beta are the authors'; network and optimiser are ours, chosen for two CPU cores.
+
+Cost: 2.5 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.874, linear 0.890, relative spread
+0.99, effective rank 102 of 256 (docs/results/fashion-mnist/intl-4.json).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
 
 There is no paper to this: it is what every method of joint embedding must avoid, and what FullRank's numbers must
 show. Its optimum is one point.
+
+Cost: 2.4 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.778, linear 0.858, relative spread
+0.39, effective rank 1 of 256 (docs/results/fashion-mnist/invariance-4.json).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
 
 Chen et al., ICML 2020. The objective is the authors' (2N - 2 negatives); temperature, network and optimiser are
 ours, chosen for two CPU cores.
+
+Cost: 1.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.875, linear 0.893, relative spread
+1.00, effective rank 17 of 256 (docs/results/fashion-mnist/simclr-4.json).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
 
 Bardes, Ponce & LeCun, ICLR 2022. The weights 25, 25, 1 are the authors'; network and optimiser are ours, chosen
 for two CPU cores.
+
+Cost: 1.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.876, linear 0.895, relative spread
+0.95, effective rank 19 of 256 (docs/results/fashion-mnist/vicreg-4.json).
 """
 
 from __future__ import annotations

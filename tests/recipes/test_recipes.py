@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fullrank.losses import alignment, barlow_twins, intl, nt_xent, uniformity, 
 from fullrank.train import Recipe, RunOptions
 
 PACKAGE = Path(recipes.__file__).parents[1]
+RESULTS = PACKAGE.parent / "docs" / "results" / "fashion-mnist"
 LOSS = {
     "invariance": lambda z: alignment(z),
     "simclr": lambda z: nt_xent(z, temperature=0.2),
@@ -36,10 +38,11 @@ def test_a_weight_changed_by_a_flag_reaches_the_loss() -> None:
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_has_a_header_with_command_cost_and_result(name: str) -> None:
-    header = recipes.documentation(name)
+    header = " ".join(recipes.documentation(name).split())
     assert f"fullrank train {name} --data fashion-mnist" in header
-    assert "Cost:" in header
-    assert "Result:" in header
+    result = json.loads((RESULTS / f"{name}-4.json").read_text())
+    assert f"Cost: {result['seconds']['train'] / 60:.1f} minutes for 4 epochs" in header
+    assert f"Result: kNN {result['knn']:.3f}, linear {result['linear']['test']:.3f}," in header
 
 
 @pytest.mark.parametrize("name", recipes.names())
