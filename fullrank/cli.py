@@ -161,10 +161,8 @@ def _after_training(run: Path, finished: bool, console: Console) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Score the frozen encoder of a run by kNN and a linear probe, into its result.json and report."""
+    """How to score the frozen encoder of a run."""
 
-    run: Path
-    """Folder of a finished run."""
     k: int = 20
     """Neighbours that vote."""
     temperature: float = 0.07
@@ -179,9 +177,16 @@ class Evaluate:
 
 
 def _evaluate(arguments: list[str]) -> int:
-    if arguments and not arguments[0].startswith("-"):
-        arguments = ["--run", *arguments]
-    options: Evaluate = _parse(Evaluate, arguments, "evaluate")
+    from dataclasses import make_dataclass
+    from typing import Annotated
+
+    import tyro
+
+    run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="Folder of a finished run.")]
+    both = make_dataclass("Evaluation", [("run", run), ("flags", Evaluate)])
+    both.__doc__ = "Score the frozen encoder of a run by kNN and a linear probe, into its result.json and report."
+    parsed = _parse(both, arguments, "evaluate")
+    options: Evaluate = parsed.flags
 
     console = _console()
     with console.status("Starting"):
@@ -189,7 +194,7 @@ def _evaluate(arguments: list[str]) -> int:
         from fullrank.report import write_report
 
     evaluate_run(
-        options.run,
+        parsed.run,
         k=options.k,
         temperature=options.temperature,
         baselines=options.baselines,
@@ -198,21 +203,23 @@ def _evaluate(arguments: list[str]) -> int:
         console=console,
     )
     if not options.validation:
-        page = write_report([options.run], options.run / "report.html")
+        page = write_report([parsed.run], parsed.run / "report.html")
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     return 0
 
 
 def _report(arguments: list[str]) -> int:
     from dataclasses import make_dataclass
+    from typing import Annotated
 
     import tyro
 
-    options = make_dataclass(
-        "Report",
-        [("runs", tyro.conf.Positional[tuple[Path, ...]]), ("out", Path | None, None)],
-    )
-    options.__doc__ = "Write one HTML page about a run, or comparing several; by default into the first run's folder."
+    runs = Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RUN", help="Folders of runs, up to 8.")
+    ]
+    out = Annotated[Path | None, tyro.conf.arg(help="The page; by default report.html in the first run's folder.")]
+    options = make_dataclass("Report", [("runs", runs), ("out", out, None)])
+    options.__doc__ = "Write one HTML page about a run, or comparing several."
     parsed = _parse(options, arguments, "report")
     if not parsed.runs:
         raise UserError("report needs a run: pass the folder of one or more runs.")

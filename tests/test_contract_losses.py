@@ -69,6 +69,8 @@ KEEPS_THE_BASIS = {
     "w_mse": "a Cholesky factor takes the features in their order",
     "zero_cl": "centres every sample over its features",
     "frossl": "scales single features",
+    "sigreg": "the slices are drawn",
+    "visreg": "the slices are drawn, and the scale is that of single features",
 }
 NOT_BY_PAIRS = {
     "nt_xent": "every view of the other samples is a negative",
@@ -81,6 +83,8 @@ NOT_BY_PAIRS = {
     "frossl": "sums over views, and similarity to the mean view",
     "mmcr": "the centroid of all views",
     "TiCo": "pairs with the anchor, view 0, only",
+    "sigreg": "similarity to the mean view",
+    "visreg": "similarity to the mean view",
 }
 ANCHORED = {
     "intl": "view 0 is the anchor",
@@ -100,6 +104,8 @@ WEIGHTS = {
     "coding_rate": {"similarity": 200.0},
     "TiCo": {"covariance": 8.0},
     "vne": {"similarity": 4.16},
+    "sigreg": {"invariance": 0.95, "normality": 0.05},
+    "visreg": {"invariance": 0.1, "centre": 0.9, "scale": 0.9, "shape": 0.9},
 }
 
 N, D = 8, 4
@@ -134,7 +140,7 @@ PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_loss
 }
 
 PUBLIC: list[Callable[..., object]] = [*LOSSES, *STATEFUL_LOSSES]
-NO_LOSS_OF_Z = {"terms", "pairs", "energy"}  # two are shared parts, the energy is one of weights
+NO_LOSS_OF_Z = {"terms", "pairs", "slices", "energy"}  # three are shared parts, the energy is one of weights
 every_loss = pytest.mark.parametrize("name", NAMED)
 every_shape = pytest.mark.parametrize(("n", "d"), [(64, 16), (16, 32)])
 

@@ -23,6 +23,7 @@ from fullrank.losses.mmcr import mmcr
 from fullrank.losses.moco import MoCo
 from fullrank.losses.nnclr import NNCLR
 from fullrank.losses.nt_xent import nt_xent
+from fullrank.losses.sigreg import sigreg
 from fullrank.losses.simsiam import simsiam
 from fullrank.losses.spectral import spectral_transformation
 from fullrank.losses.spectral_contrastive import spectral_contrastive
@@ -30,6 +31,7 @@ from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.losses.tico import TiCo
 from fullrank.losses.uniformity import uniformity
 from fullrank.losses.vicreg import vicreg
+from fullrank.losses.visreg import visreg
 from fullrank.losses.vne import vne
 from fullrank.losses.w2 import w2
 from fullrank.losses.w_mse import w_mse
@@ -49,10 +51,12 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
     mec,
     mmcr,
     nt_xent,
+    sigreg,
     spectral_contrastive,
     spectral_transformation,
     uniformity,
     vicreg,
+    visreg,
     vne,
     w2,
     w_mse,
@@ -92,11 +96,13 @@ __all__ = [
     "mec",
     "mmcr",
     "nt_xent",
+    "sigreg",
     "simsiam",
     "spectral_contrastive",
     "spectral_transformation",
     "uniformity",
     "vicreg",
+    "visreg",
     "vne",
     "w2",
     "w_mse",
