@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import Axis, normalize, spectral
-from fullrank.stats.transform import centre
 
 
 @embedding_loss()
@@ -29,26 +28,6 @@ def spectral_transformation(z: Tensor, *, g: Callable[[Tensor], Tensor] = torch.
     >>> spectral_transformation(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
     """
-    white = normalize(torch.stack([transform(view, g, axis) for view in z]))
+    white = normalize(torch.stack([spectral(view, g, axis=axis) for view in z]))
     cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean()
     return combine({"spectral_transformation": (1.0, 2 - 2 * cosine)})
-
-
-def transform(view: Tensor, g: Callable[[Tensor], Tensor], axis: Axis) -> Tensor:
-    """`spectral` of one view (N, D), where a constant gives zeros.
-
-    >>> transform(torch.full((7, 2), 0.1), torch.rsqrt, "batch").abs().max()
-    tensor(0.)
-    """
-    return spectral(centred(view, axis), g, axis=axis).to(view.dtype)
-
-
-def centred(view: Tensor, axis: Axis) -> Tensor:
-    """View (N, D) less its means, in float64; zeros if it is constant up to rounding, which whitening would blow up.
-
-    >>> centred(torch.full((7, 2), 0.1), "batch").abs().max()
-    tensor(0., dtype=torch.float64)
-    """
-    x, _ = centre(view.double(), axis)
-    rounding = 4 * torch.finfo(view.dtype).eps * view.detach().abs().amax()
-    return torch.where(x.detach().abs().amax() <= rounding, 0.0, x)

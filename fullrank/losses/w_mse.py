@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.losses.spectral import centred, transform
 from fullrank.losses.terms import Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import centre, normalize, spectral
 
 Whitening = Literal["cholesky", "zca"]
 
@@ -47,7 +46,7 @@ def w_mse(
         raise UserError(f"w_mse got sub-batches of size {size}, which have no covariance: pass at least 2, better 2 D.")
     samples = z.shape[1]
     parts = max(1, samples // size) if size is not None else 1
-    whiten = partial(cholesky, eps=eps) if whitening == "cholesky" else partial(transform, g=torch.rsqrt, axis="batch")
+    whiten = partial(cholesky, eps=eps) if whitening == "cholesky" else partial(spectral, g=torch.rsqrt)
     generator = torch.Generator().manual_seed(seed)
     losses = []
     for _ in range(iterations):
@@ -65,7 +64,7 @@ def cholesky(view: Tensor, eps: float) -> Tensor:
     >>> white.T.cov().allclose(torch.eye(2), atol=1e-6)
     True
     """
-    x = centred(view, "batch")
+    x, _ = centre(view, "batch", dtype=torch.float64)
     norm = torch.linalg.vector_norm(x)
     x = x / torch.where(norm == 0, 1.0, norm)  # so that the trace below is 1
     ridge = eps / x.shape[1] * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)

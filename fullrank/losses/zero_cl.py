@@ -7,9 +7,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.spectral import transform
 from fullrank.losses.terms import Terms, combine, embedding_loss
-from fullrank.stats import Axis
+from fullrank.stats import Axis, spectral
 
 
 @embedding_loss()
@@ -33,5 +32,5 @@ def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
 def _correlation(z: Tensor, axis: Axis) -> Tensor:
     rows, columns = z.shape[1:] if axis == "batch" else z.shape[:0:-1]  # centred over the rows
     best = max(1, (rows - 1) * min(rows - 1, columns))  # the squared norm of a whitened view of full rank
-    white = torch.stack([transform(view, torch.rsqrt, axis) for view in z])
+    white = torch.stack([spectral(view, torch.rsqrt, axis=axis) for view in z])
     return -torch.stack([(a * b).sum() for a, b in combinations(white, 2)]).mean() / best

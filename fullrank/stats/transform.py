@@ -67,11 +67,19 @@ def power(p: float) -> Spectral:
     return lambda eigenvalues: eigenvalues ** (-p)
 
 
-def centre(z: Tensor, axis: Axis) -> tuple[Tensor, int]:
-    """Centred z (N, D) and the divisor of its covariance: features over the batch, or samples over channels."""
-    if axis == "batch":
-        return z - z.mean(0, keepdim=True), max(z.shape[0] - 1, 1)
-    return z - z.mean(1, keepdim=True), max(z.shape[1] - 1, 1)
+def centre(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[Tensor, int]:
+    """Centred z (N, D), in `dtype`, and its covariance's divisor: features over the batch, or samples over channels.
+
+    A constant gives exact zeros: what rounding leaves of it is no spectrum, though whitening would blow it up to one.
+
+    >>> centre(torch.full((7, 2), 0.1), "batch")[0].abs().max()
+    tensor(0.)
+    """
+    dim = 0 if axis == "batch" else 1
+    wide = z if dtype is None else z.to(dtype)
+    x = wide - wide.mean(dim, keepdim=True)
+    rounding = 4 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
+    return torch.where(x.detach().abs().amax() > rounding, x, 0.0), max(z.shape[dim] - 1, 1)
 
 
 def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
@@ -85,7 +93,7 @@ def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
     >>> spectral(z, power(0.5)).T.cov().allclose(torch.eye(2))
     True
     """
-    x, divisor = centre(z.double(), axis)
+    x, divisor = centre(z, axis, dtype=torch.float64)
     wide = x.shape[0] < x.shape[1]
     covariance = (x @ x.T if wide else x.T @ x) / divisor
 
@@ -109,8 +117,7 @@ def newton(z: Tensor, iterations: int, *, axis: Axis) -> Tensor:
     tensor(1.0000)
     """
     x, divisor = centre(z, axis)
-    largest, rounding = x.detach().abs().amax(), 4 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
-    x = torch.where(largest > rounding, x, 0.0)  # centring a constant leaves its rounding, which is no spectrum
+    largest = x.detach().abs().amax()
     x = x / torch.where(largest == 0, 1.0, largest)  # so that the squares below neither overflow nor vanish
     norm = torch.linalg.vector_norm(x)
     x = x / torch.where(norm == 0, 1.0, norm)
