@@ -1,0 +1,45 @@
+"""VISReg (Wu et al., 2026), arXiv:2606.02572. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.slices import random_slices
+from fullrank.losses.terms import Terms, combine, embedding_loss
+
+
+@embedding_loss()
+def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: int = 0) -> Terms:
+    """VISReg on z (V, N, D): views near their mean; centre, scale and shape of each view those of a normal.
+
+    invariance: mean squared distance of the elements to the mean over views (all views are global), weighted
+    1 - regularization. The rest, weighted `regularization` (the paper takes 0.6 for small data sets), are means over
+    features and views: centre, of mean^2; scale, of (1 - std)^2, divisor N; shape, of the squared distance of the
+    sorted values to the normal quantiles at i / (N + 1), along random slices of (z - mean) / (std + 1e-4). The
+    division carries no gradient to the std, so that shape does not pull at the scale. The authors draw new
+    slices at each step: pass the step as `seed`.
+
+    Blind to: nothing of complete, dimensional, cluster or norm collapse. At exactly one point the gradient is zero
+    but for the centre; around it, shape is judged by noise.
+
+    >>> visreg(torch.zeros(2, 8, 4))["scale"]
+    tensor(1.)
+    """
+    samples, features = z.shape[1:]
+    mean = z.mean(1, keepdim=True)
+    std = torch.linalg.vector_norm(z - mean, dim=1, keepdim=True) / math.sqrt(samples)  # its gradient at 0 is 0
+    shapes = (z - mean) / (std.detach() + 1e-4)
+    sorted_values = (shapes @ random_slices(features, slices, seed, like=z)).sort(1).values  # (V, N, slices)
+    positions = torch.arange(1, samples + 1, dtype=torch.float64, device=z.device) / (samples + 1)
+    quantiles = torch.special.ndtri(positions).to(z.dtype)[:, None]
+    return combine(
+        {
+            "invariance": (1 - regularization, (z - z.mean(0)).square().mean()),
+            "centre": (regularization, mean.square().mean()),
+            "scale": (regularization, (1 - std).square().mean()),
+            "shape": (regularization, (sorted_values - quantiles).square().mean()),
+        }
+    )
