@@ -96,7 +96,7 @@ def test_the_measured_table_is_what_the_result_files_say() -> None:
             f"{result['knn']:.3f}",
             f"{result['linear']['test']:.3f}",
             f"{embedding['relative_spread']:.2f}",
-            f"{embedding['effective_rank']:.0f}",
+            f"{embedding['effective_rank']:.0f} of {embedding['dims']}",
             f"{embedding['w2']:.2f}",
         ]
         assert [cell.strip(" *") for cell in cells.split("|")] == expected, path

@@ -5,6 +5,9 @@
 Ozsoy et al., NeurIPS 2022. The weight 500, the forgetting factors 0.01 and eps 1e-8 are the authors' for
 ImageNet-100; network and optimiser are ours, chosen for two CPU cores. The embedding has 64 dimensions, so that the
 batch of 256 has four samples for each.
+
+Cost: 2.0 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.873, linear 0.895, relative spread
+0.82, effective rank 35 of 64 (docs/results/fashion-mnist/corinfomax-4.json).
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ Jing et al., ICLR 2022: InfoNCE with temperature 0.1 and the other view's images
 d0 is theirs as a share of the width (360 of 2048). Network and optimiser are ours, chosen for two CPU cores; the
 paper wants a backbone that ends in a residual block (any ResNet), through which the rest of the features learns too:
 `tiny` has none. `--head` takes the paper's ablations.
+
+Cost: 1.8 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.871, linear 0.884, relative spread
+0.90, effective rank 27 of 90 (docs/results/fashion-mnist/directclr-4.json).
 """
 
 from __future__ import annotations

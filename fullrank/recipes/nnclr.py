@@ -4,6 +4,9 @@
 
 Dwibedi et al., ICCV 2021. Temperature 0.1 is the authors'; network, optimiser and the queue's size are ours, chosen
 for two CPU cores.
+
+Cost: 3.0 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.869, linear 0.890, relative spread
+0.99, effective rank 8 of 256 (docs/results/fashion-mnist/nnclr-4.json).
 """
 
 from __future__ import annotations
