@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fullrank.errors import UserError
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,7 +16,7 @@ class Demo:
 
     out: Path = Path("runs/demo")
     """Folder of both runs and of the report; `fullrank demo` a second time takes the next free number."""
-    steps: int = 400
+    steps: int = 300
     """Optimiser steps of each training."""
     seed: int = 0
     """Decides weights, order and augmentation, alike in both."""
@@ -50,9 +48,8 @@ def demo(options: Demo, console: Console) -> int:
         )
         run, finished = start(name, recipe, RunOptions(out=out / name, monitor_every=25), console)
         if not finished:
-            raise UserError(
-                f"The demo was stopped: start it again, or finish {run} with `fullrank train --resume {run}`."
-            )
+            console.print(f"Stopped. Start the demo again, or finish this run with: fullrank train --resume {run}")
+            return 130
         runs.append(run)
     console.print()
     for run in runs:

@@ -50,11 +50,19 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--lr", "-1"], "--lr -1.0 is no use"),
         (["--steps", "0"], "--steps 0 is too small"),
         (["--projector"], "has no width"),
-        (["--logger", "wandb"], "pip install 'fullrank[wandb]'"),
     ],
 )
 def test_wrong_settings(flags: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert expected in sentence(["train", "intl", "--data", "digits", "--image-size", "16", *flags], capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_logger_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = sentence(["train", "intl", "--data", "digits", "--logger", "wandb"], capsys)
+    assert "pip install 'fullrank[wandb]'" in said
     assert list(tmp_path.iterdir()) == []
 
 

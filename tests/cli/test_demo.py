@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fullrank.cli import main
+
+
+def test_the_demo_ends_with_a_verdict_for_each_run_and_one_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for out in ("runs/demo", "runs/demo-2"):  # a second demo leaves the first alone
+        assert main(["demo", "--steps", "3"]) == 0
+        said = capsys.readouterr().out
+        settings = []
+        for name in ("invariance", "intl"):
+            sentence = json.loads((tmp_path / out / name / "result.json").read_text())["verdict"]["sentence"]
+            assert f"{name}: {sentence}" in said
+            config = json.loads((tmp_path / out / name / "config.json").read_text())["settings"]
+            settings.append({key: config[key] for key in config if key not in ("axis", "iterations", "beta")})
+        assert settings[0] == settings[1]  # all alike but the objective
+        assert f"Open {out}/report.html" in said
+        assert (tmp_path / out / "report.html").stat().st_size > 50_000
