@@ -13,6 +13,7 @@ import numpy as np
 from fullrank.runs import append_row, read_rows, replace, write_rows
 from fullrank.train.module import Training
 from fullrank.train.monitor import Probe, Reading, read
+from fullrank.train.optim import warmup_cosine
 
 _EVERY = 10  # steps between two rows about the loss
 
@@ -74,11 +75,11 @@ class Record(pl.Callback):
         assert isinstance(module, Training)
         self.tick("train")
         terms = {name: float(value) for name, value in module.terms.items()}
-        loss = terms.pop("loss")
+        loss, plan = terms.pop("loss"), module.plan
         norm = None if module.gradient_norm is None else float(module.gradient_norm)
         row = {
             **self._when("train", trainer, module),
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": plan.lr * warmup_cosine(trainer.global_step - 1, total=plan.steps, warmup=plan.warmup),
             "loss": loss,
             "terms": terms,
             "gradient_norm": norm if norm is not None and np.isfinite(norm) else None,

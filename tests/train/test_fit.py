@@ -21,6 +21,7 @@ from fullrank.runs import read_json, read_rows
 from fullrank.train import Recipe
 from fullrank.train.checkpoint import last_checkpoint
 from fullrank.train.fit import resume
+from fullrank.train.optim import warmup_cosine
 from fullrank.train.progress import Progress
 
 Train = Callable[..., tuple[Path, bool]]
@@ -61,6 +62,7 @@ def test_a_run_is_a_folder(train: Train, small: Recipe) -> None:
 def test_what_is_logged_is_what_is_optimised(train: Train, small: Recipe) -> None:
     run, _ = train("run", small)
     row = [row for row in rows(run) if row["kind"] == "train"][-1]
+    assert row["lr"] == pytest.approx(0.005 * warmup_cosine(11, total=12, warmup=2))  # of the step it is about
     beta = 0.03  # the rule 0.01 (log2(64) - 3) at a batch of 64
     assert row["loss"] == pytest.approx(row["terms"]["similarity"] + beta * row["terms"]["trace"], rel=1e-5)
 
