@@ -79,7 +79,8 @@ def centre(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[
     wide = z if dtype is None else z.to(dtype)
     x = wide - wide.mean(dim, keepdim=True)
     rounding = 4 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
-    return torch.where(x.detach().abs().amax() > rounding, x, 0.0), max(z.shape[dim] - 1, 1)
+    constant = x.detach().abs().amax() <= rounding  # false for NaN, which must not be hidden
+    return torch.where(constant, 0.0, x), max(z.shape[dim] - 1, 1)
 
 
 def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:

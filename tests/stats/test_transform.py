@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.stats import Axis, matrix_function, newton, power, spectral
+from fullrank.stats import Axis, centre, matrix_function, newton, power, spectral
 
 AXES: tuple[Axis, ...] = ("batch", "channel")
 
@@ -173,3 +173,9 @@ def test_matrix_function_of_a_constant_g_has_no_gradient() -> None:
     matrix_function(a, lambda eigenvalues: torch.ones(len(eigenvalues))).sum().backward()
     assert a.grad is not None
     assert float(a.grad.abs().sum()) == 0.0
+
+
+def test_a_constant_centres_to_exact_zeros_and_nan_stays() -> None:
+    x, divisor = centre(torch.full((7, 3), 0.1), "batch")
+    assert (float(x.abs().max()), divisor) == (0.0, 6)
+    assert bool(centre(torch.tensor([[1.0, math.nan], [0.0, 1.0]]), "batch")[0].isnan().any())
