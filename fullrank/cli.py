@@ -19,7 +19,7 @@ FullRank: self-supervised representation learning that uses every dimension.
 
 usage: fullrank VERB [...]
 
-  fullrank demo                        see a collapse, and the same training without it (3 minutes)
+  fullrank demo                        see a collapse, and the same training without it (a minute)
   fullrank train RECIPE [--flags]      train an encoder on unlabelled images; RECIPE is a name or a .py file
   fullrank train --resume RUN          go on with a run that was stopped or killed
   fullrank evaluate RUN                score a run's frozen encoder: kNN and linear probe
@@ -83,17 +83,13 @@ def _run(arguments: list[str]) -> int:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=False)
+    return Console()
 
 
 def _parse(kind: Any, arguments: list[str], verb: str) -> Any:
     import tyro
 
     return tyro.cli(kind, args=arguments, prog=f"fullrank {verb}", config=(tyro.conf.OmitArgPrefixes,))
-
-
-def _wants_help(arguments: list[str]) -> bool:
-    return any(argument in ("--help", "-h") for argument in arguments)
 
 
 def _train(arguments: list[str]) -> int:
@@ -113,7 +109,7 @@ def _train(arguments: list[str]) -> int:
 
     name, recipe_class = arguments[0], recipes.load(arguments[0])
     both = make_dataclass("Train", [("recipe", recipe_class), ("run", RunOptions)])
-    both.__doc__ = sys.modules[recipe_class.__module__].__doc__ if recipe_class.__module__ in sys.modules else None
+    both.__doc__ = sys.modules[recipe_class.__module__].__doc__
     parsed = _parse(both, arguments[1:], f"train {name}")
 
     console = _console()
@@ -233,7 +229,7 @@ def _report(arguments: list[str]) -> int:
 def _recipes(arguments: list[str]) -> int:
     from fullrank import recipes
 
-    if _wants_help(arguments):
+    if "--help" in arguments or "-h" in arguments:
         print("usage: fullrank recipes [RECIPE]\n\nList the recipes, or show the header of one.")
         return 0
     if arguments:
@@ -247,13 +243,9 @@ def _recipes(arguments: list[str]) -> int:
 
 
 def _demo(arguments: list[str]) -> int:
-    from fullrank.demo import Demo
+    from fullrank.demo import Demo, demo
 
-    options = _parse(Demo, arguments, "demo")
-
-    from fullrank.demo import demo
-
-    return demo(options, _console())
+    return demo(_parse(Demo, arguments, "demo"), _console())
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError
 from fullrank.losses.terms import Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import log_determinant, normalize
 
 
 class CorInfoMax(nn.Module):
@@ -130,29 +129,7 @@ def _log_volume(x: Tensor, eps: float) -> Tensor:
     return _log_determinant(x.T @ x / n, eps)
 
 
-class _LogDeterminant(torch.autograd.Function):
-    """By Cholesky, the gradient by its inverse: faster than slogdet, and it refuses what is not positive definite."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor) -> Tensor:
-        factor, failed = torch.linalg.cholesky_ex(a)
-        if bool(failed.any()):
-            raise UserError(
-                "The covariance of the embeddings is not positive definite: they are not finite, or their norm is too "
-                "large for eps: lower the learning rate, normalise the embeddings or raise eps."
-            )
-        ctx.save_for_backward(factor)
-        value: Tensor = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        (factor,) = ctx.saved_tensors
-        return grad_outputs[0][..., None, None] * torch.cholesky_inverse(factor)
-
-
 def _log_determinant(covariance: Tensor, eps: float) -> Tensor:
     """log det(R + eps I) of symmetric covariances (..., D, D), in float64."""
     ridge = eps * torch.eye(covariance.shape[-1], dtype=torch.float64, device=covariance.device)
-    value: Tensor = _LogDeterminant.apply((covariance + covariance.mT) / 2 + ridge)
-    return value
+    return log_determinant((covariance + covariance.mT) / 2 + ridge)

@@ -1,5 +1,6 @@
 """Room 0: tensors in, tensors out."""
 
+from fullrank.stats.determinant import log_determinant
 from fullrank.stats.moments import Moments, merge, moments
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.spectrum import hill, spectrum
@@ -11,6 +12,7 @@ __all__ = [
     "Moments",
     "centre",
     "hill",
+    "log_determinant",
     "log_gaussian_potential",
     "matrix_function",
     "merge",

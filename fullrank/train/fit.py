@@ -133,7 +133,7 @@ def fit(run: Path, job: Job, console: Console) -> bool:
     if finished and trainer.is_global_zero:
         reading = record.last or read(job.method, probe, job.views)  # killed between its last step and its result
         finish(run, job.method, job.views, probe, reading, job.dataset.train.classes)
-        write_result(run, reading, seconds=record.seconds, steps=plan.steps, seed=plan.seed)
+        write_result(run, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
     return finished
 
 
@@ -150,8 +150,8 @@ class _Steps:
 def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:
     return train_batches(
         job.dataset.train,
-        batch_size=job.plan.batch_size,
-        seed=job.plan.seed,
+        batch_size=job.recipe.batch_size,
+        seed=job.recipe.seed,
         start=trainer.global_step * job.plan.accumulate,
         stop=job.plan.steps * job.plan.accumulate,
         rank=trainer.global_rank,

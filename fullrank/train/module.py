@@ -18,6 +18,7 @@ from fullrank.methods import Method
 from fullrank.train.gather import gather
 from fullrank.train.optim import optimizer, warmup_cosine
 from fullrank.train.plan import Plan
+from fullrank.train.regularize import regularize
 
 _VIEWS, _NETWORK = 1, 2  # streams of random numbers
 
@@ -35,14 +36,14 @@ class Training(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The one seam: here, and nowhere else, views become a loss."""
-        torch.manual_seed(_mix(self.plan.seed, _NETWORK, batch.step, self.global_rank))  # dropout, drop path
+        torch.manual_seed(_mix(self.plan.recipe.seed, _NETWORK, batch.step, self.global_rank))  # dropout, drop path
         if batch.step > 0 and batch.step % self.plan.accumulate == 0:  # here, so that a resumed run does it too
             self.method.update(self.global_step / self.plan.steps)
         views = self.augment(batch)
         outputs = {name: gather(output, dim=1) for name, output in self.method(views).items()}
         epoch = batch.step // self.plan.steps_per_epoch + 1
         terms = self.method.loss(outputs)
-        terms = self.plan.regularizers.add(terms, outputs, self.method, epoch=epoch, epochs=self.plan.epochs)
+        terms = regularize(terms, outputs, self.method, self.plan.recipe, epoch=epoch, epochs=self.plan.epochs)
         self.terms = {name: value.detach() for name, value in terms.items()}
         if not bool(self.terms["loss"].isfinite()):
             raise UserError(f"The loss is not finite at step {batch.step} ({_shown(self.terms)}): {_REMEDY}")
@@ -51,8 +52,8 @@ class Training(pl.LightningModule):
     def augment(self, batch: Batch) -> list[Tensor]:
         """V views of the images of this process; drawn for the global batch, so that its split changes nothing."""
         one = batch.images if isinstance(batch.images, Tensor) else batch.images[0]
-        generator = torch.Generator().manual_seed(_mix(self.plan.seed, _VIEWS, batch.step))
-        parameters = self.views.draw(self.plan.batch_size, one.shape[-2], one.shape[-1], generator)
+        generator = torch.Generator().manual_seed(_mix(self.plan.recipe.seed, _VIEWS, batch.step))
+        parameters = self.views.draw(self.plan.recipe.batch_size, one.shape[-2], one.shape[-1], generator)
         rows = slice(self.global_rank * len(one), (self.global_rank + 1) * len(one))
         mine = [drawn.rows(rows) for drawn in parameters]
         return [view.contiguous(memory_format=torch.channels_last) for view in self.views.apply(batch.images, mine)]
@@ -66,8 +67,8 @@ class Training(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser, with warm-up and cosine per step."""
-        plan = self.plan
-        stepper = optimizer(plan.optimizer, self.method, lr=plan.lr, weight_decay=plan.weight_decay)
+        plan, recipe = self.plan, self.plan.recipe
+        stepper = optimizer(recipe.optimizer, self.method, lr=recipe.lr, weight_decay=recipe.weight_decay)
         schedule = LambdaLR(stepper, lambda step: warmup_cosine(step, total=plan.steps, warmup=plan.warmup))
         return {"optimizer": stepper, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

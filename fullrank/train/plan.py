@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import Literal
 
 from fullrank.errors import UserError
 from fullrank.train.recipe import Recipe, RunOptions
-from fullrank.train.regularize import Regularizers
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one training does, in steps: every random number is a function of the seed and the step."""
+    """What one training does, in steps: every random number is a function of the recipe's seed and the step."""
 
+    recipe: Recipe
+    accumulate: int
     steps: int
     warmup: int
     steps_per_epoch: int
-    batch_size: int
-    accumulate: int
-    optimizer: Literal["adamw", "sgd", "lars"]
-    lr: float
-    weight_decay: float
-    seed: int
-    regularizers: Regularizers
 
     @property
     def epochs(self) -> int:
@@ -41,28 +34,8 @@ def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
         )
     per_epoch = images // recipe.batch_size
     steps = recipe.steps or max(1, round(recipe.epochs * per_epoch / options.accumulate))
-    return Plan(
-        steps=steps,
-        warmup=min(round(recipe.warmup_epochs * per_epoch / options.accumulate), steps // 2),
-        steps_per_epoch=per_epoch,
-        batch_size=recipe.batch_size,
-        accumulate=options.accumulate,
-        optimizer=recipe.optimizer,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        seed=recipe.seed,
-        regularizers=Regularizers(
-            w2=recipe.w2,
-            w2_end=recipe.w2_end,
-            uniformity=recipe.uniformity,
-            on=recipe.uniform_on,
-            energy=recipe.energy,
-            energy_power=recipe.energy_power,
-            energy_angular=recipe.energy_angular,
-            energy_half_space=recipe.energy_half_space,
-            energy_on=recipe.energy_on,
-        ),
-    )
+    warmup = min(round(recipe.warmup_epochs * per_epoch / options.accumulate), steps // 2)
+    return Plan(recipe, options.accumulate, steps, warmup, per_epoch)
 
 
 def check(recipe: Recipe, options: RunOptions) -> None:
