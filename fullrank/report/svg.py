@@ -86,6 +86,11 @@ def _inline(text: str, prefix: str, label: str) -> Markup:
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
     for colour in (INK, GRID, OTHER, *SERIES):
         text = text.replace(colour, variable(colour))
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen
+    text = re.sub(r"<[^>]+>", _shorter, text)
     text = re.sub(r"\s*\n\s*", "\n", text).strip()
     return Markup(text.replace("aria-label=LABEL", f'aria-label="{escape(label)}"', 1))
+
+
+def _shorter(tag: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point, finer than any screen; what is written between tags stays."""
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag.group())

@@ -145,10 +145,10 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
         for name, title, remark in (
             ("effective_rank", "effective rank", "read with the spread"),
             ("rankme", "RankMe", "read with the spread"),
-            ("dead", "dead dimensions", "constant"),
         )
     ]
-    return [rows[0], *ranks, *rows[1:]]
+    dead = Row(f"dead dimensions, {space}", [percent(values.get("dead")) for values in found], "constant")
+    return [rows[0], *ranks, dead, *rows[1:]]
 
 
 def differences(tables: Sequence[Mapping[str, object]]) -> tuple[list[Row], list[Row]]:
@@ -219,7 +219,7 @@ def duration(seconds: float | None) -> str:
 
 def _of_dimensions(metrics: Numbers, name: str) -> str:
     amount, dims = metrics.get(name), metrics.get("dims")
-    text = number(amount, 0 if name == "dead" else 1)
+    text = number(amount, 1)
     return f"{text} of {dims:,.0f}" if amount is not None and dims is not None else text
 
 

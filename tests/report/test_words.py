@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fullrank.report import read_run
-from fullrank.report.words import card
+from fullrank.report.lines import Line, panel
+from fullrank.report.words import card, comparison
 
 from .conftest import write_run
 
@@ -36,3 +38,19 @@ def test_a_run_that_was_not_evaluated_shows_the_accuracy_among_its_probe_images(
     facts = dict(card(read_run(changed(write_run(tmp_path / "run"), knn=None, linear=None)), "run").facts)
     assert facts["kNN accuracy among the probe images"] == "68.0 %"
     assert "kNN accuracy" not in facts
+
+
+def test_dead_dimensions_are_a_share(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    collapse = json.loads((run / "result.json").read_text())["collapse"]
+    collapse["backbone"]["dead"] = 0.045
+    rows = {row.name: row.cells for row in comparison([read_run(changed(run, collapse=collapse))])}
+    assert rows["dead dimensions, backbone"] == ["4.5 %"]
+
+
+def test_ticks_of_small_values_can_be_told_apart() -> None:
+    line = Line(np.arange(5.0), np.linspace(7e-5, 3e-4, 5), run=0)
+    drawn = panel("loss", "term", "value", [line])
+    assert drawn is not None
+    assert "0.0002" in str(drawn.svg)
+    assert ">0.00<" not in str(drawn.svg)
