@@ -14,10 +14,10 @@ PACKAGE = ROOT / "fullrank"
 LEVEL = {
     "errors": 0, "runs": 1, "stats": 0,
     "losses": 1, "metrics": 1, "nn": 1, "data": 1,
-    "methods": 2, "evaluate": 2, "diagnose": 2,
+    "methods": 2, "evaluate": 2, "diagnosis": 2,
     "train": 3, "recipes": 4, "demo": 5, "cli": 6, "report": 2,
 }  # fmt: skip
-ALONE = {"losses", "metrics", "nn", "data", "methods", "evaluate", "diagnose", "report"}  # no room beside it
+ALONE = {"losses", "metrics", "nn", "data", "methods", "evaluate", "diagnosis", "report"}  # no room beside it
 SEEN_FROM_REPORT = {"errors", "runs", "report"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
@@ -122,7 +122,7 @@ def test_importing_the_package_changes_nothing() -> None:
         "numpy.random.get_state()[1].sum(), random.getstate(), logging.getLogger().handlers[:], "
         "torch.get_num_threads())\n"
         "import fullrank, fullrank.stats, fullrank.losses, fullrank.metrics, fullrank.nn, fullrank.data\n"
-        "import fullrank.methods, fullrank.evaluate, fullrank.diagnose, fullrank.report, fullrank.recipes\n"
+        "import fullrank.methods, fullrank.evaluate, fullrank.diagnosis, fullrank.report, fullrank.recipes\n"
         "after = (torch.get_default_dtype(), torch.random.get_rng_state().sum().item(), warnings.filters[:], "
         "numpy.random.get_state()[1].sum(), random.getstate(), logging.getLogger().handlers[:], "
         "torch.get_num_threads())\n"

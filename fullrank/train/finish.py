@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fullrank.data import Views
-from fullrank.diagnose import verdict
+from fullrank.diagnosis import verdict
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
 from fullrank.runs import replace, write_json

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fullrank.data import ImageTensor, Views, preset
-from fullrank.diagnose import verdict
+from fullrank.diagnosis import verdict
 from fullrank.losses import alignment
 from fullrank.methods import JointEmbedding
 from fullrank.metrics import summarize

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.diagnose import verdict
-from fullrank.diagnose.verdict import decay
+from fullrank.diagnosis import verdict
+from fullrank.diagnosis.verdict import decay
 from fullrank.errors import UserError
 from fullrank.metrics import summarize
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law

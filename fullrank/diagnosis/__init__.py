@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fullrank.diagnose.verdict import Verdict, verdict
+from fullrank.diagnosis.verdict import Verdict, verdict
 
 __all__ = ["Verdict", "verdict"]
