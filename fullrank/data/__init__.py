@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fullrank.data.augment import Augmentation, Parameters, draw
 from fullrank.data.batches import Batch, plain_batches, train_batches
+from fullrank.data.crops import crop_sizes, crop_views
 from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labelled, select, split
 from fullrank.data.presets import default_preset, preset
 from fullrank.data.sources import NAMES, load_dataset
@@ -19,6 +20,8 @@ __all__ = [
     "ImageTensor",
     "Parameters",
     "Views",
+    "crop_sizes",
+    "crop_views",
     "default_preset",
     "draw",
     "labelled",
