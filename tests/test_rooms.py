@@ -15,7 +15,7 @@ LEVEL = {
     "errors": 0, "runs": 1, "stats": 0,
     "losses": 1, "metrics": 1, "nn": 1, "data": 1,
     "methods": 2, "evaluate": 2, "diagnosis": 2,
-    "train": 3, "recipes": 4, "demo": 5, "cli": 6, "report": 2,
+    "train": 3, "recipes": 4, "papers": 4, "demo": 5, "cli": 6, "report": 2,
 }  # fmt: skip
 ALONE = {"losses", "metrics", "nn", "data", "methods", "evaluate", "diagnosis", "report"}  # no room beside it
 SEEN_FROM_REPORT = {"errors", "runs", "report"}

@@ -1,0 +1,69 @@
+"""Room 4: the papers' own experiments. A file here declares `Experiment`s; `fullrank paper NAME` runs one."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fullrank.errors import UserError
+from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings
+
+__all__ = ["Entry", "Experiment", "Outcome", "Panel", "Series", "Settings", "catalogue", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the list says about an experiment, and the module that declares it."""
+
+    name: str
+    paper: str
+    title: str
+    claim: str
+    minutes: float
+    full_minutes: float
+    data: tuple[str, ...]
+    module: str
+
+
+@cache
+def catalogue() -> dict[str, Entry]:
+    """All experiments by name, read off the files without running them.
+
+    >>> all(entry.claim.endswith(".") for entry in catalogue().values())
+    True
+    """
+    files = sorted(path for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "experiment"))
+    entries = [entry for path in files for entry in _declared(path)]
+    return {entry.name: entry for entry in sorted(entries, key=lambda entry: entry.name)}
+
+
+def load(name: str) -> Experiment:
+    """The experiment of a name; UserError with a suggestion otherwise.
+
+    >>> load("x")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no experiment x: check its spelling. (`fullrank paper` lists them all.)
+    """
+    if name not in catalogue():
+        close = difflib.get_close_matches(name, catalogue(), n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else "check its spelling."
+        raise UserError(f"There is no experiment {name}: {hint} (`fullrank paper` lists them all.)")
+    module = importlib.import_module(catalogue()[name].module)
+    (found,) = (value for value in vars(module).values() if isinstance(value, Experiment) and value.name == name)
+    return found
+
+
+def _declared(path: Path) -> list[Entry]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node.value for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    entries = []
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id == "Experiment":
+            words = {word.arg: word.value for word in call.keywords if word.arg and word.arg != "run"}
+            entry = {"data": (), **{name: ast.literal_eval(value) for name, value in words.items()}}
+            entries.append(Entry(**entry, module=f"{__name__}.{path.stem}"))
+    return entries
