@@ -12,7 +12,7 @@ from torch.multiprocessing.spawn import spawn
 
 from fullrank.train.gather import gather
 from tests.losses.contract import Loss, noise
-from tests.test_contract_losses import NAMED
+from tests.losses.declared import NAMED
 
 WORLD = 2
 BATCH = 16
