@@ -26,7 +26,7 @@ TO_OKLAB = np.array([[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.02
 
 def schemes() -> dict[str, dict[str, str]]:
     """The CSS variables of the light and of the dark page."""
-    text = Path(fullrank.report.__file__).with_name("template.html.j2").read_text(encoding="utf-8")
+    text = Path(fullrank.report.__file__).with_name("style.css").read_text(encoding="utf-8")
     light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block)) for block in text.split(":root {")[1:3])
     return {"light": light, "dark": {**light, **dark}}
 
