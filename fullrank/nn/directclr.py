@@ -91,11 +91,11 @@ class LowRank(nn.Module):
         return h @ self.weight.T
 
 
-def directclr_head(head: Head, width: int, d0: int) -> nn.Module:
+def directclr_head(head: Head, width: int, d0: int, *, views: int = 2) -> nn.Module:
     """A projector of table 2 of the paper, by name, for representations (N, width).
 
-    first: DirectCLR. random: fresh d0 features each step. none: the representation. linear: trainable, to 128.
-    orthogonal: trainable with all singular values one. diagonal: trainable. low-rank: fixed, rank d0.
+    first: DirectCLR. random: fresh d0 features each step (of `views` calls). none: the representation. linear:
+    trainable, to 128. orthogonal: trainable with all singular values one. diagonal: trainable. low-rank: fixed, rank d0.
 
     >>> directclr_head("linear", 512, 64)
     Linear(in_features=512, out_features=128, bias=False)
@@ -103,7 +103,7 @@ def directclr_head(head: Head, width: int, d0: int) -> nn.Module:
     if head == "first":
         return FirstFeatures(d0)
     if head == "random":
-        return RandomFeatures(d0)
+        return RandomFeatures(d0, views)
     if head == "linear":
         return nn.Linear(width, 128, bias=False)
     if head == "orthogonal":

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import combinations
 from typing import Any, cast
 
 import torch
@@ -38,8 +42,10 @@ class Encoder(nn.Module):
         return cast(Tensor, self.model(images))
 
 
-def encoder(name: str, *, image_size: int, channels: int = 3) -> Encoder:
+def encoder(name: str, *, image_size: int, channels: int = 3, view_sizes: Sequence[int] = ()) -> Encoder:
     """An untrained encoder for square images of `image_size` px; nothing is ever downloaded.
+
+    Views of other sizes (multi-crop) are named in `view_sizes`; transformers then interpolate their positions.
 
     `name` is "tiny", a timm model ("resnet18", "vit_tiny_patch16_224"), or a torchvision classifier where timm
     has none of that name or after "torchvision/". Up to 64 px a first convolution that strides becomes 3x3 with
@@ -55,11 +61,14 @@ def encoder(name: str, *, image_size: int, channels: int = 3) -> Encoder:
     """
     if image_size < 1 or channels < 1:
         raise UserError(f"No image has {image_size} px and {channels} channels: pass at least 1 of each.")
+    side = image_size
     try:
-        model, width = _build(name, image_size, channels)
+        model, width = _build(name, image_size, channels, any_size=not set(view_sizes) <= {image_size})
         shape = _output_shape(model, image_size, channels)
+        for side in view_sizes:
+            _output_shape(model, side, channels)
     except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        what = f"'{name}' cannot take images of {image_size} px with {channels} channels"
+        what = f"'{name}' cannot take images of {side} px with {channels} channels"
         raise UserError(f"{what} ({_first_line(error)}): use larger images or another model.") from error
     if shape != (2, width):
         what = f"'{name}' gives features of shape {shape[1:]} for one image, not of width {width}"
@@ -67,34 +76,41 @@ def encoder(name: str, *, image_size: int, channels: int = 3) -> Encoder:
     return Encoder(model, width=width, name=name, channels=channels, image_size=image_size)
 
 
-def _build(name: str, image_size: int, channels: int) -> tuple[nn.Module, int]:
+def _build(name: str, image_size: int, channels: int, any_size: bool) -> tuple[nn.Module, int]:
     """The model of this name without its classifier, and the width of its features."""
     if name == "tiny":
         return tiny(image_size=image_size, channels=channels), WIDTH
     if name in _timm_names():
-        return _from_timm(name, image_size, channels)
+        return _from_timm(name, image_size, channels, any_size)
     bare = name.removeprefix("torchvision/")
     if bare in _torchvision_names():
         return _from_torchvision(bare, image_size, channels)
     raise UserError(f"There is no encoder '{name}': {_suggestion(name)}.")
 
 
-def _from_timm(name: str, image_size: int, channels: int) -> tuple[nn.Module, int]:
+def _from_timm(name: str, image_size: int, channels: int, any_size: bool) -> tuple[nn.Module, int]:
     """A model of timm, and the width of its features."""
     import timm  # here, since "tiny" needs neither library and they take seconds to import
 
     options: dict[str, Any] = {"pretrained": False, "num_classes": 0, "in_chans": channels}
     if timm.get_pretrained_cfg_value(name, "fixed_input_size"):  # transformers, mixers: built for one size
-        try:
-            model = timm.create_model(name, img_size=image_size, **_patches(image_size), **options)
-        except TypeError:  # this one leaves no choice of patches
-            model = timm.create_model(name, img_size=image_size, **options)
+        wishes = _patches(image_size) | ({"dynamic_img_size": True} if any_size else {})
+        model = _with_wishes(partial(timm.create_model, name, img_size=image_size, **options), wishes)
     else:
         model = timm.create_model(name, **options)
         first = cast("str | list[str]", timm.get_pretrained_cfg_value(name, "first_conv"))
         _shrink_stem(model, [first] if isinstance(first, str) else first, image_size)
     # A layer between pooling and classifier (mobilenetv3, vgg) stays, and then its width is the width.
     return model, int(cast(int, getattr(model, "head_hidden_size", None) or model.num_features))
+
+
+def _with_wishes(create: Callable[..., nn.Module], wishes: dict[str, Any]) -> nn.Module:
+    """The model with as many of the wishes as its constructor knows."""
+    for count in range(len(wishes), 0, -1):
+        for chosen in combinations(wishes, count):
+            with suppress(TypeError):
+                return create(**{wish: wishes[wish] for wish in chosen})
+    return create()
 
 
 def _patches(image_size: int) -> dict[str, Any]:

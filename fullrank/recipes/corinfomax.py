@@ -45,6 +45,7 @@ class CorInfoMaxRecipe(Recipe):
 
         objective = CorInfoMax(
             self.projector[-1],
+            len(self.view_sizes(encoder.image_size)),
             invariance=self.invariance,
             covariance_memory=self.covariance_memory,
             mean_memory=self.mean_memory,

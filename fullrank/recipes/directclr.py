@@ -43,5 +43,5 @@ class DirectCLR(Recipe):
         from fullrank.nn import directclr_head
 
         d0 = self.d0 or max(1, round(encoder.width * 360 / 2048))
-        head = directclr_head(self.head, encoder.width, d0)
+        head = directclr_head(self.head, encoder.width, d0, views=len(self.view_sizes(encoder.image_size)))
         return JointEmbedding(encoder, head, partial(infonce, temperature=self.temperature))

@@ -24,9 +24,9 @@ from fullrank.data import (
     Dataset,
     ImageTensor,
     Views,
+    crop_views,
     default_preset,
     load_dataset,
-    preset,
     train_batches,
 )
 from fullrank.errors import UserError
@@ -96,14 +96,12 @@ def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
     plan = make_plan(recipe, options, len(dataset.train))
     images = dataset.train
     size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
-    views = Views(
-        preset(_views_name(recipe, dataset, size), size=size, channels=images.channels),
-        mean=dataset.mean,
-        std=dataset.std,
-    )
+    sizes, channels = recipe.view_sizes(size), images.channels
+    augmentations = crop_views(_views_name(recipe, dataset, size), sizes, channels=channels)
+    views = Views(augmentations, mean=dataset.mean, std=dataset.std)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        method = recipe.build(encoder(recipe.backbone, image_size=size, channels=images.channels))
+        method = recipe.build(encoder(recipe.backbone, image_size=size, channels=channels, view_sizes=sizes))
     method.to(memory_format=torch.channels_last)
     return Job(recipe, options, dataset, method, views, plan, size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
+from fullrank.data import crop_sizes
 from fullrank.errors import UserError
 from fullrank.train.recipe import Recipe, RunOptions
 
@@ -63,5 +64,7 @@ def check(recipe: Recipe, options: RunOptions) -> None:
     for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs)):
         if not 0 < value < float("inf"):
             raise UserError(f"{flag} {value} is no use: pass a positive number.")
+    if recipe.crops is not None:
+        crop_sizes(recipe.crops)
     if not recipe.projector or min(recipe.projector) < 1:
         raise UserError(f"--projector {recipe.projector} has no width: pass at least one positive width.")

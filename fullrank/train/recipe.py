@@ -34,7 +34,9 @@ class Recipe:
     backbone: str = "tiny"
     """tiny, or any timm or torchvision model name."""
     image_size: int | None = None
-    """Side of the square views in pixels; by default that of the data, 224 for a folder."""
+    """Side of the square images in pixels; by default that of the data, 224 for a folder."""
+    crops: str | None = None
+    """Sizes of the views in pixels, such as 2x224,192,160,128,96; by default two of the image size."""
     projector: tuple[int, ...] = (512, 256)
     """Widths of the projector's layers, the last one is the embedding's."""
     views: str = "auto"
@@ -77,6 +79,12 @@ class Recipe:
     def objective(self) -> Callable[[Tensor], Terms]:
         """The loss of embeddings z (V, N, D), with this recipe's weights."""
         raise NotImplementedError(f"{type(self).__name__} must say its objective")
+
+    def view_sizes(self, image_size: int) -> tuple[int, ...]:
+        """The sizes in pixels of the views of an image; UserError if `crops` cannot be read."""
+        from fullrank.data import crop_sizes
+
+        return (image_size, image_size) if self.crops is None else crop_sizes(self.crops)
 
     def build(self, encoder: Encoder) -> Method:
         """The trained module, from a fresh encoder: a projector and the objective on its output."""

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import torch
 
-from fullrank.nn.directclr import Head, LowRank, RandomFeatures, directclr_head
+from fullrank.nn.directclr import Head, LowRank, directclr_head
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,13 @@ def test_the_low_rank_head_has_d0_singular_values_of_one() -> None:
     torch.testing.assert_close(values, torch.tensor([1.0] * 5 + [0.0] * 11), rtol=0, atol=1e-5)
 
 
-def test_both_views_of_a_step_meet_the_same_random_features_and_the_next_step_others() -> None:
+@pytest.mark.parametrize("views", [2, 4])
+def test_all_views_of_a_step_meet_the_same_random_features_and_the_next_step_others(views: int) -> None:
     torch.manual_seed(0)
-    head, h = RandomFeatures(5), torch.arange(100.0)[None]
-    first, second, third = head(h), head(h), head(h)
-    assert torch.equal(first, second)
-    assert not torch.equal(first, third)
+    head, h = directclr_head("random", 100, 5, views=views), torch.arange(100.0)[None]
+    first, *others = (head(h) for _ in range(views))
+    assert all(torch.equal(first, other) for other in others)
+    assert not torch.equal(first, head(h))
 
 
 def test_the_gradient_reaches_only_the_first_features() -> None:

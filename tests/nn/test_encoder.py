@@ -160,3 +160,21 @@ def test_image_too_small_for_the_model() -> None:
 def test_no_image(size: int, channels: int) -> None:
     with pytest.raises(UserError, match="pass at least 1 of each"):
         encoder("tiny", image_size=size, channels=channels)
+
+
+@pytest.mark.parametrize("name", ["tiny", "resnet10t", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_views_of_other_sizes_go_through_one_encoder(name: str) -> None:
+    views = encoder(name, image_size=32, view_sizes=(32, 32, 24, 16)).eval()
+    with torch.no_grad():
+        widths = {views(torch.randn(2, 3, size, size)).shape for size in (32, 24, 16)}
+    assert widths == {(2, views.width)}
+    saved = encoder(name, image_size=32)  # as it is read back, for one size
+    saved.load_state_dict(views.state_dict())
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(saved.eval()(images), views(images))
+
+
+def test_a_model_for_one_size_takes_no_other() -> None:
+    with pytest.raises(UserError, match="'mixer_s16_224' cannot take images of 160 px"):
+        encoder("mixer_s16_224", image_size=224, view_sizes=(224, 224, 160))
