@@ -25,6 +25,7 @@ from fullrank.losses.nnclr import NNCLR
 from fullrank.losses.nt_xent import nt_xent
 from fullrank.losses.sigreg import sigreg
 from fullrank.losses.simsiam import simsiam
+from fullrank.losses.slices import Resampled
 from fullrank.losses.spectral import spectral_transformation
 from fullrank.losses.spectral_contrastive import spectral_contrastive
 from fullrank.losses.terms import Terms, combine, embedding_loss
@@ -74,6 +75,7 @@ __all__ = [
     "STATEFUL_LOSSES",
     "CorInfoMax",
     "MoCo",
+    "Resampled",
     "Terms",
     "TiCo",
     "alignment",
