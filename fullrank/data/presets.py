@@ -57,8 +57,15 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
     # SimCLR on CIFAR-10, appendix B.9: strength 0.5, no blur.
     cifar = Augmentation(size=size, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
     # BYOL (Grill et al., 2020), table 6 (also Barlow Twins and VICReg): blur 1.0 / 0.1, solarize 0 / 0.2. Its
-    # kernel of 23 at 224 px does not cut the Gaussian, so none is cut here at any size.
+    # kernel of 23 at 224 px does not cut the Gaussian, so none is cut here at any size. The code of INTL and of
+    # DirectCLR has the same views for ImageNet, that of CorInfoMax for every data set, also at 32 px.
     byol = Augmentation(size=size, interpolation="bicubic", brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
+    # Fang et al. (2024, W2 uniformity), their code for CIFAR: blur in half, solarize in a fifth of both views.
+    w2_study = replace(byol, blur=0.5, solarize=0.2)
+    # Durrant & Leontidis (HSR-BYOL), the first author's code of BYOL, not confirmed for their paper: CIFAR and STL-10
+    # from crops of at least a fifth, ImageNet with blur. Bilinear crops and the blur's sigma are ours: not stated.
+    hsr_byol = replace(cifar, scale=(0.2, 1.0), saturation=0.2)
+    hsr_byol_imagenet = replace(hsr_byol, scale=(0.08, 1.0), blur=0.5)
     # Small grey pictures in which colour means nothing (Fashion-MNIST, digits): measured for this package.
     gray = Augmentation(size=size, scale=(0.25, 1.0), brightness=0.6, contrast=0.6, saturation=0, hue=0, grayscale=0)
     digits = replace(gray, scale=(0.4, 1.0), brightness=0.4, contrast=0.4, flip=0.0)
@@ -67,6 +74,9 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
         "byol": [replace(byol, blur=1.0), replace(byol, blur=0.1, solarize=0.2)],
         "cifar": [cifar, cifar],
         "cifar-asymmetric": [byol, replace(byol, solarize=0.2)],  # INTL (Weng et al., 2024), CIFAR settings
+        "w2-study": [w2_study, w2_study],
+        "hsr-byol": [hsr_byol, hsr_byol],
+        "hsr-byol-imagenet": [hsr_byol_imagenet, hsr_byol_imagenet],
         "gray": [gray, gray],
         "digits": [digits, digits],
     }

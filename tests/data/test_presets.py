@@ -8,7 +8,10 @@ from fullrank.data.augment import Augmentation
 from fullrank.data.presets import default_preset, preset
 from fullrank.errors import UserError
 
-NAMES = ("simclr", "byol", "cifar", "cifar-asymmetric", "gray", "digits")
+NAMES = (
+    *("simclr", "byol", "cifar", "cifar-asymmetric", "gray", "digits"),
+    *("w2-study", "hsr-byol", "hsr-byol-imagenet"),
+)
 
 
 def strengths(view: Augmentation) -> tuple[float, ...]:
@@ -40,6 +43,32 @@ def test_published_values() -> None:
     assert strengths(first) == strengths(second) == (0.4, 0.4, 0.2, 0.1)
     assert (first.blur, second.blur, first.solarize, second.solarize) == (0.0, 0.0, 0.0, 0.2)
     assert first.interpolation == "bicubic"
+
+
+def test_the_views_of_byol_are_those_of_intl_directclr_and_corinfomax() -> None:
+    """Their code: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1 in 0.8, grey 0.2, a blur of U(0.1, 2) uncut."""
+    for size in (32, 64, 224):
+        for view in preset("byol", size=size, channels=3):
+            assert (view.scale, view.flip, view.jitter, view.grayscale) == ((0.08, 1.0), 0.5, 0.8, 0.2)
+            assert (view.blur_sigma, view.blur_kernel) == ((0.1, 2.0), None)
+
+
+def test_the_views_of_the_w2_study() -> None:
+    """Both alike: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1, grey 0.2, blur 0.5, solarise 0.2."""
+    first, second = preset("w2-study", size=32, channels=3)
+    assert first == second
+    assert (first.scale, first.interpolation, first.flip) == ((0.08, 1.0), "bicubic", 0.5)
+    assert (strengths(first), first.jitter, first.grayscale) == ((0.4, 0.4, 0.2, 0.1), 0.8, 0.2)
+    assert (first.blur, first.blur_sigma, first.blur_kernel, first.solarize) == (0.5, (0.1, 2.0), None, 0.2)
+
+
+def test_the_views_of_hsr_byol() -> None:
+    """CIFAR and STL-10: crops of 0.2 to 1, jitter 0.4, 0.4, 0.2, 0.1, no blur; ImageNet: 0.08 to 1, blur 0.5."""
+    for name, scale, blur in (("hsr-byol", 0.2, 0.0), ("hsr-byol-imagenet", 0.08, 0.5)):
+        first, second = preset(name, size=64, channels=3)
+        assert first == second
+        assert (first.scale, first.blur, first.solarize) == ((scale, 1.0), blur, 0.0)
+        assert (strengths(first), first.jitter, first.grayscale) == ((0.4, 0.4, 0.2, 0.1), 0.8, 0.2)
 
 
 def test_grey_presets() -> None:
