@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from fullrank.errors import UserError
-from fullrank.stats import hill
+from fullrank.stats import decay
 
 SPREAD_FAILS, SPREAD_WARNS = 0.01, 0.1  # relative spread; a healthy embedding is near 1
 COSINE_FAILS, COSINE_WARNS = 0.99, 0.9  # mean cosine of the self-supervised embedding
@@ -59,22 +57,6 @@ def verdict(numbers: Mapping[str, float]) -> Verdict:
     if found:
         return next((kind for kind in found if kind.collapsed), found[0])
     return _no_collapse(numbers)
-
-
-def decay(rank: float, order: float, dims: float) -> float:
-    """The exponent a for which eigenvalues 1, 2^-a, ..., dims^-a have this Hill number: a rank without its width.
-
-    Between 0 (isotropic) and 8.
-
-    >>> round(decay(22.7, 2, 256), 2)
-    1.0
-    """
-    index = torch.arange(1, max(int(dims), 1) + 1, dtype=torch.float64)
-    low, high = 0.0, 8.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if float(hill(index**-middle, order)) > rank else (low, middle)
-    return low
 
 
 def _complete(numbers: Mapping[str, float]) -> Verdict | None:

@@ -74,7 +74,7 @@ METRICS: tuple[Metric, ...] = (
     _rank(effective_rank, "complete", "cone"),
     _rank(rankme),
     _rank(participation_ratio, "complete", "cone"),
-    _rank(unbiased_participation_ratio, "complete", "cone", moments=False),
+    _rank(unbiased_participation_ratio, "complete", "cone"),
     _rank(stable_rank),
     _rank(dims_for_variance, "complete", "cone", ideal=0.9),
     Metric("condition_number", condition_number, False, 1.0, math.inf, _MEAN, takes_moments=True),

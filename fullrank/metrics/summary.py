@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fullrank.metrics._embeddings import eigenvalues, embeddings
 from fullrank.metrics.dimensions import dead_dimensions
-from fullrank.metrics.rank import components, unbiased_from, uncentred_rankme
+from fullrank.metrics.rank import components, unbiased_of_rows, uncentred_rankme
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
 from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
 from fullrank.stats import hill
@@ -34,7 +34,7 @@ def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None)
         "std": dimension_std(x),
         "effective_rank": float(hill(spectrum, 1)),
         "rankme": uncentred_rankme(raw),
-        "participation_ratio": unbiased_from(x, spectrum),
+        "participation_ratio": unbiased_of_rows(x, spectrum),
         "stable_rank": float(hill(raw, math.inf)),
         "w2": w2_uniformity(x),
         "uniformity": uniformity(x),

@@ -3,24 +3,30 @@
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.moments import Moments, merge, moments
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
-from fullrank.stats.spectrum import hill, spectrum
+from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
+from fullrank.stats.spectrum import decay, hill, spectrum
 from fullrank.stats.sphere import log_gaussian_potential, normalize
 from fullrank.stats.transform import Axis, centre, matrix_function, newton, power, spectral
 
 __all__ = [
     "Axis",
     "Moments",
+    "Reservoir",
     "centre",
+    "decay",
     "hill",
     "log_determinant",
     "log_gaussian_potential",
     "matrix_function",
     "merge",
+    "merge_samples",
     "moments",
     "newton",
     "normalize",
     "nuclear_norm",
     "power",
+    "reservoir",
+    "row_keys",
     "spectral",
     "spectrum",
     "squared_gram_norm",

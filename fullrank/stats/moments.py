@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -10,10 +10,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Moments:
-    """Count n, mean (D,) and scatter (D, D) = sum of (z - mean)(z - mean)^T of embeddings, all in float64.
+    """Count n, mean (D,) and scatter (D, D) = sum of y y^T, y = z - mean, of embeddings, all in float64.
 
     Every spectral number about embeddings is a function of these, and they merge exactly, so a hundred million
-    rows need D x D memory. (A running float32 sum is wrong as soon as the mean is large.)
+    rows need D x D memory. (A running float32 sum is wrong as soon as the mean is large.) The cubic (D,) = sum of
+    |y|^2 y and the quartic () = sum of |y|^4 are what the unbiased participation ratio needs beside them.
 
     >>> first, second = moments(torch.tensor([[0.0], [2.0]])), moments(torch.tensor([[4.0]]))
     >>> merge(first, second)
@@ -23,6 +24,8 @@ class Moments:
     n: int
     mean: Tensor
     scatter: Tensor
+    cubic: Tensor = field(repr=False)
+    quartic: Tensor = field(repr=False)
 
     @property
     def covariance(self) -> Tensor:
@@ -49,10 +52,11 @@ def moments(z: Tensor) -> Moments:
     rows = z.detach().double()
     if len(rows) == 0:
         zero = rows.new_zeros(rows.shape[1])
-        return Moments(0, zero, torch.outer(zero, zero))
+        return Moments(0, zero, torch.outer(zero, zero), zero, zero.sum())
     mean = rows.mean(0)
-    centred = rows - mean
-    return Moments(len(rows), mean, centred.T @ centred)
+    y = rows - mean
+    squares = y.square().sum(1)
+    return Moments(len(rows), mean, y.T @ y, squares @ y, squares @ squares)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -60,6 +64,17 @@ def merge(a: Moments, b: Moments) -> Moments:
     n = a.n + b.n
     if n == 0:
         return a
-    shift = b.mean - a.mean
-    mean = a.mean + shift * (b.n / n)
-    return Moments(n, mean, a.scatter + b.scatter + torch.outer(shift, shift) * (a.n * b.n / n))
+    mean = a.mean + (b.mean - a.mean) * (b.n / n)
+    (scatter, cubic, quartic), others = _about(a, mean), _about(b, mean)
+    return Moments(n, mean, scatter + others[0], cubic + others[1], quartic + others[2])
+
+
+def _about(a: Moments, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Scatter, cubic and quartic of the rows of `a` about another mean (the y of `a` sum to zero)."""
+    shift = a.mean - mean
+    square = shift @ shift
+    turned, trace = a.scatter @ shift, a.scatter.trace()
+    scatter = a.scatter + a.n * torch.outer(shift, shift)
+    cubic = a.cubic + trace * shift + 2 * turned + a.n * square * shift
+    quartic = a.quartic + 4 * (shift @ (turned + a.cubic)) + 2 * square * trace + a.n * square**2
+    return scatter, cubic, quartic

@@ -51,3 +51,19 @@ def hill(eigenvalues: Tensor, order: float) -> Tensor:
     if abs(order - 1.0) < 1e-6:  # the limit; its error here is below 1e-6 times the variance of log p
         return torch.exp(-torch.xlogy(p, p).sum())
     return torch.exp(torch.log((p**order).sum()) / (1.0 - order))
+
+
+def decay(rank: float, order: float, dims: float) -> float:
+    """The exponent a for which eigenvalues 1, 2^-a, ..., dims^-a have this Hill number: a rank without its width.
+
+    Between 0 (isotropic) and 8.
+
+    >>> round(decay(22.7, 2, 256), 2)
+    1.0
+    """
+    index = torch.arange(1, max(int(dims), 1) + 1, dtype=torch.float64)
+    low, high = 0.0, 8.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if float(hill(index**-middle, order)) > rank else (low, middle)
+    return low

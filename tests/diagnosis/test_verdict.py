@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fullrank.diagnosis import verdict
-from fullrank.diagnosis.verdict import decay
 from fullrank.errors import UserError
 from fullrank.metrics import summarize
+from fullrank.stats import decay
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law
 
 SIZES = pytest.mark.parametrize(("n", "d"), [(1500, 128), (96, 512)])

@@ -16,12 +16,23 @@ def assert_equal(a: Moments, b: Moments) -> None:
     assert a.n == b.n
     torch.testing.assert_close(a.mean, b.mean, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(a.scatter, b.scatter, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(a.cubic, b.cubic, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(a.quartic, b.quartic, rtol=1e-10, atol=1e-10)
 
 
 def test_covariance_is_numpys_with_divisor_n() -> None:
     z = cloud(50, 7)
     torch.testing.assert_close(moments(z).covariance, torch.cov(z.T, correction=0))
     torch.testing.assert_close(moments(z).second_moment, z.T @ z / 50)
+
+
+def test_cubic_and_quartic_are_sums_over_rows() -> None:
+    z = cloud(9, 4) + 2.0
+    rows = z - z.mean(0)
+    cubic = sum(row.norm() ** 2 * row for row in rows)
+    assert isinstance(cubic, torch.Tensor)
+    torch.testing.assert_close(moments(z).cubic, cubic)
+    assert float(moments(z).quartic) == pytest.approx(sum(float(row.norm()) ** 4 for row in rows))
 
 
 @settings(max_examples=25, deadline=None)
