@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.losses import NNCLR, PAIR_LOSSES, MoCo, Terms, byol, simsiam
+from fullrank.losses import NNCLR, PAIR_LOSSES, MoCo, Terms, byol, intl_with_teacher, simsiam
 from fullrank.stats import normalize
 
 Pair = Callable[[Tensor, Tensor], Terms]
@@ -20,6 +20,7 @@ def fresh(name: str, features: int) -> Pair:
     torch.manual_seed(0)
     made: dict[str, Callable[[], Pair]] = {
         "byol": lambda: byol,
+        "intl_with_teacher": lambda: intl_with_teacher,
         "simsiam": lambda: simsiam,
         "MoCo": lambda: MoCo(features, size=32),
         "NNCLR": lambda: NNCLR(features, size=32),

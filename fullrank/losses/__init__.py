@@ -16,7 +16,7 @@ from fullrank.losses.energy import compressive_energy, hyperspherical_energy, la
 from fullrank.losses.frossl import frossl
 from fullrank.losses.hill_entropy import hill_entropy
 from fullrank.losses.infonce import infonce
-from fullrank.losses.intl import intl, intl_beta
+from fullrank.losses.intl import intl, intl_beta, intl_with_teacher
 from fullrank.losses.koleo import koleo
 from fullrank.losses.mec import mec
 from fullrank.losses.mmcr import mmcr
@@ -65,7 +65,7 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
 )
 STATEFUL_LOSSES: tuple[type[nn.Module], ...] = (CorInfoMax, TiCo)  # Loss(features, views)(z) -> Terms
 
-PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (byol, MoCo, NNCLR, simsiam)
+PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (byol, intl_with_teacher, MoCo, NNCLR, simsiam)
 """Losses of predictions and targets, both (V, N, D)."""
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "infonce",
     "intl",
     "intl_beta",
+    "intl_with_teacher",
     "koleo",
     "layer_energy",
     "log_determinant_mutual_information",

@@ -36,14 +36,45 @@ def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float 
     >>> intl(torch.ones(2, 8, 4), axis="batch", beta=0.05)["loss"]  # one point: 2 + 2 beta D
     tensor(2.4000)
     """
-    samples, features = z.shape[1:]
-    size, whitened_dim = (samples, 2) if axis == "channel" else (features, 1)
-    whitened = torch.stack([newton(view, iterations, axis=axis) for view in z])
-    trace = (1 - whitened.var(whitened_dim)).square().sum(1)  # (V,): of the output covariance only the diagonal
+    whitened = _whiten(z, axis, iterations)
+    trace = _trace(whitened, axis)
     cosine = (normalize(whitened[1:]) * normalize(whitened[0])).sum(2)
-    return combine(
-        {
-            "similarity": (1.0, 2 - 2 * cosine.mean()),
-            "trace": (intl_beta(size) if beta is None else beta, trace[1:].mean() + trace[0]),
-        }
-    )
+    weight = _weight(z, axis, beta)
+    return combine({"similarity": (1.0, 2 - 2 * cosine.mean()), "trace": (weight, trace[1:].mean() + trace[0])})
+
+
+@embedding_loss(min_views=1)
+def intl_with_teacher(
+    prediction: Tensor, target: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None
+) -> Terms:
+    """INTL of a student's embeddings (V, N, D) and a teacher's (T, N, D) of other views, which get no gradient.
+
+    The authors' code with multi-crop (`intl_m`), where the teacher sees view 0 alone (T = 1) and the student only the
+    others: similarity is 2 - 2 cos of the Newton-whitened embeddings, averaged over all pairs of student and teacher;
+    trace is as in `intl`, averaged over the student's views, without one for the target. No direction is added.
+
+    Blind to: what `intl` is blind to.
+
+    >>> intl_with_teacher(torch.ones(1, 8, 4), torch.ones(1, 8, 4), axis="batch", beta=0.05)["loss"]  # 2 + beta D
+    tensor(2.2000)
+    """
+    whitened = _whiten(prediction, axis, iterations)
+    fixed = _whiten(target.detach().to(prediction.dtype), axis, iterations)
+    cosine = torch.einsum("vnd,tnd->vtn", normalize(whitened), normalize(fixed))
+    weight = _weight(prediction, axis, beta)
+    return combine({"similarity": (1.0, 2 - 2 * cosine.mean()), "trace": (weight, _trace(whitened, axis).mean())})
+
+
+def _whiten(z: Tensor, axis: Axis, iterations: int) -> Tensor:
+    """Each view of z (V, N, D) by itself."""
+    return torch.stack([newton(view, iterations, axis=axis) for view in z])
+
+
+def _trace(whitened: Tensor, axis: Axis) -> Tensor:
+    """Sum of (1 - variance)^2 of each view, (V,): of the output covariance only the diagonal."""
+    return (1 - whitened.var(2 if axis == "channel" else 1)).square().sum(1)
+
+
+def _weight(z: Tensor, axis: Axis, beta: float | None) -> float:
+    """beta, or the rule's for the covariance that is whitened: N x N or D x D."""
+    return intl_beta(z.shape[1] if axis == "channel" else z.shape[2]) if beta is None else beta

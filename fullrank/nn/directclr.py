@@ -95,7 +95,7 @@ def directclr_head(head: Head, width: int, d0: int, *, views: int = 2) -> nn.Mod
     """A projector of table 2 of the paper, by name, for representations (N, width).
 
     first: DirectCLR. random: fresh d0 features each step (of `views` calls). none: the representation. linear:
-    trainable, to 128. orthogonal: trainable with all singular values one. diagonal: trainable. low-rank: fixed, rank d0.
+    trainable, to 128. orthogonal: trainable, all singular values one. diagonal: trainable. low-rank: fixed, rank d0.
 
     >>> directclr_head("linear", 512, 64)
     Linear(in_features=512, out_features=128, bias=False)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.losses import intl, intl_beta
+from fullrank.losses import intl, intl_beta, intl_with_teacher
 from fullrank.stats import newton
 from tests.losses.contract import aligned, check_gradient, check_reference, gradient, noise, value
 
@@ -183,6 +183,33 @@ def test_intl_check_12_many_views_are_the_mean_over_pairs_with_the_anchor(axis: 
     terms = loss(z)
     each = [float(published(view, axis)[1]) for view in z]
     assert float(terms["trace"]) == pytest.approx(each[0] + sum(each[1:]) / 3, abs=1e-10)
+
+
+@both_axes
+def test_intl_check_12_with_a_teacher_the_target_gets_neither_gradient_nor_trace(axis: Side) -> None:
+    """The authors' intl_m: sum over the student's views of l(view, target) + beta trace(view), over their number."""
+    target, *student = 2 * noise(4, 9, 5) + 1
+    fixed, expected = published(target, axis)[0], []
+    for view in student:
+        white, trace = published(view, axis)
+        unit, aim = white / white.norm(dim=1, keepdim=True), fixed / fixed.norm(dim=1, keepdim=True)
+        expected.append(float((unit - aim).square().sum(1).mean() + 0.05 * trace))
+    prediction, teaching = torch.stack(student).requires_grad_(), target[None].clone().requires_grad_()
+    loss = intl_with_teacher(prediction, teaching, axis=axis, beta=0.05)["loss"]
+    assert float(loss.detach()) == pytest.approx(sum(expected) / 3, abs=1e-10)
+    loss.backward()
+    assert teaching.grad is None
+    assert prediction.grad is not None
+
+
+@both_axes
+def test_intl_check_12_two_views_with_a_teacher_are_the_loss_without_the_anchors_trace(axis: Side) -> None:
+    z = noise(2, 9, 5)
+    plain, taught = intl(z, axis=axis), intl_with_teacher(z[1:], z[:1], axis=axis)
+    anchor = float(published(z[0], axis)[1])
+    assert float(taught["similarity"]) == pytest.approx(float(plain["similarity"]), abs=1e-12)
+    assert float(taught["trace"]) == pytest.approx(float(plain["trace"]) - anchor, abs=1e-10)
+    assert float(intl_with_teacher(z[:1], z[1:], axis=axis)["trace"]) == pytest.approx(anchor, abs=1e-10)
 
 
 @both_axes
