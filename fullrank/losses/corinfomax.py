@@ -65,6 +65,14 @@ class CorInfoMax(nn.Module):
         """The terms of z (V, N, D), and in training mode one step of the state."""
         return corinfomax(z, self)
 
+    def spectra(self) -> dict[str, Tensor]:
+        """Eigenvalues (D,), largest first, of the running covariance of each view, to be watched over the training.
+
+        Unit rows give them a sum of at most 1, so that the barrier would have them all at 1 / D.
+        """
+        values = torch.linalg.eigvalsh(self.covariance.double()).flip(-1)
+        return {f"covariance_of_view_{view}": row for view, row in enumerate(values, start=1)}
+
     def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The next mean (V, D) and covariance (V, D, D) after x (V, N, D), differentiable in x."""
         mean = self.mean_memory * self.mean.double() + (1 - self.mean_memory) * x.mean(1)

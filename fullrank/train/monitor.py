@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from fullrank.data import ImageSet, ImageTensor, Views, plain_batches, split
 from fullrank.evaluate import knn_accuracy
+from fullrank.losses import log_determinant_mutual_information
 from fullrank.methods import Method
 from fullrank.metrics import summarize
 from fullrank.stats import spectrum
 
 _BATCH = 500
-_PAIRS = 256  # images whose two augmented views give the alignment
+_PAIRS = 512  # images whose two augmented views give alignment and mutual information
+_PER_FEATURE = 3  # pairs for each feature of the embedding: with fewer, chance alone makes views informative
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,14 @@ class Probe:
 
     images: Tensor
     labels: Tensor | None
+
+
+@runtime_checkable
+class HasSpectra(Protocol):
+    """A part of a method that has eigenvalues of its own to be watched, like a running covariance."""
+
+    def spectra(self) -> dict[str, Tensor]:
+        """Name -> eigenvalues (K,), largest first; names and K stay the same for the whole training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +63,10 @@ def probe_size(images: ImageSet, asked: int | None) -> int:
 
 @torch.no_grad()
 def read(method: Method, probe: Probe, views: Views) -> Reading:
-    """Collapse numbers of backbone and embedding, and the kNN accuracy of a quarter of the probe by the rest."""
+    """Collapse numbers of backbone and embedding, and the kNN accuracy of a quarter of the probe by the rest.
+
+    The spectra are those of both, and of every part of the method that `HasSpectra`.
+    """
     device = next(method.parameters()).device
     with evaluating(method), torch.autocast(device.type, enabled=False):
         representation, embedding = _embed(method, [views.plain(part) for part in probe.images.split(_BATCH)], device)
@@ -63,9 +76,13 @@ def read(method: Method, probe: Probe, views: Views) -> Reading:
     row = {
         "knn": _knn(representation, probe.labels),
         "backbone": summarize(representation),
-        "embedding": summarize(embedding, alignment_pair=(first, second)),
+        "embedding": summarize(embedding, alignment_pair=(first, second)) | _mutual_information(first, second),
     }
-    return Reading(row, {"backbone": spectrum(representation), "embedding": spectrum(embedding)}, representation)
+    spectra = {"backbone": spectrum(representation), "embedding": spectrum(embedding)}
+    for part in method.modules():
+        if isinstance(part, HasSpectra):
+            spectra |= {name: values.cpu() for name, values in part.spectra().items()}
+    return Reading(row, spectra, representation)
 
 
 @contextmanager
@@ -84,6 +101,20 @@ def _embed(method: Method, batches: Sequence[Tensor], device: torch.device) -> t
     representation = [method.encoder(batch.to(device)) for batch in batches]
     embedding = [method.projector(part) for part in representation]
     return torch.cat(representation).float().cpu(), torch.cat(embedding).float().cpu()
+
+
+def _mutual_information(first: Tensor, second: Tensor) -> dict[str, float]:
+    """Log-determinant mutual information of two views (n, D), 4 I / D in nats, where n is enough for D.
+
+    "ldmi_by_chance" is that of each view with the view of another image: what so few pairs show of independent views.
+    """
+    if len(first) < _PER_FEATURE * first.shape[1]:
+        return {}
+    pairs = {"ldmi": second, "ldmi_by_chance": second.roll(1, 0)}
+    return {
+        name: -float(log_determinant_mutual_information(torch.stack([first, other]))["loss"])
+        for name, other in pairs.items()
+    }
 
 
 def _knn(features: Tensor, labels: Tensor | None) -> float | None:

@@ -28,7 +28,7 @@ class Record(pl.Callback):
         self.show = show
         self.seconds = {"train": 0.0, "monitor": 0.0}  # spent before this process, and by it up to now
         self.steps: list[int] = []
-        self.spectra: dict[str, list[Any]] = {"backbone": [], "embedding": []}
+        self.spectra: dict[str, list[Any]] = {}  # name -> eigenvalues (K,) at each of the steps
         self.last: Reading | None = None
         self._clock = time.perf_counter()
 
@@ -93,9 +93,10 @@ class Record(pl.Callback):
         self.tick("train")
         self.last = read(module.method, self.probe, module.views)
         self.tick("monitor")
-        self.steps.append(trainer.global_step)
         for name, values in self.last.spectra.items():
-            self.spectra[name].append(values.numpy())
+            unknown = [np.full(len(values), np.nan)] * len(self.steps)  # a run begun by a version that did not look
+            self.spectra.setdefault(name, unknown).append(values.numpy())
+        self.steps.append(trainer.global_step)
         arrays = {name: np.stack(values) for name, values in self.spectra.items()}
         replace(self.run / "spectra.npz", lambda beside: _save(beside, steps=np.array(self.steps), **arrays))
         self._write({**self._when("monitor", trainer, module), **self.last.row})
@@ -121,7 +122,7 @@ class Record(pl.Callback):
         with np.load(path, allow_pickle=False) as file:
             kept = np.isin(file["steps"], steps)
             self.steps = [int(step) for step in file["steps"][kept]]
-            self.spectra = {name: list(file[name][kept]) for name in self.spectra}
+            self.spectra = {name: list(file[name][kept]) for name in file.files if name != "steps"}
 
 
 def _save(path: Path, **arrays: Any) -> None:

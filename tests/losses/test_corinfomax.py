@@ -258,6 +258,15 @@ def test_many_views_have_a_state_each_and_cost_the_mean_of_their_pairs() -> None
     assert value(loss, z[1]) == pytest.approx(sum(expected) / 3, rel=1e-12)
 
 
+def test_the_spectra_are_those_of_the_running_covariances() -> None:
+    loss = CorInfoMax(4)
+    loss(noise(2, 9, 4))
+    for view, covariance in enumerate(loss.covariance, start=1):
+        expected = torch.linalg.svdvals(covariance)  # another algorithm: singular values, for a positive matrix
+        torch.testing.assert_close(loss.spectra()[f"covariance_of_view_{view}"], expected)
+    assert all(values.sum() <= 1 + 0.01 * 4 for values in loss.spectra().values())  # unit rows, and the memory of I
+
+
 def test_evaluation_leaves_the_state() -> None:
     loss = CorInfoMax(4).eval()
     loss(noise(2, 9, 4))

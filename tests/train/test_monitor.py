@@ -6,7 +6,7 @@ from torch import nn
 
 from fullrank.data import ImageTensor, Views, preset
 from fullrank.diagnosis import verdict
-from fullrank.losses import alignment
+from fullrank.losses import CorInfoMax, alignment, log_determinant_mutual_information
 from fullrank.methods import JointEmbedding
 from fullrank.metrics import summarize
 from fullrank.nn import encoder, mlp
@@ -80,3 +80,37 @@ def test_a_collapsed_projector_is_seen_at_the_embedding_and_not_at_the_backbone(
 def test_how_many_images_are_looked_at() -> None:
     assert probe_size(images(4), None) == 2000
     assert probe_size(images(4), 50) == 50
+
+
+def test_the_mutual_information_is_that_of_the_two_views_beside_what_chance_shows() -> None:
+    trained, probe = method(), Probe(images(48).images, None)  # three pairs for each of 16 features
+    reading = read(trained, probe, VIEWS).row["embedding"]
+    drawn = VIEWS.draw(48, 16, 16, torch.Generator().manual_seed(0))
+    with torch.no_grad(), evaluating(trained):
+        z = torch.stack([trained.projector(trained.encoder(view)) for view in VIEWS.apply(probe.images, drawn)])
+    of_pairs = log_determinant_mutual_information(z)["loss"]
+    of_strangers = log_determinant_mutual_information(torch.stack([z[0], z[1].roll(1, 0)]))["loss"]
+    assert reading["ldmi"] == pytest.approx(-float(of_pairs), rel=1e-3)  # batches of another size, in float32
+    assert reading["ldmi_by_chance"] == pytest.approx(-float(of_strangers), rel=1e-3)
+    assert reading["ldmi"] > reading["ldmi_by_chance"] > 0
+
+
+def test_too_few_pairs_for_the_embedding_give_no_mutual_information() -> None:
+    assert "ldmi" not in read(method(), Probe(images(47).images, None), VIEWS).row["embedding"]
+
+
+def test_one_point_has_no_mutual_information() -> None:
+    collapsed = method()
+    nn.init.zeros_(collapsed.projector[-1].weight)  # type: ignore[index]
+    reading = read(collapsed, Probe(images(60).images, None), VIEWS).row["embedding"]
+    assert (reading["ldmi"], reading["ldmi_by_chance"]) == pytest.approx((0.0, 0.0), abs=1e-6)
+
+
+def test_a_part_that_offers_spectra_is_watched() -> None:
+    trained = method()
+    assert set(read(trained, Probe(images(20).images, None), VIEWS).spectra) == {"backbone", "embedding"}
+    trained.objective = CorInfoMax(16)
+    trained.objective.covariance[1] *= torch.arange(1.0, 17.0)
+    spectra = read(trained, Probe(images(20).images, None), VIEWS).spectra
+    assert spectra["covariance_of_view_1"].tolist() == pytest.approx([1.0] * 16)
+    assert spectra["covariance_of_view_2"].tolist() == pytest.approx(list(range(16, 0, -1)))
