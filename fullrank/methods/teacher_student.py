@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from fullrank.errors import UserError
 from fullrank.losses import Terms
 from fullrank.methods.joint import Method, Outputs
 from fullrank.nn import Encoder
@@ -24,7 +25,10 @@ class TeacherStudent(Method):
     predictor the prediction is the embedding (MoCo). The average covers the parameters; the teacher's batch
     norms see its own batches in train mode, so their running statistics are its own, as in the code of MoCo and
     Fang et al. (2024). Everything is in the checkpoint. The momentum rises from `momentum` to 1 (or `final`) by a
-    cosine over the training (Grill et al. 2020).
+    cosine over the training (Grill et al. 2020). UserError if one of them is not in [0, 1].
+
+    Student and teacher see all views, unless `student_views` and `teacher_views` choose some: DINO's teacher sees two,
+    INTL's the first alone, and its student the others. With `teacher_predicts` it has the predictor too (DINO).
     """
 
     def __init__(
@@ -36,27 +40,35 @@ class TeacherStudent(Method):
         *,
         momentum: float | None,
         final: float = 1.0,
+        student_views: slice = slice(None),
+        teacher_views: slice = slice(None),
+        teacher_predicts: bool = False,
     ) -> None:
         super().__init__()
+        for value in (momentum, final):
+            if value is not None and not 0 <= value <= 1:
+                raise UserError(f"A teacher cannot have the momentum {value}: pass a number from 0 to 1.")
         self.encoder = encoder
         self.projector = projector
         self.predictor = predictor
         self.objective = objective
         self.momentum = momentum
         self.final = final
-        student = nn.Sequential(encoder, projector)
-        self.teacher = None if momentum is None else copy.deepcopy(student).requires_grad_(False)
+        self.student_views, self.teacher_views = student_views, teacher_views
+        self.teacher_predicts = teacher_predicts
+        self.teacher = None if momentum is None else copy.deepcopy(self._student()).requires_grad_(False)
 
     def forward(self, views: Sequence[Tensor]) -> Outputs:
-        """representation, embedding, prediction and target, each (V, N, ·)."""
-        representation = torch.stack([self.encoder(view) for view in views])
+        """representation, embedding and prediction of the student's views and target of the teacher's, (V, N, ·)."""
+        representation = torch.stack([self.encoder(view) for view in views[self.student_views]])
         embedding = torch.stack([self.projector(h) for h in representation])
         prediction = embedding
         if self.predictor is not None:
             prediction = torch.stack([self.predictor(z) for z in embedding])
         with torch.no_grad():
             teacher = self.teacher
-            target = embedding if teacher is None else torch.stack([teacher(view) for view in views])
+            seen = views[self.teacher_views]
+            target = embedding if teacher is None else torch.stack([teacher(view) for view in seen])
         outputs = {"representation": representation, "embedding": embedding, "prediction": prediction}
         return {**outputs, "target": target.detach()}
 
@@ -70,9 +82,13 @@ class TeacherStudent(Method):
         if self.teacher is None or self.momentum is None:
             return
         momentum = cosine_momentum(progress, self.momentum, self.final)
-        student = [*self.encoder.parameters(), *self.projector.parameters()]
-        for ours, theirs in zip(self.teacher.parameters(), student, strict=True):
+        for ours, theirs in zip(self.teacher.parameters(), self._student().parameters(), strict=True):
             ours.lerp_(theirs, 1.0 - momentum)
+
+    def _student(self) -> nn.Sequential:
+        """What the teacher is the average of."""
+        predictor = [self.predictor] if self.teacher_predicts and self.predictor is not None else []
+        return nn.Sequential(self.encoder, self.projector, *predictor)
 
 
 def cosine_momentum(progress: float, start: float, final: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,14 @@ def test_every_recipe_takes_many_views_of_many_sizes(name: str) -> None:
 
 def test_multi_crop_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     test_fit.test_stopping_and_resuming_changes_nothing(train, replace(small, crops="2x16,12,8"), monkeypatch)
+
+
+@pytest.mark.parametrize("crops", [None, "2x16,12"])
+def test_intl_with_a_teacher_is_resumed_exactly(
+    train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch, crops: str | None
+) -> None:
+    changes: dict[str, Any] = {"teacher": 0.9, "crops": crops, "w2": 0.5}
+    test_fit.test_stopping_and_resuming_changes_nothing(train, replace(small, **changes), monkeypatch)
 
 
 def test_two_crops_of_the_image_size_are_the_default(train: Train, small: Recipe) -> None:
