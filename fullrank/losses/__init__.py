@@ -31,6 +31,7 @@ from fullrank.losses.spectral_contrastive import spectral_contrastive
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.losses.tico import TiCo
 from fullrank.losses.uniformity import uniformity
+from fullrank.losses.vibcreg import vibcreg
 from fullrank.losses.vicreg import vicreg
 from fullrank.losses.visreg import visreg
 from fullrank.losses.vne import vne
@@ -56,6 +57,7 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
     spectral_contrastive,
     spectral_transformation,
     uniformity,
+    vibcreg,
     vicreg,
     visreg,
     vne,
@@ -104,6 +106,7 @@ __all__ = [
     "spectral_contrastive",
     "spectral_transformation",
     "uniformity",
+    "vibcreg",
     "vicreg",
     "visreg",
     "vne",

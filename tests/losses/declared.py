@@ -42,6 +42,7 @@ SLICED = AT_REST | dict.fromkeys(("sigreg", "visreg"), "first the mean, then wha
 NEUTRAL_AT_ONE_POINT = SLICED | {
     "intl_batch": "blind to offset and scale, so the gradient can change shape but not size",
     "hill_entropy": "centred and free of scale: the noise around one point has the rank of a cloud",
+    "vibcreg": "whitened, so free of offset and scale: the noise around one point is a cloud",
 }
 NO_REVIVAL = SLICED | {
     "vicreg": "missing directions feel only the variance of single features, which mixes them with live ones",
@@ -57,6 +58,7 @@ NO_PAIRS = {
 }
 KEEPS_THE_BASIS = {
     "vicreg": "variance and covariance of single features",
+    "vibcreg": "variance and correlation of single features",
     "barlow_twins": "correlation of single features",
     "intl": "centres every sample over its features",
     "intl_batch": "the trace loss looks at single features",
@@ -93,6 +95,7 @@ GROWS_WITH_NORM = {"vicreg": "covariances are squared, so norms beyond 1e9 do no
 WEIGHTS = {
     "vicreg": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0},
     "CorInfoMax": {"invariance": 500.0},
+    "vibcreg": {"invariance": 25.0, "variance": 25.0, "covariance": 200.0},
     "barlow_twins": {"on_diagonal": 1.0, "off_diagonal": 0.0051},
     "intl": {"trace": intl_beta(12)},
     "intl_batch": {"trace": intl_beta(6)},
@@ -111,6 +114,7 @@ PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_loss
     "infonce": math.log(N),
     "nt_xent": math.log(2 * N - 1),
     "vicreg": 24.75,
+    "vibcreg": 24.75,
     "barlow_twins": float(D),
     "intl": 2 * 0.01 * N * (1 - 1 / N) ** 2,  # one direction among the samples keeps variance 1
     "intl_batch": 2 + 2 * 0.01 * D,

@@ -1,0 +1,42 @@
+"""VIbCReg (Lee & Aune, 2021), arXiv:2109.00783. V views, N samples, D features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import newton, normalize, squared_gram_norm
+
+
+@embedding_loss()
+def vibcreg(
+    z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 200.0, iterations: int = 5
+) -> Terms:
+    """VICReg of Newton-whitened z (V, N, D), with correlations in the place of covariances.
+
+    Each view is whitened by `iterations` steps of Newton's iteration (IterNorm). invariance and variance are those
+    of `vicreg`, of the whitened views. covariance: sum over two views of the squared off-diagonal correlations over
+    D^2; with V views, twice their mean. The names of the two changes are the authors'; that the whitening comes
+    before all three terms, the weights, the iterations and the halves are unverified: ours.
+
+    Blind to: offset and scale of a view, so that near one point its noise is seen as a cloud. What guards against
+    dimensional collapse is the variance, which few iterations leave below 1 in weak directions.
+
+    >>> vibcreg(torch.ones(2, 8, 4))["loss"]  # one point costs 25 * (1 - sqrt(1e-4))
+    tensor(24.7500)
+    """
+    views, samples, features = z.shape
+    white = torch.stack([newton(view, iterations, axis="batch") for view in z])  # centred
+    var = white.square().sum(1) / (samples - 1)  # (V, D)
+    unit = normalize(white, dim=1)  # columns of length 1: their Gram matrix is the correlation
+    gram = torch.stack([squared_gram_norm(view) for view in unit])
+    off_diagonal = (gram - unit.square().sum(1).square().sum(1)) / features**2
+    squared = 2 * (white - white.mean(0)).square().sum(0) / (views - 1)  # the mean over pairs of views
+    return combine(
+        {
+            "invariance": (invariance, squared.mean()),
+            "variance": (variance, torch.relu(1 - (var + 1e-4).sqrt()).mean()),
+            "covariance": (covariance, 2 * off_diagonal.mean()),
+        }
+    )
