@@ -17,6 +17,7 @@ from fullrank.report.run import Run
 from fullrank.report.svg import INK, OTHER, SERIES, variable
 
 STEPS = 6  # spectra of one run
+LINES = 17  # eigenvalues of one spectrum, where they are drawn over the steps
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,50 @@ def knn(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
     )
     found = [panel("knn", "kNN accuracy", "% of the probe images", lines)]
     return _plot("knn", "Nearest-neighbour accuracy", caption, run_keys(labels), found)
+
+
+def mutual_information(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
+    """How much one view of an image tells about the other, over the steps, beside what chance alone shows."""
+    lines = [
+        Line(
+            column(record.step for record in run.monitor),
+            column(record.embedding.get(name) for record in run.monitor),
+            at,
+            dashed=name != "ldmi",
+        )
+        for at, run in enumerate(runs)
+        for name in ("ldmi", "ldmi_by_chance")
+    ]
+    keys = [Key("views of one image", variable(INK)), Key("views of two images", variable(INK), line="dashed")]
+    caption = (
+        "How much two views of one image tell about each other, by the log-determinants of their covariances, 4 I / D:"
+        " 0 at one point or where the views share nothing, and the dashed line is what so few images show by chance."
+    )
+    found = [panel("ldmi", "mutual information", "4 I / D (nats)", lines, limits=(0, None))]
+    return _plot("ldmi", "Mutual information of two views", caption, [*run_keys(labels), *keys], found)
+
+
+def watched_spectra(run: Run, index: int, label: str) -> Plot | None:
+    """What else has a spectrum, like a running covariance: some of its eigenvalues over the steps of one run."""
+    if run.spectra is None:
+        return None
+    found = []
+    for at, (name, values) in enumerate(run.spectra.others.items()):
+        dims = values.shape[1]
+        chosen = np.unique(np.linspace(0, dims - 1, LINES).round().astype(int))
+        positive = np.where(values > 0, values, np.nan)
+        lines = [Line(run.spectra.steps, positive[:, rank], index, opacity=0.7) for rank in chosen]
+        title = name.replace("_", " ")
+        found.append(panel(f"watched{index}-{at}", title, "eigenvalue (variance)", lines, log=True, level=1 / dims))
+    keys = [
+        Key(f"eigenvalues, at most {LINES} of D", variable(SERIES[index])),
+        Key("1 / D: all D alike", variable(INK), line="dashed"),
+    ]
+    caption = (
+        "What the loss itself keeps, eigenvalue by eigenvalue: where the lines close in on the dashed one, embeddings"
+        " of unit length use every dimension alike, and a line that goes on falling is a dimension that dies."
+    )
+    return _plot(f"watched{index}", f"Eigenvalues over training: {label}", caption, keys, found)
 
 
 def training_spectra(run: Run, index: int, label: str) -> Plot | None:

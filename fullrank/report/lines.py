@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from fullrank.report.run import Array
-from fullrank.report.svg import SERIES, svg
+from fullrank.report.svg import INK, SERIES, svg
 
 SIZE = (4.6, 2.9)  # inches
 POINTS = 400  # of one line; more cannot be seen
@@ -62,8 +62,9 @@ def panel(
     across: str = "step",
     limits: tuple[float | None, float | None] = (None, None),
     log: bool = False,
+    level: float | None = None,
 ) -> Panel | None:
-    """The lines in one drawing, or None where there is nothing to draw."""
+    """The lines in one drawing, and a dashed one across it at `level`; None where there is nothing to draw."""
     shown = [line for line in lines if np.isfinite(line.y).any()]
     if not lines or not (shown or log):
         return None
@@ -71,6 +72,8 @@ def panel(
     def draw(axes: Axes) -> None:
         for line in shown:
             _draw(axes, line)
+        if level is not None:
+            axes.axhline(level, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
         axes.set_xlabel(across)
         axes.set_ylabel(unit)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

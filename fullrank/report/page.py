@@ -15,6 +15,7 @@ from fullrank.report.run import Run, read_run
 from fullrank.report.svg import SERIES
 
 T = TypeVar("T")
+_CURVES = (figures.losses, figures.collapse, figures.mutual_information, figures.knn)
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
@@ -61,8 +62,14 @@ def _page(runs: Sequence[Run]) -> str:
         cards=[words.card(run, label) for run, label in zip(runs, labels, strict=True)],
         unreadable=[(label, run.unreadable) for run, label in zip(runs, labels, strict=True) if run.unreadable],
         comparison=words.comparison(runs),
-        curves=_present([draw(runs, labels) for draw in (figures.losses, figures.collapse, figures.knn)]),
-        spectra=_present([figures.final_spectra(runs, labels), *_each(figures.training_spectra, runs, labels)]),
+        curves=_present([draw(runs, labels) for draw in _CURVES]),
+        spectra=_present(
+            [
+                figures.final_spectra(runs, labels),
+                *_each(figures.training_spectra, runs, labels),
+                *_each(figures.watched_spectra, runs, labels),
+            ]
+        ),
         sheets=[_present(_each(draw, runs, labels)) for draw in (pictures.views, pictures.neighbours)],
         projections=_present(_each(figures.projection, runs, labels)),
         settings=words.differences([words.settings(run) for run in runs]),

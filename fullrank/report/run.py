@@ -40,11 +40,12 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Spectra:
-    """Eigenvalues, descending: backbone (S, F) and embedding (S, D) at S steps."""
+    """Eigenvalues, descending: backbone (S, F) and embedding (S, D) at S steps, others (S, K) by name, NaN unknown."""
 
     steps: Array
     backbone: Array
     embedding: Array
+    others: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -244,10 +245,10 @@ def _spectra(path: Path) -> Spectra | None:
     if not arrays:
         return None
     _require(path, [({"steps", "backbone", "embedding"} <= set(arrays), "steps, backbone or embedding missing")])
-    steps, backbone, embedding = arrays["steps"], arrays["backbone"], arrays["embedding"]
-    shaped = steps.ndim == 1 and backbone.ndim == embedding.ndim == 2
-    _require(path, [(shaped and len(steps) == len(backbone) == len(embedding), "one spectrum a step expected")])
-    return Spectra(steps, backbone, embedding) if len(steps) else None
+    steps = arrays.pop("steps")
+    shaped = steps.ndim == 1 and all(array.ndim == 2 and len(array) == len(steps) for array in arrays.values())
+    _require(path, [(shaped, "one spectrum a step expected")])
+    return Spectra(steps, arrays.pop("backbone"), arrays.pop("embedding"), arrays) if len(steps) else None
 
 
 def _samples(path: Path) -> Samples:

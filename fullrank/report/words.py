@@ -135,6 +135,8 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
         ("w2", "W2 uniformity", "0 is uniform"),
         ("uniformity", "uniformity", "lower is more uniform"),
         ("alignment", "alignment", "0 is views alike"),
+        ("ldmi", "mutual information of views", "0 is nothing in common"),
+        ("ldmi_by_chance", "the same of two images", "what chance shows"),
     )
     rows = [
         Row(f"{title}, {space}", [number(values.get(name), 3) for values in found], remark)

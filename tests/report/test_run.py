@@ -115,3 +115,14 @@ def test_spectra_need_one_row_a_step(run: Path) -> None:
     np.savez(run / "spectra.npz", steps=np.arange(3), backbone=np.ones((2, 4)), embedding=np.ones((3, 4)))
     with pytest.raises(UserError, match="one spectrum a step"):
         read_run(run)
+
+
+def test_other_spectra_are_kept_by_name_and_need_one_row_a_step_too(run: Path) -> None:
+    spectra = dict(np.load(run / "spectra.npz"))
+    np.savez(run / "spectra.npz", **spectra, covariance=np.ones((len(STEPS), 7)))
+    read = read_run(run).spectra
+    assert read is not None
+    assert {name: array.shape for name, array in read.others.items()} == {"covariance": (len(STEPS), 7)}
+    np.savez(run / "spectra.npz", **spectra, covariance=np.ones((len(STEPS) - 1, 7)))
+    with pytest.raises(UserError, match="one spectrum a step"):
+        read_run(run)
