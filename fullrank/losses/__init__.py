@@ -18,6 +18,7 @@ from fullrank.losses.hill_entropy import hill_entropy
 from fullrank.losses.infonce import infonce
 from fullrank.losses.intl import intl, intl_beta, intl_with_teacher
 from fullrank.losses.koleo import koleo
+from fullrank.losses.matrix_ssl import matrix_ssl
 from fullrank.losses.mec import mec
 from fullrank.losses.mmcr import mmcr
 from fullrank.losses.moco import MoCo
@@ -50,6 +51,7 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
     intl,
     koleo,
     log_determinant_mutual_information,
+    matrix_ssl,
     mec,
     mmcr,
     nt_xent,
@@ -98,6 +100,7 @@ __all__ = [
     "koleo",
     "layer_energy",
     "log_determinant_mutual_information",
+    "matrix_ssl",
     "mec",
     "mmcr",
     "nt_xent",

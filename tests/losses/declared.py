@@ -131,6 +131,7 @@ PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_loss
     "hill_entropy_uncentred": 0.0,
     "koleo": 8 * math.log(10),
     "mec": -math.log(33) / 32,
+    "matrix_ssl": math.log(2) - math.log(33) / 32,
     "mec_series": -(4 - 4**2 / 2 + 4**3 / 3 - 4**4 / 4) / 4,
     "mmcr": -math.sqrt(N),
     "spectral_contrastive": -1.0,
