@@ -24,6 +24,7 @@ usage: fullrank VERB [...]
   fullrank train --resume RUN          go on with a run that was stopped or killed
   fullrank evaluate RUN                score a run's frozen encoder: kNN and linear probe
   fullrank report RUN [RUN ...]        one HTML page about a run, or comparing several
+  fullrank paper [NAME]                list the experiments of the papers, or run one
   fullrank recipes [RECIPE]            list the recipes, or show one
 
 `fullrank VERB --help` tells more; --version prints the version, --debug shows the traceback of an error.
@@ -68,7 +69,14 @@ def _run(arguments: list[str]) -> int:
 
         print(f"fullrank {fullrank.__version__}")
         return 0
-    verbs = {"demo": _demo, "train": _train, "evaluate": _evaluate, "report": _report, "recipes": _recipes}
+    verbs = {
+        "demo": _demo,
+        "train": _train,
+        "evaluate": _evaluate,
+        "report": _report,
+        "paper": _paper,
+        "recipes": _recipes,
+    }
     verb, rest = arguments[0], arguments[1:]
     if verb not in verbs:
         import difflib
@@ -224,6 +232,12 @@ def _report(arguments: list[str]) -> int:
 
     _console().print(f"Report: {write_report(parsed.runs, parsed.out or parsed.runs[0] / 'report.html')}")
     return 0
+
+
+def _paper(arguments: list[str]) -> int:
+    from fullrank.papers.run import PaperOptions, paper
+
+    return paper(_parse(PaperOptions, arguments, "paper"), _console())
 
 
 def _recipes(arguments: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,7 +40,7 @@ class Outcome:
     verdict: Verdict
     measured: str
     panels: tuple[Panel, ...]
-    rows: tuple[dict[str, str | float], ...] = ()
+    rows: tuple[Mapping[str, str | float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fullrank.report.page import write_report
+from fullrank.report.paper import write_figure, write_gallery
 from fullrank.report.run import Run, read_run
 
-__all__ = ["Run", "read_run", "write_report"]
+__all__ = ["Run", "read_run", "write_figure", "write_gallery", "write_report"]

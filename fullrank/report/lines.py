@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from fullrank.report.run import Array
@@ -111,10 +112,16 @@ def _logarithmic(axes: Axes, lines: Sequence[Line]) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(bottom=max(low, high * FLOOR))
-    narrow = high < 100 * low  # too few powers of ten to name
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=7))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if narrow else power(value)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    name_powers(axes.yaxis)
+
+
+def name_powers(axis: Axis) -> None:
+    """Name the powers of ten on a logarithmic axis, or 1, 2 and 5 times them where there are too few."""
+    low, high = sorted(axis.get_view_interval())
+    narrow = high < 100 * low
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,), numticks=7))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if narrow else power(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def power(value: float) -> str:

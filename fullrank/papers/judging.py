@@ -1,0 +1,51 @@
+"""From effects measured over seeds to a verdict and the words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import mean
+
+from fullrank.papers.experiment import Panel, Series, Verdict
+
+
+def judge(effects: Sequence[Sequence[float]]) -> Verdict:
+    """The verdict on a claim of several parts, each the effect in every seed, above 0 where it is as claimed.
+
+    A part holds if every seed shows it. If none does, the claim is contradicted where a part is the other way round
+    in every seed, and else not visible.
+
+    >>> judge([[0.1, 0.2], [0.3, 0.1]]), judge([[0.1, 0.2], [-0.1, 0.1]])
+    ('holds', 'holds in part')
+    >>> judge([[0.1, -0.2]]), judge([[-0.1, -0.2]])
+    ('not visible at this scale', 'contradicted')
+    """
+    holds = [all(effect > 0 for effect in part) for part in effects]
+    if all(holds):
+        return "holds"
+    if any(holds):
+        return "holds in part"
+    opposite = any(all(effect < 0 for effect in part) for part in effects)
+    return "contradicted" if opposite else "not visible at this scale"
+
+
+def differences(lower: Sequence[float], higher: Sequence[float]) -> list[float]:
+    """higher - lower, seed by seed.
+
+    >>> differences([1.0, 2.0], [4.0, 3.0])
+    [3.0, 1.0]
+    """
+    return [b - a for a, b in zip(lower, higher, strict=True)]
+
+
+def by_case(title: str, y_label: str, values: Mapping[str, Sequence[float]], *expected: Series) -> Panel:
+    """One column of points for each case, a point for each seed, and a line at their means."""
+    at = [(float(index), value) for index, case in enumerate(values.values()) for value in case]
+    means = tuple(mean(case) for case in values.values())
+    seeds = Series(label="seeds", x=tuple(x for x, _ in at), y=tuple(y for _, y in at), style="points")
+    line = Series(label="mean", x=tuple(float(index) for index in range(len(means))), y=means)
+    return Panel(title=title, x_label="", y_label=y_label, series=(seeds, line, *expected), x_names=tuple(values))
+
+
+def level(label: str, y: float, x: Sequence[float]) -> Series:
+    """A closed form that does not depend on x: a level from the first x to the last."""
+    return Series(label=label, x=(float(x[0]), float(x[-1])), y=(y, y), style="expected")

@@ -1,0 +1,142 @@
+"""Trainings of an experiment: FullRank's own trainer, one run folder each under runs/, and what they measured."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from fullrank.papers.experiment import Panel, Series, Settings
+from fullrank.runs import read_json, read_rows
+from fullrank.train import Recipe, RunOptions
+from fullrank.train.checkpoint import last_checkpoint
+from fullrank.train.fit import resume, start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much one training does."""
+
+    steps: int
+    batch_size: int = 256
+    image_size: int | None = None
+    probe: int | None = None
+    looks: int = 10
+    """Readings of the collapse numbers, evenly over the steps."""
+
+
+def usual_size(settings: Settings) -> Size:
+    """300 steps on digits at 16 pixels, or one epoch of a larger set; with --full four times as many."""
+    more = 4 if settings.full else 1
+    if settings.data == "digits":
+        return Size(steps=300 * more, image_size=16)
+    return Size(steps=235 * more)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A name for the run folder, the name of the recipe, and its settings, but for data, size and seed."""
+
+    run: str
+    recipe: str
+    settings: Recipe
+
+
+def train_all(settings: Settings, jobs: Sequence[Job], size: Size) -> dict[str, list[Path]]:
+    """Train every job with every seed; the run folders by the job's name, in the order of the seeds.
+
+    What is finished stays, what was stopped goes on from its checkpoint. KeyboardInterrupt when asked to stop.
+    """
+    total = len(jobs) * settings.seeds
+    found: dict[str, list[Path]] = {job.run: [] for job in jobs}
+    for done, (seed, job) in enumerate((seed, job) for seed in range(settings.seeds) for job in jobs):
+        settings.progress(done / total)
+        recipe = replace(
+            job.settings,
+            data=settings.data,
+            data_root=settings.data_root,
+            image_size=size.image_size,
+            batch_size=size.batch_size,
+            steps=size.steps,
+            seed=seed,
+        )
+        folder = settings.out / "runs" / job.run / f"seed-{seed}"
+        _train(folder, job.recipe, recipe, size)
+        found[job.run].append(folder)
+    settings.progress(1.0)
+    return found
+
+
+def _train(folder: Path, name: str, recipe: Recipe, size: Size) -> None:
+    if (folder / "result.json").exists():
+        return
+    every = max(1, size.steps // size.looks)
+    options = RunOptions(out=folder, monitor_every=every, probe=size.probe, devices=1)
+    quiet = Console(quiet=True)
+    if last_checkpoint(folder).exists():
+        finished = resume(folder, recipe, options, quiet)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)  # killed before its first checkpoint
+        finished = start(name, recipe, options, quiet)[1]
+    if not finished:
+        raise KeyboardInterrupt
+
+
+def numbers(runs: Sequence[Path], space: str, name: str) -> list[float]:
+    """A collapse number of the finished runs: `space` is backbone or embedding."""
+    return [float(read_json(run / "result.json")["collapse"][space][name]) for run in runs]
+
+
+def last_terms(runs: Sequence[Path], term: str) -> list[float]:
+    """A term of the loss, unweighted, as it was last logged."""
+    rows = [[row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "train"] for run in runs]
+    return [float(training[-1]["terms"][term]) for training in rows]
+
+
+def over_steps(runs: Mapping[str, Sequence[Path]], space: str, name: str) -> tuple[Series, ...]:
+    """A collapse number over the steps, the mean over the seeds."""
+    found = []
+    for label, folders in runs.items():
+        readings = [[row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "monitor"] for run in folders]
+        steps = tuple(float(row["step"]) for row in readings[0])
+        values = tuple(mean(_number(row[space][name]) for row in rows) for rows in zip(*readings, strict=True))
+        found.append(Series(label=label, x=steps, y=values))
+    return tuple(found)
+
+
+def terms_over_steps(runs: Mapping[str, Sequence[Path]], term: str) -> tuple[Series, ...]:
+    """A term of the loss over the steps, unweighted, the mean over the seeds."""
+    found = []
+    for label, folders in runs.items():
+        logged = [[row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "train"] for run in folders]
+        steps = tuple(float(row["step"]) for row in logged[0])
+        values = tuple(mean(_number(row["terms"][term]) for row in rows) for rows in zip(*logged, strict=True))
+        found.append(Series(label=label, x=steps, y=values))
+    return tuple(found)
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def spectra(runs: Mapping[str, Sequence[Path]], space: str) -> Panel:
+    """The last spectrum of the first seed's run, over the index of the dimension."""
+    series = []
+    for label, folders in runs.items():
+        with np.load(folders[0] / "spectra.npz", allow_pickle=False) as file:
+            values = np.asarray(file[space])[-1]
+        shown = tuple(float(value) if value > 0 else float("nan") for value in values)
+        series.append(Series(label=label, x=tuple(float(at) for at in range(1, len(shown) + 1)), y=shown))
+    return Panel(
+        title=f"spectrum of the {space}, seed 0",
+        x_label="dimension, largest first",
+        y_label="eigenvalue (variance)",
+        series=tuple(series),
+        log_y=True,
+    )
