@@ -14,6 +14,7 @@ from fullrank.metrics.rank import (
     stable_rank,
     unbiased_participation_ratio,
 )
+from fullrank.metrics.separability import between_class_distance, separability, silhouette, within_class_distance
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
 from fullrank.metrics.summary import summarize
 from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
@@ -27,6 +28,7 @@ __all__ = [
     "Properties",
     "Property",
     "alignment",
+    "between_class_distance",
     "condition_number",
     "dead_dimensions",
     "dimension_std",
@@ -38,9 +40,12 @@ __all__ = [
     "properties",
     "rankme",
     "relative_spread",
+    "separability",
+    "silhouette",
     "stable_rank",
     "summarize",
     "unbiased_participation_ratio",
     "uniformity",
     "w2_uniformity",
+    "within_class_distance",
 ]
