@@ -29,6 +29,7 @@ from fullrank.losses.simsiam import simsiam
 from fullrank.losses.slices import Resampled
 from fullrank.losses.spectral import spectral_transformation
 from fullrank.losses.spectral_contrastive import spectral_contrastive
+from fullrank.losses.ssl_hsic import ssl_hsic
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.losses.tico import TiCo
 from fullrank.losses.uniformity import uniformity
@@ -58,6 +59,7 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
     sigreg,
     spectral_contrastive,
     spectral_transformation,
+    ssl_hsic,
     uniformity,
     vibcreg,
     vicreg,
@@ -108,6 +110,7 @@ __all__ = [
     "simsiam",
     "spectral_contrastive",
     "spectral_transformation",
+    "ssl_hsic",
     "uniformity",
     "vibcreg",
     "vicreg",

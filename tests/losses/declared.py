@@ -38,6 +38,9 @@ AGREE = {
 }
 NO_SHAPE = NO_SPREAD | AGREE  # few dimensions or clusters are free; trained end to end, noise between views forbids it
 AT_REST = NO_SHAPE | {"zero_cl": "whitened views that agree move only when a dimension is quite gone"}
+FEW_SAMPLES = {  # of exceptions for a batch of fewer samples than features
+    "ssl_hsic": "around one point, noise of a participation ratio of 10 is all but held back by the bottleneck's 9",
+}
 SLICED = AT_REST | dict.fromkeys(("sigreg", "visreg"), "first the mean, then what drawn slices show: live dimensions")
 NEUTRAL_AT_ONE_POINT = SLICED | {
     "intl_batch": "blind to offset and scale, so the gradient can change shape but not size",
@@ -79,6 +82,7 @@ NOT_BY_PAIRS = {
     "frossl": "sums over views, and similarity to the mean view",
     "mmcr": "the centroid of all views",
     "TiCo": "pairs with the anchor, view 0, only",
+    "ssl_hsic": "the bottleneck is one of all views",
     "sigreg": "similarity to the mean view",
     "visreg": "similarity to the mean view",
 }
@@ -100,6 +104,7 @@ WEIGHTS = {
     "intl": {"trace": intl_beta(12)},
     "intl_batch": {"trace": intl_beta(6)},
     "coding_rate": {"similarity": 200.0},
+    "ssl_hsic": {"bottleneck": 3.0},
     "TiCo": {"covariance": 8.0},
     "vne": {"similarity": 4.16},
     "sigreg": {"invariance": 0.95, "normality": 0.05},
@@ -135,6 +140,7 @@ PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_loss
     "mec_series": -(4 - 4**2 / 2 + 4**3 / 3 - 4**4 / 4) / 4,
     "mmcr": -math.sqrt(N),
     "spectral_contrastive": -1.0,
+    "ssl_hsic": 0.0,
     "TiCo": 8 * 0.1,
     "vne": -4.16,
     "sigreg": sigreg_of_a_point(N, POINT),
