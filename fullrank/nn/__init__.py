@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fullrank.nn.directclr import directclr_head
 from fullrank.nn.encoder import Encoder, encoder
-from fullrank.nn.heads import mlp
+from fullrank.nn.heads import Prototypes, mlp
 from fullrank.nn.saved import SavedEncoder, encoder_bytes, load_encoder
 
-__all__ = ["Encoder", "SavedEncoder", "directclr_head", "encoder", "encoder_bytes", "load_encoder", "mlp"]
+__all__ = ["Encoder", "Prototypes", "SavedEncoder", "directclr_head", "encoder", "encoder_bytes", "load_encoder", "mlp"]

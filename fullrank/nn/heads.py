@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from fullrank.errors import UserError
+from fullrank.stats import normalize
 
 Norm = Literal["batch", "layer", "none"]
 LastNorm = Literal["none", "batch", "batch-no-affine"]
@@ -52,6 +54,24 @@ def mlp(
     for last in widths[-1:]:
         layers += [nn.Linear(width, last, bias=last_bias), *_norm(last_norm, last)]
     return nn.Sequential(*layers)
+
+
+class Prototypes(nn.Linear):
+    """Cosines (N, K) of embeddings (N, D) with K trainable prototypes, in full precision: DINO's last layer.
+
+    The authors' l2-normalised bottleneck and weight-normalised layer without gain. Lengths never matter.
+
+    >>> Prototypes(4, 16)(torch.ones(2, 4)).shape
+    torch.Size([2, 16])
+    """
+
+    def __init__(self, features: int, prototypes: int) -> None:
+        super().__init__(features, prototypes, bias=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(N, D) to (N, K), in [-1, 1]."""
+        with torch.autocast(z.device.type, enabled=False):
+            return normalize(z.to(self.weight.dtype)) @ normalize(self.weight).T
 
 
 def _norm(name: Norm | LastNorm, width: int) -> list[nn.Module]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fullrank.errors import UserError
-from fullrank.nn import mlp
+from fullrank.nn import Prototypes, mlp
 
 
 def kinds(head: nn.Sequential) -> list[str]:
@@ -81,3 +81,17 @@ def test_empty_layer_is_refused(width: int, widths: list[int]) -> None:
 def test_unknown_norm_is_refused() -> None:
     with pytest.raises(UserError, match="no norm 'group'"):
         mlp(3, [3, 3], norm=cast(Any, "group"))  # what a recipe file could hold
+
+
+def test_prototypes_are_cosines_whatever_the_lengths_and_the_precision() -> None:
+    torch.manual_seed(0)
+    prototypes, z = Prototypes(6, 9), torch.randn(5, 6)
+    expected = torch.nn.functional.cosine_similarity(z[:, None], prototypes.weight, dim=2)
+    torch.testing.assert_close(prototypes(z), expected)
+    with torch.no_grad():
+        prototypes.weight.mul_(7)
+    torch.testing.assert_close(prototypes(1e-3 * z), expected)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(prototypes(z), expected)
+    assert prototypes(z.bfloat16()).dtype == torch.float32
+    assert bool(torch.equal(prototypes(torch.zeros(1, 6)), torch.zeros(1, 9)))
