@@ -9,7 +9,7 @@ import torch
 
 from fullrank import recipes
 from fullrank.errors import UserError
-from fullrank.losses import alignment, barlow_twins, dcl, intl, nt_xent, uniformity, vicreg, w_mse
+from fullrank.losses import alignment, barlow_twins, coding_rate, dcl, intl, mmcr, nt_xent, uniformity, vicreg, w_mse
 from fullrank.train import Recipe, RunOptions
 
 PACKAGE = Path(recipes.__file__).parents[1]
@@ -22,6 +22,8 @@ LOSS = {
     "intl": lambda z: intl(z),
     "dcl": lambda z: dcl(z, temperature=0.2),
     "w_mse": lambda z: w_mse(z, size=128),
+    "emp_ssl": lambda z: coding_rate(z),
+    "mmcr": lambda z: mmcr(z),
     "align_uniform": lambda z: {"loss": alignment(z)["loss"] + uniformity(z)["loss"]},
 }
 
