@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-Head = Literal["first", "random", "none", "linear", "orthogonal", "diagonal", "low-rank"]
+Head = Literal["first", "random", "group", "none", "linear", "orthogonal", "diagonal", "low-rank"]
 
 
 class FirstFeatures(nn.Module):
-    """The first d0 features, the embedding of DirectCLR.
+    """The first features, the embedding of DirectCLR; `loss_features` says how many enter the loss.
 
     >>> FirstFeatures(2)(torch.tensor([[1.0, 2.0, 3.0]]))
     tensor([[1., 2.]])
@@ -24,36 +24,41 @@ class FirstFeatures(nn.Module):
 
     def __init__(self, count: int) -> None:
         super().__init__()
-        self.count = count
+        self.loss_features = count
 
     def forward(self, h: Tensor) -> Tensor:
-        """(N, width) to (N, d0)."""
-        return h[:, : self.count]
+        """(N, width) to (N, count)."""
+        return h[:, : self.loss_features]
 
 
-class RandomFeatures(FirstFeatures):
-    """In training another random d0 features at every call; in eval mode the first.
+class RandomFeatures(nn.Module):
+    """In training other random features, in random order, at every step; in eval mode the first.
 
-    The views of a step must meet the same features: each draw serves `views` calls (2).
+    The views of a step must meet the same features, so each draw serves `views` calls. It is a function of a seed,
+    taken when the head is made, and of the number of calls: the same in every process, and after a resume.
 
     >>> RandomFeatures(2).eval()(torch.tensor([[1.0, 2.0, 3.0]]))
     tensor([[1., 2.]])
     """
 
+    seed: Tensor
+    calls: Tensor
+
     def __init__(self, count: int, views: int = 2) -> None:
-        super().__init__(count)
+        super().__init__()
+        self.count = count
         self.views = views
-        self.calls = 0
-        self.chosen = torch.zeros(0, dtype=torch.int64)
+        self.register_buffer("seed", torch.randint(2**62, ()))
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
 
     def forward(self, h: Tensor) -> Tensor:
-        """(N, width) to (N, d0)."""
+        """(N, width) to (N, count)."""
         if not self.training:
-            return super().forward(h)
-        if self.calls % self.views == 0:
-            self.chosen = torch.randperm(h.shape[1])[: self.count].to(h.device)
-        self.calls = (self.calls + 1) % self.views
-        return h[:, self.chosen]
+            return h[:, : self.count]
+        step = int(self.calls) // self.views
+        self.calls += 1
+        generator = torch.Generator().manual_seed(int(self.seed) + step)
+        return h[:, torch.randperm(h.shape[1], generator=generator)[: self.count].to(h.device)]
 
 
 class Diagonal(nn.Module):
@@ -104,6 +109,8 @@ def directclr_head(head: Head, width: int, d0: int, *, views: int = 2) -> nn.Mod
         return FirstFeatures(d0)
     if head == "random":
         return RandomFeatures(d0, views)
+    if head == "group":
+        return RandomFeatures(width, views)
     if head == "linear":
         return nn.Linear(width, 128, bias=False)
     if head == "orthogonal":

@@ -17,11 +17,15 @@ from fullrank.nn.encoder import Encoder, encoder
 
 @dataclass(frozen=True, eq=False)
 class SavedEncoder:
-    """An encoder in eval mode, and the mean and standard deviation (by channel, of pixels in [0, 1]) of its input."""
+    """An encoder in eval mode, and the mean and standard deviation (by channel, of pixels in [0, 1]) of its input.
+
+    `loss_features` is how many of the first features entered the loss by themselves; None where all did.
+    """
 
     encoder: Encoder
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    loss_features: int | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Representation (N, width) of images uint8 (N, C, S, S), on their device."""
@@ -30,8 +34,10 @@ class SavedEncoder:
         return representation
 
 
-def encoder_bytes(trained: Encoder, *, mean: tuple[float, ...], std: tuple[float, ...]) -> bytes:
-    """The content of an encoder.safetensors file.
+def encoder_bytes(
+    trained: Encoder, *, mean: tuple[float, ...], std: tuple[float, ...], loss_features: int | None = None
+) -> bytes:
+    """The content of an encoder.safetensors file; the arguments are the fields of a `SavedEncoder`.
 
     >>> content = encoder_bytes(encoder("tiny", image_size=28, channels=1), mean=(0.5,), std=(0.25,))
     >>> len(content) > 300_000
@@ -43,6 +49,7 @@ def encoder_bytes(trained: Encoder, *, mean: tuple[float, ...], std: tuple[float
         "channels": trained.channels,
         "mean": mean,
         "std": std,
+        "loss_features": loss_features,
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained.state_dict().items()}
     content: bytes = save(tensors, metadata={"fullrank": json.dumps(about)})
@@ -63,4 +70,4 @@ def load_encoder(path: Path) -> SavedEncoder:
         ) from error
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
         raise UserError(f"{path} is no encoder of FullRank ({error}): train again.") from error
-    return SavedEncoder(fresh.eval(), tuple(about["mean"]), tuple(about["std"]))
+    return SavedEncoder(fresh.eval(), tuple(about["mean"]), tuple(about["std"]), about.get("loss_features"))

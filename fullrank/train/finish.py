@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,13 @@ from fullrank.stats import normalize
 from fullrank.train.monitor import Probe, Reading
 
 _SHOWN, _QUERIES, _NEIGHBOURS = 8, 6, 7  # pictures in the report
+
+
+@runtime_checkable
+class TakesFirstFeatures(Protocol):
+    """A projector that hands only the first `loss_features` features of the representation to the loss."""
+
+    loss_features: int
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -88,6 +95,12 @@ def write_result(run: Path, reading: Reading, *, seconds: dict[str, float], step
 
 def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Reading, classes: tuple[str, ...]) -> None:
     """Write encoder.safetensors and samples.npz."""
-    content = encoder_bytes(method.encoder, mean=tuple(views.mean), std=tuple(views.std))
+    head = method.projector
+    content = encoder_bytes(
+        method.encoder,
+        mean=tuple(views.mean),
+        std=tuple(views.std),
+        loss_features=head.loss_features if isinstance(head, TakesFirstFeatures) else None,
+    )
     replace(run / "encoder.safetensors", lambda beside: beside.write_bytes(content))
     save_samples(run, probe, views, reading, classes)

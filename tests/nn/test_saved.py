@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fullrank.errors import UserError
@@ -35,3 +37,14 @@ def test_what_is_no_encoder_is_said_to_be_none(tmp_path: Path) -> None:
     for name in ("text", "other", "cut"):
         with pytest.raises(UserError, match="is no encoder of FullRank"):
             load_encoder(tmp_path / name)
+
+
+def test_how_many_features_entered_the_loss_is_kept_and_older_files_do_not_say(tmp_path: Path) -> None:
+    trained, path = encoder("tiny", image_size=16, channels=1), tmp_path / "encoder.safetensors"
+    path.write_bytes(encoder_bytes(trained, mean=(0.5,), std=(0.2,), loss_features=90))
+    assert load_encoder(path).loss_features == 90
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["fullrank"])
+    assert about.pop("loss_features") == 90
+    save_file(trained.state_dict(), path, metadata={"fullrank": json.dumps(about)})
+    assert load_encoder(path).loss_features is None
