@@ -8,10 +8,10 @@ from torch import Tensor
 
 from fullrank.metrics._embeddings import eigenvalues, embeddings
 from fullrank.metrics.dimensions import dead_dimensions
-from fullrank.metrics.rank import components, unbiased_of_rows, uncentred_rankme
+from fullrank.metrics.rank import components, unbiased_of_rows, unbiased_participation_ratio, uncentred_rankme
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
 from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
-from fullrank.stats import hill
+from fullrank.stats import Moments, hill
 
 
 def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None) -> dict[str, float]:
@@ -46,3 +46,25 @@ def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None)
     if alignment_pair is not None:
         row["alignment"] = alignment(*alignment_pair)
     return row
+
+
+def summarize_moments(z: Moments) -> dict[str, float]:
+    """The smooth numbers that moments determine, with one decomposition of the covariance and one uncentred.
+
+    The keys are those of `summarize`, but "rankme_centred" and "nesum" too. For streams, and for `jackknife_all`.
+
+    >>> import torch
+    >>> from fullrank.stats import moments
+    >>> round(summarize_moments(moments(torch.eye(3)))["rankme_centred"], 6)
+    2.0
+    """
+    spectrum, raw = eigenvalues(z), eigenvalues(z, centre=False)
+    return {
+        "relative_spread": relative_spread(z),
+        "effective_rank": float(hill(spectrum, 1)),
+        "rankme": uncentred_rankme(raw),
+        "rankme_centred": float(hill(spectrum.sqrt(), 1)),
+        "participation_ratio": unbiased_participation_ratio(z),
+        "stable_rank": float(hill(raw, math.inf)),
+        "nesum": float(hill(spectrum, math.inf)),
+    }

@@ -1,0 +1,167 @@
+"""How sure is a number? The delete-group jackknife of any function of moments, and the rows that a rank needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from scipy.special import stdtrit
+from torch import Tensor
+
+from fullrank.errors import UserError
+from fullrank.metrics.isotropic import isotropic_spectrum
+from fullrank.stats import Moments, hill, merge, moments
+
+FEWEST_GROUPS = 5  # below it the spread of the deleted values says too little about itself
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its error.
+
+    value: what the function says of all rows, biased by their number; for curves at equal N. corrected: without the
+    bias of order 1/N; for a claim about the distribution. low, high: 95 % interval around `corrected`.
+    """
+
+    value: float
+    corrected: float
+    standard_error: float
+    low: float
+    high: float
+
+
+def moment_groups(z: Tensor, *, groups: int = 20, labels: Tensor | None = None, seed: int = 0) -> list[Moments]:
+    """Moments of at most `groups` disjoint parts of the rows of z (N, D), to be deleted in turn by `jackknife`.
+
+    Rows are dealt at random. With labels (N,) of what was sampled together (the donor of a cell, the track of a
+    clip, the image of a crop), rows of one label stay together: neighbours that are no independent evidence
+    would make the error far too small. Memory groups x D x D: take 10 from D = 2048 on. UserError if there are
+    fewer than 5 rows, or labels, or groups.
+
+    >>> [part.n for part in moment_groups(torch.arange(12.0)[:, None], groups=5)]
+    [3, 3, 2, 2, 2]
+    """
+    units = torch.arange(len(z)) if labels is None else labels.unique(return_inverse=True)[1].cpu()
+    if len(units) != len(z):
+        raise UserError(f"There are {len(units)} labels for {len(z)} embeddings: pass one label per row.")
+    count = int(units.max()) + 1 if len(units) else 0
+    if min(count, groups) < FEWEST_GROUPS:
+        what = "rows" if labels is None else "different labels"
+        raise UserError(f"{count} {what} in {groups} groups give no error bar: both must be {FEWEST_GROUPS} or more.")
+    of_unit = _dealt(units.bincount(), groups, seed)
+    return [moments(z[(of_unit[units] == group).to(z.device)]) for group in range(min(groups, count))]
+
+
+def jackknife(function: Callable[[Moments], float], groups: Sequence[Moments]) -> Estimate:
+    """A function of moments on all rows, its bias corrected, with standard error and 95 % interval.
+
+    The delete-group jackknife; for groups of unequal size that of Busing, Meijer & van der Leeden (1999): with h =
+    n / n_j, pseudo-values p_j = h f - (h - 1) f_(-j), corrected = G f - sum (1 - n_j / n) f_(-j), and the squared
+    error the mean of (p_j - corrected)^2 / (h - 1); Student's t with G - 1 degrees of freedom. For smooth functions
+    (ranks, spreads, decay), not for counts such as `dims_for_variance`. The percentile bootstrap would never cover
+    a rank, because repeated rows lower it. A value that is not finite has infinite error.
+
+    Only a bias of order 1/N goes away. Of `benchmarks/jackknife.py`: the interval holds the true value in 90 to 97 %
+    of the draws at N = 8 D; with N = 2 D that of `rankme` hardly ever does, while the unbiased participation ratio
+    and NESum hold even at N = D / 2. `rows_needed` says which N a rank needs.
+
+    >>> from fullrank.metrics import unbiased_participation_ratio
+    >>> z = torch.randn(400, 100, generator=torch.Generator().manual_seed(0))  # 100 equal directions
+    >>> found = jackknife(unbiased_participation_ratio, moment_groups(z))
+    >>> found.low < 100 < found.high, round(found.standard_error, 1)
+    (True, 0.6)
+    """
+    return jackknife_all(lambda part: {"": function(part)}, groups)[""]
+
+
+def jackknife_all(function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments]) -> dict[str, Estimate]:
+    """`jackknife` for a function that returns several named numbers, such as `summarize_moments`.
+
+    >>> from fullrank.metrics import summarize_moments
+    >>> z = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))
+    >>> found = jackknife_all(summarize_moments, moment_groups(z))
+    >>> f"{found['effective_rank'].corrected:.2f} +- {found['effective_rank'].standard_error:.2f}"
+    '10.00 +- 0.04'
+    """
+    groups = [group for group in groups if group.n > 0]
+    if len(groups) < FEWEST_GROUPS:
+        raise UserError(f"{len(groups)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
+    *_, whole = _running(groups)
+    values = function(whole)
+    deleted = [function(rest) for rest in _without_each(groups)]
+    sizes = torch.tensor([group.n for group in groups], dtype=torch.float64)
+    return {
+        name: _estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
+        for name, value in values.items()
+    }
+
+
+def rows_needed(dims: float, *, order: float = 1, bias: float = 0.1) -> int:
+    """Rows from which a Hill number of an isotropic cloud in `dims` dimensions reads at most `bias` (a share) low.
+
+    The honest N for a claim about a rank up to D. order: that of the Hill number of the covariance eigenvalues, 1
+    for `effective_rank`, 2 for `participation_ratio`, inf for `nesum`. A spectrum that decays needs fewer rows in as
+    many dimensions; at order 2 what counts is the participation ratio r itself, for any spectrum, so pass that: it
+    needs 9 r. `unbiased_participation_ratio` is right from about 32 rows on, whatever the rank; its error is what
+    `jackknife` says.
+
+    >>> rows_needed(100), rows_needed(100, order=2)
+    (476, 901)
+    """
+    if not 0 < bias < 1 or dims < 1:
+        raise UserError(f"The bias is {bias}, the dimensions {dims}: pass a bias between 0 and 1, and at least 1.")
+    dims, low, high = round(dims), 1, 2
+
+    def reads_right(n: int) -> bool:
+        return float(hill(isotropic_spectrum(n, dims), order)) >= (1 - bias) * dims
+
+    while not reads_right(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reads_right(middle) else (middle, high)
+    return high
+
+
+def _dealt(sizes: Tensor, groups: int, seed: int) -> Tensor:
+    """Group (U,) of each unit: the largest first, each to the group with the fewest rows; equals in random order."""
+    shuffled = torch.randperm(len(sizes), generator=torch.Generator().manual_seed(seed))
+    order = shuffled[sizes[shuffled].argsort(descending=True, stable=True)]
+    if bool((sizes == sizes[0]).all()):
+        return torch.empty_like(order).scatter_(0, order, torch.arange(len(order)) % groups)
+    group, filled = torch.empty_like(order), [0] * groups
+    for unit in order.tolist():
+        group[unit] = smallest = filled.index(min(filled))
+        filled[smallest] += int(sizes[unit])
+    return group
+
+
+def _running(groups: Sequence[Moments]) -> Iterator[Moments]:
+    """The first group, the first two, ..., all of them."""
+    whole = groups[0]
+    yield whole
+    for group in groups[1:]:
+        whole = merge(whole, group)
+        yield whole
+
+
+def _without_each(groups: Sequence[Moments]) -> Iterator[Moments]:
+    """All groups but the first, all but the second, ..., by 3 G merges instead of G^2."""
+    after = [*_running(groups[:0:-1])]  # the last, the last two, ..., all but the first
+    yield after.pop()
+    for before in _running(groups[:-1]):
+        yield merge(before, after.pop()) if after else before
+
+
+def _estimate(value: float, deleted: Tensor, sizes: Tensor) -> Estimate:
+    if not (math.isfinite(value) and bool(deleted.isfinite().all())):
+        return Estimate(value, value, math.inf, -math.inf, math.inf)
+    share = sizes / sizes.sum()
+    count = len(sizes)
+    corrected = count * value - float((1 - share) @ deleted)
+    pseudo = value / share - (1 / share - 1) * deleted
+    error = math.sqrt(float(((pseudo - corrected).square() / (1 / share - 1)).mean()))
+    reach = error * float(stdtrit(count - 1, 0.975))
+    return Estimate(value, corrected, error, corrected - reach, corrected + reach)
