@@ -11,13 +11,15 @@ from fullrank.stats import normalize
 def cross_view_cosine(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean over ordered pairs of different views and over samples of cos(prediction, target); both (V, N, D).
 
+    A teacher may have seen only the first T of the views: target (T, N, D).
+
     >>> cross_view_cosine(torch.eye(2).view(2, 1, 2), torch.eye(2).view(2, 1, 2))  # orthogonal views
     tensor(0.)
     """
-    views = len(prediction)
     p, t = normalize(prediction), normalize(target.detach().to(prediction.dtype))
-    cosine = torch.einsum("and,bnd->ab", p, t) / p.shape[1]  # (V, V): mean over samples
-    return (cosine.sum() - cosine.diagonal().sum()) / (views * (views - 1))
+    cosine = torch.einsum("and,bnd->ab", p, t) / p.shape[1]  # (V, T): mean over samples
+    same = cosine.diagonal()
+    return (cosine.sum() - same.sum()) / (cosine.numel() - len(same))
 
 
 class Queue(nn.Module):
