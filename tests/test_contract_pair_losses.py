@@ -1,5 +1,5 @@
 """The laws of losses of predictions and targets. Collapse is kept away by their architecture, and tested end to end
-in tests/methods."""
+in tests/methods; simdino keeps it away by itself, and is tested for it in tests/losses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.losses import NNCLR, PAIR_LOSSES, MoCo, Terms, byol, intl_with_teacher, simsiam
+from fullrank.losses import NNCLR, PAIR_LOSSES, MoCo, Terms, byol, intl_with_teacher, moco_v3, simdino, simsiam
 from fullrank.stats import normalize
 
 Pair = Callable[[Tensor, Tensor], Terms]
@@ -21,6 +21,8 @@ def fresh(name: str, features: int) -> Pair:
     made: dict[str, Callable[[], Pair]] = {
         "byol": lambda: byol,
         "intl_with_teacher": lambda: intl_with_teacher,
+        "moco_v3": lambda: moco_v3,
+        "simdino": lambda: simdino,
         "simsiam": lambda: simsiam,
         "MoCo": lambda: MoCo(features, size=32),
         "NNCLR": lambda: NNCLR(features, size=32),

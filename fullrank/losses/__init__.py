@@ -22,9 +22,11 @@ from fullrank.losses.matrix_ssl import matrix_ssl
 from fullrank.losses.mec import mec
 from fullrank.losses.mmcr import mmcr
 from fullrank.losses.moco import MoCo
+from fullrank.losses.moco_v3 import moco_v3
 from fullrank.losses.nnclr import NNCLR
 from fullrank.losses.nt_xent import nt_xent
 from fullrank.losses.sigreg import sigreg
+from fullrank.losses.simdino import simdino
 from fullrank.losses.simsiam import simsiam
 from fullrank.losses.slices import Resampled
 from fullrank.losses.spectral import spectral_transformation
@@ -71,7 +73,15 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
 )
 STATEFUL_LOSSES: tuple[type[nn.Module], ...] = (CorInfoMax, TiCo)  # Loss(features, views)(z) -> Terms
 
-PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (byol, intl_with_teacher, MoCo, NNCLR, simsiam)
+PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (
+    byol,
+    intl_with_teacher,
+    MoCo,
+    moco_v3,
+    NNCLR,
+    simdino,
+    simsiam,
+)
 """Losses of predictions and targets, both (V, N, D)."""
 
 __all__ = [
@@ -105,8 +115,10 @@ __all__ = [
     "matrix_ssl",
     "mec",
     "mmcr",
+    "moco_v3",
     "nt_xent",
     "sigreg",
+    "simdino",
     "simsiam",
     "spectral_contrastive",
     "spectral_transformation",

@@ -17,9 +17,6 @@ def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expan
     rate: minus half of log det(I + D / (N eps) U^T U), the mean over views: the rate is maximised (lightly has had the
     other sign, whose optimum is collapse). One point has the rate log(1 + D / eps) / 2, for any N.
 
-    SimDINO's rate (arXiv:2502.10385) is expansion = (D + N) / (D N) with invariance = 1 and eps = 0.5 (v1) or 0.05
-    (v2); its similarity is that of a student and its teacher, which is not a loss of one z.
-
     Guards against: complete and dimensional collapse; the push on missing dimensions is strong and of first order.
     Blind to: the norm.
 
@@ -28,12 +25,16 @@ def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expan
     """
     rows = normalize(z.double())
     similarity = (rows * normalize(rows.mean(0))).sum(2).mean()
-    rate = torch.stack([_rate(view, eps) for view in rows]).mean()
-    return combine({"similarity": (invariance, -similarity.to(z.dtype)), "rate": (expansion, -rate.to(z.dtype))})
+    expanded = torch.stack([rate(view, eps) for view in rows]).mean()
+    return combine({"similarity": (invariance, -similarity.to(z.dtype)), "rate": (expansion, -expanded.to(z.dtype))})
 
 
-def _rate(rows: Tensor, eps: float) -> Tensor:
-    """Half of log det(I + D / (N eps) U^T U) of U (N, D), by Cholesky on the smaller side (Sylvester's identity)."""
+def rate(rows: Tensor, eps: float) -> Tensor:
+    """Half of log det(I + D / (N eps) U^T U) of U (N, D), by Cholesky on the smaller side (Sylvester's identity).
+
+    >>> rate(torch.ones(3, 1), eps=1.0)  # log(2) / 2
+    tensor(0.3466)
+    """
     n, d = rows.shape
     gram = rows @ rows.T if n < d else rows.T @ rows
     eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
