@@ -33,7 +33,7 @@ def test_w2_check_16_equals_cross_entropy_of_positive_and_negatives(temperature:
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.1, 1.0])
-def test_one_point_is_chance_at_any_temperature(temperature: float) -> None:
+def test_directclr_check_e11_one_point_is_chance_at_any_temperature(temperature: float) -> None:
     one = aligned(torch.ones(256, 8).double())
     assert value(partial(infonce, temperature=temperature), one) == pytest.approx(5.545177, abs=1e-6)
 

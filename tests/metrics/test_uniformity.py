@@ -32,7 +32,7 @@ def test_w2_is_the_bures_distance_and_a_hill_number() -> None:
 
 
 @pytest.mark.parametrize("dead", [0.25, 0.5, 0.75])
-def test_w2_of_a_sphere_with_dead_dimensions(dead: float) -> None:
+def test_w2_check_08_a_sphere_with_dead_dimensions(dead: float) -> None:
     z = alive(5000, 32, round(32 * (1 - dead)))
     assert w2_uniformity(z) == pytest.approx(math.sqrt(2 - 2 * math.sqrt(1 - dead)), abs=2e-3)
 
@@ -41,11 +41,11 @@ def test_w2_of_a_sphere_with_dead_dimensions(dead: float) -> None:
     ("n", "m", "floor"),
     [(512, 256, 0.367), (256, 256, 0.550), (1000, 256, 0.257), (512, 128, 0.254), (2048, 64, 0.089)],
 )
-def test_w2_has_the_marchenko_pastur_floor(n: int, m: int, floor: float) -> None:
+def test_w2_check_09_the_marchenko_pastur_floor(n: int, m: int, floor: float) -> None:
     assert w2_uniformity(gaussian(n, m)) == pytest.approx(floor, rel=0.03)
 
 
-def test_w2_of_few_rows_attains_its_rank_bound_at_the_simplex() -> None:
+def test_w2_check_09_few_rows_attain_the_rank_bound_at_the_simplex() -> None:
     simplex = torch.eye(64, 256) - torch.eye(64, 256).mean(0)
     assert w2_uniformity(simplex) == pytest.approx(math.sqrt(2 - 2 * math.sqrt(63 / 256)))
 

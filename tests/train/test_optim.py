@@ -10,8 +10,8 @@ from torch import nn
 from fullrank.train.optim import LARS, optimizer, warmup_cosine
 
 
-def test_lars_is_the_published_update() -> None:
-    """Check 15 of the W2 specification: dp = g + wd p; dp *= eta |p| / |dp|; mu = m mu + dp; p -= lr mu."""
+def test_w2_check_15_lars_is_the_published_update() -> None:
+    """dp = g + wd p; dp *= eta |p| / |dp|; mu = m mu + dp; p -= lr mu."""
     weight = nn.Parameter(torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
     expected, velocity = weight.detach().clone(), torch.zeros(3, 4, dtype=torch.float64)
     lars = LARS([weight], lr=0.2, momentum=0.9, weight_decay=1e-2, trust=0.02)
@@ -26,7 +26,7 @@ def test_lars_is_the_published_update() -> None:
         torch.testing.assert_close(weight.detach(), expected)
 
 
-def test_lars_steps_a_bias_as_sgd_does() -> None:
+def test_w2_check_15_lars_steps_a_bias_as_sgd_does() -> None:
     bias, reference = nn.Parameter(torch.ones(4)), nn.Parameter(torch.ones(4))
     ours, sgd = LARS([bias], lr=0.1), torch.optim.SGD([reference], lr=0.1, momentum=0.9)
     for _ in range(3):
@@ -37,7 +37,7 @@ def test_lars_steps_a_bias_as_sgd_does() -> None:
 
 
 @pytest.mark.parametrize("weight", [torch.zeros(2, 2), torch.ones(2, 2)])
-def test_lars_of_zero_weights_or_gradients_is_finite(weight: torch.Tensor) -> None:
+def test_directclr_check_e14_lars_of_zero_weights_or_gradients_is_finite(weight: torch.Tensor) -> None:
     parameter = nn.Parameter(weight.clone())
     parameter.grad = torch.zeros(2, 2)
     LARS([parameter], lr=0.1).step()
@@ -61,14 +61,14 @@ def test_lars_state_survives_a_checkpoint() -> None:
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])
-def test_biases_and_norms_are_not_decayed(name: str) -> None:
+def test_w2_check_15_biases_and_norms_are_not_decayed(name: str) -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     module[0].weight.requires_grad_(True)
     groups = optimizer(name, module, lr=0.1, weight_decay=0.5).param_groups  # type: ignore[arg-type]
     assert [(group["weight_decay"], len(group["params"])) for group in groups] == [(0.5, 1), (0.0, 3)]
 
 
-def test_the_schedule_rises_to_the_peak_and_ends_at_a_thousandth() -> None:
+def test_intl_check_13_the_schedule_rises_to_the_peak_and_ends_at_a_thousandth() -> None:
     rates = [warmup_cosine(step, total=100, warmup=10) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == 1.0
