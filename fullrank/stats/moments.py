@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
+from scipy.linalg.blas import dsyrk
 from torch import Tensor
 
 
@@ -55,8 +56,8 @@ def moments(z: Tensor) -> Moments:
         return Moments(0, zero, torch.outer(zero, zero), zero, zero.sum())
     mean = rows.mean(0)
     y = rows - mean
-    squares = y.square().sum(1)
-    return Moments(len(rows), mean, y.T @ y, squares @ y, squares @ squares)
+    squares = torch.linalg.vecdot(y, y)
+    return Moments(len(rows), mean, _gram(y), squares @ y, squares @ squares)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -67,6 +68,14 @@ def merge(a: Moments, b: Moments) -> Moments:
     mean = a.mean + (b.mean - a.mean) * (b.n / n)
     (scatter, cubic, quartic), others = _about(a, mean), _about(b, mean)
     return Moments(n, mean, scatter + others[0], cubic + others[1], quartic + others[2])
+
+
+def _gram(y: Tensor) -> Tensor:
+    """y^T y (D, D); on a CPU by one triangle, half of the operations of the whole product."""
+    if y.device.type != "cpu":
+        return y.T @ y
+    lower = torch.from_numpy(dsyrk(1.0, y.numpy().T).T)
+    return lower + torch.tril(lower, -1).T
 
 
 def _about(a: Moments, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:

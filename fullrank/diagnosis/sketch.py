@@ -1,0 +1,174 @@
+"""One pass over embeddings of any size: everything additive, exactly, in groups, and a seeded sample for pairs.
+
+A sketch is what a diagnosis needs of the rows, in memory that does not grow with them. Sketches of parts merge, in any
+order, to the sketch of the whole: that is all a cluster job needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullrank.errors import UserError
+from fullrank.runs import replace
+from fullrank.stats import Moments, Reservoir, merge, merge_samples, moments, normalize, reservoir, row_keys
+
+SAMPLE = 8192  # rows for what looks at pairs
+_BUDGET = 2**29  # bytes of all groups' scatter matrices, as far as at least 5 groups allow
+_GROUPED, _SAMPLED = 1, 2  # streams of random keys
+_PARTS = ("n", "mean", "scatter", "cubic", "quartic")  # of Moments
+
+
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """Moments of V views of N samples with D features, of the rows as they are and at length 1, in G groups.
+
+    The views of a sample are always in the same group, so that leaving out a group leaves out whole samples. The
+    sample holds whole samples too: rows (k, V, D) and their numbers.
+    """
+
+    raw: tuple[Moments, ...]
+    unit: tuple[Moments, ...]
+    sample: Reservoir
+    zero_rows: int
+
+    @property
+    def n(self) -> int:
+        """Number of rows: samples times views."""
+        return sum(group.n for group in self.raw)
+
+    @property
+    def total(self) -> Moments:
+        """Moments of all rows."""
+        return reduce(merge, self.raw)
+
+    @property
+    def total_unit(self) -> Moments:
+        """Moments of all rows at length 1."""
+        return reduce(merge, self.unit)
+
+    def save(self, path: Path) -> None:
+        """Write the sketch to an .npz file."""
+        arrays = {"index": self.sample.index, "rows": self.sample.rows.cpu()}
+        for kind, groups in (("raw", self.raw), ("unit", self.unit)):
+            for part in _PARTS:
+                values = [torch.as_tensor(getattr(group, part)) for group in groups]
+                arrays[f"{kind}_{part}"] = torch.stack(values).cpu()
+        arrays["numbers"] = torch.tensor([self.sample.size, self.sample.seed, self.zero_rows])
+        replace(path, lambda beside: _write(beside, {name: x.numpy() for name, x in arrays.items()}))
+
+
+def load_sketch(path: Path) -> Sketch:
+    """Read a sketch that `Sketch.save` wrote; UserError if the file is none."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            size, seed, zero_rows = (int(number) for number in file["numbers"])
+            raw, unit = (
+                tuple(
+                    Moments(int(n), *(torch.as_tensor(part) for part in parts))
+                    for n, *parts in zip(*(file[f"{kind}_{part}"] for part in _PARTS), strict=True)
+                )
+                for kind in ("raw", "unit")
+            )
+            index, rows = torch.from_numpy(file["index"]), torch.from_numpy(file["rows"])
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is no sketch ({error}): pass a file that Sketch.save wrote.") from None
+    return Sketch(raw, unit, Reservoir(size, seed, index, rows), zero_rows)
+
+
+def group_count(dims: int) -> int:
+    """How many groups of moments are kept: 20, fewer if D x D is large, at least 5.
+
+    >>> group_count(768), group_count(2048), group_count(8192)
+    (20, 8, 5)
+    """
+    return max(5, min(20, _BUDGET // (16 * dims * dims)))
+
+
+def sketch(
+    chunks: Iterable[Tensor],
+    *,
+    start: int = 0,
+    units: Tensor | None = None,
+    sample: int = SAMPLE,
+    seed: int = 0,
+) -> Sketch:
+    """The sketch of chunks (n, D), or (V, n, D) with V views, read once; memory G x D x D and the sample.
+
+    start: number of the first sample among all, if these are only a part of them. units: codes (N,) of what was
+    sampled independently (donors, documents), of all samples; groups are then made of whole units. Raises UserError
+    if there is no row, the width changes, or a value is not finite (with the number of its row).
+
+    >>> z = torch.randn(1000, 8, generator=torch.Generator().manual_seed(0))
+    >>> whole = sketch([z])
+    >>> parts = merge_sketches(sketch([z[600:]], start=600), sketch([z[:100], z[100:600]]))
+    >>> whole.n, parts.n, torch.allclose(whole.total.scatter, parts.total.scatter, rtol=1e-12)
+    (1000, 1000, True)
+    """
+    made: Sketch | None = None
+    at = start
+    for chunk in chunks:
+        z = chunk if chunk.ndim == 3 else chunk[None]
+        samples = z.shape[1]
+        if samples == 0:
+            continue
+        views, dims = (z.shape[0], z.shape[2]) if made is None else made.sample.rows.shape[1:]
+        _check(z, views, dims, at)
+        index = torch.arange(at, at + samples)
+        keys = row_keys(index if units is None else units[index], seed + _GROUPED)
+        group = torch.from_numpy((keys % np.uint64(group_count(dims))).astype(np.int64))
+        part = reservoir(z.transpose(0, 1), size=sample, start=at, seed=seed + _SAMPLED)
+        empty = [moments(z.new_zeros(0, dims))] * group_count(dims)
+        made = Sketch(
+            raw=tuple(_add(list(made.raw) if made else empty, z, group, unit=False)),
+            unit=tuple(_add(list(made.unit) if made else empty, z, group, unit=True)),
+            sample=merge_samples(made.sample, part) if made else part,
+            zero_rows=(made.zero_rows if made else 0) + int((z == 0).all(2).sum()),
+        )
+        at += samples
+    if made is None:
+        raise UserError("There is no embedding to look at: pass at least one row.")
+    return made
+
+
+def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
+    """The sketch of the samples of both, which must have different numbers, the same width and the same seed."""
+    if a.raw[0].mean.shape != b.raw[0].mean.shape:
+        widths = len(a.raw[0].mean), len(b.raw[0].mean)
+        raise UserError(f"The sketches are of {widths[0]} and {widths[1]} dimensions: merge those of one model.")
+    raw = tuple(merge(x, y) for x, y in zip(a.raw, b.raw, strict=True))
+    unit = tuple(merge(x, y) for x, y in zip(a.unit, b.unit, strict=True))
+    return Sketch(raw, unit, merge_samples(a.sample, b.sample), a.zero_rows + b.zero_rows)
+
+
+def _add(groups: list[Moments], z: Tensor, group: Tensor, *, unit: bool) -> list[Moments]:
+    """The groups with the rows of z (V, n, D) merged into the group (n,) of their sample."""
+    order = group.argsort(stable=True).to(z.device)
+    members = order.split(group.bincount(minlength=len(groups)).tolist())
+    rows = (z[:, some].flatten(0, 1).double() for some in members)
+    return [merge(old, moments(normalize(x) if unit else x)) for old, x in zip(groups, rows, strict=True)]
+
+
+def _check(z: Tensor, views: int, dims: int, start: int) -> None:
+    if (z.shape[0], z.shape[2]) != (views, dims):
+        raise UserError(
+            f"Row {start} has {z.shape[2]} dimensions in {z.shape[0]} view(s), the first has {dims} in {views}: "
+            "pass embeddings of one model."
+        )
+    if not bool(z.isfinite().all()):
+        row = int((~z.isfinite()).any(2).any(0).nonzero()[0, 0])
+        kind = "NaN" if bool(z[:, row].isnan().any()) else "infinity"
+        raise UserError(f"Row {start + row} contains {kind}: find where it was produced, or leave the row out.")
+
+
+def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stubs take every keyword for allow_pickle
