@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ usage: fullrank VERB [...]
   fullrank evaluate RUN                score a run's frozen encoder: kNN and linear probe
   fullrank report RUN [RUN ...]        one HTML page about a run, or comparing several
   fullrank paper [NAME]                list the experiments of the papers, or run one
-  fullrank recipes [RECIPE]            list the recipes, or show one
+  fullrank recipes [RECIPE]            list the recipes, or show one and its published settings
 
 `fullrank VERB --help` tells more; --version prints the version, --debug shows the traceback of an error.
 """
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["recipes", "--help"])
     usage: fullrank recipes [RECIPE]
     <BLANKLINE>
-    List the recipes, or show the header of one.
+    List the recipes, or show one and its published settings.
     0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -94,10 +95,11 @@ def _console() -> Console:
     return Console()
 
 
-def _parse(kind: Any, arguments: list[str], verb: str) -> Any:
+def _parse(kind: Any, arguments: list[str], verb: str, default: Any = None) -> Any:
     import tyro
 
-    return tyro.cli(kind, args=arguments, prog=f"fullrank {verb}", config=(tyro.conf.OmitArgPrefixes,))
+    start = tyro.MISSING_NONPROP if default is None else default
+    return tyro.cli(kind, args=arguments, prog=f"fullrank {verb}", config=(tyro.conf.OmitArgPrefixes,), default=start)
 
 
 def _train(arguments: list[str]) -> int:
@@ -106,24 +108,32 @@ def _train(arguments: list[str]) -> int:
 
         print(f"usage: fullrank train RECIPE [--flags]\n       fullrank train --resume RUN\n\n"
               f"RECIPE is one of {', '.join(recipes.names())}, or a Python file.\n"
-              "`fullrank train RECIPE --help` lists its flags with their defaults.")  # fmt: skip
+              "`fullrank train RECIPE --help` lists its flags with their defaults.\n"
+              "`--preset NAME` starts from published settings, which `fullrank recipes RECIPE` shows.")  # fmt: skip
         return 0
     if arguments[0] == "--resume":
         return _resume(arguments[1:])
     from dataclasses import make_dataclass
+    from typing import Annotated
+
+    import tyro
 
     from fullrank import recipes
+    from fullrank.recipes.presets import begin, describe, require_data
     from fullrank.train import RunOptions
 
     name, recipe_class = arguments[0], recipes.load(arguments[0])
-    both = make_dataclass("Train", [("recipe", recipe_class), ("run", RunOptions)])
+    preset, recipe, flags = begin(name, recipe_class, arguments[1:])
+    chosen = Annotated[str | None, tyro.conf.arg(help=describe(name))]
+    both = make_dataclass("Train", [("recipe", recipe_class), ("run", RunOptions), ("preset", chosen)])
     both.__doc__ = sys.modules[recipe_class.__module__].__doc__
-    parsed = _parse(both, arguments[1:], f"train {name}")
+    parsed = _parse(both, flags, f"train {name}", both(recipe, RunOptions(), preset))
+    require_data(name, preset, parsed.recipe)
 
     console = _console()
     with console.status("Starting"):
         from fullrank.train.fit import start
-    run, finished = start(name, parsed.recipe, parsed.run, console)
+    run, finished = start(name, parsed.recipe, parsed.run, console, preset=preset)
     return _after_training(run, finished, console)
 
 
@@ -244,11 +254,14 @@ def _recipes(arguments: list[str]) -> int:
     from fullrank import recipes
 
     if "--help" in arguments or "-h" in arguments:
-        print("usage: fullrank recipes [RECIPE]\n\nList the recipes, or show the header of one.")
+        print("usage: fullrank recipes [RECIPE]\n\nList the recipes, or show one and its published settings.")
         return 0
     if arguments:
-        recipes.load(arguments[0])
-        print(recipes.documentation(arguments[0]))
+        from fullrank.recipes.presets.table import show
+
+        recipe_class = recipes.load(arguments[0])
+        print(inspect.getdoc(sys.modules[recipe_class.__module__]))
+        show(arguments[0], recipe_class, _console())
         return 0
     width = max(map(len, recipes.names()))
     for name in recipes.names():

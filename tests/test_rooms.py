@@ -102,7 +102,9 @@ def test_a_recipe_has_at_most_thirty_fields() -> None:
     assert len(fields(RunOptions)) <= 30
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["recipes"], ["train", "intl", "--help"], ["evaluate", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["recipes"], ["recipes", "intl"], ["train", "intl", "--help"], ["evaluate", "--help"]]
+)
 def test_the_command_line_starts_without_torch(arguments: list[str]) -> None:
     program = (
         "import sys; from fullrank.cli import main\n"

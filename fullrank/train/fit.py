@@ -59,15 +59,18 @@ class Job:
     image_size: int
 
 
-def start(name: str, recipe: Recipe, options: RunOptions, console: Console) -> tuple[Path, bool]:
+def start(
+    name: str, recipe: Recipe, options: RunOptions, console: Console, *, preset: str | None = None
+) -> tuple[Path, bool]:
     """Train a recipe in a new run folder; the folder, and False if it was asked to stop before the end.
 
-    Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file.
+    Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file; `preset`
+    the name of the published settings that it started from, to be noted in config.json.
     """
     if options.out is not None and process_rank() == 0:
         refuse_used(options.out)
     job = prepare(recipe, options, console)
-    run = _make_run(name, job)
+    run = _make_run(name, job, preset)
     try:
         return run, fit(run, job, console)
     finally:
@@ -202,7 +205,7 @@ def _say_skipped(dataset: Dataset, console: Console) -> None:
         console.print(f"  and {len(skipped) - 10} more", highlight=False)
 
 
-def _make_run(name: str, job: Job) -> Path:
+def _make_run(name: str, job: Job, preset: str | None) -> Path:
     """The folder with its config.json and env.json, made by the first process and known to the others."""
     out = job.options.out
     if process_rank() != 0:
@@ -214,6 +217,7 @@ def _make_run(name: str, job: Job) -> Path:
     try:
         config: dict[str, Any] = {
             "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
+            "preset": preset,
             "fullrank": fullrank.__version__,
             "settings": dataclasses.asdict(job.recipe),
             "run": dataclasses.asdict(job.options),

@@ -40,7 +40,7 @@ class Recipe:
     projector: tuple[int, ...] = (512, 256)
     """Widths of the projector's layers, the last one is the embedding's."""
     views: str = "auto"
-    """Augmentation: auto (by the data), simclr, byol, cifar, cifar-asymmetric, gray, digits."""
+    """Augmentation: auto (by the data), simclr, byol, cifar[-asymmetric], w2-study, hsr-byol[-imagenet], gray, digits."""
     epochs: float = 10.0
     """Passes over the data."""
     steps: int | None = None

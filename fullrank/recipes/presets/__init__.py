@@ -1,0 +1,119 @@
+"""Published settings by name: what a paper or its code used, each value with its source; one TOML file a recipe.
+
+A preset has a `source`, what the authors `reported`, `notes` on what no flag can express, and `settings`: flag to
+[value, source]. `like` names the preset, of this file or as FILE/PRESET, whose source, notes and settings it begins
+with. An empty `data` must be given by the user; its source says which images.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullrank.errors import UserError
+from fullrank.train import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One value and where it comes from."""
+
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """The settings of one published training."""
+
+    source: str
+    reported: str | None
+    notes: tuple[str, ...]
+    settings: dict[str, Setting]
+
+
+def presets(recipe: str) -> dict[str, Preset]:
+    """The presets of a recipe by name; none for a recipe without, or of your own.
+
+    >>> presets("intl")["cifar10"].settings["lr"]
+    Setting(value=0.3, source='code: 0.3 x 256/256')
+    """
+    path = _path(recipe)
+    return {name: _preset(recipe, name) for name in _tables(path)} if path.is_file() else {}
+
+
+def begin(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str | None, Recipe, list[str]]:
+    """What `--preset` among the arguments asks for: its name, the recipe to start from, and the other arguments.
+
+    >>> from fullrank import recipes
+    >>> preset, recipe, flags = begin("intl", recipes.load("intl"), ["--preset", "cifar10", "--lr", "1"])
+    >>> preset, recipe.epochs, flags
+    ('cifar10', 1000.0, ['--lr', '1'])
+    >>> begin("intl", recipes.load("intl"), ["--preset", "cifar11"])
+    Traceback (most recent call last):
+    fullrank.errors.UserError: intl has no preset 'cifar11': did you mean cifar10? Its presets are ...
+    """
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--preset", nargs="?", const="")
+    found, flags = parser.parse_known_args(arguments)
+    if found.preset is None:
+        return None, recipe(), flags
+    known = presets(name)
+    if found.preset not in known:
+        close = difflib.get_close_matches(found.preset, known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        rest = f"Its presets are {', '.join(known)}." if known else "It has none, leave out --preset."
+        raise UserError(f"{name} has no preset {found.preset!r}: {hint}{rest}")
+    settings = known[found.preset].settings
+    return found.preset, recipe(**{field: setting.value for field, setting in settings.items()}), flags
+
+
+def describe(name: str) -> str:
+    """The help of `--preset`.
+
+    >>> describe("directclr")
+    'Start from published settings: imagenet. `fullrank recipes directclr` shows them with their sources.'
+    """
+    known = ", ".join(presets(name))
+    if not known:
+        return "Start from published settings; this recipe has none."
+    return f"Start from published settings: {known}. `fullrank recipes {name}` shows them with their sources."
+
+
+def require_data(name: str, preset: str | None, recipe: Recipe) -> None:
+    """UserError if the preset needs images that only the user has, and they were not given."""
+    if preset is not None and not recipe.data:
+        images = presets(name)[preset].settings["data"].source
+        raise UserError(f"--preset {preset} needs images: pass --data with the folder of {images}.")
+
+
+def _path(file: str) -> Path:
+    return Path(__file__).parent / f"{file}.toml"
+
+
+def _tables(path: Path) -> dict[str, dict[str, Any]]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _preset(file: str, name: str) -> Preset:
+    table = _tables(_path(file))[name]
+    own = {
+        field: Setting(value=tuple(value) if isinstance(value, list) else value, source=source)
+        for field, (value, source) in table["settings"].items()
+    }
+    reported, notes = table.get("reported"), tuple(table.get("notes", ()))
+    if "like" not in table:
+        return Preset(source=table["source"], reported=reported, notes=notes, settings=own)
+    other, _, like = table["like"].rpartition("/")
+    base = _preset(other or file, like)
+    return Preset(
+        source=table.get("source", base.source),
+        reported=reported,
+        notes=(*base.notes, *notes),
+        settings=base.settings | own,
+    )

@@ -1,0 +1,68 @@
+"""The presets of a recipe side by side, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fullrank.recipes.presets import Preset, presets
+from fullrank.train import Recipe
+
+
+def show(name: str, recipe: type[Recipe], console: Console) -> None:
+    """Print the presets of a recipe: values in a table, then reported results, sources and notes; nothing if none."""
+    known = presets(name)
+    if not known:
+        return
+    if not console.is_terminal:
+        console.width = 1000  # in a file or a pipe no row is broken
+    console.print(f"\nPresets: fullrank train {name} --preset NAME; any flag beside it wins. Empty: as the default.\n")
+    console.print(_table(recipe(), known))
+    reported = {preset: one.reported for preset, one in known.items() if one.reported}
+    for preset, text in reported.items():
+        _say(console, f"{preset} reported {text}.")
+    _say(console, "\nSources")
+    _say_each(console, "", {preset: [one.source] for preset, one in known.items()})
+    for field in _fields(known):
+        sources = {preset: [one.settings[field].source] for preset, one in known.items() if field in one.settings}
+        _say_each(console, f"{_flag(field)}: ", sources)
+    _say(console, "\nNotes")
+    _say_each(console, "", {preset: one.notes for preset, one in known.items()})
+
+
+def _table(default: Recipe, known: dict[str, Preset]) -> Table:
+    table = Table("flag", "default", *known, box=None, header_style="bold")
+    for field in _fields(known):
+        cells = [_text(one.settings[field].value) if field in one.settings else "" for one in known.values()]
+        table.add_row(_flag(field), _text(getattr(default, field)), *cells)
+    return table
+
+
+def _fields(known: dict[str, Preset]) -> list[str]:
+    """The settings of all presets, each once."""
+    return list(dict.fromkeys(field for one in known.values() for field in one.settings))
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _text(value: Any) -> str:
+    """A value as it is passed to its flag."""
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value) or "(pass it)"
+
+
+def _say_each(console: Console, head: str, texts: Mapping[str, Sequence[str]]) -> None:
+    """A line for each text, with the presets that have it unless all do."""
+    for text in dict.fromkeys(text for several in texts.values() for text in several):
+        having = [preset for preset, several in texts.items() if text in several]
+        _say(console, f"  {head}{text}" + (f" ({', '.join(having)})" if len(having) < len(texts) else ""))
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

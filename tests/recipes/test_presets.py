@@ -1,0 +1,205 @@
+"""Presets are what their sources say, fit their recipes, and are shown side by side."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import tyro
+
+from fullrank import recipes
+from fullrank.cli import main
+from fullrank.data import crop_sizes, preset
+from fullrank.errors import UserError
+from fullrank.nn import Encoder, encoder
+from fullrank.recipes.presets import Preset, begin, presets, require_data
+from fullrank.train import Recipe, RunOptions
+from fullrank.train.plan import check
+
+FILES = {path.stem: path for path in (Path(recipes.__file__).parent / "presets").glob("*.toml")}
+ALL = [(recipe, name) for recipe in recipes.names() for name in presets(recipe)]
+ALWAYS = {
+    *("data", "image_size", "backbone", "views", "epochs", "batch_size", "optimizer", "lr", "weight_decay"),
+    "warmup_epochs",
+}
+W2 = {
+    "projector": (2048, 2048, 256),
+    "epochs": 500.0,
+    "batch_size": 256,
+    "optimizer": "lars",
+    "lr": 0.2,
+    "views": "w2-study",
+}
+HSR = {"projector": (4096, 256), "predictor": (4096,), "epochs": 300.0, "batch_size": 1024, "weight_decay": 1e-6}
+PUBLISHED: list[tuple[str, str, dict[str, Any]]] = [
+    ("intl", "cifar10", {"lr": 0.3, "batch_size": 256, "epochs": 1000.0, "warmup_epochs": 2.0, "weight_decay": 1e-4}),
+    ("intl", "cifar100", {"data": "cifar100", "projector": (2048, 2048, 2048), "optimizer": "sgd"}),
+    ("intl", "imagenet-100", {"lr": 0.25, "batch_size": 128, "epochs": 400.0, "weight_decay": 2.5e-5}),
+    ("intl", "imagenet-100", {"projector": (4096, 4096, 8192), "backbone": "torchvision/resnet18", "views": "byol"}),
+    ("intl", "imagenet", {"lr": 0.3, "batch_size": 256, "epochs": 800.0, "weight_decay": 1e-5, "backbone": "resnet50"}),
+    ("intl", "imagenet-multicrop", {"lr": 0.5, "epochs": 100.0, "crops": "2x224,192,160,128,96", "teacher": 0.996}),
+    ("corinfomax", "cifar10", {"lr": 0.5, "batch_size": 512, "invariance": 250.0, "projector": (2048, 2048, 64)}),
+    ("corinfomax", "cifar100", {"lr": 0.5, "epochs": 1000.0, "invariance": 1000.0, "projector": (4096, 4096, 128)}),
+    ("corinfomax", "tiny-imagenet", {"batch_size": 1024, "epochs": 800.0, "covariance_memory": 0.1, "image_size": 64}),
+    ("corinfomax", "imagenet-100", {"lr": 1.0, "epochs": 400.0, "warmup_epochs": 10.0, "covariance_memory": 0.01}),
+    ("corinfomax", "imagenet-100-resnet50", {"lr": 1.0, "epochs": 200.0, "warmup_epochs": 5.0, "backbone": "resnet50"}),
+    ("corinfomax", "imagenet", {"lr": 0.2, "batch_size": 1536, "invariance": 2000.0, "projector": (8192, 8192, 512)}),
+    ("directclr", "imagenet", {"lr": 4.8, "batch_size": 4096, "epochs": 100.0, "d0": 360, "weight_decay": 1e-6}),
+    ("moco", "cifar10", W2 | {"teacher": 0.99, "teacher_end": 0.999, "queue": 4096, "temperature": 0.2}),
+    ("byol", "cifar100", W2 | {"teacher": 0.99, "predictor": (2048,), "data": "cifar100"}),
+    ("barlow_twins", "cifar10", W2 | {"off_diagonal": 0.08}),
+    ("simclr", "cifar10", W2 | {"temperature": 0.2}),
+    ("byol", "cifar10-hsr", HSR | {"views": "hsr-byol", "image_size": 32}),
+    ("byol", "stl10-hsr", HSR | {"data": "stl10", "image_size": 64}),
+    ("byol", "imagenet-hsr", HSR | {"views": "hsr-byol-imagenet"}),
+]  # fmt: skip
+
+
+def configured(recipe: str, name: str) -> Recipe:
+    return begin(recipe, recipes.load(recipe), ["--preset", name])[1]
+
+
+@cache
+def meta_encoder(backbone: str, image_size: int) -> Encoder:
+    """An encoder without memory for its weights."""
+    with torch.device("meta"):
+        return encoder(backbone, image_size=image_size)
+
+
+@pytest.mark.parametrize(("recipe", "name", "expected"), PUBLISHED)
+def test_published_values(recipe: str, name: str, expected: dict[str, Any]) -> None:
+    made = configured(recipe, name)
+    assert {field: getattr(made, field) for field in expected} == expected
+
+
+@pytest.mark.parametrize(("recipe", "name"), ALL)
+def test_every_value_is_one_that_its_flag_takes(recipe: str, name: str) -> None:
+    """Passed as text to the command line, the settings give the same recipe, with the same types."""
+    kind, settings = recipes.load(recipe), presets(recipe)[name].settings
+    assert set(settings) <= {field.name for field in fields(kind)}
+    arguments: list[str] = []
+    for field, setting in settings.items():
+        values = setting.value if isinstance(setting.value, tuple) else (setting.value,)
+        arguments += [f"--{field.replace('_', '-')}", *map(str, values)]
+    made, parsed = configured(recipe, name), tyro.cli(kind, args=arguments)
+    assert made == parsed
+    for field in settings:
+        assert type(getattr(made, field)) is type(getattr(parsed, field)), field
+
+
+@pytest.mark.parametrize(("recipe", "name"), ALL)
+def test_every_preset_builds(recipe: str, name: str) -> None:
+    made = configured(recipe, name)
+    check(made, RunOptions())
+    assert made.image_size is not None
+    assert preset(made.views, size=made.image_size, channels=3)
+    with torch.device("meta"):
+        method = made.build(meta_encoder(made.backbone, made.image_size))
+    assert sum(parameter.numel() for parameter in method.parameters()) > 1_000_000
+    if made.crops is not None:
+        assert crop_sizes(made.crops)[0] == made.image_size
+
+
+@pytest.mark.parametrize(("recipe", "name"), ALL)
+def test_every_value_has_a_source(recipe: str, name: str) -> None:
+    one = presets(recipe)[name]
+    assert set(one.settings) >= ALWAYS
+    assert one.source
+    assert one.notes
+    for field, setting in one.settings.items():
+        assert re.match("code|paper|command|README|ours: |.*training images$", setting.source), field
+        for base, batch, of in re.findall(r"([\d.]+) x (\d+)/(\d+)", setting.source):
+            assert setting.value == pytest.approx(float(base) * int(batch) / int(of))
+            assert one.settings["batch_size"].value == int(batch)
+
+
+def test_a_file_is_of_a_recipe_or_of_a_protocol() -> None:
+    named = {
+        like.split("/")[0] for path in FILES.values() for like in re.findall('like = "(.+?/.+?)"', path.read_text())
+    }
+    assert set(FILES) - named <= set(recipes.names())
+    assert named == {"w2_study"}
+
+
+def test_like_takes_what_is_not_said_again() -> None:
+    """moco's cifar100 <- its cifar10 <- the study's protocol."""
+    study, ten, hundred = presets("w2_study")["cifar"], presets("moco")["cifar10"], presets("moco")["cifar100"]
+    assert ten.settings == study.settings | {
+        field: ten.settings[field] for field in ("teacher", "teacher_end", "queue", "temperature")
+    }
+    assert {field for field in ten.settings if ten.settings[field] != hundred.settings[field]} == {"data"}
+    assert ten.notes[: len(study.notes)] == study.notes
+    assert hundred.notes == ten.notes
+    assert hundred.source == ten.source == study.source
+    assert hundred.reported != ten.reported
+
+
+def test_images_that_only_the_user_has() -> None:
+    made = configured("intl", "imagenet")
+    with pytest.raises(UserError, match="pass --data with the folder of ImageNet's training images"):
+        require_data("intl", "imagenet", made)
+    for recipe, name in ALL:
+        data = presets(recipe)[name].settings["data"]
+        assert (data.value == "") == data.source.endswith("training images")
+    require_data("intl", "cifar10", configured("intl", "cifar10"))
+    require_data("intl", None, Recipe())
+
+
+def test_names_that_are_none() -> None:
+    intl = recipes.load("intl")
+    with pytest.raises(
+        UserError, match="no preset 'cifar11': did you mean cifar10\\? Its presets are cifar10, cifar100"
+    ):
+        begin("intl", intl, ["--preset=cifar11"])
+    with pytest.raises(UserError, match="no preset '': Its presets are cifar10"):
+        begin("intl", intl, ["--preset", "--lr", "1"])
+    with pytest.raises(UserError, match="simsiam has no preset 'cifar10': It has none, leave out --preset"):
+        begin("simsiam", recipes.load("simsiam"), ["--preset", "cifar10"])
+    assert begin("./mine.py", Recipe, ["--lr", "1"]) == (None, Recipe(), ["--lr", "1"])
+
+
+@pytest.mark.parametrize("recipe", sorted({recipe for recipe, _ in ALL}))
+def test_the_listing_shows_all(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", recipe]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(recipes.documentation(recipe))
+    assert "\x1b" not in said
+    table = {row.split()[0]: row for row in said.partition("Empty:")[2].splitlines() if row.startswith(" --")}
+    known: dict[str, Preset] = presets(recipe)
+    for one in known.values():
+        assert f"  {one.source}" in said
+        assert all(f"  {note}" in said for note in one.notes)
+        for field, setting in one.settings.items():
+            flag, values = f"--{field.replace('_', '-')}", setting.value
+            shown = [
+                f"{v:g}" if isinstance(v, float) else str(v)
+                for v in (values if isinstance(values, tuple) else [values])
+            ]
+            assert f"  {flag}: {setting.source}" in said
+            assert (" ".join(shown) or "(pass it)") in table[flag]
+
+
+def test_the_listing_of_intl(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["recipes", "intl"])
+    said = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert "flag default cifar10 cifar100 imagenet-100 imagenet imagenet-multicrop" in lines
+    assert "--lr 0.005 0.3 0.3 0.25 0.3 0.5" in lines
+    assert "--teacher None 0.996" in lines
+    assert "--lr: code: 0.5 x 128/256 (imagenet-100)" in lines
+    assert "--epochs: code" in lines
+    assert "cifar10 reported linear 92.60, 5-NN 90.03 (README)." in lines
+
+
+def test_a_recipe_without_presets_shows_its_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", "simsiam"]) == 0
+    assert capsys.readouterr().out.strip() == recipes.documentation("simsiam")
+    own = tmp_path / "own.py"
+    own.write_text('"""My own."""\nfrom fullrank.recipes import Recipe\n\nclass Own(Recipe):\n    pass\n')
+    assert main(["recipes", str(own)]) == 0
+    assert capsys.readouterr().out == "My own.\n"
