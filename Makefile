@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test environment clean
+.PHONY: demo test docs environment clean
 
 demo: environment
 	$(BIN)/fullrank demo
@@ -13,6 +13,10 @@ test: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+docs: environment
+	$(BIN)/python -m tests.losses.table > docs/losses.md.new
+	mv docs/losses.md.new docs/losses.md
 
 environment: $(VENV)/.installed
 

@@ -21,9 +21,10 @@ class TiCo(nn.Module):
     whose gradient goes through the batch and not into the memory. C starts at zero and is in `state_dict`; a module in
     eval mode leaves it as it is. Formula and defaults (memory 0.9, covariance 8) as in lightly; others take 20.
 
+    `views` is taken as by every loss with a state, and any number of views is accepted.
+
     Guards against: complete collapse, slowly: the push is weak, near one point and for missing dimensions.
     Blind to: the norm, and to a collapse of the views other than 0 by itself (they have the same encoder).
-    `views` is taken as by every loss with a state, and any number of views is accepted.
     UserError if z does not have the `features` it was made for.
 
     >>> TiCo(features=4)(torch.ones(2, 8, 4))["loss"]  # one point at the first step: 8 (1 - memory)
