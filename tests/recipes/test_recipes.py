@@ -9,7 +9,22 @@ import torch
 
 from fullrank import recipes
 from fullrank.errors import UserError
-from fullrank.losses import alignment, barlow_twins, coding_rate, dcl, intl, mmcr, nt_xent, uniformity, vicreg, w_mse
+from fullrank.losses import (
+    alignment,
+    barlow_twins,
+    coding_rate,
+    dcl,
+    frossl,
+    intl,
+    mec,
+    mmcr,
+    nt_xent,
+    uniformity,
+    vicreg,
+    vne,
+    w_mse,
+    zero_cl,
+)
 from fullrank.train import Recipe, RunOptions
 
 PACKAGE = Path(recipes.__file__).parents[1]
@@ -24,6 +39,10 @@ LOSS = {
     "w_mse": lambda z: w_mse(z, size=128),
     "emp_ssl": lambda z: coding_rate(z),
     "mmcr": lambda z: mmcr(z),
+    "frossl": lambda z: frossl(z),
+    "mec": lambda z: mec(z),
+    "vne": lambda z: vne(z),
+    "zero_cl": lambda z: zero_cl(z),
     "align_uniform": lambda z: {"loss": alignment(z)["loss"] + uniformity(z)["loss"]},
 }
 
