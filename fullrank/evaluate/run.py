@@ -18,6 +18,7 @@ from fullrank.data import Dataset, ImageSet, labelled, load_dataset, plain_batch
 from fullrank.errors import UserError
 from fullrank.evaluate.features import features
 from fullrank.evaluate.score import Score, score
+from fullrank.metrics import separability
 from fullrank.nn import SavedEncoder, encoder, load_encoder
 from fullrank.runs import read_json, write_json
 
@@ -46,6 +47,9 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Features, kNN and linear probe of a run's frozen encoder, printed and merged into its result.json.
 
+    Also how far apart the classes of the test set lie, and the score of the first features alone where only they
+    entered the loss.
+
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
     """
@@ -63,12 +67,24 @@ def evaluate_run(
     console.print(f"{run}: scored on {division.about}", highlight=False)
     begun = time.perf_counter()
     task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=settings["seed"])
-    numbers = {"encoder": task.score("encoder", saved, console)}
-    seconds = time.perf_counter() - begun
+    train, test = task.features("encoder", saved, console)
+    result = read_json(run / "result.json")
+    result |= {"scored_on": division.about, **_whole(task.score("encoder", train, test, console))}
+    result["separability"] = task.separability(test, console)
+    some, width = saved.loss_features, train.shape[1]
+    if some is not None and some < width:
+        part = task.score(f"first {some} of {width}", train[:, :some], test[:, :some], console)
+        result["sub_vector"] = {"features": some, "of": width, **_short(part)}
+    result["seconds"]["evaluate"] = round(time.perf_counter() - begun, 1)
     if baselines:
-        numbers["untrained"] = task.score("untrained encoder", _untrained(saved, settings["seed"]), console)
-        numbers["pixels"] = task.score("raw pixels", _pixels, console)
-    result = _merged(run, numbers, seconds, division.about)
+        others: dict[str, Callable[[Tensor], Tensor]] = {
+            "untrained": _untrained(saved, settings["seed"]),
+            "pixels": _pixels,
+        }
+        result["baselines"] = {
+            name: _short(task.score(name, *task.features(name, encode, console), console))
+            for name, encode in others.items()
+        }
     if not validation:
         write_json(run / "result.json", result)
     return result
@@ -102,12 +118,14 @@ class _Task:
     temperature: float
     seed: int
 
-    def score(self, name: str, encode: Callable[[Tensor], Tensor], console: Console) -> Score:
-        columns = (TextColumn("  {task.description}"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            train = self._features(self.division.train, encode, progress, f"{name}: training features")
-            test = self._features(self.division.test, encode, progress, f"{name}: test features")
-            bar = progress.add_task(f"{name}: linear probe", total=1.0)
+    def features(self, name: str, encode: Callable[[Tensor], Tensor], console: Console) -> tuple[Tensor, Tensor]:
+        with _bars(console) as bars:
+            train = self._features(self.division.train, encode, bars, f"{name}: training features")
+            return train, self._features(self.division.test, encode, bars, f"{name}: test features")
+
+    def score(self, name: str, train: Tensor, test: Tensor, console: Console) -> Score:
+        with _bars(console) as bars:
+            bar = bars.add_task(f"{name}: linear probe", total=1.0)
             scored = score(
                 train,
                 _labels(self.division.train),
@@ -116,24 +134,35 @@ class _Task:
                 k=self.k,
                 temperature=self.temperature,
                 seed=self.seed,
-                progress=lambda share: progress.update(bar, completed=share),
+                progress=lambda share: bars.update(bar, completed=share),
             )
         linear = f"linear {scored.linear.test_accuracy:.4f} (train {scored.linear.train_accuracy:.4f})"
         console.print(f"  {name:<18} kNN({self.k}) {scored.knn:.4f}   {linear}", highlight=False)
         return scored
 
-    def _features(self, images: ImageSet, encode: Callable[[Tensor], Tensor], progress: Progress, title: str) -> Tensor:
-        bar = progress.add_task(title, total=len(images))
+    def separability(self, test: Tensor, console: Console) -> dict[str, float | None]:
+        found = separability(test, _labels(self.division.test), seed=self.seed)
+        shown = (f"{name} {found[name]:.4f}" for name in ("between", "within", "silhouette") if found[name] is not None)
+        console.print(f"  {'classes':<18} {'   '.join(shown)}", highlight=False)
+        return found
+
+    def _features(self, images: ImageSet, encode: Callable[[Tensor], Tensor], bars: Progress, title: str) -> Tensor:
+        bar = bars.add_task(title, total=len(images))
 
         def batches() -> Iterator[Tensor]:
             for batch in plain_batches(images, size=self.size, batch_size=_BATCH, workers=_WORKERS):
                 yield batch
-                progress.advance(bar, len(batch))
+                bars.advance(bar, len(batch))
 
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if isinstance(encode, SavedEncoder):
             encode.encoder.to(device)
         return features(encode, batches(), device=device)
+
+
+def _bars(console: Console) -> Progress:
+    columns = (TextColumn("  {task.description}"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _labels(images: ImageSet) -> Tensor:
@@ -154,19 +183,18 @@ def _untrained(saved: SavedEncoder, seed: int) -> SavedEncoder:
     return dataclasses.replace(saved, encoder=fresh.eval())
 
 
-def _merged(run: Path, numbers: dict[str, Score], seconds: float, about: str) -> dict[str, Any]:
-    result = read_json(run / "result.json")
-    rows = {name: {"knn": scored.knn, "linear": scored.linear.test_accuracy} for name, scored in numbers.items()}
-    linear = numbers["encoder"].linear
-    result["knn"] = rows.pop("encoder")["knn"]
-    result["linear"] = {
-        "train": linear.train_accuracy,
-        "validation": linear.validation_accuracy,
-        "test": linear.test_accuracy,
-        "penalty": linear.penalty,
+def _whole(scored: Score) -> dict[str, Any]:
+    linear = scored.linear
+    return {
+        "knn": scored.knn,
+        "linear": {
+            "train": linear.train_accuracy,
+            "validation": linear.validation_accuracy,
+            "test": linear.test_accuracy,
+            "penalty": linear.penalty,
+        },
     }
-    result["scored_on"] = about
-    result["seconds"]["evaluate"] = round(seconds, 1)
-    if rows:
-        result["baselines"] = rows
-    return result
+
+
+def _short(scored: Score) -> dict[str, float]:
+    return {"knn": scored.knn, "linear": scored.linear.test_accuracy}

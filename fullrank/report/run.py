@@ -69,6 +69,8 @@ class Result:
     sentence: str
     knn: float | None
     linear: Numbers
+    sub_vector: Numbers  # scores of the features that alone entered the loss
+    separability: Numbers  # of the classes
     baselines: Mapping[str, Numbers]
     collapse: Mapping[str, Numbers]
     seconds: Numbers
@@ -214,6 +216,8 @@ def _result(path: Path) -> Result | None:
         sentence=str(verdict.get("sentence", "")),
         knn=_number(value.get("knn")),
         linear=_numbers(value.get("linear")),
+        sub_vector=_numbers(value.get("sub_vector")),
+        separability=_numbers(value.get("separability")),
         baselines={name: _numbers(scores) for name, scores in _mapping(value.get("baselines")).items()},
         collapse={space: _numbers(metrics) for space, metrics in _mapping(value.get("collapse")).items()},
         seconds=_numbers(value.get("seconds")),

@@ -111,6 +111,19 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
         Row(f"linear accuracy, {part}", [percent(_linear(run, part)) for run in runs], remark)
         for part, remark in (("test", "higher is better"), ("validation", "chose the penalty"), ("train", ""))
     ]
+    rows += [
+        Row(f"{title}, loss's features alone", [_sub_vector(run, score) for run in runs], "the first of the backbone's")
+        for score, title in (("knn", "kNN accuracy"), ("linear", "linear accuracy"))
+    ]
+    rows += [
+        Row(title, [number(_separability(run, name), 3) for run in runs], remark)
+        for name, title, remark in (
+            ("between", "distance between classes", "of their centroids, 1 − cosine"),
+            ("within", "distance within classes", "of two of their images, 1 − cosine"),
+            ("ratio", "distance between / within", "higher is better"),
+            ("silhouette", "silhouette of the classes", "0 is overlap, 1 is apart"),
+        )
+    ]
     for space in ("embedding", "backbone"):
         rows += _space(runs, space)
     for name in dict.fromkeys(name for run in runs if run.result for name in run.result.baselines):
@@ -227,6 +240,18 @@ def _of_dimensions(metrics: Numbers, name: str) -> str:
 
 def _linear(run: Run, part: str) -> float | None:
     return run.result.linear.get(part) if run.result else None
+
+
+def _sub_vector(run: Run, score: str) -> str:
+    part = run.result.sub_vector if run.result else {}
+    features, width = part.get("features"), part.get("of")
+    if features is None or width is None:
+        return NONE
+    return f"{percent(part.get(score))} ({features:,.0f} of {width:,.0f})"
+
+
+def _separability(run: Run, name: str) -> float | None:
+    return run.result.separability.get(name) if run.result else None
 
 
 def _baseline(run: Run, name: str, score: str) -> float | None:

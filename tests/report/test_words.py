@@ -54,3 +54,18 @@ def test_ticks_of_small_values_can_be_told_apart() -> None:
     assert drawn is not None
     assert "0.0002" in str(drawn.svg)
     assert ">0.00<" not in str(drawn.svg)
+
+
+def test_separability_and_the_scores_of_the_features_that_entered_the_loss(tmp_path: Path) -> None:
+    new = changed(
+        write_run(tmp_path / "new"),
+        separability={"between": 0.5, "within": 0.25, "ratio": 2.0, "silhouette": None, "classes": 4},
+        sub_vector={"features": 90, "of": 512, "knn": 0.625, "linear": 0.75},
+    )
+    rows = {row.name: row.cells for row in comparison([read_run(new), read_run(write_run(tmp_path / "old"))])}
+    assert rows["kNN accuracy, loss's features alone"] == ["62.5 % (90 of 512)", "–"]
+    assert rows["linear accuracy, loss's features alone"] == ["75.0 % (90 of 512)", "–"]
+    assert rows["distance between classes"] == ["0.500", "–"]
+    assert rows["distance within classes"] == ["0.250", "–"]
+    assert rows["distance between / within"] == ["2.000", "–"]
+    assert "silhouette of the classes" not in rows  # no run has it
