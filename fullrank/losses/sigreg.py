@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from fullrank.losses.slices import random_slices
 from fullrank.losses.terms import Terms, combine, embedding_loss
-
-_KNOTS, _REACH = 17, 3.0  # frequencies from 0 to 3 of the authors' minimal code
+from fullrank.stats import epps_pulley, random_slices
 
 
 @embedding_loss()
@@ -26,18 +23,14 @@ def sigreg(z: Tensor, *, regularization: float = 0.05, slices: int = 1024, seed:
     Blind to: nothing of complete, dimensional, cluster or norm collapse; but missing dimensions are revived
     slowly if at all, since a slice sees mostly the live ones.
 
+    >>> import torch
     >>> sigreg(torch.zeros(2, 1000, 4))["normality"]
     tensor(402.0476)
     """
-    t = torch.linspace(0, _REACH, _KNOTS, dtype=z.dtype, device=z.device)
-    normal = torch.exp(-t.square() / 2)
-    weight = 2 * normal * _REACH / (_KNOTS - 1)
-    weight[[0, -1]] /= 2
-    angles = (z @ random_slices(z.shape[2], slices, seed, like=z))[..., None] * t  # (V, N, slices, knots)
-    error = (angles.cos().mean(1) - normal).square() + angles.sin().mean(1).square()
+    normality = epps_pulley(z @ random_slices(z.shape[2], slices, seed, like=z)).mean()
     return combine(
         {
             "invariance": (1 - regularization, (z - z.mean(0)).square().mean()),
-            "normality": (regularization, z.shape[1] * (error @ weight).mean()),
+            "normality": (regularization, normality),
         }
     )

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.slices import random_slices
 from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import random_slices
 
 
 @embedding_loss()

@@ -4,6 +4,7 @@ from fullrank.stats.determinant import log_determinant
 from fullrank.stats.moments import Moments, merge, moments
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
+from fullrank.stats.slices import epps_pulley, random_slices
 from fullrank.stats.spectrum import decay, hill, spectrum
 from fullrank.stats.sphere import log_gaussian_potential, normalize
 from fullrank.stats.transform import Axis, centre, matrix_function, newton, power, spectral
@@ -14,6 +15,7 @@ __all__ = [
     "Reservoir",
     "centre",
     "decay",
+    "epps_pulley",
     "hill",
     "log_determinant",
     "log_gaussian_potential",
@@ -25,6 +27,7 @@ __all__ = [
     "normalize",
     "nuclear_norm",
     "power",
+    "random_slices",
     "reservoir",
     "row_keys",
     "spectral",

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from fullrank.losses.slices import random_slices
+from fullrank.stats import random_slices
 
 
 def integral(values: list[Tensor]) -> Tensor:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import Terms, sigreg, visreg
-from fullrank.losses.slices import random_slices
-from fullrank.stats import hill, spectrum
+from fullrank.stats import hill, random_slices, spectrum
 from tests.losses.contract import aligned, check_reference, gradient, noise, one_point, relative_spread
 from tests.losses.sliced import epps_pulley, integral, naive_sigreg, naive_visreg
 
