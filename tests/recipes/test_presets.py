@@ -54,6 +54,7 @@ PUBLISHED: list[tuple[str, str, dict[str, Any]]] = [
     ("byol", "cifar100", W2 | {"teacher": 0.99, "predictor": (2048,), "data": "cifar100"}),
     ("barlow_twins", "cifar10", W2 | {"off_diagonal": 0.08}),
     ("simclr", "cifar10", W2 | {"temperature": 0.2}),
+    ("zero_cl", "cifar100", W2 | {"data": "cifar100"}),
     ("byol", "cifar10-hsr", HSR | {"views": "hsr-byol", "image_size": 32}),
     ("byol", "stl10-hsr", HSR | {"data": "stl10", "image_size": 64}),
     ("byol", "imagenet-hsr", HSR | {"views": "hsr-byol-imagenet"}),
