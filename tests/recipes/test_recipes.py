@@ -19,8 +19,10 @@ from fullrank.losses import (
     mec,
     mmcr,
     nt_xent,
+    sigreg,
     uniformity,
     vicreg,
+    visreg,
     vne,
     w_mse,
     zero_cl,
@@ -43,6 +45,8 @@ LOSS = {
     "mec": lambda z: mec(z),
     "vne": lambda z: vne(z),
     "zero_cl": lambda z: zero_cl(z),
+    "lejepa": lambda z: sigreg(z, slices=256),
+    "visreg": lambda z: visreg(z, regularization=0.6, slices=256),
     "align_uniform": lambda z: {"loss": alignment(z)["loss"] + uniformity(z)["loss"]},
 }
 

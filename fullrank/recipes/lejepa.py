@@ -1,0 +1,43 @@
+"""LeJEPA: pull the views together, and each view's embeddings to a standard normal (SIGReg).
+
+    fullrank train lejepa --data fashion-mnist
+
+Balestriero & LeCun, 2025. The weight 0.05 and the test are the authors'; 256 slices instead of their 1024, two
+views instead of ten, and the embedding's 64 dimensions are ours. The slices are drawn anew at every step. Network
+and optimiser are ours, chosen for two CPU cores.
+
+Cost: 2.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.863, linear 0.887, relative spread
+0.98, effective rank 21 of 64 (docs/results/fashion-mnist/lejepa-4.json).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fullrank.train import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fullrank.losses import Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeJEPA(Recipe):
+    """Invariance and sketched isotropic Gaussian regularisation."""
+
+    projector: tuple[int, ...] = (512, 64)
+    """Widths of the projector's layers, the last one is the embedding's."""
+    regularization: float = 0.05
+    """Weight of the distance to a normal; the distance between views has the rest to one."""
+    slices: int = 256
+    """Random directions, drawn at every step; each costs time and memory."""
+
+    def objective(self) -> Callable[[Tensor], Terms]:
+        """LeJEPA of the embeddings, with new slices at every step."""
+        from fullrank.losses import Resampled, sigreg
+
+        return Resampled(partial(sigreg, regularization=self.regularization, slices=self.slices))
