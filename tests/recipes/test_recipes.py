@@ -16,6 +16,7 @@ from fullrank.losses import (
     dcl,
     frossl,
     intl,
+    matrix_ssl,
     mec,
     mmcr,
     nt_xent,
@@ -47,6 +48,7 @@ LOSS = {
     "zero_cl": lambda z: zero_cl(z),
     "lejepa": lambda z: sigreg(z, slices=256),
     "visreg": lambda z: visreg(z, regularization=0.6, slices=256),
+    "matrix_ssl": lambda z: matrix_ssl(z),
     "align_uniform": lambda z: {"loss": alignment(z)["loss"] + uniformity(z)["loss"]},
 }
 
