@@ -1,0 +1,102 @@
+"""What every reader of embeddings answers, and the checks that they share. Nothing here, or read, is ever executed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullrank.errors import UserError
+
+CHUNK = 2**26  # bytes of one chunk
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingFile:
+    """A matrix of embeddings that is read in chunks: n rows (None if they must be counted by reading) of `dims`."""
+
+    name: str
+    n: int | None
+    dims: int
+    dtype: str
+    read: Callable[[int, int | None], Iterator[Tensor]]
+    """Chunks (m, dims) of the rows from a start up to a stop (None: to the end), floating-point, on the CPU."""
+
+
+def floating(name: str, dtype: str) -> None:
+    """UserError unless the dtype, written as numpy or torch does, is one of real floating-point numbers."""
+    if "complex" in dtype:
+        raise UserError(f"{name} holds complex numbers ({dtype}): pass their real parts or their magnitudes.")
+    if "int" in dtype or dtype == "bool":
+        raise UserError(f"{name} holds {dtype}: pass floating-point embeddings (de-quantise them first).")
+    if "float" not in dtype:
+        raise UserError(f"{name} holds {dtype}, no numbers: pass a matrix of floating-point embeddings.")
+
+
+def matrix(name: str, shape: Sequence[int]) -> tuple[int, int]:
+    """Rows and dimensions of a matrix of embeddings; UserError for any other shape."""
+    size = tuple(int(side) for side in shape)
+    if len(size) != 2:
+        more = "save one embedding a row" if len(size) < 2 else "pool or flatten it to one embedding a row"
+        raise UserError(f"{name} has the shape {size}: {more}, as (samples, dimensions).")
+    if 0 in size:
+        raise UserError(f"{name} is empty, its shape is {size}: pass at least one row of at least one number.")
+    return size
+
+
+def rows_at_once(dims: int, itemsize: int) -> int:
+    """How many rows a chunk has."""
+    return max(1, CHUNK // (dims * itemsize))
+
+
+def from_slices(
+    name: str, shape: Sequence[int], dtype: str, itemsize: int, take: Callable[[int, int], NDArray[np.generic] | Tensor]
+) -> EmbeddingFile:
+    """A file whose rows can be taken from anywhere: `take(first, last)` reads some of them."""
+    floating(name, dtype)
+    n, dims = matrix(name, shape)
+
+    def read(start: int, stop: int | None) -> Iterator[Tensor]:
+        step, end = rows_at_once(dims, itemsize), n if stop is None else min(stop, n)
+        for first in range(start, end, step):
+            yield tensor(take(first, min(first + step, end)))
+
+    return EmbeddingFile(name, n, dims, dtype, read)
+
+
+def tensor(rows: NDArray[np.generic] | Tensor) -> Tensor:
+    """Rows as a tensor of their own, in a byte order and a width that torch knows."""
+    if isinstance(rows, Tensor):
+        return rows
+    known = rows.dtype if rows.dtype.itemsize <= 8 else np.dtype(np.float64)
+    return torch.from_numpy(np.array(rows, dtype=known.newbyteorder("=")))
+
+
+def pick(name: str, key: str | None, keys: Sequence[str], suitable: Sequence[str] | None = None) -> str:
+    """The entry that `file::key` names, in full or by its end; without a key the only one that is suitable."""
+    listed = ", ".join(keys[:12]) + (", ..." if len(keys) > 12 else "") or "nothing"
+    if key is None:
+        candidates = list(keys if suitable is None else suitable)
+        if len(candidates) == 1:
+            return candidates[0]
+        raise UserError(f"{name} holds {listed}: say which one, as in {name}::{(candidates or ['KEY'])[0]}.")
+    if key in keys:
+        return key
+    ends = [entry for entry in keys if entry.endswith(f".{key}") or entry.endswith(f"/{key}")]
+    if len(ends) == 1:
+        return ends[0]
+    close = get_close_matches(key, keys, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"it holds {listed}."
+    raise UserError(f"{name} has no {key}: {hint}")
+
+
+def need(package: str, name: str) -> None:
+    """UserError if a package that reads this file is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise UserError(f"Reading {name} needs {package}: pip install 'fullrank[files]'.")
