@@ -21,7 +21,9 @@ from fullrank.losses import (
     mmcr,
     nt_xent,
     sigreg,
+    spectral_contrastive,
     uniformity,
+    vibcreg,
     vicreg,
     visreg,
     vne,
@@ -49,6 +51,8 @@ LOSS = {
     "lejepa": lambda z: sigreg(z, slices=256),
     "visreg": lambda z: visreg(z, regularization=0.6, slices=256),
     "matrix_ssl": lambda z: matrix_ssl(z),
+    "spectral_contrastive": lambda z: spectral_contrastive(z, mu=10.0),
+    "vibcreg": lambda z: vibcreg(z),
     "align_uniform": lambda z: {"loss": alignment(z)["loss"] + uniformity(z)["loss"]},
 }
 
