@@ -17,6 +17,8 @@ test: environment
 docs: environment
 	$(BIN)/python -m tests.losses.table > docs/losses.md.new
 	mv docs/losses.md.new docs/losses.md
+	$(BIN)/python -m tests.recipes.table > docs/results/fashion-mnist/README.md.new
+	mv docs/results/fashion-mnist/README.md.new docs/results/fashion-mnist/README.md
 
 environment: $(VENV)/.installed
 
