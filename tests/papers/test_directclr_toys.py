@@ -27,7 +27,8 @@ LR, STEPS, SNAPSHOTS = 0.02, 1500, 30
 def one_layer() -> Tensor:
     """Singular values (S, K, d) of one layer for each strength of the augmentation, by the theory's loss."""
     nets = uniform(seeds=2, nets=len(STRENGTHS))
-    return torch.linalg.svdvals(product(train(nets, blockwise(STRENGTHS), lr=0.2, steps=1500, batch=64)[-1]))
+    values: Tensor = torch.linalg.svdvals(product(train(nets, blockwise(STRENGTHS), lr=0.2, steps=1500, batch=64)[-1]))
+    return values
 
 
 def test_directclr_check_b1_the_moved_half_vanishes_beyond_twice_the_variance(one_layer: Tensor) -> None:
@@ -83,7 +84,8 @@ def test_directclr_check_b3_two_layers_align_and_leave_small_directions_behind(t
 
 def _conserved(nets: Nets) -> Tensor:
     first, second = nets.weights[0, 0].double()
-    return first @ first.T - second.T @ second
+    conserved: Tensor = first @ first.T - second.T @ second
+    return conserved
 
 
 def test_directclr_check_e6_theorem_3_predicts_the_training_once_aligned(two_layers: list[Nets]) -> None:

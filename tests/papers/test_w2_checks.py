@@ -92,7 +92,8 @@ def ported(z: Tensor) -> Tensor:
     covariance = (rows - mean).T @ (rows - mean) / n + 1e-4 * torch.eye(m, dtype=z.dtype)
     values, vectors = torch.linalg.eigh(covariance)
     root = vectors @ torch.diag(values.abs().sqrt()) @ vectors.T
-    return (mean.square().sum() + 1 + (covariance - 2 / math.sqrt(m) * root).trace()).sqrt()
+    squared: Tensor = mean.square().sum() + 1 + (covariance - 2 / math.sqrt(m) * root).trace()
+    return squared.sqrt()
 
 
 def test_w2_check_11_the_published_form_is_biased_and_has_no_gradient_without_full_rank() -> None:
