@@ -91,11 +91,12 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
         data_root=options.data_root,
     )
     resumed = _begin(name, settings)
-    started = time.monotonic()
+    wall, cpu = time.monotonic(), time.process_time()
     with _progress(name, console) as progress:
         outcome = experiment.run(dataclasses.replace(settings, progress=progress))
-    seconds = time.monotonic() - started
-    write_json(out / "result.json", _result(entry, outcome, settings, seconds, resumed=resumed))
+    spent = {"seconds": time.monotonic() - wall, "cpu_seconds": time.process_time() - cpu}
+    times = {key: round(value, 1) for key, value in spent.items()}
+    write_json(out / "result.json", {**_result(entry, outcome, settings), **times, "resumed": resumed})
 
     from fullrank.report import write_figure
 
@@ -149,8 +150,8 @@ def _begin(name: str, settings: Settings) -> bool:
     return False
 
 
-def _result(entry: Entry, outcome: Outcome, settings: Settings, seconds: float, *, resumed: bool) -> dict[str, Any]:
-    """result.json; `seconds` are those of the last go where a stopped one was resumed."""
+def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    """result.json but for the times, which are those of the last go where a stopped run was resumed."""
     flags = [f"fullrank paper {entry.name} --out {settings.out}"]
     flags += ["--full"] if settings.full else []
     flags += [f"--seeds {settings.seeds}"]
@@ -163,8 +164,6 @@ def _result(entry: Entry, outcome: Outcome, settings: Settings, seconds: float, 
         "verdict": outcome.verdict,
         "measured": outcome.measured,
         "command": " ".join(flags),
-        "seconds": round(seconds, 1),
-        "resumed": resumed,
         "versions": {name: version(name) for name in ("fullrank", "torch", "numpy")},
         "rows": [_plain(row) for row in outcome.rows],
         "panels": [_plain(dataclasses.asdict(panel)) for panel in outcome.panels],

@@ -32,10 +32,10 @@ class Size:
 
 
 def usual_size(settings: Settings) -> Size:
-    """300 steps on digits at 16 pixels, or one epoch of a larger set; with --full four times as many."""
+    """200 steps on digits at 16 pixels, or one epoch of Fashion-MNIST; with --full four times as many."""
     more = 4 if settings.full else 1
     if settings.data == "digits":
-        return Size(steps=300 * more, image_size=16)
+        return Size(steps=200 * more, image_size=16)
     return Size(steps=235 * more)
 
 

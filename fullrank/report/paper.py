@@ -132,13 +132,15 @@ def _panel(panel: Mapping[str, Any], prefix: str) -> Markup:
     ]
 
     def draw(axes: Axes) -> None:
-        axes.figure.subplots_adjust(top=1 - 0.3 / height, bottom=(0.55 + rows * _ROW) / height)
+        unit = textwrap.fill(panel["y_label"], 40)
+        left = 0.18 if "\n" in unit else 0.14
+        axes.figure.subplots_adjust(left=left, top=1 - 0.3 / height, bottom=(0.55 + rows * _ROW) / height)
         for series in panel["series"]:
             at = coloured.index(series["label"]) if series["label"] in coloured else 0
             _draw(axes, series, INK if series["style"] == "expected" else SERIES[at % len(SERIES)])
         axes.set_title(panel["title"], loc="left", fontsize=10, fontweight="bold")
         axes.set_xlabel(panel["x_label"])
-        axes.set_ylabel(panel["y_label"])
+        axes.set_ylabel(unit)
         _ticks(axes, panel)
         shown = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         below = (0.5, -0.44 / (height - 0.85 - rows * _ROW))

@@ -1,0 +1,95 @@
+"""The papers' figures and gallery: complete, offline, narrow and wide; broken files in one sentence."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from fullrank.errors import UserError
+from fullrank.report import write_figure, write_gallery
+from tests.report.browser import browser
+
+PANEL = {
+    "title": "rank <b>", "x_label": "step", "y_label": "dimensions", "log_x": False, "log_y": True, "x_names": [],
+    "series": [
+        {"label": "measured", "x": [1, 2, 3], "y": [1, None, 1e-7], "style": "line"},
+        {"label": "measured", "x": [1, 2], "y": [1, 0.5], "style": "points"},
+        {"label": "closed form", "x": [1, 3], "y": [1, 1], "style": "expected"},
+    ],
+}  # fmt: skip
+NAMED = {
+    **PANEL, "title": "by case", "log_y": False, "x_names": ["MoCo v2", "MoCo v2 + W2"], "y_label": "a long unit " * 5,
+    "series": [{"label": "seeds", "x": [0, 1], "y": [-1.0, 2.0], "style": "points"}],
+}  # fmt: skip
+RESULT = {
+    "name": "toy/one", "paper": "We & they 2024", "title": "One <i>", "claim": "It is so.", "verdict": "holds in part",
+    "measured": "It is <so>.", "command": "fullrank paper toy/one --out here", "seconds": 12.3, "cpu_seconds": 10.4,
+    "rows": [{"case": "a", "rank": 1.23456}, {"case": "b", "rank": None}], "panels": [PANEL, NAMED, PANEL],
+}  # fmt: skip
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "result.json"
+    path.write_text(json.dumps({**copy.deepcopy(RESULT), **changes}), encoding="utf-8")
+    return path
+
+
+def test_a_figure_is_one_valid_svg_with_everything_named(tmp_path: Path) -> None:
+    figure = write_figure(write(tmp_path), tmp_path / "figure.svg")
+    root = ElementTree.parse(figure).getroot()
+    words = " ".join(text for element in root.iter() for text in element.itertext())
+    for word in ("rank <b>", "step", "dimensions", "measured", "closed form", "MoCo v2", "10⁻⁴"):
+        assert word in words
+    names = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(names) == len(set(names))
+    again = figure.read_bytes()
+    assert write_figure(tmp_path / "result.json", tmp_path / "figure.svg").read_bytes() == again
+
+
+def test_the_gallery_in_chromium(tmp_path: Path) -> None:
+    results = [write(tmp_path / "one"), write(tmp_path / "two", name="toy/two", verdict="contradicted", rows=[])]
+    page = write_gallery(results, tmp_path / "index.html")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(page)
+        assert tab.ask("document.querySelectorAll('figure svg').length") == 6
+        said = tab.ask("document.body.innerText")
+        for words in ("2 claims tested: 1 holds in part, 1 contradicted.", "It is <so>.", "1.235", "toy/two"):
+            assert words in said
+        for width in (1200, 390):
+            tab.resize(width)
+            assert tab.ask("document.documentElement.scrollWidth - innerWidth") <= 0
+        inside = """[...document.querySelectorAll("figure svg")].every(svg => { const box = svg.getBoundingClientRect();
+            return [...svg.querySelectorAll("text")].every(text => { const t = text.getBoundingClientRect();
+                return t.left > box.left - 2 && t.right < box.right + 12 && t.bottom < box.bottom + 4 }) })"""
+        assert tab.ask(inside)
+        assert [address for address in tab.requests() if not address.startswith("data:")] == [page.as_uri()]
+        assert tab.complaints() == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"verdict": "true"},
+        {"panels": [{"title": "no series"}]},
+        {"panels": [{**PANEL, "series": [{"label": "a", "x": [1], "y": [], "style": "line"}]}]},
+        {"panels": [{**PANEL, "series": [{"label": "a", "x": [1], "y": ["b"], "style": "line"}]}]},
+        {"panels": [{**PANEL, "series": [{"label": "a", "x": [1], "y": [1], "style": "wavy"}]}]},
+        {"panels": 3},
+    ],
+)
+def test_a_broken_result_is_named(changes: dict[str, Any], tmp_path: Path) -> None:
+    path = write(tmp_path, **changes)
+    with pytest.raises(UserError, match=r"result\.json is no result of an experiment"):
+        write_figure(path, tmp_path / "figure.svg")
+    assert not (tmp_path / "figure.svg").exists()
+
+
+def test_a_gallery_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No experiment to show"):
+        write_gallery([], tmp_path / "index.html")
