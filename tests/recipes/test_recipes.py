@@ -22,6 +22,7 @@ from fullrank.losses import (
     nt_xent,
     sigreg,
     spectral_contrastive,
+    ssl_hsic,
     uniformity,
     vibcreg,
     vicreg,
@@ -53,6 +54,7 @@ LOSS = {
     "matrix_ssl": lambda z: matrix_ssl(z),
     "spectral_contrastive": lambda z: spectral_contrastive(z, mu=10.0),
     "vibcreg": lambda z: vibcreg(z),
+    "ssl_hsic": lambda z: ssl_hsic(z, bottleneck=1.0),
     "align_uniform": lambda z: {"loss": alignment(z)["loss"] + uniformity(z)["loss"]},
 }
 
