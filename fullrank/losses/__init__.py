@@ -12,6 +12,7 @@ from fullrank.losses.byol import byol
 from fullrank.losses.coding_rate import coding_rate
 from fullrank.losses.corinfomax import CorInfoMax, log_determinant_mutual_information
 from fullrank.losses.dcl import dcl
+from fullrank.losses.dino import DINO
 from fullrank.losses.energy import compressive_energy, hyperspherical_energy, layer_energy
 from fullrank.losses.frossl import frossl
 from fullrank.losses.hill_entropy import hill_entropy
@@ -32,6 +33,7 @@ from fullrank.losses.slices import Resampled
 from fullrank.losses.spectral import spectral_transformation
 from fullrank.losses.spectral_contrastive import spectral_contrastive
 from fullrank.losses.ssl_hsic import ssl_hsic
+from fullrank.losses.swav import SwAV
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.losses.tico import TiCo
 from fullrank.losses.uniformity import uniformity
@@ -71,10 +73,11 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
     w_mse,
     zero_cl,
 )
-STATEFUL_LOSSES: tuple[type[nn.Module], ...] = (CorInfoMax, TiCo)  # Loss(features, views)(z) -> Terms
+STATEFUL_LOSSES: tuple[type[nn.Module], ...] = (CorInfoMax, SwAV, TiCo)  # Loss(features, views)(z) -> Terms
 
 PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (
     byol,
+    DINO,
     intl_with_teacher,
     MoCo,
     moco_v3,
@@ -85,6 +88,7 @@ PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (
 """Losses of predictions and targets, both (V, N, D)."""
 
 __all__ = [
+    "DINO",
     "LOSSES",
     "NNCLR",
     "PAIR_LOSSES",
@@ -92,6 +96,7 @@ __all__ = [
     "CorInfoMax",
     "MoCo",
     "Resampled",
+    "SwAV",
     "Terms",
     "TiCo",
     "alignment",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -17,8 +15,9 @@ def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> 
     """Contrast of predictions (V, N, D) with the teacher's keys (V, N, D) of another view; no queue.
 
     2 T CE over the N keys of the other view, of which one is the sample's own and N - 1 are negatives; for two views
-    the sum of both directions, each a mean over samples; with V views, twice the mean over ordered pairs. The factor
-    2 T keeps the gradient's size over temperatures. The formula is the paper's; the temperature is unverified: ours.
+    the sum of both directions, each a mean over samples; with V views, twice the mean over ordered pairs. The keys
+    may be those of the first views only, (W, N, D). The factor 2 T keeps the gradient's size over temperatures. The
+    formula is the paper's; the temperature is unverified: ours.
 
     Blind to: the norm. Weak against dimensional collapse; its value depends on the temperature and on N.
 
@@ -27,5 +26,6 @@ def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> 
     """
     p, k = normalize(prediction), normalize(target.detach().to(prediction.dtype))
     matching = torch.arange(p.shape[1], device=p.device)
-    losses = [cross_entropy(p[a] @ k[b].T / temperature, matching) for a, b in permutations(range(len(p)), 2)]
+    pairs = [(a, b) for a in range(len(p)) for b in range(len(k)) if a != b]
+    losses = [cross_entropy(p[a] @ k[b].T / temperature, matching) for a, b in pairs]
     return combine({"moco_v3": (4 * temperature, torch.stack(losses).mean())})

@@ -1,4 +1,4 @@
-"""What losses of predictions and targets share: the cosine across views, and a queue of older targets."""
+"""What losses of predictions and targets share: means over pairs of views, and a queue of older targets."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ def cross_view_cosine(prediction: Tensor, target: Tensor) -> Tensor:
     >>> cross_view_cosine(torch.eye(2).view(2, 1, 2), torch.eye(2).view(2, 1, 2))  # orthogonal views
     tensor(0.)
     """
-    p, t = normalize(prediction), normalize(target.detach().to(prediction.dtype))
-    cosine = torch.einsum("and,bnd->ab", p, t) / p.shape[1]  # (V, T): mean over samples
-    same = cosine.diagonal()
-    return (cosine.sum() - same.sum()) / (cosine.numel() - len(same))
+    return cross_view_product(normalize(prediction), normalize(target.detach().to(prediction.dtype)))
+
+
+def cross_view_product(a: Tensor, b: Tensor) -> Tensor:
+    """Mean over ordered pairs of different views and over samples of the inner products of a (V, N, D) and b (T, N, D).
+
+    >>> cross_view_product(torch.eye(2).view(2, 1, 2), torch.ones(2, 1, 2))
+    tensor(1.)
+    """
+    # Sums and no matrix product, which over many features adds up the rounding of float32.
+    products = [(a[i] * b[j]).sum(-1).mean() for i in range(len(a)) for j in range(len(b)) if i != j]
+    return torch.stack(products).mean()
 
 
 class Queue(nn.Module):

@@ -14,9 +14,18 @@ from tests.losses.sliced import sigreg_of_a_point, visreg_of_a_point
 
 
 def fresh(stateful: type[nn.Module], z: Tensor) -> Terms:
-    """The first step of a loss that has a state."""
-    terms: Terms = stateful(z.shape[-1], len(z))(z)
+    """The first step of a loss that has a state, of which only z is trained."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        terms: Terms = stateful(z.shape[-1], len(z)).requires_grad_(False)(z)
     return terms
+
+
+def swav_of_a_point(point: Tensor) -> float:
+    """All codes are equal shares of all prototypes; these are the first that the seed of `fresh` draws."""
+    draws = torch.randn(300, len(point), generator=torch.Generator().manual_seed(0))
+    cosines = torch.nn.functional.cosine_similarity(draws.to(point.dtype), point, dim=1)
+    return -float(torch.log_softmax(cosines / 0.1, 0).mean())
 
 
 NAMED: dict[str, Loss] = {
@@ -45,11 +54,13 @@ SLICED = AT_REST | dict.fromkeys(("sigreg", "visreg"), "first the mean, then wha
 NEUTRAL_AT_ONE_POINT = SLICED | {
     "intl_batch": "blind to offset and scale, so the gradient can change shape but not size",
     "hill_entropy": "centred and free of scale: the noise around one point has the rank of a cloud",
+    "SwAV": "the step goes to where prototypes are, for all samples and for each: the spread grows, but slower",
     "vibcreg": "whitened, so free of offset and scale: the noise around one point is a cloud",
 }
 NO_REVIVAL = SLICED | {
     "vicreg": "missing directions feel only the variance of single features, which mixes them with live ones",
     "barlow_twins": "missing directions feel only the correlation of single features",
+    "SwAV": "missing directions feel only what its prototypes, untrained, have there",
     "frossl": "the push on a direction fades with its variance, and the scaling of features mixes directions",
 }
 NO_PAIRS = {
@@ -68,6 +79,7 @@ KEEPS_THE_BASIS = {
     "w_mse": "a Cholesky factor takes the features in their order",
     "zero_cl": "centres every sample over its features",
     "frossl": "scales single features",
+    "SwAV": "the prototypes stay where they are",
     "sigreg": "the slices are drawn",
     "visreg": "the slices are drawn, and the scale is that of single features",
 }
@@ -91,7 +103,10 @@ ANCHORED = {
     "intl_batch": "view 0 is the anchor",
     "TiCo": "view 0 is the anchor",
 }
-STOPS_GRADIENT = {"visreg": "the shape does not pull at the scale"}
+STOPS_GRADIENT = {
+    "visreg": "the shape does not pull at the scale",
+    "SwAV": "codes are targets",
+}
 BOUNDED_NORM = {"spectral_contrastive": "norms above the radius of the ball are seen as the radius"}
 GROWS_WITH_NORM = {"vicreg": "covariances are squared, so norms beyond 1e9 do not fit float32"}
 
@@ -141,6 +156,7 @@ PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_loss
     "mmcr": -math.sqrt(N),
     "spectral_contrastive": -1.0,
     "ssl_hsic": 0.0,
+    "SwAV": swav_of_a_point(POINT),
     "TiCo": 8 * 0.1,
     "vne": -4.16,
     "sigreg": sigreg_of_a_point(N, POINT),

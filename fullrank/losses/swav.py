@@ -1,0 +1,82 @@
+"""SwAV (Caron et al., 2020), arXiv:2006.09882. V views, N samples, D features, K prototypes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, softmax
+
+from fullrank.errors import UserError
+from fullrank.losses.pairs import cross_view_product
+from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.stats import normalize
+
+
+class SwAV(nn.Module):
+    """Each view of z (V, N, D) predicts to which of K trained prototypes the other views are assigned.
+
+    With scores s, the cosines of embeddings and prototypes: the mean over ordered pairs of different views and
+    samples of -code log softmax(s / temperature), where the codes of a view are `sinkhorn` of its scores, without
+    gradient: every prototype gets an equal share of the batch. Codes are made of the first `views` views, which are the
+    large crops, and predicted from all views. The prototypes are a parameter, taken at unit length wherever they
+    are; to keep them still for the first steps, as the authors do, is left to the trainer, and so is their queue of
+    older embeddings, for batches of fewer samples than prototypes. temperature 0.1, eps 0.05 and 3 iterations are
+    the authors'; 300 prototypes (theirs: 3000 for ImageNet) are ours, for small data.
+
+    Guards against: complete collapse, whose loss is ln K at best, and which codes of equal shares break up. Blind to:
+    the norm, and to dimensions that the prototypes, which learn, do not ask for: few dimensions or clusters cost more
+    only while there are more prototypes than can be told apart there.
+    UserError if z does not have the `features` it was made for.
+
+    >>> swav = SwAV(features=4, prototypes=3)
+    >>> _ = torch.nn.init.ones_(swav.prototypes)  # equal prototypes: ln 3
+    >>> swav(torch.eye(4).expand(2, 4, 4))["loss"]
+    tensor(1.0986, grad_fn=<SumBackward0>)
+    """
+
+    def __init__(
+        self,
+        features: int,
+        views: int = 2,
+        *,
+        prototypes: int = 300,
+        temperature: float = 0.1,
+        eps: float = 0.05,
+        iterations: int = 3,
+    ) -> None:
+        super().__init__()
+        self.views = views
+        self.temperature, self.eps, self.iterations = temperature, eps, iterations
+        self.prototypes = nn.Parameter(normalize(torch.randn(prototypes, features)))
+
+    def forward(self, z: Tensor) -> Terms:
+        """The terms of z (V, N, D), with gradient to z and to the prototypes."""
+        return swav(z, self)
+
+
+@embedding_loss()
+def swav(z: Tensor, state: SwAV) -> Terms:
+    """What a `SwAV` computes: a function, so that its input is checked like that of every loss."""
+    features = state.prototypes.shape[1]
+    if z.shape[2] != features:
+        raise UserError(f"swav got z of shape {tuple(z.shape)}, but was made for {features} features: pass those.")
+    scores = normalize(z) @ normalize(state.prototypes.to(z.dtype)).T  # (V, N, K)
+    codes = sinkhorn(scores[: state.views].detach(), eps=state.eps, iterations=state.iterations)
+    log_share = log_softmax(scores / state.temperature, -1)
+    return combine({"swav": (1.0, -cross_view_product(log_share, codes))})
+
+
+def sinkhorn(scores: Tensor, *, eps: float, iterations: int) -> Tensor:
+    """Codes (..., N, K) of scores (..., N, K): each sample's sum to 1, and each prototype has about N / K of them.
+
+    exp(scores / eps), scaled in turn to equal sums of the prototypes and of the samples, in logarithms, so that no
+    score overflows.
+
+    >>> sinkhorn(torch.tensor([[1.0, 0.0], [0.5, 0.0]]), eps=0.1, iterations=10).round(decimals=1)
+    tensor([[0.9000, 0.1000],
+            [0.1000, 0.9000]])
+    """
+    log_codes = scores / eps
+    for _ in range(iterations):
+        log_codes = log_softmax(log_softmax(log_codes, -2), -1)
+    return softmax(log_codes, -1)  # they sum to 1 but for rounding, which this removes
