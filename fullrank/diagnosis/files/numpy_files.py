@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+import textwrap
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -43,11 +44,9 @@ def read_npy(path: Path, key: str | None) -> EmbeddingFile:
     with path.open("rb") as file:
         shape, fortran, dtype = header(file, name)
         offset = file.tell()
-    expected = math.prod(shape) * dtype.itemsize
-    if path.stat().st_size - offset < expected:
-        raise UserError(
-            f"{name} is cut off: its header promises {expected} bytes, there are {path.stat().st_size - offset}."
-        )
+    expected, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - offset
+    if there < expected:
+        raise UserError(f"{name} is cut off: its header promises {_short(expected)} bytes, there are {there}.")
     floating(name, dtype.name)
     matrix(name, shape)
     mapped = np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
@@ -93,12 +92,19 @@ def header(file: IO[bytes], name: str) -> _Header:
         if version not in ((1, 0), (2, 0), (3, 0)):
             raise ValueError(f"version {version}")
     except (ValueError, EOFError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
-        raise UserError(f"{name} is no .npy file, or it is damaged ({error}): write it with numpy.save.") from None
+        raise UserError(
+            f"{name} is no .npy file, or it is damaged ({_short(error)}): write it with numpy.save."
+        ) from None
     if dtype.hasobject:
         raise UserError(f"{name} holds objects, which only unpickling could read: save a plain matrix of floats.")
     if any(side < 0 for side in shape):
-        raise UserError(f"{name} has the impossible shape {shape}: write it with numpy.save.")
+        raise UserError(f"{name} has the impossible shape {_short(shape)}: write it with numpy.save.")
     return shape, fortran, dtype
+
+
+def _short(what: object) -> str:
+    """The beginning of a message that a file's own content could make as long as it likes."""
+    return textwrap.shorten(str(what), 120)
 
 
 def _two_dimensional(archive: zipfile.ZipFile, member: str) -> bool:
@@ -125,7 +131,7 @@ def _rows(name: str, found: _Header, opened: _Open, size: int | None, *, skip_he
     if fortran:
         raise UserError(f"{name} is in column order, which cannot be read row by row: save numpy.ascontiguousarray(z).")
     if size is not None and size < n * dims * dtype.itemsize:
-        raise UserError(f"{name} is cut off: its header promises {n} rows, the file is shorter.")
+        raise UserError(f"{name} is cut off: its header promises {_short(n)} rows, the file is shorter.")
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
         with _damage(name), opened() as file:
