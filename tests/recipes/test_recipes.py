@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from fullrank import recipes
 from fullrank.errors import UserError
 from fullrank.losses import (
+    Terms,
     alignment,
     barlow_twins,
     coding_rate,
@@ -22,6 +25,7 @@ from fullrank.losses import (
     nt_xent,
     sigreg,
     spectral_contrastive,
+    spectral_transformation,
     ssl_hsic,
     uniformity,
     vibcreg,
@@ -31,6 +35,7 @@ from fullrank.losses import (
     w_mse,
     zero_cl,
 )
+from fullrank.stats import power
 from fullrank.train import Recipe, RunOptions
 
 PACKAGE = Path(recipes.__file__).parents[1]
@@ -55,6 +60,7 @@ LOSS = {
     "spectral_contrastive": lambda z: spectral_contrastive(z, mu=10.0),
     "vibcreg": lambda z: vibcreg(z),
     "ssl_hsic": lambda z: ssl_hsic(z, bottleneck=1.0),
+    "spectral": lambda z: intl(z, axis="batch", beta=0.0),
     "align_uniform": lambda z: {"loss": alignment(z)["loss"] + uniformity(z)["loss"]},
 }
 
@@ -89,6 +95,21 @@ def test_a_recipe_is_frozen_and_every_field_says_what_it_is(name: str) -> None:
     for field in fields(recipe):
         _, _, after = source.partition(f"    {field.name}: ")
         assert after.partition("\n")[2].lstrip().startswith('"""'), field.name
+
+
+@pytest.mark.parametrize(
+    ("transform", "expected"),
+    [
+        ("power", lambda z: spectral_transformation(z, g=power(0.45))),
+        ("zca", spectral_transformation),
+        ("identity", lambda z: spectral_transformation(z, g=torch.ones_like)),
+        ("cholesky", w_mse),
+    ],
+)
+def test_the_members_of_the_spectral_family(transform: str, expected: Callable[[Tensor], Terms]) -> None:
+    z = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
+    recipe = recipes.load("spectral")(transform=transform)  # type: ignore[call-arg]
+    torch.testing.assert_close(recipe.objective()(z)["loss"], expected(z)["loss"])
 
 
 def test_settings_survive_a_json_round_trip() -> None:
