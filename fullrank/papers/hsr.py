@@ -1,0 +1,95 @@
+"""Durrant & Leontidis, "Hyperspherically Regularized Networks for Self-Supervision", 2022, arXiv:2105.00925."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean
+
+import torch
+from torch import nn
+
+from fullrank.losses import layer_energy
+from fullrank.nn import load_encoder
+from fullrank.papers.experiment import Experiment, Outcome, Settings
+from fullrank.papers.judging import by_case, differences, judge, level
+from fullrank.papers.training import Job, Size, numbers, spectra, train_all, usual_size
+from fullrank.recipes.byol import BYOL
+
+_WEIGHTS = (0.0, 1.0, 10.0)
+
+
+def energy(settings: Settings, size: Size | None = None) -> Outcome:
+    """BYOL with the hyperspherical energy of its weights at 0, 1 and 10."""
+    jobs = [Job(f"weight {weight:g}", "byol", BYOL(projector=(256, 64), energy=weight)) for weight in _WEIGHTS]
+    runs = train_all(settings, jobs, size or usual_size(settings))
+    rank, uniformity = (
+        {name: numbers(folders, "backbone", number) for name, folders in runs.items()}
+        for number in ("effective_rank", "uniformity")
+    )
+    weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}
+    none, one, ten = runs
+    effects = [
+        *(differences(weights[b], weights[a]) for a, b in ((none, one), (one, ten))),
+        *(differences(rank[a], rank[b]) for a, b in ((none, one), (one, ten))),
+        *(differences(uniformity[b], uniformity[a]) for a, b in ((none, one), (one, ten))),
+    ]
+    words = [
+        f"{label} {', '.join(f'{mean(values[name]):.{digits}f}' for name in runs)}"
+        for label, values, digits in (
+            ("energy of the encoder's weights", weights, 3),
+            ("effective rank of the representation", rank, 1),
+            ("its uniformity loss", uniformity, 2),
+        )
+    ]
+    least = least_energy(runs[none][0])
+    return Outcome(
+        verdict=judge(effects),
+        measured=f"At weight 0, 1 and 10: {'; '.join(words)} (means of {settings.seeds} seeds).",
+        panels=(
+            by_case(
+                "energy of the encoder's weights",
+                "sum over layers (no unit)",
+                weights,
+                level(f"bound, regular simplices: {least:.3f}", least, (0, 2)),
+            ),
+            by_case("effective rank of the representation", "dimensions", rank),
+            by_case("uniformity of the representation", "log mean Gaussian potential (nats)", uniformity),
+            spectra(runs, "backbone"),
+        ),
+        rows=tuple(
+            {
+                "energy": name,
+                "seed": seed,
+                "weight energy": weights[name][seed],
+                "effective rank": rank[name][seed],
+                "uniformity": uniformity[name][seed],
+            }
+            for name in runs
+            for seed in range(settings.seeds)
+        ),
+    )
+
+
+def encoder_energy(run: Path) -> float:
+    """Hyperspherical energy of a trained encoder's layers, summed."""
+    with torch.no_grad():
+        return float(layer_energy(load_encoder(run / "encoder.safetensors").encoder))
+
+
+def least_energy(run: Path) -> float:
+    """A lower bound of that sum: (K - 1) / (2 K) for K rows, by Jensen, and reached where they form a simplex."""
+    encoder = load_encoder(run / "encoder.safetensors").encoder
+    rows = [len(part.weight) for part in encoder.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+    return sum((count - 1) / (2 * count) for count in rows)
+
+
+ENERGY = Experiment(
+    name="hsr/energy",
+    paper="Durrant & Leontidis 2022, HSR-BYOL",
+    title="Hyperspherical energy of the weights of BYOL",
+    claim="Less hyperspherical energy of the weights gives a representation of higher rank, spread more uniformly.",
+    minutes=4,
+    full_minutes=14,
+    run=energy,
+    data=("digits", "fashion-mnist"),
+)
