@@ -63,6 +63,14 @@ def mean_and_variance(z: Tensor | Moments) -> tuple[Tensor, Tensor]:
     return x.mean(0), centred(x).square().mean(0)
 
 
+def unit_moments(z: Moments) -> Moments:
+    """The moments without rounding noise, after a check that they are those of rows of length 1."""
+    z = without_rounding(z)
+    if abs(float(z.second_moment.trace()) - 1) > 1e-2:  # bf16 rows are of length 1 up to 4e-3
+        raise UserError("The moments are not those of rows of length 1: take moments(normalize(z)).")
+    return z
+
+
 def without_rounding(z: Moments) -> Moments:
     """Checked moments, with zero scatter in the dimensions that are constant up to rounding."""
     if z.n < 1 or len(z.mean) < 1:

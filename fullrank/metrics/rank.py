@@ -127,19 +127,48 @@ def unbiased_from(trace: float, trace_of_square: float, quartic: float, n: int, 
     return min(max(squared_trace / square, 1.0), float(dims))
 
 
-def stable_rank(z: Tensor | Moments, *, centred: bool = False) -> float:
+def iso_score(z: Tensor | Moments) -> float:
+    """IsoScore of z (N, D): (participation ratio - 1) / (D - 1), the share of directions used, from 0 to 1.
+
+    Rudman et al.'s (2022) definition by the covariance in its principal axes is this, exactly; without the shrinkage
+    of IsoScore*. In [0, 1]; high is healthy, ideal 1; total collapse, zeros and one row give 0, and so does one
+    dimension. Plug-in, centred: perfect data read N / (N + D). Healthy values depend on the width. Blind to:
+    complete collapse and the cone.
+
+    >>> import torch
+    >>> round(iso_score(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 4)
+    0.4706
+    """
+    rank = participation_ratio(z)
+    dims = len(z.mean) if isinstance(z, Moments) else z.shape[1]
+    return max(rank - 1, 0.0) / max(dims - 1, 1)
+
+
+def stable_rank(z: Tensor | Moments) -> float:
     """Stable rank of z (N, D): squared Frobenius norm over squared spectral norm (Tsitsulin et al., 2023).
 
-    D_inf, the sum of the eigenvalues over the largest; with centred=True that of the covariance, which is NESum
-    (He & Ozay, 2022). In [1, min(N, D)]; high is healthy, ideal D; total collapse, zeros and one row give 1. Of
-    all ranks the one that depends least on N, and the lowest: 6 of 256 for a healthy 1/j spectrum.
-    Blind to: no kind of collapse; when centred, to complete collapse and the cone.
+    D_inf of the uncentred spectrum, the sum of the eigenvalues over the largest; centred it is `nesum`. In [1,
+    min(N, D)]; high is healthy, ideal D; total collapse, zeros and one row give 1. The lowest of all ranks: 6 of 256
+    for a healthy 1/j spectrum. Blind to: no kind of collapse.
 
     >>> import torch
     >>> stable_rank(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
     1.25
     """
-    return float(hill(_eigenvalues(z, centre=centred), math.inf))
+    return float(hill(_eigenvalues(z, centre=False), math.inf))
+
+
+def nesum(z: Tensor | Moments) -> float:
+    """NESum of z (N, D): the sum of the covariance eigenvalues over the largest (He & Ozay, 2022).
+
+    D_inf of the centred spectrum. In [1, min(N - 1, D)]; high is healthy, ideal D; total collapse, zeros and one
+    row give 1. Of all ranks the one that depends least on N. Blind to: complete collapse and the cone.
+
+    >>> import torch
+    >>> nesum(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
+    1.25
+    """
+    return float(hill(_eigenvalues(z), math.inf))
 
 
 def condition_number(z: Tensor | Moments) -> float:

@@ -15,6 +15,7 @@ from fullrank.metrics import (
     condition_number,
     dims_for_variance,
     effective_rank,
+    nesum,
     participation_ratio,
     rankme,
     stable_rank,
@@ -80,7 +81,7 @@ def test_rank_survives_a_large_offset_and_exact_deficiency() -> None:
 def test_stable_rank_has_a_raw_and_a_centred_form() -> None:
     point = offset(1e-3, n=500, d=32)
     assert stable_rank(point) == pytest.approx(1, abs=1e-5)
-    assert stable_rank(point, centred=True) == pytest.approx(32 / (1 + math.sqrt(32 / 500)) ** 2, rel=0.05)
+    assert nesum(point) == pytest.approx(32 / (1 + math.sqrt(32 / 500)) ** 2, rel=0.05)
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, math.nan])

@@ -15,6 +15,7 @@ from fullrank.metrics import (
     duplicate_dimensions,
     effective_rank,
     mean_cosine,
+    nesum,
     participation_ratio,
     rankme,
     relative_spread,
@@ -34,10 +35,6 @@ def summed_up(name: str, unit: bool) -> Moments:
 
 def centred_rankme(z: Moments) -> float:
     return rankme(z, convention="centred")
-
-
-def nesum(z: Moments) -> float:
-    return stable_rank(z, centred=True)
 
 
 NAMES = ("isotropic", "power 1", "point", "constant", "rank 16", "power 2", "cone", "half dead", "duplicates", "rogue")

@@ -56,7 +56,7 @@ def test_w2_of_a_shifted_gaussian(shift: float, expected: float) -> None:
 
 
 def test_moments_of_raw_rows_are_refused() -> None:
-    with pytest.raises(UserError, match="not of length 1"):
+    with pytest.raises(UserError, match="rows of length 1"):
         w2_uniformity(moments(gaussian(20, 4)))
 
 

@@ -1,0 +1,137 @@
+"""Numbers about several views, or several encoders, of the same samples."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.errors import UserError
+from fullrank.metrics._embeddings import centred, embeddings, unit_rows
+from fullrank.metrics._pairs import neighbours, sampled
+from fullrank.metrics.local import by_lot
+from fullrank.stats import hill
+
+_RIDGE = 1e-4  # of the mean variance; the paper names no value
+
+
+def lidar(views: Tensor) -> float:
+    """LiDAR of views (V, N, D) of N samples: the effective rank of what differs between samples but not within.
+
+    Thilak et al. (2024): exp of the entropy of the eigenvalues of W^-1/2 B W^-1/2, B the covariance of the means of
+    the V views of a sample (divisor N), W that within samples (divisor V N) plus 1e-4 of the mean variance times the
+    identity (the paper leaves the constant open: ours). Centred, not normalised, nothing added to the shares. In [1,
+    min(N - 1, D)]; high is healthy; equal embeddings and one sample give 1. The paper takes about 1,000 samples
+    and 10 to 50 views: compare at equal N and V. Views that are not of the same sample make it meaningless.
+    UserError for fewer than two views. Blind to: complete collapse with noise left, the cone.
+
+    >>> views = torch.eye(4).repeat(3, 1, 1) + 0.1 * torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
+    >>> 1 < lidar(views) <= 3, lidar(torch.ones(2, 5, 3))
+    (True, 1.0)
+    """
+    if views.ndim != 3 or 0 in views.shape or views.shape[0] < 2:
+        raise UserError(
+            f"The views have the shape {tuple(views.shape)}: pass (views of 2 or more, samples, dimensions)."
+        )
+    count, n, dims = views.shape
+    x = centred(embeddings(views.reshape(count * n, dims))).reshape(count, n, dims)
+    means = x.mean(0)
+    inner = centred((x - means).reshape(count * n, dims))
+    between, within = means.T @ means / n, inner.T @ inner / (count * n)
+    variance = float((between.trace() + within.trace()) / dims)
+    if variance == 0:
+        return 1.0
+    within.diagonal().add_(_RIDGE * variance)
+    root = torch.linalg.cholesky(within)
+    half = torch.linalg.solve_triangular(root, between, upper=False)
+    values = torch.linalg.eigvalsh(torch.linalg.solve_triangular(root, half.T, upper=False))
+    values = torch.where(values > values[-1] * dims * torch.finfo(values.dtype).eps, values, 0.0)
+    return float(hill(values, 1))
+
+
+def view_retrieval(z1: Tensor, z2: Tensor, *, seed: int = 0) -> float:
+    """Share of the rows of z1 (N, D) whose nearest row of z2 (N, D), by cosine, is their own other view.
+
+    In [0, 1]; high is healthy, ideal 1; chance, total collapse and zeros give about 1/N, as ties are drawn by lot;
+    one row gives 1. Not symmetric. Harder with more rows: compare at equal N. Above 8,192 rows, of a sample drawn
+    by `seed`. Blind to: dimensional and cluster collapse as long as no two samples are one point.
+
+    >>> view_retrieval(torch.eye(3), torch.eye(3)[[0, 2, 1]])
+    0.333...
+    """
+    u1, u2 = _paired(z1, z2, seed)
+    if z1.shape[1] != z2.shape[1]:
+        raise UserError(f"The views have {z1.shape[1]} and {z2.shape[1]} dimensions: pass two of equal width.")
+    u1, u2 = by_lot(unit_rows(u1), seed), by_lot(unit_rows(u2), seed + 1)
+    nearest = neighbours(u2, 1, queries=u1)[1][:, 0]
+    return float((nearest == torch.arange(len(u1), device=nearest.device)).double().mean())
+
+
+def knn_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> float:
+    """Share of the k nearest rows, by cosine, that each row has in both z1 (N, D1) and z2 (N, D2): mutual kNN.
+
+    Of two views, two epochs or two models of the same samples in the same order (Huh et al., 2024). In [0, 1]; high is
+    agreement, ideal 1; unrelated ones, total collapse and zeros give about k / (N - 1), as ties are drawn by lot; k
+    is at most N - 1, and fewer than three rows give 1. Free of scale and rotation. Above 8,192 rows, of a sample
+    drawn by `seed`. Blind to: every collapse that both have.
+
+    >>> knn_overlap(torch.eye(3), 5 * torch.eye(3), k=2)
+    1.0
+    """
+    if k < 1:
+        raise UserError(f"k is {k}: pass 1 or more neighbours.")
+    u1, u2 = _paired(z1, z2, seed)
+    n = len(u1)
+    if n < 3:
+        return 1.0
+    k = min(k, n - 1)
+    found = [neighbours(by_lot(unit_rows(u), seed + i), k)[1] for i, u in enumerate((u1, u2))]
+    both = torch.cat(found, 1).sort(1).values
+    return float((both[:, 1:] == both[:, :-1]).sum()) / (n * k)
+
+
+def cka(z1: Tensor, z2: Tensor) -> float:
+    """Linear CKA of z1 (N, D1) and z2 (N, D2), debiased: how alike are two embeddings of the same samples?
+
+    HSIC(1, 2) / sqrt(HSIC(1, 1) HSIC(2, 2)) (Kornblith et al., 2019) by the unbiased HSIC of Song et al. (2012), so
+    that unrelated ones give 0 in any width, where the usual one gives about D / N. In [-1, 1], cut; high is alike;
+    ideal 1; fewer than four rows, total collapse and zeros give 0. Free of scale, rotation and mean; O(N D1 D2), of
+    all rows. The largest directions decide it. Blind to: every collapse that both have.
+
+    >>> z = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
+    >>> round(cka(z, -3 * z), 6)
+    1.0
+    """
+    x, y = _checked(z1, z2)
+    x, y = centred(x), centred(y)
+    own = [_hsic(x, x), _hsic(y, y)]
+    if len(x) < 4 or min(own) <= 0:
+        return 0.0
+    return min(max(_hsic(x, y) / math.sqrt(own[0] * own[1]), -1.0), 1.0)
+
+
+def _hsic(x: Tensor, y: Tensor) -> float:
+    """Unbiased HSIC of linear kernels with zero diagonals, times N (N - 3), from products of D1 x D2."""
+    n = len(x)
+    if n < 4:
+        return 0.0
+    a, b = x.square().sum(1), y.square().sum(1)
+    row_x, row_y = x @ x.sum(0) - a, y @ y.sum(0) - b
+    trace = float((x.T @ y).square().sum() - a @ b)
+    corners = float(row_x.sum() * row_y.sum()) / ((n - 1) * (n - 2))
+    return trace + corners - 2 / (n - 2) * float(row_x @ row_y)
+
+
+def _checked(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
+    x, y = embeddings(z1), embeddings(z2)
+    if len(x) != len(y):
+        raise UserError(f"There are {len(x)} and {len(y)} rows: pass two embeddings of the same samples.")
+    return x, y
+
+
+def _paired(z1: Tensor, z2: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Both in float64, or the same sample of both."""
+    x, y = _checked(z1, z2)
+    chosen = sampled(len(x), seed).to(x.device)
+    return x[chosen], y[chosen]
