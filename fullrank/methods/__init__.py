@@ -1,6 +1,7 @@
 """Room 2: ways from views to embeddings."""
 
 from fullrank.methods.joint import JointEmbedding, Method, Outputs
+from fullrank.methods.self_distillation import SelfDistillation
 from fullrank.methods.teacher_student import PairObjective, TeacherStudent
 
-__all__ = ["JointEmbedding", "Method", "Outputs", "PairObjective", "TeacherStudent"]
+__all__ = ["JointEmbedding", "Method", "Outputs", "PairObjective", "SelfDistillation", "TeacherStudent"]

@@ -12,9 +12,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
-from fullrank.losses import NNCLR, MoCo, byol, intl_with_teacher, simsiam
-from fullrank.methods import Method, TeacherStudent
-from fullrank.nn import Encoder
+from fullrank.losses import DINO, NNCLR, MoCo, SwAV, byol, intl_with_teacher, moco_v3, simdino, simsiam
+from fullrank.methods import JointEmbedding, Method, SelfDistillation, TeacherStudent
+from fullrank.nn import Encoder, Prototypes
 from fullrank.train.gather import gather
 
 WORLD, STEPS = 2, 3
@@ -25,6 +25,10 @@ METHODS: dict[str, Callable[[Encoder, nn.Module, nn.Module], Method]] = {
     "byol": lambda e, p, q: TeacherStudent(e, p, q, byol, momentum=0.5),
     "simsiam": lambda e, p, q: TeacherStudent(e, p, q, simsiam, momentum=None),
     "moco": lambda e, p, q: TeacherStudent(e, p, None, MoCo(6, size=40), momentum=0.5, final=0.9),
+    "moco_v3": lambda e, p, q: TeacherStudent(e, p, q, moco_v3, momentum=0.5),
+    "simdino": lambda e, p, q: TeacherStudent(e, p, None, simdino, momentum=0.5, teacher_views=slice(2)),
+    "swav": lambda e, p, q: JointEmbedding(e, p, SwAV(6, prototypes=5)),
+    "dino": lambda e, p, q: SelfDistillation(e, p, Prototypes(6, 5), DINO(5), momentum=0.5),
     "nnclr": lambda e, p, q: TeacherStudent(e, p, q, NNCLR(6, size=40), momentum=None),
     "intl": lambda e, p, q: TeacherStudent(
         e,

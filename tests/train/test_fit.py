@@ -144,7 +144,9 @@ def test_dropout_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: py
     test_stopping_and_resuming_changes_nothing(train, small, monkeypatch)
 
 
-@pytest.mark.parametrize("name", ["byol", "corinfomax", "moco", "moco_v3", "nnclr", "simdino", "simsiam"])
+@pytest.mark.parametrize(
+    "name", ["byol", "corinfomax", "dino", "moco", "moco_v3", "nnclr", "simdino", "simsiam", "swav"]
+)
 def test_teachers_and_queues_are_resumed_exactly(
     train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
