@@ -27,6 +27,7 @@ from fullrank.metrics import (
     sigreg,
     two_nn,
     uniform_energy,
+    uniformity,
 )
 from fullrank.metrics._pairs import distances, distinct, neighbours, sample
 from fullrank.stats import normalize
@@ -54,6 +55,7 @@ def test_many_rows_are_sampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(sample(x, 0), sample(x, 0))
     assert not torch.equal(sample(x, 0), sample(x, 1))
     assert koleo(x) == koleo(x)
+    assert uniformity(x) == uniformity(sample(x, 0))
     assert koleo(x) != koleo(x, seed=1)
 
 

@@ -56,8 +56,9 @@ def test_the_profile_holds_the_family() -> None:
 
 @pytest.mark.parametrize(("n", "d"), [(1500, 128), (96, 512)])
 def test_decay_exponent_recovers_the_power_law(n: int, d: int) -> None:
+    draws = 10 if n < d else 2
     for alpha in (0.5, 1.0, 1.5, 2.0):
-        found = sum(decay_exponent(power_law(alpha, n, d, seed)) for seed in range(3)) / 3
+        found = sum(decay_exponent(power_law(alpha, n, d, seed)) for seed in range(draws)) / draws
         assert found == pytest.approx(alpha, abs=0.1)  # .48 to 1.94 at 96 x 512 in the survey
 
 
