@@ -27,7 +27,7 @@ _GAP = 12.0  # points between two panels of a figure
 
 
 @dataclass(frozen=True)
-class Tested:
+class Finding:
     """One result.json: the experiment, its outcome, and its panels as inline SVG."""
 
     name: str
@@ -41,7 +41,7 @@ class Tested:
         return [list(rows[0]), *([number(value) for value in row.values()] for row in rows)] if rows else []
 
 
-def read_tested(path: Path) -> Tested:
+def read_finding(path: Path) -> Finding:
     """Read and draw a result.json that `fullrank paper` wrote; UserError if it is none."""
     content = read_json(path)
     try:
@@ -50,14 +50,14 @@ def read_tested(path: Path) -> Tested:
         name = str(content["name"])
         prefix = re.sub(r"\W", "-", name)
         panels = [_panel(panel, f"{prefix}-{at}") for at, panel in enumerate(content["panels"])]
-        return Tested(name, content, panels)
+        return Finding(name, content, panels)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path} is no result of an experiment ({error}): run `fullrank paper` again.") from error
 
 
 def write_figure(result: Path, out: Path) -> Path:
     """One SVG file with all panels of a result.json, on its own paper, light or dark as the reader prefers."""
-    panels = read_tested(result).panels
+    panels = read_finding(result).panels
     style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
     colours = "\n".join(re.findall(r"^:root \{.*?^\}|^@media screen.*?^\}", style, flags=re.DOTALL | re.MULTILINE))
     columns = 1 if len(panels) == 1 else 2
@@ -83,7 +83,7 @@ def write_gallery(results: Sequence[Path], out: Path) -> Path:
     """One HTML page about the result.json files of many experiments, complete or not there."""
     if not results:
         raise UserError("No experiment to show: run `fullrank paper NAME` first.")
-    tested = sorted((read_tested(path) for path in results), key=lambda one: one.name)
+    tested = sorted((read_finding(path) for path in results), key=lambda one: one.name)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -107,7 +107,7 @@ def number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _answer(tested: Sequence[Tested]) -> str:
+def _answer(tested: Sequence[Finding]) -> str:
     count = Counter(one.content["verdict"] for one in tested)
     parts = [f"{count[verdict]} {verdict}" for verdict in _VERDICTS if count[verdict]]
     return f"{len(tested)} claim{'s' * (len(tested) > 1)} tested: {', '.join(parts)}."

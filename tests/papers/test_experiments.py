@@ -1,0 +1,121 @@
+"""What each experiment claims, at a size of seconds: tiny images, few steps, two seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+import torch
+
+from fullrank.losses import intl
+from fullrank.papers import Outcome, Settings, load
+from fullrank.papers.corinfomax import log_determinant
+from fullrank.papers.directclr import sub_vector
+from fullrank.papers.hsr import energy
+from fullrank.papers.intl import collapse, newton_eigenvalue, trace_floor
+from fullrank.papers.intl_sweep import power_sweep
+from fullrank.papers.training import Size
+from fullrank.papers.w2 import hosts
+
+SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
+
+
+def settings(out: Path) -> Settings:
+    return Settings(out=out, seeds=2, data="digits")
+
+
+def values(outcome: Outcome, name: str, number: str) -> list[float]:
+    """A column of the table, for the rows of one case, in the order of the seeds."""
+    first = next(iter(outcome.rows[0]))
+    return [float(row[number]) for row in outcome.rows if row[first] == name]
+
+
+def both(lower: list[float], higher: list[float]) -> bool:
+    """In every seed the second is above the first."""
+    return len(lower) == 2 and all(a < b for a, b in zip(lower, higher, strict=True))
+
+
+def test_w2_raises_the_rank_of_both_hosts_and_alignment_pays(tmp_path: Path) -> None:
+    outcome = hosts(settings(tmp_path), SMALL)
+    for host in ("MoCo v2", "BYOL"):
+        without, with_w2 = ({n: values(outcome, name, n) for n in ("effective rank", "W2", "alignment")}
+                            for name in (host, f"{host} + W2"))  # fmt: skip
+        assert both(without["effective rank"], with_w2["effective rank"])
+        assert both(with_w2["W2"], without["W2"])
+        assert both(without["alignment"], with_w2["alignment"])
+    assert outcome.verdict == "holds"
+
+
+def test_the_trace_loss_keeps_what_newton_alone_loses(tmp_path: Path) -> None:
+    outcome = collapse(settings(tmp_path), SMALL)
+    for whitened in ("features", "samples"):
+        alone, full = f"IterNorm alone, {whitened}", f"INTL, {whitened}"
+        assert both(values(outcome, alone, "effective rank"), values(outcome, full, "effective rank"))
+    alone, full = "IterNorm alone, samples", "INTL, samples"
+    assert both(values(outcome, alone, "relative spread"), values(outcome, full, "relative spread"))
+    for axis, panel in (("features", outcome.panels[-2]), ("samples", outcome.panels[-1])):
+        measured, floor = [series.y[-1] for series in panel.series if "INTL" in series.label or "floor" in series.label]
+        assert floor <= measured < 1.5 * floor, axis
+
+
+def test_without_the_log_determinant_the_embedding_collapses(tmp_path: Path) -> None:
+    outcome = log_determinant(settings(tmp_path), SMALL)
+    for number in ("relative spread", "effective rank"):
+        assert both(values(outcome, "no log-det", number), values(outcome, "weight 250", number))
+    volumes = [values(outcome, f"weight {weight}", "log-determinant") for weight in (0, 250, 1000)]
+    distances = [values(outcome, f"weight {weight}", "squared distance") for weight in (0, 250, 1000)]
+    assert both(volumes[0], volumes[1])
+    assert both(volumes[1], volumes[2])
+    assert both(distances[2], distances[1])
+    assert both(distances[1], distances[0])
+    bound = outcome.panels[2].series[-1].y[0]
+    assert all(bound < value < 1.2 * bound for value in volumes[0])
+
+
+def test_the_probe_of_the_whole_beats_that_of_a_small_part(tmp_path: Path) -> None:
+    outcome = sub_vector(settings(tmp_path), SMALL)
+    part, whole = (values(outcome, "first 16", f"probe of the {what} (%)") for what in ("part", "whole"))
+    assert both(part, whole)
+    wide, whole_wide = (values(outcome, "first 256", f"probe of the {what} (%)") for what in ("part", "whole"))
+    assert mean(whole_wide) - mean(wide) < mean(whole) - mean(part)
+    assert both(values(outcome, "random 64", "effective rank"), values(outcome, "first 64", "effective rank"))
+
+
+def test_energy_lowers_itself_and_raises_the_rank(tmp_path: Path) -> None:
+    outcome = energy(settings(tmp_path), SMALL)
+    energies = [values(outcome, f"weight {weight}", "weight energy") for weight in (0, 1, 10)]
+    assert both(energies[1], energies[0])
+    assert both(energies[2], energies[1])
+    bound = outcome.panels[0].series[-1].y[0]
+    assert all(value > bound for value in energies[2])
+    assert both(*(values(outcome, f"weight {weight}", "effective rank") for weight in (0, 10)))
+
+
+def test_powers_of_the_spectrum(tmp_path: Path) -> None:
+    outcome = power_sweep(Settings(out=tmp_path, seeds=2), steps=60)
+    ranks: dict[Any, list[float]] = {}
+    for row in outcome.rows:
+        ranks.setdefault((row["loss"], row["setting"]), []).append(float(row["rank of z"]))
+    for p in (0.0, 0.25):
+        assert both(ranks["power", p], ranks["power", 0.5])
+    assert both(ranks["INTL", 0.0], ranks["INTL", 0.1])
+
+
+def test_newton_follows_its_closed_form(tmp_path: Path) -> None:
+    outcome = load("intl/newton-curves").run(Settings(out=tmp_path))
+    assert outcome.verdict == "holds"
+    lines = outcome.panels[0].series
+    for measured, expected in zip(lines[::2], lines[1::2], strict=True):
+        assert measured.y == pytest.approx(expected.y, abs=1e-9)
+
+
+@pytest.mark.parametrize("features", [8, 32])
+def test_the_floor_of_the_trace_loss_is_reached_where_all_eigenvalues_are_equal(features: int) -> None:
+    z = torch.randn(64, features, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    isotropic = torch.linalg.qr(z - z.mean(0)).Q
+    reached, above = (float(intl(torch.stack([x, x]), axis="batch")["trace"]) / 2 for x in (isotropic, z))
+    assert reached == pytest.approx(trace_floor(features, 4), rel=1e-9)
+    assert above > reached
+    assert newton_eigenvalue(1 / features, 30) == pytest.approx(1)
