@@ -15,7 +15,7 @@ LEVEL = {
     "errors": 0, "runs": 1, "stats": 0,
     "losses": 1, "metrics": 1, "nn": 1, "data": 1,
     "methods": 2, "evaluate": 2, "diagnosis": 2,
-    "train": 3, "recipes": 4, "papers": 4, "demo": 5, "cli": 6, "report": 2,
+    "train": 3, "watch": 3, "recipes": 4, "papers": 4, "demo": 5, "commands": 5, "cli": 6, "report": 1,
 }  # fmt: skip
 ALONE = {"losses", "metrics", "nn", "data", "methods", "evaluate", "diagnosis", "report"}  # no room beside it
 SEEN_FROM_REPORT = {"errors", "runs", "report"}
@@ -67,9 +67,9 @@ def test_the_ladder_sees_a_violation() -> None:
     assert violations("train", ["fullrank.losses", "torch"]) == []
 
 
-def test_lightning_stays_in_train() -> None:
+def test_lightning_stays_in_train_and_watch() -> None:
     users = {path.relative_to(PACKAGE).parts[0] for path in MODULES for name in imported(path) if "lightning" in name}
-    assert users <= {"train", "cli.py"}
+    assert users <= {"train", "watch", "cli.py"}
 
 
 def test_the_report_imports_no_torch() -> None:
@@ -126,6 +126,7 @@ def test_importing_the_package_changes_nothing() -> None:
         "torch.get_num_threads())\n"
         "import fullrank, fullrank.stats, fullrank.losses, fullrank.metrics, fullrank.nn, fullrank.data\n"
         "import fullrank.methods, fullrank.evaluate, fullrank.diagnosis, fullrank.report, fullrank.recipes\n"
+        "import fullrank.watch\n"
         "after = (torch.get_default_dtype(), torch.random.get_rng_state().sum().item(), warnings.filters[:], "
         "numpy.random.get_state()[1].sum(), random.getstate(), logging.getLogger().handlers[:], "
         "torch.get_num_threads())\n"
