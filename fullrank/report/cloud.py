@@ -25,7 +25,7 @@ def largest(groups: Array) -> Array:
     return np.sort(classes[np.argsort(-counts, kind="stable")][:NAMED])
 
 
-def cloud(name: str, points: Array, groups: Array | None) -> Panel:
+def cloud(name: str, points: Array, groups: Array | None, *, what: str = "images") -> Panel:
     """The points (n, 2) in the colours of their groups (n,), with the class numbers at the medians."""
     labels = np.zeros(len(points), dtype=int) if groups is None else groups
     named = largest(labels)
@@ -44,7 +44,7 @@ def cloud(name: str, points: Array, groups: Array | None) -> Panel:
         axes.margins(0.04)
         axes.autoscale_view()
 
-    label = f"Projection of {len(points)} images to the plane, coloured by class"
+    label = f"Projection of {len(points)} {what} to the plane{', coloured by class' if groups is not None else ''}"
     return Panel("", svg(draw, prefix=name, label=label, size=SIZE))
 
 

@@ -142,7 +142,8 @@ def _panel(panel: Mapping[str, Any], prefix: str) -> Markup:
         axes.set_xlabel(panel["x_label"])
         axes.set_ylabel(unit)
         _ticks(axes, panel)
-        shown = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        drawn = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        shown = {label: drawn[label] for label in sorted(labels, key=lambda label: label not in coloured)}
         below = (0.5, -0.44 / (height - 0.85 - rows * _ROW))
         axes.legend(
             shown.values(), shown.keys(), loc="upper center", bbox_to_anchor=below, ncol=columns, frameon=False,
