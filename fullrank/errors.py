@@ -10,3 +10,7 @@ class UserError(Exception):
     Traceback (most recent call last):
     fullrank.errors.UserError: photos/ holds no image: pass a folder with PNG or JPEG files.
     """
+
+
+class CollapseError(AssertionError):
+    """The embeddings have collapsed; the sentence says how. Raised by `Report.raise_for_status` and in tests."""

@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fullrank"
 LEVEL = {
-    "errors": 0, "runs": 1, "stats": 0,
+    "errors": 0, "runs": 0, "stats": 0,
     "losses": 1, "metrics": 1, "nn": 1, "data": 1,
     "methods": 2, "evaluate": 2, "diagnosis": 2,
-    "train": 3, "watch": 3, "recipes": 4, "papers": 4, "demo": 5, "commands": 5, "cli": 6, "report": 1,
+    "train": 3, "watch": 3, "recipes": 4, "papers": 4, "demo": 5, "commands": 5, "testing": 5, "cli": 6, "report": 1,
 }  # fmt: skip
 ALONE = {"losses", "metrics", "nn", "data", "methods", "evaluate", "diagnosis", "report"}  # no room beside it
 SEEN_FROM_REPORT = {"errors", "runs", "report"}

@@ -1,0 +1,103 @@
+"""`fullrank.diagnose`: from embeddings, or a sketch of them, to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from torch import Tensor
+
+from fullrank.diagnosis.doctor import examine
+from fullrank.diagnosis.inputs import as_views, chunked, codes
+from fullrank.diagnosis.measure import measure
+from fullrank.diagnosis.plateaus import Training
+from fullrank.diagnosis.profiles import PROFILES, Profile
+from fullrank.diagnosis.report import Report
+from fullrank.diagnosis.sketch import Sketch, sketch
+from fullrank.errors import UserError
+
+
+def diagnose(
+    z: object,
+    *,
+    views: int | Sequence[object] | None = None,
+    labels: object = None,
+    groups: object = None,
+    profile: str = "generic",
+    where: str = "embeddings",
+    source: str = "array",
+    seed: int = 0,
+    loss: tuple[str, float] | None = None,
+    batch_size: int | None = None,
+    local_batch: int | None = None,
+    prototypes: int | None = None,
+    margin: float | None = None,
+) -> Report:
+    """Are these embeddings collapsed: which kind, how sure, why, and what to try.
+
+    z: (N, D), or V views of N samples (V, N, D); numpy, torch on any device, or anything with DLPack or __array__.
+    views: how many views z (N, D) holds one after the other, or further views (N, D). With profile "clip" two views
+    are two towers, and the gap between them is measured. labels (N,): classes, whole numbers or names. groups (N,):
+    what was sampled together (the donor of a cell, the track of a clip), so that the intervals are honest. profile:
+    which objective made them, from `fullrank.diagnosis.profiles.PROFILES`; it sets what may fail. where: the layer,
+    for the report. loss: name and value, such as ("infonce", 5.545), with the batch_size, local_batch (of one
+    process), prototypes or margin that its plateau needs. UserError for anything else, and for NaN.
+
+    >>> import torch, fullrank
+    >>> z = torch.randn(500, 32, generator=torch.Generator().manual_seed(0))
+    >>> report = fullrank.diagnose(z)
+    >>> report.verdict, fullrank.diagnose(100 + 0.01 * z).kind
+    ('healthy', 'complete')
+    """
+    x = as_views(z, views)
+    units = None if groups is None else codes(groups, x.shape[1], "groups")
+    named = None if labels is None else codes(labels, x.shape[1], "labels")
+    known = None
+    if loss is not None:
+        name, value = loss
+        known = Training(name, value, batch_size, local_batch, prototypes, margin, x.shape[2])
+    found = sketch(chunked(x), units=units, seed=seed)
+    return diagnose_sketch(found, labels=named, profile=profile, where=where, source=source, seed=seed, training=known)
+
+
+def diagnose_sketch(
+    found: Sketch,
+    *,
+    labels: Tensor | None = None,
+    profile: str = "generic",
+    where: str = "embeddings",
+    source: str = "sketch",
+    seed: int = 0,
+    training: Training | None = None,
+) -> Report:
+    """`diagnose` of a sketch, as of a file that was read in chunks; labels are codes (N,) of all samples."""
+    objective = _profile(profile)
+    views, dims = found.sample.rows.shape[1:]
+    n = found.n // views
+    measurements = measure(found, labels=labels, towers=profile == "clip" and views == 2, seed=seed)
+    seen = examine(measurements, objective, n=n, dims=dims, training=training)
+    return Report(
+        verdict=seen.verdict,
+        kind=seen.kind,
+        sentence=seen.sentence,
+        findings=seen.findings,
+        silenced=seen.silenced,
+        measurements=measurements,
+        source=source,
+        where=where,
+        profile=profile,
+        n=n,
+        dims=dims,
+        views=views,
+        sketch=found,
+        labels=labels,
+        seed=seed,
+    )
+
+
+def _profile(name: str) -> Profile:
+    if name not in PROFILES:
+        close = get_close_matches(name, PROFILES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"pass one of {', '.join(PROFILES)}."
+        raise UserError(f"There is no profile {name!r}: {hint}")
+    return PROFILES[name]

@@ -1,0 +1,138 @@
+"""The measurements of a diagnosis by name: what each is called, how it was computed and what is healthy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fullrank.metrics import METRICS
+
+Direction = Literal["high", "low", "none"]
+
+
+@dataclass(frozen=True)
+class Name:
+    """One measurement: its title, the group it is shown in, how it was computed, which way and value is healthy.
+
+    healthy is a number, or None where none is; where `times_dims`, a share of the dimensions.
+    """
+
+    title: str
+    group: str
+    conventions: str
+    direction: Direction
+    healthy: float | None = None
+    blind_to: tuple[str, ...] = ()
+    times_dims: bool = False
+
+
+_OF_COVARIANCE = "centred, not normalised, divisor N, no eps"
+_OF_UNIT = "rows scaled to length 1"
+_OF_PAIRS = "Euclidean, not normalised, without copies of rows"
+_LISTED = {metric.name: metric for metric in METRICS}
+
+
+def _listed(name: str, title: str, group: str, conventions: str) -> Name:
+    """A metric of the catalogue, which knows its direction, its ideal and what it is blind to."""
+    metric = _LISTED[name]
+    direction: Direction = "high" if metric.higher_is_healthier else "low"
+    blind_to = tuple(sorted(metric.blind_to))
+    return Name(title, group, conventions, direction, metric.ideal, blind_to, metric.times_dims)
+
+
+_SPREAD = {
+    "relative_spread": _listed("relative_spread", "relative spread", "spread", "about the origin, divisor N"),
+    "mean_cosine": _listed("mean_cosine", "mean cosine", "spread", f"{_OF_UNIT}, all pairs, unbiased"),
+    "dimension_std": _listed("dimension_std", "SimSiam std x sqrt(D)", "spread", f"{_OF_UNIT}, divisor N"),
+    "zero_rows": Name("rows of zeros", "spread", "share of all rows", "low", 0.0),
+    "norm_variation": Name("variation of the norms", "spread", "standard deviation over mean", "none"),
+}
+_SPECTRUM = {
+    "effective_rank": _listed("effective_rank", "effective rank D1", "spectrum", f"of eigenvalues, {_OF_COVARIANCE}"),
+    "rankme": _listed("rankme", "RankMe", "spectrum", "of singular values, uncentred, eps 1e-7 (Garrido et al.)"),
+    "rankme_centred": Name(
+        *("RankMe, centred", "spectrum", f"of singular values, {_OF_COVARIANCE}", "high", 1.0),
+        ("complete", "cone"),
+        times_dims=True,
+    ),
+    "rank_share": Name(
+        *("centred RankMe of what is possible", "spectrum", "over min(N - 1, D)", "high", 1.0),
+        ("complete", "cone"),
+    ),
+    "participation_ratio": _listed(
+        *("unbiased_participation_ratio", "participation ratio D2", "spectrum"),
+        "unbiased in N (Himeno & Yamada), centred, not normalised",
+    ),
+    "nesum": _listed("nesum", "NESum", "spectrum", f"of eigenvalues, {_OF_COVARIANCE}"),
+    "stable_rank": _listed("stable_rank", "stable rank", "spectrum", "uncentred, not normalised"),
+    "decay_exponent": _listed(
+        *("decay_exponent", "power-law exponent of the participation ratio", "spectrum"),
+        "of the unbiased participation ratio; free of the width",
+    ),
+    "head_weight": Name(
+        *("weight of the head of the spectrum", "spectrum", "difference of two power-law exponents; N >= 2 D"),
+        *("none", None, ("complete", "cone")),
+    ),
+    "head_drop": Name(
+        *("exponent that the first direction accounts for", "spectrum", "of at most 2,048 rows; N < 2 D"),
+        *("none", None, ("complete", "cone")),
+    ),
+    "rest_exponent": Name(
+        *("power-law exponent without the first direction", "spectrum", "of at most 2,048 rows; N < 2 D", "low", 0.0),
+        ("complete", "cone"),
+    ),
+    "dims_for_variance": _listed("dims_for_variance", "dimensions for 90 % of variance", "spectrum", _OF_COVARIANCE),
+    "spectrum_auc": _listed("spectrum_auc", "area under cumulative variance", "spectrum", _OF_COVARIANCE),
+    "iso_score": _listed("iso_score", "IsoScore", "spectrum", f"plug-in, {_OF_COVARIANCE}"),
+    "alpha_req": Name("alpha-ReQ", "spectrum", "eigenvalues 11 to 100, weights 1/j", "none", 1.0, ("complete", "cone")),
+    "alpha_req_fit": Name("fit of alpha-ReQ", "spectrum", "share of the log variance explained", "none"),
+    "self_cluster": _listed("self_cluster", "SelfCluster", "spectrum", f"{_OF_UNIT}, uncentred, unbiased"),
+    "w2_uniformity": _listed("w2_uniformity", "W2 uniformity", "spectrum", f"{_OF_UNIT}, divisor N"),
+    "bimodality": Name("two groups along the first direction", "spectrum", "1 / kurtosis; a normal gives 1/3", "none"),
+}
+_DIMENSIONS = {
+    "dead_dimensions": _listed("dead_dimensions", "dead dimensions", "dimensions", "variance <= 1e-6 of the largest"),
+    "duplicate_dimensions": _listed("duplicate_dimensions", "copied dimensions", "dimensions", "|correlation| > 0.999"),
+    "rogue_dimension": Name(
+        *("largest variance of a dimension over the mean", "dimensions", _OF_COVARIANCE, "low", 1.0)
+    ),
+}
+_PAIRS = {
+    "uniformity": _listed("uniformity", "uniformity", "pairs", f"{_OF_UNIT}, t = 2"),
+    "hyperspherical_energy": _listed("hyperspherical_energy", "energy", "pairs", f"{_OF_UNIT}, power 2, chords"),
+    "relative_contrast": _listed("relative_contrast", "relative contrast", "pairs", _OF_PAIRS),
+    "contrast_excess": Name("relative contrast over its null", "pairs", "null: Gaussian, same spectrum", "low", 1.0),
+    "two_nn": Name("intrinsic dimension, TwoNN", "pairs", f"{_OF_PAIRS}, 10 % left out", "none"),
+    "mle_dimension": Name("intrinsic dimension, MLE", "pairs", f"{_OF_PAIRS}, k = 10", "none"),
+    "hub_skewness": Name("hubness", "pairs", "cosine, k = 10; null: Gaussian, same spectrum", "low"),
+    "hub_excess": Name("hubness above its null", "pairs", "null: Gaussian, same spectrum", "low", 0.0),
+    "antihub_share": Name("rows that are nobody's neighbour", "pairs", "cosine, k = 10", "low"),
+    "duplicate_rows": Name("rows that repeat another", "pairs", "to 1e-6 of the spread", "low", 0.0),
+    "near_duplicate_rows": Name("rows with a near copy", "pairs", "cosine > 0.99, uncentred", "low", 0.0),
+    "sigreg": Name("SIGReg, standardised", "pairs", "128 slices, [0, 3] x 17 knots", "none", 0.5),
+    "coherence": Name("coherence", "pairs", "uncentred", "none", 1.0),
+}
+_VIEWS = {
+    "alignment": Name("alignment of two views", "views", f"{_OF_UNIT}, squared distance", "low", 0.0, ("all",)),
+    "view_retrieval": Name(
+        "views found again", "views", "cosine, nearest row", "high", 1.0, ("dimensional", "cluster")
+    ),
+    "knn_overlap": Name("shared neighbours of two views", "views", "cosine, k = 10", "high", 1.0, ("all",)),
+    "lidar": Name("LiDAR", "views", "ridge 1e-4 of the mean variance (ours)", "high", None, ("complete", "cone")),
+    "tower_spread": Name("spread of the narrower tower", "towers", "relative spread of each", "high", 1.0),
+    "gap_distance": Name("distance of the towers' means", "towers", _OF_UNIT, "none"),
+    "gap_ratio": Name("gap over spread", "towers", _OF_UNIT, "none"),
+    "gap_separable": Name("rows nearer to their own tower", "towers", f"{_OF_UNIT}, held-out half", "none", 0.5),
+    "gap_gain": Name("retrieval gained by centring each tower", "towers", "cosine", "low", 0.0),
+}
+_LABELS = {
+    "nc1": Name("NC1, variability within classes", "labels", "over between classes, pseudo-inverse", "none"),
+    "nc2_norms": Name("NC2, unequal norms of class means", "labels", "standard deviation over mean", "none"),
+    "nc2_angles": Name("NC2, distance from a simplex", "labels", "mean |cosine + 1 / (C - 1)|", "none"),
+    "neighbour_labels": Name("neighbours of the same class", "labels", "cosine, k = 10", "high", 1.0),
+    "label_gain": Name("neighbours of the same class above chance", "labels", "0 chance, 1 all", "high", 1.0),
+    "class_rank": Name("least rank of a class over the median", "labels", "unbiased participation ratio", "high", 1.0),
+    "class_spread": Name("least spread of a class over the median", "labels", "relative spread", "high", 1.0),
+}
+
+NAMES: dict[str, Name] = _SPREAD | _SPECTRUM | _DIMENSIONS | _PAIRS | _VIEWS | _LABELS

@@ -1,0 +1,127 @@
+"""The answer of `fullrank.diagnose`: a verdict with its evidence, as text, JSON and HTML, or as an error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+import fullrank
+from fullrank.diagnosis.doctor import Finding
+from fullrank.diagnosis.figures import figures
+from fullrank.diagnosis.measure import Measured
+from fullrank.diagnosis.names import NAMES
+from fullrank.diagnosis.rules import Kind
+from fullrank.diagnosis.sketch import Sketch
+from fullrank.errors import CollapseError
+
+SCHEMA = 1  # of the JSON; docs/diagnosis.schema.json
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """A verdict about embeddings, and everything that it stands on.
+
+    verdict: "collapsed", "degraded" (a warning), "healthy" or "undetermined"; kind: of which collapse, or None.
+    silenced: rules that were left out, with the reason. n: samples.
+    """
+
+    verdict: Literal["collapsed", "degraded", "healthy", "undetermined"]
+    kind: Kind | None
+    sentence: str
+    findings: tuple[Finding, ...]
+    silenced: tuple[tuple[str, str], ...]
+    measurements: Mapping[str, Measured]
+    source: str
+    where: str
+    profile: str
+    n: int
+    dims: int
+    views: int
+    sketch: Sketch = field(repr=False)
+    labels: Tensor | None = field(repr=False)
+    seed: int = field(repr=False)
+
+    def __str__(self) -> str:
+        lines = [self.sentence]
+        lines += [f"  {one.severity}: {one.rule}: {one.sentence}." for one in self.findings]
+        lines += [f"  left out: {name}: {because}." for name, because in self.silenced]
+        return "\n".join(lines)
+
+    @cached_property
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """The numbers behind the figures, computed when they are first asked for."""
+        return figures(self.sketch, labels=self.labels, seed=self.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as a dict that JSON can hold, by docs/diagnosis.schema.json; what is not finite is None."""
+        return {
+            "schema": SCHEMA,
+            "fullrank": fullrank.__version__,
+            "source": self.source,
+            "where": self.where,
+            "profile": self.profile,
+            "n": self.n,
+            "dims": self.dims,
+            "views": self.views,
+            "labelled": self.labels is not None,
+            "verdict": self.verdict,
+            "kind": self.kind,
+            "sentence": self.sentence,
+            "measurements": [_measurement(one) for one in self.measurements.values()],
+            "findings": [_finding(one) for one in self.findings],
+            "silenced": [{"rule": name, "because": because} for name, because in self.silenced],
+            "figures": self.figures,
+        }
+
+    def to_html(self, path: str | Path) -> None:
+        """Write one self-contained HTML page."""
+        from fullrank.report.diagnosis import write_diagnosis
+
+        write_diagnosis(self.to_json(), Path(path))
+
+    def raise_for_status(self) -> None:
+        """CollapseError, an AssertionError, with the sentence if the verdict is "collapsed"."""
+        if self.verdict == "collapsed":
+            raise CollapseError(self.sentence)
+
+
+def _measurement(one: Measured) -> dict[str, Any]:
+    entry = NAMES[one.name]
+    return {
+        "name": one.name,
+        "title": entry.title,
+        "value": _finite(one.value),
+        "low": _finite(one.low),
+        "high": _finite(one.high),
+        "null": _finite(one.null),
+        "healthy": _finite(one.healthy),
+        "direction": entry.direction,
+        "group": entry.group,
+        "conventions": entry.conventions,
+        "blind_to": [*entry.blind_to],
+        "sampled": one.sampled,
+    }
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "kind": one.kind,
+        "severity": one.severity,
+        "sentence": one.sentence,
+        "evidence": [*one.evidence],
+        "why": one.advice.why,
+        "causes": [{"cause": cause, "test": test} for cause, test in one.advice.causes],
+        "remedies": [{"text": text, "code": code} for text, code in one.advice.remedies],
+        "verify": one.advice.verify,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,176 @@
+"""The measurements that look at the rows of the sample: pairs, neighbours, views, towers, labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fullrank.metrics import (
+    alignment,
+    antihub_share,
+    class_ranks,
+    coherence,
+    decay_exponent,
+    dimension_std,
+    duplicate_rows,
+    gaussian_like,
+    hub_skewness,
+    hyperspherical_energy,
+    knn_overlap,
+    lidar,
+    mean_cosine,
+    mle_dimension,
+    modality_gap,
+    near_duplicate_rows,
+    neural_collapse,
+    relative_contrast,
+    relative_spread,
+    sigreg,
+    two_nn,
+    uniformity,
+    view_retrieval,
+    w2_uniformity,
+)
+from fullrank.metrics._pairs import neighbours
+from fullrank.stats import normalize
+
+PAIRS = 2048  # rows for what takes time in their square
+_SLICES = 128
+_FEWEST_OF_CLASS = 8  # rows from which a class has a rank and a spread to compare
+
+Sampled = dict[str, tuple[float, float | None, int]]  # value, null, rows
+
+
+def pair_sample(x: Tensor, *, seed: int) -> Tensor:
+    """At most 2,048 of the rows x (k, ...), drawn by the seed, in their order."""
+    return x[chosen(len(x), seed=seed)]
+
+
+def chosen(count: int, *, seed: int) -> Tensor:
+    """Which of `count` rows `pair_sample` takes, ascending."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:PAIRS]
+    return order.sort().values
+
+
+def principal(x: Tensor, count: int = 2) -> tuple[Tensor, Tensor]:
+    """Scores (N, count) of centred rows x (N, D) on their first directions, and those (D, count), largest first."""
+    n, dims = x.shape
+    if n < dims:
+        values, left = torch.linalg.eigh(x @ x.T)
+        directions = x.T @ left[:, -count:].flip(1) / values[-count:].flip(0).clamp_min(1e-300).sqrt()
+    else:
+        directions = torch.linalg.eigh(x.T @ x).eigenvectors[:, -count:].flip(1)
+    return x @ directions, directions
+
+
+def measure_rows(z: Tensor, *, seed: int = 0) -> Sampled:
+    """What the sampled rows z (k, D) of one view tell beside their moments: value, null and number of rows each."""
+    x = pair_sample(z, seed=seed)
+    values = {
+        "mean_cosine": mean_cosine(x),
+        "dimension_std": dimension_std(x),
+        "w2_uniformity": w2_uniformity(x),
+        "norm_variation": _norm_variation(x),
+        "uniformity": uniformity(x),
+        "hyperspherical_energy": hyperspherical_energy(x, seed=seed),
+        "two_nn": two_nn(x, seed=seed),
+        "mle_dimension": mle_dimension(x, seed=seed),
+        "near_duplicate_rows": near_duplicate_rows(x, seed=seed),
+        "sigreg": sigreg(x, slices=_SLICES, seed=seed),
+        "coherence": coherence(x),
+    }
+    found: Sampled = {name: (value, None, len(x)) for name, value in values.items()}
+    found["duplicate_rows"] = duplicate_rows(z), None, len(z)
+    return found | _first_direction(x) | _against_gaussian(x, seed=seed)
+
+
+def _norm_variation(x: Tensor) -> float:
+    norms = torch.linalg.vector_norm(x, dim=1)
+    mean = float(norms.mean())
+    return float(norms.std(correction=0)) / mean if mean > 0 else 0.0
+
+
+def _first_direction(x: Tensor) -> Sampled:
+    """Are there two groups along the first direction, and what does the spectrum say without it?"""
+    n, dims = x.shape
+    y = x - x.mean(0)
+    if n < 4 or not bool(y.any()):
+        return {}
+    scores, directions = principal(y / y.abs().max(), 1)
+    fourth = float(scores.pow(4).mean())
+    found: Sampled = {"bimodality": (float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0, 1 / 3, n)}
+    if n < 2 * dims and dims > 1:
+        rest = decay_exponent(y / y.abs().max() - scores @ directions.T)
+        found |= {"head_drop": (decay_exponent(y) - rest, None, n), "rest_exponent": (rest, None, n)}
+    return found
+
+
+def _against_gaussian(x: Tensor, *, seed: int) -> Sampled:
+    """Contrast and hubs, each beside that of a Gaussian cloud of the same spectrum."""
+    n, like = len(x), gaussian_like(x, seed=seed)
+    contrast, usual = relative_contrast(x, seed=seed), relative_contrast(like, seed=seed)
+    skewness, normal = hub_skewness(x, seed=seed), hub_skewness(like, seed=seed)
+    return {
+        "relative_contrast": (contrast, usual, n),
+        "contrast_excess": (contrast / usual, 1.0, n),
+        "hub_skewness": (skewness, normal, n),
+        "hub_excess": (skewness - normal, 0.0, n),
+        "antihub_share": (antihub_share(x, seed=seed), antihub_share(like, seed=seed), n),
+    }
+
+
+def measure_views(views: Tensor, *, seed: int = 0) -> Sampled:
+    """What several views (V, k, D) of the same samples tell; of two, the first two are compared."""
+    views = views[:, chosen(views.shape[1], seed=seed)]
+    one, two, n = views[0], views[1], views.shape[1]
+    return {
+        "alignment": (alignment(one, two), 2.0, n),
+        "view_retrieval": (view_retrieval(one, two, seed=seed), 1 / n, n),
+        "knn_overlap": (knn_overlap(one, two, seed=seed), min(10, n - 1) / max(n - 1, 1), n),
+        "lidar": (lidar(views), None, n),
+    }
+
+
+def measure_towers(one: Tensor, two: Tensor, *, seed: int = 0) -> Sampled:
+    """The gap between two towers' embeddings (k, D) of the same samples."""
+    one, two = pair_sample(one, seed=seed), pair_sample(two, seed=seed)
+    gap = modality_gap(one, two, seed=seed)
+    return {
+        "tower_spread": (min(relative_spread(one), relative_spread(two)), 1.0, len(one)),
+        "gap_distance": (gap.distance, 0.0, len(one)),
+        "gap_ratio": (gap.ratio, 0.0, len(one)),
+        "gap_separable": (gap.separable, 0.5, len(one)),
+        "gap_gain": (gap.retrieval_centred - gap.retrieval, 0.0, len(one)),
+    }
+
+
+def _neighbour_labels(z: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Share of the 10 nearest rows, by cosine, that have a row's label, and what chance gives."""
+    n = len(z)
+    nearest = neighbours(normalize(z), min(10, n - 1))[1]
+    same = float((labels[nearest] == labels[:, None]).double().mean())
+    counts = labels.unique(return_counts=True)[1].double()
+    return same, float((counts * (counts - 1)).sum()) / (n * (n - 1))
+
+
+def measure_labels(z: Tensor, labels: Tensor, *, seed: int = 0) -> Sampled:
+    """What the classes (k,) of the sampled rows z (k, D) tell; nothing for fewer than two classes."""
+    if len(labels.unique()) < 2:
+        return {}
+    collapse = neural_collapse(z, labels)
+    pairs = chosen(len(z), seed=seed)
+    same, chance = _neighbour_labels(z[pairs], labels[pairs])
+    found: Sampled = {
+        "nc1": (collapse.nc1, None, len(z)),
+        "nc2_norms": (collapse.nc2_norms, None, len(z)),
+        "nc2_angles": (collapse.nc2_angles, None, len(z)),
+        "neighbour_labels": (same, chance, len(pairs)),
+        "label_gain": ((same - chance) / (1 - chance) if chance < 1 else 0.0, 0.0, len(pairs)),
+    }
+    rows = [row for row in class_ranks(z, labels).values() if row["n"] >= _FEWEST_OF_CLASS]
+    if len(rows) > 1:
+        for name, part in (("class_rank", "participation_ratio"), ("class_spread", "relative_spread")):
+            values = torch.tensor([row[part] for row in rows])
+            median = float(values.median())
+            found[name] = float(values.min()) / median if median > 0 else 1.0, 1.0, len(z)
+    return found
