@@ -94,7 +94,7 @@ def _hill(drawing: Drawing) -> Plot:
 
     caption = (
         "How many dimensions are in use, depending on how little a direction may carry to count: order 1 is the"
-        " effective rank, order 2 the participation ratio. A line that drops at once has few heavy directions and a long tail."
+        " effective rank, order 2 the participation ratio. A line that drops at once has a few heavy directions."
     )
     return _plot("hill", "Dimensions in use", caption, (_FOUND, _PERFECT), fill, "number of dimensions over the order")
 

@@ -55,19 +55,27 @@ def read_npy(path: Path, key: str | None) -> EmbeddingFile:
 
 def read_npz(path: Path, key: str | None) -> EmbeddingFile:
     """One array of an .npz file, unpacked in chunks, never whole."""
+    info = member(path, key, lambda shape, dtype: len(shape) == 2 and dtype.kind == "f")
+    return stream(str(path), lambda: zipfile.ZipFile(path).open(info), info.file_size)
+
+
+def member(
+    path: Path, key: str | None, suitable: Callable[[tuple[int, ...], np.dtype[np.generic]], bool]
+) -> zipfile.ZipInfo:
+    """The member of an .npz that the key names, or the only suitable one; UserError for a bomb."""
     name = str(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            suitable = [member for member in members if _two_dimensional(archive, member)]
+            meant = [entry for entry in members if _is(suitable, archive, entry)]
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise UserError(f"{name} is no .npz file, or it is damaged ({error}): write it with numpy.savez.") from None
-    info = members[pick(name, key, list(members), suitable)]
+    info = members[pick(name, key, list(members), meant)]
     if info.file_size > max(_HARMLESS, _BOMB * info.compress_size):
         raise UserError(
             f"{name} unpacks from {info.compress_size} to {info.file_size} bytes: if it is meant, save it as .npy."
         )
-    return stream(name, lambda: zipfile.ZipFile(path).open(info), info.file_size)
+    return info
 
 
 def read_stdin() -> EmbeddingFile:
@@ -107,19 +115,21 @@ def _short(what: object) -> str:
     return textwrap.shorten(str(what), 120)
 
 
-def _two_dimensional(archive: zipfile.ZipFile, member: str) -> bool:
+def _is(
+    suitable: Callable[[tuple[int, ...], np.dtype[np.generic]], bool], archive: zipfile.ZipFile, entry: str
+) -> bool:
     """Whether a member can be meant when no key says which."""
     try:
-        with archive.open(member + ".npy") as file:
-            shape, _, dtype = header(file, member)
+        with archive.open(entry + ".npy") as file:
+            shape, _, dtype = header(file, entry)
     except (UserError, KeyError):
         return False
-    return len(shape) == 2 and dtype.kind == "f"
+    return suitable(shape, dtype)
 
 
 def stream(name: str, opened: _Open, size: int | None) -> EmbeddingFile:
     """A .npy of so many bytes (None: not known) that is read from its first number to its last."""
-    with _damage(name), opened() as file:
+    with damage(name), opened() as file:
         found = header(file, name)
     return _rows(name, found, opened, size, skip_header=True)
 
@@ -134,7 +144,7 @@ def _rows(name: str, found: _Header, opened: _Open, size: int | None, *, skip_he
         raise UserError(f"{name} is cut off: its header promises {_short(n)} rows, the file is shorter.")
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
-        with _damage(name), opened() as file:
+        with damage(name), opened() as file:
             if skip_header:
                 header(file, name)
             row, step = dims * dtype.itemsize, rows_at_once(dims, dtype.itemsize)
@@ -157,7 +167,7 @@ def _skip(file: IO[bytes], size: int) -> None:
 
 
 @contextmanager
-def _damage(name: str) -> Iterator[None]:
+def damage(name: str) -> Iterator[None]:
     """Turn what a broken archive raises into one sentence."""
     try:
         yield

@@ -29,7 +29,7 @@ def parquet(name: str, opened: Callable[[], str | IO[bytes]], key: str | None) -
     need("pyarrow", name)
     from pyarrow.parquet import ParquetFile
 
-    with _damage(name, "parquet file"):
+    with damage(name, "parquet file"):
         file = ParquetFile(opened())
         columns = _columns(name, file.schema_arrow, key)
         rows = file.metadata.num_rows
@@ -40,58 +40,73 @@ def read_arrow(path: Path, key: str | None) -> EmbeddingFile:
     """The same of an Arrow IPC file or stream (.arrow, .feather)."""
     name = str(path)
     need("pyarrow", name)
+    with damage(name, "Arrow file"):
+        columns = _columns(name, _arrow(path)[0], key)
+        return _from_batches(name, columns, None, lambda: (batch.select(columns) for batch in _arrow(path)[1]))
+
+
+def _arrow(path: Path) -> tuple[Any, Iterator[Any]]:
     import pyarrow
     from pyarrow import ipc
 
-    def opened() -> Any:
-        source = pyarrow.memory_map(str(path))
-        try:
-            file = ipc.open_file(source)
-            return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
-        except pyarrow.ArrowInvalid:
-            source.seek(0)
-            stream = ipc.open_stream(source)
-            return stream.schema, stream
-
-    with _damage(name, "Arrow file"):
-        columns = _columns(name, opened()[0], key)
-        return _from_batches(name, columns, None, lambda: (batch.select(columns) for batch in opened()[1]))
+    source = pyarrow.memory_map(str(path))
+    try:
+        file = ipc.open_file(source)
+        return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
+    except pyarrow.ArrowInvalid:
+        source.seek(0)
+        stream = ipc.open_stream(source)
+        return stream.schema, iter(stream)
 
 
 def read_csv(path: Path, key: str | None) -> EmbeddingFile:
     """The columns of numbers of a .csv or .tsv, those whose name starts with the key if there is one."""
     name = str(path)
     need("pyarrow", name)
-    from pyarrow import csv
-
-    with _damage(name, "table"):
-        with path.open(encoding="utf-8", errors="strict") as file:
-            first = file.readline(_LINE)
-        delimiter = "\t" if path.suffix == ".tsv" else ";" if first.count(";") > first.count(",") else ","
-        names = [cell.strip().strip('"') for cell in first.rstrip("\r\n").split(delimiter)]
-        bare = all(_is_number(cell) for cell in names)
-        reading = csv.ReadOptions(autogenerate_column_names=bare)
-        parsing = csv.ParseOptions(delimiter=delimiter)
-
-        def batches() -> Any:
-            return csv.open_csv(path, read_options=reading, parse_options=parsing)
-
-        schema = batches().schema
+    with damage(name, "table"):
+        schema = _csv(path).schema
         numbers = [field.name for field in schema if _is_float(field.type) or _is_int(field.type)]
         columns = [column for column in numbers if key is None or column == key or column.startswith(key)]
         if not columns:
-            raise UserError(f"{name} has no column of numbers{f' named {key}...' if key else ''}: it has {names[:12]}.")
+            raise UserError(
+                f"{name} has no column of numbers{f' named {key}...' if key else ''}: it has {schema.names[:12]}."
+            )
         if not any(_is_float(schema.field(column).type) for column in columns):
             floating(name, "int64")
-        return _from_batches(name, columns, None, lambda: (batch.select(columns) for batch in batches()))
+        return _from_batches(name, columns, None, lambda: (batch.select(columns) for batch in _csv(path)))
+
+
+def _csv(path: Path) -> Any:
+    """A stream of record batches; without a header if the first line has numbers only."""
+    from pyarrow import csv
+
+    with path.open(encoding="utf-8", errors="strict") as file:
+        first = file.readline(_LINE)
+    delimiter = "\t" if path.suffix == ".tsv" else ";" if first.count(";") > first.count(",") else ","
+    bare = all(_is_number(cell.strip().strip('"')) for cell in first.rstrip("\r\n").split(delimiter))
+    reading = csv.ReadOptions(autogenerate_column_names=bare)
+    return csv.open_csv(path, read_options=reading, parse_options=csv.ParseOptions(delimiter=delimiter))
+
+
+def open_table(path: Path) -> tuple[Any, Iterator[Any]]:
+    """Schema and record batches, as pyarrow has them, of a .parquet, .arrow, .feather, .csv or .tsv file."""
+    from pyarrow.parquet import ParquetFile
+
+    if path.suffix.lower() == ".parquet":
+        file = ParquetFile(path)
+        return file.schema_arrow, file.iter_batches(4096)
+    if path.suffix.lower() in (".arrow", ".feather"):
+        return _arrow(path)
+    table = _csv(path)
+    return table.schema, iter(table)
 
 
 def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
     """A list of numbers a line, or an object that holds one."""
     name = str(path)
     entry: str | None = None
-    with _damage(name, "file of JSON lines"), path.open(encoding="utf-8") as file:
-        first = _json(name, 1, file.readline(_LINE))
+    with damage(name, "file of JSON lines"), path.open(encoding="utf-8") as file:
+        first = json_line(name, 1, file.readline(_LINE))
     if isinstance(first, dict):
         entry = pick(name, key, list(first), [place for place, value in first.items() if isinstance(value, list)])
         first = first[entry]
@@ -100,13 +115,13 @@ def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
     dims = len(_numbers(name, 1, first))
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
-        with _damage(name, "file of JSON lines"), path.open(encoding="utf-8") as file:
+        with damage(name, "file of JSON lines"), path.open(encoding="utf-8") as file:
             lines = ((at, line) for at, line in enumerate(iter(lambda: file.readline(_LINE), "")) if line.strip())
             chosen = islice(lines, start, stop)
             while some := list(islice(chosen, rows_at_once(dims, 8))):
                 rows = []
                 for at, line in some:
-                    value = _json(name, at + 1, line)
+                    value = json_line(name, at + 1, line)
                     row = _numbers(name, at + 1, value.get(entry) if isinstance(value, dict) and entry else value)
                     if len(row) != dims:
                         raise UserError(f"{name} is ragged: line {at + 1} has {len(row)} numbers, the first {dims}.")
@@ -116,7 +131,7 @@ def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
     return EmbeddingFile(name, None, dims, "float64", read)
 
 
-def _json(name: str, line: int, text: str) -> Any:
+def json_line(name: str, line: int, text: str) -> Any:
     if len(text) >= _LINE:
         raise UserError(f"{name}: line {line} is longer than {_LINE} characters: write one embedding a line.")
     try:
@@ -175,7 +190,7 @@ def _numpy_name(kind: Any) -> str:
 
 def _from_batches(name: str, columns: Sequence[str], n: int | None, batches: Callable[[], Any]) -> EmbeddingFile:
     """A file of record batches that are read one after another."""
-    with _damage(name, "file"):
+    with damage(name, "file"):
         first = next((rows for batch in batches() if len(rows := _matrix(name, batch, columns, None))), None)
     if first is None:
         raise UserError(f"{name} is empty: pass at least one row.")
@@ -183,7 +198,7 @@ def _from_batches(name: str, columns: Sequence[str], n: int | None, batches: Cal
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
         at = 0
-        with _damage(name, "file"):
+        with damage(name, "file"):
             for batch in batches():
                 last = at + len(batch)
                 low, high = max(start - at, 0), len(batch) if stop is None else min(stop - at, len(batch))
@@ -223,7 +238,7 @@ def _matrix(name: str, batch: Any, columns: Sequence[str], dims: int | None) -> 
 
 
 @contextmanager
-def _damage(name: str, kind: str) -> Iterator[None]:
+def damage(name: str, kind: str) -> Iterator[None]:
     """Turn what a broken file raises into one sentence."""
     try:
         yield
