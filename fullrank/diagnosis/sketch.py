@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.runs import replace
-from fullrank.stats import Moments, Reservoir, merge, merge_samples, moments, normalize, reservoir, row_keys
+from fullrank.stats import Moments, Reservoir, RunningMoments, merge, merge_samples, normalize, reservoir, row_keys
 
 SAMPLE = 8192  # rows for what looks at pairs
 _BUDGET = 2**29  # bytes of all groups' scatter matrices, as far as at least 5 groups allow
@@ -113,30 +113,29 @@ def sketch(
     >>> whole.n, parts.n, torch.allclose(whole.total.scatter, parts.total.scatter, rtol=1e-12)
     (1000, 1000, True)
     """
-    made: Sketch | None = None
-    at = start
+    raw: list[RunningMoments] = []
+    unit: list[RunningMoments] = []
+    kept: Reservoir | None = None
+    zero_rows, at = 0, start
     for chunk in chunks:
         z = chunk if chunk.ndim == 3 else chunk[None]
         samples = z.shape[1]
         if samples == 0:
             continue
-        views, dims = (z.shape[0], z.shape[2]) if made is None else made.sample.rows.shape[1:]
+        views, dims = (z.shape[0], z.shape[2]) if kept is None else kept.rows.shape[1:]
         _check(z, views, dims, at)
+        if kept is None:
+            raw, unit = ([RunningMoments(dims, z.device) for _ in range(group_count(dims))] for _ in range(2))
         index = torch.arange(at, at + samples)
         keys = row_keys(index if units is None else units[index], seed + _GROUPED)
-        group = torch.from_numpy((keys % np.uint64(group_count(dims))).astype(np.int64))
+        group = torch.from_numpy((keys % np.uint64(len(raw))).astype(np.int64))
+        zero_rows += _add(raw, unit, z, group)
         part = reservoir(z.transpose(0, 1), size=sample, start=at, seed=seed + _SAMPLED)
-        empty = [moments(z.new_zeros(0, dims))] * group_count(dims)
-        made = Sketch(
-            raw=tuple(_add(list(made.raw) if made else empty, z, group, unit=False)),
-            unit=tuple(_add(list(made.unit) if made else empty, z, group, unit=True)),
-            sample=merge_samples(made.sample, part) if made else part,
-            zero_rows=(made.zero_rows if made else 0) + int((z == 0).all(2).sum()),
-        )
+        kept = merge_samples(kept, part) if kept else part
         at += samples
-    if made is None:
+    if kept is None:
         raise UserError("There is no embedding to look at: pass at least one row.")
-    return made
+    return Sketch(tuple(x.result() for x in raw), tuple(x.result() for x in unit), kept, zero_rows)
 
 
 def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
@@ -149,12 +148,20 @@ def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
     return Sketch(raw, unit, merge_samples(a.sample, b.sample), a.zero_rows + b.zero_rows)
 
 
-def _add(groups: list[Moments], z: Tensor, group: Tensor, *, unit: bool) -> list[Moments]:
-    """The groups with the rows of z (V, n, D) merged into the group (n,) of their sample."""
+def _add(raw: list[RunningMoments], unit: list[RunningMoments], z: Tensor, group: Tensor) -> int:
+    """Take the rows of z (V, n, D) into the group (n,) of their sample; how many are zero."""
     order = group.argsort(stable=True).to(z.device)
-    members = order.split(group.bincount(minlength=len(groups)).tolist())
-    rows = (z[:, some].flatten(0, 1).double() for some in members)
-    return [merge(old, moments(normalize(x) if unit else x)) for old, x in zip(groups, rows, strict=True)]
+    zero_rows = 0
+    for some, of_raw, of_unit in zip(order.split(group.bincount(minlength=len(raw)).tolist()), raw, unit, strict=True):
+        rows = z[:, some].flatten(0, 1)
+        wide = rows.double()
+        of_raw.add(wide)
+        if rows.dtype == torch.float64:
+            of_unit.add(normalize(wide))
+        else:  # no square of a narrower number leaves the range of float64
+            of_unit.add(wide / torch.linalg.vector_norm(wide, dim=1, keepdim=True).clamp_min(1e-300))
+        zero_rows += int((rows == 0).all(1).sum())
+    return zero_rows
 
 
 def _check(z: Tensor, views: int, dims: int, start: int) -> None:
@@ -163,7 +170,7 @@ def _check(z: Tensor, views: int, dims: int, start: int) -> None:
             f"Row {start} has {z.shape[2]} dimensions in {z.shape[0]} view(s), the first has {dims} in {views}: "
             "pass embeddings of one model."
         )
-    if not bool(z.isfinite().all()):
+    if not bool(z.sum().isfinite()) and not bool(z.isfinite().all()):  # a sum is faster, but can overflow
         row = int((~z.isfinite()).any(2).any(0).nonzero()[0, 0])
         kind = "NaN" if bool(z[:, row].isnan().any()) else "infinity"
         raise UserError(f"Row {start + row} contains {kind}: find where it was produced, or leave the row out.")

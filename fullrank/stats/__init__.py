@@ -1,7 +1,7 @@
 """Room 0: tensors in, tensors out."""
 
 from fullrank.stats.determinant import log_determinant
-from fullrank.stats.moments import Moments, merge, moments
+from fullrank.stats.moments import Moments, RunningMoments, merge, moments
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
 from fullrank.stats.slices import epps_pulley, random_slices
@@ -13,6 +13,7 @@ __all__ = [
     "Axis",
     "Moments",
     "Reservoir",
+    "RunningMoments",
     "centre",
     "decay",
     "epps_pulley",

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullrank.stats import Moments, hill, merge, moments, spectrum
+from fullrank.stats import Moments, RunningMoments, hill, merge, moments, spectrum
 
 
 def cloud(n: int, d: int, seed: int = 0) -> torch.Tensor:
@@ -53,6 +53,19 @@ def test_add_streams() -> None:
     for start in range(0, 30, 7):
         streamed = streamed.add(z[start : start + 7])
     assert_equal(streamed, moments(z))
+
+
+@pytest.mark.parametrize("drift", [0.0, 1.0])
+def test_running_moments_of_any_batches_are_those_of_the_whole(drift: float) -> None:
+    z = cloud(50, 5) + torch.linspace(0, drift, 50)[:, None] * 30
+    running = RunningMoments(5)
+    for batch in z.split([0, 1, 20, 1, 28]):
+        running.add(batch)
+    assert_equal(running.result(), moments(z))
+    before = running.result()
+    running.add(z)
+    assert_equal(before, moments(z))  # a result stays what it was
+    assert running.result().n == 100
 
 
 def test_a_large_mean_costs_no_rank() -> None:
