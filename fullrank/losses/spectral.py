@@ -8,12 +8,15 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses.terms import Terms, combine, embedding_loss
-from fullrank.stats import Axis, normalize, spectral
+from fullrank.stats import Axis, normalize, principal, spectral
 
 
 @embedding_loss()
-def spectral_transformation(z: Tensor, *, g: Callable[[Tensor], Tensor] = torch.rsqrt, axis: Axis = "batch") -> Terms:
+def spectral_transformation(
+    z: Tensor, *, g: Callable[[Tensor], Tensor] = torch.rsqrt, axis: Axis = "batch", components: bool = False
+) -> Terms:
     """2 - 2 cos between the views of a sample after U g(L) U^T, mean over pairs of views of z (V, N, D).
 
     g acts on the eigenvalues L of each view's covariance (`fullrank.stats.spectral`): `torch.rsqrt` whitens (ZCA),
@@ -21,13 +24,23 @@ def spectral_transformation(z: Tensor, *, g: Callable[[Tensor], Tensor] = torch.
     near 1/2 and collapse away from it. axis="batch" acts on the features, "channel" on the samples. `intl` is the
     member with Newton's iteration for g, and its trace loss.
 
+    components=True compares g(L) U^T x instead, the principal components (`fullrank.stats.principal`): PCA whitening
+    for `torch.rsqrt`. It turns each view by the view's own eigenvectors, which changes no cosine inside a view; but
+    where eigenvalues are close, they differ from view to view, and the loss then compares different things.
+
     Blind to: the norm and the offset; where the views agree the loss is zero at any rank, and with p = 1/2 it hardly
     sees the spectrum at all. It is noise between the views that keeps the rank up. One point costs 2, its maximum
-    for views that agree, with axis="batch"; with "channel" nothing.
+    for views that agree, with axis="batch"; with "channel" nothing. components=True also does not see whether the
+    features of a view are permuted. UserError for components=True with axis="channel", whose components are no samples.
 
     >>> spectral_transformation(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
     """
-    white = normalize(torch.stack([spectral(view, g, axis=axis) for view in z]))
+    if components and axis == "channel":
+        raise UserError(
+            'spectral_transformation has components with axis="batch" only: along channels they are no samples.'
+        )
+    transformed = [principal(view, g) if components else spectral(view, g, axis=axis) for view in z]
+    white = normalize(torch.stack(transformed))
     cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean()
     return combine({"spectral_transformation": (1.0, 2 - 2 * cosine)})

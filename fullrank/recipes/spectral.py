@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from fullrank.errors import UserError
 from fullrank.train import Recipe
 
 if TYPE_CHECKING:
@@ -34,23 +35,26 @@ class Spectral(Recipe):
 
     projector: tuple[int, ...] = (512, 64)
     """Widths of the projector's layers, the last one is the embedding's."""
-    transform: Literal["power", "zca", "cholesky", "newton", "identity"] = "newton"
-    """zca is the power 1/2, identity the power 0; newton is INTL without its trace loss."""
+    transform: Literal["power", "zca", "pca", "cholesky", "newton", "identity"] = "newton"
+    """zca is the power 1/2, pca the same turned to principal components; identity is 0, newton INTL without trace."""
     power: float = 0.45
     """p of the transformation l^-p."""
     iterations: int = 4
     """Newton steps of newton."""
     axis: Literal["batch", "channel"] = "batch"
-    """batch acts on the features (D x D), channel on the samples (N x N); cholesky knows batch only."""
+    """batch acts on the features (D x D), channel on the samples (N x N); not with pca and cholesky."""
 
     def objective(self) -> Callable[[Tensor], Terms]:
         """The mean squared difference of the transformed, normalised views."""
         from fullrank import stats
         from fullrank.losses import intl, spectral_transformation, w_mse
 
+        if self.axis == "channel" and self.transform in ("pca", "cholesky"):
+            raise UserError(f"--transform {self.transform} acts on the features only: leave out --axis channel.")
         if self.transform == "newton":
             return partial(intl, axis=self.axis, iterations=self.iterations, beta=0.0)
         if self.transform == "cholesky":
             return w_mse
-        power = {"power": self.power, "zca": 0.5, "identity": 0.0}[self.transform]
-        return partial(spectral_transformation, g=stats.power(power), axis=self.axis)
+        power = {"power": self.power, "zca": 0.5, "pca": 0.5, "identity": 0.0}[self.transform]
+        components = self.transform == "pca"
+        return partial(spectral_transformation, g=stats.power(power), axis=self.axis, components=components)

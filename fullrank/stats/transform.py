@@ -1,4 +1,4 @@
-"""Spectral transformations: embeddings -> U g(L) U^T embeddings, by eigenvalues or by Newton's iteration.
+"""Spectral transformations: embeddings -> U g(L) U^T embeddings, by eigenvalues or by Newton's iteration; PCA too.
 
 Weng et al., "Modulate Your Spectrum in Self-Supervised Learning" (ICLR 2024). All of them act on the smaller of the
 N x N and the D x D matrix: X g(X^T X) = g(X X^T) X, so no larger one is ever formed.
@@ -17,6 +17,7 @@ Axis = Literal["batch", "channel"]
 Spectral = Callable[[Tensor], Tensor]
 
 _FLOOR = 1e-10  # eigenvalues are floored at this share of the largest, so that g may be a negative power
+_CLOSE = 1e-6  # eigenvalues closer than this share of the largest are one: float32 cannot tell their axes apart
 
 
 class _MatrixFunction(torch.autograd.Function):
@@ -105,6 +106,40 @@ def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
     phi = matrix_function(covariance, floored)
     transformed = phi @ x if wide else x @ phi
     return transformed.to(z.dtype)
+
+
+def principal(z: Tensor, g: Spectral) -> Tensor:
+    """Principal components of z (N, D) with their spectrum transformed, (N, min(N, D)): rows g(L) U^T x.
+
+    `spectral(z, g)` on the batch axis, written in the eigenvectors U of its covariance: distances and cosines of rows
+    are the same. torch.rsqrt is PCA whitening, torch.ones_like plain PCA. The first component has the largest
+    eigenvalue; the sign of each makes the eigenvector's entry of largest magnitude positive (ours, as in
+    scikit-learn). Components of eigenvalue zero are zero.
+
+    The gradient is exact where eigenvalues are apart; of those within 1e-6 of the largest, the axes have no
+    direction, and their rotation into one another gets no gradient. It is finite always, and exact at any spectrum
+    for what no rotation of the components changes. Two clouds that are nearly equal can have their axes swapped or
+    turned where eigenvalues are close: comparing their components compares different things then.
+
+    >>> z = torch.tensor([[0.0, -2.0], [0.0, 2.0], [1.0, 0.0], [-1.0, 0.0]])
+    >>> principal(z, torch.ones_like)
+    tensor([[-2.,  0.],
+            [ 2.,  0.],
+            [ 0.,  1.],
+            [ 0., -1.]])
+    """
+    x, _ = centre(z, "batch", dtype=torch.float64)
+    axes: Tensor = torch.linalg.svd(x.detach(), full_matrices=False)[2].T  # (D, K), falling
+    axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+    scores = x @ axes
+    scatter = scores.T @ scores  # diagonal; how it leaves the diagonal turns the axes
+    eigenvalues = scatter.detach().diagonal()
+    gap = eigenvalues[None, :] - eigenvalues[:, None]
+    close = gap.abs() <= _CLOSE * eigenvalues.max()
+    turn = (scatter - scatter.detach()) * torch.where(close, 0.0, 1.0 / torch.where(close, 1.0, gap))
+    components = spectral(z, g).to(torch.float64) @ axes
+    turned: Tensor = components + components @ turn
+    return turned.to(z.dtype)
 
 
 def newton(z: Tensor, iterations: int, *, axis: Axis) -> Tensor:

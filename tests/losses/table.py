@@ -40,7 +40,7 @@ FACTS = {
     "sigreg": ("invariance + λ N mean over slices ∫ |φ(t) − e^(−t²/2)|² e^(−t²/2) dt", "N S (D + 17), S slices"),
     "ssl_hsic": ("−HSIC(Z, sample) + 3 √HSIC(Z, Z), inverse multiquadric kernel", "N²D"),
     "spectral_contrastive": ("−2 ⟨z, z⁺⟩ + mean ⟨z, z⁻⟩²", "NDK"),
-    "spectral_transformation": ("2 − 2c after U g(l) Uᵀ", "NDK + K³"),
+    "spectral_transformation": ("2 − 2c after U g(l) Uᵀ, or g(l) Uᵀ (PCA)", "NDK + K³"),
     "uniformity": ("log mean exp(−2 ‖uᵢ − uⱼ‖²)", "N²D"),
     "vibcreg": ("VICReg of Newton-whitened views, 200 mean correlation² for Σ Cᵢⱼ²/D", "NDK + TK³"),
     "vicreg": ("25 mean squared difference + 25 mean max(0, 1 − std) + Σ Cᵢⱼ²/D", "NDK"),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fullrank.errors import UserError
 from fullrank.losses import intl, spectral_transformation
 from fullrank.stats import hill, power, spectral, spectrum
 from tests.losses.contract import Loss, aligned, check_gradient, check_reference, noise, one_point, value
@@ -115,3 +116,52 @@ def test_any_function_of_the_spectrum_is_a_member() -> None:
     members: tuple[Callable[[Tensor], Tensor], ...] = (shrink, torch.exp, torch.log1p)
     for g in members:
         check_gradient(partial(spectral_transformation, g=g), 2, 6, 3)
+
+
+def plain_pca(z: Tensor) -> Tensor:
+    """2 - 2 cos of L^-1/2 U^T x for one pair, each eigenvector signed by its entry of largest magnitude."""
+    units = []
+    for view in z:
+        x = view - view.mean(0)
+        eigenvalues, vectors = torch.linalg.eigh(x.T.cov())
+        vectors = vectors * vectors.gather(0, vectors.abs().argmax(0, keepdim=True)).sign()
+        white = x @ vectors * eigenvalues.rsqrt()
+        units.append(white / white.norm(dim=1, keepdim=True))
+    cosine: Tensor = (units[0] * units[1]).sum(1)
+    return 2 - 2 * cosine.mean()
+
+
+pca = partial(spectral_transformation, components=True)
+
+
+def test_components_are_pca_whitening_with_its_gradient() -> None:
+    z = (noise(2, 12, 4) + 0.5 * noise(1, 12, 4, seed=1)) * torch.tensor([1.0, 2.0, 4.0, 8.0])
+    check_reference(pca, plain_pca, z)
+    assert value(pca, z) != pytest.approx(value(spectral_transformation, z), abs=1e-3)
+    with pytest.raises(UserError, match='has components with axis="batch" only'):
+        spectral_transformation(z, axis="channel", components=True)
+
+
+@pytest.mark.parametrize("shape", [(8, 4), (4, 8)])
+def test_components_are_blind_to_a_permutation_of_features_which_zca_is_not(shape: tuple[int, int]) -> None:
+    view = noise(*shape)
+    z = torch.stack([view, view.flip(1)])
+    assert value(pca, z) == pytest.approx(0.0, abs=1e-9)
+    assert value(spectral_transformation, z) > 0.5
+
+
+def test_components_of_close_eigenvalues_are_not_comparable_between_views() -> None:
+    """Views that differ by 0.001 agree after ZCA, and after PCA if eigenvalues are apart; else the axes turn."""
+    round_cloud = torch.linalg.qr(noise(64, 8) - noise(64, 8).mean(0))[0] * 8
+    views = torch.stack([round_cloud + 0.001 * noise(64, 8, seed=seed) for seed in (1, 2)])
+    assert value(spectral_transformation, views) < 1e-4
+    assert value(pca, views) > 0.5
+    assert value(pca, views * torch.linspace(1, 3, 8)) < 1e-3
+
+
+def test_components_of_one_point_cost_two_and_of_equal_eigenvalues_have_a_finite_gradient() -> None:
+    assert value(pca, aligned(one_point(noise(64, 16)))) == 2
+    z = torch.stack([torch.eye(6).roll(1, 0), torch.eye(6)]).requires_grad_()
+    pca(z)["loss"].backward()
+    assert z.grad is not None
+    assert bool(z.grad.isfinite().all())

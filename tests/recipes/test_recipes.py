@@ -103,6 +103,7 @@ def test_a_recipe_is_frozen_and_every_field_says_what_it_is(name: str) -> None:
         ("power", lambda z: spectral_transformation(z, g=power(0.45))),
         ("zca", spectral_transformation),
         ("identity", lambda z: spectral_transformation(z, g=torch.ones_like)),
+        ("pca", lambda z: spectral_transformation(z, components=True)),
         ("cholesky", w_mse),
     ],
 )
@@ -110,6 +111,13 @@ def test_the_members_of_the_spectral_family(transform: str, expected: Callable[[
     z = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
     recipe = recipes.load("spectral")(transform=transform)  # type: ignore[call-arg]
     torch.testing.assert_close(recipe.objective()(z)["loss"], expected(z)["loss"])
+
+
+@pytest.mark.parametrize("transform", ["pca", "cholesky"])
+def test_members_of_the_features_only_refuse_the_channel_axis(transform: str) -> None:
+    recipe = recipes.load("spectral")(transform=transform, axis="channel")  # type: ignore[call-arg]
+    with pytest.raises(UserError, match=f"--transform {transform} acts on the features only: leave out --axis channel"):
+        recipe.objective()
 
 
 def test_settings_survive_a_json_round_trip() -> None:

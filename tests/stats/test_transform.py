@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.stats import Axis, centre, matrix_function, newton, power, spectral
+from fullrank.stats import Axis, centre, matrix_function, newton, power, principal, spectral
 
 AXES: tuple[Axis, ...] = ("batch", "channel")
 
@@ -179,3 +179,78 @@ def test_a_constant_centres_to_exact_zeros_and_nan_stays() -> None:
     x, divisor = centre(torch.full((7, 3), 0.1), "batch")
     assert (float(x.abs().max()), divisor) == (0.0, 6)
     assert bool(centre(torch.tensor([[1.0, math.nan], [0.0, 1.0]]), "batch")[0].isnan().any())
+
+
+def by_definition(z: Tensor, p: float) -> Tensor:
+    """L^-p U^T x with numpy's sign-free eigenvectors, signed by their entry of largest magnitude."""
+    x = z - z.mean(0)
+    eigenvalues, vectors = torch.linalg.eigh(covariance(z))
+    columns = []
+    for index in reversed(range(len(eigenvalues))):
+        axis = vectors[:, index]
+        if axis[axis.abs().argmax()] < 0:
+            axis = -axis
+        columns.append(x @ axis * eigenvalues[index] ** (-p))
+    return torch.stack(columns, 1)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.5])
+def test_principal_components_are_in_order_with_a_sign_that_is_fixed(p: float) -> None:
+    z = cloud(40, 5) + 7
+    torch.testing.assert_close(principal(z, power(p)), by_definition(z, p), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(principal(-z, power(p)), -principal(z, power(p)))  # the axes stay, the rows turn round
+    shuffled = z[:, torch.tensor([3, 1, 4, 0, 2])]
+    torch.testing.assert_close(principal(shuffled, power(p)), principal(z, power(p)))
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 6), (6, 60), (9, 9)])
+def test_principal_components_whiten_and_turn_zca_only(n: int, d: int) -> None:
+    z = cloud(n, d)
+    white, zca = principal(z, torch.rsqrt), spectral(z, torch.rsqrt)
+    live = min(n - 1, d)
+    expected = torch.diag((torch.arange(min(n, d)) < live).double())  # the components beyond the rank are zero
+    torch.testing.assert_close(covariance(white), expected, rtol=0, atol=1e-8)
+    torch.testing.assert_close(white @ white.T, zca @ zca.T, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.5])
+@pytest.mark.parametrize(("n", "d"), [(8, 4), (4, 8)])
+def test_gradient_of_separated_principal_components(n: int, d: int, p: float) -> None:
+    z = cloud(n, d).requires_grad_()
+    live = min(n - 1, d)
+    step = 1e-5  # g of the null eigenvalue lifts rounding to the size of a step of 1e-6
+    assert torch.autograd.gradcheck(lambda x: principal(x, power(p))[:, :live], z, eps=step)
+
+
+@pytest.mark.parametrize(
+    "z",
+    [
+        torch.zeros(6, 4),
+        torch.ones(6, 4),
+        torch.outer(torch.arange(6.0), torch.ones(4)),
+        torch.cat([torch.eye(4), -torch.eye(4)]),
+        torch.eye(4)[:3],
+    ],
+)
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_principal_components_and_their_gradient_are_finite_at_equal_eigenvalues(z: Tensor, kind: torch.dtype) -> None:
+    leaf = z.to(kind).clone().requires_grad_()
+    out = principal(leaf, torch.rsqrt)
+    (out * torch.arange(out.numel()).reshape(out.shape)).sum().backward()
+    assert bool(out.isfinite().all())
+    assert leaf.grad is not None
+    assert bool(leaf.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("z", [torch.cat([torch.eye(3), -torch.eye(3)]).double(), cloud(8, 3), cloud(4, 6)])
+def test_what_no_rotation_changes_has_the_gradient_of_spectral_at_any_spectrum(z: Tensor) -> None:
+    weights = cloud(len(z), len(z), seed=3)
+
+    def gradient(transform: Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]) -> Tensor:
+        leaf = z.clone().requires_grad_()
+        rows = transform(leaf, power(0.3))
+        return torch.autograd.grad((weights * (rows @ rows.T)).sum(), leaf)[0]
+
+    expected = gradient(spectral)
+    torch.testing.assert_close(gradient(principal), expected, rtol=1e-6, atol=1e-6)
+    assert float(expected.abs().max()) > 0.1
