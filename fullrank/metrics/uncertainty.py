@@ -63,9 +63,10 @@ def jackknife(function: Callable[[Moments], float], groups: Sequence[Moments]) -
     (ranks, spreads, decay), not for counts such as `dims_for_variance`. The percentile bootstrap would never cover
     a rank, because repeated rows lower it. A value that is not finite has infinite error.
 
-    Only a bias of order 1/N goes away. Of `benchmarks/jackknife.py`: the interval holds the true value in 90 to 97 %
-    of the draws at N = 8 D; with N = 2 D that of `rankme` hardly ever does, while the unbiased participation ratio
-    and NESum hold even at N = D / 2. `rows_needed` says which N a rank needs.
+    Only a bias of order 1/N goes away. Measured (`benchmarks/jackknife.py`), the interval holds the true value in 88 to
+    95 % of the draws from N = 8 D on; the unbiased participation ratio and NESum keep 92 % even at N = D / 2, where
+    `effective_rank` and `rankme` have next to none (at N = 2 D, 90 and 16 %). `rows_needed` says which N a rank
+    needs. Rows of 200 donors taken for independent hold the truth in 1 to 60 %, grouped by donor in 93 to 97 %.
 
     >>> from fullrank.metrics import unbiased_participation_ratio
     >>> z = torch.randn(400, 100, generator=torch.Generator().manual_seed(0))  # 100 equal directions
