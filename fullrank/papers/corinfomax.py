@@ -6,7 +6,7 @@ import math
 from statistics import mean
 
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Settings
-from fullrank.papers.judging import by_case, differences, judge, level
+from fullrank.papers.judging import COLLAPSED, by_case, differences, judge, level, used
 from fullrank.papers.training import (
     Job,
     Size,
@@ -45,9 +45,10 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
     volume = {name: last_terms(folders, "log_determinant") for name, folders in with_it.items()}
     distance = {name: last_terms(folders, "invariance") for name, folders in with_it.items()}
     none, some, much = with_it
+    kept = {name: used(rank[name], spread[name], _WIDTH) for name in runs}
     effects = [
-        differences(spread[_WITHOUT], spread[some]),
-        [0.1 - value for value in spread[_WITHOUT]],
+        differences(kept[_WITHOUT], kept[some]),
+        [COLLAPSED - value for value in kept[_WITHOUT]],
         *(differences(volume[a], volume[b]) for a, b in ((none, some), (some, much))),
         *(differences(distance[b], distance[a]) for a, b in ((none, some), (some, much))),
     ]
@@ -55,8 +56,9 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
     terms = terms_over_steps(with_it, "log_determinant")
     return Outcome(
         verdict=judge(effects),
-        measured=f"Without the log-determinant the relative spread ends at {mean(spread[_WITHOUT]):.3f}, with it and a "
-        f"pull of 250 at {mean(spread[some]):.2f} and effective rank {mean(rank[some]):.1f} of {_WIDTH}; its term is "
+        measured=f"Without the log-determinant effective rank and relative spread end at {mean(rank[_WITHOUT]):.1f} "
+        f"of {_WIDTH} and {mean(spread[_WITHOUT]):.2f}, with it and a pull of 250 at {mean(rank[some]):.1f} and "
+        f"{mean(spread[some]):.2f}; its term is "
         f"{100 * (mean(volume[none]) / bound - 1):.1f} % above its bound 2 log D without any pull, and "
         f"{100 * (mean(volume[much]) / bound - 1):.0f} % at a pull of 1000 (means of {settings.seeds} seeds).",
         panels=(

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Settings
-from fullrank.papers.judging import by_case, differences, judge, level
+from fullrank.papers.judging import COLLAPSED, by_case, differences, judge, level, used
 from fullrank.papers.training import (
     Job,
     Size,
@@ -67,11 +67,11 @@ def collapse(settings: Settings, size: Size | None = None) -> Outcome:
         for number in ("effective_rank", "relative_spread")
     )
     share = {name: [value / _WIDTHS[_axis(name)] for value in values] for name, values in rank.items()}
-    used = {name: [a * b for a, b in zip(share[name], spread[name], strict=True)] for name in named}
+    kept = {name: used(rank[name], spread[name], _WIDTHS[_axis(name)]) for name in named}
     effects, words = [], []
     for axis, whitened in _WHITENED.items():
         alone, full = f"{_ALONE}, {whitened}", f"{_INTL}, {whitened}"
-        effects += [differences(used[alone], used[full]), [0.1 - value for value in used[alone]]]
+        effects += [differences(kept[alone], kept[full]), [COLLAPSED - value for value in kept[alone]]]
         words.append(
             f"Whitening {whitened}, IterNorm alone ends at effective rank "
             f"{mean(rank[alone]):.1f} of {_WIDTHS[axis]} and relative spread {mean(spread[alone]):.2f}, INTL at "

@@ -28,6 +28,20 @@ def judge(effects: Sequence[Sequence[float]]) -> Verdict:
     return "contradicted" if opposite else "not visible at this scale"
 
 
+COLLAPSED = 0.1  # of `used`; below it most of what the dimensions could hold is lost
+
+
+def used(ranks: Sequence[float], spreads: Sequence[float], dims: int) -> list[float]:
+    """Effective rank as a share of the dimensions, times relative spread, seed by seed: 0 (collapsed) to 1.
+
+    Rank and spread go together: a rank has no scale, and a spread does not see a line.
+
+    >>> used([8.0, 1.0], [0.5, 1.0], 16)
+    [0.25, 0.0625]
+    """
+    return [rank / dims * spread for rank, spread in zip(ranks, spreads, strict=True)]
+
+
 def differences(lower: Sequence[float], higher: Sequence[float]) -> list[float]:
     """higher - lower, seed by seed.
 

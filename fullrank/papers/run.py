@@ -90,13 +90,11 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
         data=_data(entry, options.data),
         data_root=options.data_root,
     )
-    resumed = _begin(name, settings)
-    wall, cpu = time.monotonic(), time.process_time()
-    with _progress(name, console) as progress:
+    config = _begin(name, settings)
+    with _timed(out, config), _progress(name, console) as progress:
         outcome = experiment.run(dataclasses.replace(settings, progress=progress))
-    spent = {"seconds": time.monotonic() - wall, "cpu_seconds": time.process_time() - cpu}
-    times = {key: round(value, 1) for key, value in spent.items()}
-    write_json(out / "result.json", {**_result(entry, outcome, settings), **times, "resumed": resumed})
+    spent = {key: config[key] for key in ("seconds", "cpu_seconds")}
+    write_json(out / "result.json", {**_result(entry, outcome, settings), **spent})
 
     from fullrank.report import write_figure
 
@@ -132,26 +130,40 @@ def _data(entry: Entry, asked: str | None) -> str:
     return asked
 
 
-def _begin(name: str, settings: Settings) -> bool:
-    """Take the folder for these settings; True if it is theirs already, from a run that was stopped."""
+def _begin(name: str, settings: Settings) -> dict[str, Any]:
+    """Take the folder for these settings, unless it is theirs already from a run that was stopped; its config.json."""
     out = settings.out
     chosen = {"experiment": name, "full": settings.full, "seeds": settings.seeds, "data": settings.data}
     if (out / "result.json").exists():
         raise UserError(f"{out} holds a finished experiment: pass another --out.")
     if (out / "config.json").exists():
-        if read_json(out / "config.json") != chosen:
+        config = read_json(out / "config.json")
+        if {key: config.get(key) for key in chosen} != chosen:
             raise UserError(f"{out} was begun with other settings (its config.json): pass those, or another --out.")
-        return True
+        return config
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already and is no experiment: pass another --out.")
     with full_disk_is_an_error(out):
         out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "config.json", chosen)
-    return False
+    config = {**chosen, "seconds": 0.0, "cpu_seconds": 0.0}
+    write_json(out / "config.json", config)
+    return config
+
+
+@contextmanager
+def _timed(out: Path, config: dict[str, Any]) -> Iterator[None]:
+    """Add the time of the body to the config, also where it is stopped; every go counts."""
+    wall, cpu = time.monotonic(), time.process_time()
+    try:
+        yield
+    finally:
+        config["seconds"] = round(config["seconds"] + time.monotonic() - wall, 1)
+        config["cpu_seconds"] = round(config["cpu_seconds"] + time.process_time() - cpu, 1)
+        write_json(out / "config.json", config)
 
 
 def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
-    """result.json but for the times, which are those of the last go where a stopped run was resumed."""
+    """result.json but for the times."""
     flags = [f"fullrank paper {entry.name} --out {settings.out}"]
     flags += ["--full"] if settings.full else []
     flags += [f"--seeds {settings.seeds}"]
