@@ -86,6 +86,14 @@ def test_a_recipe_has_a_header_with_command_cost_and_result(name: str) -> None:
     assert f"Result: kNN {result['knn']:.3f}, linear {result['linear']['test']:.3f}," in header
 
 
+def test_the_header_of_intl_says_what_its_teacher_costs_and_does() -> None:
+    header = " ".join(recipes.documentation("intl").split())
+    result = json.loads((RESULTS / "intl-teacher-4.json").read_text())
+    rank = result["collapse"]["embedding"]["effective_rank"]
+    assert f"`--teacher 0.996` takes {result['seconds']['train'] / 60:.1f} minutes" in header
+    assert f"kNN {result['knn']:.3f}, linear {result['linear']['test']:.3f}, effective rank {rank:.0f} of" in header
+
+
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_is_frozen_and_every_field_says_what_it_is(name: str) -> None:
     recipe = recipes.load(name)()
