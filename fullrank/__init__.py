@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fullrank.diagnosis.compare import compare as compare
     from fullrank.diagnosis.diagnose import diagnose as diagnose
 
 __version__ = "0.1.0"
 
-_LAZY = {"diagnose": "fullrank.diagnosis.diagnose"}  # name -> module that holds it: importing fullrank loads no torch
+_LAZY = {  # name -> module that holds it: importing fullrank loads no torch
+    "compare": "fullrank.diagnosis.compare",
+    "diagnose": "fullrank.diagnosis.diagnose",
+}
 
 
 def __getattr__(name: str) -> Any:

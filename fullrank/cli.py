@@ -25,6 +25,8 @@ usage: fullrank VERB [...]
   fullrank train --resume RUN          go on with a run that was stopped or killed
   fullrank evaluate RUN                score a run's frozen encoder: kNN and linear probe
   fullrank report RUN [RUN ...]        one HTML page about a run, or comparing several
+  fullrank diagnose FILE[::KEY]        have these embeddings collapsed: verdict, evidence, cause, remedy
+  fullrank compare OLD NEW             have they become worse? A gate for continuous integration
   fullrank paper [NAME]                list the experiments of the papers, or run one
   fullrank recipes [RECIPE]            list the recipes, or show one and its published settings
 
@@ -33,7 +35,7 @@ usage: fullrank VERB [...]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 2 after bad input, or 130 after an interruption.
+    """Run the command line; the exit code is 0, 2 after bad input, 130 after an interruption, or the verb's own.
 
     >>> main(["recipes", "--help"])
     usage: fullrank recipes [RECIPE]
@@ -75,6 +77,8 @@ def _run(arguments: list[str]) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "report": _report,
+        "diagnose": _diagnose,
+        "compare": _compare,
         "paper": _paper,
         "recipes": _recipes,
     }
@@ -242,6 +246,18 @@ def _report(arguments: list[str]) -> int:
 
     _console().print(f"Report: {write_report(parsed.runs, parsed.out or parsed.runs[0] / 'report.html')}")
     return 0
+
+
+def _diagnose(arguments: list[str]) -> int:
+    from fullrank.commands.diagnose import Diagnose, diagnose
+
+    return diagnose(_parse(Diagnose, arguments, "diagnose"), _console())
+
+
+def _compare(arguments: list[str]) -> int:
+    from fullrank.commands.compare import Compare, compare
+
+    return compare(_parse(Compare, arguments, "compare"), _console())
 
 
 def _paper(arguments: list[str]) -> int:

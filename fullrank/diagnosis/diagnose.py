@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from torch import Tensor
 
@@ -11,10 +10,9 @@ from fullrank.diagnosis.doctor import examine
 from fullrank.diagnosis.inputs import as_views, chunked, codes
 from fullrank.diagnosis.measure import measure
 from fullrank.diagnosis.plateaus import Training
-from fullrank.diagnosis.profiles import PROFILES, Profile
+from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.sketch import Sketch, sketch
-from fullrank.errors import UserError
 
 
 def diagnose(
@@ -71,7 +69,7 @@ def diagnose_sketch(
     training: Training | None = None,
 ) -> Report:
     """`diagnose` of a sketch, as of a file that was read in chunks; labels are codes (N,) of all samples."""
-    objective = _profile(profile)
+    objective = find_profile(profile)
     views, dims = found.sample.rows.shape[1:]
     n = found.n // views
     measurements = measure(found, labels=labels, towers=profile == "clip" and views == 2, seed=seed)
@@ -93,11 +91,3 @@ def diagnose_sketch(
         labels=labels,
         seed=seed,
     )
-
-
-def _profile(name: str) -> Profile:
-    if name not in PROFILES:
-        close = get_close_matches(name, PROFILES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"pass one of {', '.join(PROFILES)}."
-        raise UserError(f"There is no profile {name!r}: {hint}")
-    return PROFILES[name]

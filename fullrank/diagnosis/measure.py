@@ -114,12 +114,12 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
     if law is not None:
         values |= {"alpha_req": law.exponent, "alpha_req_fit": law.r_squared}
     found = {name: measured(name, value, n, dims) for name, value in values.items()}
-    return found | _with_intervals(lambda part: _smooth(part, head=n >= 2 * dims), sketch.raw)
+    return found | _with_intervals(lambda part: of_spectrum(part, head=n >= 2 * dims), sketch.raw)
 
 
 def of_directions(unit: Sequence[Moments]) -> dict[str, Measured]:
     """What the moments of the rows at length 1 determine, none of which may be zero."""
-    return _with_intervals(_of_unit, unit)
+    return _with_intervals(of_unit, unit)
 
 
 def measured(
@@ -142,7 +142,7 @@ def _null(name: str, n: int, dims: int) -> float | None:
 def _with_intervals(
     function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments]
 ) -> dict[str, Measured]:
-    groups = _regrouped([group for group in groups if group.n > 0])
+    groups = regrouped([group for group in groups if group.n > 0], len(groups[0].mean))
     whole = reduce(merge, groups)
     n, dims = whole.n, len(whole.mean)
     if len(groups) < FEWEST_GROUPS:
@@ -163,14 +163,13 @@ def _interval(name: str, found: Estimate, n: int, dims: int) -> Measured:
     return replace(measured(name, found.value, n, dims), low=low, high=high)
 
 
-def _regrouped(groups: list[Moments]) -> list[Moments]:
+def regrouped(groups: Sequence[Moments], dims: int) -> list[Moments]:
     """Fewer groups where each deletion costs the decomposition of a large matrix: 20, 10 above 256, 5 above 1,024."""
-    dims = len(groups[0].mean)
     most = 20 if dims <= 256 else 10 if dims <= 1024 else FEWEST_GROUPS
     return [reduce(merge, groups[start::most]) for start in range(min(most, len(groups)))]
 
 
-def _smooth(z: Moments, *, head: bool) -> dict[str, float]:
+def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
     """The smooth functions of the spectrum, by one decomposition centred and one not."""
     row = summarize_moments(z)
     dims = len(z.mean)
@@ -182,7 +181,8 @@ def _smooth(z: Moments, *, head: bool) -> dict[str, float]:
     return row
 
 
-def _of_unit(u: Moments) -> dict[str, float]:
+def of_unit(u: Moments) -> dict[str, float]:
+    """The smooth functions of the moments of rows at length 1."""
     deviation = u.covariance.diagonal().clamp_min(0.0).sqrt()
     return {
         "mean_cosine": min((u.n * float(u.mean.square().sum()) - 1) / max(u.n - 1, 1), 1.0),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from fullrank.diagnosis.rules import Severity
 from fullrank.diagnosis.verdict import COSINE_FAILS, COSINE_WARNS
+from fullrank.errors import UserError
 
 Thresholds = tuple[float, float | None]  # warn, fail
 
@@ -83,3 +85,17 @@ PROFILES: dict[str, Profile] = {
         ),
     )
 }
+
+
+def find_profile(name: str) -> Profile:
+    """A profile by its name; UserError if there is none.
+
+    >>> find_profile("generik")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no profile 'generik': did you mean generic?
+    """
+    if name not in PROFILES:
+        close = get_close_matches(name, PROFILES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"pass one of {', '.join(PROFILES)}."
+        raise UserError(f"There is no profile {name!r}: {hint}")
+    return PROFILES[name]

@@ -52,7 +52,14 @@ from fullrank.metrics.shape import (
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
 from fullrank.metrics.summary import summarize, summarize_moments
 from fullrank.metrics.towers import ModalityGap, modality_gap
-from fullrank.metrics.uncertainty import Estimate, jackknife, jackknife_all, moment_groups, rows_needed
+from fullrank.metrics.uncertainty import (
+    Estimate,
+    jackknife,
+    jackknife_all,
+    jackknife_difference,
+    moment_groups,
+    rows_needed,
+)
 from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
 from fullrank.metrics.views import cka, knn_overlap, lidar, view_retrieval
 
@@ -95,6 +102,7 @@ __all__ = [
     "isotropic_spectrum",
     "jackknife",
     "jackknife_all",
+    "jackknife_difference",
     "knn_overlap",
     "koleo",
     "lidar",

@@ -51,14 +51,14 @@ def junit(content: Mapping[str, Any], *, fail_on: str) -> str:
         case = ElementTree.Element("testcase", classname="fullrank.diagnose", name=finding["rule"])
         if finding["severity"] in counted:
             remedies = "\n".join(f"{item['text']} {item.get('code') or ''}".strip() for item in finding["remedies"])
-            ElementTree.SubElement(case, "failure", message=_xml(finding["sentence"])).text = _xml(remedies)
+            ElementTree.SubElement(case, "failure", message=xml_text(finding["sentence"])).text = xml_text(remedies)
         cases.append(case)
     verdict = ElementTree.Element("testcase", classname="fullrank.diagnose", name="verdict")
     if content["verdict"] == "undetermined":
-        ElementTree.SubElement(verdict, "error", message=_xml(content["sentence"]))
+        ElementTree.SubElement(verdict, "error", message=xml_text(content["sentence"]))
     elif content["verdict"] == "collapsed" or (content["verdict"] == "degraded" and fail_on == "warn"):
-        ElementTree.SubElement(verdict, "failure", message=_xml(content["sentence"]))
-    return suite(_xml(content["source"]), [verdict, *cases])
+        ElementTree.SubElement(verdict, "failure", message=xml_text(content["sentence"]))
+    return suite(xml_text(content["source"]), [verdict, *cases])
 
 
 def suite(name: str, cases: Sequence[ElementTree.Element]) -> str:
@@ -107,6 +107,6 @@ def _say(console: Console, text: str) -> None:
     console.print(Text(text), soft_wrap=True)
 
 
-def _xml(text: str) -> str:
+def xml_text(text: str) -> str:
     """Without the characters that XML cannot hold."""
     return "".join(character for character in text if character >= " " or character in "\n\t")

@@ -45,6 +45,7 @@ class Reading:
     row: dict[str, Any]
     spectra: dict[str, Tensor]
     representation: Tensor
+    embedding: Tensor
 
 
 def take_probe(images: ImageSet, *, size: int, count: int, seed: int) -> Probe:
@@ -82,7 +83,7 @@ def read(method: Method, probe: Probe, views: Views) -> Reading:
     for part in method.modules():
         if isinstance(part, HasSpectra):
             spectra |= {name: values.cpu() for name, values in part.spectra().items()}
-    return Reading(row, spectra, representation)
+    return Reading(row, spectra, representation, embedding)
 
 
 @contextmanager

@@ -1,0 +1,182 @@
+"""`fullrank diagnose`: a file of embeddings, or a run, to a verdict; the exit code is the verdict's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from fullrank.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fullrank.diagnosis.plateaus import Training
+    from fullrank.diagnosis.report import Report
+
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnose:
+    """Are these embeddings collapsed: which kind, why, and what to try.
+
+    Exit codes: 0 healthy or degraded, 1 collapsed, 2 bad input, 3 undetermined.
+    """
+
+    file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
+    """File, file::key, pattern of shards, URL, - for a .npy on standard input, or the folder of a run."""
+    labels: str | None = None
+    """Column with the class of each sample (file::key), to look at classes too."""
+    groups: str | None = None
+    """Column that says what was sampled together (donor, document), for honest intervals."""
+    views: int = 1
+    """The rows are so many blocks of one length: view 1 of all samples, then view 2, ..."""
+    profile: str | None = None
+    """What made them: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio. By default
+    generic, and non-contrastive for a run."""
+    loss: str | None = None
+    """Name and value of the loss, such as infonce=5.54, to see whether it stands at that of a collapse."""
+    batch_size: int | None = None
+    """Samples of a whole batch, for --loss."""
+    local_batch: int | None = None
+    """Samples of a batch in one process, for --loss."""
+    prototypes: int | None = None
+    """Prototypes of DINO or SwAV, for --loss."""
+    margin: float | None = None
+    """Margin of a triplet loss, for --loss."""
+    layer: Literal["backbone", "embedding"] = "embedding"
+    """Which output of a run to look at."""
+    data_root: Path | None = None
+    """Folder of the data set of a run, if it has moved."""
+    fail_on: Literal["warn", "fail"] = "fail"
+    """From which verdict on the exit code is 1: warn counts degraded too."""
+    json: Path | None = None
+    """Write the report as JSON to this file, or to standard output (-)."""
+    junit: Path | None = None
+    """Write JUnit XML for continuous integration to this file."""
+    out: Path | None = None
+    """Folder of report.html and report.json; by default NAME-diagnosis in the current folder."""
+    report: bool = True
+    """Write that folder."""
+    seed: int = 0
+    """Draws the sample that numbers of pairs look at."""
+
+
+def diagnose(options: Diagnose, console: Console) -> int:
+    """Do it, say it, write it; the exit code."""
+    said = spoken(console, options.json)
+    from fullrank.commands.run_folder import is_run, run_report
+
+    training: list[dict[str, Any]] = []
+    if is_run(options.file):
+        made, training, classes = run_report(options, said)
+    else:
+        made, classes = _file_report(options, said)
+    content = made.to_json() | ({"classes": classes} if classes else {}) | ({"training": training} if training else {})
+    from fullrank.report.diagnosis_text import junit, print_diagnosis, print_training
+
+    print_diagnosis(content, said)
+    if training:
+        said.print("\nOver training:")
+        print_training(training, said)
+    write_json_to(options.json, content)
+    if options.junit is not None:
+        write_text(options.junit, junit(content, fail_on=options.fail_on))
+    if options.report:
+        _write_folder(options, content, said)
+    return exit_code(content["verdict"], options.fail_on)
+
+
+def exit_code(verdict: str, fail_on: str) -> int:
+    """The exit code of a verdict.
+
+    >>> [exit_code(verdict, "warn") for verdict in ("healthy", "degraded", "collapsed", "undetermined")]
+    [0, 1, 1, 3]
+    """
+    return {"collapsed": 1, "degraded": 1 if fail_on == "warn" else 0, "undetermined": 3}.get(verdict, 0)
+
+
+def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]]:
+    from fullrank.commands.reading import read_sketch
+    from fullrank.diagnosis.diagnose import diagnose_sketch
+    from fullrank.diagnosis.profiles import find_profile
+
+    profile = options.profile or "generic"
+    find_profile(profile)  # a mistyped name is found before a large file is read
+    known = loss_of(options)
+    name, found, labels = read_sketch(
+        options.file, console, views=options.views, labels=options.labels, groups=options.groups, seed=options.seed
+    )
+    with console.status("Measuring"):
+        made = diagnose_sketch(
+            found,
+            labels=None if labels is None else labels.codes,
+            profile=profile,
+            source=name,
+            seed=options.seed,
+            training=None if known is None else replace(known, dims=found.sample.rows.shape[2]),
+        )
+    return made, [] if labels is None else [*labels.names]
+
+
+def loss_of(options: Diagnose) -> Training | None:
+    """What --loss and its companions say."""
+    if options.loss is None:
+        return None
+    from fullrank.diagnosis.plateaus import Training
+
+    name, _, value = options.loss.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        raise UserError(f"--loss {options.loss} is no name and value: write it as infonce=5.54.") from None
+    return Training(name, number, options.batch_size, options.local_batch, options.prototypes, options.margin)
+
+
+def spoken(console: Console, json_to: Path | None) -> Console:
+    """Where words go: to standard error if the JSON goes to standard output."""
+    if json_to != STDOUT:
+        return console
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def write_json_to(path: Path | None, content: Mapping[str, Any]) -> None:
+    """Write JSON to a file, or to standard output."""
+    if path == STDOUT:
+        sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    elif path is not None:
+        write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that the user named, in a folder that exists."""
+    from fullrank.runs import replace as replace_file
+
+    if path.is_dir() or not path.parent.is_dir():
+        raise UserError(f"{path} cannot be written: name a file, in a folder that exists.")
+    replace_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def _write_folder(options: Diagnose, content: Mapping[str, Any], console: Console) -> None:
+    from fullrank.commands.reading import stem
+    from fullrank.report.diagnosis import write_diagnosis
+    from fullrank.runs import full_disk_is_an_error, write_json
+
+    folder = options.out or Path(f"{stem(options.file)}-diagnosis")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: pass another --out, or --no-report.")
+    with full_disk_is_an_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    before = (folder / "report.html").exists()
+    write_json(folder / "report.json", content)
+    page = write_diagnosis(content, folder / "report.html")
+    replaced = " (in place of the one that was there)" if before else ""
+    console.print(f"Report: {page}{replaced}", highlight=False, soft_wrap=True, markup=False)
