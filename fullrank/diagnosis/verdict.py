@@ -19,6 +19,7 @@ COSINE_FAILS, COSINE_WARNS = 0.99, 0.9  # mean cosine of the self-supervised emb
 SHARE_FAILS, SHARE_WARNS = 0.10, 0.25  # rank over min(n - 1, D)
 DECAY_FAILS, DECAY_WARNS = 1.8, 1.4  # exponent a of eigenvalues j^-a; healthy ones are near 1
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
+FEWEST = 4  # rows from which there is a verdict at all
 FEWEST_FOR_RANK = 32  # rows from which the unbiased participation ratio is usable
 
 _NEEDED = ("relative_spread", "mean_cosine", "effective_rank", "rankme", "participation_ratio", "n", "dims")
@@ -51,8 +52,9 @@ def verdict(numbers: Mapping[str, float]) -> Verdict:
         raise UserError(f"The numbers lack {', '.join(missing)}: pass a row of fullrank.metrics.summarize.")
     if not all(math.isfinite(numbers[name]) for name in _NEEDED):
         return Verdict("undetermined", False, "Undetermined: some of the numbers are not finite.")
-    if numbers["n"] < 4:
-        return Verdict("undetermined", False, f"Undetermined: {numbers['n']:.0f} samples are too few; pass 4 or more.")
+    if numbers["n"] < FEWEST:
+        few = f"{numbers['n']:.0f} samples are too few; pass {FEWEST} or more"
+        return Verdict("undetermined", False, f"Undetermined: {few}.")
     found = [kind for kind in (_complete(numbers), _dimensional(numbers)) if kind is not None]
     if found:
         return next((kind for kind in found if kind.collapsed), found[0])

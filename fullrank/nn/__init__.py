@@ -5,6 +5,17 @@ from __future__ import annotations
 from fullrank.nn.directclr import directclr_head
 from fullrank.nn.encoder import Encoder, encoder
 from fullrank.nn.heads import Prototypes, mlp
+from fullrank.nn.modes import evaluating
 from fullrank.nn.saved import SavedEncoder, encoder_bytes, load_encoder
 
-__all__ = ["Encoder", "Prototypes", "SavedEncoder", "directclr_head", "encoder", "encoder_bytes", "load_encoder", "mlp"]
+__all__ = [
+    "Encoder",
+    "Prototypes",
+    "SavedEncoder",
+    "directclr_head",
+    "encoder",
+    "encoder_bytes",
+    "evaluating",
+    "load_encoder",
+    "mlp",
+]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fullrank.data import ImageSet, ImageTensor, Views, plain_batches, split
 from fullrank.evaluate import knn_accuracy
 from fullrank.losses import log_determinant_mutual_information
 from fullrank.methods import Method
 from fullrank.metrics import summarize
+from fullrank.nn import evaluating
 from fullrank.stats import spectrum
 
 _BATCH = 500
@@ -84,18 +84,6 @@ def read(method: Method, probe: Probe, views: Views) -> Reading:
         if isinstance(part, HasSpectra):
             spectra |= {name: values.cpu() for name, values in part.spectra().items()}
     return Reading(row, spectra, representation, embedding)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Eval mode for the body; afterwards every submodule is in the mode it was in."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
 
 
 def _embed(method: Method, batches: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]:

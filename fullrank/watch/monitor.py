@@ -36,6 +36,11 @@ class Alarm:
     sentence: str
     reading: Reading
 
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of the reading that raised the alarm."""
+        return self.reading.verdict
+
     def __str__(self) -> str:
         return f"{self.where}, step {self.step}: {self.sentence}"
 
@@ -48,8 +53,8 @@ class CollapseMonitor:
 
     Every reading is a row of `fullrank.metrics.summarize`, judged by `fullrank.diagnosis.verdict`. Alarms are raised
     for a collapse (or a warning of one), for NaN and infinity, and early: when the unbiased participation ratio or
-    RankMe has fallen from its own peak (by 20 % a warning, by 50 % a failure), or the relative spread by half within
-    500 steps (a warning). `rules` says after how many steps and readings.
+    RankMe has fallen from its own peak, beyond the noise of the readings (by 20 % a warning, by 50 % a failure), or
+    the relative spread by half within 500 steps (a warning). `rules` says after how many steps and readings.
 
     - every: steps between readings; None spaces them so that they take at most `budget` of the wall time.
     - on_alarm: "warn" gives a `CollapseWarning`; "stop" does too and, at a failure, sets `should_stop`, which the loop
@@ -149,7 +154,7 @@ def read(z: Tensor | NDArray[Any], step: int) -> Reading:
     if z.ndim == 2 and len(z) > ROWS:
         z = z[torch.linspace(0, len(z) - 1, ROWS, device=z.device).long()]
     broken = int((~torch.isfinite(z)).any(-1).sum()) if z.ndim == 2 else 0
-    row = summarize(z) if broken == 0 else {"n": len(z), "dims": z.shape[1], "not_finite": broken}
+    row: dict[str, float] = {"n": len(z), "dims": z.shape[1], "not_finite": broken} if broken else summarize(z)
     return Reading(step, row, _judged(row))
 
 

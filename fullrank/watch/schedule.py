@@ -49,7 +49,7 @@ class Schedule:
         self.every, self._budget, self._clock = every, budget, clock
         self._began: float | None = None
         self._readings, self._seconds, self._took = 0, 0.0, 0.0  # in all, and the last one
-        self._last, self._ended = -1, 0.0
+        self._last, self._started = -1, 0.0
 
     def due(self, step: int) -> bool:
         """Whether a reading should be taken at this step."""
@@ -62,19 +62,18 @@ class Schedule:
             return step - self._last >= self.every
         now = self._clock()
         overall = self._seconds + self._took <= self._budget * (now - self._began)
-        return overall and self._took <= self._budget * (now - self._ended)
+        return overall and self._took <= self._budget * (now - self._started)
 
     @contextmanager
     def reading(self, step: int) -> Iterator[None]:
         """Measures the body as the reading of this step."""
         start = self._clock()
         self._began = start if self._began is None else self._began
-        self._last = step
+        self._last, self._started = step, start
         try:
             yield
         finally:
-            self._ended = self._clock()
-            self._took = self._ended - start
+            self._took = self._clock() - start
             self._readings, self._seconds = self._readings + 1, self._seconds + self._took
 
     @property

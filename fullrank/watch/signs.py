@@ -13,11 +13,12 @@ from statistics import median
 from typing import Literal
 
 from fullrank.diagnosis import Verdict
+from fullrank.diagnosis.verdict import FEWEST, FEWEST_FOR_RANK
 from fullrank.errors import UserError
 
 DRAWDOWN_WARNS, DRAWDOWN_FAILS = 0.2, 0.5  # fall of a rank from its own peak
 SPREAD_DROP, DROP_STEPS = 0.5, 500  # fall of the relative spread within so many steps
-_RANKS = {"participation_ratio": "participation ratio", "rankme": "RankMe"}
+_RANKS = {"participation_ratio": "The participation ratio", "rankme": "RankMe"}
 _LEVEL = {"warn": 1, "fail": 2}
 
 Rule = Literal["not finite", "collapse", "drawdown", "spread drop"]
@@ -97,7 +98,9 @@ class Judge:
         verdict, row = reading.verdict, reading.row
         if "not_finite" in row:
             return [Sign("not finite", "fail", verdict.sentence)]
-        falls = self._drawdown(row)
+        if row["n"] < FEWEST:
+            return []
+        falls = self._drawdown(row) if row["n"] >= FEWEST_FOR_RANK else []
         drop = self._spread.drop(reading.step, row["relative_spread"])
         if verdict.kind == "complete" and verdict.collapsed:
             return [Sign("collapse", "fail", verdict.sentence)]  # ranks are those of noise now
@@ -117,23 +120,31 @@ class Judge:
             rank = self._ranks.setdefault((row["n"], row["dims"], name), _Rank())
             fall = rank.fall(row[name])
             if fall > DRAWDOWN_WARNS:
+                share = f"{100 * (1 - row[name] / rank.peak):.0f} %"
                 numbers = f"{row[name]:.1f} after {rank.peak:.1f}"
-                falls.append((fall, f"The {title} has fallen by {100 * fall:.0f} % from its peak: {numbers}."))
+                falls.append((fall, f"{title} has fallen by {share} from its peak: {numbers}."))
         return falls
 
 
 class _Rank:
-    """A rank over time. Its peak is that of the median of three readings, as single batches are noisy."""
+    """A rank over time. Single batches are noisy, so its peak is that of the median of three readings, and a fall
+    counts beyond twice the noise, which the differences of successive readings tell; a fixed probe set has little.
+    """
 
     def __init__(self) -> None:
         self.peak = 0.0
         self._last: deque[float] = deque(maxlen=3)
+        self._differences: deque[float] = deque(maxlen=30)
 
     def fall(self, value: float) -> float:
+        if self._last:
+            self._differences.append(abs(value - self._last[-1]))
         self._last.append(value)
-        if len(self._last) == 3:
-            self.peak = max(self.peak, median(self._last))
-        return 1 - value / self.peak if self.peak > 0 else 0.0
+        if len(self._last) < 3:
+            return 0.0
+        self.peak = max(self.peak, median(self._last))
+        noise = 1.05 * median(self._differences)  # 1.4826 / sqrt(2): the standard deviation of one, if they are normal
+        return 1 - (value + 2 * noise) / self.peak
 
 
 class _Spread:
@@ -150,7 +161,7 @@ class _Spread:
         limit = 1 - SPREAD_DROP
         if self._before == math.inf or value > limit * self._before:
             highest = max(spread for _, spread in self._recent)
-            self._before = highest if value <= limit * highest else math.inf
+            self._before = highest if highest > 0 and value <= limit * highest else math.inf
         if self._before == math.inf:
             return None
         numbers = f"{value:.2g} after {self._before:.2g}"

@@ -38,17 +38,16 @@ def healthy(z: Tensor) -> Tensor:
 
 
 def accuracy(model: nn.Module) -> float:
-    """Of the nearest other point, on 256 points as the model embeds them, seen with the noise of a next layer."""
+    """Of the nearest other point, on 256 points whose embeddings are kept in bfloat16, as large sets are."""
     x, labels = points(seed=10**6, n=256)
     with torch.no_grad():
-        z = model(x)
-    noisy = z + 1e-3 * torch.randn(z.shape, generator=torch.Generator().manual_seed(1))
-    distance = torch.cdist(noisy, noisy).fill_diagonal_(torch.inf)
+        z = model(x).bfloat16().float()
+    distance = torch.cdist(z, z).fill_diagonal_(torch.inf)
     return float((labels[distance.argmin(1)] == labels).float().mean())
 
 
 def train(loss: Loss, monitor: CollapseMonitor, *, steps: int, lr: float = 3e-4) -> dict[int, float]:
-    """An own loop; the accuracy of the model at every tenth step."""
+    """An own loop; the accuracy of the model at every twentieth step."""
     model, accuracies = net(), {}
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     for step in range(steps):
@@ -60,7 +59,7 @@ def train(loss: Loss, monitor: CollapseMonitor, *, steps: int, lr: float = 3e-4)
         loss(z).backward()
         optimizer.step()
         monitor(z[0])
-        if step % 10 == 0:
+        if step % 20 == 0:
             accuracies[step] = accuracy(model)
         if monitor.should_stop:
             break

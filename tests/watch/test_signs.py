@@ -78,10 +78,16 @@ def test_a_rank_that_falls_from_its_own_peak_warns_before_any_threshold(name: st
     def at(step: int, value: float) -> Reading:
         return reading(step, rank=value) if name == "rank" else reading(step, rankme=value)
 
-    values = [20.0, 30.0, 40.0, 40.0, 40.0, 31.0, 31.0, 31.0, 19.0, 19.0, 19.0]
+    values = [20.0, 30.0, *[40.0] * 8, *[31.0] * 3, *[19.0] * 3]
     readings = [at(step, value) for step, value in enumerate(values)]
     assert {one.verdict.kind for one in readings} == {"healthy"}
-    assert judged(readings) == [(7, "drawdown", "warn"), (10, "drawdown", "fail")]
+    assert judged(readings) == [(12, "drawdown", "warn"), (15, "drawdown", "fail")]
+
+
+def test_a_fall_within_the_noise_of_the_readings_is_none() -> None:
+    noisy = [40.0 + 8 * (-1) ** step for step in range(20)]
+    assert judged(reading(step, rank=value) for step, value in enumerate([*noisy, 30.0, 30.0, 30.0])) == []
+    assert judged(reading(step, rank=value) for step, value in enumerate([*[48.0] * 20, 30.0, 30.0, 30.0])) != []
 
 
 def test_a_single_high_reading_sets_no_peak() -> None:

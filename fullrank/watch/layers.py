@@ -1,0 +1,140 @@
+"""What the layers of any model make of the same samples: found by name, seen by hooks, in eval mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fullrank.errors import UserError
+from fullrank.nn import evaluating
+
+Forward = Callable[[nn.Module, Any], object]  # runs a model on a batch; by default model(batch), model(**batch)
+_BATCH = 256
+
+
+def probe_batches(probe: Tensor | Mapping[str, Tensor] | Iterable[Any], rows: int) -> list[Any]:
+    """Batches of at least `rows` samples, or all there are, of a tensor (N, ...), a mapping of tensors, or a loader.
+
+    Of the tuples or lists that a loader yields, the first part is the batch.
+
+    >>> loader = [(torch.zeros(4, 2), torch.tensor([0, 1, 0, 1]))] * 3
+    >>> [len(batch) for batch in probe_batches(loader, rows=5)]
+    [4, 4]
+    """
+    whole = [probe] if isinstance(probe, Mapping) else probe
+    source: Iterable[Any] = whole.split(_BATCH) if isinstance(whole, Tensor) else whole
+    batches: list[Any] = []
+    found = 0
+    for part in source:
+        batch = part[0] if isinstance(part, tuple | list) else part
+        found += len(_first_tensor(batch))
+        batches.append(batch)
+        if found >= rows:
+            break
+    if found == 0:
+        raise UserError("The probe holds no sample: pass a tensor (N, ...) or a loader that yields batches.")
+    return batches
+
+
+def embed(
+    model: nn.Module, layers: Sequence[str], batches: Iterable[Any], forward: Forward | None = None
+) -> dict[str, Tensor]:
+    """Name of each layer -> its outputs (N, D), float32 on the CPU, in eval mode and without a gradient.
+
+    Names are those of `model.named_modules()`. Feature maps (N, C, H, W) are averaged over positions, sequences
+    (N, T, D) over the tokens that the batch's "attention_mask" keeps; of a layer that returns several things, the
+    "last_hidden_state" or the first tensor is taken. Afterwards every part of the model is in the mode it was in.
+    Raises UserError for an unknown name and for a layer that the forward pass does not reach.
+
+    >>> model = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
+    >>> embed(model, ["0", "1"], [torch.zeros(4, 3)])["1"].shape, model.training
+    (torch.Size([4, 2]), True)
+    >>> embed(nn.ModuleDict({"projector": nn.Linear(3, 2)}), ["projektor"], [])
+    Traceback (most recent call last):
+    fullrank.errors.UserError: The model has no layer 'projektor': did you mean 'projector'?
+    """
+    outputs: dict[str, list[Tensor]] = {name: [] for name in layers}
+    found = _named(model, layers)
+    mask: Tensor | None = None
+
+    def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda module, inputs, output: outputs[name].append(_rows(name, output, mask))
+
+    hooks = [module.register_forward_hook(keep(name)) for name, module in found.items()]
+    like = next(chain(model.parameters(), model.buffers()), torch.zeros(0))
+    try:
+        with torch.no_grad(), evaluating(model):
+            for batch in batches:
+                batch = _onto(batch, like)
+                mask = batch.get("attention_mask") if isinstance(batch, Mapping) else None
+                _run(model, batch, forward)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    unseen = [name for name, parts in outputs.items() if not parts]
+    if unseen:
+        passed = "model(batch)" if forward is None else "forward(model, batch)"
+        raise UserError(f"{passed} does not reach the layer {unseen[0]!r}: pass forward=lambda model, batch: ...")
+    return {name: torch.cat(parts) for name, parts in outputs.items()}
+
+
+def _named(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
+    modules = {name: module for name, module in model.named_modules() if name}
+    for name in layers:
+        if name not in modules:
+            close = get_close_matches(name, modules, n=1, cutoff=0.5)
+            top = ", ".join(sorted({key.split(".")[0] for key in modules})) or "none"
+            hint = f"did you mean {close[0]!r}?" if close else f"pass names of model.named_modules(), as in {top}."
+            raise UserError(f"The model has no layer {name!r}: {hint}")
+    return {name: modules[name] for name in layers}
+
+
+def _run(model: nn.Module, batch: Any, forward: Forward | None) -> None:
+    if forward is not None:
+        forward(model, batch)
+    elif isinstance(batch, Mapping):
+        model(**batch)
+    else:
+        model(batch)
+
+
+def _onto(batch: Any, like: Tensor) -> Any:
+    """The batch on the device of the model, floating point in its precision."""
+    if isinstance(batch, Mapping):
+        return {key: _onto(value, like) for key, value in batch.items()}
+    if not isinstance(batch, Tensor):
+        return batch
+    both_float = batch.is_floating_point() and like.is_floating_point()
+    return batch.to(like.device, like.dtype if both_float else batch.dtype)
+
+
+def _rows(name: str, output: Any, mask: Tensor | None) -> Tensor:
+    z = _first_tensor(output)
+    if z.ndim == 3:  # (N, T, D)
+        kept = mask if mask is not None and mask.shape == z.shape[:2] else z.new_ones(z.shape[:2])
+        weight = kept.to(z.dtype)[..., None]
+        z = (z * weight).sum(1) / weight.sum(1).clamp(min=1)
+    elif z.ndim == 4:  # (N, C, H, W)
+        z = z.mean((2, 3))
+    if z.ndim != 2:
+        raise UserError(
+            f"The layer {name!r} returns the shape {tuple(z.shape)}: watch one that returns (samples, ...)."
+        )
+    return z.float().cpu()
+
+
+def _first_tensor(output: Any) -> Tensor:
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, Mapping):
+        return _first_tensor(output["last_hidden_state"] if "last_hidden_state" in output else [*output.values()])
+    if isinstance(output, tuple | list):
+        for part in output:
+            if isinstance(part, Tensor | Mapping):
+                return _first_tensor(part)
+    raise UserError(f"No tensor was found in a {type(output).__name__}: watch a layer and pass a probe of tensors.")

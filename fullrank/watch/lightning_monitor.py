@@ -1,0 +1,83 @@
+"""The monitor as a callback of Lightning's Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+from fullrank.watch.layers import Forward
+from fullrank.watch.monitor import Alarm, OnAlarm
+from fullrank.watch.probe import Probe, ProbeMonitor, flat
+from fullrank.watch.schedule import BUDGET, Cost
+from fullrank.watch.signs import Rules
+
+_AGREE_EVERY = 50  # steps after which several processes ask each other whether a reading is due
+
+
+class LightningMonitor(Callback):
+    """Watches layers of a LightningModule, by name, on a fixed probe set; `CollapseMonitor` explains the options.
+
+    Readings are taken after a training step, in eval mode and without a gradient, of what `module(batch)` makes of
+    the probe (or `forward(module, batch)`), and go to the trainer's loggers as "collapse/LAYER/NUMBER". With
+    on_alarm="stop" a failure sets `trainer.should_stop`. The readings are in the checkpoint. With several processes
+    each reads the probe, they look at the same steps, and what one of them sees stops all.
+
+    >>> import torch
+    >>> probe = torch.randn(64, 3, 8, 8)
+    >>> callback = LightningMonitor(("backbone", "projector"), probe, every=100, on_alarm="stop")
+    >>> trainer = L.Trainer(callbacks=[callback], accelerator="cpu", logger=False, enable_checkpointing=False)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str],
+        probe: Probe,
+        *,
+        every: int | None = None,
+        on_alarm: OnAlarm = "warn",
+        rules: Rules | None = None,
+        budget: float = BUDGET,
+        forward: Forward | None = None,
+    ) -> None:
+        self._monitor = ProbeMonitor(
+            layers, probe, every=every, on_alarm=on_alarm, rules=rules, budget=budget, forward=forward
+        )
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """The alarms of all layers, by step."""
+        return self._monitor.alarms
+
+    @property
+    def cost(self) -> Cost:
+        """What all readings have cost, the forward passes of the probe included."""
+        return self._monitor.schedule.cost
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if not self._due(trainer, step):
+            return
+        readings = self._monitor.look(pl_module, step)
+        for logger in trainer.loggers:
+            logger.log_metrics(flat(readings), step)
+        if trainer.strategy.reduce_boolean_decision(self._monitor.should_stop, all=False):
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._monitor.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._monitor.load_state_dict(state_dict)
+
+    def _due(self, trainer: L.Trainer, step: int) -> bool:
+        schedule = self._monitor.schedule
+        if trainer.world_size == 1 or schedule.every is not None:
+            return schedule.due(step)
+        if step % _AGREE_EVERY != 0:
+            return False
+        return trainer.strategy.reduce_boolean_decision(schedule.due(step), all=True)  # clocks differ

@@ -1,0 +1,147 @@
+"""Layers are found by name and seen as they are in eval mode, and the model does not notice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fullrank.errors import UserError
+from fullrank.watch.layers import embed, probe_batches
+from fullrank.watch.probe import ProbeMonitor
+
+
+class Net(nn.Module):
+    """A backbone of feature maps, pooling, and a projector with batch norm and dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5))
+        self.projector = nn.Sequential(nn.Linear(5, 4), nn.Dropout(0.5), nn.BatchNorm1d(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        projected: Tensor = self.projector(self.backbone(x).mean((2, 3)))
+        return projected
+
+
+class Encoder(nn.Module):
+    """Tokens to a mapping, as language models return it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(10, 6)
+        self.block = Block()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+        out: dict[str, Tensor] = self.block(self.table(input_ids))
+        return out
+
+
+class Block(nn.Module):
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"pooled": x[:, 0], "last_hidden_state": x}
+
+
+IMAGES = torch.randn(10, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_layers_are_seen_in_eval_mode_and_pooled() -> None:
+    net = Net()
+    outputs = embed(net, ["backbone", "projector", "projector.0"], IMAGES.split(4))
+    net.eval()
+    features = net.backbone(IMAGES).mean((2, 3))
+    torch.testing.assert_close(outputs["backbone"], features)
+    torch.testing.assert_close(outputs["projector.0"], net.projector[0](features))
+    torch.testing.assert_close(outputs["projector"], net(IMAGES))
+    assert not any(z.requires_grad for z in outputs.values())
+
+
+def test_the_model_does_not_notice() -> None:
+    net = Net()
+    net.backbone[1].eval()  # a frozen batch norm stays frozen, the rest goes on training
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    modes, state = [part.training for part in net.modules()], torch.random.get_rng_state()
+    embed(net, ["projector"], [IMAGES])
+    assert [part.training for part in net.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert not any(part._forward_hooks for part in net.modules())
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_the_model_is_as_it_was_after_a_failing_forward_pass() -> None:
+    net = Net()
+    with pytest.raises(RuntimeError):
+        embed(net, ["projector"], [torch.zeros(2, 7, 8, 8)])
+    assert net.training
+    assert not any(part._forward_hooks for part in net.modules())
+
+
+def test_padding_does_not_count() -> None:
+    net = Encoder()
+    ids = torch.tensor([[1, 2, 0, 0], [3, 4, 5, 6]])
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    z = embed(net, ["block"], [{"input_ids": ids, "attention_mask": mask}])["block"]
+    torch.testing.assert_close(z[0], net.table.weight[[1, 2]].mean(0).detach())
+    torch.testing.assert_close(z[1], net.table.weight[3:7].mean(0).detach())
+
+
+def test_the_batch_goes_to_the_precision_of_the_model() -> None:
+    z = embed(Net().bfloat16(), ["projector"], [IMAGES])["projector"]
+    assert z.dtype == torch.float32
+    assert embed(Net().double(), ["projector"], [IMAGES])["projector"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("projecter", r"no layer 'projecter': did you mean 'projector'\?"),
+        ("backbone.7", r"did you mean 'backbone\.[01]'\?"),
+        ("xyz", r"pass names of model\.named_modules\(\), as in backbone, projector\."),
+        ("", "no layer ''"),
+    ],
+)
+def test_an_unknown_layer_is_told_with_a_suggestion(name: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        embed(Net(), [name], [IMAGES])
+
+
+def test_a_layer_that_is_not_reached_is_told_and_can_be_reached() -> None:
+    net = Net()
+
+    def only_backbone(model: nn.Module, batch: Tensor) -> object:
+        return net.backbone(batch)
+
+    with pytest.raises(UserError, match="does not reach the layer 'projector': pass forward="):
+        embed(net, ["projector"], [IMAGES], only_backbone)
+    with pytest.raises(UserError, match=r"model\(batch\) does not reach the layer 'backbone'"):
+        embed(net, ["backbone"], [])
+    assert embed(net, ["backbone"], [IMAGES], only_backbone)["backbone"].shape == (10, 5)
+
+
+def test_a_loader_is_read_once_and_only_as_far_as_needed() -> None:
+    drawn = []
+
+    def loader() -> Iterator[tuple[Tensor, int]]:
+        for number in range(100):
+            drawn.append(number)
+            yield torch.randn(300, 3, 8, 8), 0
+
+    monitor = ProbeMonitor(["backbone"], loader())
+    first, second = (monitor.look(Net().eval(), step) for step in range(2))
+    assert drawn == [0, 1, 2, 3]
+    assert first["backbone"].row["n"] == second["backbone"].row["n"] == 1024
+
+
+@pytest.mark.parametrize("probe", [torch.zeros(0, 3), [], [(torch.zeros(0, 3), 1)]])
+def test_an_empty_probe_is_refused(probe: Tensor) -> None:
+    with pytest.raises(UserError, match="The probe holds no sample"):
+        probe_batches(probe, 10)
+
+
+@pytest.mark.parametrize("layers", ["projector", [], ["a", "a"]])
+def test_layers_are_a_list_of_names(layers: list[str]) -> None:
+    with pytest.raises(UserError, match="pass a list of different names"):
+        ProbeMonitor(layers, IMAGES)
