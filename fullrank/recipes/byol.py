@@ -26,7 +26,9 @@ class BYOL(Recipe):
     """Bootstrap your own latent."""
 
     teacher: float = 0.99
-    """Momentum of the teacher at the start; it rises to 1 by a cosine."""
+    """Momentum of the teacher at the start."""
+    teacher_end: float = 1.0
+    """Its momentum at the end, reached by a cosine."""
     predictor: tuple[int, ...] = (512,)
     """Widths of the predictor's hidden layers."""
 
@@ -39,4 +41,4 @@ class BYOL(Recipe):
         width = self.projector[-1]
         predictor = mlp(width, (*self.predictor, width))
         projector = mlp(encoder.width, self.projector)
-        return TeacherStudent(encoder, projector, predictor, byol, momentum=self.teacher)
+        return TeacherStudent(encoder, projector, predictor, byol, momentum=self.teacher, final=self.teacher_end)

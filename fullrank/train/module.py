@@ -68,7 +68,13 @@ class Training(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser, with warm-up and cosine per step."""
         plan, recipe = self.plan, self.plan.recipe
-        stepper = optimizer(recipe.optimizer, self.method, lr=recipe.lr, weight_decay=recipe.weight_decay)
+        stepper = optimizer(
+            recipe.optimizer,
+            self.method,
+            lr=recipe.lr,
+            weight_decay=recipe.weight_decay,
+            lars_trust=recipe.lars_trust,
+        )
         schedule = LambdaLR(stepper, lambda step: warmup_cosine(step, total=plan.steps, warmup=plan.warmup))
         return {"optimizer": stepper, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -57,7 +57,14 @@ class LARS(Optimizer):
         parameter.sub_(group["lr"] * state["momentum"])
 
 
-def optimizer(name: Literal["adamw", "sgd", "lars"], module: nn.Module, *, lr: float, weight_decay: float) -> Optimizer:
+def optimizer(
+    name: Literal["adamw", "sgd", "lars"],
+    module: nn.Module,
+    *,
+    lr: float,
+    weight_decay: float,
+    lars_trust: float = 1e-3,
+) -> Optimizer:
     """The named optimiser over the trainable parameters of a module; those of one dimension are not decayed.
 
     >>> [group["weight_decay"] for group in optimizer("sgd", nn.Linear(2, 2), lr=0.1, weight_decay=1e-4).param_groups]
@@ -72,7 +79,7 @@ def optimizer(name: Literal["adamw", "sgd", "lars"], module: nn.Module, *, lr: f
         return torch.optim.AdamW(groups, lr=lr)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=0.9)
-    return LARS(groups, lr=lr)
+    return LARS(groups, lr=lr, trust=lars_trust)
 
 
 def warmup_cosine(step: int, *, total: int, warmup: int) -> float:

@@ -61,7 +61,7 @@ def check(recipe: Recipe, options: RunOptions) -> None:
     for flag, value, least in at_least:
         if value is not None and not value >= least:
             raise UserError(f"{flag} {value} is too small: pass {least} or more.")
-    for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs)):
+    for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs), ("--lars-trust", recipe.lars_trust)):
         if not 0 < value < float("inf"):
             raise UserError(f"{flag} {value} is no use: pass a positive number.")
     if recipe.crops is not None:

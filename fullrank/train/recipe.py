@@ -40,7 +40,7 @@ class Recipe:
     projector: tuple[int, ...] = (512, 256)
     """Widths of the projector's layers, the last one is the embedding's."""
     views: str = "auto"
-    """Augmentation: auto (by the data), simclr, byol, cifar[-asymmetric], w2-study, hsr-byol[-imagenet], gray, digits."""
+    """Augmentation: auto (by data), simclr, byol, cifar[-asymmetric], w2-study, hsr-byol[-imagenet], gray, digits."""
     epochs: float = 10.0
     """Passes over the data."""
     steps: int | None = None
@@ -49,6 +49,8 @@ class Recipe:
     """Images per objective, over all processes together."""
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
     """Biases and norms get no weight decay (and no layer-wise adaptation from LARS)."""
+    lars_trust: float = 0.001
+    """Share of a weight matrix's norm that lars moves it by at a learning rate of 1."""
     lr: float = 5e-3
     """Peak learning rate, as it is used: never scaled by the batch size."""
     weight_decay: float = 1e-4

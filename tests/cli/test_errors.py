@@ -48,6 +48,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--views", "simclrr"], "did you mean 'simclr'"),
         (["--epochs", "nan"], "--epochs nan is no use: pass a positive number"),
         (["--lr", "-1"], "--lr -1.0 is no use"),
+        (["--lars-trust", "0"], "--lars-trust 0.0 is no use"),
         (["--steps", "0"], "--steps 0 is too small"),
         (["--projector"], "has no width"),
     ],

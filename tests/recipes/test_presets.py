@@ -32,10 +32,20 @@ W2 = {
     "epochs": 500.0,
     "batch_size": 256,
     "optimizer": "lars",
+    "lars_trust": 0.02,
     "lr": 0.2,
     "views": "w2-study",
 }
-HSR = {"projector": (4096, 256), "predictor": (4096,), "epochs": 300.0, "batch_size": 1024, "weight_decay": 1e-6}
+HSR = {
+    "projector": (4096, 256),
+    "predictor": (4096,),
+    "epochs": 300.0,
+    "batch_size": 1024,
+    "weight_decay": 1e-6,
+    "lars_trust": 0.001,
+    "teacher": 0.99,
+    "teacher_end": 1.0,
+}
 PUBLISHED: list[tuple[str, str, dict[str, Any]]] = [
     ("intl", "cifar10", {"lr": 0.3, "batch_size": 256, "epochs": 1000.0, "warmup_epochs": 2.0, "weight_decay": 1e-4}),
     ("intl", "cifar100", {"data": "cifar100", "projector": (2048, 2048, 2048), "optimizer": "sgd"}),
@@ -51,7 +61,7 @@ PUBLISHED: list[tuple[str, str, dict[str, Any]]] = [
     ("corinfomax", "imagenet", {"lr": 0.2, "batch_size": 1536, "invariance": 2000.0, "projector": (8192, 8192, 512)}),
     ("directclr", "imagenet", {"lr": 4.8, "batch_size": 4096, "epochs": 100.0, "d0": 360, "weight_decay": 1e-6}),
     ("moco", "cifar10", W2 | {"teacher": 0.99, "teacher_end": 0.999, "queue": 4096, "temperature": 0.2}),
-    ("byol", "cifar100", W2 | {"teacher": 0.99, "predictor": (2048,), "data": "cifar100"}),
+    ("byol", "cifar100", W2 | {"teacher": 0.99, "teacher_end": 0.99, "predictor": (2048,), "data": "cifar100"}),
     ("barlow_twins", "cifar10", W2 | {"off_diagonal": 0.08}),
     ("simclr", "cifar10", W2 | {"temperature": 0.2}),
     ("zero_cl", "cifar100", W2 | {"data": "cifar100"}),

@@ -35,6 +35,8 @@ from fullrank.losses import (
     w_mse,
     zero_cl,
 )
+from fullrank.methods import TeacherStudent
+from fullrank.nn import encoder
 from fullrank.stats import power
 from fullrank.train import Recipe, RunOptions
 
@@ -126,6 +128,21 @@ def test_members_of_the_features_only_refuse_the_channel_axis(transform: str) ->
     recipe = recipes.load("spectral")(transform=transform, axis="channel")  # type: ignore[call-arg]
     with pytest.raises(UserError, match=f"--transform {transform} acts on the features only: leave out --axis channel"):
         recipe.objective()
+
+
+@pytest.mark.parametrize("end", [1.0, 0.99])
+def test_the_teacher_of_byol_ends_at_the_momentum_that_the_flag_says(end: float) -> None:
+    recipe = recipes.load("byol")(projector=(8, 4), predictor=(8,), teacher_end=end)  # type: ignore[call-arg]
+    method = recipe.build(encoder("tiny", image_size=16, channels=1))
+    assert isinstance(method, TeacherStudent)
+    assert method.teacher is not None
+    before = [parameter.clone() for parameter in method.teacher.parameters()]
+    with torch.no_grad():
+        for parameter in (*method.encoder.parameters(), *method.projector.parameters()):
+            parameter.add_(1.0)
+    method.update(1.0)
+    for old, new in zip(before, method.teacher.parameters(), strict=True):
+        torch.testing.assert_close(new - old, torch.full_like(new, 1 - end), rtol=1e-3, atol=1e-6)
 
 
 def test_settings_survive_a_json_round_trip() -> None:

@@ -181,6 +181,18 @@ def test_every_optimiser_trains(train: Train, small: Recipe, optimizer: Any) -> 
     assert (run / "result.json").exists()
 
 
+def test_a_step_of_lars_moves_a_weight_by_the_share_that_the_flag_says(train: Train, small: Recipe) -> None:
+    """One step at a peak learning rate of 0.5: half the trust."""
+    one = replace(small, optimizer="lars", lr=0.5, lars_trust=0.02, weight_decay=0.0, steps=1, warmup_epochs=0.0)
+    moved, _ = train("moved", one)
+    still, _ = train("still", replace(one, lars_trust=1e-9))
+    after, before = (
+        torch.load(last_checkpoint(run), weights_only=True)["state_dict"]["method.projector.0.weight"]
+        for run in (moved, still)
+    )
+    assert float((after - before).norm() / before.norm()) == pytest.approx(0.01, rel=1e-3)
+
+
 def test_accumulated_batches_make_one_step(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, steps=4), accumulate=3)
     state = torch.load(last_checkpoint(run), weights_only=True)

@@ -60,6 +60,15 @@ def test_lars_state_survives_a_checkpoint() -> None:
     assert torch.equal(first, second)
 
 
+@pytest.mark.parametrize("trust", [0.001, 0.02])
+def test_the_trust_of_lars_is_the_share_of_the_norm_that_a_step_moves(trust: float) -> None:
+    module = nn.Linear(3, 4, dtype=torch.float64)
+    before = module.weight.detach().clone()
+    module(torch.ones(2, 3, dtype=torch.float64)).square().sum().backward()
+    optimizer("lars", module, lr=0.5, weight_decay=0.0, lars_trust=trust).step()
+    assert float((module.weight.detach() - before).norm() / before.norm()) == pytest.approx(0.5 * trust)
+
+
 @pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])
 def test_w2_check_15_biases_and_norms_are_not_decayed(name: str) -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
