@@ -157,8 +157,8 @@ def _timed(out: Path, config: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        config["seconds"] = round(config["seconds"] + time.monotonic() - wall, 1)
-        config["cpu_seconds"] = round(config["cpu_seconds"] + time.process_time() - cpu, 1)
+        config["seconds"] = round(config["seconds"] + time.monotonic() - wall, 2)
+        config["cpu_seconds"] = round(config["cpu_seconds"] + time.process_time() - cpu, 2)
         write_json(out / "config.json", config)
 
 

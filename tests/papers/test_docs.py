@@ -1,0 +1,44 @@
+"""docs/papers.md says what the result files say: a line for every experiment, none besides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fullrank.papers import catalogue
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+RESULTS = DOCS / "results" / "papers"
+
+
+def line(result: dict[str, Any]) -> str:
+    """The line of the table for one result.json."""
+    name = result["name"]
+    evidence = f"[figure](results/papers/{name}/figure.svg), [numbers](results/papers/{name}/result.json)"
+    return f"| `{name}` | {result['claim']} | **{result['verdict']}** | {result['measured']} | {evidence} |"
+
+
+def results() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*/*/result.json"))]
+
+
+def test_every_result_has_its_line_and_its_figure() -> None:
+    lines = (DOCS / "papers.md").read_text(encoding="utf-8").splitlines()
+    assert [row for row in lines if row.startswith("| `")] == [line(result) for result in results()]
+    for result in results():
+        figure = (RESULTS / result["name"] / "figure.svg").read_text(encoding="utf-8")
+        assert all(panel["title"] in figure for panel in result["panels"] if "<" not in panel["title"])
+
+
+def test_a_result_is_for_the_claim_that_the_experiment_makes_today() -> None:
+    for result in results():
+        entry = catalogue()[result["name"]]
+        assert (result["claim"], result["paper"], result["title"]) == (entry.claim, entry.paper, entry.title)
+
+
+def test_results_say_how_they_were_made() -> None:
+    for result in results():
+        assert result["command"].startswith(f"fullrank paper {result['name']} --out ")
+        assert result["cpu_seconds"] > 0
+        assert {"fullrank", "torch", "numpy"} <= set(result["versions"])
