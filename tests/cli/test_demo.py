@@ -20,7 +20,9 @@ def test_the_demo_ends_with_a_verdict_for_each_run_and_one_report(
             sentence = json.loads((tmp_path / out / name / "result.json").read_text())["verdict"]["sentence"]
             assert f"{name}: {sentence}" in said
             config = json.loads((tmp_path / out / name / "config.json").read_text())["settings"]
-            settings.append({key: config[key] for key in config if key not in ("axis", "iterations", "beta")})
+            settings.append(
+                {key: config[key] for key in config if key not in ("axis", "iterations", "beta", "teacher")}
+            )
         assert settings[0] == settings[1]  # all alike but the objective
         assert f"Open {out}/report.html" in said
         assert (tmp_path / out / "report.html").stat().st_size > 50_000

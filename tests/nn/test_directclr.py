@@ -68,7 +68,7 @@ def test_every_process_draws_the_same_features_and_a_resumed_run_goes_on_drawing
     assert not torch.equal(directclr_head(name, 50, 5)(h), directclr_head(name, 50, 5)(h))  # each has its own seed
 
 
-def test_directclr_check_e8_the_gradient_reaches_only_the_first_features() -> None:
+def test_the_gradient_reaches_only_the_first_features() -> None:
     h = torch.randn(3, 16, requires_grad=True)
     directclr_head("first", 16, 5)(h).square().sum().backward()
     assert h.grad is not None
