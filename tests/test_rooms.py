@@ -104,7 +104,10 @@ def test_a_recipe_has_at_most_thirty_fields() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["recipes"], ["recipes", "intl"], ["paper"], ["train", "intl", "--help"], ["evaluate", "--help"]],
+    [
+        *(["--help"], ["recipes"], ["recipes", "intl"], ["paper"], ["train", "intl", "--help"], ["evaluate", "--help"]),
+        *(["diagnose", "--help"], ["compare", "--help"]),
+    ],
 )
 def test_the_command_line_starts_without_torch(arguments: list[str]) -> None:
     program = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -28,11 +28,11 @@ def read_sketch(
     The rows are `views` blocks of one length, a view each. UserError if that does not divide the rows, or if there
     are not as many labels or groups as samples.
     """
-    file = open_embeddings(spec)
     if views < 1:
         raise UserError(f"--views {views} is no use: pass 1 or more.")
     if views > 1 and spec == "-":
         raise UserError("Standard input is read once, so it cannot hold several views: save it to a file.")
+    file = open_embeddings(spec)
     n = _samples(file, views) if views > 1 or labels or groups else file.n
     named = _column(labels, "labels", n) if labels else None
     units = _column(groups, "groups", n) if groups else None
@@ -64,7 +64,7 @@ class _Rows:
         return rows[:count]
 
 
-def watched(chunks: Iterator[Tensor], n: int | None, console: Console, title: str) -> Iterator[Tensor]:
+def watched(chunks: Iterator[Tensor], n: int | None, console: Console, title: str) -> Generator[Tensor, None, None]:
     """Hand on chunks (m, D) or (V, m, D), and say how many of n samples have been read, with the time left."""
     begun = said = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} rows"))
@@ -82,7 +82,8 @@ def watched(chunks: Iterator[Tensor], n: int | None, console: Console, title: st
                 said = now
                 console.print(_line(title, read, n, now - begun), highlight=False, soft_wrap=True, markup=False)
     finally:
-        bars.stop()
+        if bars.live.is_started:
+            bars.stop()
 
 
 def _line(title: str, read: int, n: int | None, seconds: float) -> str:

@@ -52,7 +52,9 @@ def comparison_junit(content: Mapping[str, Any]) -> str:
 
 
 def _surely(change: Mapping[str, Any]) -> bool:
-    return change["low"] is not None and (change["low"] > 0 or change["high"] < 0)
+    """Whether it has changed beyond its interval, and beyond rounding."""
+    beyond = change["low"] is not None and (change["low"] > 0 or change["high"] < 0)
+    return beyond and abs(change["difference"]) > 1e-6 * max(abs(change["old"]), abs(change["new"]))
 
 
 def _cells(change: Mapping[str, Any]) -> list[str]:

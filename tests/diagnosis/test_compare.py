@@ -129,13 +129,16 @@ def test_edges_have_an_answer(new: Tensor) -> None:
     json.dumps(fullrank.compare(cloud(), new).to_json(), allow_nan=False)
 
 
-def test_limits_that_are_none() -> None:
-    for drops, rises, expected in [
-        ({"efective_rank": 1}, None, "did you mean effective_rank"),
-        ({"effective_rank": "ten"}, None, "pass a number such as 0.05"),
-        ({"effective_rank": -1}, None, "pass a number such as 0.05"),
+@pytest.mark.parametrize(
+    ("drops", "rises", "expected"),
+    [
+        ({"efective_rank": 1}, {}, "did you mean effective_rank"),
+        ({"effective_rank": "ten"}, {}, "pass a number such as 0.05"),
+        ({"effective_rank": -1}, {}, "pass a number such as 0.05"),
         ({"effective_rank": 1}, {"effective_rank": 1}, "a limit to its drop and to its rise"),
-        ({"nc1": 1}, None, "was not measured on both sides"),
-    ]:
-        with pytest.raises(UserError, match=expected):
-            fullrank.compare(cloud(), cloud(), max_drop=drops, max_rise=rises)
+        ({"nc1": 1}, {}, "was not measured on both sides"),
+    ],
+)
+def test_limits_that_are_none(drops: dict[str, float | str], rises: dict[str, float | str], expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        fullrank.compare(cloud(), cloud(), max_drop=drops, max_rise=rises)

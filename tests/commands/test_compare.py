@@ -1,0 +1,80 @@
+"""`fullrank compare` from outside: the gate, its limits, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from fullrank.cli import main
+from tests.cli.test_errors import sentence
+
+DECAY = np.arange(1, 9) ** 0.4
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old embeddings, better and worse ones of the same rows, and the report of the old ones."""
+    monkeypatch.chdir(tmp_path)
+    z = np.random.default_rng(0).normal(size=(300, 8))
+    for name, values in (("old", z / DECAY), ("new", 2 * z / DECAY), ("worse", z / DECAY**1.6), ("better", z)):
+        np.save(f"{name}.npy", values.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("new", "flags", "code", "word"),
+    [
+        ("new", [], 0, "The same"),
+        ("worse", [], 1, "Regressed"),
+        ("better", [], 0, "Better"),
+        ("worse", ["--max-drop", "effective_rank=90%"], 0, "The same"),
+        ("worse", ["--max-rise", "stable_rank=1", "--max-drop", "effective_rank=90%", "mean_cosine=1"], 0, "The same"),
+        ("better", ["--max-rise", "effective_rank=0.1"], 1, "Regressed"),
+    ],
+)
+def test_the_gate(new: str, flags: list[str], code: int, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "old.npy", f"{new}.npy", *flags]) == code
+    said = capsys.readouterr().out
+    assert f"\n{word}" in said
+    assert "CKA" in said
+
+
+def test_a_limit_at_the_value_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["compare", "old.npy", "worse.npy", "--json", "c.json"])
+    change = next(row for row in json.loads(Path("c.json").read_text())["changes"] if row["name"] == "effective_rank")
+    limit = f"effective_rank={-change['difference']}"
+    assert main(["compare", "old.npy", "worse.npy", "--max-drop", limit, "--junit", "c.xml"]) == 3
+    assert "Undetermined" in capsys.readouterr().out
+    assert ElementTree.parse("c.xml").getroot().attrib["errors"] == "2"
+
+
+def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["diagnose", "old.npy", "--json", "old.json", "--no-report"])
+    capsys.readouterr()
+    assert main(["compare", "old.json", "worse.npy", "--json", "-"]) == 1
+    said = capsys.readouterr()
+    content = json.loads(said.out)
+    assert (content["verdict"], content["paired"], content["cka"]) == ("regressed", False, None)
+    assert "old.npy" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["old.npy", "none.npy"], "There is no file none.npy"),
+        (["none.json", "old.npy"], "There is no file none.json"),
+        (["bad.json", "old.npy"], "is no report of version 1"),
+        (["deep.json", "old.npy"], "is no report of version 1"),
+        (["old.npy", "new.npy", "--max-drop", "effective_rank"], "write it as effective_rank=10%"),
+        (["old.npy", "new.npy", "--max-drop", "effektive_rank=1"], "did you mean effective_rank"),
+        (["old.npy", "new.npy", "--max-rise", "mean_cosine=x"], "pass a number such as 0.05"),
+        (["old.npy", "new.npy", "--profile", "recs"], "did you mean recsys"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.json").write_text('{"schema": 1, "measurements": [{"name": 1}]}')
+    Path("deep.json").write_text("[" * 100_000)
+    assert expected in sentence(["compare", *arguments], capsys)

@@ -1,0 +1,66 @@
+"""`fullrank diagnose RUN`: the verdicts over training, and both layers at the end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fullrank.cli import main
+from fullrank.commands.run_folder import over_training
+from tests.cli.test_errors import sentence
+from tests.commands.test_diagnose import report
+
+SMALL = ["--data", "digits", "--image-size", "16", "--steps", "2", "--probe", "100", "--batch-size", "8"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    assert main(["train", "intl", *SMALL, "--monitor-every", "1", "--out", str(run)]) == 0
+    return run
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained, "run")
+    return Path("run")
+
+
+@pytest.mark.parametrize("layer", ["backbone", "embedding"])
+def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["diagnose", "run/", "--layer", layer, "--data-root", "."])
+    assert "Over training:" in capsys.readouterr().out
+    content = report("run")
+    told = json.loads((run / "result.json").read_text())["collapse"][layer]
+    found = {row["name"]: row["value"] for row in content["measurements"]}
+    assert (content["where"], content["n"], content["dims"]) == (layer, told["n"], told["dims"])
+    for name in ("relative_spread", "effective_rank", "participation_ratio", "mean_cosine"):
+        assert found[name] == pytest.approx(told[name], rel=1e-3), name
+    assert content["training"][-1]["step"] == 2
+    assert content["training"][-1]["effective_rank"] == told["effective_rank"]
+    assert len(content["classes"]) == 10
+    assert 'id="training"' in Path("run-diagnosis/report.html").read_text()
+
+
+def test_a_collapse_over_training_is_told_by_the_thresholds_of_the_monitor(run: Path) -> None:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    rows[-1 if rows[-1]["kind"] == "monitor" else -2]["embedding"] |= {"relative_spread": 0.001, "mean_cosine": 1.0}
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = over_training(run, "embedding")
+    assert (told[-1]["verdict"], told[-1]["kind"]) == ("collapsed", "complete")
+    assert told[0]["verdict"] != "collapsed"
+
+
+def test_what_is_wrong_with_a_run_is_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--labels is of no use for a run" in sentence(["diagnose", "run", "--labels", "x.npy"], capsys)
+    (run / "checkpoints" / "last.ckpt").write_bytes(b"PK no")
+    assert "last.ckpt cannot be read" in sentence(["diagnose", "run"], capsys)
+    (run / "checkpoints" / "last.ckpt").unlink()
+    assert "has no checkpoint yet" in sentence(["diagnose", "run"], capsys)
