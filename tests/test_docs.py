@@ -19,6 +19,7 @@ from tests.recipes import table
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+WATCHING = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
 SHORT = ["--steps", "2", "--probe", "40", "--batch-size", "8"]
 
 
@@ -39,11 +40,18 @@ def photos(folder: Path) -> None:
             Image.fromarray(array).save(folder / kind / f"{number}.jpg")
 
 
+def embeddings(folder: Path) -> None:
+    z = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
+    for name in ("embeddings", "old", "new"):
+        np.save(folder / f"{name}.npy", z)
+    (folder / "labels.csv").write_text("id,label\n" + "".join(f"{at},{z[at, 0] > 0}\n" for at in range(200)))
+
+
 def test_readme_is_short() -> None:
     assert README.count("\n") < 150
 
 
-@pytest.mark.parametrize("code", blocks(README, "python") + blocks(ARCHITECTURE, "python"), ids=lambda code: code[:30])
+@pytest.mark.parametrize("code", blocks(README + ARCHITECTURE + WATCHING, "python"), ids=lambda code: code[:30])
 def test_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "example.py").write_text(code)
@@ -56,6 +64,7 @@ def test_fullrank_commands_of_the_readme_run(
     """In the order of the page; trainings are cut to two small steps on digits or on photos that are made up."""
     monkeypatch.chdir(tmp_path)
     photos(tmp_path / "path" / "to" / "photos")
+    embeddings(tmp_path)
     ours = [command[1:] for command in commands(README) if command[0] == "fullrank" and command[1] != "demo"]
     assert len(ours) >= 5
     for command in ours:

@@ -11,6 +11,7 @@ from fullrank.watch.schedule import Cost
 from fullrank.watch.signs import Reading, Rules
 
 if TYPE_CHECKING:
+    from fullrank.watch.huggingface import hf_monitor
     from fullrank.watch.lightning_monitor import LightningMonitor
     from fullrank.watch.torchmetric import (
         EffectiveRank,
@@ -38,10 +39,11 @@ __all__ = [
     "Rules",
     "W2Uniformity",
     "collapse_metrics",
+    "hf_monitor",
 ]
 
 # What loads a framework is loaded when it is asked for.
-_LATER = {"LightningMonitor": "lightning_monitor"} | dict.fromkeys(
+_LATER = {"LightningMonitor": "lightning_monitor", "hf_monitor": "huggingface"} | dict.fromkeys(
     [
         "EffectiveRank",
         "MomentsMetric",

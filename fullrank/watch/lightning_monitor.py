@@ -14,8 +14,6 @@ from fullrank.watch.probe import Probe, ProbeMonitor, flat
 from fullrank.watch.schedule import BUDGET, Cost
 from fullrank.watch.signs import Rules
 
-_AGREE_EVERY = 50  # steps after which several processes ask each other whether a reading is due
-
 
 class LightningMonitor(Callback):
     """Watches layers of a LightningModule, by name, on a fixed probe set; `CollapseMonitor` explains the options.
@@ -60,12 +58,13 @@ class LightningMonitor(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
-        if not self._due(trainer, step):
+        agree = trainer.strategy.reduce_boolean_decision if trainer.world_size > 1 else None
+        if not self._monitor.due(step, agree):
             return
         readings = self._monitor.look(pl_module, step)
         for logger in trainer.loggers:
             logger.log_metrics(flat(readings), step)
-        if trainer.strategy.reduce_boolean_decision(self._monitor.should_stop, all=False):
+        if self._monitor.should_stop(agree):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -73,11 +72,3 @@ class LightningMonitor(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._monitor.load_state_dict(state_dict)
-
-    def _due(self, trainer: L.Trainer, step: int) -> bool:
-        schedule = self._monitor.schedule
-        if trainer.world_size == 1 or schedule.every is not None:
-            return schedule.due(step)
-        if step % _AGREE_EVERY != 0:
-            return False
-        return trainer.strategy.reduce_boolean_decision(schedule.due(step), all=True)  # clocks differ

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -14,6 +14,13 @@ from fullrank.watch.schedule import BUDGET, Schedule
 from fullrank.watch.signs import Reading, Rules
 
 Probe = Tensor | Mapping[str, Tensor] | Iterable[Any]
+_AGREE_EVERY = 50  # steps after which several processes ask each other whether a reading is due: their clocks differ
+
+
+class Agree(Protocol):
+    """Asks all processes: whether all of them decide so, or one of them does."""
+
+    def __call__(self, decision: bool, all: bool = True) -> bool: ...
 
 
 class ProbeMonitor:
@@ -53,10 +60,16 @@ class ProbeMonitor:
             outputs = embed(model, list(self.monitors), self._batches, self._forward)
             return {name: monitor.look(outputs[name], step) for name, monitor in self.monitors.items()}
 
-    @property
-    def should_stop(self) -> bool:
-        """Whether a layer has raised an alarm that stops the training."""
-        return any(monitor.should_stop for monitor in self.monitors.values())
+    def due(self, step: int, agree: Agree | None) -> bool:
+        """Whether a reading should be taken at this step; agree is None for a single process."""
+        if agree is None or self.schedule.every is not None:
+            return self.schedule.due(step)
+        return step % _AGREE_EVERY == 0 and agree(self.schedule.due(step), all=True)
+
+    def should_stop(self, agree: Agree | None) -> bool:
+        """Whether a layer, of any process, has raised an alarm that stops the training."""
+        stop = any(monitor.should_stop for monitor in self.monitors.values())
+        return stop if agree is None else agree(stop, all=False)
 
     @property
     def alarms(self) -> list[Alarm]:

@@ -29,7 +29,7 @@ Severity = Literal["warn", "fail"]
 class Rules:
     """When signs become an alarm.
 
-    grace: readings before this step never alarm and set no peak, because an untrained network looks collapsed.
+    grace: readings before this step never alarm and set no peak, because an untrained network can look collapsed.
     confirm, window: an alarm needs its sign in `confirm` of the last `window` readings, and is over, so that it can
     come again, when none of them shows it.
     """

@@ -145,3 +145,20 @@ def test_an_empty_probe_is_refused(probe: Tensor) -> None:
 def test_layers_are_a_list_of_names(layers: list[str]) -> None:
     with pytest.raises(UserError, match="pass a list of different names"):
         ProbeMonitor(layers, IMAGES)
+
+
+def test_several_processes_agree_before_they_look_and_one_stops_all() -> None:
+    """Their clocks differ: without every=, all are asked at some steps, and one that is not due holds all back."""
+    asked: list[tuple[bool, bool]] = []
+
+    def agree(decision: bool, all: bool = True) -> bool:
+        asked.append((decision, all))
+        return not all
+
+    monitor = ProbeMonitor(["backbone"], IMAGES)
+    assert not any(monitor.due(step, agree) for step in range(1, 101))
+    assert asked == [(True, True), (monitor.schedule.due(101), True)]
+    assert monitor.should_stop(agree)
+    assert asked[-1] == (False, False)
+    assert not monitor.should_stop(None)
+    assert ProbeMonitor(["backbone"], IMAGES, every=7).due(1, agree)  # steps are the same everywhere

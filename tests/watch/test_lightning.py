@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -100,24 +99,6 @@ def test_the_state_of_the_callback_is_its_readings() -> None:
     second.load_state_dict(first.state_dict())
     assert len(first.alarms) == 1
     assert second.alarms == first.alarms
-
-
-def test_several_processes_agree_before_they_look() -> None:
-    """Their clocks differ: without every=, all are asked at some steps, and one that is not due holds all back."""
-    callback = LightningMonitor(["projector"], PROBE)
-    asked: list[bool] = []
-
-    def reduce_boolean_decision(decision: bool, all: bool) -> bool:
-        asked.append(decision)
-        return False
-
-    trainer: Any = SimpleNamespace(
-        world_size=2, strategy=SimpleNamespace(reduce_boolean_decision=reduce_boolean_decision)
-    )
-    for step in range(1, 101):
-        assert not callback._due(trainer, step)
-    assert len(asked) == 2
-    assert asked[0]
 
 
 def test_an_unknown_layer_stops_with_a_suggestion(tmp_path: Path) -> None:
