@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import mean
 
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Settings
-from fullrank.papers.judging import COLLAPSED, by_case, differences, judge, level, used
+from fullrank.papers.judging import COLLAPSED, by_case, by_seed, differences, judge, level, used
 from fullrank.papers.training import (
     Job,
     Size,
@@ -21,29 +23,25 @@ from fullrank.recipes.corinfomax import CorInfoMaxRecipe
 from fullrank.recipes.invariance import Invariance
 
 _WIDTH = 32
+_PROJECTOR = (256, _WIDTH)
+_BOUND = 2 * math.log(_WIDTH)  # of the log-determinant term, where the covariance is I / D
 _WEIGHTS = (0.0, 250.0, 1000.0)
 _WITHOUT = "no log-det"
 
 
 def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
     """Pull views together without the log-determinant, and with it at three weights of the pull."""
-    projector = (256, _WIDTH)
-    jobs = [
-        Job("without", "invariance", Invariance(projector=projector)),
-        *(
-            Job(f"{weight:g}", "corinfomax", CorInfoMaxRecipe(projector=projector, invariance=weight))
-            for weight in _WEIGHTS
-        ),
-    ]
-    found = train_all(settings, jobs, size or usual_size(settings))
-    runs = {_WITHOUT: found["without"], **{f"weight {weight:g}": found[f"{weight:g}"] for weight in _WEIGHTS}}
+    with_it = {f"weight {weight:g}": CorInfoMaxRecipe(projector=_PROJECTOR, invariance=weight) for weight in _WEIGHTS}
+    jobs = [Job(_WITHOUT, "invariance", Invariance(projector=_PROJECTOR))]
+    jobs += [Job(name, "corinfomax", recipe) for name, recipe in with_it.items()]
+    runs = train_all(settings, jobs, size or usual_size(settings))
     rank, spread = (
         {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
         for number in ("effective_rank", "relative_spread")
     )
-    with_it = {name: folders for name, folders in runs.items() if name != _WITHOUT}
-    volume = {name: last_terms(folders, "log_determinant") for name, folders in with_it.items()}
-    distance = {name: last_terms(folders, "invariance") for name, folders in with_it.items()}
+    volume, distance = (
+        {name: last_terms(runs[name], term) for name in with_it} for term in ("log_determinant", "invariance")
+    )
     none, some, much = with_it
     kept = {name: used(rank[name], spread[name], _WIDTH) for name in runs}
     effects = [
@@ -52,38 +50,33 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
         *(differences(volume[a], volume[b]) for a, b in ((none, some), (some, much))),
         *(differences(distance[b], distance[a]) for a, b in ((none, some), (some, much))),
     ]
-    bound = 2 * math.log(_WIDTH)
-    terms = terms_over_steps(with_it, "log_determinant")
+    above = {name: 100 * (mean(volume[name]) / _BOUND - 1) for name in with_it}
     return Outcome(
         verdict=judge(effects),
         measured=f"Without the log-determinant effective rank and relative spread end at {mean(rank[_WITHOUT]):.1f} "
         f"of {_WIDTH} and {mean(spread[_WITHOUT]):.2f}, with it and a pull of 250 at {mean(rank[some]):.1f} and "
-        f"{mean(spread[some]):.2f}; its term is "
-        f"{100 * (mean(volume[none]) / bound - 1):.1f} % above its bound 2 log D without any pull, and "
-        f"{100 * (mean(volume[much]) / bound - 1):.0f} % at a pull of 1000 (means of {settings.seeds} seeds).",
+        f"{mean(spread[some]):.2f}; its term is {above[none]:.1f} % above its bound 2 log D without any pull, and "
+        f"{above[much]:.0f} % at a pull of 1000 (means of {settings.seeds} seeds).",
         panels=(
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
             by_case("effective rank of the embedding", "dimensions", rank),
-            Panel(
-                title="log-determinant term",
-                x_label="step",
-                y_label="nats per dimension, both views",
-                series=(*terms, level(f"bound 2 log {_WIDTH} = {bound:.2f}", bound, terms[0].x)),
-            ),
+            _volume({name: runs[name] for name in with_it}),
             spectra(runs, "embedding"),
         ),
-        rows=tuple(
-            {
-                "training": name,
-                "seed": seed,
-                "relative spread": spread[name][seed],
-                "effective rank": rank[name][seed],
-                "log-determinant": volume[name][seed] if name in volume else "",
-                "squared distance": distance[name][seed] if name in distance else "",
-            }
-            for name in runs
-            for seed in range(settings.seeds)
+        rows=by_seed(
+            "training",
+            {"relative spread": spread, "effective rank": rank, "log-det": volume, "squared distance": distance},
         ),
+    )
+
+
+def _volume(runs: Mapping[str, Sequence[Path]]) -> Panel:
+    terms = terms_over_steps(runs, "log_determinant")
+    return Panel(
+        title="log-determinant term",
+        x_label="step",
+        y_label="nats per dimension, both views",
+        series=(*terms, level(f"bound 2 log {_WIDTH} = {_BOUND:.2f}", _BOUND, terms[0].x)),
     )
 
 

@@ -14,7 +14,7 @@ from fullrank.evaluate import features, ridge_accuracy
 from fullrank.metrics import effective_rank
 from fullrank.nn import load_encoder
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings
-from fullrank.papers.judging import by_case, differences, judge
+from fullrank.papers.judging import by_case, by_seed, differences, judge
 from fullrank.papers.training import Job, Size, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 
@@ -86,16 +86,8 @@ def _outcome(
             ),
             by_case("effective rank of the representation", "dimensions", rank),
         ),
-        rows=tuple(
-            {
-                "loss sees": name,
-                "seed": seed,
-                "probe of the part (%)": part[name][seed],
-                "probe of the whole (%)": whole[name][seed],
-                "effective rank": rank[name][seed],
-            }
-            for name in part
-            for seed in range(settings.seeds)
+        rows=by_seed(
+            "loss sees", {"probe of the part (%)": part, "probe of the whole (%)": whole, "effective rank": rank}
         ),
     )
 

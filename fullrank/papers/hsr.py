@@ -11,7 +11,7 @@ from torch import nn
 from fullrank.losses import layer_energy
 from fullrank.nn import load_encoder
 from fullrank.papers.experiment import Experiment, Outcome, Settings
-from fullrank.papers.judging import by_case, differences, judge, level
+from fullrank.papers.judging import by_case, by_seed, differences, judge, level
 from fullrank.papers.training import Job, Size, numbers, spectra, train_all, usual_size
 from fullrank.recipes.byol import BYOL
 
@@ -56,17 +56,7 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
             by_case("uniformity of the representation", "log mean Gaussian potential (nats)", uniformity),
             spectra(runs, "backbone"),
         ),
-        rows=tuple(
-            {
-                "energy": name,
-                "seed": seed,
-                "weight energy": weights[name][seed],
-                "effective rank": rank[name][seed],
-                "uniformity": uniformity[name][seed],
-            }
-            for name in runs
-            for seed in range(settings.seeds)
-        ),
+        rows=by_seed("energy", {"weight energy": weights, "effective rank": rank, "uniformity": uniformity}),
     )
 
 

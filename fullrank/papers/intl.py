@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Settings
-from fullrank.papers.judging import COLLAPSED, by_case, differences, judge, level, used
+from fullrank.papers.judging import COLLAPSED, by_case, by_seed, differences, judge, level, used
 from fullrank.papers.training import (
     Job,
     Size,
@@ -86,11 +86,7 @@ def collapse(settings: Settings, size: Size | None = None) -> Outcome:
             _rank_over_steps(named),
             *(_trace(named, axis, chosen.batch_size) for axis in _WHITENED),
         ),
-        rows=tuple(
-            {"training": name, "seed": seed, "effective rank": rank[name][seed], "relative spread": spread[name][seed]}
-            for name in named
-            for seed in range(settings.seeds)
-        ),
+        rows=by_seed("training", {"effective rank": rank, "relative spread": spread}),
     )
 
 

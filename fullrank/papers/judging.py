@@ -60,6 +60,20 @@ def by_case(title: str, y_label: str, values: Mapping[str, Sequence[float]], *ex
     return Panel(title=title, x_label="", y_label=y_label, series=(seeds, line, *expected), x_names=tuple(values))
 
 
+def by_seed(first: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) -> tuple[dict[str, str | float], ...]:
+    """A table with a row for each case and seed, from the values of every column by case; "" where it has none.
+
+    >>> by_seed("loss", {"rank": {"intl": [9.0]}, "trace": {}})
+    ({'loss': 'intl', 'seed': 0, 'rank': 9.0, 'trace': ''},)
+    """
+    rows: list[dict[str, str | float]] = []
+    for case, seeds in next(iter(columns.values())).items():
+        for seed in range(len(seeds)):
+            cells = {name: values[case][seed] if case in values else "" for name, values in columns.items()}
+            rows.append({first: case, "seed": seed, **cells})
+    return tuple(rows)
+
+
 def level(label: str, y: float, x: Sequence[float]) -> Series:
     """A closed form that does not depend on x: a level from the first x to the last."""
     return Series(label=label, x=(float(x[0]), float(x[-1])), y=(y, y), style="expected")

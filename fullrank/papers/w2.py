@@ -6,7 +6,7 @@ import math
 from statistics import mean
 
 from fullrank.papers.experiment import Experiment, Outcome, Settings
-from fullrank.papers.judging import by_case, differences, judge, level
+from fullrank.papers.judging import by_case, by_seed, differences, judge, level
 from fullrank.papers.training import Job, Size, numbers, spectra, train_all, usual_size
 from fullrank.recipes.byol import BYOL
 from fullrank.recipes.moco import MoCoV2
@@ -52,17 +52,7 @@ def hosts(settings: Settings, size: Size | None = None) -> Outcome:
             by_case("alignment loss", "squared distance (no unit)", alignment),
             spectra(runs, "embedding"),
         ),
-        rows=tuple(
-            {
-                "training": name,
-                "seed": seed,
-                "effective rank": rank[name][seed],
-                "W2": w2[name][seed],
-                "alignment": alignment[name][seed],
-            }
-            for name in runs
-            for seed in range(settings.seeds)
-        ),
+        rows=by_seed("training", {"effective rank": rank, "W2": w2, "alignment": alignment}),
     )
 
 

@@ -64,7 +64,7 @@ def test_without_the_log_determinant_the_embedding_collapses(tmp_path: Path) -> 
     outcome = log_determinant(settings(tmp_path), SMALL)
     for number in ("relative spread", "effective rank"):
         assert both(values(outcome, "no log-det", number), values(outcome, "weight 250", number))
-    volumes = [values(outcome, f"weight {weight}", "log-determinant") for weight in (0, 250, 1000)]
+    volumes = [values(outcome, f"weight {weight}", "log-det") for weight in (0, 250, 1000)]
     distances = [values(outcome, f"weight {weight}", "squared distance") for weight in (0, 250, 1000)]
     assert both(volumes[0], volumes[1])
     assert both(volumes[1], volumes[2])
