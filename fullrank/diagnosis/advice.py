@@ -128,7 +128,7 @@ ADVICE: dict[str, Advice] = {
             ),
             ("normalise before the output, or use register tokens", "nn.LayerNorm(D, elementwise_affine=False)"),
         ),
-        "The exponent without the first direction stays, and the weight of the head falls below 0.25.",
+        "The jump among the first eigenvalues falls below 10, and the weight of the head below 0.25.",
     ),
     "dead dimensions": Advice(
         "Storage and compute go to dimensions that are the same for every input.",

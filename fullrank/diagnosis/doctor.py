@@ -85,7 +85,8 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int) 
     names = (evidence.graded.name, *(gate.name for gate in evidence.gates))
     most = profile.most.get(rule.name, "fail")
     if level == "unsure":
-        more = _more_rows(found[evidence.graded.name], evidence.graded, n)
+        own = profile.thresholds.get((rule.name, evidence.graded.name))
+        more = _more_rows(found[evidence.graded.name], own[0] if own else evidence.graded.warn, n)
         return Finding(rule.name, rule.kind, "note", f"{sentence}; {more}", names, ADVICE[rule.name], most != "note")
     severity: Severity = most if _ORDER[level] > _ORDER[most] else level
     return Finding(rule.name, rule.kind, severity, sentence, names, ADVICE[rule.name])
@@ -114,14 +115,16 @@ def _beyond(value: float, threshold: float, way: Literal["above", "below"]) -> b
 
 
 def _open(gate: Gate, found: Mapping[str, Measured]) -> bool:
-    return gate.name in found and _beyond(found[gate.name].value, gate.threshold, gate.way)
+    if gate.name not in found:
+        return gate.or_missing
+    return _beyond(found[gate.name].value, gate.threshold, gate.way)
 
 
-def _more_rows(measured: Measured, graded: Graded, n: int) -> str:
+def _more_rows(measured: Measured, threshold: float, n: int) -> str:
     """How many rows would shrink the interval to the distance from the threshold."""
     half = ((measured.high or 0.0) - (measured.low or 0.0)) / 2
-    distance = abs(measured.value - graded.warn)
-    interval = f"the interval {measured.low:.3g} to {measured.high:.3g} spans the threshold {graded.warn:g}"
+    distance = abs(measured.value - threshold)
+    interval = f"the interval {measured.low:.3g} to {measured.high:.3g} spans the threshold {threshold:g}"
     if half > distance * math.sqrt(_TOO_MANY):
         return f"{interval}: undetermined, it lies at the threshold"
     return f"{interval}: undetermined, needs N >= {_rounded(n * (half / distance) ** 2)}"
@@ -130,7 +133,7 @@ def _more_rows(measured: Measured, graded: Graded, n: int) -> str:
 def _rounded(n: float) -> int:
     """Up to two digits."""
     unit = int(10 ** max(math.floor(math.log10(max(n, 1))) - 1, 0))
-    return math.ceil(n / unit) * unit
+    return math.ceil(n / unit - 1e-9) * unit
 
 
 def _heard(findings: list[Finding | None]) -> tuple[list[Finding], list[tuple[str, str]]]:

@@ -28,9 +28,10 @@ from fullrank.metrics import (
     w2_uniformity,
 )
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
-from fullrank.stats import Moments, decay, merge
+from fullrank.stats import Moments, decay, merge, spectrum
 
 _RANKS = {"effective_rank", "rankme", "rankme_centred", "participation_ratio", "nesum", "stable_rank"}  # 1 to D
+_HEAD = 3  # directions at most that stand before the rest
 _BIASED = {"effective_rank", "rankme", "rankme_centred", "rank_share", "head_weight", "w2_uniformity"}
 _ENOUGH = 8  # rows a dimension from which the jackknife's interval of a biased number holds (benchmarks/jackknife.py)
 _RANGE = dict.fromkeys(_RANKS, (1.0, math.inf)) | {
@@ -109,6 +110,7 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
         "duplicate_dimensions": duplicate_dimensions(whole),
         "rogue_dimension": _rogue(whole),
         "zero_rows": sketch.zero_rows / n,
+        "head_gap": _head_gap(spectrum(whole)[:n]),
     }
     law = alpha_req(whole)
     if law is not None:
@@ -190,6 +192,14 @@ def of_unit(u: Moments) -> dict[str, float]:
         "self_cluster": self_cluster(u),
         "w2_uniformity": w2_uniformity(u),
     }
+
+
+def _head_gap(values: Tensor) -> float:
+    """The largest ratio of two neighbours among the first four eigenvalues; 1 where there are no two above zero."""
+    first = values[: _HEAD + 1]
+    first = first[first > first[:1] * 1e-12] if len(first) else first
+    ratios = first[:-1] / first[1:]
+    return float(ratios.max()) if len(ratios) else 1.0
 
 
 def _rogue(z: Moments) -> float:

@@ -73,13 +73,9 @@ _SPECTRUM = {
         *("weight of the head of the spectrum", "spectrum", "difference of two power-law exponents; N >= 2 D"),
         *("none", None, ("complete", "cone")),
     ),
-    "head_drop": Name(
-        *("exponent that the first direction accounts for", "spectrum", "of at most 2,048 rows; N < 2 D"),
-        *("none", None, ("complete", "cone")),
-    ),
-    "rest_exponent": Name(
-        *("power-law exponent without the first direction", "spectrum", "of at most 2,048 rows; N < 2 D", "low", 0.0),
-        ("complete", "cone"),
+    "head_gap": Name(
+        *("largest jump among the first eigenvalues", "spectrum", "ratio of neighbours, of the first four", "low"),
+        *(None, ("complete", "cone", "dimensional")),
     ),
     "dims_for_variance": _listed("dims_for_variance", "dimensions for 90 % of variance", "spectrum", _OF_COVARIANCE),
     "spectrum_auc": _listed("spectrum_auc", "area under cumulative variance", "spectrum", _OF_COVARIANCE),

@@ -10,7 +10,6 @@ from fullrank.metrics import (
     antihub_share,
     class_ranks,
     coherence,
-    decay_exponent,
     dimension_std,
     duplicate_rows,
     gaussian_like,
@@ -91,18 +90,13 @@ def _norm_variation(x: Tensor) -> float:
 
 
 def _first_direction(x: Tensor) -> Sampled:
-    """Are there two groups along the first direction, and what does the spectrum say without it?"""
-    n, dims = x.shape
+    """Are there two groups along the first direction?"""
     y = x - x.mean(0)
-    if n < 4 or not bool(y.any()):
+    if len(x) < 4 or not bool(y.any()):
         return {}
-    scores, directions = principal(y / y.abs().max(), 1)
+    scores, _ = principal(y / y.abs().max(), 1)
     fourth = float(scores.pow(4).mean())
-    found: Sampled = {"bimodality": (float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0, 1 / 3, n)}
-    if n < 2 * dims and dims > 1:
-        rest = decay_exponent(y / y.abs().max() - scores @ directions.T)
-        found |= {"head_drop": (decay_exponent(y) - rest, None, n), "rest_exponent": (rest, None, n)}
-    return found
+    return {"bimodality": (float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0, 1 / 3, len(x))}
 
 
 def _against_gaussian(x: Tensor, *, seed: int) -> Sampled:
