@@ -24,6 +24,7 @@ def results() -> list[dict[str, Any]]:
 
 
 def test_every_result_has_its_line_and_its_figure() -> None:
+    """After a new result, `python -m tests.papers.test_docs` rewrites the table."""
     lines = (DOCS / "papers.md").read_text(encoding="utf-8").splitlines()
     assert [row for row in lines if row.startswith("| `")] == [line(result) for result in results()]
     for result in results():
@@ -42,3 +43,14 @@ def test_results_say_how_they_were_made() -> None:
         assert result["command"].startswith(f"fullrank paper {result['name']} --out ")
         assert result["cpu_seconds"] > 0
         assert {"fullrank", "torch", "numpy"} <= set(result["versions"])
+
+
+def rewrite() -> None:
+    """Bring the table of docs/papers.md up to date: python -m tests.papers.test_docs."""
+    page = DOCS / "papers.md"
+    kept = [row for row in page.read_text(encoding="utf-8").splitlines() if not row.startswith("| `")]
+    page.write_text("\n".join([*kept, *map(line, results())]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    rewrite()
