@@ -19,6 +19,7 @@ WIDTH = 16
 MEMORIES = (0.0, 0.01, 0.1, 0.5, 0.9)
 _OFFICIAL = 0.01  # the authors' factor for CIFAR and ImageNet-100
 _BATCH = 256
+Line = tuple[float, ...]
 
 
 def forgetting(settings: Settings, steps: int | None = None) -> Outcome:
@@ -158,7 +159,6 @@ def mutual_information(settings: Settings, steps: int | None = None) -> Outcome:
         [min(a - b for a, b in zip(*lines, strict=True)) for lines in zip(information, bound, strict=True)],
     ]
     gap = [a[-1] - b[-1] for a, b in zip(information, bound, strict=True)]
-    x = tuple(at[0])
     return Outcome(
         verdict=judge(effects),
         measured=f"While the loss falls from {mean(line[0] for line in loss):.2f} to "
@@ -166,23 +166,33 @@ def mutual_information(settings: Settings, steps: int | None = None) -> Outcome:
         f"{mean(line[0] for line in information):.2f} to {mean(line[-1] for line in information):.2f} nats; the lower "
         f"bound that the loss amounts to ends {mean(gap):.2f} below it (means of {settings.seeds} seeds, weight "
         f"{ALPHA:g}).",
-        panels=(
-            Panel(
-                title="Mutual information, and the bound from the loss",
-                x_label="step",
-                y_label="nats",
-                series=(
-                    Series(label="log-determinant mutual information", x=x, y=_mean(information)),
-                    Series(label="bound: D/2 log(α/2) − D/4 loss", x=x, y=_mean(bound), style="expected"),
-                ),
-            ),
-            Panel(title="CorInfoMax", x_label="step", y_label="loss (no unit)", series=(
-                Series(label="mean of the seeds", x=x, y=_mean(loss)),
-                Series(label="least, 2 log D", x=(x[0], x[-1]), y=(2 * math.log(WIDTH),) * 2, style="expected"),
-            )),
-        ),
+        panels=_over_steps(tuple(at[0]), _mean(information), _mean(bound), _mean(loss)),
         rows=tuple({"seed": seed, **record} for seed, run in enumerate(runs) for record in run),
-    )  # fmt: skip
+    )
+
+
+def _over_steps(x: Line, information: Line, bound: Line, loss: Line) -> tuple[Panel, Panel]:
+    least = 2 * math.log(WIDTH)
+    return (
+        Panel(
+            title="Mutual information and its lower bound",
+            x_label="step",
+            y_label="nats",
+            series=(
+                Series(label="log-determinant mutual information", x=x, y=information),
+                Series(label="bound: D/2 log(α/2) − D/4 loss", x=x, y=bound, style="expected"),
+            ),
+        ),
+        Panel(
+            title="CorInfoMax",
+            x_label="step",
+            y_label="loss (no unit)",
+            series=(
+                Series(label="mean of the seeds", x=x, y=loss),
+                Series(label="least, 2 log D", x=(x[0], x[-1]), y=(least, least), style="expected"),
+            ),
+        ),
+    )
 
 
 def _optimise(seed: int, steps: int) -> list[dict[str, float]]:
@@ -209,7 +219,7 @@ def _optimise(seed: int, steps: int) -> list[dict[str, float]]:
     return records
 
 
-def _mean(lines: Sequence[Sequence[float]]) -> tuple[float, ...]:
+def _mean(lines: Sequence[Sequence[float]]) -> Line:
     return tuple(mean(values) for values in zip(*lines, strict=True))
 
 

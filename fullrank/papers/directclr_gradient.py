@@ -100,9 +100,9 @@ def _spectra(values: Mapping[tuple[str, int], Sequence[Tensor]]) -> Panel:
         shares = values[name, _SHOWN][0] / values[name, _SHOWN][0][0]
         series.append(Series(label=name, x=x, y=tuple(shares.clamp_min(1e-9).tolist())))
     return Panel(
-        title=f"Singular values of the gradient, d0 = {_SHOWN}, seed 0",
+        title=f"Singular values of the gradient, d0 = {_SHOWN}",
         x_label="direction, largest first",
-        y_label="singular value, relative to the first (cut at 1e-9)",
+        y_label="singular value relative to the first, seed 0 (cut at 1e-9)",
         series=tuple(series),
         log_y=True,
     )

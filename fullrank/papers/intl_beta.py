@@ -87,7 +87,7 @@ def _floors(best: Mapping[int, Sequence[float]], floors: Sequence[float]) -> Pan
     x = tuple(map(float, best))
     measured = tuple(2 * intl_beta(n) * mean(values) for n, values in best.items())
     return Panel(
-        title="Weighted trace loss at its best, by the rule",
+        title="Least weighted trace loss, by the rule",
         x_label="batch size N",
         y_label="weighted trace loss, both views (no unit)",
         series=(

@@ -155,7 +155,7 @@ def conditioned(condition: float, seed: int) -> Tensor:
 
 def newton_order(settings: Settings) -> Outcome:
     """Whiten ill-conditioned embeddings by the published order of the products, and by one that stays stable."""
-    found: dict[str, dict[float, list[list[float]]]] = {"published": {}, "ours": {}}
+    found: dict[str, dict[float, list[list[float]]]] = {"published": {}, "stable": {}}
     for done, condition in enumerate(CONDITIONS, 1):
         for errors in found.values():
             errors[condition] = []
@@ -163,7 +163,7 @@ def newton_order(settings: Settings) -> Outcome:
             z = conditioned(condition, seed).float()
             published, stable = zip(*(_errors(z, steps) for steps in range(1, _LONGEST + 1)), strict=True)
             found["published"][condition].append(list(published))
-            found["ours"][condition].append(list(stable))
+            found["stable"][condition].append(list(stable))
         settings.progress(done / len(CONDITIONS))
     ends = {name: {c: [line[-1] for line in lines] for c, lines in errors.items()} for name, errors in found.items()}
     converged = [[1e-2 - end for end in ends[name][condition]] for name in found for condition in CONDITIONS]
@@ -212,7 +212,7 @@ def _error_panel(name: str, errors: dict[float, list[list[float]]]) -> Panel:
         exact = tuple(max(1 - newton_eigenvalue(share, int(steps)), 1e-8) for steps in x)
         series.append(Series(label="closed form", x=x, y=exact, style="expected"))
     return Panel(
-        title=f"Newton's iteration, {name} order of products",
+        title=f"Newton, {name} order of products",
         x_label="steps T",
         y_label="spectral norm of covariance − I (cut at 1e6)",
         series=tuple(series),

@@ -57,7 +57,7 @@ def feature_cloning(settings: Settings, samples: int | None = None) -> Outcome:
         panels=(
             _panel("W2 gets worse", "clones of every feature", found, 0, lambda k, c: _cloned(n, k, c)),
             _panel(
-                "Wang & Isola's loss gets better",
+                "Wang-Isola gets better",
                 "clones of every feature",
                 found,
                 1,
@@ -82,7 +82,7 @@ def feature_baby(settings: Settings, samples: int | None = None) -> Outcome:
         panels=(
             _panel("W2 gets worse", f"zero features, times {DIMS}", found, 0, lambda k, i: _padded(n, k, i)),
             _panel(
-                "Wang & Isola's loss stays",
+                "Wang-Isola stays",
                 f"zero features, times {DIMS}",
                 found,
                 1,
@@ -122,7 +122,7 @@ def instance_cloning(settings: Settings, samples: int | None = None) -> Outcome:
                 series=(_line("W2", found, 0), same),
             ),
             Panel(
-                title="Wang & Isola's loss gets worse",
+                title="Wang-Isola gets worse",
                 x_label="clones of every sample",
                 y_label=_UNITS[1],
                 series=(_line("Wang-Isola", found, 1), formula),
@@ -209,7 +209,7 @@ def table_1(settings: Settings) -> Outcome:
         measured=f"Of the paper's four properties fail in seed 0: {'; '.join(words)}.",
         panels=(
             Panel(
-                title="The first three must not change, the last two must rise",
+                title="Three must not change, two must rise",
                 x_label="",
                 y_label="change of the loss, lower is more uniform (no unit)",
                 series=(*series, demanded),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings
 from fullrank.papers.judging import judge
-from fullrank.papers.w2_theory import coordinate_density, coordinate_kl, coordinate_wasserstein, sphere
+from fullrank.papers.w2_theory import coordinate_below, coordinate_kl, coordinate_wasserstein, sphere
 
 DIMS = (2, 4, 8, 16, 32, 64, 128, 256)
 SHOWN = (2, 8, 32)
@@ -101,6 +101,7 @@ def _density(n: int, dims: int) -> Panel:
     edges = torch.linspace(-1, 1, BINS + 1, dtype=torch.float64)
     middle = (edges[1:] + edges[:-1]) / 2
     measured = histogram(coordinates(n, dims, 0)[:, 0], edges) / (2 / BINS)
+    exact = coordinate_below(edges, dims).diff() / (2 / BINS)
     normal = math.sqrt(dims / (2 * math.pi)) * torch.exp(-dims * middle.square() / 2)
     x = tuple(middle.tolist())
     return Panel(
@@ -109,7 +110,7 @@ def _density(n: int, dims: int) -> Panel:
         y_label="density (per unit)",
         series=(
             Series(label="samples", x=x, y=tuple(measured.tolist()), style="points"),
-            Series(label="exact, lemma 4", x=x, y=tuple(coordinate_density(middle, dims).tolist()), style="expected"),
+            Series(label="exact, lemma 4", x=x, y=tuple(exact.tolist()), style="expected"),
             Series(label="N(0, 1/m)", x=x, y=tuple(normal.tolist())),
         ),
     )

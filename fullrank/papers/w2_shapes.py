@@ -77,7 +77,7 @@ def other_distributions(settings: Settings, samples: int | None = None) -> Outco
         + f" (means of {settings.seeds} seeds, {n:,} rows).",
         panels=(
             by_case("W2", _W2_UNIT, w2, level("uniform, of as many rows", expected_w2(n, WIDTH, WIDTH), at)),
-            by_case("Wang & Isola", _LU_UNIT, potential, level("uniform", expected_uniformity(WIDTH), at)),
+            by_case("Wang-Isola", _LU_UNIT, potential, level("uniform", expected_uniformity(WIDTH), at)),
         ),
         rows=tuple(
             {"distribution": name, "seed": seed, "W2": w2[name][seed], "Wang-Isola": potential[name][seed]}
@@ -117,7 +117,7 @@ def ring_and_sphere(settings: Settings, samples: int = 400) -> Outcome:
         + f" (means of {settings.seeds} seeds, {samples} points).",
         panels=(
             by_case("W2", _W2_UNIT, w2, expected[0]),
-            by_case("Wang & Isola", _LU_UNIT, potential, expected[1]),
+            by_case("Wang-Isola", _LU_UNIT, potential, expected[1]),
             _seen_from_the_side("Ring in space, seen from the side", drawn[space][0]),
             _seen_from_the_side("Sphere in space, seen from the side", drawn[ball][0]),
         ),
@@ -166,7 +166,7 @@ def large_means(settings: Settings, samples: int | None = None) -> Outcome:
         f"{n:,} points).",
         panels=(
             by_case("W2", _W2_UNIT, {f"k = {k:g}": w2[k] for k in SHIFTS}, expected[0]),
-            by_case("Wang & Isola", _LU_UNIT, {f"k = {k:g}": potential[k] for k in SHIFTS}, expected[1]),
+            by_case("Wang-Isola", _LU_UNIT, {f"k = {k:g}": potential[k] for k in SHIFTS}, expected[1]),
             Panel(
                 title="N(k, I) on the circle (seed 0)",
                 x_label="first coordinate",

@@ -186,7 +186,7 @@ def dead_spectrum(settings: Settings, dims: int = 64, samples: int = 2000) -> Ou
         f"{settings.seeds} seeds.",
         panels=(
             Panel(
-                title=f"Spectrum with k zero features (seed 0, {samples:,} rows)",
+                title="Spectrum with k zero features, seed 0",
                 x_label="dimension, largest first",
                 y_label="eigenvalue of the covariance (0 drawn as 1e-6)",
                 series=(*series, population),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy.special import betaincinv, gammaln, hyp0f1, ndtr, psi
+from scipy.special import betainc, betaincinv, gammaln, hyp0f1, ndtr, psi
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -56,15 +56,15 @@ def expected_uniformity(alive: int, t: float = 2.0) -> float:
     return -2 * t + math.log(hyp0f1(alive / 2, t**2))
 
 
-def coordinate_density(y: Tensor, dims: int) -> Tensor:
-    """Lemma 4: the density at y (...,) in (-1, 1) of one coordinate of a point on the sphere.
+def coordinate_below(y: Tensor, dims: int) -> Tensor:
+    """Lemma 4, integrated: the share of points on the sphere with one coordinate below y (...,), in [-1, 1].
 
-    >>> coordinate_density(torch.tensor([0.0, 0.5]), 3)
-    tensor([0.5000, 0.5000])
+    Its derivative, the density, is Gamma(m / 2) / (sqrt(pi) Gamma((m - 1) / 2)) (1 - y^2)^((m - 3) / 2).
+
+    >>> coordinate_below(torch.tensor([-1.0, 0.0, 0.5]), 3)
+    tensor([0.0000, 0.5000, 0.7500])
     """
-    scale = math.exp(gammaln(dims / 2) - gammaln((dims - 1) / 2)) / math.sqrt(math.pi)
-    density: Tensor = scale * (1 - y.square()) ** ((dims - 3) / 2)
-    return density
+    return torch.from_numpy(betainc((dims - 1) / 2, (dims - 1) / 2, ((1 + y) / 2).numpy()))
 
 
 def coordinate_kl(dims: int) -> float:

@@ -42,12 +42,12 @@ def test_the_published_order_explodes_and_ours_does_not() -> None:
     outcome = newton_order(SMALL)
     assert outcome.verdict == "holds in part"
     for row in outcome.rows:
-        if row["order"] == "ours":
+        if row["order"] == "stable":
             assert float(row["T = 20"]) < 1e-3
         elif float(row["condition"]) >= 100:
             assert float(row["T = 20"]) == 1e6
     for row in outcome.rows[: len(outcome.rows) // 2]:
-        (twin,) = [one for one in outcome.rows if one["order"] == "ours" and _same(one, row)]
+        (twin,) = [one for one in outcome.rows if one["order"] == "stable" and _same(one, row)]
         assert float(row["T = 4"]) == pytest.approx(float(twin["T = 4"]), abs=1e-5)
 
 

@@ -14,7 +14,7 @@ from fullrank.papers.w2_cloning import feature_baby, feature_cloning, instance_c
 from fullrank.papers.w2_gaussian import DIMS, gaussian_coordinates
 from fullrank.papers.w2_shapes import large_means, on_the_circle, other_distributions, ring_and_sphere
 from fullrank.papers.w2_synthetic import collapse_degree, dead_spectrum, dimension
-from fullrank.papers.w2_theory import coordinate_density, coordinate_kl, coordinate_wasserstein
+from fullrank.papers.w2_theory import coordinate_below, coordinate_kl, coordinate_wasserstein
 
 SMALL = Settings(out=Path("unused"))
 
@@ -50,15 +50,17 @@ def test_the_exact_distances_of_a_coordinate(m: int) -> None:
     assert coordinate_wasserstein(m, 2) == pytest.approx(w2, rel=0.03, abs=5e-5)
 
 
-def test_the_density_of_a_coordinate_is_one_and_gives_the_divergence() -> None:
-    y = torch.linspace(-1, 1, 200_001, dtype=torch.float64)[1:-1]
+def test_the_distribution_of_a_coordinate_is_lemma_4_and_gives_the_divergence() -> None:
+    y = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
     for m in (4, 16, 64):
-        density = coordinate_density(y, m).clamp_min(1e-300)
-        assert float(torch.trapezoid(density, y)) == pytest.approx(1, abs=1e-6)
-        normal = math.log(m / (2 * math.pi)) / 2 - m * y.square() / 2
-        assert float(torch.trapezoid(density * (density.log() - normal), y)) == pytest.approx(
-            coordinate_kl(m), abs=1e-5
-        )
+        middle, share = (y[1:] + y[:-1]) / 2, coordinate_below(y, m).diff()
+        scale = math.exp(math.lgamma(m / 2) - math.lgamma((m - 1) / 2)) / math.sqrt(math.pi)
+        density = scale * (1 - middle.square()) ** ((m - 3) / 2)
+        torch.testing.assert_close(share / y.diff(), density, rtol=1e-4, atol=1e-2)
+        normal = math.log(m / (2 * math.pi)) / 2 - m * middle.square() / 2
+        inside = middle.abs() < 0.99999
+        divergence = float((share * (density.log() - normal))[inside].sum())
+        assert divergence == pytest.approx(coordinate_kl(m), abs=1e-5)
 
 
 def test_coordinates_become_gaussian() -> None:
