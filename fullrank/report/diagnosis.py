@@ -116,7 +116,8 @@ def facts(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> list[tuple[s
 def sureness(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> str:
     """How sure the verdict is, in one or two sentences."""
     bracketed = any(name in cells and cells[name].interval != NONE for name in _KEY_NUMBERS)
-    known = "In brackets are 95 % intervals, found by leaving out groups of rows in turn." if bracketed else ""
+    how = "In brackets are 95 % intervals, found by leaving out groups of rows in turn and corrected for their number."
+    known = how if bracketed else ""
     few = content["n"] <= content["dims"]
     unseen = f"With {content['n']:,} rows a rank above {content['n'] - 1:,} cannot be seen." if few else ""
     return " ".join(part for part in (known, unseen) if part) or "There are too few rows for intervals."

@@ -52,7 +52,7 @@ def _spectrum(drawing: Drawing) -> Plot:
         )
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], top * FLOOR))
+        axes.set_ylim(bottom=max(min(axes.get_ylim()[0], top / 100), top * FLOOR))  # a flat one looks flat
         axes.set_xlim(0.9, max(len(index), 2) * 1.1)
         name_powers(axes.xaxis)
         name_powers(axes.yaxis)
@@ -89,6 +89,7 @@ def _hill(drawing: Drawing) -> Plot:
         axes.plot(order, value, color=SERIES[0], linewidth=1.6, marker="o", markersize=3)
         if np.nanmin(np.where(value > 0, value, np.nan), initial=np.inf) < np.inf:
             axes.set_yscale("log")
+            axes.set_ylim(bottom=0.9)  # from one dimension to all of them
             name_powers(axes.yaxis)
         axes.set(xlabel="order q: 0 counts every direction, 10 only the largest", ylabel="number of dimensions")
 
