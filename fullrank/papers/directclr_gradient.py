@@ -59,7 +59,7 @@ def gradient_rank(settings: Settings, samples: int | None = None) -> Outcome:
     return Outcome(
         verdict=judge([*low, *full]),
         measured=f"Directions of {FEATURES} that the gradient of a loss on d0 = {', '.join(map(str, small))} features "
-        f"reaches: {'; '.join(words)} (means of {settings.seeds} seeds, random weights, no training).",
+        f"reaches: {'; '.join(words)} ({settings.averaged}, random weights, no training).",
         panels=(_by_part(reached), _spectra(values)),
         rows=tuple(
             {
@@ -114,7 +114,7 @@ GRADIENT_RANK = Experiment(
     title="The gradient before the last residual block",
     claim="A loss on a part of the representation has a gradient of low rank there, which becomes full on its way "
     "through the last nonlinear block, so that the rest is trained, too.",
-    minutes=0.05,
-    full_minutes=0.3,
+    minutes=0.01,
+    full_minutes=0.1,
     run=gradient_rank,
 )

@@ -74,7 +74,7 @@ def collapse_degree(
         verdict=judge([*rises, *blind, alike]),
         measured=f"With 0, 50 and 90 % of {m} dimensions dead, W2 is "
         f"{_numbers([scored[m, share].w2 for share in (0, 50, 90)])}, Wang & Isola's uniformity "
-        f"{_numbers([scored[m, share].uniformity for share in (0, 50, 90)])} (means of {settings.seeds} seeds, "
+        f"{_numbers([scored[m, share].uniformity for share in (0, 50, 90)])} ({settings.averaged}, "
         f"{n:,} rows).",
         panels=tuple(
             Panel(
@@ -112,7 +112,7 @@ def dimension(settings: Settings, sizes: Sequence[int] | None = None, samples: i
         measured=f"From {widths[0]} to {widths[-1]} dimensions, W2 with 25, 50 and 75 % of them dead goes from "
         f"{_numbers([by_share[share][0].w2 for share in shares])} to "
         f"{_numbers([by_share[share][-1].w2 for share in shares])}; Wang & Isola's uniformity of 25 and of 75 % "
-        f"differs by {mean(gaps[0]):.2f}, then by {mean(gaps[1]):.3f} (means of {settings.seeds} seeds, {n:,} rows).",
+        f"differs by {mean(gaps[0]):.2f}, then by {mean(gaps[1]):.3f} ({settings.averaged}, {n:,} rows).",
         panels=tuple(
             Panel(
                 title=f"{name} by dimension",
@@ -203,7 +203,7 @@ COLLAPSE_DEGREE = Experiment(
     title="Ever more dead dimensions, two scores",
     claim="W2 gets steadily worse with the share of dead dimensions, in the same way for every dimension; Wang and "
     "Isola's uniformity hardly moves until most are dead.",
-    minutes=0.2,
+    minutes=0.3,
     full_minutes=1.5,
     run=collapse_degree,
 )
