@@ -56,7 +56,7 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
         measured=f"Without the log-determinant effective rank and relative spread end at {mean(rank[_WITHOUT]):.1f} "
         f"of {_WIDTH} and {mean(spread[_WITHOUT]):.2f}, with it and a pull of 250 at {mean(rank[some]):.1f} and "
         f"{mean(spread[some]):.2f}; its term is {above[none]:.1f} % above its bound 2 log D without any pull, and "
-        f"{above[much]:.0f} % at a pull of 1000 (means of {settings.seeds} seeds).",
+        f"{above[much]:.0f} % at a pull of 1000 ({settings.averaged}).",
         panels=(
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
             by_case("effective rank of the embedding", "dimensions", rank),

@@ -164,7 +164,7 @@ def mutual_information(settings: Settings, steps: int | None = None) -> Outcome:
         measured=f"While the loss falls from {mean(line[0] for line in loss):.2f} to "
         f"{mean(line[-1] for line in loss):.2f}, the mutual information rises from "
         f"{mean(line[0] for line in information):.2f} to {mean(line[-1] for line in information):.2f} nats; the lower "
-        f"bound that the loss amounts to ends {mean(gap):.2f} below it (means of {settings.seeds} seeds, weight "
+        f"bound that the loss amounts to ends {mean(gap):.2f} below it ({settings.averaged}, weight "
         f"{ALPHA:g}).",
         panels=_over_steps(tuple(at[0]), _mean(information), _mean(bound), _mean(loss)),
         rows=tuple({"seed": seed, **record} for seed, run in enumerate(runs) for record in run),

@@ -75,7 +75,7 @@ def _outcome(
         verdict=judge(effects),
         measured=f"A linear probe loses, in points of accuracy, when it sees the trained sub-vector alone: {gaps}; the "
         f"effective rank of the representation is {mean(rank['first 64']):.1f} with 64 fixed features and "
-        f"{mean(rank[_RANDOM]):.1f} with 64 random ones (means of {settings.seeds} seeds).",
+        f"{mean(rank[_RANDOM]):.1f} with 64 random ones ({settings.averaged}).",
         panels=(
             Panel(
                 title="linear probe of part and whole",

@@ -59,6 +59,11 @@ class Settings:
     progress: Callable[[float], None] = lambda share: None
     """To be called with the share that is done, from 0 to 1."""
 
+    @property
+    def averaged(self) -> str:
+        """What a number in a sentence is of: the mean of the seeds, or one."""
+        return "one seed" if self.seeds == 1 else f"means of {self.seeds} seeds"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:

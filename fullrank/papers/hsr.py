@@ -44,7 +44,7 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
     least = least_energy(runs[none][0])
     return Outcome(
         verdict=judge(effects),
-        measured=f"At weight 0, 1 and 10: {'; '.join(words)} (means of {settings.seeds} seeds).",
+        measured=f"At weight 0, 1 and 10: {'; '.join(words)} ({settings.averaged}).",
         panels=(
             by_case(
                 "energy of the encoder's weights",

@@ -79,7 +79,7 @@ def collapse(settings: Settings, size: Size | None = None) -> Outcome:
         )
     return Outcome(
         verdict=judge(effects),
-        measured=f"{'; '.join(words)} (means of {settings.seeds} seeds).",
+        measured=f"{'; '.join(words)} ({settings.averaged}).",
         panels=(
             by_case("effective rank of the embedding", "share of its dimensions", share),
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),

@@ -43,7 +43,7 @@ def hosts(settings: Settings, size: Size | None = None) -> Outcome:
     floor = level(f"about uniform, {samples:.0f} samples", math.sqrt(_WIDTH / samples) / 2, (0, 3))
     return Outcome(
         verdict=judge(effects),
-        measured="; ".join(words) + f" (means of {settings.seeds} seeds).",
+        measured="; ".join(words) + f" ({settings.averaged}).",
         panels=(
             by_case("effective rank of the embedding", "dimensions", rank),
             by_case(

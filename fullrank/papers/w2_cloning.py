@@ -52,7 +52,7 @@ def feature_cloning(settings: Settings, samples: int | None = None) -> Outcome:
     return Outcome(
         verdict=judge([*worse, *better]),
         measured=f"With 0, 1 and 10 clones of {DIMS} features, half of them dead, W2 is {_means(shown, 0)} and Wang & "
-        f"Isola's uniformity {_means(shown, 1)}, where less counts as more uniform (means of {settings.seeds} seeds, "
+        f"Isola's uniformity {_means(shown, 1)}, where less counts as more uniform ({settings.averaged}, "
         f"{n:,} rows).",
         panels=(
             _panel("W2 gets worse", "clones of every feature", found, 0, lambda k, c: _cloned(n, k, c)),
@@ -77,7 +77,7 @@ def feature_baby(settings: Settings, samples: int | None = None) -> Outcome:
     return Outcome(
         verdict=judge([*worse, *constant]),
         measured=f"With 0, {DIMS} and {10 * DIMS} zero features beside {DIMS}, half of them dead, W2 is "
-        f"{_means(shown, 0)}, Wang & Isola's uniformity {_means(shown, 1)} (means of {settings.seeds} seeds, "
+        f"{_means(shown, 0)}, Wang & Isola's uniformity {_means(shown, 1)} ({settings.averaged}, "
         f"{n:,} rows).",
         panels=(
             _panel("W2 gets worse", f"zero features, times {DIMS}", found, 0, lambda k, i: _padded(n, k, i)),
@@ -113,7 +113,7 @@ def instance_cloning(settings: Settings, samples: int | None = None) -> Outcome:
     return Outcome(
         verdict=judge([*constant, *worse]),
         measured=f"With 0, 1 and 10 clones of {n} samples, W2 is {_means(found, 0, 4)}, Wang & Isola's uniformity "
-        f"{_means(found, 1, 4)}, at most {off:.0e} from its closed form (means of {settings.seeds} seeds).",
+        f"{_means(found, 1, 4)}, at most {off:.0e} from its closed form ({settings.averaged}).",
         panels=(
             Panel(
                 title="W2 stays",

@@ -64,7 +64,7 @@ def gaussian_coordinates(settings: Settings, samples: int | None = None) -> Outc
         verdict=judge([*falling, *close]),
         measured=f"W2 of a coordinate from N(0, 1/m), in standard deviations, at m = 2, 8, 16 and 256: "
         f"{', '.join(f'{mean(relative[m]):.3f}' for m in (2, 8, 16, 256))}; at most {apart:.4f} from the exact value "
-        f"(means of {settings.seeds} seeds, {n:,} samples).",
+        f"({settings.averaged}, {n:,} samples).",
         panels=(_by_dimension(found, n), *(_density(n, m) for m in SHOWN), _pair(n)),
         rows=tuple(
             {"m": m, "seed": seed, **{name: found[name][m][seed] for name in _DISTANCES}}

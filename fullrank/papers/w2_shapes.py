@@ -74,7 +74,7 @@ def other_distributions(settings: Settings, samples: int | None = None) -> Outco
         verdict=judge([*worse, *tied]),
         measured=f"W2 and Wang & Isola's uniformity in {WIDTH} dimensions: "
         + ", ".join(f"{name} {mean(w2[name]):.3f} and {mean(potential[name]):.3f}" for name in DISTRIBUTIONS)
-        + f" (means of {settings.seeds} seeds, {n:,} rows).",
+        + f" ({settings.averaged}, {n:,} rows).",
         panels=(
             by_case("W2", _W2_UNIT, w2, level("uniform, of as many rows", expected_w2(n, WIDTH, WIDTH), at)),
             by_case("Wang-Isola", _LU_UNIT, potential, level("uniform", expected_uniformity(WIDTH), at)),
@@ -114,7 +114,7 @@ def ring_and_sphere(settings: Settings, samples: int = 400) -> Outcome:
         verdict=judge(effects),
         measured="W2 and Wang & Isola's uniformity: "
         + ", ".join(f"{name} {mean(w2[name]):.2f} and {mean(potential[name]):.2f}" for name in _RINGS)
-        + f" (means of {settings.seeds} seeds, {samples} points).",
+        + f" ({settings.averaged}, {samples} points).",
         panels=(
             by_case("W2", _W2_UNIT, w2, expected[0]),
             by_case("Wang-Isola", _LU_UNIT, potential, expected[1]),
@@ -162,7 +162,7 @@ def large_means(settings: Settings, samples: int | None = None) -> Outcome:
     return Outcome(
         verdict=judge([*rises, *ends]),
         measured=f"At k = 0, 1, 4 and 32, W2 is {', '.join(f'{mean(w2[k]):.3f}' for k in shown)} and Wang & Isola's "
-        f"uniformity {', '.join(f'{mean(potential[k]):.3f}' for k in shown)} (means of {settings.seeds} seeds, "
+        f"uniformity {', '.join(f'{mean(potential[k]):.3f}' for k in shown)} ({settings.averaged}, "
         f"{n:,} points).",
         panels=(
             by_case("W2", _W2_UNIT, {f"k = {k:g}": w2[k] for k in SHIFTS}, expected[0]),

@@ -14,13 +14,22 @@ RESULTS = DOCS / "results" / "papers"
 
 def line(result: dict[str, Any]) -> str:
     """The line of the table for one result.json."""
-    name = result["name"]
-    evidence = f"[figure](results/papers/{name}/figure.svg), [numbers](results/papers/{name}/result.json)"
-    return f"| `{name}` | {result['claim']} | **{result['verdict']}** | {result['measured']} | {evidence} |"
+    name, folder = result["name"], place(result)
+    evidence = f"[figure](results/papers/{folder}/figure.svg), [numbers](results/papers/{folder}/result.json)"
+    images = " --data fashion-mnist" if folder != name else ""
+    return f"| `{name}{images}` | {result['claim']} | **{result['verdict']}** | {result['measured']} | {evidence} |"
 
 
 def results() -> list[dict[str, Any]]:
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*/*/result.json"))]
+    """First those with the default data, then those on Fashion-MNIST, in a folder of that name."""
+    paths = sorted(RESULTS.glob("*/*/result.json")) + sorted(RESULTS.glob("*/*/fashion-mnist/result.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def place(result: dict[str, Any]) -> str:
+    """The folder of a result, below docs/results/papers."""
+    name: str = result["name"]
+    return f"{name}/fashion-mnist" if "--data fashion-mnist" in result["command"] else name
 
 
 def test_every_result_has_its_line_and_its_figure() -> None:
@@ -28,7 +37,7 @@ def test_every_result_has_its_line_and_its_figure() -> None:
     lines = (DOCS / "papers.md").read_text(encoding="utf-8").splitlines()
     assert [row for row in lines if row.startswith("| `")] == [line(result) for result in results()]
     for result in results():
-        figure = (RESULTS / result["name"] / "figure.svg").read_text(encoding="utf-8")
+        figure = (RESULTS / place(result) / "figure.svg").read_text(encoding="utf-8")
         assert all(panel["title"] in figure for panel in result["panels"] if "<" not in panel["title"])
 
 
