@@ -9,8 +9,8 @@ from fullrank.diagnosis import verdict
 from fullrank.losses import CorInfoMax, alignment, log_determinant_mutual_information
 from fullrank.methods import JointEmbedding
 from fullrank.metrics import summarize
-from fullrank.nn import encoder, mlp
-from fullrank.train.monitor import Probe, evaluating, probe_size, read, take_probe
+from fullrank.nn import encoder, evaluating, mlp
+from fullrank.train.monitor import Probe, probe_size, read, take_probe
 
 VIEWS = Views(preset("gray", size=16, channels=1), mean=(0.5,), std=(0.25,))
 
