@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import re
 import statistics
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +59,10 @@ def ours(file: EmbeddingFile) -> dict[str, float]:
     return {"pass": time.process_time() - start, "wall": time.perf_counter() - wall}
 
 
-def peak(file: EmbeddingFile) -> float:
-    """Megabytes that a sketch allocates at most, mapped pages of the file not counted (Linux)."""
+def peak(path: Path) -> float:
+    """Megabytes that a sketch allocates at most in a fresh process, mapped pages of the file not counted (Linux)."""
+    torch.set_num_threads(1)
+    file = open_embeddings(str(path))
     highest, done, before = 0.0, threading.Event(), resident()
 
     def watch() -> None:
@@ -85,8 +89,9 @@ def resident() -> float:
 def measure(path: Path, rows: int, rounds: int) -> dict[str, float]:
     """Medians over the rounds, and ratios of speed (1 would be as fast as the bare product)."""
     write(path, rows)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+        memory = fresh.submit(peak, path).result()
     file = open_embeddings(str(path))
-    memory = peak(file)
     times = [(bare(file), ours(file)) for _ in range(rounds)]
     row = {f"bare_{key}_s": statistics.median(one[key] for one, _ in times) for key in ("product", "pass", "wall")}
     row |= {f"sketch_{key}_s": statistics.median(two[key] for _, two in times) for key in ("pass", "wall")}
