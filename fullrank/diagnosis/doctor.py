@@ -24,7 +24,8 @@ _TOO_MANY = 100  # times as many rows as there are: then the value is at the thr
 class Finding:
     """What a rule found: how bad it is, on which evidence, and the words of `advice`.
 
-    severity "note" does not count for the verdict. unsure: the interval spans the threshold.
+    severity "note" does not count for the verdict. unsure: the interval spans the threshold. may_fail: it does, and
+    what lies beyond can be a collapse.
     """
 
     rule: str
@@ -34,6 +35,7 @@ class Finding:
     evidence: tuple[str, ...]
     advice: Advice
     unsure: bool = False
+    may_fail: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def examine(
     """Judge the measurements of n samples in `dims` dimensions; the worst finding gives the verdict and its kind.
 
     A threshold is passed when the whole 95 % interval is beyond it; an interval that spans the threshold of a warning
-    is "undetermined", unless something else was found. Fewer than 4 samples are undetermined, fewer than 32 unless
-    they are a point.
+    is "undetermined", unless something else was found, and a note where no more than a warning can come of it (a
+    cone, hubs). Fewer than 4 samples are undetermined, fewer than 32 unless they are a point.
     """
     of_loss = _of_loss(training)
     if n < _FEWEST:
@@ -86,8 +88,11 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int) 
     most = profile.most.get(rule.name, "fail")
     if level == "unsure":
         own = profile.thresholds.get((rule.name, evidence.graded.name))
-        more = _more_rows(found[evidence.graded.name], own[0] if own else evidence.graded.warn, n)
-        return Finding(rule.name, rule.kind, "note", f"{sentence}; {more}", names, ADVICE[rule.name], most != "note")
+        warn, fail = own or (evidence.graded.warn, evidence.graded.fail)
+        more = _more_rows(found[evidence.graded.name], warn, n)
+        may_fail = most == "fail" and fail is not None
+        advice = ADVICE[rule.name]
+        return Finding(rule.name, rule.kind, "note", f"{sentence}; {more}", names, advice, True, may_fail)
     severity: Severity = most if _ORDER[level] > _ORDER[most] else level
     return Finding(rule.name, rule.kind, severity, sentence, names, ADVICE[rule.name])
 
@@ -182,7 +187,7 @@ def _verdict(
     if n < FEWEST_FOR_RANK:
         few = f"{n} samples are too few to judge the rank; pass {FEWEST_FOR_RANK} or more"
         return "undetermined", None, f"Undetermined: not collapsed to a point, but {few}."
-    unsure = next((finding for finding in findings if finding.unsure), None)
+    unsure = next((finding for finding in findings if finding.may_fail), None)
     if unsure is not None:
         return "undetermined", None, f"Undetermined ({unsure.kind or unsure.rule}): {unsure.sentence}."
     spread, rank = found["relative_spread"].value, found["effective_rank"].value

@@ -101,6 +101,10 @@ def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_w
     assert "needs N >= 1600" in seen.sentence  # half of 0.4 is twice the distance of 0.1, so four times the rows
     at = judged({"decay_exponent": Measured("decay_exponent", 1.4, 1.3, 1.5)})
     assert "lies at the threshold" in at.sentence
+    cone = judged(
+        {"mean_cosine": Measured("mean_cosine", 0.6, 0.58, 0.62)}
+    )  # at most a warning: not worth an exit code
+    assert (cone.verdict, [finding.severity for finding in cone.findings]) == ("healthy", ["note"])
     other = judged({"decay_exponent": wide, "dead_dimensions": 0.5})
     assert other.verdict == "collapsed"  # what is sure counts
 
