@@ -72,6 +72,8 @@ def compressive_energy(
     authors' logs. In fewer dimensions the energy of random rows leaves more to gain. Projections are drawn anew at
     each call, from `generator`, on the device of weight, or torch's own.
 
+    No flag of a training adds it: pass it to `layer_energy` in a loss or loop of your own.
+
     Blind to: the norms, and what no projection shows.
 
     >>> g = torch.Generator().manual_seed(0)

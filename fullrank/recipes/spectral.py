@@ -38,7 +38,7 @@ class Spectral(Recipe):
     transform: Literal["power", "zca", "pca", "cholesky", "newton", "identity"] = "newton"
     """zca is the power 1/2, pca the same turned to principal components; identity is 0, newton INTL without trace."""
     power: float = 0.45
-    """p of the transformation l^-p."""
+    """p of the member power, l^-p."""
     iterations: int = 4
     """Newton steps of newton."""
     axis: Literal["batch", "channel"] = "batch"
