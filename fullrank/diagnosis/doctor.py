@@ -151,7 +151,9 @@ def _heard(findings: list[Finding | None]) -> tuple[list[Finding], list[tuple[st
             continue
         if rule.from_fail and finding.severity != "fail":
             continue
-        silenced |= {name: rule.because for name in rule.silences if name in by_name and name not in silenced}
+        for name in rule.silences:  # a warning explains no failure away
+            if name in by_name and (finding.severity == "fail" or by_name[name].severity != "fail"):
+                silenced.setdefault(name, rule.because)
     return [finding for name, finding in by_name.items() if name not in silenced], [*silenced.items()]
 
 

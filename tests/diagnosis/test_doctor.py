@@ -81,6 +81,8 @@ def test_complete_collapse_silences_what_is_noise_then() -> None:
     assert {name for name, _ in seen.silenced} == {"hubs", "cone", "dimensional collapse"}
     warned = judged({"relative_spread": 0.05, "rank_share": 0.05})  # a warning silences nothing
     assert [finding.rule for finding in warned.findings] == ["dimensional collapse", "complete collapse"]
+    tight = judged({"relative_contrast": 7.0, "contrast_excess": 2.5, "rank_share": 0.05})  # nor explains a failure
+    assert [finding.rule for finding in tight.findings] == ["dimensional collapse", "clusters"]
 
 
 @pytest.mark.parametrize(
