@@ -63,9 +63,9 @@ def verdict(numbers: Mapping[str, float]) -> Verdict:
 
 def _complete(numbers: Mapping[str, float]) -> Verdict | None:
     spread, cosine = numbers["relative_spread"], numbers["mean_cosine"]
-    measured = f"the spread around the mean is {100 * spread:.2g} % of the norm and the mean cosine {cosine:.3f}"
+    measured = f"the spread around the mean is {_percent(spread)} of the norm and the mean cosine {cosine:.3f}"
     if cosine > COSINE_FAILS and spread >= SPREAD_WARNS:
-        length = f"the spread of {100 * spread:.2g} % of the norm is in the length of the embeddings"
+        length = f"the spread of {_percent(spread)} of the norm is in the length of the embeddings"
         rank = f"the effective rank is {numbers['effective_rank']:.1f}"
         return Verdict(
             "complete", True, f"Collapsed to one direction: the mean cosine is {cosine:.3f}; {length}, {rank}."
@@ -103,7 +103,14 @@ def _no_collapse(numbers: Mapping[str, float]) -> Verdict:
     if n < FEWEST_FOR_RANK:
         few = f"{n:.0f} samples are too few to judge the rank; pass {FEWEST_FOR_RANK} or more"
         return Verdict("undetermined", False, f"Undetermined: not collapsed to a point, but {few}.")
-    spread, rank = 100 * numbers["relative_spread"], numbers["effective_rank"]
+    spread, rank = numbers["relative_spread"], numbers["effective_rank"]
     unseen = f" With {n:.0f} samples a rank above {n / 2:.0f} cannot be told from a lower one." if n <= dims else ""
-    measured = f"the spread around the mean is {spread:.2g} % of the norm, the effective rank {rank:.1f} of {dims:.0f}"
+    measured = (
+        f"the spread around the mean is {_percent(spread)} of the norm, the effective rank {rank:.1f} of {dims:.0f}"
+    )
     return Verdict("healthy", False, f"No collapse: {measured}.{unseen}")
+
+
+def _percent(share: float) -> str:
+    """Two digits of a small share, whole percents of a large one."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
