@@ -15,6 +15,7 @@ from fullrank.papers.corinfomax import log_determinant
 from fullrank.papers.directclr import sub_vector
 from fullrank.papers.hsr import energy
 from fullrank.papers.intl import collapse, newton_eigenvalue, trace_floor
+from fullrank.papers.intl_images import power_images
 from fullrank.papers.intl_sweep import power_sweep
 from fullrank.papers.training import Size
 from fullrank.papers.w2 import hosts
@@ -119,3 +120,13 @@ def test_the_floor_of_the_trace_loss_is_reached_where_all_eigenvalues_are_equal(
     assert reached == pytest.approx(trace_floor(features, 4), rel=1e-9)
     assert above > reached
     assert newton_eigenvalue(1 / features, 30) == pytest.approx(1)
+
+
+def test_powers_on_images_are_judged_by_the_rank_of_the_embedding(tmp_path: Path) -> None:
+    """In 20 steps nothing has collapsed or recovered yet; the verdict must follow from the ranks that it shows."""
+    outcome = power_images(settings(tmp_path), SMALL)
+    rank = {name: values(outcome, name, "effective rank") for name in ("0", "0.25", "0.5", "0.75")}
+    best = all(value > 16 for value in rank["0.5"])
+    far = [all(value < 16 for value in rank[name]) for name in ("0", "0.25", "0.75")]
+    assert (outcome.verdict == "holds") == (best and all(far))
+    assert all(1 <= value <= 32 for one in rank.values() for value in one)
