@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WATCHING = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
+DIAGNOSIS = (ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+PAGES = README + ARCHITECTURE + WATCHING + DIAGNOSIS
 SHORT = ["--steps", "2", "--probe", "40", "--batch-size", "8"]
 
 
@@ -51,7 +53,7 @@ def test_readme_is_short() -> None:
     assert README.count("\n") < 150
 
 
-@pytest.mark.parametrize("code", blocks(README + ARCHITECTURE + WATCHING, "python"), ids=lambda code: code[:30])
+@pytest.mark.parametrize("code", blocks(PAGES, "python"), ids=lambda code: code[:30])
 def test_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "example.py").write_text(code)
@@ -74,6 +76,12 @@ def test_fullrank_commands_of_the_readme_run(
         command = ["digits" if word == "fashion-mnist" else word for word in command]
         assert main([*command, *short]) == 0, command
     assert "relative spread" in capsys.readouterr().out
+
+
+def test_commands_of_the_page_about_diagnosis_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    embeddings(tmp_path)
+    assert [main(command[1:]) for command in commands(DIAGNOSIS)] == [0, 0]
 
 
 def test_make_targets_of_the_readme_exist() -> None:

@@ -1,0 +1,89 @@
+"""Real embeddings whose answer is known, small enough to be here; benchmarks/real_embeddings.py has the large ones."""
+
+from __future__ import annotations
+
+import json
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+import fullrank
+from fullrank.diagnosis.files import open_embeddings
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results" / "diagnosis"
+PAGE = (RESULTS.parents[1] / "diagnosis.md").read_text(encoding="utf-8")
+PARTS = ("pixels", "untrained", "sentences", "runs")
+
+
+def sentences() -> Tensor:
+    """Sentence embeddings (500, 384) of a well-trained model; data/README.md says of which."""
+    (z,) = open_embeddings(str(Path(__file__).parent / "data" / "sentences.npy")).read(0, None)
+    return z
+
+
+def result(part: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((RESULTS / f"{part}.json").read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize("profile", ["text", "generic", "contrastive"])
+def test_no_alarm_on_good_sentence_embeddings(profile: str) -> None:
+    report = fullrank.diagnose(sentences(), profile=profile)
+    assert (report.verdict, report.findings) == ("healthy", ())
+
+
+def test_what_is_broken_in_them_is_named() -> None:
+    z = sentences().double()
+    x = z - z.mean(0)
+    top = torch.linalg.svd(x, full_matrices=False).Vh[:8]
+    assert fullrank.diagnose(z[0] + 1e-3 * x, profile="text").kind == "complete"
+    assert fullrank.diagnose(x @ top.T @ top, profile="text").kind == "dimensional"
+    assert fullrank.diagnose(z[torch.arange(500) % 200], profile="text").kind == "duplicates"
+    rogue = x.clone()
+    rogue[:, 7] += 2.0 * torch.randn(500, generator=torch.Generator().manual_seed(0))
+    assert fullrank.diagnose(rogue, profile="text").kind == "head-dominated"
+
+
+def test_pixels_of_digits_are_a_cone_with_dimensions_that_never_change() -> None:
+    z, labels = load_digits(return_X_y=True)
+    report = fullrank.diagnose(z, labels=labels)
+    assert report.verdict == "degraded"
+    assert {finding.rule for finding in report.findings} == {"cone", "dead dimensions"}
+    constant = float((z.std(0) == 0).mean())
+    assert report.measurements["dead_dimensions"].value == pytest.approx(constant) == 3 / 64
+
+
+def test_an_untrained_resnet_is_collapsed_and_its_zeros_are_counted() -> None:
+    images = torch.from_numpy(load_digits().images[:200]).float()[:, None] / 16
+    torch.manual_seed(0)
+    network = timm.create_model("resnet18", num_classes=0, in_chans=1).eval()
+    with torch.inference_mode():
+        z = network(torch.nn.functional.interpolate(images, size=32))
+    report = fullrank.diagnose(z)
+    assert report.verdict == "collapsed"
+    zeros = float((z == 0).all(1).float().mean())
+    assert report.measurements["zero_rows"].value == pytest.approx(zeros)
+    assert "rows of zeros" in {finding.rule for finding in report.findings}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_kept_results_are_right_and_on_the_page(part: str) -> None:
+    for case in result(part)["cases"]:
+        assert case["verdict"] in case["true"], case["name"]
+        assert f"| {case['name']} | {case['n']:,} x {case['dims']} | {case['verdict']}" in PAGE
+
+
+def test_the_alarm_came_before_the_accuracy_fell() -> None:
+    readings = result("runs")["readings"]
+    first = next(row for row in readings["invariance"] if row["embedding"].startswith("collapsed"))
+    before = [row["knn"] for row in takewhile(lambda row: row is not first, readings["invariance"])]
+    assert first["knn"] >= max(before) - 0.02  # of 500 images: one standard error
+    assert readings["invariance"][-1]["knn"] < before[0] - 0.04
+    assert readings["intl"][-1]["embedding"] == readings["intl"][-1]["backbone"] == "healthy"
+    assert not any(row["embedding"].startswith("collapsed") for row in readings["intl"])
