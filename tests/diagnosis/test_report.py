@@ -139,8 +139,8 @@ def test_collapse_raises_where_asked() -> None:
     assert str(report).splitlines()[0] == report.sentence
     fullrank.diagnose(cloud()).raise_for_status()
     with pytest.raises(CollapseError):
-        assert_not_collapsed(low_rank(2, 200, 64))
-    assert_not_collapsed(low_rank(2, 200, 64), profile="supervised")  # where it is only a warning
+        assert_not_collapsed(low_rank(5, 200, 64))
+    assert_not_collapsed(low_rank(5, 200, 64), profile="supervised")  # where it is only a warning
 
 
 def test_the_page_is_written(tmp_path: Path) -> None:
