@@ -8,9 +8,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fullrank.errors import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @contextmanager
@@ -46,6 +49,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically; NaN is refused, since no JSON reader accepts it."""
     text = json.dumps(content, indent=2, allow_nan=False, default=str) + "\n"
     replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: bool = False) -> None:
+    """Write arrays by name to an .npz file atomically."""
+    import numpy as np  # here, so that the command line starts without it
+
+    save: Callable[..., None] = np.savez_compressed if compressed else np.savez
+
+    def write(beside: Path) -> None:
+        with beside.open("wb") as file:  # numpy would add .npz to the name
+            save(file, **arrays)
+
+    replace(path, write)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,15 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.runs import replace
+from fullrank.runs import write_npz
 from fullrank.stats import Moments, Reservoir, RunningMoments, merge, merge_samples, normalize, reservoir, row_keys
 
 SAMPLE = 8192  # rows for what looks at pairs
@@ -63,7 +61,7 @@ class Sketch:
                 values = [torch.as_tensor(getattr(group, part)) for group in groups]
                 arrays[f"{kind}_{part}"] = torch.stack(values).cpu()
         arrays["numbers"] = torch.tensor([self.sample.size, self.sample.seed, self.zero_rows])
-        replace(path, lambda beside: _write(beside, {name: x.numpy() for name, x in arrays.items()}))
+        write_npz(path, {name: x.numpy() for name, x in arrays.items()})
 
 
 def load_sketch(path: Path) -> Sketch:
@@ -174,8 +172,3 @@ def _check(z: Tensor, views: int, dims: int, start: int) -> None:
         row = int((~z.isfinite()).any(2).any(0).nonzero()[0, 0])
         kind = "NaN" if bool(z[:, row].isnan().any()) else "infinity"
         raise UserError(f"Row {start + row} contains {kind}: find where it was produced, or leave the row out.")
-
-
-def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stubs take every keyword for allow_pickle

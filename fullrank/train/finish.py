@@ -16,7 +16,7 @@ from fullrank.data import Views
 from fullrank.diagnosis import verdict
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
-from fullrank.runs import replace, write_json
+from fullrank.runs import replace, write_json, write_npz
 from fullrank.stats import normalize
 from fullrank.train.monitor import Probe, Reading
 
@@ -59,12 +59,8 @@ def save_samples(run: Path, probe: Probe, views: Views, reading: Reading, classe
     if probe.labels is not None:
         arrays |= {"neighbour_labels": probe.labels[near], "projection_labels": probe.labels}
 
-    def write(beside: Path) -> None:
-        with beside.open("wb") as file:
-            content: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
-            np.savez_compressed(file, classes=np.array(classes, dtype=np.str_), **content)
-
-    replace(run / "samples.npz", write)
+    content = {name: value.numpy() for name, value in arrays.items()}
+    write_npz(run / "samples.npz", {"classes": np.array(classes, dtype=np.str_), **content}, compressed=True)
 
 
 def _bytes(view: Tensor, views: Views, size: int) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 
-from fullrank.runs import append_row, read_rows, replace, write_rows
+from fullrank.runs import append_row, read_rows, write_npz, write_rows
 from fullrank.train.module import Training
 from fullrank.train.monitor import Probe, Reading, read
 from fullrank.train.optim import warmup_cosine
@@ -98,7 +98,7 @@ class Record(pl.Callback):
             self.spectra.setdefault(name, unknown).append(values.numpy())
         self.steps.append(trainer.global_step)
         arrays = {name: np.stack(values) for name, values in self.spectra.items()}
-        replace(self.run / "spectra.npz", lambda beside: _save(beside, steps=np.array(self.steps), **arrays))
+        write_npz(self.run / "spectra.npz", {"steps": np.array(self.steps), **arrays})
         self._write({**self._when("monitor", trainer, module), **self.last.row})
         for logger in trainer.loggers:
             for place in ("backbone", "embedding"):
@@ -123,8 +123,3 @@ class Record(pl.Callback):
             kept = np.isin(file["steps"], steps)
             self.steps = [int(step) for step in file["steps"][kept]]
             self.spectra = {name: list(file[name][kept]) for name in file.files if name != "steps"}
-
-
-def _save(path: Path, **arrays: Any) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
