@@ -229,7 +229,7 @@ FORGETTING = Experiment(
     title="What the running covariance remembers",
     claim="Estimated recursively with a forgetting factor, the covariance carries information across batches.",
     minutes=0.1,
-    full_minutes=0.5,
+    full="1,000 steps",
     run=forgetting,
 )
 
@@ -239,6 +239,6 @@ MUTUAL_INFORMATION = Experiment(
     title="Mutual information while its approximation is optimised",
     claim="Optimising CorInfoMax raises the log-determinant mutual information that it approximates.",
     minutes=0.1,
-    full_minutes=0.5,
+    full="1,000 steps",
     run=mutual_information,
 )

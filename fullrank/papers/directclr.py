@@ -99,7 +99,7 @@ SUB_VECTOR = Experiment(
     claim="The rest of the representation learns too: a probe of the whole beats one of the trained sub-vector, more "
     "so the smaller it is, and drawing the features at random costs rank.",
     minutes=3,
-    full_minutes=10,
+    full="100 epochs of Fashion-MNIST with ResNet-18",
     run=sub_vector,
-    data=("digits", "fashion-mnist"),
+    data=("fashion-mnist", "digits"),
 )

@@ -56,6 +56,6 @@ DEPTH = Experiment(
     claim="The more layers a net has, linear or with ReLU between, the more dimensions its embeddings lose; one layer "
     "loses none.",
     minutes=0.5,
-    full_minutes=2.0,
+    full="10,000 steps at a learning rate of 0.01",
     run=depth,
 )

@@ -115,6 +115,6 @@ GRADIENT_RANK = Experiment(
     claim="A loss on a part of the representation has a gradient of low rank there, which becomes full on its way "
     "through the last nonlinear block, so that the rest is trained, too.",
     minutes=0.01,
-    full_minutes=0.1,
+    full="2,048 samples",
     run=gradient_rank,
 )

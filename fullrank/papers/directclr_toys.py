@@ -222,7 +222,7 @@ AUGMENTATION = Experiment(
     claim="An augmentation that moves some input features more than the data vary makes a linear layer give them no "
     "weight at all.",
     minutes=0.3,
-    full_minutes=1.3,
+    full="6,000 steps at a learning rate of 0.05",
     run=strong_augmentation,
 )
 
@@ -233,6 +233,6 @@ IMPLICIT = Experiment(
     claim="Two linear layers align with each other, and their small singular values stay small, so that embeddings "
     "lose dimensions under weak augmentation, too.",
     minutes=0.2,
-    full_minutes=0.5,
+    full="10,000 steps at a learning rate of 0.01",
     run=implicit_regularisation,
 )

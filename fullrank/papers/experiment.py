@@ -49,7 +49,7 @@ class Settings:
 
     out: Path
     full: bool = False
-    """The larger size, closer to the paper's."""
+    """The paper's own size, or as close to it as the data allow."""
     seeds: int = 3
     """Independent repetitions, seeds 0, 1, 2, ..."""
     data: str = ""
@@ -83,8 +83,8 @@ class Experiment:
     """What the paper claims, in one sentence, in our words."""
     minutes: float
     """Measured on one CPU core, with the default settings."""
-    full_minutes: float
-    """The same with --full."""
     run: Callable[[Settings], Outcome]
+    full: str = ""
+    """What --full does instead; "" where the default is the paper's own size."""
     data: tuple[str, ...] = ()
     """The data sets it can use, the default first; none where it makes up its data."""

@@ -79,7 +79,7 @@ ENERGY = Experiment(
     title="Hyperspherical energy of the weights of BYOL",
     claim="Less hyperspherical energy of the weights gives a representation of higher rank, spread more uniformly.",
     minutes=4,
-    full_minutes=14,
+    full="100 epochs of Fashion-MNIST with ResNet-18",
     run=energy,
-    data=("digits", "fashion-mnist"),
+    data=("fashion-mnist", "digits"),
 )

@@ -106,6 +106,6 @@ BETA_RULE = Experiment(
     title="The weight of the trace loss by batch size",
     claim="The rule for the weight of the trace loss makes up for the batch size, so that there is nothing to tune.",
     minutes=0.3,
-    full_minutes=1.5,
+    full="up to 2,048 samples",
     run=beta_rule,
 )

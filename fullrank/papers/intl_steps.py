@@ -230,7 +230,6 @@ OUTPUT_VARIANCE = Experiment(
     title="How far T Newton steps whiten d dimensions",
     claim="A few Newton steps approximate whitening, which gives every dimension unit variance.",
     minutes=0.02,
-    full_minutes=0.02,
     run=output_variance,
 )
 
@@ -240,6 +239,5 @@ NEWTON_ORDER = Experiment(
     title="More Newton steps, in two orders of the products",
     claim="With more steps Newton's iteration comes closer to whitening.",
     minutes=0.02,
-    full_minutes=0.02,
     run=newton_order,
 )

@@ -200,7 +200,6 @@ POWER_SWEEP = Experiment(
     title="Powers of the spectrum, on a toy task",
     claim="Transforming the spectrum by l^-p avoids collapse for p near 1/2, and collapses on both sides of it.",
     minutes=1,
-    full_minutes=1,
     run=power_sweep,
 )
 
@@ -210,6 +209,5 @@ NEWTON_CURVES = Experiment(
     title="What Newton's iteration does to an eigenvalue",
     claim="T Newton steps map every eigenvalue by one scalar curve, which grows towards 1 with T.",
     minutes=0.05,
-    full_minutes=0.05,
     run=newton_curves,
 )

@@ -35,7 +35,7 @@ class PaperOptions:
     out: Path | None = None
     """Folder of the result: of one experiment, or of all of them and the gallery."""
     full: bool = False
-    """The larger size, closer to the paper's."""
+    """The paper's own size, or as close to it as the data allow."""
     seeds: int = 3
     """Independent repetitions."""
     data: str | None = None
@@ -62,14 +62,17 @@ def paper(options: PaperOptions, console: Console) -> int:
 
 
 def listing() -> str:
-    """Every experiment with the minutes it takes and what it does.
+    """Every experiment with the minutes it takes, what it does, and what --full makes of it.
 
     >>> "w2/hosts" in listing()
     True
     """
     width = max(map(len, catalogue()))
-    lines = [f"{name:<{width}}  {_minutes(entry.minutes):>7}  {entry.title}" for name, entry in catalogue().items()]
-    return "\n".join([f"{'':<{width}}     time  (one CPU core)", *lines])
+    lines = [f"{'':<{width}}     time  (one CPU core)"]
+    for name, entry in catalogue().items():
+        full = f"; --full: {entry.full}" if entry.full else ""
+        lines.append(f"{name:<{width}}  {_minutes(entry.minutes):>7}  {entry.title}{full}")
+    return "\n".join(lines)
 
 
 def _minutes(minutes: float) -> str:

@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from fullrank.papers.experiment import Panel, Series, Settings
@@ -25,27 +26,34 @@ class Size:
 
     steps: int
     batch_size: int = 256
+    backbone: str = "tiny"
     image_size: int | None = None
     probe: int | None = None
     looks: int = 10
     """Readings of the collapse numbers, evenly over the steps."""
 
 
-def usual_size(settings: Settings) -> Size:
-    """200 steps on digits at 16 pixels, or one epoch of Fashion-MNIST; with --full four times as many."""
-    more = 4 if settings.full else 1
-    if settings.data == "digits":
-        return Size(steps=200 * more, image_size=16)
-    return Size(steps=235 * more)
+def usual_size(settings: Settings, batch_size: int = 256) -> Size:
+    """38,400 images at 16 pixels through the tiny encoder; with --full 6,000,000 at their own size through ResNet-18.
+
+    Of Fashion-MNIST these are two thirds of an epoch, and 100 epochs.
+    """
+    if settings.full:
+        return Size(steps=6_000_000 // batch_size, batch_size=batch_size, backbone="resnet18", looks=50)
+    return Size(steps=38_400 // batch_size, batch_size=batch_size, image_size=16)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A name for the run folder, the name of the recipe, and its settings, but for data, size and seed."""
+    """A name for the run folder, the name of the recipe, and its settings, but for data, size and seed.
+
+    With a batch size of its own it sees as many images as the others, in fewer or more steps.
+    """
 
     run: str
     recipe: str
     settings: Recipe
+    batch_size: int | None = None
 
 
 def train_all(settings: Settings, jobs: Sequence[Job], size: Size) -> dict[str, list[Path]]:
@@ -57,27 +65,29 @@ def train_all(settings: Settings, jobs: Sequence[Job], size: Size) -> dict[str, 
     found: dict[str, list[Path]] = {job.run: [] for job in jobs}
     for done, (seed, job) in enumerate((seed, job) for seed in range(settings.seeds) for job in jobs):
         settings.progress(done / total)
+        batch_size = job.batch_size or size.batch_size
+        steps = size.steps * size.batch_size // batch_size
         recipe = replace(
             job.settings,
             data=settings.data,
             data_root=settings.data_root,
+            backbone=size.backbone,
             image_size=size.image_size,
-            batch_size=size.batch_size,
-            steps=size.steps,
+            batch_size=batch_size,
+            steps=steps,
             seed=seed,
         )
         folder = settings.out / "runs" / job.run / f"seed-{seed}"
-        _train(folder, job.recipe, recipe, size)
+        options = RunOptions(out=folder, monitor_every=max(1, steps // size.looks), probe=size.probe, devices=1)
+        _train(folder, job.recipe, recipe, options)
         found[job.run].append(folder)
     settings.progress(1.0)
     return found
 
 
-def _train(folder: Path, name: str, recipe: Recipe, size: Size) -> None:
+def _train(folder: Path, name: str, recipe: Recipe, options: RunOptions) -> None:
     if (folder / "result.json").exists():
         return
-    every = max(1, size.steps // size.looks)
-    options = RunOptions(out=folder, monitor_every=every, probe=size.probe, devices=1)
     quiet = Console(quiet=True)
     if last_checkpoint(folder).exists():
         finished = resume(folder, recipe, options, quiet)
@@ -91,6 +101,11 @@ def _train(folder: Path, name: str, recipe: Recipe, size: Size) -> None:
 def numbers(runs: Sequence[Path], space: str, name: str) -> list[float]:
     """A collapse number of the finished runs: `space` is backbone or embedding."""
     return [float(read_json(run / "result.json")["collapse"][space][name]) for run in runs]
+
+
+def accuracies(runs: Sequence[Path]) -> list[float]:
+    """kNN accuracy (%) of the finished runs' representations, each probe image judged by the others."""
+    return [100 * float(read_json(run / "result.json")["probe_knn"]) for run in runs]
 
 
 def last_terms(runs: Sequence[Path], term: str) -> list[float]:
@@ -125,12 +140,17 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
+def spectra_over_steps(run: Path, space: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The steps (T,) at which a run was read, and the eigenvalues (T, D) of the covariance there, largest first."""
+    with np.load(run / "spectra.npz", allow_pickle=False) as file:
+        return np.asarray(file["steps"], dtype=np.float64), np.asarray(file[space], dtype=np.float64)
+
+
 def spectra(runs: Mapping[str, Sequence[Path]], space: str) -> Panel:
     """The last spectrum of the first seed's run, over the index of the dimension."""
     series = []
     for label, folders in runs.items():
-        with np.load(folders[0] / "spectra.npz", allow_pickle=False) as file:
-            values = np.asarray(file[space])[-1]
+        values = spectra_over_steps(folders[0], space)[1][-1]
         shown = tuple(float(value) if value > 0 else float("nan") for value in values)
         series.append(Series(label=label, x=tuple(float(at) for at in range(1, len(shown) + 1)), y=shown))
     return Panel(

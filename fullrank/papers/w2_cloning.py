@@ -238,7 +238,7 @@ FEATURE_CLONING = Experiment(
     title="Clones of every feature",
     claim="Cloned features make W2 worse, while Wang and Isola's uniformity even takes them for an improvement.",
     minutes=0.2,
-    full_minutes=2,
+    full="8,000 samples",
     run=feature_cloning,
 )
 
@@ -248,7 +248,7 @@ FEATURE_BABY = Experiment(
     title="Features that are always zero",
     claim="Zero features make W2 worse, while Wang and Isola's uniformity does not see them.",
     minutes=0.2,
-    full_minutes=2,
+    full="8,000 samples",
     run=feature_baby,
 )
 
@@ -258,7 +258,7 @@ INSTANCE_CLONING = Experiment(
     title="Clones of every sample",
     claim="Cloned samples leave W2 as it is, while Wang and Isola's uniformity gets worse with each clone.",
     minutes=0.5,
-    full_minutes=0.5,
+    full="8,000 samples",
     run=instance_cloning,
 )
 
@@ -268,6 +268,5 @@ PROPERTIES = Experiment(
     title="Four properties of a uniformity metric",
     claim="W2 has all four properties, Wang and Isola's uniformity only that of instance permutation.",
     minutes=0.01,
-    full_minutes=0.01,
     run=table_1,
 )

@@ -217,7 +217,7 @@ OTHER_DISTRIBUTIONS = Experiment(
     title="Gaussian, uniform and mixed coordinates",
     claim="Among distributions of the coordinates, the isotropic Gaussian scores best, by both metrics.",
     minutes=0.1,
-    full_minutes=1,
+    full="50,000 samples",
     run=other_distributions,
 )
 
@@ -227,7 +227,6 @@ RING_AND_SPHERE = Experiment(
     title="A ring in the plane, in space, and a sphere",
     claim="A ring is uniform in the plane but not in space, which W2 says and Wang and Isola's uniformity does not.",
     minutes=0.01,
-    full_minutes=0.01,
     run=ring_and_sphere,
 )
 
@@ -237,6 +236,6 @@ LARGE_MEANS = Experiment(
     title="A mean that grows, on the circle",
     claim="The larger the mean of the embeddings before scaling, the closer they contract to one point.",
     minutes=0.01,
-    full_minutes=0.1,
+    full="3,000 points",
     run=large_means,
 )

@@ -40,7 +40,7 @@ class Stopping:
 
 def experiment(name: str, run: Callable[[Settings], Outcome], data: tuple[str, ...] = ()) -> Experiment:
     return Experiment(
-        name=name, paper="We 2024, fig. 1", title="A title", claim="It is so.", minutes=0.1, full_minutes=1, run=run,
+        name=name, paper="We 2024, fig. 1", title="A title", claim="It is so.", minutes=0.1, run=run, full="more",
         data=data,
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
     entries = {
         name: Entry(
             name=name, paper=one.paper, title=one.title, claim=one.claim, minutes=one.minutes,
-            full_minutes=one.full_minutes, data=one.data, module="",
+            full=one.full, data=one.data, module="",
         )
         for name, one in found.items()
     }  # fmt: skip
