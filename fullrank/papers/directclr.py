@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import mean
 
-import torch
 from torch import Tensor
 
-from fullrank.data import ImageSet, load_dataset, plain_batches
+from fullrank.data import load_dataset
 from fullrank.errors import UserError
-from fullrank.evaluate import features, ridge_accuracy
+from fullrank.evaluate import ridge_accuracy
 from fullrank.metrics import effective_rank
-from fullrank.nn import load_encoder
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings
 from fullrank.papers.judging import by_case, by_seed, differences, judge
-from fullrank.papers.training import Job, Size, train_all, usual_size
+from fullrank.papers.training import Job, Size, represent, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 
 _PARTS = (16, 64, 256)  # d0, of the 512 features of the encoder
@@ -35,21 +32,12 @@ def sub_vector(settings: Settings, size: Size | None = None) -> Outcome:
     rank: dict[str, list[float]] = {name: [] for name in runs}
     for name, folders in runs.items():
         for folder in folders:
-            train, test = (_represent(folder, images) for images in (dataset.train, dataset.test))
+            train, test = (represent(folder, images) for images in (dataset.train, dataset.test))
             d0 = int(name.split()[1])
             part[name].append(_probe(train, test, d0))
             whole[name].append(_probe(train, test, None))
             rank[name].append(float(effective_rank(test[0])))
     return _outcome(settings, part, whole, rank)
-
-
-def _represent(folder: Path, images: ImageSet) -> tuple[Tensor, Tensor]:
-    """The frozen representation (N, F) of the images, and their labels (N,)."""
-    encoder = load_encoder(folder / "encoder.safetensors")
-    batches = plain_batches(images, size=encoder.encoder.image_size)
-    if images.labels is None:
-        raise UserError("A probe needs labels: pass a data set that has some.")
-    return features(encoder, batches, device=torch.device("cpu")), images.labels
 
 
 def _probe(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], d0: int | None) -> float:

@@ -10,9 +10,15 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from torch import Tensor
 
+from fullrank.data import ImageSet, plain_batches
+from fullrank.errors import UserError
+from fullrank.evaluate import features
+from fullrank.nn import load_encoder
 from fullrank.papers.experiment import Panel, Series, Settings
 from fullrank.runs import read_json, read_rows
 from fullrank.train import Recipe, RunOptions
@@ -106,6 +112,15 @@ def numbers(runs: Sequence[Path], space: str, name: str) -> list[float]:
 def accuracies(runs: Sequence[Path]) -> list[float]:
     """kNN accuracy (%) of the finished runs' representations, each probe image judged by the others."""
     return [100 * float(read_json(run / "result.json")["probe_knn"]) for run in runs]
+
+
+def represent(run: Path, images: ImageSet) -> tuple[Tensor, Tensor]:
+    """The frozen representation (N, F) of images by a finished run's encoder, and their labels (N,)."""
+    if images.labels is None:
+        raise UserError("These images have no labels: pass a data set that has some.")
+    encoder = load_encoder(run / "encoder.safetensors")
+    batches = plain_batches(images, size=encoder.encoder.image_size)
+    return features(encoder, batches, device=torch.device("cpu")), images.labels
 
 
 def last_terms(runs: Sequence[Path], term: str) -> list[float]:
