@@ -91,7 +91,7 @@ def collapse_degree(
 
 def dimension(settings: Settings, sizes: Sequence[int] | None = None, samples: int | None = None) -> Outcome:
     """Figure 4: the same share of dead dimensions in ever more dimensions."""
-    widths = sizes or tuple(2**i for i in range(2, 12 if settings.full else 10))
+    widths = sizes or tuple(2**i for i in range(2, 13 if settings.full else 10))
     n = samples or (50_000 if settings.full else 5000)
     shares = (25, 50, 75)
     shapes = [(m, round(m * (100 - share) / 100)) for share in shares for m in widths]
@@ -215,7 +215,7 @@ DIMENSION = Experiment(
     claim="W2 scores a share of dead dimensions alike in few and in many dimensions; Wang and Isola's uniformity "
     "cannot tell the shares apart in many.",
     minutes=0.2,
-    full="50,000 samples in up to 2,048 dimensions",
+    full="50,000 samples in up to 4,096 dimensions",
     run=dimension,
 )
 
