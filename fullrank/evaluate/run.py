@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from fullrank.errors import UserError
 from fullrank.evaluate.features import features
 from fullrank.evaluate.score import Score, score
 from fullrank.metrics import separability
-from fullrank.nn import SavedEncoder, encoder, load_encoder
+from fullrank.nn import SavedEncoder, load_encoder
 from fullrank.runs import read_json, write_json
 
 _BATCH = 512
@@ -78,7 +77,7 @@ def evaluate_run(
     result["seconds"]["evaluate"] = round(time.perf_counter() - begun, 1)
     if baselines:
         others: dict[str, Callable[[Tensor], Tensor]] = {
-            "untrained": _untrained(saved, settings["seed"]),
+            "untrained": saved.untrained(settings["seed"]),
             "pixels": _pixels,
         }
         result["baselines"] = {
@@ -172,15 +171,6 @@ def _labels(images: ImageSet) -> Tensor:
 
 def _pixels(images: Tensor) -> Tensor:
     return images.flatten(1).float() / 255
-
-
-def _untrained(saved: SavedEncoder, seed: int) -> SavedEncoder:
-    """The same network with fresh weights."""
-    trained = saved.encoder
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        fresh = encoder(trained.name, image_size=trained.image_size, channels=trained.channels)
-    return dataclasses.replace(saved, encoder=fresh.eval())
 
 
 def _whole(scored: Score) -> dict[str, Any]:

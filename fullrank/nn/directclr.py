@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-Head = Literal["first", "random", "group", "none", "linear", "orthogonal", "diagonal", "low-rank"]
+from fullrank.nn.heads import mlp
+
+Head = Literal["first", "random", "group", "none", "linear", "mlp", "orthogonal", "diagonal", "low-rank"]
 
 
 class FirstFeatures(nn.Module):
@@ -97,10 +99,11 @@ class LowRank(nn.Module):
 
 
 def directclr_head(head: Head, width: int, d0: int, *, views: int = 2) -> nn.Module:
-    """A projector of table 2 of the paper, by name, for representations (N, width).
+    """A projector of tables 1 and 2 of the paper, by name, for representations (N, width).
 
     first: DirectCLR. random: fresh d0 features each step (of `views` calls). none: the representation. linear:
-    trainable, to 128. orthogonal: trainable, all singular values one. diagonal: trainable. low-rank: fixed, rank d0.
+    trainable, to 128. mlp: SimCLR's two layers, to 128. orthogonal: trainable, all singular values one. diagonal:
+    trainable. low-rank: fixed, rank d0.
 
     >>> directclr_head("linear", 512, 64)
     Linear(in_features=512, out_features=128, bias=False)
@@ -113,6 +116,8 @@ def directclr_head(head: Head, width: int, d0: int, *, views: int = 2) -> nn.Mod
         return RandomFeatures(width, views)
     if head == "linear":
         return nn.Linear(width, 128, bias=False)
+    if head == "mlp":
+        return mlp(width, [width, 128], last_bias=False, last_norm="batch")
     if head == "orthogonal":
         return parametrizations.orthogonal(nn.Linear(width, width, bias=False), orthogonal_map="matrix_exp")
     if head == "diagonal":

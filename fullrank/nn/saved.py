@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,6 +32,13 @@ class SavedEncoder:
         mean, std = (images.new_tensor(values, dtype=torch.float32).view(-1, 1, 1) for values in (self.mean, self.std))
         representation: Tensor = self.encoder((images.float() / 255 - mean) / std)
         return representation
+
+    def untrained(self, seed: int) -> SavedEncoder:
+        """The same network with fresh weights, as a baseline."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            fresh = encoder(self.encoder.name, image_size=self.encoder.image_size, channels=self.encoder.channels)
+        return replace(self, encoder=fresh.eval())
 
 
 def encoder_bytes(

@@ -5,8 +5,8 @@
 Jing et al., ICLR 2022: InfoNCE with temperature 0.1 and the other view's images as negatives, as in the authors' code.
 d0 is theirs as a share of the width (360 of 2048). Network and optimiser are ours, chosen for two CPU cores; the
 paper wants a backbone that ends in a residual block (any ResNet), through which the rest of the features learns too:
-`tiny` has none. `--head` takes the paper's ablations, and `group` of the authors' code: all features, shuffled at
-every step into 8 groups, and the sum of their losses; each group of unit length by itself, and its number at other
+`tiny` has none. `--head` takes the projectors of its tables, and `group` of the authors' code: all features, shuffled
+at every step into 8 groups, and the sum of their losses; each group of unit length by itself, and its number at other
 widths than 2048, are ours. `fullrank evaluate` also scores the first d0 features alone.
 
 Cost: 1.8 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.871, linear 0.884, relative spread
@@ -36,13 +36,13 @@ class DirectCLR(Recipe):
 
     d0: int | None = None
     """Features that enter the loss; by default 360 of 2048, in proportion."""
-    head: Literal["first", "random", "group", "none", "linear", "orthogonal", "diagonal", "low-rank"] = "first"
+    head: Literal["first", "random", "group", "none", "linear", "mlp", "orthogonal", "diagonal", "low-rank"] = "first"
     """What stands between representation and loss; --projector is not used."""
     temperature: float = 0.1
     """Divides the cosines before the softmax."""
 
     def build(self, encoder: Encoder) -> Method:
-        """Encoder, a head of table 2 or of the code, and InfoNCE."""
+        """Encoder, a head of the paper's tables or of the code, and InfoNCE."""
         from functools import partial
 
         from fullrank.errors import UserError

@@ -12,6 +12,7 @@ from fullrank.nn.directclr import Head, LowRank, directclr_head
     ("head", "width", "trainable"),
     [
         ("first", 5, 0), ("random", 5, 0), ("group", 16, 0), ("none", 16, 0), ("linear", 128, 16 * 128),
+        ("mlp", 128, 16 * 16 + 16 * 128 + 2 * (16 + 128)),
         ("orthogonal", 16, 16 * 16), ("diagonal", 16, 16), ("low-rank", 16, 0),
     ],
 )  # fmt: skip
@@ -23,7 +24,7 @@ def test_every_head(head: Head, width: int, trainable: int) -> None:
 
 
 def test_all_heads_are_tested() -> None:
-    assert len(get_args(Head)) == 8
+    assert len(get_args(Head)) == 9
 
 
 def test_the_orthogonal_head_keeps_lengths() -> None:

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fullrank.errors import UserError
-from fullrank.nn import encoder, encoder_bytes, load_encoder
+from fullrank.nn import SavedEncoder, encoder, encoder_bytes, load_encoder
 
 
 def test_a_saved_encoder_gives_the_same_representation(tmp_path: Path) -> None:
@@ -25,6 +25,19 @@ def test_a_saved_encoder_gives_the_same_representation(tmp_path: Path) -> None:
     assert not saved.encoder.training
     with torch.no_grad():
         torch.testing.assert_close(saved(images), trained(normalised))
+
+
+def test_an_untrained_encoder_is_the_same_network_with_weights_that_the_seed_decides() -> None:
+    saved = SavedEncoder(encoder("tiny", image_size=16, channels=1).eval(), (0.5,), (0.2,), loss_features=90)
+    images = torch.randint(0, 256, (2, 1, 16, 16), dtype=torch.uint8)
+    before = torch.random.get_rng_state()
+    first, again, other = (saved.untrained(seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(first(images), again(images))
+    assert not torch.equal(first(images), other(images))
+    assert not torch.equal(first(images), saved(images))
+    assert (first.mean, first.std, first.loss_features) == (saved.mean, saved.std, saved.loss_features)
+    assert not first.encoder.training
 
 
 def test_what_is_no_encoder_is_said_to_be_none(tmp_path: Path) -> None:
