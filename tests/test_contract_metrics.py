@@ -26,7 +26,7 @@ SEEN = 0.25  # a metric sees a collapse if it loses more than this share of its 
 NO_METRICS = {  # several numbers, or helpers
     *("hill_profile", "alpha_req", "lidar", "modality_gap", "neural_collapse", "class_ranks"),
     *("gaussian_like", "uniform_energy", "isotropic_hill"),
-    *("summarize", "summarize_moments", "properties", "isotropic_spectrum"),
+    *("summarize", "summarize_moments", "summarize_neighbours", "properties", "isotropic_spectrum"),
     *("jackknife", "jackknife_all", "jackknife_difference", "moment_groups", "rows_needed"),
     *("between_class_distance", "within_class_distance", "separability", "silhouette"),
 }

@@ -7,25 +7,21 @@ from torch import Tensor
 
 from fullrank.metrics import (
     alignment,
-    antihub_share,
     class_ranks,
     coherence,
     dimension_std,
     duplicate_rows,
     gaussian_like,
-    hub_skewness,
     hyperspherical_energy,
     knn_overlap,
     lidar,
     mean_cosine,
-    mle_dimension,
     modality_gap,
     near_duplicate_rows,
     neural_collapse,
-    relative_contrast,
     relative_spread,
     sigreg,
-    two_nn,
+    summarize_neighbours,
     uniformity,
     view_retrieval,
     w2_uniformity,
@@ -72,15 +68,13 @@ def measure_rows(z: Tensor, *, seed: int = 0) -> Sampled:
         "norm_variation": _norm_variation(x),
         "uniformity": uniformity(x),
         "hyperspherical_energy": hyperspherical_energy(x, seed=seed),
-        "two_nn": two_nn(x, seed=seed),
-        "mle_dimension": mle_dimension(x, seed=seed),
         "near_duplicate_rows": near_duplicate_rows(x, seed=seed),
         "sigreg": sigreg(x, slices=_SLICES, seed=seed),
         "coherence": coherence(x),
     }
     found: Sampled = {name: (value, None, len(x)) for name, value in values.items()}
     found["duplicate_rows"] = duplicate_rows(z), None, len(z)
-    return found | _first_direction(x) | _against_gaussian(x, seed=seed)
+    return found | _first_direction(x) | _neighbourhood(x, seed=seed)
 
 
 def _norm_variation(x: Tensor) -> float:
@@ -99,17 +93,16 @@ def _first_direction(x: Tensor) -> Sampled:
     return {"bimodality": (float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0, 1 / 3, len(x))}
 
 
-def _against_gaussian(x: Tensor, *, seed: int) -> Sampled:
-    """Contrast and hubs, each beside that of a Gaussian cloud of the same spectrum."""
-    n, like = len(x), gaussian_like(x, seed=seed)
-    contrast, usual = relative_contrast(x, seed=seed), relative_contrast(like, seed=seed)
-    skewness, normal = hub_skewness(x, seed=seed), hub_skewness(like, seed=seed)
+def _neighbourhood(x: Tensor, *, seed: int) -> Sampled:
+    """What neighbours tell; contrast and hubs beside those of a Gaussian cloud of the same spectrum."""
+    n = len(x)
+    found, like = (summarize_neighbours(cloud, seed=seed) for cloud in (x, gaussian_like(x, seed=seed)))
+    beside = ("relative_contrast", "hub_skewness", "antihub_share")
     return {
-        "relative_contrast": (contrast, usual, n),
-        "contrast_excess": (contrast / usual, 1.0, n),
-        "hub_skewness": (skewness, normal, n),
-        "hub_excess": (skewness - normal, 0.0, n),
-        "antihub_share": (antihub_share(x, seed=seed), antihub_share(like, seed=seed), n),
+        **{name: (found[name], None, n) for name in ("two_nn", "mle_dimension")},
+        **{name: (found[name], like[name], n) for name in beside},
+        "contrast_excess": (found["relative_contrast"] / like["relative_contrast"], 1.0, n),
+        "hub_excess": (found["hub_skewness"] - like["hub_skewness"], 0.0, n),
     }
 
 

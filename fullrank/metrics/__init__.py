@@ -23,6 +23,7 @@ from fullrank.metrics.local import (
     mle_dimension,
     near_duplicate_rows,
     relative_contrast,
+    summarize_neighbours,
     two_nn,
 )
 from fullrank.metrics.normality import sigreg
@@ -127,6 +128,7 @@ __all__ = [
     "stable_rank",
     "summarize",
     "summarize_moments",
+    "summarize_neighbours",
     "two_nn",
     "unbiased_participation_ratio",
     "uniform_energy",

@@ -78,7 +78,7 @@ def without_rounding(z: Moments) -> Moments:
     _require_finite(z.mean)
     _require_finite(z.scatter)
     moves = z.covariance.diagonal().sqrt() > ROUNDING * z.mean.abs()
-    return replace(z, scatter=torch.where(moves[:, None] & moves, z.scatter, 0.0))
+    return z if bool(moves.all()) else replace(z, scatter=torch.where(moves[:, None] & moves, z.scatter, 0.0))
 
 
 def eigenvalues(x: Tensor | Moments, *, centre: bool = True) -> Tensor:

@@ -50,11 +50,7 @@ def relative_contrast(z: Tensor, *, seed: int = 0) -> float:
     >>> round(relative_contrast(corners))
     79
     """
-    x = sample(distinct(embeddings(z)), seed)
-    if len(x) < 3:
-        return 1.0
-    nearest = float(neighbours(x, 1)[0].median())
-    return max(float(torch.cat([*pairs(x)]).median()) / nearest, 1.0)
+    return _contrast(*_nearest(z, 1, seed))
 
 
 def two_nn(z: Tensor, *, discard: float = 0.1, seed: int = 0) -> float:
@@ -72,15 +68,7 @@ def two_nn(z: Tensor, *, discard: float = 0.1, seed: int = 0) -> float:
     """
     if not 0 <= discard < 1:
         raise UserError(f"The discarded share is {discard}: pass a number from 0 to below 1.")
-    x = sample(distinct(embeddings(z)), seed)
-    if len(x) < 4:
-        return 0.0
-    near = neighbours(x, 2)[0]
-    ratio = (near[:, 1] / near[:, 0]).log().sort().values
-    kept = min(int(len(x) * (1 - discard)), len(x) - 1)
-    below = torch.arange(1, kept + 1, dtype=torch.float64, device=x.device) / len(x)
-    x_axis, y_axis = ratio[:kept], -torch.log1p(-below)
-    return float(x_axis @ y_axis) / max(float(x_axis @ x_axis), torch.finfo(torch.float64).tiny)
+    return _two_nn(_nearest(z, 2, seed)[1], discard)
 
 
 def mle_dimension(z: Tensor, *, k: int = 10, seed: int = 0) -> float:
@@ -97,12 +85,7 @@ def mle_dimension(z: Tensor, *, k: int = 10, seed: int = 0) -> float:
     2
     """
     _at_least("k", k, 2)
-    x = sample(distinct(embeddings(z)), seed)
-    if len(x) < 4:
-        return 0.0
-    near = neighbours(x, min(k, len(x) - 1))[0]
-    inverse = float((near[:, -1:] / near[:, :-1]).log().mean())
-    return 1 / max(inverse, torch.finfo(torch.float64).tiny)
+    return _mle(_nearest(z, k, seed)[1])
 
 
 def hub_skewness(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed: int = 0) -> float:
@@ -118,10 +101,7 @@ def hub_skewness(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed:
     >>> round(hub_skewness(star, k=1), 2)  # the fourth is nearest to all others
     1.29
     """
-    count = occurrences(z, k=k, queries=queries, seed=seed)
-    deviation = count - count.mean()
-    variance = float(deviation.square().mean())
-    return float((deviation**3).mean()) / variance**1.5 if variance > 0 else 0.0
+    return _skewness(occurrences(z, k=k, queries=queries, seed=seed))
 
 
 def antihub_share(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed: int = 0) -> float:
@@ -135,6 +115,27 @@ def antihub_share(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed
     0.25
     """
     return float((occurrences(z, k=k, queries=queries, seed=seed) == 0).double().mean())
+
+
+def summarize_neighbours(z: Tensor, *, seed: int = 0) -> dict[str, float]:
+    """What the 10 nearest rows of each row of z (N, D) tell, with one search by distance and one by cosine.
+
+    "relative_contrast", "two_nn", "mle_dimension", "hub_skewness" and "antihub_share", as the functions of that name.
+
+    >>> z = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 50)
+    >>> row = summarize_neighbours(z)
+    >>> round(row["two_nn"]), round(row["mle_dimension"]), row["antihub_share"] == antihub_share(z)
+    (2, 2, True)
+    """
+    x, near = _nearest(z, 10, seed)
+    count = occurrences(z, seed=seed)
+    return {
+        "relative_contrast": _contrast(x, near),
+        "two_nn": _two_nn(near, 0.1),
+        "mle_dimension": _mle(near),
+        "hub_skewness": _skewness(count),
+        "antihub_share": float((count == 0).double().mean()),
+    }
 
 
 def occurrences(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -183,6 +184,42 @@ def gaussian_like(z: Tensor, *, seed: int = 0) -> Tensor:
         root = values.clamp_min(0.0).sqrt()[:, None] * vectors.T
     cloud: Tensor = noise @ root
     return cloud
+
+
+def _nearest(z: Tensor, k: int, seed: int) -> tuple[Tensor, Tensor]:
+    """The distinct rows (M, D) of z (N, D), or of its sample, and the distances (M, <= k) to the nearest others."""
+    x = sample(distinct(embeddings(z)), seed)
+    return x, neighbours(x, min(k, len(x) - 1))[0]
+
+
+def _contrast(x: Tensor, near: Tensor) -> float:
+    if len(x) < 3:
+        return 1.0
+    return max(float(torch.cat([*pairs(x)]).median()) / float(near[:, 0].median()), 1.0)
+
+
+def _two_nn(near: Tensor, discard: float) -> float:
+    n = len(near)
+    if n < 4:
+        return 0.0
+    ratio = (near[:, 1] / near[:, 0]).log().sort().values
+    kept = min(int(n * (1 - discard)), n - 1)
+    below = torch.arange(1, kept + 1, dtype=torch.float64, device=near.device) / n
+    x_axis, y_axis = ratio[:kept], -torch.log1p(-below)
+    return float(x_axis @ y_axis) / max(float(x_axis @ x_axis), torch.finfo(torch.float64).tiny)
+
+
+def _mle(near: Tensor) -> float:
+    if len(near) < 4:
+        return 0.0
+    inverse = float((near[:, -1:] / near[:, :-1]).log().mean())
+    return 1 / max(inverse, torch.finfo(torch.float64).tiny)
+
+
+def _skewness(count: Tensor) -> float:
+    deviation = count - count.mean()
+    variance = float(deviation.square().mean())
+    return float((deviation**3).mean()) / variance**1.5 if variance > 0 else 0.0
 
 
 def _at_least(name: str, value: int, least: int) -> None:

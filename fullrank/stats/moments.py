@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from scipy.linalg.blas import dsymv, dsyrk
@@ -32,6 +33,12 @@ class Moments:
     def covariance(self) -> Tensor:
         """Covariance (D, D) with divisor n; zeros when there is no row."""
         return self.scatter / max(self.n, 1)
+
+    @cached_property
+    def eigenvalues(self) -> Tensor:
+        """Eigenvalues (D,) of the covariance, smallest first, which many numbers are read off."""
+        values: Tensor = torch.linalg.eigvalsh(self.covariance)
+        return values
 
     @property
     def second_moment(self) -> Tensor:

@@ -20,12 +20,12 @@ def spectrum(z: Tensor | Moments, *, centred: bool = True) -> Tensor:
     tensor([2.0000, 0.5000], dtype=torch.float64)
     """
     if isinstance(z, Moments):
-        matrix = z.covariance if centred else z.second_moment
+        eigenvalues: Tensor = z.eigenvalues if centred else torch.linalg.eigvalsh(z.second_moment)
     else:
         rows = z.detach().double()
         rows = rows - rows.mean(0) if centred else rows
         matrix = (rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows) / max(len(rows), 1)
-    eigenvalues: Tensor = torch.linalg.eigvalsh(matrix)
+        eigenvalues = torch.linalg.eigvalsh(matrix)
     return eigenvalues.flip(0).clamp_min(0.0)
 
 

@@ -25,6 +25,7 @@ from fullrank.metrics import (
     near_duplicate_rows,
     relative_contrast,
     sigreg,
+    summarize_neighbours,
     two_nn,
     uniform_energy,
     uniformity,
@@ -108,11 +109,18 @@ def cloud() -> torch.Tensor:
     return torch.from_numpy(flat + 0.01 * rng.standard_normal((300, 20)))
 
 
-def test_dimensions_are_those_of_scikit_dimension() -> None:
-    """Its version 0.5.0 on the same cloud: TwoNN(discard_fraction=0.1), (0.3), MLE(n_neighbors=10, comb="mle")."""
+def test_dimensions_are_those_of_scikit_dimension_and_dadapy() -> None:
+    """Recorded, because scikit-dimension brings 200 MB of numba, and dadapy an own numpy and a compiler's work.
+
+    On cloud().numpy() as x, version 0.5.0 of `skdim.id`: TwoNN(discard_fraction=0.1).fit(x).dimension_, the same of
+    0.3, and MLE().fit(x, n_neighbors=10, comb="mle").dimension_. Of dadapy 0.3.4: Data(x).compute_id_2NN()[0] and
+    compute_id_2NN(mu_fraction=0.7)[0], which differ from those by the rounding of its distances.
+    """
     assert two_nn(cloud()) == pytest.approx(2.862813508989848, rel=1e-9)
     assert two_nn(cloud(), discard=0.3) == pytest.approx(2.733678917032286, rel=1e-9)
     assert mle_dimension(cloud()) == pytest.approx(3.141114055718502, rel=1e-9)
+    assert two_nn(cloud()) == pytest.approx(2.8628135123371665, rel=1e-8)
+    assert two_nn(cloud(), discard=0.3) == pytest.approx(2.7336789172734726, rel=1e-8)
 
 
 def test_copies_do_not_move_the_dimension() -> None:
@@ -122,6 +130,13 @@ def test_copies_do_not_move_the_dimension() -> None:
         two_nn(z, discard=1.0)
     with pytest.raises(UserError, match="k is 1"):
         mle_dimension(z, k=1)
+
+
+@pytest.mark.parametrize("z", [cloud(), torch.eye(3), torch.ones(5, 2)], ids=["cloud", "3 rows", "1 point"])
+def test_one_search_gives_what_several_do(z: torch.Tensor) -> None:
+    functions = (relative_contrast, two_nn, mle_dimension, hub_skewness, antihub_share)
+    expected = {one.__name__: one(z) for one in functions}
+    assert summarize_neighbours(z) == pytest.approx(expected, rel=1e-12)
 
 
 def test_hubs_are_the_skewness_of_occurrences() -> None:
