@@ -110,7 +110,7 @@ def numbers(runs: Sequence[Path], space: str, name: str) -> list[float]:
 
 
 def accuracies(runs: Sequence[Path]) -> list[float]:
-    """kNN accuracy (%) of the finished runs' representations, each probe image judged by the others."""
+    """kNN accuracy (%) of the finished runs' representations, a quarter of the probe images judged by the others."""
     return [100 * float(read_json(run / "result.json")["probe_knn"]) for run in runs]
 
 
@@ -153,6 +153,12 @@ def terms_over_steps(runs: Mapping[str, Sequence[Path]], term: str) -> tuple[Ser
 
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
+
+
+def accuracy_over_steps(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The steps (T,) at which a run was read, and the kNN accuracy (T,) of its representation there, in percent."""
+    readings = [row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "monitor"]
+    return np.array([float(row["step"]) for row in readings]), np.array([100 * float(row["knn"]) for row in readings])
 
 
 def spectra_over_steps(run: Path, space: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
