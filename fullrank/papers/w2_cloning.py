@@ -258,7 +258,6 @@ INSTANCE_CLONING = Experiment(
     title="Clones of every sample",
     claim="Cloned samples leave W2 as it is, while Wang and Isola's uniformity gets worse with each clone.",
     minutes=0.5,
-    full="8,000 samples",
     run=instance_cloning,
 )
 
