@@ -1,4 +1,4 @@
-"""From a sketch to named measurements: everything of the moments with an interval, the rest from the sample."""
+"""From a sketch to named measurements: everything of the moments with an interval, copies, the rest from the sample."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fullrank.metrics import (
     w2_uniformity,
 )
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
-from fullrank.stats import Moments, decay, merge, spectrum
+from fullrank.stats import Distinct, Moments, decay, merge, spectrum
 
 _RANKS = {"effective_rank", "rankme", "rankme_centred", "participation_ratio", "nesum", "stable_rank"}  # 1 to D
 _HEAD = 3  # directions at most that stand before the rest
@@ -83,6 +83,7 @@ def measure(
     """
     rows = sketch.sample.rows.transpose(0, 1).double()  # (V, k, D)
     found = of_moments(sketch)
+    found["duplicate_rows"] = of_hashes(sketch.distinct, rows.shape[2])
     sampled = measure_rows(rows[0], seed=seed)
     if sketch.zero_rows == 0:  # else moments of directions are not those of directions alone, and the sample's stand
         found |= of_directions(sketch.unit)
@@ -117,6 +118,15 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
         values |= {"alpha_req": law.exponent, "alpha_req_fit": law.r_squared}
     found = {name: measured(name, value, n, dims) for name, value in values.items()}
     return found | _with_intervals(lambda part: of_spectrum(part, head=n >= 2 * dims), sketch.raw)
+
+
+def of_hashes(distinct: Distinct, dims: int) -> Measured:
+    """The share of the rows that repeat another: of m copies m - 1. With an interval if it is an estimate."""
+    different, error = distinct.count()
+    ends = (1 - (different + reach * error) / distinct.n for reach in (1.96, 0, -1.96))
+    low, value, high = (max(end, 0.0) for end in ends)
+    found = measured("duplicate_rows", value, distinct.n, dims)
+    return replace(found, low=low, high=high) if error else found
 
 
 def of_directions(unit: Sequence[Moments]) -> dict[str, Measured]:

@@ -29,6 +29,7 @@ class Name:
 _OF_COVARIANCE = "centred, not normalised, divisor N, no eps"
 _OF_UNIT = "rows scaled to length 1"
 _OF_PAIRS = "Euclidean, not normalised, without copies of rows"
+_OF_COPIES = "equal in every value, first view; exact to 2^20 different rows, estimated beyond (then with an interval)"
 _LISTED = {metric.name: metric for metric in METRICS}
 
 
@@ -103,7 +104,7 @@ _PAIRS = {
     "hub_skewness": Name("hubness", "pairs", "cosine, k = 10; null: Gaussian, same spectrum", "low"),
     "hub_excess": Name("hubness above its null", "pairs", "null: Gaussian, same spectrum", "low", 0.0),
     "antihub_share": Name("rows that are nobody's neighbour", "pairs", "cosine, k = 10", "low"),
-    "duplicate_rows": Name("rows that repeat another", "pairs", "to 1e-6 of the spread", "low", 0.0),
+    "duplicate_rows": Name("rows that repeat another", "pairs", _OF_COPIES, "low", 0.0),
     "near_duplicate_rows": Name("rows with a near copy", "pairs", "cosine > 0.99, uncentred", "low", 0.0),
     "sigreg": Name("SIGReg, standardised", "pairs", "128 slices, [0, 3] x 17 knots", "none", 0.5),
     "coherence": Name("coherence", "pairs", "uncentred", "none", 1.0),

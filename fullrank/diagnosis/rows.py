@@ -10,7 +10,6 @@ from fullrank.metrics import (
     class_ranks,
     coherence,
     dimension_std,
-    duplicate_rows,
     gaussian_like,
     hyperspherical_energy,
     knn_overlap,
@@ -73,7 +72,6 @@ def measure_rows(z: Tensor, *, seed: int = 0) -> Sampled:
         "coherence": coherence(x),
     }
     found: Sampled = {name: (value, None, len(x)) for name, value in values.items()}
-    found["duplicate_rows"] = duplicate_rows(z), None, len(z)
     return found | _first_direction(x) | _neighbourhood(x, seed=seed)
 
 

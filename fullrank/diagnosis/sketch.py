@@ -1,4 +1,4 @@
-"""One pass over embeddings of any size: everything additive, exactly, in groups, and a seeded sample for pairs.
+"""One pass over embeddings of any size: what is additive, exactly, in groups; a seeded sample for pairs; row hashes.
 
 A sketch is what a diagnosis needs of the rows, in memory that does not grow with them. Sketches of parts merge, in any
 order, to the sketch of the whole: that is all a cluster job needs.
@@ -17,11 +17,24 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.runs import write_npz
-from fullrank.stats import Moments, Reservoir, RunningMoments, merge, merge_samples, normalize, reservoir, row_keys
+from fullrank.stats import (
+    Distinct,
+    Moments,
+    Reservoir,
+    RunningDistinct,
+    RunningMoments,
+    merge,
+    merge_distinct,
+    merge_samples,
+    normalize,
+    reservoir,
+    row_keys,
+)
 
 SAMPLE = 8192  # rows for what looks at pairs
+HASHES = 2**20  # different rows that are counted exactly
 _BUDGET = 2**29  # bytes of all groups' scatter matrices, as far as at least 5 groups allow
-_GROUPED, _SAMPLED = 1, 2  # streams of random keys
+_GROUPED, _SAMPLED, _HASHED = 1, 2, 3  # streams of random keys
 _PARTS = ("n", "mean", "scatter", "cubic", "quartic")  # of Moments
 
 
@@ -30,12 +43,14 @@ class Sketch:
     """Moments of V views of N samples with D features, of the rows as they are and at length 1, in G groups.
 
     The views of a sample are always in the same group, so that leaving out a group leaves out whole samples. The
-    sample holds whole samples too: rows (k, V, D) and their numbers.
+    sample holds whole samples too: rows (k, V, D) and their numbers. `distinct` counts how many samples differ in
+    their first view: equal images that were augmented at random differ in every view, and a text may go with many.
     """
 
     raw: tuple[Moments, ...]
     unit: tuple[Moments, ...]
     sample: Reservoir
+    distinct: Distinct
     zero_rows: int
 
     @property
@@ -60,26 +75,30 @@ class Sketch:
             for part in _PARTS:
                 values = [torch.as_tensor(getattr(group, part)) for group in groups]
                 arrays[f"{kind}_{part}"] = torch.stack(values).cpu()
-        arrays["numbers"] = torch.tensor([self.sample.size, self.sample.seed, self.zero_rows])
-        write_npz(path, {name: x.numpy() for name, x in arrays.items()})
+        sample, distinct = self.sample, self.distinct
+        numbers = [sample.size, sample.seed, distinct.n, distinct.size, distinct.seed, self.zero_rows]
+        arrays["numbers"] = torch.tensor(numbers)
+        write_npz(path, {name: x.numpy() for name, x in arrays.items()} | {"hashes": distinct.hashes})
 
 
 def load_sketch(path: Path) -> Sketch:
     """Read a sketch that `Sketch.save` wrote; UserError if the file is none."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            size, seed, zero_rows = (int(number) for number in file["numbers"])
+            size, seed, *hashed, zero_rows = (int(number) for number in file["numbers"])
+            n, most, hash_seed = hashed
+            distinct = Distinct(n, most, hash_seed, file["hashes"])
             raw, unit = (
                 tuple(
-                    Moments(int(n), *(torch.as_tensor(part) for part in parts))
-                    for n, *parts in zip(*(file[f"{kind}_{part}"] for part in _PARTS), strict=True)
+                    Moments(int(count), *(torch.as_tensor(part) for part in parts))
+                    for count, *parts in zip(*(file[f"{kind}_{part}"] for part in _PARTS), strict=True)
                 )
                 for kind in ("raw", "unit")
             )
             index, rows = torch.from_numpy(file["index"]), torch.from_numpy(file["rows"])
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{path} is no sketch ({error}): pass a file that Sketch.save wrote.") from None
-    return Sketch(raw, unit, Reservoir(size, seed, index, rows), zero_rows)
+    return Sketch(raw, unit, Reservoir(size, seed, index, rows), distinct, zero_rows)
 
 
 def group_count(dims: int) -> int:
@@ -99,7 +118,7 @@ def sketch(
     sample: int = SAMPLE,
     seed: int = 0,
 ) -> Sketch:
-    """The sketch of chunks (n, D), or (V, n, D) with V views, read once; memory G x D x D and the sample.
+    """The sketch of chunks (n, D), or (V, n, D) with V views, read once; memory G x D x D, sample and hashes.
 
     start: number of the first sample among all, if these are only a part of them. units: codes (N,) of what was
     sampled independently (donors, documents), of all samples; groups are then made of whole units. Raises UserError
@@ -114,6 +133,7 @@ def sketch(
     raw: list[RunningMoments] = []
     unit: list[RunningMoments] = []
     kept: Reservoir | None = None
+    distinct = RunningDistinct(size=HASHES, seed=seed + _HASHED)
     zero_rows, at = 0, start
     for chunk in chunks:
         z = chunk if chunk.ndim == 3 else chunk[None]
@@ -128,12 +148,13 @@ def sketch(
         keys = row_keys(index if units is None else units[index], seed + _GROUPED)
         group = torch.from_numpy((keys % np.uint64(len(raw))).astype(np.int64))
         zero_rows += _add(raw, unit, z, group)
+        distinct.add(z[0])
         part = reservoir(z.transpose(0, 1), size=sample, start=at, seed=seed + _SAMPLED)
         kept = merge_samples(kept, part) if kept else part
         at += samples
     if kept is None:
         raise UserError("There is no embedding to look at: pass at least one row.")
-    return Sketch(tuple(x.result() for x in raw), tuple(x.result() for x in unit), kept, zero_rows)
+    return Sketch(tuple(x.result() for x in raw), tuple(x.result() for x in unit), kept, distinct.result(), zero_rows)
 
 
 def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
@@ -143,7 +164,8 @@ def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
         raise UserError(f"The sketches are of {widths[0]} and {widths[1]} dimensions: merge those of one model.")
     raw = tuple(merge(x, y) for x, y in zip(a.raw, b.raw, strict=True))
     unit = tuple(merge(x, y) for x, y in zip(a.unit, b.unit, strict=True))
-    return Sketch(raw, unit, merge_samples(a.sample, b.sample), a.zero_rows + b.zero_rows)
+    sample, distinct = merge_samples(a.sample, b.sample), merge_distinct(a.distinct, b.distinct)
+    return Sketch(raw, unit, sample, distinct, a.zero_rows + b.zero_rows)
 
 
 def _add(raw: list[RunningMoments], unit: list[RunningMoments], z: Tensor, group: Tensor) -> int:

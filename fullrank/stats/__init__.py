@@ -1,6 +1,7 @@
 """Room 0: tensors in, tensors out."""
 
 from fullrank.stats.determinant import log_determinant
+from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes
 from fullrank.stats.moments import Moments, RunningMoments, merge, moments
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
@@ -11,17 +12,21 @@ from fullrank.stats.transform import Axis, centre, matrix_function, newton, powe
 
 __all__ = [
     "Axis",
+    "Distinct",
     "Moments",
     "Reservoir",
+    "RunningDistinct",
     "RunningMoments",
     "centre",
     "decay",
+    "distinct_rows",
     "epps_pulley",
     "hill",
     "log_determinant",
     "log_gaussian_potential",
     "matrix_function",
     "merge",
+    "merge_distinct",
     "merge_samples",
     "moments",
     "newton",
@@ -31,6 +36,7 @@ __all__ = [
     "principal",
     "random_slices",
     "reservoir",
+    "row_hashes",
     "row_keys",
     "spectral",
     "spectrum",

@@ -54,7 +54,11 @@ def row_keys(index: Tensor, seed: int) -> NDArray[np.uint64]:
     """
     golden = 0x9E3779B97F4A7C15
     x = index.numpy().astype(np.uint64) + np.uint64((seed * 0xD1342543DE82EF95 + 1) % 2**64)
-    x = x * np.uint64(golden)
+    return mix(x * np.uint64(golden))
+
+
+def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The last step of splitmix64 (n,): every bit depends on every other, and different numbers stay different."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(31))

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from fullrank import metrics
 from fullrank.diagnosis.figures import figures
-from fullrank.diagnosis.measure import Measured, measure
+from fullrank.diagnosis.measure import Measured, measure, of_hashes
 from fullrank.diagnosis.names import NAMES
 from fullrank.diagnosis.sketch import merge_sketches, sketch
-from fullrank.stats import normalize
+from fullrank.stats import distinct_rows, normalize
 from tests.metrics.clouds import gaussian, low_rank, power_law
 
 OF_ALL_ROWS = {
@@ -122,6 +122,23 @@ def test_rows_of_zeros_are_counted_and_do_not_stop_the_directions() -> None:
     assert found["zero_rows"].value == 0.2
     assert found["mean_cosine"].value == pytest.approx(metrics.mean_cosine(z))
     assert found["mean_cosine"].sampled == 100
+
+
+def test_copies_are_exact_for_few_rows_and_have_an_interval_for_many() -> None:
+    z = torch.arange(3000)[:, None] % 2400
+    exact = of_hashes(distinct_rows(z), 1)
+    assert exact.value == pytest.approx(0.2)
+    assert exact.low is None
+    hits = 0
+    for seed in range(50):
+        found = of_hashes(distinct_rows(z, size=800, seed=seed), 1)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.high < found.low + 0.12
+        hits += found.low < 0.2 < found.high
+    assert hits >= 43  # nominal 95 %: fewer than 43 of 50 has a chance of 0.3 %
+    unique = of_hashes(distinct_rows(torch.arange(3000)[:, None], size=800), 1)
+    assert unique.low == 0 <= unique.value < 0.1
 
 
 def test_views_and_towers_and_labels() -> None:

@@ -29,6 +29,9 @@ def same(a: Sketch, b: Sketch) -> None:
         close(ours, theirs)
     assert torch.equal(a.sample.rows, b.sample.rows)
     assert torch.equal(a.sample.index, b.sample.index)
+    assert a.distinct.n == b.distinct.n
+    assert a.distinct.seed == b.distinct.seed
+    assert a.distinct.hashes.tolist() == b.distinct.hashes.tolist()
     assert a.zero_rows == b.zero_rows
 
 
@@ -64,6 +67,13 @@ def test_units_are_never_divided() -> None:
     sizes = sorted(group.n for group in sketch(z.split(33), units=donors).raw)
     assert sum(sizes) == 400
     assert all(size % 80 == 0 for size in sizes)
+
+
+def test_copies_are_counted_among_all_rows_and_not_in_the_sample() -> None:
+    z = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0))
+    z[10_000:10_600] = z[:600]  # the sample of 8,192 holds both of a pair in one case of six
+    assert sketch(z.split(999)).distinct.count() == (19_400, 0.0)
+    assert sketch([torch.stack([z[:5], torch.ones(5, 4)])]).distinct.count() == (5, 0.0)  # of views, the first
 
 
 def test_it_survives_a_file(tmp_path: Path) -> None:
