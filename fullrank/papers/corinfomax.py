@@ -45,7 +45,7 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
     none, some, much = with_it
     kept = {name: used(rank[name], spread[name], _WIDTH) for name in runs}
     effects = [
-        differences(kept[_WITHOUT], kept[some]),
+        [value - COLLAPSED for value in kept[some]],
         [COLLAPSED - value for value in kept[_WITHOUT]],
         *(differences(volume[a], volume[b]) for a, b in ((none, some), (some, much))),
         *(differences(distance[b], distance[a]) for a, b in ((none, some), (some, much))),
