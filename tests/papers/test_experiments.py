@@ -11,7 +11,6 @@ import torch
 
 from fullrank.losses import intl
 from fullrank.papers import Outcome, Settings, load
-from fullrank.papers.corinfomax import log_determinant
 from fullrank.papers.directclr import sub_vector
 from fullrank.papers.hsr import energy
 from fullrank.papers.intl import collapse, newton_eigenvalue, trace_floor
@@ -59,20 +58,6 @@ def test_the_trace_loss_keeps_what_newton_alone_loses(tmp_path: Path) -> None:
     for axis, panel in (("features", outcome.panels[-2]), ("samples", outcome.panels[-1])):
         measured, floor = [series.y[-1] for series in panel.series if "INTL" in series.label or "floor" in series.label]
         assert floor <= measured < 1.5 * floor, axis
-
-
-def test_without_the_log_determinant_the_embedding_collapses(tmp_path: Path) -> None:
-    outcome = log_determinant(settings(tmp_path), SMALL)
-    for number in ("relative spread", "effective rank"):
-        assert both(values(outcome, "no log-det", number), values(outcome, "weight 250", number))
-    volumes = [values(outcome, f"weight {weight}", "log-det") for weight in (0, 250, 1000)]
-    distances = [values(outcome, f"weight {weight}", "squared distance") for weight in (0, 250, 1000)]
-    assert both(volumes[0], volumes[1])
-    assert both(volumes[1], volumes[2])
-    assert both(distances[2], distances[1])
-    assert both(distances[1], distances[0])
-    bound = outcome.panels[2].series[-1].y[0]
-    assert all(bound < value < 1.2 * bound for value in volumes[0])
 
 
 def test_the_probe_of_the_whole_beats_that_of_a_small_part(tmp_path: Path) -> None:
