@@ -1,9 +1,7 @@
 """Collapse metrics as torchmetrics: of all batches of all processes, exactly, in D x D memory.
 
-The usual additive state, sums about a pivot that all processes share, loses a digit for every digit by which the mean
-exceeds the spread (and two in fourth powers), and nobody knows a good pivot before the first batch. So the state here
-is `fullrank.stats.Moments`, about their own mean, and two states add by `fullrank.stats.merge`, which is exact for any
-number of rows on either side. It is the `dist_reduce_fx` too: torchmetrics gathers the states of all processes in any
+The state is `fullrank.stats.Moments`, about their own mean; two states add by `fullrank.stats.merge`, which is exact for
+any number of rows on either side. It is the `dist_reduce_fx` too: torchmetrics gathers the states of all processes in any
 case and then reduces, so that this costs what "sum" costs, and uneven last batches are no special case.
 """
 
@@ -32,6 +30,11 @@ class MomentsMetric(Metric):
 
     A subclass says `measure` and, if it is of rows scaled to length 1, `unit_rows`. The state is float64 and stays
     so; on a device without float64 (mps) leave the metric on the CPU. NaN and infinity raise UserError in `compute`.
+
+    Why no plain sums with `dist_reduce_fx="sum"`: sums of float64 about zero lose two digits for every digit by which
+    the mean exceeds the spread, and four in the fourth powers of the unbiased participation ratio. Of 4,096 rows with
+    64 or 512 variances j^-1 and means of 100 standard deviations it was wrong by up to 9e-10, of 1,000 by 4e-6 (spread
+    and ranks by 2e-10); from these moments by 1e-15. No process knows a better origin before the first batch.
 
     >>> from fullrank.metrics import nesum
     >>> class NESum(MomentsMetric):
