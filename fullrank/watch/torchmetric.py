@@ -1,8 +1,8 @@
 """Collapse metrics as torchmetrics: of all batches of all processes, exactly, in D x D memory.
 
-The state is `fullrank.stats.Moments`, about their own mean; two states add by `fullrank.stats.merge`, which is exact for
-any number of rows on either side. It is the `dist_reduce_fx` too: torchmetrics gathers the states of all processes in any
-case and then reduces, so that this costs what "sum" costs, and uneven last batches are no special case.
+The state is `fullrank.stats.Moments`, about their own mean; two states add by `fullrank.stats.merge`, which is exact
+for any number of rows on either side. It is the `dist_reduce_fx` too: torchmetrics gathers the states of all processes
+in any case and then reduces, so that this costs what "sum" costs, and uneven last batches are no special case.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class MomentsMetric(Metric):
 
     Why no plain sums with `dist_reduce_fx="sum"`: sums of float64 about zero lose two digits for every digit by which
     the mean exceeds the spread, and four in the fourth powers of the unbiased participation ratio. Of 4,096 rows with
-    64 or 512 variances j^-1 and means of 100 standard deviations it was wrong by up to 9e-10, of 1,000 by 4e-6 (spread
-    and ranks by 2e-10); from these moments by 1e-15. No process knows a better origin before the first batch.
+    64 or 512 variances j^-1, that was wrong by up to 9e-10 at means of 100 standard deviations and by 4e-6 at 1,000
+    (spread and ranks by 2e-10); from these moments, by 1e-15 for rows in another order (RankMe, uncentred, by 1e-11
+    either way). No process knows a better origin before the first batch.
 
     >>> from fullrank.metrics import nesum
     >>> class NESum(MomentsMetric):
