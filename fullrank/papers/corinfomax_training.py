@@ -97,21 +97,22 @@ def _panels(runs: Runs) -> tuple[Panel, ...]:
          over_steps(runs, "embedding", "relative_spread")),
     )  # fmt: skip
     return (
-        _eigenvalues(runs[_WITH][0], _RUNNING, "running covariance of view 1, CorInfoMax, seed 0"),
+        _eigenvalues(runs[_WITH][0], _RUNNING, f"running covariance of view 1, {_WITH}, seed 0"),
         *(_eigenvalues(runs[name][0], "embedding", f"covariance of the embedding, {name}, seed 0") for name in runs),
         *(Panel(title=title, x_label="step", y_label=unit, series=lines) for title, unit, lines in curves),
     )
 
 
 def _eigenvalues(run: Path, space: str, title: str) -> Panel:
-    """Some of the eigenvalues over the steps, as a share of their sum; one that is 0 leaves a gap."""
+    """Some of the eigenvalues over the steps; those of the running covariance, of unit rows, as they are."""
     steps, values = spectra_over_steps(run, space)
-    x, shares = tuple(map(float, steps)), values / values.sum(1, keepdims=True)
-    lines = [tuple(float(share) if share > 0 else math.nan for share in shares[:, at - 1]) for at in _SHOWN]
+    of_unit_rows = space == _RUNNING
+    x, shown = tuple(map(float, steps)), values if of_unit_rows else values / values.sum(1, keepdims=True)
+    lines = [tuple(float(value) if value > 0 else math.nan for value in shown[:, at - 1]) for at in _SHOWN]
     return Panel(
         title=title,
         x_label="step",
-        y_label="eigenvalue, share of their sum",
+        y_label="eigenvalue (variance)" if of_unit_rows else "eigenvalue, share of their sum",
         series=(
             *(Series(label=f"eigenvalue {at}", x=x, y=line) for at, line in zip(_SHOWN, lines, strict=True)),
             level(f"all equal, 1/{_WIDTH}", 1 / _WIDTH, x),

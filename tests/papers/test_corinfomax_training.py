@@ -77,15 +77,16 @@ def test_the_embedding_fills_and_two_views_tell_more_of_each_other(trained: Outc
     assert trained.verdict == ("holds" if above(*smallest) else "holds in part")
 
 
-def test_eigenvalues_are_drawn_as_shares_from_the_identity_on(trained: Outcome) -> None:
+def test_eigenvalues_are_drawn_from_the_identity_on(trained: Outcome) -> None:
     running, *covariances = trained.panels[:3]
     for panel in (running, *covariances):
-        *lines, equal = panel.series
+        *lines, _ = panel.series
         assert [line.x for line in lines] == [(0, 5, 10, 15, 20)] * 5
         assert all(a > b > 0 for one, other in pairwise(lines) for a, b in zip(one.y[1:], other.y[1:], strict=True))
-        assert all(a > equal.y[0] for a in lines[0].y[1:])
-        assert all(0 < b < equal.y[0] for b in lines[-1].y[1:])
-    assert [line.y[0] for line in running.series] == [1 / 32] * 6
+    assert [line.y[0] for line in running.series] == [1, 1, 1, 1, 1, 1 / 32]
+    assert all(sum(line.y[at] for line in running.series[:-1]) < 1 for at in (1, 2, 3, 4))  # of unit rows
+    for panel in covariances:
+        assert panel.series[0].y[-1] > panel.series[-1].y[-1] == 1 / 32 > panel.series[-2].y[-1]
     assert "no log-det" in covariances[1].title
     assert covariances[1].series[0].y[-1] > 0.9  # one direction holds all
 
