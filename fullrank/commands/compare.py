@@ -39,12 +39,14 @@ class Compare:
     """What may not rise by more, such as mean_cosine=0.05."""
     groups: str | None = None
     """Column that says what was sampled together, for honest intervals."""
-    profile: str = "generic"
-    """What made them, as for `fullrank diagnose`."""
+    profile: str | None = None
+    """What made them, as for `fullrank diagnose`. By default that of a report.json, else generic."""
     json: Path | None = None
     """Write the comparison as JSON to this file, or to standard output (-)."""
     junit: Path | None = None
     """Write JUnit XML for continuous integration to this file."""
+    html: Path | None = None
+    """Write a page with both verdicts, every number and the spectra to this file."""
 
 
 def compare(options: Compare, console: Console) -> int:
@@ -57,30 +59,52 @@ def compare(options: Compare, console: Console) -> int:
     from fullrank.report.comparison_text import comparison_junit, print_comparison
 
     check_limits(drops, rises)  # a mistyped name is found before large files are read
-    find_profile(options.profile)
-    sides = [_side(spec, options, said) for spec in (options.old, options.new)]
+    reports = {spec: _saved(Path(spec)) for spec in (options.old, options.new) if spec.endswith(".json")}
+    profile = _profile(options, reports)
+    find_profile(profile)
+    sides = [
+        reports[spec] if spec in reports else _read(spec, options.groups, profile, said)
+        for spec in (options.old, options.new)
+    ]
     with said.status("Comparing"):
         content = compare_sides(*sides, max_drop=drops, max_rise=rises).to_json()
     print_comparison(content, said)
     write_json_to(options.json, content)
     if options.junit is not None:
         write_text(options.junit, comparison_junit(content))
+    if options.html is not None:
+        from fullrank.report.comparison import write_comparison
+
+        page = write_comparison(content, options.html)
+        said.print(f"Report: {page}", highlight=False, soft_wrap=True, markup=False)
     return {"regressed": 1, "undetermined": 3}.get(content["verdict"], 0)
 
 
-def _side(spec: str, options: Compare, console: Console) -> Report | Mapping[str, Any]:
-    if spec.endswith(".json"):
-        return _saved(Path(spec))
+def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """That of the reports, so that both sides are judged alike; UserError if they are not, or for useless groups."""
+    if options.groups and len(reports) == len({options.old, options.new}):
+        raise UserError("--groups changes no report.json: pass it to `fullrank diagnose`, or pass the embeddings here.")
+    judged = {str(report.get("profile", "generic")) for report in reports.values()}
+    judged |= {options.profile} if options.profile else set()
+    if len(judged) > 1:
+        both = " and as ".join(sorted(judged))
+        raise UserError(f"The embeddings are judged as {both}: judge both sides with one and the same --profile.")
+    return judged.pop() if judged else "generic"
+
+
+def _read(spec: str, groups: str | None, profile: str, console: Console) -> Report:
     from fullrank.commands.reading import read_sketch
     from fullrank.diagnosis.diagnose import diagnose_sketch
 
-    name, found, _ = read_sketch(spec, console, groups=options.groups)
-    return diagnose_sketch(found, profile=options.profile, source=name)
+    name, found, _ = read_sketch(spec, console, groups=groups)
+    return diagnose_sketch(found, profile=profile, source=name)
 
 
 def _saved(path: Path) -> Mapping[str, Any]:
     """The report.json of a diagnosis."""
     import json
+
+    from fullrank.diagnosis.compare import spectrum_of
 
     if not path.is_file():
         raise UserError(f"There is no file {path}: check the path.")
@@ -92,6 +116,7 @@ def _saved(path: Path) -> Mapping[str, Any]:
             for row in content["measurements"]
         ]
         known = known and all(isinstance(x, int | float | None) for _, _, *numbers in rows for x in numbers)
+        known = known and all(isinstance(x, int | float) for x in spectrum_of(content))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = False
     if not known:

@@ -50,8 +50,8 @@ class Diagnose:
     """Prototypes of DINO or SwAV, for --loss."""
     margin: float | None = None
     """Margin of a triplet loss, for --loss."""
-    layer: Literal["backbone", "embedding"] = "embedding"
-    """Which output of a run to look at."""
+    layer: Literal["backbone", "embedding"] | None = None
+    """Which output of a run to look at. By default the embedding."""
     data_root: Path | None = None
     """Folder of the data set of a run, if it has moved."""
     fail_on: Literal["warn", "fail"] = "fail"
@@ -73,6 +73,8 @@ def diagnose(options: Diagnose, console: Console) -> int:
     said = spoken(console, options.json)
     from fullrank.commands.run_folder import is_run, run_report
 
+    if options.out is not None and not options.report:
+        raise UserError("--out names the folder of the report, and --no-report leaves it out: pass one of them.")
     training: list[dict[str, Any]] = []
     if is_run(options.file):
         made, training, classes = run_report(options, said)
@@ -107,6 +109,9 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
     from fullrank.diagnosis.diagnose import diagnose_sketch
     from fullrank.diagnosis.profiles import find_profile
 
+    for flag, value in (("--layer", options.layer), ("--data-root", options.data_root)):
+        if value is not None:
+            raise UserError(f"{flag} is of use for the folder of a run only, and {options.file} is none: leave it out.")
     profile = options.profile or "generic"
     find_profile(profile)  # a mistyped name is found before a large file is read
     known = loss_of(options)
@@ -127,9 +132,14 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
 
 def loss_of(options: Diagnose) -> Training | None:
     """What --loss and its companions say."""
+    from fullrank.diagnosis.plateaus import SETTINGS, Training
+
     if options.loss is None:
+        for name in SETTINGS:
+            if getattr(options, name) is not None:
+                flag = f"--{name.replace('_', '-')}"
+                raise UserError(f"{flag} is a setting of a loss: pass --loss too, such as --loss infonce=5.54.")
         return None
-    from fullrank.diagnosis.plateaus import Training
 
     name, _, value = options.loss.partition("=")
     try:

@@ -12,6 +12,7 @@ from rich.console import Console
 from torch import Tensor
 
 from fullrank.diagnosis.diagnose import diagnose_sketch
+from fullrank.diagnosis.plateaus import SETTINGS
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.sketch import sketch
@@ -22,7 +23,7 @@ from fullrank.runs import read_json, read_rows
 if TYPE_CHECKING:
     from fullrank.commands.diagnose import Diagnose
 
-_NO_RUN = ("views", "groups", "labels")  # flags that mean nothing for a run, which knows its labels
+_NO_RUN = ("labels", "groups", "loss", *SETTINGS)  # flags that are for a file of embeddings only
 
 
 def is_run(spec: str) -> bool:
@@ -33,21 +34,23 @@ def is_run(spec: str) -> bool:
 def run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[str, Any]], list[str]]:
     """The report on one layer of a run, its verdicts over training, and the names of the classes."""
     run, profile = Path(options.file), options.profile or "non-contrastive"
-    for name in _NO_RUN:
-        if getattr(options, name) not in (None, 1):
-            raise UserError(f"--{name} is of no use for a run: its probe images and their labels are known.")
+    given = [name for name in _NO_RUN if getattr(options, name) is not None] + ["views"] * (options.views != 1)
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise UserError(f"{flag} is of no use for a run, only for a file of embeddings: leave it out.")
+    layer = options.layer or "embedding"
     find_profile(profile)
-    z, labels, classes = _probe(run, options.layer, options.data_root, console)
+    z, labels, classes = _probe(run, layer, options.data_root, console)
     with console.status("Measuring"):
         made = diagnose_sketch(
             sketch([z], seed=options.seed),
             labels=labels,
             profile=profile,
-            where=options.layer,
+            where=layer,
             source=str(run),
             seed=options.seed,
         )
-    return made, over_training(run, options.layer), classes
+    return made, over_training(run, layer), classes
 
 
 def over_training(run: Path, layer: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal
 
 import fullrank
@@ -51,7 +52,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found; cka and knn_overlap are None unless the rows may be the same samples."""
+    """What `compare` found; cka and knn_overlap are None unless the rows may be the same samples.
+
+    old, new: source, n, dims, verdict, kind and sentence of either report, and the spectrum (D,), empty if unknown.
+    """
 
     verdict: Verdict
     sentence: str
@@ -65,6 +69,12 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """All of it as a dict that JSON can hold."""
         return {"schema": 1, "fullrank": fullrank.__version__, **asdict(self)}
+
+    def to_html(self, path: str | Path) -> None:
+        """Write one self-contained HTML page."""
+        from fullrank.report.comparison import write_comparison
+
+        write_comparison(self.to_json(), Path(path))
 
     def raise_for_status(self) -> None:
         """AssertionError with the sentence if the verdict is "regressed"."""
@@ -109,8 +119,13 @@ def compare(
         alike, overlap = cka(first, second), knn_overlap(first, second)
         if alike < _UNLIKE and overlap < _BY_CHANCE * 10 / len(first):
             sentence += " The rows seem not to be the same samples in the same order: neighbours agree by chance only."
-    before, after = ({name: side[name] for name in _ABOUT} for side in (a, b))
+    before, after = ({name: side[name] for name in _ABOUT} | {"spectrum": spectrum_of(side)} for side in (a, b))
     return Comparison(verdict, sentence, tuple(changes), pair is not None, alike, overlap, before, after)
+
+
+def spectrum_of(side: Side) -> list[float]:
+    """The eigenvalues of a report's JSON, largest first; none if it has no figures."""
+    return list(side.get("figures", {}).get("spectrum", {}).get("eigenvalue", []))
 
 
 def limit_of(name: str, amount: float | str, flag: str) -> tuple[float, bool]:

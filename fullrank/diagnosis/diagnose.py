@@ -9,10 +9,11 @@ from torch import Tensor
 from fullrank.diagnosis.doctor import examine
 from fullrank.diagnosis.inputs import as_views, chunked, codes
 from fullrank.diagnosis.measure import measure
-from fullrank.diagnosis.plateaus import Training
+from fullrank.diagnosis.plateaus import SETTINGS, Training
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.sketch import Sketch, sketch
+from fullrank.errors import UserError
 
 
 def diagnose(
@@ -54,6 +55,8 @@ def diagnose(
     if loss is not None:
         name, value = loss
         known = Training(name, value, batch_size, local_batch, prototypes, margin, x.shape[2])
+    elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
+        raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
     found = sketch(chunked(x), units=units, seed=seed)
     return diagnose_sketch(found, labels=named, profile=profile, where=where, source=source, seed=seed, training=known)
 

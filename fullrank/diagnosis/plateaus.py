@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 from fullrank.errors import UserError
 
+SETTINGS = ("batch_size", "local_batch", "prototypes", "margin")  # of a loss, that people pass
 _NEAR = 0.01  # of the plateau, or of 1 where that is less
 
 
 @dataclass(frozen=True)
 class Training:
-    """What is known of a loss: its name and value, and the settings that its plateau needs."""
+    """What is known of a loss: its name and value, and the settings that its plateau needs.
+
+    UserError for a name that is none, and for a setting on which the plateau does not depend.
+    """
 
     loss: str
     value: float
@@ -22,6 +26,16 @@ class Training:
     prototypes: int | None = None
     margin: float | None = None
     dims: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.loss not in _PLATEAUS:
+            known = ", ".join(sorted(_PLATEAUS))
+            raise UserError(f"There is no plateau of a loss {self.loss!r}: pass one of {known}.")
+        needed = _PLATEAUS[self.loss][0]
+        useful = (needed, "local_batch") if needed == "batch_size" else (needed,)
+        for name in SETTINGS:
+            if getattr(self, name) is not None and name not in useful:
+                raise UserError(f"The plateau of {self.loss} does not depend on {name}: leave it out.")
 
 
 Formula = Callable[[float], float]
@@ -55,14 +69,12 @@ def at_plateau(training: Training) -> str | None:
     Knows InfoNCE (also as clip, mnrl): ln of the batch; NT-Xent (simclr): ln(2 B - 1); DCL: ln(2 B - 2); DINO, SwAV,
     MSN: ln of the prototypes, or 0; triplet: the margin; soft_margin: ln 2; byol: 0; simsiam: -1; vicreg: 24.75 by
     the authors' code; barlow_twins: D; w2: sqrt 2; uniformity: 0; tico: 0.8. A contrastive loss at the ln of the
-    `local_batch` lacks the other processes' negatives. UserError for a name that is none, and for a setting that is
-    needed and missing. Every loss starts near its plateau: mean it after the warm-up.
+    `local_batch` lacks the other processes' negatives. UserError for a setting that is needed and missing. Every loss
+    starts near its plateau: mean it after the warm-up.
 
     >>> at_plateau(Training("infonce", 5.545, batch_size=256))
     'infonce stands at 5.545, and 5.545 = ln 256 is its value when all embeddings are equal'
     """
-    if training.loss not in _PLATEAUS:
-        raise UserError(f"There is no plateau of a loss {training.loss!r}: pass one of {', '.join(sorted(_PLATEAUS))}.")
     if not math.isfinite(training.value):
         return f"{training.loss} is {training.value}: the training has diverged"
     needed, formula = _PLATEAUS[training.loss]
@@ -83,7 +95,7 @@ def not_gathered(training: Training) -> str | None:
     >>> not_gathered(Training("infonce", 4.159, batch_size=256, local_batch=64))
     'infonce stands at 4.159 = ln 64, that of the local batch: the negatives of other processes are not gathered'
     """
-    needed, formula = _PLATEAUS.get(training.loss, (None, float))
+    needed, formula = _PLATEAUS[training.loss]
     if needed != "batch_size" or training.local_batch is None or training.local_batch == training.batch_size:
         return None
     if not _near(training.value, formula(training.local_batch)):

@@ -30,16 +30,15 @@ def print_comparison(content: Mapping[str, Any], console: Console) -> None:
         table.add_column(heading, justify="left" if heading in ("measured", "verdict") else "right")
     for change in content["changes"]:
         if change["limit"] is not None or _surely(change):
-            table.add_row(Text(change["title"]), *_cells(change))
+            table.add_row(Text(change["title"]), *cells(change))
     console.print(table)
     if content["paired"]:
-        alike = f"CKA {number(content['cka'])} (debiased), shared neighbours {number(content['knn_overlap'])}"
-        console.print(f"The same rows in old and new: {alike}; 1 is the same.", highlight=False, soft_wrap=True)
+        console.print(alike(content), highlight=False, soft_wrap=True)
 
 
 def comparison_junit(content: Mapping[str, Any]) -> str:
     """JUnit XML with a test case for the whole and for each limit."""
-    judged = [(change["name"], change["verdict"], " ".join(_cells(change))) for change in content["changes"]]
+    judged = [(change["name"], change["verdict"], " ".join(cells(change))) for change in content["changes"]]
     cases = []
     for name, verdict, words in [("verdict", content["verdict"], content["sentence"]), *judged]:
         if verdict is not None:
@@ -51,13 +50,22 @@ def comparison_junit(content: Mapping[str, Any]) -> str:
     return suite("fullrank compare", cases)
 
 
+def alike(content: Mapping[str, Any]) -> str:
+    """How alike old and new are, sample by sample; nothing where the rows are not the same samples."""
+    if not content["paired"]:
+        return ""
+    numbers = f"CKA {number(content['cka'])} (debiased), shared neighbours {number(content['knn_overlap'])}"
+    return f"The same rows in old and new: {numbers}; 1 is the same."
+
+
 def _surely(change: Mapping[str, Any]) -> bool:
     """Whether it has changed beyond its interval, and beyond rounding."""
     beyond = change["low"] is not None and (change["low"] > 0 or change["high"] < 0)
     return beyond and abs(change["difference"]) > 1e-6 * max(abs(change["old"]), abs(change["new"]))
 
 
-def _cells(change: Mapping[str, Any]) -> list[str]:
+def cells(change: Mapping[str, Any]) -> list[str]:
+    """Old, new, change, interval, limit and verdict of one number in words."""
     interval = "" if change["low"] is None else f"{number(change['low'])} to {number(change['high'])}"
     limit = "" if change["limit"] is None else f"{change['limit']:+.2g}"
     values = [number(change[name]) for name in ("old", "new", "difference")]

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from fullrank.errors import UserError
 from fullrank.report.diagnosis_figures import diagnosis_figures
-from fullrank.runs import replace
+from fullrank.report.html import render, write_html
 
 NONE = "–"
 WORDS = {"collapsed": "Collapsed", "degraded": "Degraded", "healthy": "Healthy", "undetermined": "Undetermined"}
@@ -34,17 +31,8 @@ class Cell:
 
 
 def write_diagnosis(content: Mapping[str, Any], out: Path) -> Path:
-    """Write the page about a diagnosis, complete or not at all, from the JSON of its report; returns its path.
-
-    >>> write_diagnosis({}, Path("no/such/folder/report.html"))
-    Traceback (most recent call last):
-    fullrank.errors.UserError: no/such/folder/report.html cannot be written: name a file, in a folder that exists.
-    """
-    if out.is_dir() or not out.parent.is_dir():
-        raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
-    text = diagnosis_page(content)
-    replace(out, lambda beside: beside.write_text(text, encoding="utf-8"))
-    return out
+    """Write the page about a diagnosis, complete or not at all, from the JSON of its report; returns its path."""
+    return write_html(diagnosis_page(content), out)
 
 
 def diagnosis_page(content: Mapping[str, Any]) -> str:
@@ -55,30 +43,24 @@ def diagnosis_page(content: Mapping[str, Any]) -> str:
     >>> "No collapse." in page, "<script" in page
     (True, False)
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     cells = measurement_cells(content)
-    return environment.get_template("diagnosis.html.j2").render(
-        content=content,
-        word=WORDS.get(content["verdict"], content["verdict"]),
-        facts=facts(content, cells),
-        sureness=sureness(content, cells),
-        findings=content.get("findings", ()),
-        titles={name: cell.title for name, cell in cells.items()},
-        cells=cells,
-        groups=_groups(content, cells),
-        silenced=content.get("silenced", ()),
-        training=content.get("training", ()),
-        figures=diagnosis_figures(content.get("figures", {}), content.get("classes", [])),
-        number=number,
-        sentence=sentence,
-        severities={"fail": "Collapse", "warn": "Warning", "note": "Note"},
-    )
+    shown = {
+        "content": content,
+        "word": WORDS.get(content["verdict"], content["verdict"]),
+        "facts": facts(content, cells),
+        "sureness": sureness(content, cells),
+        "findings": content.get("findings", ()),
+        "titles": {name: cell.title for name, cell in cells.items()},
+        "cells": cells,
+        "groups": _groups(content, cells),
+        "silenced": content.get("silenced", ()),
+        "training": content.get("training", ()),
+        "figures": diagnosis_figures(content.get("figures", {}), content.get("classes", [])),
+        "number": number,
+        "sentence": sentence,
+        "severities": {"fail": "Collapse", "warn": "Warning", "note": "Note"},
+    }
+    return render("diagnosis.html.j2", shown)
 
 
 def measurement_cells(content: Mapping[str, Any]) -> dict[str, Cell]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from fullrank.errors import UserError
 from fullrank.report import figures, pictures, words
+from fullrank.report.html import render
 from fullrank.report.run import Run, read_run
 from fullrank.report.svg import SERIES
 
@@ -48,33 +47,26 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
 
 def _page(runs: Sequence[Run]) -> str:
     labels = words.short_names([run.path for run in runs])
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("template.html.j2").render(
-        labels=labels,
-        keys=figures.run_keys(labels),
-        answer=words.answer(runs, labels),
-        cards=[words.card(run, label) for run, label in zip(runs, labels, strict=True)],
-        unreadable=[(label, run.unreadable) for run, label in zip(runs, labels, strict=True) if run.unreadable],
-        comparison=words.comparison(runs),
-        curves=_present([draw(runs, labels) for draw in _CURVES]),
-        spectra=_present(
-            [
-                figures.final_spectra(runs, labels),
-                *_each(figures.training_spectra, runs, labels),
-                *_each(figures.watched_spectra, runs, labels),
-            ]
-        ),
-        sheets=[_present(_each(draw, runs, labels)) for draw in (pictures.views, pictures.neighbours)],
-        projections=_present(_each(figures.projection, runs, labels)),
-        settings=words.differences([words.settings(run) for run in runs]),
-        machines=words.differences([words.environment(run) for run in runs]),
-    )
+    spectra = [
+        figures.final_spectra(runs, labels),
+        *_each(figures.training_spectra, runs, labels),
+        *_each(figures.watched_spectra, runs, labels),
+    ]
+    shown = {
+        "labels": labels,
+        "keys": figures.run_keys(labels),
+        "answer": words.answer(runs, labels),
+        "cards": [words.card(run, label) for run, label in zip(runs, labels, strict=True)],
+        "unreadable": [(label, run.unreadable) for run, label in zip(runs, labels, strict=True) if run.unreadable],
+        "comparison": words.comparison(runs),
+        "curves": _present([draw(runs, labels) for draw in _CURVES]),
+        "spectra": _present(spectra),
+        "sheets": [_present(_each(draw, runs, labels)) for draw in (pictures.views, pictures.neighbours)],
+        "projections": _present(_each(figures.projection, runs, labels)),
+        "settings": words.differences([words.settings(run) for run in runs]),
+        "machines": words.differences([words.environment(run) for run in runs]),
+    }
+    return render("template.html.j2", shown)
 
 
 def _each(draw: Callable[[Run, int, str], T | None], runs: Sequence[Run], labels: Sequence[str]) -> list[T | None]:

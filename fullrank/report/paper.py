@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fullrank.errors import UserError
+from fullrank.report.html import render
 from fullrank.report.lines import name_powers
 from fullrank.report.svg import INK, SERIES, svg
 from fullrank.runs import read_json, replace
@@ -84,14 +84,7 @@ def write_gallery(results: Sequence[Path], out: Path) -> Path:
     if not results:
         raise UserError("No experiment to show: run `fullrank paper NAME` first.")
     tested = sorted((read_finding(path) for path in results), key=lambda one: one.name)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("paper.html.j2").render(tested=tested, answer=_answer(tested))
+    page = render("paper.html.j2", {"tested": tested, "answer": _answer(tested)})
     replace(out, lambda beside: beside.write_text(page, encoding="utf-8"))
     return out
 

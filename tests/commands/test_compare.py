@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import fullrank
 from fullrank.cli import main
 from tests.cli.test_errors import sentence
 
@@ -61,6 +62,16 @@ def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert "old.npy" in said.err
 
 
+def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["diagnose", "old.npy", "--profile", "text", "--json", "old.json", "--no-report"])
+    assert main(["compare", "old.json", "worse.npy", "--json", "c.json", "--html", "c.html"]) == 1
+    assert capsys.readouterr().out.endswith("Report: c.html\n")
+    content, page = json.loads(Path("c.json").read_text()), Path("c.html").read_text()
+    assert content["new"]["sentence"] in page
+    assert "Regressed" in page
+    assert len(content["old"]["spectrum"]) == len(content["new"]["spectrum"]) == 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -72,9 +83,16 @@ def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
         (["old.npy", "new.npy", "--max-drop", "effektive_rank=1"], "did you mean effective_rank"),
         (["old.npy", "new.npy", "--max-rise", "mean_cosine=x"], "pass a number such as 0.05"),
         (["old.npy", "new.npy", "--profile", "recs"], "did you mean recsys"),
+        (["text.json", "text.json", "--groups", "g.txt"], "--groups changes no report.json"),
+        (["text.json", "new.npy", "--profile", "bio"], "judged as bio and as text"),
+        (["figure.json", "new.npy"], "is no report of version 1"),
+        (["old.npy", "new.npy", "--html", "no/where.html"], "name a file, in a folder that exists"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.json").write_text('{"schema": 1, "measurements": [{"name": 1}]}')
     Path("deep.json").write_text("[" * 100_000)
+    content = fullrank.diagnose(np.load("old.npy"), profile="text").to_json()
+    Path("text.json").write_text(json.dumps(content))
+    Path("figure.json").write_text(json.dumps(content | {"figures": {"spectrum": {"eigenvalue": ["x"]}}}))
     assert expected in sentence(["compare", *arguments], capsys)

@@ -178,7 +178,13 @@ def test_the_seed_draws_the_sample() -> None:
         (["healthy.npy", "--json", "no/where.json"], "name a file, in a folder that exists"),
         (["healthy.npy", "--out", "few.txt"], "few.txt is a file"),
         (["-", "--views", "2"], "Standard input is read once"),
-        ([".", "--layer", "backbone"], "pass one of .npy"),
+        (["."], "pass one of .npy"),
+        ([".", "--layer", "backbone"], "--layer is of use for the folder of a run only, and . is none"),
+        (["healthy.npy", "--data-root", "."], "--data-root is of use for the folder of a run only"),
+        (["healthy.npy", "--batch-size", "8"], "pass --loss too"),
+        (["none.npy", "--loss", "infonce=5", "--margin", "1"], "does not depend on margin"),
+        (["none.npy", "--loss", "w2=1", "--local-batch", "8"], "does not depend on local_batch"),
+        (["none.npy", "--out", "x", "--no-report"], "pass one of them"),
     ],
 )
 def test_bad_input_is_one_sentence(flags: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,8 @@ def test_a_collapse_over_training_is_told_by_the_thresholds_of_the_monitor(run: 
 
 
 def test_what_is_wrong_with_a_run_is_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--labels is of no use for a run" in sentence(["diagnose", "run", "--labels", "x.npy"], capsys)
+    for flag, value in (("--labels", "x.npy"), ("--loss", "w2=1"), ("--batch-size", "8"), ("--views", "2")):
+        assert f"{flag} is of no use for a run" in sentence(["diagnose", "run", flag, value], capsys)
     (run / "checkpoints" / "last.ckpt").write_bytes(b"PK no")
     assert "last.ckpt cannot be read" in sentence(["diagnose", "run"], capsys)
     (run / "checkpoints" / "last.ckpt").unlink()

@@ -1,0 +1,37 @@
+"""From a template and what it shows to one HTML page, and the page to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from fullrank.errors import UserError
+from fullrank.runs import replace
+
+
+def render(template: str, shown: Mapping[str, Any]) -> str:
+    """The page of a template of this folder; text of others is escaped, and a missing name is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(shown)
+
+
+def write_html(text: str, out: Path) -> Path:
+    """Write a page, complete or not at all; returns its path. UserError where no file can be.
+
+    >>> write_html("", Path("no/such/folder/report.html"))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/folder/report.html cannot be written: name a file, in a folder that exists.
+    """
+    if out.is_dir() or not out.parent.is_dir():
+        raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
+    replace(out, lambda beside: beside.write_text(text, encoding="utf-8"))
+    return out

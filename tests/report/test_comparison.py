@@ -1,0 +1,69 @@
+"""The page about a comparison: what it says, and how it is in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import fullrank
+from fullrank.report.comparison import comparison_page, write_comparison
+from tests.metrics.clouds import gaussian
+from tests.report.browser import browser
+from tests.report.test_browser import OVERFLOW, SMALLEST, _brightness
+from tests.report.test_diagnosis import REACHED
+from tests.report.test_page import HOSTILE
+
+DECAY = torch.arange(1, 17) ** 0.6
+
+
+def compared(new: torch.Tensor) -> dict[str, Any]:
+    return fullrank.compare(gaussian(300, 16), new).to_json()
+
+
+def test_it_says_what_regressed_and_by_how_much() -> None:
+    content = compared(gaussian(300, 16) / DECAY)
+    page = comparison_page(content)
+    assert '<p class="kind">Regressed</p>' in page
+    for side in ("old", "new"):
+        assert content[side]["sentence"] in page
+    rank = next(change for change in content["changes"] if change["name"] == "effective_rank")
+    row = page[page.index(f'<tr class="regressed"><th scope="row">{rank["title"]}') :].split("</tr>")[0]
+    for words in (f"{rank['old']:.3g}", f"{rank['new']:.3g}", f"{rank['low']:.3g} to", f"{rank['limit']:.2g}"):
+        assert f"{words}" in row
+    assert row.endswith("<td>regressed</td>")
+    assert page.count("<tr") == 1 + len(content["changes"])
+    assert "The same rows in old and new: CKA" in page
+
+
+def test_sides_without_a_spectrum_have_no_figure() -> None:
+    content = compared(gaussian(300, 16))
+    for side in ("old", "new"):
+        content[side]["spectrum"] = []
+    assert "<figure" not in comparison_page(content)
+
+
+def test_text_of_others_stays_text() -> None:
+    content = compared(gaussian(300, 16))
+    content["old"] |= {"source": HOSTILE, "sentence": HOSTILE}
+    assert "<img" not in comparison_page(content | {"sentence": HOSTILE})
+
+
+@pytest.mark.parametrize("new", [gaussian(300, 16) / DECAY, torch.ones(200, 8)], ids=["decayed", "one point"])
+def test_the_page_in_chromium(new: torch.Tensor, tmp_path: Path) -> None:
+    page = write_comparison(compared(new), tmp_path / "compare.html")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(page)
+        assert tab.ask('document.querySelectorAll("figure").length') == 1
+        for width in (1200, 390):
+            tab.resize(width)
+            assert tab.ask(SMALLEST) > 15
+            assert tab.ask(OVERFLOW) <= 0
+        assert tab.ask(REACHED)
+        assert tab.ask("document.querySelectorAll(\"[tabindex='0']\").length") == 1  # the wide table scrolls by keys
+        assert _brightness(tab, "light") > 200
+        assert _brightness(tab, "dark") < 60
+        assert [address for address in tab.requests() if not address.startswith("data:")] == [page.as_uri()]
+        assert tab.complaints() == []
