@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torchmetrics.functional.pairwise import pairwise_cosine_similarity
 
 from fullrank.metrics import dimension_std, mean_cosine, relative_spread
 from fullrank.stats import normalize
@@ -35,6 +36,12 @@ def test_mean_cosine_is_the_mean_over_pairs() -> None:
     pairs = (u @ u.T)[torch.ones(20, 20, dtype=torch.bool).triu(1)]
     assert mean_cosine(z) == pytest.approx(float(pairs.mean()))
     assert mean_cosine(torch.tensor([[1.0, 0.0], [-3.0, 0.0]])) == -1.0
+
+
+def test_mean_cosine_is_that_of_torchmetrics() -> None:
+    z = offset(0.7, n=200, d=16)
+    cosines = pairwise_cosine_similarity(z, zero_diagonal=True)
+    assert mean_cosine(z) == pytest.approx(float(cosines.sum()) / (200 * 199))
 
 
 def test_zero_rows_are_one_point() -> None:

@@ -7,6 +7,8 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics.functional.pairwise import pairwise_cosine_similarity
+from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 from fullrank.errors import UserError
 from fullrank.metrics import cka, knn_overlap, lidar, modality_gap, view_retrieval
@@ -55,6 +57,14 @@ def test_retrieval_falls_with_noise_to_chance() -> None:
     assert view_retrieval(torch.ones(400, 3), torch.ones(400, 3)) < 0.03
     with pytest.raises(UserError, match="equal width"):
         view_retrieval(z, z[:, :8])
+
+
+def test_retrieval_is_the_hit_rate_of_torchmetrics() -> None:
+    one, two = views(16, 1.5)[:2]
+    scores = pairwise_cosine_similarity(one, two)
+    hits = [float(retrieval_hit_rate(row, torch.arange(100) == at, top_k=1)) for at, row in enumerate(scores)]
+    assert 0.1 < view_retrieval(one, two) < 0.9
+    assert view_retrieval(one, two) == pytest.approx(sum(hits) / 100)
 
 
 def test_overlap_is_the_share_of_common_neighbours() -> None:
