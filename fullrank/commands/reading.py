@@ -108,6 +108,8 @@ def _column(spec: str, what: str, n: int | None) -> Column:
     column = open_column(spec)
     if len(column.codes) != n:
         raise UserError(f"{spec} holds {len(column.codes)} {what} for {n} samples: pass one a sample, in their order.")
+    if what == "labels" and len(column.names) < 2:
+        raise UserError(f"{spec} holds one class only: pass a column of two or more, or leave out --labels.")
     return column
 
 

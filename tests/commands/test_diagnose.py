@@ -171,6 +171,7 @@ def test_the_seed_draws_the_sample() -> None:
         (["healthy.npy", "--views", "3"], "has 200 rows, which are not 3 views"),
         (["healthy.npy", "--views", "0"], "--views 0 is no use"),
         (["healthy.npy", "--labels", "few.txt"], "few.txt holds 2 labels for 200 samples"),
+        (["healthy.npy", "--labels", "same.txt"], "same.txt holds one class only"),
         (["healthy.npy", "--groups", "none.txt"], "There is no file none.txt"),
         (["healthy.npy", "--loss", "infonce"], "write it as infonce=5.54"),
         (["healthy.npy", "--loss", "infonce=5.5"], "batch"),
@@ -192,6 +193,7 @@ def test_bad_input_is_one_sentence(flags: list[str], expected: str, capsys: pyte
     Path("cut.npy").write_bytes(Path("healthy.npy").read_bytes()[:-9])
     write("nan.npy", np.where(np.arange(80).reshape(10, 8) == 27, np.nan, 0.5))
     Path("few.txt").write_text("a\nb\n")
+    Path("same.txt").write_text("a\n" * ROWS)
     assert expected in sentence(["diagnose", *flags], capsys)
 
 
