@@ -126,7 +126,7 @@ def _panel(panel: Mapping[str, Any], prefix: str) -> Markup:
 
     def draw(axes: Axes) -> None:
         unit = textwrap.fill(panel["y_label"], 40)
-        left = 0.18 if "\n" in unit else 0.14
+        left = 0.2 if "\n" in unit else 0.16
         axes.figure.subplots_adjust(left=left, top=1 - 0.3 / height, bottom=(0.55 + rows * _ROW) / height)
         for series in panel["series"]:
             at = coloured.index(series["label"]) if series["label"] in coloured else 0
@@ -175,6 +175,7 @@ def _ticks(axes: Axes, panel: Mapping[str, Any]) -> None:
             axis.set_major_locator(MaxNLocator(nbins=6))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
     if panel["x_names"]:
-        names = [textwrap.fill(name, 13) for name in panel["x_names"]]
+        letters = min(13, 65 // len(panel["x_names"]))  # that fit below one column
+        names = [textwrap.fill(name, letters, break_long_words=False) for name in panel["x_names"]]
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
