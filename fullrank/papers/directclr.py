@@ -1,92 +1,93 @@
-"""Jing, Vincent, LeCun & Tian, "Understanding Dimensional Collapse in Contrastive Self-Supervised Learning", 2022."""
+"""DirectCLR (Jing, Vincent, LeCun & Tian, 2022), appendices E and F: the sub-vector that is trained, and the rest.
+
+The paper explains by its last residual block how the rest learns (directclr_gradient.py). The `tiny` encoder ends in
+none: there, the rest can only learn through the layers before the last. With --full, ResNet-18 ends in one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import mean
 
-from torch import Tensor
-
-from fullrank.data import load_dataset
-from fullrank.errors import UserError
-from fullrank.evaluate import ridge_accuracy
 from fullrank.metrics import effective_rank
-from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings
-from fullrank.papers.judging import by_case, by_seed, differences, judge
-from fullrank.papers.training import Job, Size, represent, train_all, usual_size
+from fullrank.papers.directclr_probe import UNTRAINED, Labelled, probe, represented, untrained
+from fullrank.papers.experiment import Experiment, Outcome, Settings
+from fullrank.papers.judging import by_number, differences, judge
+from fullrank.papers.training import Job, Size, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 
-_PARTS = (16, 64, 256)  # d0, of the 512 features of the encoder
-_RANDOM = "random 64"
+PARTS = (8, 32, 128, 512)  # d0, of the 512 features of the encoder
+_BETWEEN = 128  # of them the nearest to the paper's best, 360 of 2048
+_WHOLE, _PART, _REST, _FRESH = "whole representation", "first d0", "the rest", "the rest, untrained"
+
+ByPart = dict[str, dict[int, list[float]]]
+"""By what is measured and by d0, in the order of the seeds."""
 
 
 def sub_vector(settings: Settings, size: Size | None = None) -> Outcome:
-    """Train on d0 features of the representation, fixed or drawn anew at each step, and probe part and whole."""
-    jobs = [Job(f"first {d0}", "directclr", DirectCLR(d0=d0)) for d0 in _PARTS]
-    jobs.append(Job(_RANDOM, "directclr", DirectCLR(d0=64, head="random")))
+    """Train on the first d0 features of the representation; probe the whole, the part, and the rest."""
+    jobs = [Job(str(d0), "directclr", DirectCLR(d0=d0)) for d0 in PARTS]
     runs = train_all(settings, jobs, size or usual_size(settings))
-    dataset = load_dataset(settings.data, root=settings.data_root)
-    if dataset.test is None:
-        raise UserError(f"{settings.data} has no test set: pass one that has.")
-    part: dict[str, list[float]] = {name: [] for name in runs}
-    whole: dict[str, list[float]] = {name: [] for name in runs}
-    rank: dict[str, list[float]] = {name: [] for name in runs}
-    for name, folders in runs.items():
-        for folder in folders:
-            train, test = (represent(folder, images) for images in (dataset.train, dataset.test))
-            d0 = int(name.split()[1])
-            part[name].append(_probe(train, test, d0))
-            whole[name].append(_probe(train, test, None))
-            rank[name].append(float(effective_rank(test[0])))
-    return _outcome(settings, part, whole, rank)
-
-
-def _probe(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], d0: int | None) -> float:
-    return 100 * ridge_accuracy(train[0][:, :d0], train[1], test[0][:, :d0], test[1])
-
-
-def _outcome(
-    settings: Settings, part: dict[str, list[float]], whole: dict[str, list[float]], rank: dict[str, list[float]]
-) -> Outcome:
-    gap = {name: differences(part[name], whole[name]) for name in part}
-    first = [f"first {d0}" for d0 in _PARTS]
-    effects = [*(gap[name] for name in first), differences(gap[first[-1]], gap[first[0]])]
-    effects.append(differences(rank[_RANDOM], rank["first 64"]))
-    gaps = ", ".join(f"{mean(gap[name]):.1f} at d0 = {d0}" for name, d0 in zip(first, _PARTS, strict=True))
-    x = tuple(float(d0) for d0 in _PARTS)
-    lines = [("whole representation", whole), ("first d0 features", part)]
-    series = []
-    for label, values in lines:
-        series.append(Series(label=label, x=x, y=tuple(mean(values[name]) for name in first)))
-        at = [(d0, value) for name, d0 in zip(first, x, strict=True) for value in values[name]]
-        series.append(Series(label=label, x=tuple(a for a, _ in at), y=tuple(b for _, b in at), style="points"))
+    found, rank = _measured(settings, runs)
+    whole, small = found[_WHOLE], PARTS[:-1]
+    effects = [differences(found[_PART][d0], whole[d0]) for d0 in small]
+    effects += [differences(found[_FRESH][d0], found[_REST][d0]) for d0 in small]
+    effects += [differences(whole[end], whole[_BETWEEN]) for end in (PARTS[0], PARTS[-1])]
+    words = "; ".join(
+        f"{what} {', '.join(f'{mean(seeds):.1f}' for seeds in by.values())}" for what, by in found.items()
+    )
+    x_label = "features d0 in the loss, of 512"
     return Outcome(
         verdict=judge(effects),
-        measured=f"A linear probe loses, in points of accuracy, when it sees the trained sub-vector alone: {gaps}; the "
-        f"effective rank of the representation is {mean(rank['first 64']):.1f} with 64 fixed features and "
-        f"{mean(rank[_RANDOM]):.1f} with 64 random ones ({settings.averaged}).",
+        measured=f"Accuracy (%) of a linear probe for d0 = {', '.join(map(str, small))}, and of the whole for 512: "
+        f"{words} ({settings.averaged}{'' if settings.full else '; an encoder that ends in no residual block'}).",
         panels=(
-            Panel(
-                title="linear probe of part and whole",
-                x_label="features d0 that the loss sees, of 512",
-                y_label="test accuracy (%)",
-                series=tuple(series),
-                log_x=True,
-            ),
-            by_case("effective rank of the representation", "dimensions", rank),
+            by_number("linear probe of part, rest and whole", x_label, "test accuracy (%)", found, log_x=True),
+            by_number("linear probe of the whole", x_label, "test accuracy (%)", {_WHOLE: whole}, log_x=True),
+            by_number("effective rank of the whole", x_label, "dimensions of 512", rank, log_x=True),
         ),
-        rows=by_seed(
-            "loss sees", {"probe of the part (%)": part, "probe of the whole (%)": whole, "effective rank": rank}
+        rows=tuple(
+            {
+                "d0": d0,
+                "seed": seed,
+                **{f"{what} (%)": by[d0][seed] if d0 in by else "" for what, by in found.items()},
+                "effective rank": rank[_WHOLE][d0][seed],
+            }
+            for d0 in PARTS
+            for seed in range(settings.seeds)
         ),
     )
 
 
+def _measured(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> tuple[ByPart, ByPart]:
+    """Accuracy (%) of linear probes, and effective rank of the whole for the test images."""
+    fresh = [untrained(settings, folder, seed) for seed, folder in enumerate(next(iter(runs.values())))]
+    fresh_rank = [effective_rank(test[0]) for _, test in fresh]
+    found: ByPart = {what: {} for what in (_WHOLE, _PART, _REST, _FRESH)}
+    rank: ByPart = {_WHOLE: {d0: [] for d0 in PARTS}, UNTRAINED: dict.fromkeys(PARTS, fresh_rank)}
+
+    def add(what: str, train: Labelled, test: Labelled, part: slice) -> None:
+        found[what].setdefault(d0, []).append(probe(train, test, part))
+
+    for name, seed, train, test in represented(settings, runs):
+        d0 = int(name)
+        rank[_WHOLE][d0].append(effective_rank(test[0]))
+        add(_WHOLE, train, test, slice(None))
+        if d0 < train[0].shape[1]:
+            add(_PART, train, test, slice(d0))
+            add(_REST, train, test, slice(d0, None))
+            add(_FRESH, *fresh[seed], slice(d0, None))
+    return found, rank
+
+
 SUB_VECTOR = Experiment(
     name="directclr/sub-vector",
-    paper="Jing et al. 2022, appendices E and F",
-    title="DirectCLR: the trained sub-vector and the rest",
-    claim="The rest of the representation learns too: a probe of the whole beats one of the trained sub-vector, more "
-    "so the smaller it is, and drawing the features at random costs rank.",
-    minutes=3,
+    paper="Jing et al. 2022, figure 12, appendices E and F",
+    title="DirectCLR: the sub-vector in the loss, its size, and the rest",
+    claim="The rest of the representation learns too, so that a probe of the whole beats one of the trained "
+    "sub-vector, and it does best for a sub-vector that is neither too small nor the whole.",
+    minutes=5,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=sub_vector,
     data=("fashion-mnist", "digits"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 
 from fullrank.papers.directclr_nets import FEATURES, Loss, decaying_layers, embedding_spectrum, train
-from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings, Verdict
+from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings
+from fullrank.papers.judging import judge
 
 LIVE = -4.0  # log variance of an embedding above which a dimension counts as alive. Ours
-DEPTHS = (1.0, 2.0, 3.0, 4.0)
+DEPTHS = ("1", "2", "3", "4")
 
 
 def live_dimensions(loss: Loss, seeds: int, *, full: bool = False) -> Tensor:
@@ -25,24 +24,28 @@ def live_dimensions(loss: Loss, seeds: int, *, full: bool = False) -> Tensor:
 def depth(settings: Settings) -> Outcome:
     """Figure 11: stacks of layers, linear or with ReLU between, with the scripts' loss and with the theory's."""
     rows: list[dict[str, str | float]] = []
-    panels, falling = [], []
+    panels, effects = [], []
     losses: tuple[tuple[Loss, str], ...] = (("dot", "scripts' loss"), ("euclidean", "theory's loss"))
     for done, (loss, name) in enumerate(losses, 1):
         live = live_dimensions(loss, settings.seeds, full=settings.full)
         settings.progress(done / 2)
         mean = live.mean(0).tolist()
         linear, bent = mean[:4], [mean[0], *mean[4:]]  # one layer has nothing between layers
-        falling += [all(a > b for a, b in pairwise((FEATURES + 1, *line))) for line in (linear, bent)]
-        series = tuple(Series(label=kind, x=DEPTHS, y=tuple(y)) for kind, y in (("linear", linear), ("ReLU", bent)))
+        for nets in ([0, 1, 2, 3], [0, 4, 5, 6]):
+            lost = live[:, nets].diff(dim=1).neg().amin(1)  # (S,): the least that one more layer costs
+            effects.append(lost.tolist())
+        effects.append([0.5 - (FEATURES - float(kept)) for kept in live[:, 0]])
+        at = tuple(map(float, range(len(DEPTHS))))
+        series = tuple(Series(label=kind, x=at, y=tuple(y)) for kind, y in (("linear", linear), ("ReLU", bent)))
         y_label = f"live dimensions of 16 (log variance above {LIVE:g})"
-        panels.append(Panel(title=f"Depth and the {name}", x_label="layers", y_label=y_label, series=series))
+        title = f"Depth and the {name}"
+        panels.append(Panel(title=title, x_label="layers", y_label=y_label, series=series, x_names=DEPTHS))
         for kind, line in (("linear", linear), ("ReLU", bent)):
             counts: dict[str, str | float] = {f"{k} layers": live for k, live in enumerate(line, 1)}
             rows.append({"loss": name, "net": kind, **counts})
     shown = "; ".join(f"{row['net']}, {row['loss']}: {_counts(row)}" for row in rows)
-    verdict: Verdict = "holds" if all(falling) else "holds in part" if any(falling) else "contradicted"
     measured = f"Live dimensions of 16 with 1, 2, 3 and 4 layers, mean over seeds. {shown}."
-    return Outcome(verdict=verdict, measured=measured, panels=tuple(panels), rows=tuple(rows))
+    return Outcome(verdict=judge(effects), measured=measured, panels=tuple(panels), rows=tuple(rows))
 
 
 def _counts(row: dict[str, str | float]) -> str:

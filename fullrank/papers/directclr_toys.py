@@ -70,16 +70,20 @@ def strong_augmentation(settings: Settings) -> Outcome:
         f"Of 16 singular values of W, vanished by the variance k of the augmentation (data: 1): {counts}. With the "
         f"scripts' loss, {float(dead_dot[:, -1].double().mean()):.3g} vanish at k = {VARIANCES[-1]:g}."
     )
-    panels = (_spectra(euclidean), _ninth(euclidean, dot), _against_theorem_1(start, variance, strong))
+    panels = (
+        _spectra("One layer loses what the augmentation moves", euclidean),
+        _spectra("With the scripts' loss it only shrinks", dot),
+        _ninth(euclidean, dot),
+        _against_theorem_1(start, variance, strong),
+    )
     rows = _rows_by_k(euclidean, dead, dot, dead_dot)
     return Outcome(verdict=verdict, measured=measured, panels=panels, rows=rows)
 
 
-def _spectra(values: Tensor) -> Panel:
+def _spectra(title: str, values: Tensor) -> Panel:
     shown = [VARIANCES.index(k) for k in (0.1, 1.0, 2.0, 4.0)]
     x = tuple(float(i) for i in range(1, FEATURES + 1))
     series = [Series(label=f"k = {VARIANCES[k]:g}", x=x, y=_floats(values[:, k].clamp_min(1e-6))) for k in shown]
-    title = "One layer loses what the augmentation moves"
     y_label = "singular value of W (cut at 1e-6)"
     return Panel(title=title, x_label="rank of the singular value", y_label=y_label, series=tuple(series), log_y=True)
 
@@ -125,30 +129,59 @@ def _rows_by_k(values: Tensor, dead: Tensor, dot: Tensor, dead_dot: Tensor) -> t
 
 
 def implicit_regularisation(settings: Settings) -> Outcome:
-    """Figures 5 and 6: two linear layers, next to no augmentation, the theory's loss."""
+    """Figures 5 and 6: two linear layers, next to no augmentation; judged by the theory's loss."""
     lr, steps = (0.01, 10_000) if settings.full else (0.02, 5000)
     variance = torch.full((1, FEATURES), 1e-6)
     nets = decaying_layers(settings.seeds, [2], [False])
     taken = train(nets, variance, lr=lr, steps=steps, snapshots=100, progress=settings.progress)
-    first, second = taken[-1].weights[:, 0].double().unbind(1)
-    values = torch.linalg.svdvals(second @ first)  # (S, d)
-    live = values > DEAD * values[:, :1]
-    straight = alignment(first, second).diagonal(dim1=-2, dim2=-1).abs()  # (S, d)
+    script = train(nets, variance, loss="dot", lr=lr, steps=steps, snapshots=100, progress=settings.progress)
+    values, straight, live = _aligned(taken[-1])
+    script_values, script_straight, script_live = _aligned(script[-1])
     least = float(straight[live].min())
     drift = max(float((after - before).norm() / before.norm()) for before, after in _conserved(taken))
     collapsed = bool((live.sum(1) < FEATURES).all())
     verdict: Verdict = "holds" if collapsed and least > 0.9 else "holds in part" if collapsed else "contradicted"
     measured = (
-        f"{float(live.sum(1).double().mean()):.3g} of 16 singular values of W2 W1 stay above 1 % of the largest; "
-        f"there the layers are aligned, |v2 . u1| >= {least:.3f}. W1 W1^T - W2^T W2 drifts by {100 * drift:.2g} %."
+        f"{_count(live):.3g} of 16 singular values of W2 W1 stay above 1 % of the largest; there the layers are "
+        f"aligned, |v2 . u1| >= {least:.3f}. W1 W1^T - W2^T W2 drifts by {100 * drift:.2g} %. With the scripts' loss, "
+        f"{_count(script_live):.3g} stay, where |v2 . u1| >= {float(script_straight[script_live].min()):.3f}."
     )
-    rows: tuple[dict[str, str | float], ...] = tuple(
-        {"seed": seed, "rank": k + 1, "singular value": float(values[seed, k]), "|v2 . u1|": float(straight[seed, k])}
-        for seed in range(settings.seeds)
-        for k in range(FEATURES)
+    panels = (
+        _over_time(taken, variance, lr * steps / 100),
+        _alignments(values, straight),
+        _matrix("Alignment matrix, theory's loss (seed 0)", taken[-1]),
+        _matrix("Alignment matrix, scripts' loss (seed 0)", script[-1]),
+        _embeddings("Embedding spectrum, theory's loss: a cliff", taken, steps),
+        _embeddings("Embedding spectrum, scripts' loss", script, steps),
     )
-    panels = (_over_time(taken, variance, lr * steps / 100), _alignments(values, straight), _embeddings(taken, steps))
+    rows = (*_rows_by_rank("theory's", values, straight), *_rows_by_rank("scripts'", script_values, script_straight))
     return Outcome(verdict=verdict, measured=measured, panels=panels, rows=rows)
+
+
+def _rows_by_rank(loss: str, values: Tensor, straight: Tensor) -> tuple[dict[str, str | float], ...]:
+    return tuple(
+        {
+            "loss": loss,
+            "seed": seed,
+            "rank": k + 1,
+            "singular value": float(value),
+            "|v2 . u1|": float(straight[seed, k]),
+        }
+        for seed in range(len(values))
+        for k, value in enumerate(values[seed])
+    )
+
+
+def _aligned(nets: Nets) -> tuple[Tensor, Tensor, Tensor]:
+    """Singular values of W2 W1, the diagonal of |A|, and which of them are alive, each (S, d)."""
+    first, second = nets.weights[:, 0].double().unbind(1)
+    values = torch.linalg.svdvals(second @ first)
+    return values, alignment(first, second).diagonal(dim1=-2, dim2=-1).abs(), values > DEAD * values[:, :1]
+
+
+def _count(live: Tensor) -> float:
+    """Live values (S, d), the mean over seeds."""
+    return float(live.sum(1).double().mean())
 
 
 def _conserved(taken: list[Nets]) -> list[tuple[Tensor, Tensor]]:
@@ -183,8 +216,8 @@ def _over_time(taken: list[Nets], variance: Tensor, dt: float) -> Panel:
     for k in (0, 1, 2, 3, 4, 5, 7):
         lines.append(Series(label=f"{k + 1}", x=x, y=tuple(values[:, k].tolist())))
         expected = tuple(theory[::every, k].tolist())
-        lines.append(Series(label=f"{k + 1}, theorem 3", x=x[start::every], y=expected, style="expected"))
-    title = "Singular values of W1: the small ones stay behind (seed 0)"
+        lines.append(Series(label="theorem 3, from 10 % on", x=x[start::every], y=expected, style="expected"))
+    title = "Singular values of W1, by rank (seed 0)"
     return Panel(title=title, x_label="time: step x rate", y_label="singular value", series=tuple(lines), log_y=True)
 
 
@@ -198,14 +231,25 @@ def _alignments(values: Tensor, straight: Tensor) -> Panel:
     return Panel(title=title, x_label="rank of the singular value", y_label="share of 1", series=lines)
 
 
-def _embeddings(taken: list[Nets], steps: int) -> Panel:
+def _matrix(title: str, nets: Nets) -> Panel:
+    """The entries |A| of seed 0 as points in three shades; what is below 0.2 stays white."""
+    matrix = alignment(*nets.weights[0, 0].double()).abs()  # (k of v2, k of u1)
+    lines = []
+    for low, high in ((0.9, 1.1), (0.5, 0.9), (0.2, 0.5)):
+        left, right = ((matrix >= low) & (matrix < high)).nonzero(as_tuple=True)
+        x, y = (tuple((index + 1.0).tolist()) for index in (right, left))
+        label = f"|v2 . u1| above {low:g}" if high > 1 else f"{low:g} to {high:g}"
+        lines.append(Series(label=label, x=x, y=y, style="points"))
+    return Panel(title=title, x_label="rank of u1", y_label="rank of v2", series=tuple(lines))
+
+
+def _embeddings(title: str, taken: list[Nets], steps: int) -> Panel:
     x = tuple(float(k + 1) for k in range(FEATURES))
     lines = []
     last = len(taken) - 1
     for index in (0, last // 20, last // 5, last):
         y = _floats(embedding_spectrum(taken[index])[:, 0])
         lines.append(Series(label=f"step {index * steps // last}", x=x, y=y))
-    title = "Embedding spectrum: a cliff"
     y_label = "log of the covariance's eigenvalue"
     return Panel(title=title, x_label="rank of the eigenvalue", y_label=y_label, series=tuple(lines))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import torch
 
 from fullrank.losses import intl
 from fullrank.papers import Outcome, Settings, load
-from fullrank.papers.directclr import sub_vector
 from fullrank.papers.hsr import energy
 from fullrank.papers.intl import newton_eigenvalue, trace_floor
 from fullrank.papers.intl_sweep import power_sweep
@@ -45,15 +43,6 @@ def test_w2_raises_the_rank_of_both_hosts_and_alignment_pays(tmp_path: Path) -> 
         assert both(with_w2["W2"], without["W2"])
         assert both(without["alignment"], with_w2["alignment"])
     assert outcome.verdict == "holds"
-
-
-def test_the_probe_of_the_whole_beats_that_of_a_small_part(tmp_path: Path) -> None:
-    outcome = sub_vector(settings(tmp_path), SMALL)
-    part, whole = (values(outcome, "first 16", f"probe of the {what} (%)") for what in ("part", "whole"))
-    assert both(part, whole)
-    wide, whole_wide = (values(outcome, "first 256", f"probe of the {what} (%)") for what in ("part", "whole"))
-    assert mean(whole_wide) - mean(wide) < mean(whole) - mean(part)
-    assert both(values(outcome, "random 64", "effective rank"), values(outcome, "first 64", "effective rank"))
 
 
 def test_energy_lowers_itself_and_raises_the_rank(tmp_path: Path) -> None:
