@@ -14,7 +14,6 @@ from fullrank.papers.hsr import energy
 from fullrank.papers.intl import newton_eigenvalue, trace_floor
 from fullrank.papers.intl_sweep import power_sweep
 from fullrank.papers.training import Size
-from fullrank.papers.w2 import hosts
 
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
 
@@ -32,17 +31,6 @@ def values(outcome: Outcome, name: str, number: str) -> list[float]:
 def both(lower: list[float], higher: list[float]) -> bool:
     """In every seed the second is above the first."""
     return len(lower) == 3 and all(a < b for a, b in zip(lower, higher, strict=True))
-
-
-def test_w2_raises_the_rank_of_both_hosts_and_alignment_pays(tmp_path: Path) -> None:
-    outcome = hosts(settings(tmp_path), SMALL)
-    for host in ("MoCo v2", "BYOL"):
-        without, with_w2 = ({n: values(outcome, name, n) for n in ("effective rank", "W2", "alignment")}
-                            for name in (host, f"{host} + W2"))  # fmt: skip
-        assert both(without["effective rank"], with_w2["effective rank"])
-        assert both(with_w2["W2"], without["W2"])
-        assert both(without["alignment"], with_w2["alignment"])
-    assert outcome.verdict == "holds"
 
 
 def test_energy_lowers_itself_and_raises_the_rank(tmp_path: Path) -> None:
