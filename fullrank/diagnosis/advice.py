@@ -50,6 +50,7 @@ ADVICE: dict[str, Advice] = {
             ("a linear projector's bias to low rank", "without the projector the rank rises (DirectCLR)"),
             ("too few negatives, or a high temperature", "a larger batch or a lower temperature raises the rank"),
             ("a strong weight decay", "without it the rank rises"),
+            ("the network is untrained, or at its first steps", "the rank rises over the first hundreds of steps"),
             ("the data has no more directions", "the rank of the inputs, or of an untrained network, is as low"),
         ),
         (
@@ -192,6 +193,12 @@ ADVICE: dict[str, Advice] = {
             ("calibrate the threshold on pairs that are unrelated", "mean + 1.3 standard deviations of their cosines"),
         ),
         "The mean cosine is near 0 after centring, and retrieval did not suffer.",
+    ),
+    "cone of positive features": Advice(
+        "No fixed threshold on a cosine works. By itself it says nothing against the features.",
+        (("they are the output of a ReLU", "before it, the mean cosine is lower"),),
+        (_CENTRE,),
+        "The mean cosine is near 0 after centring.",
     ),
     "hubs": Advice(
         "A few rows are found for almost every query, and many are never found.",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fullrank.diagnosis.advice import ADVICE, Advice
+from fullrank.diagnosis.evidence import Evidence, Gate, Graded, Kind, Rule, Severity
 from fullrank.diagnosis.measure import Measured
 from fullrank.diagnosis.plateaus import Training, at_plateau, not_gathered
 from fullrank.diagnosis.profiles import Profile, Thresholds
-from fullrank.diagnosis.rules import RULES, Evidence, Gate, Graded, Kind, Rule, Severity
+from fullrank.diagnosis.rules import RULES
 from fullrank.diagnosis.verdict import FEWEST_FOR_RANK, SHARE_WARNS
 
 Level = Literal["unsure", "note", "warn", "fail"]

@@ -12,6 +12,7 @@ from torch import Tensor
 from fullrank.diagnosis.names import NAMES
 from fullrank.diagnosis.rows import measure_labels, measure_rows, measure_towers, measure_views
 from fullrank.diagnosis.sketch import Sketch
+from fullrank.diagnosis.verdict import FEW_NEGATIVE
 from fullrank.metrics import (
     METRICS,
     Estimate,
@@ -85,6 +86,7 @@ def measure(
     found = of_moments(sketch)
     found["duplicate_rows"] = of_hashes(sketch.distinct, rows.shape[2])
     sampled = measure_rows(rows[0], seed=seed)
+    sampled["negative_share"] = float((rows[0] < 0).double().mean()), None, rows.shape[1]
     if sketch.zero_rows == 0:  # else moments of directions are not those of directions alone, and the sample's stand
         found |= of_directions(sketch.unit)
     if len(rows) > 1:
@@ -96,6 +98,7 @@ def measure(
     for name, (value, null, used) in sampled.items():
         if name not in found:
             found[name] = measured(name, value, sketch.n, rows.shape[2], null=null, sampled=used)
+    found |= _derived(found, sketch.n, rows.shape[2])
     return {name: found[name] for name in NAMES if name in found}
 
 
@@ -111,7 +114,8 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
         "duplicate_dimensions": duplicate_dimensions(whole),
         "rogue_dimension": _rogue(whole),
         "zero_rows": sketch.zero_rows / n,
-        "head_gap": _head_gap(spectrum(whole)[:n]),
+        "dimension_gap": _jump(whole.covariance.diagonal().sort(descending=True).values),
+        "head_gap": _jump(spectrum(whole)[:n]),
     }
     law = alpha_req(whole)
     if law is not None:
@@ -204,8 +208,28 @@ def of_unit(u: Moments) -> dict[str, float]:
     }
 
 
-def _head_gap(values: Tensor) -> float:
-    """The largest ratio of two neighbours among the first four eigenvalues; 1 where there are no two above zero."""
+def _derived(found: Measurements, n: int, dims: int) -> dict[str, Measured]:
+    """What follows from other measurements."""
+    antihubs = found["antihub_share"]
+    values = {"antihub_excess": antihubs.value - (antihubs.null or 0.0)}
+    if "bimodality" in found:
+        values["head_error"] = math.sqrt(max(1 / found["bimodality"].value - 1, 0.0) / n)
+    derived = {name: measured(name, value, n, dims) for name, value in values.items()}
+    return derived | {"cosine_excess": _cosine_excess(found["mean_cosine"], found["negative_share"].value)}
+
+
+def _cosine_excess(cosine: Measured, negative: float) -> Measured:
+    """How far a mean cosine lies from that of the features' signs towards 1; half-normals have 2 / pi."""
+    usual = 2 / math.pi if negative < FEW_NEGATIVE else 0.0
+    value, low, high = (
+        None if end is None else (end - usual) / (1 - usual) for end in (cosine.value, cosine.low, cosine.high)
+    )
+    assert value is not None
+    return Measured("cosine_excess", value, low, high, null=0.0, healthy=0.0, sampled=cosine.sampled)
+
+
+def _jump(values: Tensor) -> float:
+    """The largest ratio of two neighbours among the first four values, descending; 1 where no two are above zero."""
     first = values[: _HEAD + 1]
     first = first[first > first[:1] * 1e-12] if len(first) else first
     ratios = first[:-1] / first[1:]

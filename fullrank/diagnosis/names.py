@@ -44,6 +44,10 @@ def _listed(name: str, title: str, group: str, conventions: str) -> Name:
 _SPREAD = {
     "relative_spread": _listed("relative_spread", "relative spread", "spread", "about the origin, divisor N"),
     "mean_cosine": _listed("mean_cosine", "mean cosine", "spread", f"{_OF_UNIT}, all pairs, unbiased"),
+    "cosine_excess": Name(
+        "mean cosine beyond that of the signs", "spread", "0: 2 / pi if no value is negative, else 0; 1: 1", "low", 0.0
+    ),
+    "negative_share": Name("negative values", "spread", "share of all values", "none"),
     "dimension_std": _listed("dimension_std", "SimSiam std x sqrt(D)", "spread", f"{_OF_UNIT}, divisor N"),
     "zero_rows": Name("rows of zeros", "spread", "share of all rows", "low", 0.0),
     "norm_variation": Name("variation of the norms", "spread", "standard deviation over mean", "none"),
@@ -78,6 +82,9 @@ _SPECTRUM = {
         *("largest jump among the first eigenvalues", "spectrum", "ratio of neighbours, of the first four", "low"),
         *(None, ("complete", "cone", "dimensional")),
     ),
+    "head_error": Name(
+        *("standard error of the largest eigenvalue", "spectrum", "share of it, by the kurtosis along it", "low"),
+    ),
     "dims_for_variance": _listed("dims_for_variance", "dimensions for 90 % of variance", "spectrum", _OF_COVARIANCE),
     "spectrum_auc": _listed("spectrum_auc", "area under cumulative variance", "spectrum", _OF_COVARIANCE),
     "iso_score": _listed("iso_score", "IsoScore", "spectrum", f"plug-in, {_OF_COVARIANCE}"),
@@ -93,6 +100,9 @@ _DIMENSIONS = {
     "rogue_dimension": Name(
         *("largest variance of a dimension over the mean", "dimensions", _OF_COVARIANCE, "low", 1.0)
     ),
+    "dimension_gap": Name(
+        *("largest jump among the first variances", "dimensions", "ratio of neighbours, of the first four", "low"),
+    ),
 }
 _PAIRS = {
     "uniformity": _listed("uniformity", "uniformity", "pairs", f"{_OF_UNIT}, t = 2"),
@@ -104,6 +114,9 @@ _PAIRS = {
     "hub_skewness": Name("hubness", "pairs", "cosine, k = 10; null: Gaussian, same spectrum", "low"),
     "hub_excess": Name("hubness above its null", "pairs", "null: Gaussian, same spectrum", "low", 0.0),
     "antihub_share": Name("rows that are nobody's neighbour", "pairs", "cosine, k = 10", "low"),
+    "antihub_excess": Name(
+        "rows that are nobody's above its null", "pairs", "null: Gaussian, same spectrum", "low", 0.0
+    ),
     "duplicate_rows": Name("rows that repeat another", "pairs", _OF_COPIES, "low", 0.0),
     "near_duplicate_rows": Name("rows with a near copy", "pairs", "cosine > 0.99, uncentred", "low", 0.0),
     "sigreg": Name("SIGReg, standardised", "pairs", "128 slices, [0, 3] x 17 knots", "none", 0.5),

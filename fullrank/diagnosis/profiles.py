@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from fullrank.diagnosis.rules import Severity
+from fullrank.diagnosis.evidence import Severity
 from fullrank.diagnosis.verdict import COSINE_FAILS, COSINE_WARNS
 from fullrank.errors import UserError
 
@@ -28,10 +28,12 @@ class Profile:
 
 _NEVER_FAIL: dict[str, Severity] = {
     "cone": "warn",
+    "cone of positive features": "note",  # by its signs, not by its training
     "hubs": "warn",
     "modality gap": "warn",
     "modality gap of two groups": "warn",
     "collapsed classes": "note",
+    "labels at chance": "note",  # of random labels, nothing follows for the embeddings
     "weak class": "warn",
 }
 _POINT = ("complete collapse", "mean_cosine")
@@ -46,7 +48,7 @@ PROFILES: dict[str, Profile] = {
             "contrastive",
             "trained with negatives (SimCLR, MoCo, InfoNCE)",
             _NEVER_FAIL,
-            _MONITOR | {("cone", "mean_cosine"): (0.5, None)},
+            _MONITOR | {("cone", "cosine_excess"): (0.5, None)},  # ours,
         ),
         Profile(
             "non-contrastive",

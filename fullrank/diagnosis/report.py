@@ -13,10 +13,10 @@ from torch import Tensor
 
 import fullrank
 from fullrank.diagnosis.doctor import Finding
+from fullrank.diagnosis.evidence import Kind
 from fullrank.diagnosis.figures import figures
 from fullrank.diagnosis.measure import Measured
 from fullrank.diagnosis.names import NAMES
-from fullrank.diagnosis.rules import Kind
 from fullrank.diagnosis.sketch import Sketch
 from fullrank.errors import CollapseError
 

@@ -7,13 +7,12 @@ encoders; where ours differ, or are ours alone, the rule says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from fullrank.diagnosis.evidence import Evidence, Gate, Graded, Rule
 from fullrank.diagnosis.verdict import (
     COSINE_FAILS,
     DECAY_FAILS,
     DECAY_WARNS,
+    FEW_NEGATIVE,
     HEAD_HEAVY,
     SHARE_FAILS,
     SHARE_WARNS,
@@ -21,62 +20,20 @@ from fullrank.diagnosis.verdict import (
     SPREAD_WARNS,
 )
 
-Kind = Literal["complete", "dimensional", "cluster", "cone", "head-dominated", "duplicates", "hubs", "modality gap"]
-Severity = Literal["note", "warn", "fail"]
-
-
-@dataclass(frozen=True)
-class Graded:
-    """A measurement that is worse the further `way` it lies: beyond `warn`, and beyond `fail` if it can fail."""
-
-    name: str
-    way: Literal["above", "below"]
-    warn: float
-    fail: float | None = None
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A condition on a measurement, without which the evidence beside it counts for nothing."""
-
-    name: str
-    way: Literal["above", "below"]
-    threshold: float
-    or_missing: bool = False
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One sufficient reason for a rule: a graded measurement, and every gate open. `sentence` is filled with values."""
-
-    graded: Graded
-    sentence: str
-    gates: tuple[Gate, ...] = ()
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A kind of trouble, any evidence of which is enough.
-
-    least: rows below which it says nothing. silences: the rules that mean nothing beside this one, when it found at
-    least a warning (`from_fail`: only when it failed), with the reason.
-    """
-
-    name: str
-    kind: Kind | None
-    evidence: tuple[Evidence, ...]
-    least: int = 2
-    silences: tuple[str, ...] = ()
-    because: str = ""
-    from_fail: bool = False
-
-
 _ROGUE_WARNS, _ROGUE_FAILS = 10.0, 50.0  # of the mean variance, as in vecscope
-_JUMP = 10.0  # ours: between two of the first four eigenvalues; j^-3 has 8
+_JUMP = 10.0  # ours: between two of the first four eigenvalues, or variances of dimensions; j^-3 has 8
 _NOT_HEAD = Gate("head_gap", "below", _JUMP), Gate("head_weight", "below", HEAD_HEAVY, or_missing=True)
-_HEAD = Gate("head_gap", "above", _JUMP), Gate("rank_share", "above", SHARE_WARNS)  # the rest is no mere noise
+_NO_REST = (Gate("rank_share", "below", SHARE_WARNS),)  # what is behind the head decays as well
+_HEAD = (
+    Gate("rank_share", "above", SHARE_WARNS),  # the rest is no mere noise
+    Gate("head_error", "below", 0.5),  # ours: the largest eigenvalue is two standard errors from 0, no single row
+)
+_POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
+_SIGNED = Gate("negative_share", "above", FEW_NEGATIVE)
+_DECAY = Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS)
 _DECAYS = "the eigenvalues decay like a power law of exponent {decay_exponent:.2f} (healthy: about 1)"
 _ROGUE = "one dimension has {rogue_dimension:.0f} times the mean variance"
+_CONE = 0.6  # ours: the survey warns at 0.3, which ReLU features exceed, and fails at 0.6
 _TIGHT = Gate("contrast_excess", "above", 2.0)  # ours: few dimensions alone give contrast, to a Gaussian too
 
 RULES: tuple[Rule, ...] = (
@@ -99,7 +56,8 @@ RULES: tuple[Rule, ...] = (
         ),
         silences=(
             *("duplicate rows", "clusters", "modality gap", "modality gap of two groups", "head-dominated spectrum"),
-            *("dimensional collapse", "dead dimensions", "copied dimensions", "cone", "hubs", "unrelated views"),
+            *("dimensional collapse", "dead dimensions", "copied dimensions", "cone", "cone of positive features"),
+            *("hubs", "unrelated views"),
             *("labels at chance", "collapsed classes", "weak class", "rows of zeros"),
         ),
         because="what is left beside one point is noise, and this would be measured on the noise",
@@ -174,8 +132,8 @@ RULES: tuple[Rule, ...] = (
             ),
             Evidence(
                 Graded("rogue_dimension", "above", _ROGUE_WARNS, _ROGUE_FAILS),
-                f"{_ROGUE}, {{head_gap:.0f}} times that of the next directions",
-                _HEAD,
+                f"{_ROGUE}; behind it, or two more, the variance falls {{dimension_gap:.0f}} times",
+                (Gate("dimension_gap", "above", _JUMP), *_HEAD),
             ),
             Evidence(
                 Graded("head_weight", "above", HEAD_HEAVY),
@@ -199,11 +157,8 @@ RULES: tuple[Rule, ...] = (
                 Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS),
                 "{rankme_centred:.1f} directions carry the singular values, {rank_share:.0%} of what is possible",
             ),
-            Evidence(
-                Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS),
-                f"the participation ratio is {{participation_ratio:.1f}}, and {_DECAYS}",
-                _NOT_HEAD,
-            ),
+            Evidence(_DECAY, f"the participation ratio is {{participation_ratio:.1f}}, and {_DECAYS}", _NOT_HEAD),
+            Evidence(_DECAY, f"the participation ratio is {{participation_ratio:.1f}}, and {_DECAYS}", _NO_REST),
         ),
         least=32,
         silences=("copied dimensions",),
@@ -212,7 +167,18 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "dead dimensions",
         "dimensional",
-        (Evidence(Graded("dead_dimensions", "above", 0.01, 0.10), "{dead_dimensions:.1%} of the dimensions are dead"),),
+        (
+            Evidence(
+                Graded("dead_dimensions", "above", 0.01, 0.10),
+                "{dead_dimensions:.1%} of the dimensions are dead",
+                (_SIGNED,),
+            ),
+            Evidence(  # ours: behind a ReLU they are waste, and no collapse of the others
+                Graded("dead_dimensions", "above", 0.01),
+                "{dead_dimensions:.1%} of the dimensions are dead, as a ReLU leaves some",
+                (_POSITIVE,),
+            ),
+        ),
         least=16,
     ),
     Rule(
@@ -226,19 +192,33 @@ RULES: tuple[Rule, ...] = (
         ),
         least=16,
     ),
-    Rule("rows of zeros", None, (Evidence(Graded("zero_rows", "above", 0.001), "{zero_rows:.1%} of the rows are 0"),)),
+    Rule(
+        "rows of zeros", None, (Evidence(Graded("zero_rows", "above", 0.001), "{zero_rows:.1%} of the rows are 0"),)
+    ),  # ours
     Rule(
         "cone",
         "cone",
         (
             Evidence(
-                Graded("mean_cosine", "above", 0.6),
+                Graded("cosine_excess", "above", _CONE),
                 "any two embeddings have a cosine of {mean_cosine:.2f} on average; the spread around their mean is "
                 "{relative_spread:.1%} of the norm",
             ),
         ),
         silences=("hubs",),
         because="the cone makes them: centre the embeddings and measure again",
+    ),
+    Rule(
+        "cone of positive features",
+        "cone",
+        (
+            Evidence(
+                Graded("mean_cosine", "above", _CONE),
+                "{negative_share:.1%} of the values are negative, as after a ReLU, and therefore any two embeddings "
+                "have a cosine of {mean_cosine:.2f} on average (unrelated half-normals: 0.64)",
+                (_POSITIVE, Gate("cosine_excess", "below", _CONE)),
+            ),
+        ),
     ),
     Rule(
         "hubs",
@@ -248,7 +228,12 @@ RULES: tuple[Rule, ...] = (
                 Graded("hub_skewness", "above", 2.0),
                 "a few rows are everybody's neighbours: skewness {hub_skewness:.1f}, {hub_excess:.1f} above that of a "
                 "Gaussian cloud of this spectrum; {antihub_share:.0%} of the rows are nobody's neighbour",
-                (Gate("hub_excess", "above", 1.5),),  # ours: "much above the null"; 96 rows have at most 2.5
+                (Gate("hub_excess", "above", 1.5),),  # ours: "much above the null"
+            ),
+            Evidence(  # of few rows: of 96, the skewness is at most 2.6
+                Graded("antihub_excess", "above", 0.2),
+                "{antihub_share:.0%} of the rows are nobody's neighbour, {antihub_excess:.0%} more than in a Gaussian "
+                "cloud of this spectrum: a few rows are everybody's (skewness {hub_skewness:.1f})",
             ),
         ),
         least=64,
@@ -261,7 +246,7 @@ RULES: tuple[Rule, ...] = (
                 Graded("view_retrieval", "below", 0.1),  # ours
                 "only {view_retrieval:.1%} of the views find their sample's other view, and their distance is "
                 "{alignment:.2f} (2: unrelated)",
-                (Gate("alignment", "above", 1.0),),
+                (Gate("alignment", "above", 1.0),),  # ours: half way to unrelated
             ),
         ),
         least=32,

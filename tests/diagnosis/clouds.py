@@ -13,6 +13,7 @@ from fullrank.stats import normalize
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law
 
 Cloud = Callable[[int, int, int], Tensor]  # samples, dimensions, seed -> (N, D) or (V, N, D)
+APART = 1000  # seed of a common direction; with that of the cloud it would be the cloud's first row
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def relu_decaying(n: int, d: int, seed: int) -> Tensor:
 def one_direction(n: int, d: int, seed: int) -> Tensor:
     """All of one direction, with lengths from 0.5 to 1.5."""
     lengths = 0.5 + torch.rand(n, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return lengths * normalize(gaussian(1, d, 7)) + 1e-3 * gaussian(n, d, seed) / math.sqrt(d)
+    return lengths * normalize(gaussian(1, d, APART)) + 1e-3 * gaussian(n, d, seed) / math.sqrt(d)
 
 
 def half_dead(n: int, d: int, seed: int) -> Tensor:
@@ -91,13 +92,13 @@ def hubs(n: int, d: int, seed: int) -> Tensor:
     """Lengths of very different size around a small common mean: short rows are everybody's neighbours."""
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.exp(0.8 * torch.randn(n, 1, generator=generator, dtype=torch.float64))
-    return 0.6 * normalize(gaussian(1, d, 5)) + lengths * gaussian(n, d, seed) / math.sqrt(d)
+    return 0.6 * normalize(gaussian(1, d, APART)) + lengths * gaussian(n, d, seed) / math.sqrt(d)
 
 
 def two_groups(n: int, d: int, seed: int) -> Tensor:
     """Two modalities in one array: half of the rows on either side of the origin."""
     side = torch.where(torch.arange(n) % 2 == 0, 1.0, -1.0).double()[:, None]
-    return gaussian(n, d, seed) / math.sqrt(d) + 0.5 * side * normalize(gaussian(1, d, 5))
+    return gaussian(n, d, seed) / math.sqrt(d) + 0.5 * side * normalize(gaussian(1, d, APART))
 
 
 def two_towers(n: int, d: int, seed: int) -> Tensor:
@@ -105,7 +106,7 @@ def two_towers(n: int, d: int, seed: int) -> Tensor:
     shared = gaussian(n, d, seed) / math.sqrt(d)
     noise = 0.5 * gaussian(2 * n, d, seed + 1).view(2, n, d) / math.sqrt(d)
     lengths = torch.exp(0.5 * gaussian(2 * n, 1, seed + 2)).view(2, n, 1)
-    return lengths * (shared + noise) + 2 * normalize(gaussian(2, d, 5))[:, None]
+    return lengths * (shared + noise) + 2 * normalize(gaussian(2, d, APART))[:, None]
 
 
 CASES = (

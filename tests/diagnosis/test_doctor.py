@@ -12,10 +12,10 @@ import torch
 
 import fullrank
 from fullrank.diagnosis.doctor import Diagnosis, examine, grade
+from fullrank.diagnosis.evidence import Graded
 from fullrank.diagnosis.measure import Measured, measure
 from fullrank.diagnosis.plateaus import Training, at_plateau, not_gathered
 from fullrank.diagnosis.profiles import PROFILES
-from fullrank.diagnosis.rules import Graded
 from fullrank.diagnosis.sketch import sketch
 from fullrank.losses import barlow_twins, dcl, infonce, nt_xent, uniformity, vicreg, w2
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law
@@ -44,23 +44,33 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"relative_spread": 0.005}, "collapsed", "complete"),
         ({"relative_spread": 0.05}, "degraded", "complete"),
         ({"mean_cosine": 0.995}, "collapsed", "complete"),
-        ({"mean_cosine": 0.8}, "degraded", "cone"),
+        ({"cosine_excess": 0.8}, "degraded", "cone"),
+        ({"mean_cosine": 0.7, "cosine_excess": 0.2, "negative_share": 0.0}, "healthy", None),  # a ReLU's cone
+        ({"mean_cosine": 0.95, "cosine_excess": 0.86, "negative_share": 0.0}, "degraded", "cone"),
         ({"rank_share": 0.05}, "collapsed", "dimensional"),
         ({"rank_share": 0.2}, "degraded", "dimensional"),
         ({"decay_exponent": 2.0}, "collapsed", "dimensional"),
         ({"decay_exponent": 1.5}, "degraded", "dimensional"),
         ({"decay_exponent": 2.0, "head_weight": 0.5}, "degraded", "head-dominated"),
         ({"decay_exponent": 2.0, "head_weight": 0.5, "rogue_dimension": 60}, "collapsed", "head-dominated"),
-        ({"rogue_dimension": 60}, "healthy", None),  # large, but the spectrum does not suffer
+        ({"rogue_dimension": 60}, "healthy", None),  # the next ones are as large, as on the axes of a power law
+        ({"rogue_dimension": 30, "dimension_gap": 30}, "degraded", "head-dominated"),
+        ({"rogue_dimension": 60, "dimension_gap": 60}, "collapsed", "head-dominated"),
+        ({"rogue_dimension": 60, "dimension_gap": 60, "head_error": 0.9}, "healthy", None),  # of a single row
         ({"relative_contrast": 6, "contrast_excess": 4}, "degraded", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 30}, "collapsed", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 1.1}, "healthy", None),  # a Gaussian has it, too
         ({"hub_skewness": 5, "hub_excess": 4}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 0.1}, "healthy", None),
+        ({"antihub_share": 0.3, "antihub_excess": 0.25}, "degraded", "hubs"),
         ({"duplicate_rows": 0.3}, "degraded", "duplicates"),
         ({"duplicate_rows": 0.6}, "collapsed", "duplicates"),
         ({"dead_dimensions": 0.05}, "degraded", "dimensional"),
         ({"dead_dimensions": 0.2}, "collapsed", "dimensional"),
+        ({"dead_dimensions": 0.2, "negative_share": 0.0}, "degraded", "dimensional"),  # as a ReLU leaves some
+        ({"decay_exponent": 2.8, "head_gap": 13.0}, "degraded", "head-dominated"),  # a healthy rest
+        ({"decay_exponent": 2.8, "head_gap": 13.0, "rank_share": 0.15}, "collapsed", "dimensional"),
+        ({"label_gain": 0.0, "neighbour_labels": 0.1}, "healthy", None),  # random labels
         ({"duplicate_dimensions": 0.05}, "degraded", "dimensional"),
         ({"bimodality": 0.9}, "degraded", "modality gap"),
         ({"gap_gain": 0.2, "gap_separable": 1.0, "gap_distance": 0.8}, "degraded", "modality gap"),
@@ -75,7 +85,14 @@ def test_each_rule_gives_its_verdict(values: dict[str, float], verdict: str, kin
 
 def test_complete_collapse_silences_what_is_noise_then() -> None:
     seen = judged(
-        {"relative_spread": 0.001, "mean_cosine": 1.0, "hub_skewness": 9, "hub_excess": 8, "rank_share": 0.05}
+        {
+            "relative_spread": 0.001,
+            "mean_cosine": 1.0,
+            "cosine_excess": 1.0,
+            "hub_skewness": 9,
+            "hub_excess": 8,
+            "rank_share": 0.05,
+        }
     )
     assert [finding.rule for finding in seen.findings] == ["complete collapse"]
     assert {name for name, _ in seen.silenced} == {"hubs", "cone", "dimensional collapse"}
@@ -104,7 +121,7 @@ def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_w
     at = judged({"decay_exponent": Measured("decay_exponent", 1.4, 1.3, 1.5)})
     assert "lies at the threshold" in at.sentence
     cone = judged(
-        {"mean_cosine": Measured("mean_cosine", 0.6, 0.58, 0.62)}
+        {"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)}
     )  # at most a warning: not worth an exit code
     assert (cone.verdict, [finding.severity for finding in cone.findings]) == ("healthy", ["note"])
     other = judged({"decay_exponent": wide, "dead_dimensions": 0.5})
@@ -122,7 +139,7 @@ def test_too_few_rows_are_said() -> None:
 
 
 def test_profiles_change_what_fails() -> None:
-    cone = {"mean_cosine": 0.995, "relative_spread": 0.12}
+    cone = {"mean_cosine": 0.995, "cosine_excess": 0.995, "relative_spread": 0.12}
     assert judged(cone).verdict == "collapsed"
     assert judged(cone, "text").verdict == "healthy"  # a note
     assert [finding.severity for finding in judged(cone, "text").findings] == ["note"]

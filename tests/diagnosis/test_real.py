@@ -54,7 +54,7 @@ def test_pixels_of_digits_are_a_cone_with_dimensions_that_never_change() -> None
     z, labels = load_digits(return_X_y=True)
     report = fullrank.diagnose(z, labels=labels)
     assert report.verdict == "degraded"
-    assert {finding.rule for finding in report.findings} == {"cone", "dead dimensions"}
+    assert {finding.rule for finding in report.findings} == {"cone of positive features", "dead dimensions"}
     constant = float((z.std(0) == 0).mean())
     assert report.measurements["dead_dimensions"].value == pytest.approx(constant) == 3 / 64
 

@@ -8,9 +8,10 @@ import pytest
 
 from fullrank import losses, recipes
 from fullrank.diagnosis.advice import ADVICE
+from fullrank.diagnosis.evidence import Gate, Rule
 from fullrank.diagnosis.names import NAMES
 from fullrank.diagnosis.profiles import PROFILES, Profile
-from fullrank.diagnosis.rules import RULES, Gate, Rule
+from fullrank.diagnosis.rules import RULES
 from fullrank.diagnosis.verdict import (
     COSINE_FAILS,
     COSINE_WARNS,
