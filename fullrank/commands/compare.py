@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from fullrank.diagnosis.report import Report
 
-_File = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Compare:
@@ -29,16 +27,16 @@ class Compare:
     codes: 0 the same or better, 1 regressed, 2 bad input, 3 undetermined.
     """
 
-    old: _File
+    old: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OLD")]
     """Embeddings as for `fullrank diagnose`, or a report.json that it wrote."""
-    new: _File
-    """The same of the new model, best of the same samples in the same order."""
+    new: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NEW")]
+    """The same of the new model; best of the same samples in the same order, for narrower intervals."""
     max_drop: tuple[str, ...] = ()
     """What may not fall by more, such as effective_rank=10%."""
     max_rise: tuple[str, ...] = ()
     """What may not rise by more, such as mean_cosine=0.05."""
     groups: str | None = None
-    """Column that says what was sampled together, for honest intervals."""
+    """Column that says what was sampled together (donor, document), for honest intervals."""
     profile: str | None = None
     """What made them, as for `fullrank diagnose`. By default that of a report.json, else generic."""
     json: Path | None = None

@@ -38,18 +38,18 @@ class Diagnose:
     views: int = 1
     """The rows are so many blocks of one length: view 1 of all samples, then view 2, ..."""
     profile: str | None = None
-    """What made them: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio. By default
-    generic, and non-contrastive for a run."""
+    """What made them: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio.
+    By default generic, and non-contrastive for a run."""
     loss: str | None = None
     """Name and value of the loss, such as infonce=5.54, to see whether it stands at that of a collapse."""
     batch_size: int | None = None
-    """Samples of a whole batch, for --loss."""
+    """Samples of a whole batch, for a contrastive --loss."""
     local_batch: int | None = None
-    """Samples of a batch in one process, for --loss."""
+    """Samples of a batch in one process, for a contrastive --loss."""
     prototypes: int | None = None
-    """Prototypes of DINO or SwAV, for --loss."""
+    """Prototypes, for a --loss of DINO, SwAV or MSN."""
     margin: float | None = None
-    """Margin of a triplet loss, for --loss."""
+    """Margin, for a --loss of triplets."""
     layer: Literal["backbone", "embedding"] | None = None
     """Which output of a run to look at. By default the embedding."""
     data_root: Path | None = None
