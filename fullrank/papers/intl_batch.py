@@ -77,7 +77,7 @@ BATCH_SIZE = Experiment(
     title="The weight of the trace loss from small to large batches",
     claim="With the rule's weight of the trace loss the batch size hardly matters to the accuracy, and less than "
     "with a constant weight to accuracy and rank.",
-    minutes=10,
+    minutes=13,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=batch_size,
     data=("fashion-mnist",),
