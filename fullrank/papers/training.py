@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,6 +101,7 @@ def _train(folder: Path, name: str, recipe: Recipe, options: RunOptions) -> None
     else:
         shutil.rmtree(folder, ignore_errors=True)  # killed before its first checkpoint
         finished = start(name, recipe, options, quiet)[1]
+    gc.collect()  # a finished trainer refers to itself, and so keeps its images
     if not finished:
         raise KeyboardInterrupt
 
