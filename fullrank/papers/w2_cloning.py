@@ -33,7 +33,7 @@ def raw_uniformity(z: Tensor) -> float:
 
 def scores(change: Callable[[Tensor, int], Tensor], settings: Settings, samples: int | None) -> tuple[Scores, int]:
     """W2 and Wang & Isola's loss of each cloud, changed ever more; rows are not scaled back to length 1."""
-    n = samples or (8000 if settings.full else 2000)
+    n = samples or (50_000 if settings.full else 2000)
     found: dict[str, list[list[tuple[float, float]]]] = {}
     for at, (name, alive) in enumerate(ALIVE.items(), 1):
         drawn = [sphere(n, alive, DIMS, seed) for seed in range(settings.seeds)]
@@ -238,7 +238,7 @@ FEATURE_CLONING = Experiment(
     title="Clones of every feature",
     claim="Cloned features make W2 worse, while Wang and Isola's uniformity even takes them for an improvement.",
     minutes=0.2,
-    full="8,000 samples",
+    full="50,000 samples",
     run=feature_cloning,
 )
 
@@ -248,7 +248,7 @@ FEATURE_BABY = Experiment(
     title="Features that are always zero",
     claim="Zero features make W2 worse, while Wang and Isola's uniformity does not see them.",
     minutes=0.2,
-    full="8,000 samples",
+    full="50,000 samples",
     run=feature_baby,
 )
 

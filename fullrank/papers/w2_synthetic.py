@@ -17,7 +17,7 @@ from fullrank.papers.judging import differences, judge
 from fullrank.papers.w2_theory import expected_uniformity, expected_w2, sphere
 from fullrank.stats import RunningMoments, spectrum
 
-DEAD = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)  # percent of the dimensions
+DEAD = (*range(0, 100, 5), 99)  # percent of the dimensions, as in figure 3
 _BLOCK = 5000  # rows drawn at a time
 _PAIRED = 2500  # rows whose pairs Wang & Isola's loss takes
 _W2, _LU = "W2", "Wang-Isola"
