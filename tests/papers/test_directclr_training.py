@@ -81,7 +81,7 @@ def test_the_verdict_on_heads_follows_from_the_rows(tmp_path: Path) -> None:
         column(outcome, name, PROBE)
         for name in ("random features", "trainable linear", "trainable diagonal", "fixed low rank")
     )
-    alike = [1 - abs(a - b) for a, b in zip(linear, diagonal, strict=True)]
-    effects = [differences(linear, low_rank), alike, *(differences(random, x) for x in (linear, diagonal, low_rank))]
+    equal = [(b - a) / 2 - abs(b - c) for a, b, c in zip(random, linear, diagonal, strict=True)]
+    effects = [differences(linear, low_rank), equal, *(differences(random, x) for x in (linear, diagonal, low_rank))]
     assert outcome.verdict == judge(effects)
     assert all(90 < accuracy <= 100 for accuracy in (*random, *linear, *diagonal, *low_rank))
