@@ -28,6 +28,7 @@ NO_METRICS = {  # several numbers, or helpers
     *("gaussian_like", "uniform_energy", "isotropic_hill"),
     *("summarize", "summarize_moments", "summarize_neighbours", "properties", "isotropic_spectrum"),
     *("jackknife", "jackknife_all", "jackknife_difference", "moment_groups", "rows_needed"),
+    *("jackknife_pairs", "jackknife_rows", "pair_estimates", "alignment_estimate"),
     *("between_class_distance", "within_class_distance", "separability", "silhouette"),
 }
 every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

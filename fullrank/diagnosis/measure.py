@@ -10,12 +10,13 @@ from functools import reduce
 from torch import Tensor
 
 from fullrank.diagnosis.names import NAMES
-from fullrank.diagnosis.rows import measure_labels, measure_rows, measure_towers, measure_views
+from fullrank.diagnosis.rows import chosen, measure_labels, measure_rows, measure_towers, measure_views
 from fullrank.diagnosis.sketch import Sketch
 from fullrank.diagnosis.verdict import FEW_NEGATIVE
 from fullrank.metrics import (
     METRICS,
     Estimate,
+    alignment_estimate,
     alpha_req,
     dead_dimensions,
     dims_for_variance,
@@ -23,6 +24,7 @@ from fullrank.metrics import (
     iso_score,
     isotropic_hill,
     jackknife_all,
+    pair_estimates,
     self_cluster,
     spectrum_auc,
     summarize_moments,
@@ -41,6 +43,10 @@ _RANGE = dict.fromkeys(_RANKS, (1.0, math.inf)) | {
     "decay_exponent": (0.0, 8.0),
     "w2_uniformity": (0.0, math.sqrt(2)),
     "self_cluster": (-1.0, 1.0),
+    "uniformity": (-8.0, 0.0),
+    "hyperspherical_energy": (0.25, math.inf),
+    "two_nn": (0.0, math.inf),
+    "alignment": (0.0, 4.0),
 }
 _EXPECTED = {metric.name: metric for metric in METRICS if metric.expected is not None}
 
@@ -50,7 +56,8 @@ class Measured:
     """One number about the embeddings; what it is called and how it was computed is in `names.NAMES`.
 
     value: of all rows, or of a sample of `sampled` rows. low, high: 95 % interval of the distribution's value, with
-    the bias of order 1/N corrected; None where there is none, or where the bias would make it wrong. null: what
+    the bias of order 1/N corrected, or of what samples of `sampled` rows give on average; None where there is none, or
+    where it would be wrong. null: what
     perfect data of this size would give, or for hubs and contrast, Gaussian data of the same spectrum. healthy: the
     ideal value, None where there is none.
     """
@@ -98,6 +105,8 @@ def measure(
     for name, (value, null, used) in sampled.items():
         if name not in found:
             found[name] = measured(name, value, sketch.n, rows.shape[2], null=null, sampled=used)
+    for name, estimate in of_pairs(sketch, seed=seed).items():
+        found[name] = _about(found[name], estimate)
     found |= _derived(found, sketch.n, rows.shape[2])
     return {name: found[name] for name in NAMES if name in found}
 
@@ -135,7 +144,25 @@ def of_hashes(distinct: Distinct, dims: int) -> Measured:
 
 def of_directions(unit: Sequence[Moments]) -> dict[str, Measured]:
     """What the moments of the rows at length 1 determine, none of which may be zero."""
-    return _with_intervals(of_unit, unit)
+    whole = reduce(merge, unit)
+    n, dims = whole.n, len(whole.mean)
+    if n >= _ENOUGH * dims:
+        return _with_intervals(of_unit, unit)
+    found = _with_intervals(of_cosines, unit)  # no decomposition for each interval that would not hold
+    return found | {"w2_uniformity": measured("w2_uniformity", w2_uniformity(whole), n, dims)}
+
+
+def of_pairs(sketch: Sketch, *, seed: int = 0) -> dict[str, Estimate]:
+    """The errors of what looks at pairs of the sample, where they are known; none of fewer than 5 groups."""
+    rows = sketch.sample.rows.transpose(0, 1)
+    kept = chosen(rows.shape[1], seed=seed)
+    views, groups = rows[:, kept].double(), sketch.sample_groups[kept]
+    if len(groups.unique()) < FEWEST_GROUPS:
+        return {}
+    found = pair_estimates(views[0], groups, seed=seed)
+    if len(views) > 1:
+        found["alignment"] = alignment_estimate(views[0], views[1], groups)
+    return {name: one for name, one in found.items() if math.isfinite(one.standard_error)}
 
 
 def measured(
@@ -179,6 +206,13 @@ def _interval(name: str, found: Estimate, n: int, dims: int) -> Measured:
     return replace(measured(name, found.value, n, dims), low=low, high=high)
 
 
+def _about(one: Measured, found: Estimate) -> Measured:
+    """With an interval about the value, which goes with the number of rows."""
+    least, most = _RANGE.get(one.name, (-math.inf, math.inf))
+    reach = (found.high - found.low) / 2
+    return replace(one, low=max(one.value - reach, least), high=min(one.value + reach, most))
+
+
 def regrouped(groups: Sequence[Moments], dims: int) -> list[Moments]:
     """Fewer groups where each deletion costs the decomposition of a large matrix: 20, 10 above 256, 5 above 1,024."""
     most = 20 if dims <= 256 else 10 if dims <= 1024 else FEWEST_GROUPS
@@ -199,12 +233,16 @@ def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
 
 def of_unit(u: Moments) -> dict[str, float]:
     """The smooth functions of the moments of rows at length 1."""
+    return {**of_cosines(u), "w2_uniformity": w2_uniformity(u)}
+
+
+def of_cosines(u: Moments) -> dict[str, float]:
+    """Those that need no decomposition."""
     deviation = u.covariance.diagonal().clamp_min(0.0).sqrt()
     return {
         "mean_cosine": min((u.n * float(u.mean.square().sum()) - 1) / max(u.n - 1, 1), 1.0),
         "dimension_std": float(deviation.mean()) * math.sqrt(len(deviation)),
         "self_cluster": self_cluster(u),
-        "w2_uniformity": w2_uniformity(u),
     }
 
 

@@ -7,7 +7,7 @@ order, to the sketch of the whole: that is all a cluster job needs.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from fullrank.stats import (
 )
 
 SAMPLE = 8192  # rows for what looks at pairs
+GROUPS = 20  # of the sample
 HASHES = 2**20  # different rows that are counted exactly
 _BUDGET = 2**29  # bytes of all groups' scatter matrices, as far as at least 5 groups allow
 _GROUPED, _SAMPLED, _HASHED = 1, 2, 3  # streams of random keys
@@ -43,13 +44,15 @@ class Sketch:
     """Moments of V views of N samples with D features, of the rows as they are and at length 1, in G groups.
 
     The views of a sample are always in the same group, so that leaving out a group leaves out whole samples. The
-    sample holds whole samples too: rows (k, V, D) and their numbers. `distinct` counts how many samples differ in
-    their first view: equal images that were augmented at random differ in every view, and a text may go with many.
+    sample holds whole samples too: rows (k, V, D) and their numbers, and sample_groups (k,) says which of 20 groups
+    each is in. `distinct` counts how many samples differ in their first view: equal images that were augmented at
+    random differ in every view, and a text may go with many.
     """
 
     raw: tuple[Moments, ...]
     unit: tuple[Moments, ...]
     sample: Reservoir
+    sample_groups: Tensor
     distinct: Distinct
     zero_rows: int
 
@@ -70,7 +73,7 @@ class Sketch:
 
     def save(self, path: Path) -> None:
         """Write the sketch to an .npz file."""
-        arrays = {"index": self.sample.index, "rows": self.sample.rows.cpu()}
+        arrays = {"index": self.sample.index, "rows": self.sample.rows.cpu(), "groups": self.sample_groups}
         for kind, groups in (("raw", self.raw), ("unit", self.unit)):
             for part in _PARTS:
                 values = [torch.as_tensor(getattr(group, part)) for group in groups]
@@ -95,10 +98,10 @@ def load_sketch(path: Path) -> Sketch:
                 )
                 for kind in ("raw", "unit")
             )
-            index, rows = torch.from_numpy(file["index"]), torch.from_numpy(file["rows"])
+            index, rows, groups = (torch.from_numpy(file[name]) for name in ("index", "rows", "groups"))
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{path} is no sketch ({error}): pass a file that Sketch.save wrote.") from None
-    return Sketch(raw, unit, Reservoir(size, seed, index, rows), distinct, zero_rows)
+    return Sketch(raw, unit, Reservoir(size, seed, index, rows), groups, distinct, zero_rows)
 
 
 def group_count(dims: int) -> int:
@@ -107,7 +110,7 @@ def group_count(dims: int) -> int:
     >>> group_count(768), group_count(2048), group_count(8192)
     (20, 8, 5)
     """
-    return max(5, min(20, _BUDGET // (16 * dims * dims)))
+    return max(5, min(GROUPS, _BUDGET // (16 * dims * dims)))
 
 
 def sketch(
@@ -145,16 +148,16 @@ def sketch(
         if kept is None:
             raw, unit = ([RunningMoments(dims, z.device) for _ in range(group_count(dims))] for _ in range(2))
         index = torch.arange(at, at + samples)
-        keys = row_keys(index if units is None else units[index], seed + _GROUPED)
-        group = torch.from_numpy((keys % np.uint64(len(raw))).astype(np.int64))
-        zero_rows += _add(raw, unit, z, group)
+        zero_rows += _add(raw, unit, z, _dealt(index, units, len(raw), seed))
         distinct.add(z[0])
         part = reservoir(z.transpose(0, 1), size=sample, start=at, seed=seed + _SAMPLED)
         kept = merge_samples(kept, part) if kept else part
         at += samples
     if kept is None:
         raise UserError("There is no embedding to look at: pass at least one row.")
-    return Sketch(tuple(x.result() for x in raw), tuple(x.result() for x in unit), kept, distinct.result(), zero_rows)
+    groups = _dealt(kept.index, units, GROUPS, seed)
+    of_raw, of_unit = (tuple(running.result() for running in some) for some in (raw, unit))
+    return Sketch(of_raw, of_unit, kept, groups, distinct.result(), zero_rows)
 
 
 def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
@@ -164,8 +167,15 @@ def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
         raise UserError(f"The sketches are of {widths[0]} and {widths[1]} dimensions: merge those of one model.")
     raw = tuple(merge(x, y) for x, y in zip(a.raw, b.raw, strict=True))
     unit = tuple(merge(x, y) for x, y in zip(a.unit, b.unit, strict=True))
+    groups = merge_samples(replace(a.sample, rows=a.sample_groups), replace(b.sample, rows=b.sample_groups)).rows
     sample, distinct = merge_samples(a.sample, b.sample), merge_distinct(a.distinct, b.distinct)
-    return Sketch(raw, unit, sample, distinct, a.zero_rows + b.zero_rows)
+    return Sketch(raw, unit, sample, groups, distinct, a.zero_rows + b.zero_rows)
+
+
+def _dealt(index: Tensor, units: Tensor | None, groups: int, seed: int) -> Tensor:
+    """The group (n,) of each sample number (n,): by its unit, if there are units."""
+    keys = row_keys(index if units is None else units[index], seed + _GROUPED)
+    return torch.from_numpy((keys % np.uint64(groups)).astype(np.int64))
 
 
 def _add(raw: list[RunningMoments], unit: list[RunningMoments], z: Tensor, group: Tensor) -> int:

@@ -27,6 +27,7 @@ from fullrank.metrics.local import (
     two_nn,
 )
 from fullrank.metrics.normality import sigreg
+from fullrank.metrics.pair_uncertainty import alignment_estimate, pair_estimates
 from fullrank.metrics.properties import Properties, Property, properties
 from fullrank.metrics.rank import (
     condition_number,
@@ -58,6 +59,8 @@ from fullrank.metrics.uncertainty import (
     jackknife,
     jackknife_all,
     jackknife_difference,
+    jackknife_pairs,
+    jackknife_rows,
     moment_groups,
     rows_needed,
 )
@@ -79,6 +82,7 @@ __all__ = [
     "Properties",
     "Property",
     "alignment",
+    "alignment_estimate",
     "alpha_req",
     "antihub_share",
     "between_class_distance",
@@ -104,6 +108,8 @@ __all__ = [
     "jackknife",
     "jackknife_all",
     "jackknife_difference",
+    "jackknife_pairs",
+    "jackknife_rows",
     "knn_overlap",
     "koleo",
     "lidar",
@@ -114,6 +120,7 @@ __all__ = [
     "near_duplicate_rows",
     "nesum",
     "neural_collapse",
+    "pair_estimates",
     "participation_ratio",
     "properties",
     "rankme",

@@ -99,13 +99,22 @@ def distinct(x: Tensor) -> Tensor:
     tensor([[1.],
             [2.]])
     """
+    return x[first_copies(x)]
+
+
+def first_copies(x: Tensor) -> Tensor:
+    """Numbers (M,) of the rows of x (N, D) that `distinct` keeps: of copies, the first.
+
+    >>> first_copies(torch.tensor([[1.0], [2.0], [1.0]]))
+    tensor([0, 1])
+    """
     deviation = x - x.mean(0)
     spread = deviation.square().sum(1).mean().sqrt()
     if spread <= 1e-14 * torch.linalg.vector_norm(x.mean(0)):  # float64 arithmetic, not data
-        return x[:1]
+        return torch.zeros(1, dtype=torch.int64, device=x.device)
     _, which = (deviation / (spread * _SAME)).round().unique(dim=0, return_inverse=True)
     first = torch.full((int(which.max()) + 1,), len(x), device=x.device)
-    return x[first.scatter_reduce_(0, which, torch.arange(len(x), device=x.device), "amin")]
+    return first.scatter_reduce_(0, which, torch.arange(len(x), device=x.device), "amin")
 
 
 def _squared(a: Tensor, b: Tensor, a_squares: Tensor, b_squares: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ def two_nn(z: Tensor, *, discard: float = 0.1, seed: int = 0) -> float:
     """
     if not 0 <= discard < 1:
         raise UserError(f"The discarded share is {discard}: pass a number from 0 to below 1.")
-    return _two_nn(_nearest(z, 2, seed)[1], discard)
+    return two_nn_of(_nearest(z, 2, seed)[1], discard)
 
 
 def mle_dimension(z: Tensor, *, k: int = 10, seed: int = 0) -> float:
@@ -101,7 +101,7 @@ def hub_skewness(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed:
     >>> round(hub_skewness(star, k=1), 2)  # the fourth is nearest to all others
     1.29
     """
-    return _skewness(occurrences(z, k=k, queries=queries, seed=seed))
+    return skewness(occurrences(z, k=k, queries=queries, seed=seed))
 
 
 def antihub_share(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed: int = 0) -> float:
@@ -131,9 +131,9 @@ def summarize_neighbours(z: Tensor, *, seed: int = 0) -> dict[str, float]:
     count = occurrences(z, seed=seed)
     return {
         "relative_contrast": _contrast(x, near),
-        "two_nn": _two_nn(near, 0.1),
+        "two_nn": two_nn_of(near),
         "mle_dimension": _mle(near),
-        "hub_skewness": _skewness(count),
+        "hub_skewness": skewness(count),
         "antihub_share": float((count == 0).double().mean()),
     }
 
@@ -198,7 +198,13 @@ def _contrast(x: Tensor, near: Tensor) -> float:
     return max(float(torch.cat([*pairs(x)]).median()) / float(near[:, 0].median()), 1.0)
 
 
-def _two_nn(near: Tensor, discard: float) -> float:
+def two_nn_of(near: Tensor, discard: float = 0.1) -> float:
+    """`two_nn` of rows whose distances (M, 2 or more) to the nearest others are given.
+
+    >>> near = torch.tensor([[1.0, 2.0], [1.0, 1.5], [1.0, 1.2], [1.0, 4.0]], dtype=torch.float64)
+    >>> round(two_nn_of(near), 2)  # of three ratios: 4 is left out
+    1.91
+    """
     n = len(near)
     if n < 4:
         return 0.0
@@ -216,7 +222,12 @@ def _mle(near: Tensor) -> float:
     return 1 / max(inverse, torch.finfo(torch.float64).tiny)
 
 
-def _skewness(count: Tensor) -> float:
+def skewness(count: Tensor) -> float:
+    """Third central moment over the 3/2 power of the second, of numbers (N,); 0 if they are equal.
+
+    >>> round(skewness(torch.tensor([0.0, 0.0, 3.0])), 3)
+    0.707
+    """
     deviation = count - count.mean()
     variance = float(deviation.square().mean())
     return float((deviation**3).mean()) / variance**1.5 if variance > 0 else 0.0

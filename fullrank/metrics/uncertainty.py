@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -99,6 +99,47 @@ def jackknife_all(function: Callable[[Moments], Mapping[str, float]], groups: Se
     }
 
 
+def jackknife_rows(function: Callable[[Tensor], float], rows: Tensor, groups: Tensor) -> Estimate:
+    """`jackknife` of a function of values of rows (N, ...) in groups (N,), each group left out in turn.
+
+    The values stay as they are: where they tell about a row's neighbours, which two rows may share, that is an
+    approximation, whose coverage `benchmarks/jackknife.py` measures.
+
+    >>> found = jackknife_rows(lambda x: float(x.mean()), torch.arange(10.0), torch.arange(10))
+    >>> found.value, round(found.standard_error, 3)  # sqrt(55 / 6 / 10)
+    (4.5, 0.957)
+    """
+    sizes = _sizes(groups)
+    deleted = [function(rows[groups != group]) for group in groups.unique()]
+    return _estimate(function(rows), torch.tensor(deleted, dtype=torch.float64), sizes)
+
+
+def jackknife_pairs(
+    function: Callable[[float], float], blocks: Iterable[tuple[int, Tensor]], groups: Tensor
+) -> Estimate:
+    """`jackknife` of a function of the mean over pairs i < j of rows in groups (N,), each group left out in turn.
+
+    blocks: the number of the first row, and values (B, N - start) of the rows from there on with themselves and all
+    later ones; only what is above the diagonal counts. Leaving rows out takes all their pairs along.
+
+    >>> x = torch.arange(10.0).double()
+    >>> squares = (x[:, None] - x).square() / 2  # whose mean over pairs is the unbiased variance
+    >>> found = jackknife_pairs(lambda mean: mean, [(0, squares)], torch.arange(10))
+    >>> round(found.value, 3), round(found.corrected, 3)
+    (9.167, 9.167)
+    """
+    sizes = _sizes(groups)
+    member = torch.nn.functional.one_hot(groups.unique(return_inverse=True)[1]).double()  # (N, G)
+    sums = member.new_zeros(len(sizes), len(sizes))
+    for start, values in blocks:
+        sums += member[start : start + len(values)].T @ values.triu(1) @ member[start:]
+    rest = sums.sum() - sums.sum(0) - sums.sum(1) + sums.diagonal()
+    left = sizes.sum() - sizes
+    deleted = [function(mean) for mean in (rest / (left * (left - 1) / 2)).tolist()]
+    n = len(groups)
+    return _estimate(function(float(sums.sum()) / (n * (n - 1) / 2)), torch.tensor(deleted, dtype=torch.float64), sizes)
+
+
 def jackknife_difference(
     function: Callable[[Moments], Mapping[str, float]], old: Sequence[Moments], new: Sequence[Moments]
 ) -> dict[str, Estimate]:
@@ -130,6 +171,14 @@ def jackknife_difference(
         name: _estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
         for name, value in values.items()
     }
+
+
+def _sizes(groups: Tensor) -> Tensor:
+    """Rows of each group (G,); UserError if there are fewer than 5 groups."""
+    sizes: Tensor = groups.unique(return_counts=True)[1].double()
+    if len(sizes) < FEWEST_GROUPS:
+        raise UserError(f"{len(sizes)} groups give no error bar: pass rows of {FEWEST_GROUPS} groups or more.")
+    return sizes
 
 
 def _difference(old: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:

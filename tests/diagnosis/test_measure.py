@@ -80,6 +80,22 @@ def test_no_interval_where_the_bias_would_falsify_it() -> None:
     assert of(gaussian(4, 3))["participation_ratio"].low is None  # fewer than 5 groups of rows
 
 
+def test_pairs_have_an_interval_where_it_holds_and_else_say_that_they_have_none() -> None:
+    views = torch.stack([gaussian(200, 16), gaussian(200, 16) + 0.5 * gaussian(200, 16, seed=1)])
+    found = measure(sketch([views]))
+    for name in ("uniformity", "hyperspherical_energy", "two_nn", "alignment"):
+        one = found[name]
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < one.value < one.high
+    without = [one for one in found.values() if "no interval" in NAMES[one.name].conventions]
+    assert len(without) == 12
+    assert all(one.low is None for one in without)
+    assert found["w2_uniformity"].low is not None  # 400 rows in 16 dimensions
+    assert measure(sketch([views[:, :60]]))["w2_uniformity"].low is None
+    assert measure(sketch([torch.ones(40, 3)]))["uniformity"].low == 0
+
+
 def test_nulls_are_those_of_perfect_data() -> None:
     found = of(gaussian(400, 32))
     for name in ("effective_rank", "rankme_centred", "rank_share", "nesum", "participation_ratio", "w2_uniformity"):

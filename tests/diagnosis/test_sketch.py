@@ -29,6 +29,7 @@ def same(a: Sketch, b: Sketch) -> None:
         close(ours, theirs)
     assert torch.equal(a.sample.rows, b.sample.rows)
     assert torch.equal(a.sample.index, b.sample.index)
+    assert torch.equal(a.sample_groups, b.sample_groups)
     assert a.distinct.n == b.distinct.n
     assert a.distinct.seed == b.distinct.seed
     assert a.distinct.hashes.tolist() == b.distinct.hashes.tolist()
@@ -67,6 +68,9 @@ def test_units_are_never_divided() -> None:
     sizes = sorted(group.n for group in sketch(z.split(33), units=donors).raw)
     assert sum(sizes) == 400
     assert all(size % 80 == 0 for size in sizes)
+    made = sketch(z.split(33), units=donors, sample=100)
+    for donor in range(5):
+        assert len(made.sample_groups[donors[made.sample.index] == donor].unique()) == 1
 
 
 def test_copies_are_counted_among_all_rows_and_not_in_the_sample() -> None:

@@ -1,0 +1,56 @@
+"""Error bars of metrics of pairs and neighbours, of those whose intervals hold what they should."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.metrics._embeddings import embeddings, unit_rows
+from fullrank.metrics._pairs import distances, first_copies, neighbours, sample
+from fullrank.metrics.energy import CLOSEST
+from fullrank.metrics.local import two_nn_of
+from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate, jackknife_pairs, jackknife_rows
+
+FEWEST = 32  # different rows, for a dimension
+
+
+def pair_estimates(z: Tensor, groups: Tensor, *, seed: int = 0) -> dict[str, Estimate]:
+    """`jackknife` of metrics of pairs and neighbours of z (N, D), by name, leaving out the groups (N,) in turn.
+
+    "uniformity" and "hyperspherical_energy" (power 2) are means over pairs. "two_nn" is a function of the distances to
+    the nearest rows, which stay as they are, and needs 32 different rows. value +- (high - low) / 2 is the interval of
+    what samples of N rows give on average: what neighbours tell goes with N. UserError for fewer than 5 groups.
+
+    Measured (`benchmarks/jackknife_pairs.py`) on nine clouds, nominal 95 %: the two means hold it in 94 to 98 % of the
+    draws, "two_nn" in 92 to 95 %. Others have no interval, because two rows share a neighbour: somewhere
+    `mle_dimension` holds it in 79 %, `koleo` in 84 %, `hub_skewness` in 86 %, shares of rows in less.
+
+    >>> z = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
+    >>> found = pair_estimates(z, torch.arange(400) % 20)["two_nn"]
+    >>> found.low < found.value < found.high
+    True
+    """
+    z, groups = sample(z, seed), sample(groups, seed)
+    u, kept = unit_rows(z), first_copies(embeddings(z))
+    kernels = ((start, torch.exp(-2.0 * squares)) for start, squares in distances(u))
+    inverses = ((start, squares.clamp_min(CLOSEST**2).reciprocal()) for start, squares in distances(u))
+    found = {
+        "uniformity": jackknife_pairs(math.log, kernels, groups),
+        "hyperspherical_energy": jackknife_pairs(float, inverses, groups),
+    }
+    if len(kept) >= FEWEST and len(groups[kept].unique()) >= FEWEST_GROUPS:
+        near = neighbours(embeddings(z)[kept], 2)[0]
+        found["two_nn"] = jackknife_rows(two_nn_of, near, groups[kept])
+    return found
+
+
+def alignment_estimate(z1: Tensor, z2: Tensor, groups: Tensor) -> Estimate:
+    """`jackknife` of `alignment` of two views z1, z2 (N, D) of samples in groups (N,): a mean over samples.
+
+    >>> alignment_estimate(torch.eye(5), torch.eye(5), torch.arange(5)).high
+    0.0
+    """
+    apart = (unit_rows(z1) - unit_rows(z2)).square().sum(1)
+    return jackknife_rows(lambda rows: float(rows.mean()), apart, groups)
