@@ -1,0 +1,97 @@
+"""What a rule must tell apart from what looks alike: signs from cones, axes from rogues, single rows from heads."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import fullrank
+from fullrank.metrics import hub_skewness
+from tests.diagnosis.clouds import hubs, relu
+from tests.metrics.clouds import gaussian, low_rank, offset
+
+SIZES = pytest.mark.parametrize(("n", "dims"), [(96, 256), (600, 64)])
+
+
+def found(z: torch.Tensor, **options: object) -> dict[str, str]:
+    """Rule to severity of everything that was found."""
+    report = fullrank.diagnose(z.float(), **options)  # type: ignore[arg-type]
+    return {finding.rule: finding.severity for finding in report.findings}
+
+
+@SIZES
+def test_features_without_a_sign_have_the_cosine_of_half_normals(n: int, dims: int) -> None:
+    halves = fullrank.diagnose(gaussian(n, dims).abs().float()).measurements
+    assert halves["mean_cosine"].value == pytest.approx(2 / math.pi, abs=0.01)
+    assert halves["cosine_excess"].value == pytest.approx(0.0, abs=0.03)
+    rectified = fullrank.diagnose(relu(n, dims, 0).float()).measurements
+    assert rectified["mean_cosine"].value == pytest.approx(1 / math.pi, abs=0.01)
+    assert (rectified["negative_share"].value, rectified["cosine_excess"].value < 0) == (0.0, True)
+    signed = fullrank.diagnose(offset(math.sqrt(0.3), n, dims).float()).measurements
+    assert signed["cosine_excess"].value == signed["mean_cosine"].value == pytest.approx(0.7, abs=0.02)
+
+
+@SIZES
+def test_a_cone_by_the_signs_is_a_note_and_one_beyond_them_a_warning(n: int, dims: int) -> None:
+    assert found(relu(n, dims, 0)) == {}
+    by_signs = fullrank.diagnose(gaussian(n, dims).abs().float() + 0.1)
+    assert [(one.rule, one.severity) for one in by_signs.findings] == [("cone of positive features", "note")]
+    assert {rule for rule, _ in by_signs.silenced} <= {"hubs"}  # which their common mean makes, at 600 x 64
+    assert (by_signs.verdict, "z - z.mean(0)" in str(by_signs.findings[0].advice.remedies)) == ("healthy", True)
+    z = relu(n, dims, 0)
+    z[0, 0] = -1e-3  # nearly none is negative
+    assert found(z + 2.5) == {"cone": "warn"}  # the cosine is 0.96
+    assert found(offset(math.sqrt(0.3), n, dims)) == {"cone": "warn"}  # 0.7, with both signs
+
+
+@SIZES
+def test_a_single_large_dimension_is_seen_at_any_number_of_rows(n: int, dims: int) -> None:
+    z = gaussian(n, dims)
+    z[:, 3] *= math.sqrt(30)
+    assert found(z) == {"head-dominated spectrum": "warn"}
+    z[:, 3] *= 4
+    assert found(z) == {"head-dominated spectrum": "fail"}
+
+
+def test_the_axes_of_a_power_law_are_no_rogue_dimensions() -> None:
+    report = fullrank.diagnose((gaussian(1500, 128) * torch.arange(1, 129) ** -0.5).float())
+    assert report.measurements["rogue_dimension"].value > 10
+    assert (report.verdict, report.findings) == ("healthy", ())
+
+
+def test_the_length_of_one_row_is_no_head() -> None:
+    z = gaussian(96, 256)
+    z[5] *= 8
+    report = fullrank.diagnose(z.float())
+    assert report.measurements["head_gap"].value > 10
+    assert report.measurements["head_error"].value == pytest.approx(1, abs=0.1)  # the variance of 1 of 96 rows
+    assert "head-dominated spectrum" not in {finding.rule for finding in report.findings}
+
+
+@pytest.mark.parametrize("n", [64, 96])
+def test_hubs_are_seen_in_few_rows(n: int) -> None:
+    assert [found(hubs(n, 256, seed)) for seed in range(200, 203)] == [{"hubs": "warn"}] * 3
+
+
+def test_the_skewness_of_few_rows_cannot_pass_its_threshold() -> None:
+    star = torch.zeros(64, 74, dtype=torch.float64)  # ten rows are the neighbours of all: there is nothing worse
+    star[:, 64:] = 1.0 - 1e-3 * torch.eye(64, 10)
+    star[10:, 10:64] = torch.eye(54)
+    assert 1.5 < hub_skewness(star) < 2.0
+
+
+def test_random_labels_are_a_note() -> None:
+    labels = torch.randint(10, (600,), generator=torch.Generator().manual_seed(0))
+    report = fullrank.diagnose(gaussian(600, 32).float(), labels=labels.numpy())
+    assert (report.verdict, [one.rule for one in report.findings]) == ("healthy", ["labels at chance"])
+
+
+def test_no_jump_excuses_what_decays_behind_it() -> None:
+    z = low_rank(20, 600, 256)
+    z[:, :] += 30 * gaussian(600, 1, seed=3) * gaussian(1, 256, seed=4) / 16
+    report = fullrank.diagnose(z.float())
+    assert report.measurements["head_gap"].value > 10
+    assert (report.verdict, report.kind) == ("collapsed", "dimensional")
+    assert "power law" in report.sentence or "directions" in report.sentence

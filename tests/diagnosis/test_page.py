@@ -1,0 +1,72 @@
+"""The thresholds that docs/diagnosis.md quotes are those of the rules, and every threshold of a kind is quoted."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from fullrank.diagnosis.profiles import PROFILES
+from fullrank.diagnosis.rules import RULES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Complete collapse": ("complete collapse",),
+    "Dimensional collapse": ("dimensional collapse",),
+    "Clusters": ("clusters",),
+    "Cone": ("cone", "cone of positive features"),
+    "Head-dominated spectrum": ("head-dominated spectrum",),
+    "Duplicates": ("duplicate rows",),
+    "Hubs": ("hubs",),
+    "Modality gap": ("modality gap", "modality gap of two groups"),
+    "Dead dimensions": ("dead dimensions", "copied dimensions"),
+}
+HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same
+EXPLAINED: dict[str, set[float]] = {  # what is no threshold, by what it follows from
+    "Dimensional collapse": {1.0},
+    "Cone": {round(x, 2) for x in (1.0, 1 / math.pi, HALF_NORMALS, HALF_NORMALS + 0.6 * (1 - HALF_NORMALS))},
+    "Hubs": {96.0, round((1 - 2 * HUBS) / math.sqrt(HUBS * (1 - HUBS)), 1)},
+    "Modality gap": {0.33},
+}
+SECTION = pytest.mark.parametrize("section", SECTIONS)
+
+
+def numbers(text: str) -> set[float]:
+    """Every number of a text, percents as shares."""
+    found = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)( ?%)?", text)
+    return {float(number) / (100 if percent else 1) for number, percent in found}
+
+
+def quoted(section: str) -> set[float]:
+    text = " ".join(PAGE.split(f"\n### {section}\n")[1].split("\n## ")[0].split("\n### ")[0].split())
+    return numbers(text.split("**Seen by**")[1].split("**What to do:**")[0])
+
+
+def thresholds(section: str, *, gates: bool) -> set[float]:
+    evidence = [one for rule in RULES if rule.name in SECTIONS[section] for one in rule.evidence]
+    values = {value for one in evidence for value in (one.graded.warn, one.graded.fail) if value is not None}
+    return values | {gate.threshold for one in evidence for gate in one.gates if gates}
+
+
+@SECTION
+def test_what_is_quoted_is_a_threshold(section: str) -> None:
+    assert quoted(section) <= thresholds(section, gates=True) | EXPLAINED.get(section, set())
+
+
+@SECTION
+def test_every_threshold_is_quoted(section: str) -> None:
+    assert thresholds(section, gates=False) <= quoted(section)
+
+
+def test_every_kind_has_its_section() -> None:
+    named = {name for names in SECTIONS.values() for name in names}
+    assert {rule.name for rule in RULES if rule.kind is not None} - named == {"collapsed classes"}
+
+
+@pytest.mark.parametrize("name", ["contrastive", "non-contrastive"])
+def test_the_thresholds_of_profiles_are_quoted(name: str) -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |"))
+    own = PROFILES[name].thresholds
+    assert numbers(row) == {warn for warn, _ in own.values()}
