@@ -1,4 +1,4 @@
-"""What each experiment claims, at a size of seconds: tiny images, few steps, three seeds."""
+"""What INTL's experiments without images claim, at a size of seconds."""
 
 from __future__ import annotations
 
@@ -9,38 +9,14 @@ import pytest
 import torch
 
 from fullrank.losses import intl
-from fullrank.papers import Outcome, Settings, load
-from fullrank.papers.hsr import energy
+from fullrank.papers import Settings, load
 from fullrank.papers.intl import newton_eigenvalue, trace_floor
 from fullrank.papers.intl_sweep import power_sweep
-from fullrank.papers.training import Size
-
-SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
-
-
-def settings(out: Path) -> Settings:
-    return Settings(out=out, data="digits")
-
-
-def values(outcome: Outcome, name: str, number: str) -> list[float]:
-    """A column of the table, for the rows of one case, in the order of the seeds."""
-    first = next(iter(outcome.rows[0]))
-    return [float(row[number]) for row in outcome.rows if row[first] == name]
 
 
 def both(lower: list[float], higher: list[float]) -> bool:
     """In every seed the second is above the first."""
     return len(lower) == 3 and all(a < b for a, b in zip(lower, higher, strict=True))
-
-
-def test_energy_lowers_itself_and_raises_the_rank(tmp_path: Path) -> None:
-    outcome = energy(settings(tmp_path), SMALL)
-    energies = [values(outcome, f"weight {weight}", "weight energy") for weight in (0, 1, 10)]
-    assert both(energies[1], energies[0])
-    assert both(energies[2], energies[1])
-    bound = outcome.panels[0].series[-1].y[0]
-    assert all(value > bound for value in energies[2])
-    assert both(*(values(outcome, f"weight {weight}", "effective rank") for weight in (0, 10)))
 
 
 def test_powers_of_the_spectrum(tmp_path: Path) -> None:
