@@ -48,7 +48,7 @@ CLOUDS = (
     Cloud(alpha=0.0, clusters=True),
     Cloud(heavy=True),
     Cloud(donors=100),
-    Cloud(rows=1000, dims=128),
+    Cloud(rows=200, dims=64),
 )
 
 

@@ -23,7 +23,7 @@ def pair_estimates(z: Tensor, groups: Tensor, *, seed: int = 0) -> dict[str, Est
     the nearest rows, which stay as they are, and needs 32 different rows. value +- (high - low) / 2 is the interval of
     what samples of N rows give on average: what neighbours tell goes with N. UserError for fewer than 5 groups.
 
-    Measured (`benchmarks/jackknife_pairs.py`) on nine clouds, nominal 95 %: the two means hold it in 94 to 98 % of the
+    Measured (`benchmarks/jackknife_pairs.py`) on nine clouds, nominal 95 %: the two means hold it in 93 to 98 % of the
     draws, "two_nn" in 92 to 95 %. Others have no interval, because two rows share a neighbour: somewhere
     `mle_dimension` holds it in 79 %, `koleo` in 84 %, `hub_skewness` in 86 %, shares of rows in less.
 
