@@ -25,7 +25,7 @@ class Entry:
     claim: str
     minutes: float
     full: str
-    data: tuple[str, ...]
+    data: str
     module: str
 
 
@@ -64,6 +64,6 @@ def _declared(path: Path) -> list[Entry]:
     for call in calls:
         if isinstance(call.func, ast.Name) and call.func.id == "Experiment":
             words = {word.arg: word.value for word in call.keywords if word.arg and word.arg != "run"}
-            entry = {"data": (), "full": "", **{name: ast.literal_eval(value) for name, value in words.items()}}
+            entry = {"data": "", "full": "", **{name: ast.literal_eval(value) for name, value in words.items()}}
             entries.append(Entry(**entry, module=f"{__name__}.{path.stem}"))
     return entries

@@ -88,5 +88,5 @@ LOG_DETERMINANT = Experiment(
     minutes=3,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=log_determinant,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

@@ -115,7 +115,7 @@ ABLATION = Experiment(
     minutes=5.2,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=ablation,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )
 
 NO_BATCH_NORM = Experiment(
@@ -126,5 +126,5 @@ NO_BATCH_NORM = Experiment(
     minutes=2.3,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=no_batch_norm,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

@@ -130,5 +130,5 @@ TRAINING = Experiment(
     minutes=1.5,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=training,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

@@ -90,5 +90,5 @@ SUB_VECTOR = Experiment(
     minutes=5,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=sub_vector,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

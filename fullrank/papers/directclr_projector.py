@@ -108,7 +108,7 @@ PROJECTOR = Experiment(
     minutes=5,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=projector,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )
 
 HEADS = Experiment(
@@ -120,5 +120,5 @@ HEADS = Experiment(
     minutes=4.4,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=heads,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

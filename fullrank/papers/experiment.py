@@ -53,7 +53,7 @@ class Settings:
     seeds: int = 3
     """Independent repetitions, seeds 0, 1, 2, ..."""
     data: str = ""
-    """One of the experiment's data sets; "" where it makes up its data."""
+    """The data set of images; "" where the experiment makes up its data."""
     data_root: Path | None = None
     """Folder of the named data set; None is the default one."""
     progress: Callable[[float], None] = lambda share: None
@@ -86,5 +86,5 @@ class Experiment:
     run: Callable[[Settings], Outcome]
     full: str = ""
     """What --full does instead; "" where the default is the paper's own size."""
-    data: tuple[str, ...] = ()
-    """The data sets it can use, the default first; none where it makes up its data."""
+    data: str = ""
+    """The data set of images that it uses unless told another; "" where it makes up its data."""

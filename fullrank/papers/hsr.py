@@ -84,5 +84,5 @@ ENERGY = Experiment(
     minutes=4,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=energy,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

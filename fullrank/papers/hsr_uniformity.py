@@ -83,5 +83,5 @@ UNIFORMITY = Experiment(
     minutes=5,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=uniformity,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

@@ -80,5 +80,5 @@ BATCH_SIZE = Experiment(
     minutes=13,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=batch_size,
-    data=("fashion-mnist",),
+    data="fashion-mnist",
 )

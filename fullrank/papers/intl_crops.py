@@ -59,5 +59,5 @@ TEACHER_CROPS = Experiment(
     minutes=6,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=teacher_crops,
-    data=("fashion-mnist",),
+    data="fashion-mnist",
 )

@@ -49,5 +49,5 @@ IMAGES = Experiment(
     minutes=3.7,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=power_images,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

@@ -129,5 +129,5 @@ ITERATIONS = Experiment(
     minutes=10,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=iterations,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )

@@ -77,5 +77,5 @@ WEIGHT = Experiment(
     minutes=5,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=weight,
-    data=("fashion-mnist",),
+    data="fashion-mnist",
 )

@@ -215,5 +215,5 @@ HOSTS = Experiment(
     minutes=15,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=hosts,
-    data=("fashion-mnist", "digits"),
+    data="fashion-mnist",
 )
