@@ -58,7 +58,7 @@ DEPTH = Experiment(
     title="Depth and nonlinearity",
     claim="The more layers a net has, linear or with ReLU between, the more dimensions its embeddings lose; one layer "
     "loses none.",
-    minutes=0.5,
+    minutes=0.2,
     full="10,000 steps at a learning rate of 0.01",
     run=depth,
 )

@@ -203,7 +203,7 @@ COLLAPSE_DEGREE = Experiment(
     title="Ever more dead dimensions, two scores",
     claim="W2 gets steadily worse with the share of dead dimensions, in the same way for every dimension; Wang and "
     "Isola's uniformity hardly moves until most are dead.",
-    minutes=0.3,
+    minutes=0.4,
     full="20,000 samples in up to 1,000 dimensions",
     run=collapse_degree,
 )
