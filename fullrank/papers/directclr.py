@@ -11,9 +11,10 @@ from pathlib import Path
 from statistics import mean
 
 from fullrank.metrics import effective_rank
-from fullrank.papers.directclr_probe import UNTRAINED, Labelled, probe, represented, untrained
+from fullrank.papers.directclr_probe import UNTRAINED, probe, represented, untrained
 from fullrank.papers.experiment import Experiment, Outcome, Settings
 from fullrank.papers.judging import by_number, differences, judge
+from fullrank.papers.represented import Labelled
 from fullrank.papers.training import Job, Size, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 

@@ -6,19 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from fullrank.data import ImageSet, load_dataset, plain_batches
-from fullrank.errors import UserError
-from fullrank.evaluate import features, ridge_accuracy
+from fullrank.evaluate import ridge_accuracy
 from fullrank.metrics import effective_rank
-from fullrank.nn import load_encoder
 from fullrank.papers.experiment import Settings
-from fullrank.papers.training import represent
+from fullrank.papers.represented import Labelled, image_sets, represent, saved
 
-Labelled = tuple[Tensor, Tensor]
-"""Features (N, F) and labels (N,)."""
 ByCase = dict[str, list[float]]
 UNTRAINED = "untrained"
 
@@ -27,28 +19,17 @@ def represented(
     settings: Settings, runs: Mapping[str, Sequence[Path]]
 ) -> Iterator[tuple[str, int, Labelled, Labelled]]:
     """The name, the seed, and the training and test images' representation of every finished run."""
-    train, test = _images(settings)
+    train, test = image_sets(settings)
     for name, folders in runs.items():
         for seed, folder in enumerate(folders):
-            yield name, seed, represent(folder, train), represent(folder, test)
+            yield name, seed, represent(saved(folder), train), represent(saved(folder), test)
 
 
 def untrained(settings: Settings, run: Path, seed: int) -> tuple[Labelled, Labelled]:
     """Training and test images as the run's encoder represents them with fresh weights; its batch norms saw none."""
-    encoder = load_encoder(run / "encoder.safetensors").untrained(seed)
-    found = []
-    for images in _images(settings):
-        assert images.labels is not None  # a finished run was probed with them
-        batches = plain_batches(images, size=encoder.encoder.image_size)
-        found.append((features(encoder, batches, device=torch.device("cpu")), images.labels))
-    return found[0], found[1]
-
-
-def _images(settings: Settings) -> tuple[ImageSet, ImageSet]:
-    dataset = load_dataset(settings.data, root=settings.data_root)
-    if dataset.test is None:
-        raise UserError(f"{settings.data} has no test set: pass one that has.")
-    return dataset.train, dataset.test
+    encoder = saved(run).untrained(seed)
+    train, test = image_sets(settings)
+    return represent(encoder, train), represent(encoder, test)
 
 
 def probe(train: Labelled, test: Labelled, part: slice = slice(None)) -> float:

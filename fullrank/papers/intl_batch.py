@@ -9,7 +9,8 @@ from statistics import mean
 from fullrank.losses import intl_beta
 from fullrank.papers.experiment import Experiment, Outcome, Settings
 from fullrank.papers.judging import LEVEL, by_number, by_seed, differences, judge
-from fullrank.papers.training import Job, Size, numbers, train_all, unseen_accuracies, usual_size
+from fullrank.papers.represented import unseen_accuracies
+from fullrank.papers.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.intl import INTL
 
 _RULE, _CONSTANT = "the rule's weight", "constant weight"

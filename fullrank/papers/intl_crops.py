@@ -7,7 +7,8 @@ from statistics import mean
 
 from fullrank.papers.experiment import Experiment, Outcome, Settings
 from fullrank.papers.judging import by_case, by_seed, differences, judge
-from fullrank.papers.training import Job, Size, numbers, train_all, unseen_accuracies, usual_size
+from fullrank.papers.represented import unseen_accuracies
+from fullrank.papers.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.intl import INTL
 
 _PLAIN, _BOTH = "INTL", "teacher and crops"

@@ -11,7 +11,8 @@ from fullrank.losses import intl_beta
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Settings
 from fullrank.papers.intl import trace_floor
 from fullrank.papers.judging import LEVEL, by_case, by_seed, differences, judge, level
-from fullrank.papers.training import Job, Size, last_terms, numbers, train_all, unseen_accuracies, usual_size
+from fullrank.papers.represented import unseen_accuracies
+from fullrank.papers.training import Job, Size, last_terms, numbers, train_all, usual_size
 from fullrank.recipes.intl import INTL
 
 _MULTIPLES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)

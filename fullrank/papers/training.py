@@ -11,15 +11,9 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from torch import Tensor
 
-from fullrank.data import ImageSet, load_dataset, plain_batches
-from fullrank.errors import UserError
-from fullrank.evaluate import features, knn_accuracy
-from fullrank.nn import load_encoder
 from fullrank.papers.experiment import Panel, Series, Settings
 from fullrank.runs import read_json, read_rows
 from fullrank.train import Recipe, RunOptions
@@ -114,31 +108,6 @@ def numbers(runs: Sequence[Path], space: str, name: str) -> list[float]:
 def accuracies(runs: Sequence[Path]) -> list[float]:
     """kNN accuracy (%) of the finished runs' representations, a quarter of the probe images judged by the others."""
     return [100 * float(read_json(run / "result.json")["probe_knn"]) for run in runs]
-
-
-def represent(run: Path, images: ImageSet) -> tuple[Tensor, Tensor]:
-    """The frozen representation (N, F) of images by a finished run's encoder, and their labels (N,)."""
-    if images.labels is None:
-        raise UserError("These images have no labels: pass a data set that has some.")
-    encoder = load_encoder(run / "encoder.safetensors")
-    batches = plain_batches(images, size=encoder.encoder.image_size)
-    return features(encoder, batches, device=torch.device("cpu")), images.labels
-
-
-def unseen_accuracies(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str, list[float]]:
-    """kNN accuracy (%) of the finished runs on the test images, every second of them judged by those between.
-
-    Of Fashion-MNIST these are 5,000 judged, which tells an accuracy of 80 % to 0.6 points.
-    """
-    images = load_dataset(settings.data, root=settings.data_root).test
-    if images is None:
-        raise UserError(f"{settings.data} has no test images: pass a data set that has some.")
-    found: dict[str, list[float]] = {case: [] for case in runs}
-    for case, folders in runs.items():
-        for folder in folders:
-            z, labels = represent(folder, images)
-            found[case].append(100 * knn_accuracy(z[1::2], labels[1::2], z[::2], labels[::2]))
-    return found
 
 
 def last_terms(runs: Sequence[Path], term: str) -> list[float]:

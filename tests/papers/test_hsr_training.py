@@ -139,5 +139,5 @@ def test_the_verdict_on_the_kinds_is_that_of_the_table(kinds: Outcome) -> None:
 
 def test_classes_are_judged_on_test_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.arange(4))
-    with pytest.raises(UserError, match="has no test set"):
+    with pytest.raises(UserError, match="has no test images"):
         on_test_images(Settings(out=tmp_path, data=str(tmp_path / "mine.npz")), {})
