@@ -265,7 +265,7 @@ AUGMENTATION = Experiment(
     title="Strong augmentation and one linear layer",
     claim="An augmentation that moves some input features more than the data vary makes a linear layer give them no "
     "weight at all.",
-    minutes=0.3,
+    minutes=0.2,
     full="6,000 steps at a learning rate of 0.05",
     run=strong_augmentation,
 )
