@@ -19,8 +19,7 @@ docs: environment
 	mv docs/losses.md.new docs/losses.md
 	$(BIN)/python -m tests.recipes.table > docs/results/fashion-mnist/README.md.new
 	mv docs/results/fashion-mnist/README.md.new docs/results/fashion-mnist/README.md
-	$(BIN)/python -m tests.diagnosis.confusion > docs/results/diagnosis/confusion.md.new
-	mv docs/results/diagnosis/confusion.md.new docs/results/diagnosis/confusion.md
+	$(BIN)/python -m tests.diagnosis.confusion
 
 environment: $(VENV)/.installed
 

@@ -1,86 +1,87 @@
-"""What the doctor says of clouds of known health: `python -m tests.diagnosis.confusion > confusion.md`.
+"""What the doctor says of clouds of known health: `python -m tests.diagnosis.confusion` writes it into the docs.
 
-Answers are kept in docs/results/diagnosis/confusion.jsonl, so that it can be stopped and goes on: delete that file
-when a rule or a measurement has changed. About half an hour on two quiet cores. One seed at 20,000 x 768 stands for
-the ten of the other sizes, as each diagnosis takes ten seconds there.
+Every answer is a row of docs/results/diagnosis/confusion.jsonl, so that it can be stopped and goes on: delete that
+file when a rule or a measurement has changed. From nothing, about 40 minutes of processor time, on all cores allowed.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from itertools import product
 from pathlib import Path
 
 import torch
 
 import fullrank
-from fullrank.runs import append_row, read_rows
-from tests.diagnosis.clouds import CASES, Case
+from fullrank.runs import append_row, read_rows, replace
+from tests.diagnosis.clouds import CASES
 
 Size = tuple[int, int]  # samples, dimensions
-Answers = Mapping[tuple[str, Size], Counter[str]]  # name of a case, size -> how often the doctor said what
-SEEDS: dict[Size, int] = {(96, 512): 10, (1500, 128): 10, (20_000, 768): 1}
-KEPT = Path(__file__).parents[2] / "docs" / "results" / "diagnosis" / "confusion.jsonl"
+Cell = tuple[str, Size, int]  # name of a cloud, size, seed
+SEEDS: dict[Size, range] = {(96, 512): range(3), (1500, 128): range(3), (20_000, 768): range(3)}
+CELLS = [(case.name, size, seed) for size, seeds in SEEDS.items() for seed in seeds for case in CASES]
+BY_NAME = {case.name: case for case in CASES}
+DOCS = Path(__file__).parents[2] / "docs"
+KEPT, PAGE = DOCS / "results" / "diagnosis" / "confusion.jsonl", DOCS / "diagnosis.md"
+BETWEEN = re.compile(r"(<!-- confusion: .*? -->\n).*(<!-- end of confusion -->)", re.DOTALL)
 
 
-def said(case: Case, size: Size, seed: int) -> str:
+def said(cell: Cell) -> str:
     """The kind that the doctor names, or "healthy" or "undetermined"; a finding without a kind by its rule."""
+    name, size, seed = cell
+    case = BY_NAME[name]
     report = fullrank.diagnose(case.cloud(*size, seed).float(), profile=case.profile, seed=seed)
     if report.verdict in ("healthy", "undetermined"):
         return report.verdict
     return report.kind or report.findings[0].rule
 
 
-def answer(number: int, size: Size) -> Counter[str]:
-    """How often the doctor said what of the case of this number."""
-    torch.set_num_threads(1)
-    return Counter(said(CASES[number], size, seed) for seed in range(SEEDS[size]))
+def kept() -> dict[Cell, str]:
+    """The answers that there are."""
+    return {(row["cloud"], (row["n"], row["dims"]), row["seed"]): row["said"] for row in read_rows(KEPT)}
 
 
-def kept(path: Path) -> dict[tuple[str, Size], Counter[str]]:
-    """The answers of an earlier, stopped run."""
-    return {(row["cloud"], (row["n"], row["dims"])): Counter(row["said"]) for row in read_rows(path)}
-
-
-def table(found: Answers) -> Iterator[str]:
+def table(found: Mapping[Cell, str]) -> Iterator[str]:
     """Lines of Markdown: a row a cloud, a column a size, with every wrong answer in bold."""
-    yield "What was said of each cloud, how often; what is wrong in bold. Where there are fewer rows than dimensions,"
-    yield '"undetermined" is right for some. Written by `python -m tests.diagnosis.confusion`.'
-    yield ""
     yield f"| cloud | {' | '.join(f'{n:,} x {dims}' for n, dims in SEEDS)} |"
     yield "|---|" + "---|" * len(SEEDS)
     right = 0
     for case in CASES:
         cells = []
-        for size in SEEDS:
-            counts, good = found[case.name, size], case.right(*size)
+        for size, seeds in SEEDS.items():
+            counts, good = Counter(found[case.name, size, seed] for seed in seeds), case.right(*size)
             right += sum(counts[kind] for kind in good)
             cells.append(", ".join(_cell(kind, count, good) for kind, count in counts.most_common()))
         yield f"| {case.name} | {' | '.join(cells)} |"
     yield ""
-    yield f"{right} of {len(CASES) * sum(SEEDS.values())} verdicts are right."
+    yield f"{right} of {len(CELLS)} verdicts are right."
 
 
 def _cell(kind: str, count: int, good: tuple[str, ...]) -> str:
     return f"{kind} {count}" if kind in good else f"**{kind} {count}**"
 
 
+def page(text: str, found: Mapping[Cell, str]) -> str:
+    """The text of the page with the table between its two markers."""
+    return BETWEEN.sub(lambda match: match[1] + "\n" + "\n".join(table(found)) + "\n\n" + match[2], text)
+
+
 def main() -> None:
-    """Compute what is missing and print the table."""
-    found = kept(KEPT)
-    jobs = [(i, size) for size, i in product(SEEDS, range(len(CASES))) if (CASES[i].name, size) not in found]
-    with ProcessPoolExecutor(2) as pool:
-        for (number, size), counts in zip(
-            jobs, pool.map(answer, *zip(*jobs, strict=True)) if jobs else (), strict=True
-        ):
-            found[CASES[number].name, size] = counts
-            append_row(KEPT, {"cloud": CASES[number].name, "n": size[0], "dims": size[1], "said": counts})
-            print(CASES[number].name, size, json.dumps(counts), file=sys.stderr, flush=True)
-    print("\n".join(table(found)))
+    """Compute what is missing, and write the table."""
+    found = kept()
+    missing = [cell for cell in CELLS if cell not in found]
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for cell, kind in zip(missing, pool.map(said, missing), strict=True):
+            name, (n, dims), seed = cell
+            found[cell] = kind
+            append_row(KEPT, {"cloud": name, "n": n, "dims": dims, "seed": seed, "said": kind})
+            print(name, f"{n:,} x {dims}", seed, kind, file=sys.stderr, flush=True)
+    text = page(PAGE.read_text(encoding="utf-8"), found)
+    replace(PAGE, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 if __name__ == "__main__":
