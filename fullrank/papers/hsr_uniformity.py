@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import mean
 
-from fullrank.metrics import METRICS
+from fullrank.metrics import METRICS, separability
 from fullrank.papers.experiment import Experiment, Outcome, Panel, Settings
-from fullrank.papers.hsr_classes import ACCURACY, RATIO, SILHOUETTE, on_test_images
 from fullrank.papers.judging import by_case, by_seed, differences, judge, level
+from fullrank.papers.represented import unseen, unseen_accuracy
 from fullrank.papers.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.byol import BYOL
 from fullrank.recipes.simclr import SimCLR
@@ -18,6 +19,7 @@ _PROJECTOR = (256, _WIDTH)
 _WEIGHTS = (0.1, 1.0, 10.0)  # ours: those of the authors are not known to us
 _CONTRASTIVE, _PLAIN, _JUDGED = "SimCLR", "BYOL", "BYOL + 1"
 _SPREAD, _EMBEDDING, _ALIGNMENT = "uniformity", "uniformity of the embedding", "alignment"
+_RATIO, _SILHOUETTE, _ACCURACY = "between / within", "silhouette", "kNN (%)"
 
 Values = Mapping[str, Sequence[float]]
 
@@ -39,8 +41,8 @@ def uniformity(settings: Settings, size: Size | None = None) -> Outcome:
             (_ALIGNMENT, "embedding", "alignment"),
         )
     }
-    found |= on_test_images(settings, runs)
-    spread, ratio, silhouette, accuracy = (found[name] for name in (_SPREAD, RATIO, SILHOUETTE, ACCURACY))
+    found |= _classes(settings, runs)
+    spread, ratio, silhouette, accuracy = (found[name] for name in (_SPREAD, _RATIO, _SILHOUETTE, _ACCURACY))
     effects = [
         differences(spread[_CONTRASTIVE], spread[_PLAIN]),
         differences(spread[_JUDGED], spread[_PLAIN]),
@@ -60,6 +62,20 @@ def uniformity(settings: Settings, size: Size | None = None) -> Outcome:
     )
 
 
+def _classes(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, list[float]]]:
+    """Separability and kNN accuracy of the test images: each by case, in the order of the seeds.
+
+    How the paper measures separability is not known to us: ratio and silhouette are `fullrank.metrics.separability`'s.
+    """
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in (_RATIO, _SILHOUETTE, _ACCURACY)}
+    for case, (z, labels) in unseen(settings, runs):
+        classes = separability(z, labels)
+        values = {_RATIO: classes["ratio"], _SILHOUETTE: classes["silhouette"], _ACCURACY: unseen_accuracy(z, labels)}
+        for name, value in values.items():
+            found[name].setdefault(case, []).append(float("nan") if value is None else value)
+    return found
+
+
 def _panels(found: Mapping[str, Values]) -> tuple[Panel, ...]:
     (sphere,) = (metric.null(1, _WIDTH) for metric in METRICS if metric.name == "uniformity")
     potential = "log mean Gaussian potential (nats)"
@@ -67,9 +83,9 @@ def _panels(found: Mapping[str, Values]) -> tuple[Panel, ...]:
     return (
         by_case("uniformity of the representation", potential, found[_SPREAD]),
         by_case("uniformity of the embedding", potential, found[_EMBEDDING], even),
-        by_case("distance between classes over that within", "ratio of cosine distances", found[RATIO]),
-        by_case("silhouette of the classes", "cosine distance, -1 to 1", found[SILHOUETTE]),
-        by_case("kNN accuracy of the representation", "test images (%)", found[ACCURACY]),
+        by_case("distance between classes over that within", "ratio of cosine distances", found[_RATIO]),
+        by_case("silhouette of the classes", "cosine distance, -1 to 1", found[_SILHOUETTE]),
+        by_case("kNN accuracy of the representation", "test images (%)", found[_ACCURACY]),
         by_case("alignment loss of the embedding", "squared distance (no unit)", found[_ALIGNMENT]),
     )
 

@@ -12,9 +12,9 @@ import pytest
 from fullrank.errors import UserError
 from fullrank.papers import Outcome, Settings
 from fullrank.papers.hsr import energy
-from fullrank.papers.hsr_classes import on_test_images
 from fullrank.papers.hsr_kinds import energy_kinds
 from fullrank.papers.hsr_uniformity import uniformity
+from fullrank.papers.represented import unseen
 from fullrank.papers.training import Size
 
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
@@ -135,9 +135,11 @@ def test_the_verdict_on_the_kinds_is_that_of_the_table(kinds: Outcome) -> None:
     none = values(kinds, "none", "uniformity")
     assert kinds.verdict == verdict([(values(kinds, name, "uniformity"), none) for name in names])
     assert {str(row["energy"]) for row in kinds.rows} == {"none", *names}
+    shown = [name for name in names if above(values(kinds, name, "uniformity"), none)]
+    assert kinds.measured.endswith(f"in every seed: {', '.join(shown) or 'no kind'}.")
 
 
 def test_classes_are_judged_on_test_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.arange(4))
     with pytest.raises(UserError, match="has no test images"):
-        on_test_images(Settings(out=tmp_path, data=str(tmp_path / "mine.npz")), {})
+        next(unseen(Settings(out=tmp_path, data=str(tmp_path / "mine.npz")), {}))
