@@ -126,7 +126,7 @@ ITERATIONS = Experiment(
     title="Newton whitening in 2, 4 and 8 steps",
     claim="Whatever the number of Newton steps, iterative normalisation alone collapses, and with the trace loss it "
     "does not.",
-    minutes=10,
+    minutes=7.5,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=iterations,
     data="fashion-mnist",
