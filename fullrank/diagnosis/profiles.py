@@ -48,7 +48,7 @@ PROFILES: dict[str, Profile] = {
             "contrastive",
             "trained with negatives (SimCLR, MoCo, InfoNCE)",
             _NEVER_FAIL,
-            _MONITOR | {("cone", "cosine_excess"): (0.5, None)},  # ours,
+            _MONITOR | {("cone", "cosine_excess"): (0.5, None)},  # ours
         ),
         Profile(
             "non-contrastive",

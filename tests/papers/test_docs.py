@@ -60,7 +60,8 @@ def test_every_experiment_has_a_result_for_the_claim_that_it_makes_today() -> No
 
 def test_the_announced_minutes_are_those_of_the_result() -> None:
     for name, result in results().items():
-        assert catalogue()[name].minutes == pytest.approx(result["cpu_seconds"] / 60, rel=0.5, abs=0.05), name  # 3 s are noise
+        took = pytest.approx(result["cpu_seconds"] / 60, rel=0.5, abs=0.05)  # a busy machine; 3 s are noise
+        assert catalogue()[name].minutes == took, name
 
 
 def test_results_say_how_they_were_made() -> None:
