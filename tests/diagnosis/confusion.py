@@ -22,7 +22,7 @@ from tests.diagnosis.clouds import CASES
 
 Size = tuple[int, int]  # samples, dimensions
 Cell = tuple[str, Size, int]  # name of a cloud, size, seed
-SEEDS: dict[Size, range] = {(96, 512): range(3), (1500, 128): range(3), (20_000, 768): range(3)}
+SEEDS: dict[Size, range] = dict.fromkeys(((96, 512), (1500, 128), (20_000, 768)), range(10))
 CELLS = [(case.name, size, seed) for size, seeds in SEEDS.items() for seed in seeds for case in CASES]
 BY_NAME = {case.name: case for case in CASES}
 DOCS = Path(__file__).parents[2] / "docs"
