@@ -8,11 +8,12 @@ BIN := $(VENV)/bin
 demo: environment
 	$(BIN)/fullrank demo
 
+# Tensors are small: more threads only wait for each other, on a busy machine for long.
 test: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 docs: environment
 	$(BIN)/python -m tests.losses.table > docs/losses.md.new
