@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from statistics import mean
 
-from fullrank.papers.experiment import Experiment, Outcome, Settings
+from fullrank.papers.experiment import Experiment, Outcome, Panel, Settings
 from fullrank.papers.judging import COLLAPSED, by_case, by_seed, differences, judge, used
 from fullrank.papers.training import Job, Size, accuracies, numbers, spectra, train_all, usual_size
 from fullrank.recipes.corinfomax import CorInfoMaxRecipe
@@ -15,6 +16,7 @@ _WIDTH = 32
 _PROJECTOR = (256, _WIDTH)
 _WEIGHTS = (125.0, 250.0, 500.0, 1000.0)  # for each dimension, the first two are of their commands, the others ours
 _MEMORIES = (0.01, 0.1, 0.5, 0.9)  # so here
+ByCase = Mapping[str, Sequence[float]]
 _THEIRS = ("weight 125", "weight 250", "memory 0.1")
 
 
@@ -50,21 +52,25 @@ def ablation(settings: Settings, size: Size | None = None) -> Outcome:
         f"{', '.join(f'{mean(knn[name]):.1f}' for name in names)} %"
         for what, names in (("At the weights", by_weight), ("at the forgetting factors", by_memory))
     ]
+    return Outcome(
+        verdict=judge(effects),
+        measured=f"{'; '.join(words)}. Collapsed in a seed, of {', '.join(_THEIRS)}, which are the "
+        f"authors' for each dimension: {', '.join(lost) or 'none'} ({settings.averaged}).",
+        panels=_panels({"weight": by_weight, "memory": by_memory}, rank, spread, knn),
+        rows=by_seed("training", {"effective rank": rank, "relative spread": spread, "kNN (%)": knn}),
+    )
+
+
+def _panels(cases: Mapping[str, Sequence[str]], rank: ByCase, spread: ByCase, knn: ByCase) -> tuple[Panel, ...]:
     numbered = (
         ("effective rank of the embedding", "dimensions", rank),
         ("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
         ("kNN accuracy of the representation", "% of the probe images", knn),
     )
-    return Outcome(
-        verdict=judge(effects),
-        measured=f"{'; '.join(words)}. Collapsed in a seed, of {', '.join(_THEIRS)}, which are the "
-        f"authors' for each dimension: {', '.join(lost) or 'none'} ({settings.averaged}).",
-        panels=tuple(
-            by_case(f"{title}, by {what}", unit, {name: values[name] for name in names})
-            for title, unit, values in numbered
-            for what, names in (("weight", by_weight), ("memory", by_memory))
-        ),
-        rows=by_seed("training", {"effective rank": rank, "relative spread": spread, "kNN (%)": knn}),
+    return tuple(
+        by_case(f"{title}, by {what}", unit, {name: values[name] for name in names})
+        for title, unit, values in numbered
+        for what, names in cases.items()
     )
 
 

@@ -118,7 +118,7 @@ def test_the_verdict_on_the_energy_is_that_of_the_table(weighted: Outcome) -> No
 
 def test_every_kind_that_acts_on_the_encoder_lowers_its_energy(kinds: Outcome) -> None:
     none, usual = (values(kinds, name, "weight energy") for name in ("none", "usual"))
-    for name in ("usual", "power 0", "angle", "half-space", "encoder only"):
+    for name in ("usual", "power 1", "power 0", "angle", "half-space", "encoder only"):
         assert above(values(kinds, name, "weight energy"), none)
     for name in ("power 0", "half-space"):  # they lower another energy than the one that is shown
         assert above(usual, values(kinds, name, "weight energy"))
@@ -131,7 +131,7 @@ def test_an_energy_of_the_heads_leaves_the_encoder_its_own(kinds: Outcome) -> No
 
 
 def test_the_verdict_on_the_kinds_is_that_of_the_table(kinds: Outcome) -> None:
-    names = ("usual", "power 0", "angle", "half-space", "encoder only", "heads only")
+    names = ("usual", "power 1", "power 0", "angle", "half-space", "encoder only", "heads only")
     none = values(kinds, "none", "uniformity")
     assert kinds.verdict == verdict([(values(kinds, name, "uniformity"), none) for name in names])
     assert {str(row["energy"]) for row in kinds.rows} == {"none", *names}
