@@ -35,13 +35,9 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
     jobs = [Job(_WITHOUT, "invariance", Invariance(projector=_PROJECTOR))]
     jobs += [Job(name, "corinfomax", recipe) for name, recipe in with_it.items()]
     runs = train_all(settings, jobs, size or usual_size(settings))
-    rank, spread = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
-    volume, distance = (
-        {name: last_terms(runs[name], term) for name in with_it} for term in ("log_determinant", "invariance")
-    )
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
+    held = {name: runs[name] for name in with_it}
+    volume, distance = (last_terms(held, term) for term in ("log_determinant", "invariance"))
     none, some, much = with_it
     kept = {name: used(rank[name], spread[name], _WIDTH) for name in runs}
     effects = [
@@ -60,7 +56,7 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
         panels=(
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
             by_case("effective rank of the embedding", "dimensions", rank),
-            _volume({name: runs[name] for name in with_it}),
+            _volume(held),
             spectra(runs, "embedding"),
         ),
         rows=by_seed(

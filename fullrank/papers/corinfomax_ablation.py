@@ -35,11 +35,8 @@ def ablation(settings: Settings, size: Size | None = None) -> Outcome:
     jobs += [Job(f"memory {name}", "corinfomax", recipe) for name, recipe in memories.items() if name != "0.01"]
     runs = train_all(settings, jobs, size or usual_size(settings))
     runs["memory 0.01"] = runs["weight 125"]
-    rank, spread = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
-    knn = {name: accuracies(folders) for name, folders in runs.items()}
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
+    knn = accuracies(runs)
     by_weight, by_memory = [f"weight {name}" for name in weights], [f"memory {name}" for name in memories]
     kept = {name: used(rank[name], spread[name], _WIDTH) for name in _THEIRS}
     lost = [name for name, values in kept.items() if min(values) <= COLLAPSED]
@@ -90,11 +87,8 @@ def no_batch_norm(settings: Settings, size: Size | None = None) -> Outcome:
         Job(_NEITHER, "corinfomax", replace(without, memory=1.0)),
     ]
     runs = train_all(settings, jobs, size or usual_size(settings))
-    rank, spread = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
-    knn = {name: accuracies(folders) for name, folders in runs.items()}
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
+    knn = accuracies(runs)
     kept = {name: used(rank[name], spread[name], _WIDTH) for name in runs}
     effects = [[value - COLLAPSED for value in kept[_NO_NORM]], [COLLAPSED - value for value in kept[_NEITHER]]]
     words = [

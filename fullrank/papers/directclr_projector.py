@@ -34,11 +34,8 @@ def projector(settings: Settings, size: Size | None = None) -> Outcome:
     """Contrast behind no projector, a linear one, the first features alone (DirectCLR), and an MLP."""
     runs = _train(settings, _TABLE_1, size)
     probe, rank = whole(settings, runs)
-    knn = {name: accuracies(folders) for name, folders in runs.items()}
-    embedded, widths = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "dims")
-    )
+    knn = accuracies(runs)
+    embedded, widths = (numbers(runs, "embedding", number) for number in ("effective_rank", "dims"))
     order = list(_TABLE_1)
     effects = [differences(rank["none"], rank[name]) for name in order[1:]]
     effects += [differences(probe[a], probe[b]) for a, b in pairwise(order)]

@@ -9,10 +9,9 @@ import torch
 from torch import nn
 
 from fullrank.losses import layer_energy
-from fullrank.nn import load_encoder
 from fullrank.papers.experiment import Experiment, Outcome, Settings
 from fullrank.papers.judging import by_case, by_seed, differences, judge, level
-from fullrank.papers.represented import unseen_accuracies
+from fullrank.papers.represented import saved, unseen_accuracies
 from fullrank.papers.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.byol import BYOL
 
@@ -23,10 +22,7 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
     """BYOL with the hyperspherical energy of its weights at 0, 1 and 10."""
     jobs = [Job(f"weight {weight:g}", "byol", BYOL(projector=(256, 64), energy=weight)) for weight in _WEIGHTS]
     runs = train_all(settings, jobs, size or usual_size(settings))
-    rank, uniformity = (
-        {name: numbers(folders, "backbone", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "uniformity")
-    )
+    rank, uniformity = (numbers(runs, "backbone", number) for number in ("effective_rank", "uniformity"))
     weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}
     accuracy = unseen_accuracies(settings, runs)
     none, *some = runs
@@ -64,12 +60,12 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
 def encoder_energy(run: Path) -> float:
     """Hyperspherical energy of a trained encoder's layers, summed."""
     with torch.no_grad():
-        return float(layer_energy(load_encoder(run / "encoder.safetensors").encoder))
+        return float(layer_energy(saved(run).encoder))
 
 
 def least_energy(run: Path) -> float:
     """A lower bound of that sum: (K - 1) / (2 K) for K rows, by Jensen, and reached where they form a simplex."""
-    encoder = load_encoder(run / "encoder.safetensors").encoder
+    encoder = saved(run).encoder
     rows = [len(part.weight) for part in encoder.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     return sum((count - 1) / (2 * count) for count in rows)
 

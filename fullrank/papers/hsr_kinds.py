@@ -35,10 +35,7 @@ def energy_kinds(settings: Settings, size: Size | None = None) -> Outcome:
     jobs = [Job(name, "byol", recipe) for name, recipe in _KINDS.items()]
     runs = train_all(settings, jobs, size or usual_size(settings))
     weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}
-    uniformity, rank = (
-        {name: numbers(folders, "backbone", number) for name, folders in runs.items()}
-        for number in ("uniformity", "effective_rank")
-    )
+    uniformity, rank = (numbers(runs, "backbone", number) for number in ("uniformity", "effective_rank"))
     accuracy = unseen_accuracies(settings, runs)
     effects = {name: differences(uniformity[name], uniformity[_NONE]) for name in runs if name != _NONE}
     shown = [name for name, effect in effects.items() if min(effect) > 0]

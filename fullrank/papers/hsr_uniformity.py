@@ -34,7 +34,7 @@ def uniformity(settings: Settings, size: Size | None = None) -> Outcome:
     jobs += [Job(f"BYOL + {w:g}", "byol", BYOL(projector=_PROJECTOR, uniformity=w)) for w in _WEIGHTS]
     runs = train_all(settings, jobs, size or usual_size(settings))
     found: dict[str, Values] = {
-        column: {name: numbers(folders, space, number) for name, folders in runs.items()}
+        column: numbers(runs, space, number)
         for column, space, number in (
             (_SPREAD, "backbone", "uniformity"),
             (_EMBEDDING, "embedding", "uniformity"),

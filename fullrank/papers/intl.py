@@ -65,10 +65,7 @@ def collapse(settings: Settings, size: Size | None = None) -> Outcome:
         f"{_INTL}, samples": INTL(axis="channel", projector=(256, _WIDTHS["channel"])),
     }
     runs = train_all(settings, [Job(name, "intl", recipe) for name, recipe in recipes.items()], chosen)
-    rank, spread = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
     share = {name: [value / _WIDTHS[_axis(name)] for value in values] for name, values in rank.items()}
     kept = {name: used(rank[name], spread[name], _WIDTHS[_axis(name)]) for name in runs}
     conditions = {name: [log_conditions(run)[1] for run in folders] for name, folders in runs.items()}

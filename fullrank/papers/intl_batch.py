@@ -34,10 +34,7 @@ def batch_size(
         return {name: {n: values[_run(n, beta)] for n, beta in by.items()} for name, by in weights.items()}
 
     accuracy = by_batch(unseen_accuracies(settings, runs))
-    rank, spread = (
-        by_batch({run: numbers(folders, "embedding", number) for run, folders in runs.items()})
-        for number in ("effective_rank", "relative_spread")
-    )
+    rank, spread = (by_batch(numbers(runs, "embedding", number)) for number in ("effective_rank", "relative_spread"))
     vary = {name: [max(seed) - min(seed) for seed in zip(*by.values(), strict=True)] for name, by in accuracy.items()}
     ratio = {name: [max(seed) / min(seed) for seed in zip(*by.values(), strict=True)] for name, by in rank.items()}
     words = (

@@ -33,10 +33,7 @@ def teacher_crops(settings: Settings, size: Size | None = None) -> Outcome:
     }
     runs = train_all(settings, [Job(name, "intl", recipe) for name, recipe in recipes.items()], chosen)
     accuracy = unseen_accuracies(settings, runs)
-    rank, spread = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
     width = INTL().projector[-1]
     words = ", ".join(f"{name} {mean(values):.1f} % and {mean(rank[name]):.1f}" for name, values in accuracy.items())
     return Outcome(

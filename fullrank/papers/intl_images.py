@@ -22,10 +22,7 @@ def power_images(settings: Settings, size: Size | None = None) -> Outcome:
     ]
     trained = train_all(settings, jobs, size or usual_size(settings, batch_size=128))
     runs = {f"{power:g}": trained[f"power {power:g}"] for power in _POWERS}
-    rank, spread = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
     half = [_WIDTH / 2] * settings.seeds
     effects = [differences(half, rank[_BEST]), *(differences(rank[far], half) for far in ("0", "0.25", "0.75"))]
     words = ", ".join(f"{mean(values):.1f} at {name}" for name, values in rank.items())

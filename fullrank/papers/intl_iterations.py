@@ -36,12 +36,9 @@ def iterations(settings: Settings, size: Size | None = None, counts: Sequence[in
         for count in counts
     ]
     runs = train_all(settings, jobs, chosen)
-    rank, spread = (
-        {case: numbers(folders, "embedding", number) for case, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
     kept = {case: used(rank[case], spread[case], _width(case)) for case in runs}
-    trace = {case: [value / 2 for value in last_terms(folders, "trace")] for case, folders in runs.items()}
+    trace = {case: [value / 2 for value in values] for case, values in last_terms(runs, "trace").items()}
     effects = [
         [value - COLLAPSED if case.startswith(_INTL) else COLLAPSED - value for value in seeds]
         for case, seeds in kept.items()

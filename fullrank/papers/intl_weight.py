@@ -28,12 +28,9 @@ def weight(settings: Settings, size: Size | None = None, multiples: Sequence[flo
         [Job(name, "intl", INTL(beta=at * rule, projector=(256, 256))) for at, name in names.items()],
         chosen,
     )
-    rank, spread = (
-        {name: numbers(folders, "embedding", number) for name, folders in runs.items()}
-        for number in ("effective_rank", "relative_spread")
-    )
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
     accuracy = unseen_accuracies(settings, runs)
-    trace = {name: [value / 2 for value in last_terms(folders, "trace")] for name, folders in runs.items()}
+    trace = {name: [value / 2 for value in values] for name, values in last_terms(runs, "trace").items()}
     around = [accuracy[name] for multiple, name in names.items() if 0.5 <= multiple <= 2]
     effects = [
         [LEVEL - (max(seed) - min(seed)) for seed in zip(*around, strict=True)],

@@ -100,42 +100,47 @@ def _train(folder: Path, name: str, recipe: Recipe, options: RunOptions) -> None
         raise KeyboardInterrupt
 
 
-def numbers(runs: Sequence[Path], space: str, name: str) -> list[float]:
-    """A collapse number of the finished runs: `space` is backbone or embedding."""
-    return [float(read_json(run / "result.json")["collapse"][space][name]) for run in runs]
+def numbers(runs: Mapping[str, Sequence[Path]], space: str, name: str) -> dict[str, list[float]]:
+    """A collapse number of the finished runs by case, in the order of the seeds: `space` is backbone or embedding."""
+    return {case: [float(_result(run)["collapse"][space][name]) for run in folders] for case, folders in runs.items()}
 
 
-def accuracies(runs: Sequence[Path]) -> list[float]:
+def accuracies(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[float]]:
     """kNN accuracy (%) of the finished runs' representations, a quarter of the probe images judged by the others."""
-    return [100 * float(read_json(run / "result.json")["probe_knn"]) for run in runs]
+    return {case: [100 * float(_result(run)["probe_knn"]) for run in folders] for case, folders in runs.items()}
 
 
-def last_terms(runs: Sequence[Path], term: str) -> list[float]:
-    """A term of the loss, unweighted, as it was last logged."""
-    rows = [[row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "train"] for run in runs]
-    return [float(training[-1]["terms"][term]) for training in rows]
+def _result(run: Path) -> dict[str, Any]:
+    return read_json(run / "result.json")
+
+
+def last_terms(runs: Mapping[str, Sequence[Path]], term: str) -> dict[str, list[float]]:
+    """A term of the loss, unweighted, as it was last logged; by case, in the order of the seeds."""
+    return {case: [float(_rows(run, "train")[-1]["terms"][term]) for run in folders] for case, folders in runs.items()}
 
 
 def over_steps(runs: Mapping[str, Sequence[Path]], space: str, name: str) -> tuple[Series, ...]:
     """A collapse number over the steps, the mean over the seeds."""
-    found = []
-    for label, folders in runs.items():
-        readings = [[row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "monitor"] for run in folders]
-        steps = tuple(float(row["step"]) for row in readings[0])
-        values = tuple(mean(_number(row[space][name]) for row in rows) for rows in zip(*readings, strict=True))
-        found.append(Series(label=label, x=steps, y=values))
-    return tuple(found)
+    return _over_steps(runs, "monitor", space, name)
 
 
 def terms_over_steps(runs: Mapping[str, Sequence[Path]], term: str) -> tuple[Series, ...]:
     """A term of the loss over the steps, unweighted, the mean over the seeds."""
+    return _over_steps(runs, "train", "terms", term)
+
+
+def _over_steps(runs: Mapping[str, Sequence[Path]], kind: str, group: str, name: str) -> tuple[Series, ...]:
     found = []
     for label, folders in runs.items():
-        logged = [[row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "train"] for run in folders]
+        logged = [_rows(run, kind) for run in folders]
         steps = tuple(float(row["step"]) for row in logged[0])
-        values = tuple(mean(_number(row["terms"][term]) for row in rows) for rows in zip(*logged, strict=True))
+        values = tuple(mean(_number(row[group][name]) for row in rows) for rows in zip(*logged, strict=True))
         found.append(Series(label=label, x=steps, y=values))
     return tuple(found)
+
+
+def _rows(run: Path, kind: str) -> list[dict[str, Any]]:
+    return [row for row in read_rows(run / "metrics.jsonl") if row["kind"] == kind]
 
 
 def _number(value: Any) -> float:
@@ -144,7 +149,7 @@ def _number(value: Any) -> float:
 
 def accuracy_over_steps(run: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The steps (T,) at which a run was read, and the kNN accuracy (T,) of its representation there, in percent."""
-    readings = [row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "monitor"]
+    readings = _rows(run, "monitor")
     return np.array([float(row["step"]) for row in readings]), np.array([100 * float(row["knn"]) for row in readings])
 
 

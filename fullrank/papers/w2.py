@@ -88,7 +88,7 @@ def _jobs(full: bool) -> list[Job]:
 def _measure(runs: Mapping[str, Sequence[Path]]) -> dict[str, Values]:
     """What was measured, by the name of the number and the training, in the order of the seeds."""
     last = {
-        name: {training: numbers(folders, "embedding", key) for training, folders in runs.items()}
+        name: numbers(runs, "embedding", key)
         for name, key in (
             ("effective rank", "effective_rank"),
             ("W2", "w2"),
@@ -97,13 +97,11 @@ def _measure(runs: Mapping[str, Sequence[Path]]) -> dict[str, Values]:
         )
     }
     return {
-        "kNN (%)": {training: accuracies(folders) for training, folders in runs.items()},
+        "kNN (%)": accuracies(runs),
         "early kNN (%)": {training: [_early(run) for run in folders] for training, folders in runs.items()},
         **last,
         "tail": {training: [_tail(run) for run in folders] for training, folders in runs.items()},
-        "rank of representation": {
-            training: numbers(folders, "backbone", "effective_rank") for training, folders in runs.items()
-        },
+        "rank of representation": numbers(runs, "backbone", "effective_rank"),
     }
 
 
@@ -164,7 +162,7 @@ def _words(found: Mapping[str, Values], parts: Mapping[str, Mapping[str, list[fl
 
 
 def _panels(runs: Mapping[str, Sequence[Path]], found: Mapping[str, Values]) -> tuple[Panel, ...]:
-    samples = numbers(runs["BYOL"], "embedding", "n")[0]
+    samples = numbers(runs, "embedding", "n")["BYOL"][0]
     x = (0.0, len(_HOSTS) - 1.0)
     floor = level(f"about uniform, {samples:.0f} samples", math.sqrt(_WIDTH / samples) / 2, x)
     lines = {host: {label: runs[host + added] for label, added in _ADDED.items()} for host in _HOSTS}
