@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from fullrank.data.augment import Augmentation
-from fullrank.data.views import Views
+from fullrank.data.views.augmentation import Augmentation
+from fullrank.data.views.views import Views
 
 SIZE, KERNEL = 32, 3
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from fullrank.evaluate import linear_probe, ridge_accuracy
+from fullrank.evaluation import linear_probe, ridge_accuracy
 
 Data = tuple[Tensor, Tensor, Tensor, Tensor]
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)

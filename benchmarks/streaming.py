@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 
-from fullrank.diagnosis.files import EmbeddingFile, open_embeddings
-from fullrank.diagnosis.sketch import sketch
+from fullrank.embeddings import EmbeddingFile, open_embeddings
+from fullrank.stats.sketch import sketch
 
 DIMS = 768
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fullrank.diagnosis.compare import compare as compare
+    from fullrank.diagnosis.comparison import compare as compare
     from fullrank.diagnosis.diagnose import diagnose as diagnose
 
 __version__ = "0.1.0"
 
 _LAZY = {  # name -> module that holds it: importing fullrank loads no torch
-    "compare": "fullrank.diagnosis.compare",
+    "compare": "fullrank.diagnosis.comparison",
     "diagnose": "fullrank.diagnosis.diagnose",
 }
 

@@ -1,6 +1,9 @@
-"""The one error that people see."""
+"""The errors that people see, and the hint of the name that they may have meant. Every room may import this one."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -14,3 +17,15 @@ class UserError(Exception):
 
 class CollapseError(AssertionError):
     """The embeddings have collapsed; the sentence says how. Raised by `Report.raise_for_status` and in tests."""
+
+
+def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.4, otherwise: str = "check its spelling.") -> str:
+    """The end of a sentence about an unknown name: the closest known one, or what to do instead.
+
+    >>> suggest("intll", ["intl", "vicreg"])
+    'did you mean intl?'
+    >>> suggest("x", ["intl"], otherwise="pass intl.")
+    'pass intl.'
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"did you mean {close[0]}?" if close else otherwise

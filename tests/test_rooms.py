@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,69 +13,123 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fullrank"
 LEVEL = {
-    "errors": 0, "runs": 0, "stats": 0,
-    "losses": 1, "metrics": 1, "nn": 1, "data": 1,
-    "methods": 2, "evaluate": 2, "diagnosis": 2,
-    "train": 3, "watch": 3, "recipes": 4, "papers": 4, "demo": 5, "commands": 5, "testing": 5, "cli": 6, "report": 1,
-}  # fmt: skip
-ALONE = {"losses", "metrics", "nn", "data", "methods", "evaluate", "diagnosis", "report"}  # no room beside it
-SEEN_FROM_REPORT = {"errors", "runs", "report"}
+    "runs": 0,
+    "stats": 1,
+    **dict.fromkeys(("losses", "metrics", "nn", "data", "embeddings", "engine", "report"), 2),
+    **dict.fromkeys(("methods", "regularizers", "diagnosis", "evaluation"), 3),
+    **dict.fromkeys(("recipes", "watch", "testing"), 4),
+    "training": 5,
+    "papers": 6,
+    "__init__": 6,  # the front door
+    "commands": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+LISTS = {"losses", "recipes", "metrics", "commands"}  # rooms that are lists by nature may have more than 15 files
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
 
 
-def room(module: str) -> str | None:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[0] == "fullrank" else None
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> list[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    for node in ast.walk(tree):
+LIGHTNING = ("lightning", "lightning.pytorch", "lightning.pytorch.loggers", "lightning.pytorch.callbacks")
+NAMES = {name_of(path): path for path in MODULES}
+
+
+def imports(source: str, known: Collection[str]) -> set[str]:
+    """The known files that a file imports, at its top or inside of functions; not those for type checkers alone."""
+
+    def statements(node: ast.AST) -> Iterator[ast.AST]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            yield child
+            yield from statements(child)
+
+    found: set[str] = set()
+    for node in statements(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
-            only_package = node.module == "fullrank"
-            found += [f"fullrank.{alias.name}" for alias in node.names] if only_package else [node.module]
-    return found
+            files = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= files & set(known) or {node.module}
+    return found & set(known)
 
 
-def violations(here: str, modules: list[str]) -> list[str]:
-    wrong = []
-    for module in modules:
-        there = room(module)
-        if there is None or there == here or there not in LEVEL:
-            continue
-        upwards = LEVEL[there] > LEVEL[here]
-        sideways = LEVEL[there] == LEVEL[here] and (here in ALONE or there in ALONE)
-        if upwards or sideways or (here == "report" and there not in SEEN_FROM_REPORT):
-            wrong.append(f"{here} imports {there}")
-    return wrong
+def room(module: str) -> str:
+    """The room of a file; that of the package's own is __init__."""
+    return (*module.split("."), "__init__")[1]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_downwards(path: Path) -> None:
-    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if here == "__init__":
-        return
-    assert here in LEVEL, f"{here} is no room of docs/architecture.md"
-    assert violations(here, imported(path)) == []
+def upwards(here: str, modules: Iterable[str]) -> list[str]:
+    """What of these a file may not import: everything that is not of its room, of a lower level, or errors."""
+    return sorted(
+        there
+        for there in modules
+        if room(there) not in (room(here), "errors") and LEVEL[room(there)] >= LEVEL.get(room(here), -1)
+    )
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[str]:
+    """The files that can be reached from themselves."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        ahead = [*graph[start]]
+        while ahead:
+            node = ahead.pop()
+            if node not in seen:
+                seen.add(node)
+                ahead += graph[node]
+        return seen
+
+    return [node for node in graph if node in reached(node)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_imports_go_downwards(name: str) -> None:
+    assert room(name) in {*LEVEL, "errors"}, f"{room(name)} is not a room of docs/architecture.md"
+    assert upwards(name, imports(NAMES[name].read_text(encoding="utf-8"), NAMES)) == []
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    graph = {name: imports(path.read_text(encoding="utf-8"), NAMES) - {name} for name, path in NAMES.items()}
+    assert circles(graph) == []
 
 
 def test_the_ladder_sees_a_violation() -> None:
-    assert violations("losses", ["fullrank.train.fit"]) == ["losses imports train"]
-    assert violations("nn", ["fullrank.data"]) == ["nn imports data"]
-    assert violations("report", ["fullrank.stats"]) == ["report imports stats"]
-    assert violations("train", ["fullrank.losses", "torch"]) == []
+    source = (
+        "def f():\n    from fullrank.training import fit\nimport torch, fullrank.stats\nfrom fullrank import losses\n"
+    )
+    assert imports(source, NAMES) == {"fullrank.training.fit", "fullrank.stats", "fullrank.losses"}
+    assert imports("if TYPE_CHECKING:\n    import fullrank.losses\n", NAMES) == set()
+    assert upwards("fullrank.losses.w2", ["fullrank.training.fit", "fullrank.stats"]) == ["fullrank.training.fit"]
+    assert upwards("fullrank.nn.heads", ["fullrank.data", "fullrank.nn", "fullrank.errors"]) == ["fullrank.data"]
+    assert upwards("fullrank.diagnosis.judge", ["fullrank"]) == ["fullrank"]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
 
 
-def test_lightning_stays_in_train_and_watch() -> None:
-    users = {path.relative_to(PACKAGE).parts[0] for path in MODULES for name in imported(path) if "lightning" in name}
-    assert users <= {"train", "watch", "cli.py"}
+def test_a_room_has_at_most_fifteen_files_unless_it_is_a_list() -> None:
+    folders = {path.parent for path in MODULES}
+    counts = {str(folder.relative_to(PACKAGE)): len([*folder.glob("*.py")]) for folder in folders}
+    assert {folder: count for folder, count in counts.items() if count > 15 and folder not in LISTS} == {}
 
 
-def test_the_report_imports_no_torch() -> None:
-    users = [path.name for path in (PACKAGE / "report").rglob("*.py") if "torch" in " ".join(imported(path))]
-    assert users == []
+def test_the_command_line_has_fewer_than_100_lines() -> None:
+    assert (PACKAGE / "cli.py").read_text(encoding="utf-8").count("\n") < 100
+
+
+def test_lightning_stays_in_engine_training_and_watch() -> None:
+    users = {room(name) for name, path in NAMES.items() if imports(path.read_text(encoding="utf-8"), LIGHTNING)}
+    assert users <= {"engine", "training", "watch"}
+
+
+def test_runs_and_report_import_no_torch() -> None:
+    users = [name for name, path in NAMES.items() if imports(path.read_text(encoding="utf-8"), ("torch", "torch.nn"))]
+    assert [name for name in users if room(name) in ("report", "runs")] == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -94,7 +149,7 @@ def test_a_recipe_has_at_most_thirty_fields() -> None:
     from dataclasses import fields
 
     from fullrank import recipes
-    from fullrank.train import RunOptions
+    from fullrank.engine import RunOptions
 
     assert {
         name: len(fields(recipes.load(name))) for name in recipes.names() if len(fields(recipes.load(name))) > 30
@@ -128,7 +183,7 @@ def test_importing_the_package_changes_nothing() -> None:
         "numpy.random.get_state()[1].sum(), random.getstate(), logging.getLogger().handlers[:], "
         "torch.get_num_threads())\n"
         "import fullrank, fullrank.stats, fullrank.losses, fullrank.metrics, fullrank.nn, fullrank.data\n"
-        "import fullrank.methods, fullrank.evaluate, fullrank.diagnosis, fullrank.report, fullrank.recipes\n"
+        "import fullrank.methods, fullrank.evaluation, fullrank.diagnosis, fullrank.report, fullrank.recipes\n"
         "import fullrank.watch\n"
         "after = (torch.get_default_dtype(), torch.random.get_rng_state().sum().item(), warnings.filters[:], "
         "numpy.random.get_state()[1].sum(), random.getstate(), logging.getLogger().handlers[:], "

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
-from fullrank.train.gather import gather
+from fullrank.engine.gather import gather
 from tests.losses.contract import Loss, noise
 from tests.losses.declared import NAMED
 

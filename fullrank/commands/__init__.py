@@ -1,1 +1,1 @@
-"""What the verbs diagnose and compare do; the maths is in `diagnosis`, the words in `report`."""
+"""Level 7: one file per command; its first line is what `fullrank --help` says."""

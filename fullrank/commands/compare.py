@@ -1,4 +1,4 @@
-"""`fullrank compare`: have embeddings become worse than before? A gate for continuous integration."""
+"""`fullrank compare OLD NEW`: have they become worse? A gate for continuous integration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from fullrank.commands._common import console as terminal
+from fullrank.commands._common import parse
 from fullrank.commands.diagnose import spoken, write_json_to, write_text
 from fullrank.errors import UserError
 
@@ -51,10 +53,10 @@ def compare(options: Compare, console: Console) -> int:
     """Do it, say it, write it; the exit code."""
     said = spoken(console, options.json)
     drops, rises = _limits(options.max_drop, "--max-drop"), _limits(options.max_rise, "--max-rise")
-    from fullrank.diagnosis.compare import check_limits
-    from fullrank.diagnosis.compare import compare as compare_sides
+    from fullrank.diagnosis.comparison import check_limits
+    from fullrank.diagnosis.comparison import compare as compare_sides
     from fullrank.diagnosis.profiles import find_profile
-    from fullrank.report.comparison_text import comparison_junit, print_comparison
+    from fullrank.report.comparison.text import comparison_junit, print_comparison
 
     check_limits(drops, rises)  # a mistyped name is found before large files are read
     reports = {spec: _saved(Path(spec)) for spec in (options.old, options.new) if spec.endswith(".json")}
@@ -71,7 +73,7 @@ def compare(options: Compare, console: Console) -> int:
     if options.junit is not None:
         write_text(options.junit, comparison_junit(content))
     if options.html is not None:
-        from fullrank.report.comparison import write_comparison
+        from fullrank.report.comparison.page import write_comparison
 
         page = write_comparison(content, options.html)
         said.print(f"Report: {page}", highlight=False, soft_wrap=True, markup=False)
@@ -91,7 +93,7 @@ def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _read(spec: str, groups: str | None, profile: str, console: Console) -> Report:
-    from fullrank.commands.reading import read_sketch
+    from fullrank.commands._reading import read_sketch
     from fullrank.diagnosis.diagnose import diagnose_sketch
 
     name, found, _ = read_sketch(spec, console, groups=groups)
@@ -102,7 +104,7 @@ def _saved(path: Path) -> Mapping[str, Any]:
     """The report.json of a diagnosis."""
     import json
 
-    from fullrank.diagnosis.compare import spectrum_of
+    from fullrank.diagnosis.comparison import spectrum_of
 
     if not path.is_file():
         raise UserError(f"There is no file {path}: check the path.")
@@ -130,3 +132,8 @@ def _limits(pairs: Sequence[str], flag: str) -> dict[str, str]:
             raise UserError(f"{flag} {pair} has no amount: write it as effective_rank=10% or mean_cosine=0.05.")
         found[name] = amount
     return found
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    return compare(parse(Compare, arguments, "compare"), terminal())

@@ -1,4 +1,4 @@
-"""`fullrank diagnose`: a file of embeddings, or a run, to a verdict; the exit code is the verdict's."""
+"""`fullrank diagnose FILE[::KEY]`: have these embeddings collapsed: verdict, evidence, cause, remedy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from fullrank.commands._common import console as terminal
+from fullrank.commands._common import parse
 from fullrank.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fullrank.diagnosis.plateaus import Training
+    from fullrank.diagnosis.loss_plateau import Training
     from fullrank.diagnosis.report import Report
 
 STDOUT = Path("-")
@@ -71,7 +73,7 @@ class Diagnose:
 def diagnose(options: Diagnose, console: Console) -> int:
     """Do it, say it, write it; the exit code."""
     said = spoken(console, options.json)
-    from fullrank.commands.run_folder import is_run, run_report
+    from fullrank.commands._run_folder import is_run, run_report
 
     if options.out is not None and not options.report:
         raise UserError("--out names the folder of the report, and --no-report leaves it out: pass one of them.")
@@ -81,7 +83,7 @@ def diagnose(options: Diagnose, console: Console) -> int:
     else:
         made, classes = _file_report(options, said)
     content = made.to_json() | ({"classes": classes} if classes else {}) | ({"training": training} if training else {})
-    from fullrank.report.diagnosis_text import junit, print_diagnosis, print_training
+    from fullrank.report.diagnosis.text import junit, print_diagnosis, print_training
 
     print_diagnosis(content, said)
     if training:
@@ -105,7 +107,7 @@ def exit_code(verdict: str, fail_on: str) -> int:
 
 
 def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]]:
-    from fullrank.commands.reading import read_sketch
+    from fullrank.commands._reading import read_sketch
     from fullrank.diagnosis.diagnose import diagnose_sketch
     from fullrank.diagnosis.profiles import find_profile
 
@@ -132,7 +134,7 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
 
 def loss_of(options: Diagnose) -> Training | None:
     """What --loss and its companions say."""
-    from fullrank.diagnosis.plateaus import SETTINGS, Training
+    from fullrank.diagnosis.loss_plateau import SETTINGS, Training
 
     if options.loss is None:
         for name in SETTINGS:
@@ -176,8 +178,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _write_folder(options: Diagnose, content: Mapping[str, Any], console: Console) -> None:
-    from fullrank.commands.reading import stem
-    from fullrank.report.diagnosis import write_diagnosis
+    from fullrank.commands._reading import stem
+    from fullrank.report.diagnosis.page import write_diagnosis
     from fullrank.runs import full_disk_is_an_error, write_json
 
     folder = options.out or Path(f"{stem(options.file)}-diagnosis")
@@ -190,3 +192,8 @@ def _write_folder(options: Diagnose, content: Mapping[str, Any], console: Consol
     page = write_diagnosis(content, folder / "report.html")
     replaced = " (in place of the one that was there)" if before else ""
     console.print(f"Report: {page}{replaced}", highlight=False, soft_wrap=True, markup=False)
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    return diagnose(parse(Diagnose, arguments, "diagnose"), terminal())

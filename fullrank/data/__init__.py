@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fullrank.data.augment import Augmentation, Parameters, draw
 from fullrank.data.batches import Batch, plain_batches, train_batches
-from fullrank.data.crops import crop_sizes, crop_views
 from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labelled, select, split
-from fullrank.data.presets import default_preset, preset
-from fullrank.data.sources import NAMES, load_dataset
-from fullrank.data.views import Views
+from fullrank.data.sources.load import NAMES, load_dataset
+from fullrank.data.views.augmentation import Augmentation, Parameters, draw
+from fullrank.data.views.crops import crop_sizes, crop_views
+from fullrank.data.views.published import default_preset, preset
+from fullrank.data.views.views import Views
 
 __all__ = [
     "NAMES",

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from fullrank.diagnosis.doctor import examine
-from fullrank.diagnosis.inputs import as_views, chunked, codes
-from fullrank.diagnosis.measure import measure
-from fullrank.diagnosis.plateaus import SETTINGS, Training
+from fullrank.diagnosis.judge import examine
+from fullrank.diagnosis.loss_plateau import SETTINGS, Training
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
-from fullrank.diagnosis.sketch import Sketch, sketch
+from fullrank.embeddings.arrays import as_views, chunked, codes
 from fullrank.errors import UserError
+from fullrank.metrics.measure import measure
+from fullrank.stats.sketch import Sketch, sketch
 
 
 def diagnose(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from fullrank.diagnosis.evidence import Severity
+from fullrank.diagnosis.rule import Severity
 from fullrank.diagnosis.verdict import COSINE_FAILS, COSINE_WARNS
 from fullrank.errors import UserError
 

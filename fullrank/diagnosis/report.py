@@ -6,19 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
 
-import fullrank
-from fullrank.diagnosis.doctor import Finding
-from fullrank.diagnosis.evidence import Kind
-from fullrank.diagnosis.figures import figures
-from fullrank.diagnosis.measure import Measured
-from fullrank.diagnosis.names import NAMES
-from fullrank.diagnosis.sketch import Sketch
+from fullrank.diagnosis.judge import Finding
+from fullrank.diagnosis.rule import Kind
 from fullrank.errors import CollapseError
+from fullrank.metrics.figures import figures
+from fullrank.metrics.measure import Measured
+from fullrank.metrics.names import NAMES
+from fullrank.stats.sketch import Sketch
 
 SCHEMA = 1  # of the JSON; docs/diagnosis.schema.json
 
@@ -62,7 +62,7 @@ class Report:
         """All of it as a dict that JSON can hold, by docs/diagnosis.schema.json; what is not finite is None."""
         return {
             "schema": SCHEMA,
-            "fullrank": fullrank.__version__,
+            "fullrank": version("fullrank"),
             "source": self.source,
             "where": self.where,
             "profile": self.profile,
@@ -81,7 +81,7 @@ class Report:
 
     def to_html(self, path: str | Path) -> None:
         """Write one self-contained HTML page."""
-        from fullrank.report.diagnosis import write_diagnosis
+        from fullrank.report.diagnosis.page import write_diagnosis
 
         write_diagnosis(self.to_json(), Path(path))
 

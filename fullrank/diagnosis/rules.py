@@ -7,18 +7,18 @@ encoders; where ours differ, or are ours alone, the rule says so.
 
 from __future__ import annotations
 
-from fullrank.diagnosis.evidence import Evidence, Gate, Graded, Rule
+from fullrank.diagnosis.rule import Evidence, Gate, Graded, Rule
 from fullrank.diagnosis.verdict import (
     COSINE_FAILS,
     DECAY_FAILS,
     DECAY_WARNS,
-    FEW_NEGATIVE,
     HEAD_HEAVY,
     SHARE_FAILS,
     SHARE_WARNS,
     SPREAD_FAILS,
     SPREAD_WARNS,
 )
+from fullrank.metrics.measure import FEW_NEGATIVE
 
 _ROGUE_WARNS, _ROGUE_FAILS = 10.0, 50.0  # of the mean variance, as in vecscope
 _JUMP = 10.0  # ours: between two of the first four eigenvalues, or variances of dimensions; j^-3 has 8

@@ -19,7 +19,6 @@ COSINE_FAILS, COSINE_WARNS = 0.99, 0.9  # mean cosine of the self-supervised emb
 SHARE_FAILS, SHARE_WARNS = 0.10, 0.25  # rank over min(n - 1, D)
 DECAY_FAILS, DECAY_WARNS = 1.8, 1.4  # exponent a of eigenvalues j^-a; healthy ones are near 1
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
-FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
 FEWEST = 4  # rows from which there is a verdict at all
 FEWEST_FOR_RANK = 32  # rows from which the unbiased participation ratio is usable
 

@@ -15,7 +15,8 @@ from fullrank.metrics.dimensions import dead_dimensions, duplicate_dimensions
 from fullrank.metrics.energy import hyperspherical_energy, koleo, uniform_energy
 from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
 from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
-from fullrank.metrics.local import (
+from fullrank.metrics.modality_gap import ModalityGap, modality_gap
+from fullrank.metrics.neighbors import (
     antihub_share,
     duplicate_rows,
     gaussian_like,
@@ -53,7 +54,6 @@ from fullrank.metrics.shape import (
 )
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
 from fullrank.metrics.summary import summarize, summarize_moments
-from fullrank.metrics.towers import ModalityGap, modality_gap
 from fullrank.metrics.uncertainty import (
     Estimate,
     jackknife,

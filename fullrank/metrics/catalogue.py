@@ -14,7 +14,7 @@ from torch import Tensor
 from fullrank.metrics.dimensions import dead_dimensions, duplicate_dimensions
 from fullrank.metrics.energy import hyperspherical_energy, koleo, uniform_energy
 from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
-from fullrank.metrics.local import (
+from fullrank.metrics.neighbors import (
     antihub_share,
     duplicate_rows,
     hub_skewness,

@@ -10,7 +10,7 @@ from torch import Tensor
 from fullrank.metrics._embeddings import embeddings, unit_rows
 from fullrank.metrics._pairs import distances, first_copies, neighbours, sample
 from fullrank.metrics.energy import CLOSEST
-from fullrank.metrics.local import two_nn_of
+from fullrank.metrics.neighbors import two_nn_of
 from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate, jackknife_pairs, jackknife_rows
 
 FEWEST = 32  # different rows, for a dimension

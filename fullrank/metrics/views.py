@@ -10,7 +10,7 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centred, embeddings, unit_rows
 from fullrank.metrics._pairs import neighbours, sampled
-from fullrank.metrics.local import by_lot
+from fullrank.metrics.neighbors import by_lot
 from fullrank.stats import hill
 
 _RIDGE = 1e-4  # of the mean variance; the paper names no value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fullrank.nn.directclr import directclr_head
+from fullrank.nn.directclr_heads import directclr_head
 from fullrank.nn.encoder import Encoder, encoder
+from fullrank.nn.encoder_file import SavedEncoder, encoder_bytes, load_encoder
+from fullrank.nn.evaluating import evaluating
 from fullrank.nn.heads import Prototypes, mlp
-from fullrank.nn.modes import evaluating
-from fullrank.nn.saved import SavedEncoder, encoder_bytes, load_encoder
 
 __all__ = [
     "Encoder",

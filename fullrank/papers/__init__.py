@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from fullrank.errors import UserError
-from fullrank.papers.experiment import Experiment, Outcome, Panel, Series, Settings
+from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
 
 __all__ = ["Entry", "Experiment", "Outcome", "Panel", "Series", "Settings", "catalogue", "load"]
 
@@ -36,7 +36,7 @@ def catalogue() -> dict[str, Entry]:
     >>> all(entry.claim.endswith(".") for entry in catalogue().values())
     True
     """
-    files = sorted(path for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "experiment"))
+    files = sorted(path for path in Path(__file__).parent.glob("*/*.py") if path.parent.name != "kit")
     entries = [entry for path in files for entry in _declared(path)]
     return {entry.name: entry for entry in sorted(entries, key=lambda entry: entry.name)}
 
@@ -65,5 +65,5 @@ def _declared(path: Path) -> list[Entry]:
         if isinstance(call.func, ast.Name) and call.func.id == "Experiment":
             words = {word.arg: word.value for word in call.keywords if word.arg and word.arg != "run"}
             entry = {"data": "", "full": "", **{name: ast.literal_eval(value) for name, value in words.items()}}
-            entries.append(Entry(**entry, module=f"{__name__}.{path.stem}"))
+            entries.append(Entry(**entry, module=f"{__name__}.{path.parent.name}.{path.stem}"))
     return entries

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 from fullrank.errors import UserError
-from fullrank.train import Recipe
+from fullrank.recipes._recipe import Recipe
 
 __all__ = ["Recipe", "documentation", "from_settings", "load", "names"]
 
@@ -24,7 +24,7 @@ def names() -> list[str]:
     >>> "intl" in names()
     True
     """
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
 
 def documentation(name: str) -> str:

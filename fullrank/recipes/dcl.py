@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fullrank.train import Recipe
+from fullrank.recipes._recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fullrank.train import Recipe
+from fullrank.recipes._recipe import Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from fullrank.errors import UserError
-from fullrank.train import Recipe
+from fullrank.recipes._recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

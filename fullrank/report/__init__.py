@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fullrank.report.page import write_report
-from fullrank.report.paper import write_figure, write_gallery
-from fullrank.report.run import Run, read_run
+from fullrank.report.papers.gallery import write_figure, write_gallery
+from fullrank.report.runs.page import write_report
+from fullrank.runs.run import Run, read_run
 
 __all__ = ["Run", "read_run", "write_figure", "write_gallery", "write_report"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fullrank.watch.early_warning import Reading, Rules
+from fullrank.watch.layer_monitor import ProbeMonitor
 from fullrank.watch.monitor import Alarm, CollapseMonitor, CollapseWarning
-from fullrank.watch.probe import ProbeMonitor
 from fullrank.watch.schedule import Cost
-from fullrank.watch.signs import Reading, Rules
 
 if TYPE_CHECKING:
     from fullrank.watch.huggingface import hf_monitor

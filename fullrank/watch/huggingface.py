@@ -9,11 +9,11 @@ from typing import Any
 import torch.distributed as dist
 
 from fullrank.errors import UserError
+from fullrank.watch.early_warning import Rules
+from fullrank.watch.layer_monitor import Probe, ProbeMonitor, flat
 from fullrank.watch.layers import Forward
 from fullrank.watch.monitor import Alarm, OnAlarm
-from fullrank.watch.probe import Probe, ProbeMonitor, flat
 from fullrank.watch.schedule import BUDGET, Cost
-from fullrank.watch.signs import Rules
 
 
 def hf_monitor(

@@ -8,11 +8,11 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from fullrank.watch.early_warning import Rules
+from fullrank.watch.layer_monitor import Probe, ProbeMonitor, flat
 from fullrank.watch.layers import Forward
 from fullrank.watch.monitor import Alarm, OnAlarm
-from fullrank.watch.probe import Probe, ProbeMonitor, flat
 from fullrank.watch.schedule import BUDGET, Cost
-from fullrank.watch.signs import Rules
 
 
 class LightningMonitor(Callback):

@@ -15,8 +15,8 @@ from torch import Tensor
 from fullrank.diagnosis import Verdict, verdict
 from fullrank.errors import UserError
 from fullrank.metrics import summarize
+from fullrank.watch.early_warning import Judge, Reading, Rule, Rules, Severity
 from fullrank.watch.schedule import BUDGET, Cost, Schedule
-from fullrank.watch.signs import Judge, Reading, Rule, Rules, Severity
 
 ROWS = 1024  # rows of one reading; of more, evenly spaced ones are taken
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fullrank.cli import main
-from fullrank.diagnosis.files import open_embeddings
+from fullrank.embeddings import open_embeddings
 from tests.cli.test_errors import sentence
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "diagnosis.schema.json"
@@ -198,9 +198,9 @@ def test_bad_input_is_one_sentence(flags: list[str], expected: str, capsys: pyte
 
 
 def test_views_of_chunks_of_other_lengths_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fullrank.commands.reading import stacked
+    from fullrank.commands._reading import stacked
 
-    monkeypatch.setattr("fullrank.diagnosis.files.source.CHUNK", 7 * 8 * 4)
+    monkeypatch.setattr("fullrank.embeddings.source.CHUNK", 7 * 8 * 4)
     both = np.arange(60 * 8).reshape(60, 8)
     file = open_embeddings(write("counted.npy", both))
     chunks = [chunk.numpy() for chunk in stacked(file, 20, 3)]

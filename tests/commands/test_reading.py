@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from fullrank.commands import reading
+from fullrank.commands import _reading as reading
 
 
 def chunks() -> Iterator[Tensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fullrank.cli import main
-from fullrank.commands.run_folder import over_training
+from fullrank.commands._run_folder import over_training
 from tests.cli.test_errors import sentence
 from tests.commands.test_diagnose import report
 

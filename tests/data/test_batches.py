@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from fullrank.data.batches import Batch, plain_batches, train_batches
-from fullrank.data.folder import read_folder
 from fullrank.data.images import ImageFolder, ImageSet, ImageTensor
+from fullrank.data.sources.folder import read_folder
 from fullrank.errors import UserError
 from tests.data.pictures import make_folder, noise, plain, quiet
 

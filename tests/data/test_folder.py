@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullrank.data import folder as module
-from fullrank.data.folder import read_folder
 from fullrank.data.images import ImageFolder
+from fullrank.data.sources import folder as module
+from fullrank.data.sources.folder import read_folder
 from fullrank.errors import UserError
 from tests.data.pictures import ODD, make_folder, noise, odd, plain, quiet
 

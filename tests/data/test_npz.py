@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from fullrank.data.npz import read_npz
-from fullrank.data.sources import load_dataset
+from fullrank.data.sources.load import load_dataset
+from fullrank.data.sources.npz import read_npz
 from fullrank.errors import UserError
 
 Array = npt.NDArray[Any]

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as F
 
-from fullrank.data.resample import blur_matrix, crop_matrix, resample
+from fullrank.data.views.resample import blur_matrix, crop_matrix, resample
 
 Filter = Literal["bilinear", "bicubic"]
 FILTERS: tuple[Filter, Filter] = ("bilinear", "bicubic")

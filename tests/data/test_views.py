@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import functional as F
 
-from fullrank.data.augment import OPERATIONS, Augmentation, Parameters
-from fullrank.data.views import Views
+from fullrank.data.views.augmentation import OPERATIONS, Augmentation, Parameters
+from fullrank.data.views.views import Views
 from fullrank.errors import UserError
 
 MEAN, STD = (0.49, 0.48, 0.44), (0.25, 0.24, 0.26)

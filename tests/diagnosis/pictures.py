@@ -14,7 +14,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from fullrank.report.svg import OTHER, SERIES, svg
+from fullrank.report.draw.svg import OTHER, SERIES, svg
 from fullrank.stats import normalize, spectrum
 from tests.diagnosis.clouds import CASES
 from tests.metrics.clouds import gaussian

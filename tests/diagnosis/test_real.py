@@ -14,10 +14,10 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 import fullrank
-from fullrank.diagnosis.files import open_embeddings
 from fullrank.diagnosis.verdict import verdict
+from fullrank.embeddings import open_embeddings
 from fullrank.watch import Reading, Rules
-from fullrank.watch.signs import Judge
+from fullrank.watch.early_warning import Judge
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "diagnosis"
 PAGE = (RESULTS.parents[1] / "diagnosis.md").read_text(encoding="utf-8")

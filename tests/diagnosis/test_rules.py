@@ -8,9 +8,8 @@ import pytest
 
 from fullrank import losses, recipes
 from fullrank.diagnosis.advice import ADVICE
-from fullrank.diagnosis.evidence import Gate, Rule
-from fullrank.diagnosis.names import NAMES
 from fullrank.diagnosis.profiles import PROFILES, Profile
+from fullrank.diagnosis.rule import Gate, Rule
 from fullrank.diagnosis.rules import RULES
 from fullrank.diagnosis.verdict import (
     COSINE_FAILS,
@@ -23,6 +22,7 @@ from fullrank.diagnosis.verdict import (
     SPREAD_FAILS,
     SPREAD_WARNS,
 )
+from fullrank.metrics.names import NAMES
 
 BY_NAME = {rule.name: rule for rule in RULES}
 RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

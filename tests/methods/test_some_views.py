@@ -13,7 +13,7 @@ from fullrank.errors import UserError
 from fullrank.losses import byol, intl_with_teacher
 from fullrank.methods import TeacherStudent
 from fullrank.nn import encoder, mlp
-from fullrank.train import Recipe
+from fullrank.recipes import Recipe
 
 
 def intl(**changes: float) -> TeacherStudent:

@@ -12,10 +12,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
+from fullrank.engine.gather import gather
 from fullrank.losses import DINO, NNCLR, MoCo, SwAV, byol, intl_with_teacher, moco_v3, simdino, simsiam
 from fullrank.methods import JointEmbedding, Method, SelfDistillation, TeacherStudent
 from fullrank.nn import Encoder, Prototypes
-from fullrank.train.gather import gather
 
 WORLD, STEPS = 2, 3
 VIEWS = torch.randn(STEPS, 3, 8, 1, 4, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)

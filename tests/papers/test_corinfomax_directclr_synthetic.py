@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fullrank.papers import Settings
-from fullrank.papers.corinfomax_state import MEMORIES, forgetting, mutual_information, noise
-from fullrank.papers.directclr_gradient import gradient_rank
+from fullrank.papers.corinfomax.state import MEMORIES, forgetting, mutual_information, noise
+from fullrank.papers.directclr.gradient import gradient_rank
 
 SMALL = Settings(out=Path("unused"))
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.corinfomax import log_determinant
-from fullrank.papers.corinfomax_ablation import ablation, no_batch_norm
-from fullrank.papers.corinfomax_training import training
-from fullrank.papers.training import Size
+from fullrank.papers.corinfomax.ablation import ablation, no_batch_norm
+from fullrank.papers.corinfomax.log_determinant import log_determinant
+from fullrank.papers.corinfomax.over_training import training
+from fullrank.papers.kit.training import Size
 
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
 

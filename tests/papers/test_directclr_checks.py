@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fullrank.engine.optimizers import LARS, warmup_cosine
 from fullrank.losses import infonce
-from fullrank.nn.directclr import LowRank, directclr_head
+from fullrank.nn.directclr_heads import LowRank, directclr_head
 from fullrank.stats import normalize, spectrum
-from fullrank.train.optim import LARS, warmup_cosine
 from tests.losses.contract import aligned, gradient, noise, value
 
 N, WIDTH, D0 = 9, 8, 3

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.papers.directclr_theory import (
+from fullrank.papers.directclr.theory import (
     aligned_singular_values,
     alignment,
     contrast_matrix,

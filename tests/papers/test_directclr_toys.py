@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.papers import Outcome, Settings, directclr_depth, directclr_toys, load
-from fullrank.papers.directclr_depth import LIVE
-from fullrank.papers.directclr_nets import FEATURES, Nets, decaying_layers, dot_loss, embedding_spectrum, product, train
-from fullrank.papers.directclr_nets import uniform_layers as uniform
-from fullrank.papers.directclr_theory import alignment, euclidean_loss
-from fullrank.papers.directclr_toys import blockwise, predicted_singular_values
+from fullrank.papers import Outcome, Settings, load
+from fullrank.papers.directclr import depth, toys
+from fullrank.papers.directclr.depth import LIVE
+from fullrank.papers.directclr.nets import FEATURES, Nets, decaying_layers, dot_loss, embedding_spectrum, product, train
+from fullrank.papers.directclr.nets import uniform_layers as uniform
+from fullrank.papers.directclr.theory import alignment, euclidean_loss
+from fullrank.papers.directclr.toys import blockwise, predicted_singular_values
 from tests.losses.contract import noise
 
 STRENGTHS = (0.1, 1.0, 1.5, 3.0, 4.0)
@@ -133,7 +134,7 @@ def run_briefly(name: str, monkeypatch: pytest.MonkeyPatch, steps: int) -> Outco
     def short(nets: Nets, variance: Tensor, **options: Any) -> list[Nets]:
         return train(nets, variance, **{**options, "steps": min(options["steps"], steps), "batch": 16})
 
-    for module in (directclr_toys, directclr_depth):
+    for module in (toys, depth):
         monkeypatch.setattr(module, "train", short)
     return load(name).run(Settings(out=Path(), seeds=2))
 

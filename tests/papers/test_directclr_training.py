@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.directclr import PARTS, sub_vector
-from fullrank.papers.directclr_projector import heads, projector
-from fullrank.papers.judging import differences, judge
-from fullrank.papers.training import Size
+from fullrank.papers.directclr.projector import heads, projector
+from fullrank.papers.directclr.sub_vector import PARTS, sub_vector
+from fullrank.papers.kit.judging import differences, judge
+from fullrank.papers.kit.training import Size
 
 SMALL = Size(steps=8, batch_size=64, image_size=8, probe=128, looks=1)
 PROBE = "linear probe (%)"

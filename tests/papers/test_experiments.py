@@ -10,8 +10,8 @@ import torch
 
 from fullrank.losses import intl
 from fullrank.papers import Settings, load
-from fullrank.papers.intl import newton_eigenvalue, trace_floor
-from fullrank.papers.intl_sweep import power_sweep
+from fullrank.papers.intl.collapse import newton_eigenvalue, trace_floor
+from fullrank.papers.intl.sweep import power_sweep
 
 
 def both(lower: list[float], higher: list[float]) -> bool:

@@ -17,10 +17,11 @@ from fullrank import recipes
 from fullrank.losses import combine, compressive_energy, hyperspherical_energy
 from fullrank.methods import TeacherStudent
 from fullrank.nn import encoder
-from fullrank.train import Recipe, module
-from fullrank.train.regularize import regularize
+from fullrank.recipes import Recipe
+from fullrank.training import module
+from fullrank.training.regularize import regularize
 from tests.losses.contract import noise
-from tests.train.conftest import small, train
+from tests.training.conftest import small, train
 
 __all__ = ["small", "train"]  # fixtures
 

@@ -11,11 +11,11 @@ import pytest
 
 from fullrank.errors import UserError
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.hsr import energy
-from fullrank.papers.hsr_kinds import energy_kinds
-from fullrank.papers.hsr_uniformity import uniformity
-from fullrank.papers.represented import unseen
-from fullrank.papers.training import Size
+from fullrank.papers.hsr.energy import energy
+from fullrank.papers.hsr.kinds import energy_kinds
+from fullrank.papers.hsr.uniformity import uniformity
+from fullrank.papers.kit.represented import unseen
+from fullrank.papers.kit.training import Size
 
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
 Run = Callable[[Settings, Size], Outcome]

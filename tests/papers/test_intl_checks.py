@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from fullrank.engine.optimizers import warmup_cosine
 from fullrank.losses import intl
 from fullrank.stats import newton
-from fullrank.train.optim import warmup_cosine
 from tests.losses.contract import aligned, gradient, noise
 
 # Section 2.3: output eigenvalue h_T(1/d) / least trace loss d (1 - h_T(1/d))^2, by T

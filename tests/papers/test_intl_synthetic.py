@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fullrank.papers import Settings
-from fullrank.papers.intl_beta import beta_rule, pairs_cost
-from fullrank.papers.intl_steps import (
+from fullrank.papers.intl.beta import beta_rule, pairs_cost
+from fullrank.papers.intl.steps import (
     conditioned,
     distance_from_white,
     newton_order,

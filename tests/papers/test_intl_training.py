@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.intl import collapse, log_conditions, newton_eigenvalue
-from fullrank.papers.intl_batch import batch_size
-from fullrank.papers.intl_crops import teacher_crops
-from fullrank.papers.intl_images import power_images
-from fullrank.papers.intl_iterations import iterations
-from fullrank.papers.intl_weight import weight
-from fullrank.papers.judging import COLLAPSED, LEVEL, differences, judge, used
-from fullrank.papers.training import Size
+from fullrank.papers.intl.batch import batch_size
+from fullrank.papers.intl.collapse import collapse, log_conditions, newton_eigenvalue
+from fullrank.papers.intl.crops import teacher_crops
+from fullrank.papers.intl.images import power_images
+from fullrank.papers.intl.iterations import iterations
+from fullrank.papers.intl.weight import weight
+from fullrank.papers.kit.judging import COLLAPSED, LEVEL, differences, judge, used
+from fullrank.papers.kit.training import Size
 
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
 

@@ -61,8 +61,8 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
         )
         for name, one in found.items()
     }  # fmt: skip
-    monkeypatch.setattr("fullrank.papers.run.catalogue", lambda: entries)
-    monkeypatch.setattr("fullrank.papers.run.load", found.__getitem__)
+    monkeypatch.setattr("fullrank.commands.paper.catalogue", lambda: entries)
+    monkeypatch.setattr("fullrank.commands.paper.load", found.__getitem__)
     return stopping
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.w2_cloning import feature_baby, feature_cloning, instance_cloning, table_1
-from fullrank.papers.w2_gaussian import DIMS, gaussian_coordinates
-from fullrank.papers.w2_shapes import large_means, on_the_circle, other_distributions, ring_and_sphere
-from fullrank.papers.w2_synthetic import collapse_degree, dead_spectrum, dimension
-from fullrank.papers.w2_theory import coordinate_below, coordinate_kl, coordinate_wasserstein
+from fullrank.papers.w2.cloning import feature_baby, feature_cloning, instance_cloning, table_1
+from fullrank.papers.w2.gaussian import DIMS, gaussian_coordinates
+from fullrank.papers.w2.shapes import large_means, on_the_circle, other_distributions, ring_and_sphere
+from fullrank.papers.w2.synthetic import collapse_degree, dead_spectrum, dimension
+from fullrank.papers.w2.theory import coordinate_below, coordinate_kl, coordinate_wasserstein
 
 SMALL = Settings(out=Path("unused"))
 

@@ -10,8 +10,8 @@ from statistics import mean
 import pytest
 
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.training import Job, Size
-from fullrank.papers.w2 import hosts
+from fullrank.papers.kit.training import Job, Size
+from fullrank.papers.w2.hosts import hosts
 
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=2)
 HOSTS = ("MoCo v2", "BYOL", "Barlow Twins", "Zero-CL")
@@ -103,7 +103,7 @@ def test_only_barlow_twins_lets_w2_fall_and_only_over_epochs(tmp_path: Path, mon
         asked[settings.full] = {job.run: (job.settings.w2, job.settings.w2_end) for job in jobs}
         raise Enough
 
-    monkeypatch.setattr("fullrank.papers.w2.train_all", train_all)
+    monkeypatch.setattr("fullrank.papers.w2.hosts.train_all", train_all)
     for full in (False, True):
         with pytest.raises(Enough):
             hosts(Settings(out=tmp_path, data="digits", full=full), SMALL)

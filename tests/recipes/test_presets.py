@@ -15,11 +15,12 @@ import tyro
 from fullrank import recipes
 from fullrank.cli import main
 from fullrank.data import crop_sizes, preset
+from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.nn import Encoder, encoder
+from fullrank.recipes import Recipe
 from fullrank.recipes.presets import Preset, begin, presets, require_data
-from fullrank.train import Recipe, RunOptions
-from fullrank.train.plan import check
+from fullrank.training.step_plan import check
 
 FILES = {path.stem: path for path in (Path(recipes.__file__).parent / "presets").glob("*.toml")}
 ALL = [(recipe, name) for recipe in recipes.names() for name in presets(recipe)]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fullrank import recipes
+from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.losses import (
     Terms,
@@ -37,8 +38,8 @@ from fullrank.losses import (
 )
 from fullrank.methods import TeacherStudent
 from fullrank.nn import encoder
+from fullrank.recipes import Recipe
 from fullrank.stats import power
-from fullrank.train import Recipe, RunOptions
 
 PACKAGE = Path(recipes.__file__).parents[1]
 RESULTS = PACKAGE.parent / "docs" / "results" / "fashion-mnist"
@@ -101,7 +102,9 @@ def test_a_recipe_is_frozen_and_every_field_says_what_it_is(name: str) -> None:
     recipe = recipes.load(name)()
     with pytest.raises(FrozenInstanceError):
         recipe.lr = 1.0  # type: ignore[misc]
-    source = "".join(path.read_text() for path in (PACKAGE / "recipes" / f"{name}.py", PACKAGE / "train" / "recipe.py"))
+    source = "".join(
+        path.read_text() for path in (PACKAGE / "recipes" / f"{name}.py", PACKAGE / "recipes" / "_recipe.py")
+    )
     for field in fields(recipe):
         _, _, after = source.partition(f"    {field.name}: ")
         assert after.partition("\n")[2].lstrip().startswith('"""'), field.name

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import fullrank
-from fullrank.report.comparison import comparison_page, write_comparison
+from fullrank.report.comparison.page import comparison_page, write_comparison
 from tests.metrics.clouds import gaussian
 from tests.report.browser import browser
 from tests.report.test_browser import OVERFLOW, SMALLEST, _brightness

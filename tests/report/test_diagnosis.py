@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from fullrank.errors import UserError
-from fullrank.report.diagnosis import diagnosis_page, write_diagnosis
-from fullrank.report.diagnosis_text import junit, print_diagnosis, print_training
+from fullrank.report.diagnosis.page import diagnosis_page, write_diagnosis
+from fullrank.report.diagnosis.text import junit, print_diagnosis, print_training
 from tests.report.browser import browser
 from tests.report.diagnosed import FINDING, diagnosis
 from tests.report.test_browser import OVERFLOW, SMALLEST, _brightness

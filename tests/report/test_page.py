@@ -16,7 +16,7 @@ import pytest
 
 from fullrank.errors import UserError
 from fullrank.report import write_report
-from tests.report.conftest import EMBEDDING, STEPS, write_run
+from tests.report.run_folders import EMBEDDING, STEPS, write_run
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&$x^{$ {{ 7 * 7 }} 像"
 

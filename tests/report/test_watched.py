@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from fullrank.report import write_report
-from fullrank.report.figures import LINES
-from tests.report.conftest import STEPS
+from fullrank.report.runs.figures import LINES
+from tests.report.run_folders import STEPS
 
 
 def figure(page: str, name: str) -> str:

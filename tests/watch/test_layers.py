@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError
+from fullrank.watch.layer_monitor import ProbeMonitor
 from fullrank.watch.layers import embed, probe_batches
-from fullrank.watch.probe import ProbeMonitor
 
 
 class Net(nn.Module):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.errors import UserError
-from fullrank.train import Recipe
+from fullrank.recipes._recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

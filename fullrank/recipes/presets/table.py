@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fullrank.recipes._recipe import Recipe
 from fullrank.recipes.presets import Preset, presets
-from fullrank.train import Recipe
 
 
 def show(name: str, recipe: type[Recipe], console: Console) -> None:

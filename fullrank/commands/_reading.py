@@ -1,0 +1,125 @@
+"""A file of embeddings as chunks of views, with the progress said aloud when it takes more than two seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from fullrank.embeddings import EmbeddingFile, open_embeddings
+from fullrank.embeddings.columns import Column, open_column
+from fullrank.errors import UserError
+from fullrank.stats.sketch import Sketch, sketch
+
+_QUIET = 2.0  # seconds before progress is shown
+_PLAIN_EVERY = 10.0  # seconds between two lines when the output is no terminal
+
+
+def read_sketch(
+    spec: str, console: Console, *, views: int = 1, labels: str | None = None, groups: str | None = None, seed: int = 0
+) -> tuple[str, Sketch, Column | None]:
+    """The name of a file, its sketch, and its labels; groups are of what was sampled independently.
+
+    The rows are `views` blocks of one length, a view each. UserError if that does not divide the rows, or if there
+    are not as many labels or groups as samples.
+    """
+    if views < 1:
+        raise UserError(f"--views {views} is no use: pass 1 or more.")
+    if views > 1 and spec == "-":
+        raise UserError("Standard input is read once, so it cannot hold several views: save it to a file.")
+    file = open_embeddings(spec)
+    n = _samples(file, views) if views > 1 or labels or groups else file.n
+    named = _column(labels, "labels", n) if labels else None
+    units = _column(groups, "groups", n) if groups else None
+    chunks = file.read(0, None) if views == 1 or n is None else stacked(file, n, views)
+    shown = watched(chunks, n, console, f"Reading {file.name}")
+    return file.name, sketch(shown, units=None if units is None else units.codes, seed=seed), named
+
+
+def stacked(file: EmbeddingFile, n: int, views: int) -> Iterator[Tensor]:
+    """Chunks (V, m, D) of a file whose rows are V blocks of n, a view each."""
+    others = [_Rows(file.read(at * n, (at + 1) * n)) for at in range(1, views)]
+    for first in file.read(0, n):
+        yield torch.stack([first, *(other.take(len(first)) for other in others)])
+
+
+class _Rows:
+    """Rows of chunks, taken in other numbers than they come."""
+
+    def __init__(self, chunks: Iterator[Tensor]) -> None:
+        self.chunks = chunks
+        self.left: Tensor | None = None
+
+    def take(self, count: int) -> Tensor:
+        parts = [] if self.left is None else [self.left]
+        while sum(map(len, parts)) < count:
+            parts.append(next(self.chunks))
+        rows = torch.cat(parts)
+        self.left = rows[count:]
+        return rows[:count]
+
+
+def watched(chunks: Iterator[Tensor], n: int | None, console: Console, title: str) -> Generator[Tensor, None, None]:
+    """Hand on chunks (m, D) or (V, m, D), and say how many of n samples have been read, with the time left."""
+    begun = said = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} rows"))
+    bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+    bar, read = bars.add_task(title, total=n), 0
+    try:
+        for chunk in chunks:
+            yield chunk
+            read += chunk.shape[-2]
+            now = time.monotonic()
+            bars.update(bar, completed=read)
+            if console.is_terminal and not bars.live.is_started and now - begun > _QUIET:
+                bars.start()
+            elif not console.is_terminal and now - begun > _QUIET and now - said > _PLAIN_EVERY:
+                said = now
+                console.print(_line(title, read, n, now - begun), highlight=False, soft_wrap=True, markup=False)
+    finally:
+        if bars.live.is_started:
+            bars.stop()
+
+
+def _line(title: str, read: int, n: int | None, seconds: float) -> str:
+    """One plain line of progress.
+
+    >>> _line("Reading z.npy", 500, 2000, 10.0), _line("Reading z.csv", 500, None, 10.0)
+    ('Reading z.npy: 500 of 2,000 rows, 30 s left', 'Reading z.csv: 500 rows')
+    """
+    if n is None:
+        return f"{title}: {read:,} rows"
+    return f"{title}: {read:,} of {n:,} rows, {seconds * (n - read) / max(read, 1):.0f} s left"
+
+
+def _samples(file: EmbeddingFile, views: int) -> int:
+    rows = file.n if file.n is not None else sum(len(chunk) for chunk in file.read(0, None))
+    if rows % views:
+        raise UserError(f"{file.name} has {rows} rows, which are not {views} views of equal length: check --views.")
+    return rows // views
+
+
+def _column(spec: str, what: str, n: int | None) -> Column:
+    column = open_column(spec)
+    if len(column.codes) != n:
+        raise UserError(f"{spec} holds {len(column.codes)} {what} for {n} samples: pass one a sample, in their order.")
+    if what == "labels" and len(column.names) < 2:
+        raise UserError(f"{spec} holds one class only: pass a column of two or more, or leave out --labels.")
+    return column
+
+
+def stem(spec: str) -> str:
+    """A name for the folder of a report.
+
+    >>> stem("a/b/z.npy"), stem("ckpt.pt::item.weight"), stem("parts/*.parquet"), stem("-"), stem("runs/intl/")
+    ('z', 'ckpt', 'parts', 'stdin', 'intl')
+    """
+    place = Path(spec.partition("::")[0])
+    if spec == "-":
+        return "stdin"
+    return place.parent.resolve().name if any(letter in place.name for letter in "*?[") else place.stem

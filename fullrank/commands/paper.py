@@ -1,0 +1,226 @@
+"""`fullrank paper [NAME]`: list the experiments of the papers, or run one."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tyro.conf import Positional
+
+from fullrank.commands._common import console as terminal
+from fullrank.commands._common import parse
+from fullrank.errors import UserError
+from fullrank.papers import Entry, Outcome, Settings, catalogue, load
+from fullrank.runs import full_disk_is_an_error, read_json, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PLAIN_EVERY = 20.0  # seconds between two lines of progress when the output is no terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperOptions:
+    """List the experiments of the papers, run one of them by NAME, or all of them into a gallery."""
+
+    name: Positional[str | None] = None
+    """PAPER/WHAT, as `fullrank paper` lists them."""
+    all: bool = False
+    """Run all of them; what is there already is not run again."""
+    out: Path | None = None
+    """Folder of the result: of one experiment, or of all of them and the gallery."""
+    full: bool = False
+    """The paper's own size, or as close to it as the data allow."""
+    seeds: int = 3
+    """Independent repetitions."""
+    data: str | None = None
+    """Images to train on, as for `fullrank train`; by default fashion-mnist, where an experiment needs some."""
+    data_root: Path | None = None
+    """Folder that holds, or receives, the named data set."""
+
+
+def paper(options: PaperOptions, console: Console) -> int:
+    """Do what the options say; the exit code."""
+    if options.seeds < 1:
+        raise UserError(f"--seeds is {options.seeds}: pass at least 1.")
+    if options.name is None and not options.all:
+        print(listing())
+        return 0
+    if options.name is not None and options.all:
+        raise UserError(f"Pass {options.name} or --all, not both.")
+    if options.out is None:
+        raise UserError("An experiment needs a folder for its result: pass --out.")
+    if options.name is not None:
+        run_one(options.name, options.out, options, console)
+        return 0
+    return _run_all(options.out, options, console)
+
+
+def listing() -> str:
+    """Every experiment with the minutes it takes, what it does, and what --full makes of it.
+
+    >>> "w2/hosts" in listing()
+    True
+    """
+    width = max(map(len, catalogue()))
+    lines = [f"{'':<{width}}     time  (one CPU core)"]
+    for name, entry in catalogue().items():
+        full = f"; --full: {entry.full}" if entry.full else ""
+        lines.append(f"{name:<{width}}  {_minutes(entry.minutes):>7}  {entry.title}{full}")
+    return "\n".join(lines)
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.0f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+
+
+def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> None:
+    """Run an experiment into `out`: result.json, figure.svg, and one paragraph on the console.
+
+    One that was stopped goes on: its trainings resume from their checkpoints. UserError if `out` holds the
+    finished experiment, or something else.
+    """
+    experiment, entry = load(name), catalogue()[name]
+    settings = Settings(
+        out=out,
+        full=options.full,
+        seeds=options.seeds,
+        data=_data(entry, options),
+        data_root=options.data_root,
+    )
+    config = _begin(name, settings)
+    with _timed(out, config), _progress(name, console) as progress:
+        outcome = experiment.run(dataclasses.replace(settings, progress=progress))
+    spent = {key: config[key] for key in ("seconds", "cpu_seconds")}
+    write_json(out / "result.json", {**_result(entry, outcome, settings), **spent})
+
+    from fullrank.report import write_figure
+
+    figure = write_figure(out / "result.json", out / "figure.svg")
+    console.print(
+        f"{name}: {outcome.verdict}. {outcome.measured}\nThe claim ({entry.paper}): {entry.claim}\nFigure: {figure}",
+        highlight=False, soft_wrap=True, markup=False,
+    )  # fmt: skip
+
+
+def _run_all(out: Path, options: PaperOptions, console: Console) -> int:
+    """Run what is not there yet; with --data, only the experiments that can use it."""
+    from fullrank.report import write_gallery
+
+    chosen = [name for name, entry in catalogue().items() if options.data is None or entry.data]
+    for at, name in enumerate(chosen, 1):
+        if not (out / name / "result.json").exists():
+            console.print(f"{at} of {len(chosen)}:", highlight=False)
+            run_one(name, out / name, options, console)
+        write_gallery([out / done / "result.json" for done in chosen[:at]], out / "index.html")
+    console.print(f"Gallery: {out / 'index.html'}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _data(entry: Entry, options: PaperOptions) -> str:
+    if options.data is None:
+        return entry.data
+    if not entry.data:
+        raise UserError(f"{entry.name} makes up its data: leave --data away.")
+
+    from fullrank.data import load_dataset
+
+    load_dataset(options.data, root=options.data_root)  # a wrong name is an error before anything is written
+    return options.data
+
+
+def _begin(name: str, settings: Settings) -> dict[str, Any]:
+    """Take the folder for these settings, unless it is theirs already from a run that was stopped; its config.json."""
+    out = settings.out
+    chosen = {"experiment": name, "full": settings.full, "seeds": settings.seeds, "data": settings.data}
+    if (out / "result.json").exists():
+        raise UserError(f"{out} holds a finished experiment: pass another --out.")
+    if (out / "config.json").exists():
+        config = read_json(out / "config.json")
+        if {key: config.get(key) for key in chosen} != chosen:
+            raise UserError(f"{out} was begun with other settings (its config.json): pass those, or another --out.")
+        return config
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists already and is no experiment: pass another --out.")
+    with full_disk_is_an_error(out):
+        out.mkdir(parents=True, exist_ok=True)
+    config = {**chosen, "seconds": 0.0, "cpu_seconds": 0.0}
+    write_json(out / "config.json", config)
+    return config
+
+
+@contextmanager
+def _timed(out: Path, config: dict[str, Any]) -> Iterator[None]:
+    """Add the time of the body to the config, also where it is stopped; every go counts."""
+    wall, cpu = time.monotonic(), time.process_time()
+    try:
+        yield
+    finally:
+        config["seconds"] = round(config["seconds"] + time.monotonic() - wall, 2)
+        config["cpu_seconds"] = round(config["cpu_seconds"] + time.process_time() - cpu, 2)
+        write_json(out / "config.json", config)
+
+
+def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    """result.json but for the times."""
+    flags = [f"fullrank paper {entry.name} --out {settings.out}"]
+    flags += ["--full"] if settings.full else []
+    flags += [f"--seeds {settings.seeds}"]
+    flags += [f"--data {settings.data}"] if settings.data else []
+    return {
+        "name": entry.name,
+        "paper": entry.paper,
+        "title": entry.title,
+        "claim": entry.claim,
+        "verdict": outcome.verdict,
+        "measured": outcome.measured,
+        "command": " ".join(flags),
+        "versions": {name: version(name) for name in ("fullrank", "torch", "numpy")},
+        "rows": [_plain(row) for row in outcome.rows],
+        "panels": [_plain(dataclasses.asdict(panel)) for panel in outcome.panels],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """For JSON: tuples as lists, numbers to 6 digits, and what is not finite as null."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+@contextmanager
+def _progress(name: str, console: Console) -> Iterator[Callable[[float], None]]:
+    """Show the share that is done and the time left: one line in a terminal, a line now and then elsewhere."""
+    started = printed = time.monotonic()
+
+    def line(share: float) -> str:
+        left = int((time.monotonic() - started) * (1 - share) / share) if share else 0
+        return f"{name}  {share:4.0%}" + (f"  {left // 60}:{left % 60:02} left" if share else "")
+
+    def plainly(share: float) -> None:
+        nonlocal printed
+        if time.monotonic() - printed > _PLAIN_EVERY:
+            printed = time.monotonic()
+            console.print(line(share), highlight=False)
+
+    if not console.is_terminal:
+        yield plainly
+        return
+    with console.status(name) as status:
+        yield lambda share: status.update(line(share))
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    return paper(parse(PaperOptions, arguments, "paper"), terminal())

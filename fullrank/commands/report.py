@@ -1,0 +1,32 @@
+"""`fullrank report RUN [RUN ...]`: one HTML page about a run, or comparing several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fullrank.commands._common import console as terminal
+from fullrank.commands._common import parse
+from fullrank.errors import UserError
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    from dataclasses import make_dataclass
+    from typing import Annotated
+
+    import tyro
+
+    runs = Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RUN", help="Folders of runs, up to 8.")
+    ]
+    out = Annotated[Path | None, tyro.conf.arg(help="The page; by default report.html in the first run's folder.")]
+    options = make_dataclass("Report", [("runs", runs), ("out", out, None)])
+    options.__doc__ = "Write one HTML page about a run, or comparing several."
+    parsed = parse(options, arguments, "report")
+    if not parsed.runs:
+        raise UserError("report needs a run: pass the folder of one or more runs.")
+
+    from fullrank.report import write_report
+
+    terminal().print(f"Report: {write_report(parsed.runs, parsed.out or parsed.runs[0] / 'report.html')}")
+    return 0

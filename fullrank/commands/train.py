@@ -1,0 +1,88 @@
+"""`fullrank train RECIPE [--flags]`: train an encoder on unlabeled images; RECIPE is a name or a .py file.
+`fullrank train --resume RUN`: go on with a run that was stopped or killed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fullrank.commands._common import console as terminal
+from fullrank.commands._common import parse
+from fullrank.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    if not arguments or arguments[0] in ("--help", "-h"):
+        from fullrank import recipes
+
+        print(f"usage: fullrank train RECIPE [--flags]\n       fullrank train --resume RUN\n\n"
+              f"RECIPE is one of {', '.join(recipes.names())}, or a Python file.\n"
+              "`fullrank train RECIPE --help` lists its flags with their defaults.\n"
+              "`--preset NAME` starts from published settings, which `fullrank recipes RECIPE` shows.")  # fmt: skip
+        return 0
+    if arguments[0] == "--resume":
+        return _resume(arguments[1:])
+    from dataclasses import make_dataclass
+    from typing import Annotated
+
+    import tyro
+
+    from fullrank import recipes
+    from fullrank.engine import RunOptions
+    from fullrank.recipes.presets import begin, describe, require_data
+
+    name, recipe_class = arguments[0], recipes.load(arguments[0])
+    preset, recipe, flags = begin(name, recipe_class, arguments[1:])
+    chosen = Annotated[str | None, tyro.conf.arg(help=describe(name))]
+    both = make_dataclass("Train", [("recipe", recipe_class), ("run", RunOptions), ("preset", chosen)])
+    both.__doc__ = sys.modules[recipe_class.__module__].__doc__
+    parsed = parse(both, flags, f"train {name}", both(recipe, RunOptions(), preset))
+    require_data(name, preset, parsed.recipe)
+
+    console = terminal()
+    with console.status("Starting"):
+        from fullrank.training.fit import start
+    run, finished = start(name, parsed.recipe, parsed.run, console, preset=preset)
+    return _after_training(run, finished, console)
+
+
+def _resume(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        raise UserError("--resume takes one run folder and no other flag: its settings are in its config.json.")
+    from fullrank import recipes
+    from fullrank.engine import RunOptions
+    from fullrank.runs import read_json
+
+    run = Path(arguments[0])
+    config = read_json(run / "config.json")
+    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
+    options = recipes.from_settings(RunOptions, config["run"])
+
+    console = terminal()
+    with console.status("Starting"):
+        from fullrank.training.fit import resume
+    return _after_training(run, resume(run, recipe, options, console), console)
+
+
+def _after_training(run: Path, finished: bool, console: Console) -> int:
+    from fullrank.engine.gather import process_rank
+
+    if process_rank() != 0:
+        return 0
+    if not finished:
+        console.print(f"Stopped; nothing is lost. Go on with: fullrank train --resume {run}", soft_wrap=True)
+        return 130
+    from fullrank.report import write_report
+    from fullrank.runs import read_json
+
+    sentence = read_json(run / "result.json")["verdict"]["sentence"]
+    page = write_report([run], run / "report.html")
+    console.print(sentence, highlight=False, soft_wrap=True)
+    console.print(f"Report: {page}\nScore it with: fullrank evaluate {run}", highlight=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,85 @@
+"""Colour operations on a batch with one factor per sample; pictures are (n, C, P) in [0, 1], P pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fullrank.data.views.augmentation import OPERATIONS, Parameters
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as in PIL and torchvision
+TINY = 1e-12  # below every chroma that matters
+
+
+def brightness(x: Tensor, factor: Tensor) -> Tensor:
+    """x * factor, clamped, in place; x (n, C, P), factor (n,)."""
+    return x.mul_(factor[:, None, None]).clamp_(max=1)
+
+
+def contrast(x: Tensor, factor: Tensor) -> Tensor:
+    """Away from the mean grey of each picture, in place; x (n, C, P), factor (n,)."""
+    mean = x.mean(dim=2)  # (n, C)
+    if x.shape[1] == 3:
+        mean = mean @ mean.new_tensor(LUMA)[:, None]
+    return x.mul_(factor[:, None, None]).add_((mean * (1 - factor[:, None]))[..., None]).clamp_(0, 1)
+
+
+def saturation(x: Tensor, factor: Tensor) -> Tensor:
+    """Away from the grey of each pixel, in place; x (n, 3, P), factor (n,)."""
+    grey = luma(x).mul_(1 - factor[:, None, None])
+    return x.mul_(factor[:, None, None]).add_(grey).clamp_(0, 1)
+
+
+def luma(x: Tensor) -> Tensor:
+    """The grey (n, 1, P) of pictures x (n, 3, P)."""
+    red, green, blue = x.unbind(dim=1)
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
+
+
+def hue(x: Tensor, shift: Tensor) -> Tensor:
+    """Turn the hue of HSV by shift (n,), a share of the circle, in place; x (n, 3, P).
+
+    On a circle of length 6 with red at 0, green at 2, and blue at -2, the distance of a colour from red is
+    (max - 2 min + green + blue - red) / chroma, and a channel of it is min + chroma * clamp(2 - d, 0, 1), where
+    d is its distance from that channel: HSV without looking up sextants, exact also at the borders.
+
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1)
+    >>> hue(red, torch.tensor([1 / 6]))[0, :, 0].abs()  # yellow
+    tensor([1., 1., 0.])
+    """
+    red, green, blue = x.unbind(dim=1)  # (n, P) each
+    top = torch.maximum(red, green).clamp_(min=blue)
+    low = torch.minimum(red, green).clamp_(max=blue)
+    chroma = top - low
+    angle = top.sub_(low, alpha=2).add_(green).add_(blue).sub_(red)
+    angle.div_(chroma.clamp(min=TINY)).copysign_(green - blue)  # a grey has chroma 0: any angle will do
+    angle.add_(6 * shift[:, None])
+    angle.sub_((angle / 6).round_(), alpha=6)  # to [-3, 3]
+    for channel, own in ((red, 0), (green, 2), (blue, -2)):
+        distance = (angle - own).abs_().sub_(3).abs_()  # 3 - distance around the circle
+        torch.addcmul(low, distance.sub_(1).clamp_(0, 1), chroma, out=channel)
+    return x
+
+
+def solarize(x: Tensor) -> Tensor:
+    """Invert the upper half: x becomes 1 - x where x >= 1/2 (128 of 255); any shape."""
+    return torch.minimum(x, 1 - x)
+
+
+def jitter(x: Tensor, parameters: Parameters) -> Tensor:
+    """torchvision's ColorJitter: each picture's own operations in its own order; x (n, C, P).
+
+    Pictures of one channel have no saturation and no hue.
+    """
+    functions = (brightness, contrast, saturation, hue) if x.shape[1] == 3 else (brightness, contrast)
+    turns = parameters.order.where(parameters.jitter[:, None], len(OPERATIONS))  # (n, k)
+    picture = torch.arange(len(x))  # the picture that each row of x holds
+    for turn in turns.unbind(dim=1):
+        rows = turn[picture].argsort()  # one run of rows for each operation, the untouched last
+        x, picture = x.index_select(0, rows.to(x.device)), picture[rows]
+        counts = turn.bincount(minlength=len(OPERATIONS) + 1).tolist()
+        runs, pictures = x.split(counts), picture.split(counts)
+        for operation, function in enumerate(functions):
+            factor = getattr(parameters, OPERATIONS[operation])[pictures[operation]]
+            function(runs[operation], factor.to(x))
+    return x.index_select(0, picture.argsort().to(x.device))

@@ -1,0 +1,82 @@
+"""Published augmentations by name: the distributions of the views, one Augmentation each."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+
+from fullrank.data.views.augmentation import Augmentation
+from fullrank.errors import UserError
+
+
+def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
+    """The two views of a published setting, at size x size pixels, for pictures of 1 or 3 channels.
+
+    >>> [view.solarize for view in preset("byol", size=224, channels=3)]
+    [0.0, 0.2]
+    >>> preset("simclr", size=224, channels=3)[0].blur_kernel
+    23
+    >>> preset("cifer", size=32, channels=3)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no augmentation 'cifer': did you mean 'cifar'?
+    """
+    if channels not in (1, 3):
+        raise UserError(f"Pictures have {channels} channels: augmentation knows 1 (grey) and 3 (RGB), convert them.")
+    presets = _presets(size)
+    if name not in presets:
+        close = difflib.get_close_matches(name, presets, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(presets)}."
+        raise UserError(f"There is no augmentation {name!r}: {hint}")
+    views = presets[name]
+    return [replace(view, saturation=0, hue=0, grayscale=0) for view in views] if channels == 1 else views
+
+
+def default_preset(*, size: int, channels: int) -> str:
+    """The name of the preset for pictures of which nothing else is known.
+
+    >>> default_preset(size=28, channels=1), default_preset(size=32, channels=3), default_preset(size=224, channels=3)
+    ('gray', 'cifar', 'byol')
+    """
+    if channels == 1:
+        return "gray"
+    return "cifar" if size <= 64 else "byol"
+
+
+def _presets(size: int) -> dict[str, list[Augmentation]]:
+    # SimCLR (Chen et al., 2020), appendix A: colour distortion of strength 1, blur with a kernel of 10 % of the
+    # picture in half of the views.
+    simclr = Augmentation(
+        size=size,
+        brightness=0.8,
+        contrast=0.8,
+        saturation=0.8,
+        hue=0.2,
+        blur=0.5,
+        blur_kernel=2 * round((0.1 * size - 1) / 2) + 1,
+    )
+    # SimCLR on CIFAR-10, appendix B.9: strength 0.5, no blur.
+    cifar = Augmentation(size=size, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+    # BYOL (Grill et al., 2020), table 6 (also Barlow Twins and VICReg): blur 1.0 / 0.1, solarize 0 / 0.2. Its
+    # kernel of 23 at 224 px does not cut the Gaussian, so none is cut here at any size. The code of INTL and of
+    # DirectCLR has the same views for ImageNet, that of CorInfoMax for every data set, also at 32 px.
+    byol = Augmentation(size=size, interpolation="bicubic", brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
+    # Fang et al. (2024, W2 uniformity), their code for CIFAR: blur in half, solarize in a fifth of both views.
+    w2_study = replace(byol, blur=0.5, solarize=0.2)
+    # Durrant & Leontidis (HSR-BYOL), the first author's code of BYOL, not confirmed for their paper: CIFAR and STL-10
+    # from crops of at least a fifth, ImageNet with blur. Bilinear crops and the blur's sigma are ours: not stated.
+    hsr_byol = replace(cifar, scale=(0.2, 1.0), saturation=0.2)
+    hsr_byol_imagenet = replace(hsr_byol, scale=(0.08, 1.0), blur=0.5)
+    # Small grey pictures in which colour means nothing (Fashion-MNIST, digits): measured for this package.
+    gray = Augmentation(size=size, scale=(0.25, 1.0), brightness=0.6, contrast=0.6, saturation=0, hue=0, grayscale=0)
+    digits = replace(gray, scale=(0.4, 1.0), brightness=0.4, contrast=0.4, flip=0.0)
+    return {
+        "simclr": [simclr, simclr],
+        "byol": [replace(byol, blur=1.0), replace(byol, blur=0.1, solarize=0.2)],
+        "cifar": [cifar, cifar],
+        "cifar-asymmetric": [byol, replace(byol, solarize=0.2)],  # INTL (Weng et al., 2024), CIFAR settings
+        "w2-study": [w2_study, w2_study],
+        "hsr-byol": [hsr_byol, hsr_byol],
+        "hsr-byol-imagenet": [hsr_byol_imagenet, hsr_byol_imagenet],
+        "gray": [gray, gray],
+        "digits": [digits, digits],
+    }

@@ -1,0 +1,161 @@
+"""Pictures to V augmented views: a whole batch at once, on its device, with independent draws for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fullrank.data.views import color
+from fullrank.data.views.augmentation import Augmentation, Parameters, draw, draw_boxes
+from fullrank.data.views.resample import blur_matrix, crop_matrix, resample
+from fullrank.errors import UserError
+
+CPU_CHUNK, ACCELERATOR_CHUNK = 4 * 2**20, 2**28  # bytes of float32: stays in cache, fills a GPU
+
+
+@dataclass(frozen=True)
+class Views:
+    """V augmentations, and the mean and standard deviation (of pictures in [0, 1], by channel) to normalise with.
+
+    Pictures are uint8 with one (grey) or three (RGB) channels. Grey pictures have no saturation, hue, or grayscale.
+
+    >>> views = Views([Augmentation(size=16), Augmentation(size=8)], mean=(0.5,), std=(0.25,))
+    >>> pictures = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+    >>> parameters = views.draw(4, 28, 28, torch.Generator().manual_seed(0))
+    >>> [tuple(view.shape) for view in views.apply(pictures, parameters)]
+    [(4, 1, 16, 16), (4, 1, 8, 8)]
+    """
+
+    augmentations: Sequence[Augmentation]
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+            raise UserError(
+                f"Views: {len(self.mean)} means and {len(self.std)} standard deviations: "
+                "pictures have 1 (grey) or 3 (RGB) channels, give one of each for every channel."
+            )
+        if not min(self.std) > 0:
+            raise UserError(f"Views: std is {tuple(self.std)}: choose positive standard deviations.")
+
+    def draw(self, n: int, height: int, width: int, generator: torch.Generator) -> list[Parameters]:
+        """Draw the parameters of every view of n pictures of height x width pixels (CPU generator)."""
+        return [draw(augmentation, n, height, width, generator) for augmentation in self.augmentations]
+
+    def apply(self, images: Tensor | Sequence[Tensor], parameters: Sequence[Parameters]) -> list[Tensor]:
+        """Make V views, float32 (N, C, S, S) normalised, of images uint8 (N, C, H, W) on any device.
+
+        Instead of images, V batches uint8 (N, C, S, S) that `crop` has already cut can be given: they are not
+        cropped again. Parameters stay on the CPU, where they choose the rows that each operation takes.
+        """
+        cropped = not isinstance(images, Tensor)
+        sources = [images] * len(self.augmentations) if isinstance(images, Tensor) else images
+        if not len(sources) == len(parameters) == len(self.augmentations):
+            raise UserError(
+                f"Views: {len(sources)} batches and {len(parameters)} parameters for "
+                f"{len(self.augmentations)} views: give one of each for every view."
+            )
+        triples = zip(sources, self.augmentations, parameters, strict=True)
+        return [self._view(source, augmentation, drawn, cropped) for source, augmentation, drawn in triples]
+
+    def plain(self, images: Tensor) -> Tensor:
+        """Only normalise images uint8 (N, C, H, W) to float32, as for evaluation."""
+        self._check(images)
+        return self._normalise(images.float().div_(255))
+
+    def crop(self, image: Image.Image, generator: torch.Generator) -> list[Tensor]:
+        """Cut and resize one large picture (mode L or RGB) for every view: V tensors uint8 (C, S, S).
+
+        For workers that decode files; `apply` does the rest, with parameters drawn for S x S pictures.
+        """
+        if len(image.getbands()) != len(self.mean) or image.mode not in ("L", "RGB"):
+            raise UserError(
+                f"Views: a picture of mode {image.mode}: convert it to {'L' if len(self.mean) == 1 else 'RGB'}."
+            )
+        cut = []
+        for augmentation in self.augmentations:
+            boxes = draw_boxes(augmentation, 1, image.height, image.width, generator)
+            top, left, height, width = (int(side) for side in boxes)
+            box = image.crop((left, top, left + width, top + height))
+            filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+            small = box.resize((augmentation.size, augmentation.size), filters[augmentation.interpolation])
+            cut.append(torch.from_numpy(np.array(small)).view(*small.size, -1).permute(2, 0, 1))
+        return cut
+
+    def _view(self, images: Tensor, augmentation: Augmentation, parameters: Parameters, cropped: bool) -> Tensor:
+        self._check(images)
+        n, channels, height, width = images.shape
+        if len(parameters) != n:
+            raise UserError(f"Views: {len(parameters)} parameters for {n} pictures: draw as many as there are.")
+        size = augmentation.size
+        if cropped and (height, width) != (size, size):
+            raise UserError(f"Views: cropped pictures are {height} x {width}, the view is {size} x {size}.")
+        budget = CPU_CHUNK if images.device.type == "cpu" else ACCELERATOR_CHUNK
+        chunk = max(1, budget // (4 * channels * max(height * width, size * size)))
+        drawn = parameters.to("cpu")
+        out = torch.empty(n, channels, size, size, device=images.device)
+        for first in range(0, n, chunk):
+            rows = slice(first, first + chunk)
+            x = augment(images[rows], augmentation, drawn.rows(rows), cropped)
+            self._normalise(x, out[rows])
+        return out
+
+    def _normalise(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        mean, std = (x.new_tensor(list(values)).view(-1, 1, 1) for values in (self.mean, self.std))
+        return torch.mul(x, 1 / std, out=out).sub_(mean / std)
+
+    def _check(self, images: Tensor) -> None:
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != len(self.mean):
+            raise UserError(
+                f"Views: pictures are {images.dtype} {tuple(images.shape)}: "
+                f"give torch.uint8 (N, {len(self.mean)}, H, W)."
+            )
+
+
+@torch.no_grad()
+def augment(images: Tensor, augmentation: Augmentation, parameters: Parameters, cropped: bool) -> Tensor:
+    """One view, float32 (n, C, S, S) in [0, 1], of images uint8 (n, C, H, W); cropped: only flip, do not crop."""
+    size = (augmentation.size, augmentation.size)
+    x = _flip(images, parameters) if cropped else _crop(images, augmentation, parameters)
+    x = color.jitter(x.flatten(2), parameters)
+    if x.shape[1] == 3:
+        x = _some(x, parameters.grayscale, lambda some, _: color.luma(some).expand_as(some))
+
+    def blur(some: Tensor, rows: Tensor) -> Tensor:
+        matrix = blur_matrix(
+            parameters.sigma[rows].to(x.device),
+            size=augmentation.size,
+            kernel=augmentation.blur_kernel,
+            reach=augmentation.blur_sigma[1],
+        )
+        return resample(some.view(*some.shape[:2], *size), matrix, matrix).flatten(2)
+
+    x = _some(x, parameters.sigma > 0, blur)
+    x = _some(x, parameters.solarize, lambda some, _: color.solarize(some))
+    return x.view(*x.shape[:2], *size)
+
+
+def _crop(images: Tensor, augmentation: Augmentation, parameters: Parameters) -> Tensor:
+    p, size, filter_ = parameters.to(images.device), augmentation.size, augmentation.interpolation
+    height, width = images.shape[2:]
+    rows = crop_matrix(p.top, p.height, None, inputs=height, outputs=size, interpolation=filter_)
+    columns = crop_matrix(p.left, p.width, p.flip, inputs=width, outputs=size, interpolation=filter_)
+    return resample(images.float(), rows, columns.div_(255)).clamp_(0, 1)
+
+
+def _flip(images: Tensor, parameters: Parameters) -> Tensor:
+    flip = parameters.flip.to(images.device)[:, None, None, None]
+    return torch.where(flip, images.flip(3), images).float().div_(255)
+
+
+def _some(x: Tensor, mask: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Put function(x[rows], rows) in the place of the rows of the mask."""
+    rows = mask.nonzero()[:, 0]
+    there = rows.to(x.device)
+    return x.index_copy_(0, there, function(x.index_select(0, there), rows)) if len(rows) else x

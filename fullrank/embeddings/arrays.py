@@ -1,0 +1,83 @@
+"""From what people pass to `fullrank.diagnose` to tensors of views, and from labels of any kind to numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.dlpack import from_dlpack
+
+from fullrank.embeddings.source import floating, tensor
+from fullrank.errors import UserError
+
+_AT_ONCE = 2**25  # numbers of one chunk
+
+
+def as_views(z: object, views: int | Sequence[object] | None) -> Tensor:
+    """Embeddings as (V, N, D), without a copy where z allows it.
+
+    z is (N, D) or (V, N, D). views: how many views (N, D) holds, one after the other, or further arrays (N, D).
+    """
+    x = as_tensor(z)
+    if isinstance(views, int):
+        return _split(x, views)
+    if views is not None:
+        others = [as_tensor(view) for view in views]
+        shapes = [tuple(one.shape) for one in (x, *others)]
+        if x.ndim != 2 or len(set(shapes)) != 1:
+            raise UserError(f"The views have the shapes {shapes}: pass (samples, dimensions), all alike.")
+        return torch.stack([x, *(other.to(x) for other in others)])
+    return x if x.ndim == 3 else x[None]
+
+
+def as_tensor(z: object) -> Tensor:
+    """A matrix, or a stack of views, of floating-point numbers: torch, numpy, DLPack or __array__."""
+    if isinstance(z, Tensor):
+        x = z.detach()
+    elif hasattr(z, "__array__"):
+        array = np.asarray(z)
+        floating("The array", str(array.dtype))
+        x = tensor(array)
+    elif hasattr(z, "__dlpack__"):
+        x = from_dlpack(z)
+    else:
+        raise UserError(f"A {type(z).__name__} is no array: pass numpy, torch, or anything with DLPack or __array__.")
+    if x.layout != torch.strided:
+        raise UserError(f"The embeddings are sparse ({x.layout}): pass them dense.")
+    floating("The array", str(x.dtype))
+    if x.ndim not in (2, 3) or 0 in x.shape:
+        raise UserError(
+            f"The embeddings have the shape {tuple(x.shape)}: pass (samples, dimensions) or (views, samples, "
+            "dimensions), at least 1 of each."
+        )
+    return x
+
+
+def chunked(x: Tensor) -> Iterator[Tensor]:
+    """x (V, N, D) in pieces of its samples, on the CPU."""
+    step = max(1, _AT_ONCE // (x.shape[0] * x.shape[2]))
+    for start in range(0, x.shape[1], step):
+        yield x[:, start : start + step].cpu()
+
+
+def codes(values: object, n: int, what: str) -> Tensor:
+    """Numbers (N,) from 0 for integers or names (N,) of what a sample belongs to."""
+    array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if array.dtype.kind == "O":
+        array = np.asarray([str(value) for value in array])
+    if array.shape != (n,) or array.dtype.kind not in "iubUS":
+        raise UserError(
+            f"The {what} have the shape {array.shape} and the type {array.dtype}: pass a whole number or a name for "
+            f"each of the {n} samples."
+        )
+    return torch.from_numpy(np.unique(array, return_inverse=True)[1].astype(np.int64))
+
+
+def _split(x: Tensor, views: int) -> Tensor:
+    if x.ndim == 3 and x.shape[0] == views:
+        return x
+    if x.ndim == 3 or views < 1 or x.shape[0] % views:
+        raise UserError(f"The shape {tuple(x.shape)} does not hold {views} views: stack them as (views, samples, D).")
+    return x.view(views, -1, x.shape[1]) if x.is_contiguous() else x.reshape(views, -1, x.shape[1])

@@ -1,0 +1,200 @@
+"""Readers of one column: a class, a donor, a document a row, as whole numbers or names; broken files are one sentence.
+
+A column is read whole, up to a gigabyte of it.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullrank.embeddings.numpy_files import damage as damaged
+from fullrank.embeddings.numpy_files import header, member
+from fullrank.embeddings.source import need, pick
+from fullrank.embeddings.tables import damage, json_line, open_table
+from fullrank.errors import UserError
+
+_MOST = 2**30  # bytes of one column
+_LINE = 2**16  # characters of one label
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Codes (N,) from 0, and the names that they stand for, in ascending order."""
+
+    name: str
+    codes: Tensor
+    names: tuple[str, ...]
+
+
+def open_column(spec: str) -> Column:
+    """The column that `path` or `path::key` names, as codes; no code in the file is ever run.
+
+    UserError, in one sentence with the remedy, for anything that is no column of whole numbers or names.
+
+    >>> open_column("nowhere.npy")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no file nowhere.npy: check the path.
+    """
+    place, _, key = spec.partition("::")
+    path = Path(place)
+    if not path.exists():
+        raise UserError(f"There is no file {path}: check the path.")
+    read = _READERS.get(path.suffix.lower())
+    if read is None or path.is_dir():
+        raise UserError(f"{path} is of no kind that labels are read from: pass one of {', '.join(_READERS)}.")
+    values = read(path, key or None)
+    if values.ndim == 2 and 1 in values.shape:
+        values = values.reshape(-1)
+    if values.ndim != 1 or len(values) == 0:
+        raise UserError(f"{spec} has the shape {values.shape}: pass one whole number or name a row.")
+    if values.dtype.kind == "f" and bool((values == np.round(values)).all()):
+        values = values.astype(np.int64)  # whole numbers that a table keeps as floats
+    if values.dtype.kind not in "iubUS":
+        raise UserError(f"{spec} holds {values.dtype}: pass whole numbers or names, one a row.")
+    names, codes = np.unique(values, return_inverse=True)
+    words = tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names.tolist())
+    return Column(spec, torch.from_numpy(codes.astype(np.int64)), words)
+
+
+def _npy(path: Path, key: str | None) -> Values:
+    if key is not None:
+        raise UserError(f"{path} holds one array: pass it without ::{key}.")
+    with path.open("rb") as file:
+        shape, _, dtype = header(file, str(path))
+        return _numbers(str(path), shape, dtype, path.stat().st_size - file.tell(), file.read)
+
+
+def _npz(path: Path, key: str | None) -> Values:
+    name = str(path)
+    info = member(path, key, lambda shape, dtype: len(shape) == 1 and dtype.kind in "iubUS")
+    with damaged(name), zipfile.ZipFile(path).open(info) as file:
+        shape, _, dtype = header(file, name)
+        return _numbers(name, shape, dtype, info.file_size, file.read)
+
+
+def _numbers(name: str, shape: Sequence[int], dtype: np.dtype[Any], there: int, take: Callable[[int], bytes]) -> Values:
+    expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if expected > min(there, _MOST):
+        raise UserError(f"{name} is cut off, or too large for labels: its header promises {str(expected)[:30]} bytes.")
+    data = take(expected)
+    if len(data) < expected or dtype.itemsize == 0:
+        raise UserError(f"{name} is cut off: its data end before its header says.")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _table(path: Path, key: str | None) -> Values:
+    """A column of a parquet, Arrow or CSV file."""
+    name = str(path)
+    need("pyarrow", name)
+    import pyarrow
+
+    with damage(name, "table"):
+        schema, batches = open_table(path)
+        types = {field.name: field.type for field in schema}
+        chosen = pick(name, key, list(types), [column for column, kind in types.items() if _is_label(kind)])
+        parts = []
+        for batch in batches:
+            column = batch.column(chosen)
+            column.validate(full=True)  # offsets and indices of a broken file point anywhere
+            if column.null_count:
+                raise UserError(f"{name}::{chosen} has missing values: every row needs one.")
+            if isinstance(column, pyarrow.DictionaryArray):
+                column = column.dictionary_decode()
+            parts.append(_plain(column))
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _is_label(kind: Any) -> bool:
+    return any(word in str(kind) for word in ("int", "string", "bool", "dictionary"))
+
+
+def _plain(column: Any) -> Values:
+    words = "string" in str(column.type)
+    return np.array(column.to_pylist(), dtype=np.str_) if words else np.asarray(column.to_numpy(zero_copy_only=False))
+
+
+def _jsonl(path: Path, key: str | None) -> Values:
+    name, found = str(path), []
+    with damage(name, "file of JSON lines"), path.open(encoding="utf-8") as file:
+        for at, line in enumerate(iter(lambda: file.readline(_MOST), "")):
+            value = json_line(name, at + 1, line)
+            if isinstance(value, dict):
+                value = value[pick(name, key, list(value), [k for k, v in value.items() if isinstance(v, int | str)])]
+            if not isinstance(value, int | str):
+                raise UserError(f"{name}: line {at + 1} holds {json.dumps(value)[:40]}: pass a whole number or a name.")
+            found.append(value)
+    return _alike(name, found)
+
+
+def _text(path: Path, key: str | None) -> Values:
+    """A name a line."""
+    if key is not None:
+        raise UserError(f"{path} holds one name a line: pass it without ::{key}.")
+    with damage(str(path), "text"), path.open(encoding="utf-8") as file:
+        lines = [line.rstrip("\r\n") for line in iter(lambda: file.readline(_LINE), "")]
+    return np.array(lines, dtype=np.str_)
+
+
+def _alike(name: str, values: Sequence[int | str]) -> Values:
+    if len({isinstance(value, str) for value in values}) > 1:
+        raise UserError(f"{name} mixes names and numbers: write them all alike.")
+    return np.array(values)
+
+
+def _hdf5(path: Path, key: str | None) -> Values:
+    """A data set, or a column of AnnData's obs, whose categories are stored apart from their codes."""
+    name = str(path)
+    need("h5py", name)
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            found: list[str] = []
+            file.visititems(lambda place, item: found.append(place) if _is_column(item) else None)
+            item = file[pick(name, key, found)]
+            if isinstance(item, h5py.Group):
+                return np.asarray(_dataset(name, item["categories"]))[_dataset(name, item["codes"])]
+            return _dataset(name, item)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f"{name} is no HDF5 file, or it is damaged ({error}): write it again.") from None
+
+
+def _is_column(item: Any) -> bool:
+    categorical = hasattr(item, "keys") and {"codes", "categories"} <= set(item.keys())
+    return categorical or (hasattr(item, "shape") and len(item.shape or ()) == 1)
+
+
+def _dataset(name: str, item: Any) -> Values:
+    import h5py
+
+    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.nbytes > _MOST:
+        raise UserError(f"{name}::{item.name} is no plain column of at most a gigabyte: write it as one.")
+    is_text = h5py.check_string_dtype(item.dtype) is not None
+    return np.array(list(item.asstr(errors="replace")[:]), dtype=np.str_) if is_text else np.asarray(item[:])
+
+
+_READERS: dict[str, Callable[[Path, str | None], Values]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".parquet": _table,
+    ".arrow": _table,
+    ".feather": _table,
+    ".csv": _table,
+    ".tsv": _table,
+    ".jsonl": _jsonl,
+    ".txt": _text,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+    ".h5ad": _hdf5,
+}

@@ -1,0 +1,81 @@
+"""Readers of .h5, .hdf5, .h5ad (obsm/X_pca, or X) and .zarr; dense matrices only, read in slices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fullrank.embeddings.source import EmbeddingFile, from_slices, need, pick
+from fullrank.errors import UserError
+
+
+def read_hdf5(path: Path, key: str | None) -> EmbeddingFile:
+    """One data set of an HDF5 file, such as obsm/X_pca of an AnnData file."""
+    name = str(path)
+    need("h5py", name)
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            found: dict[str, tuple[tuple[int, ...], str]] = {}
+
+            def note(place: str, item: Any) -> None:
+                if isinstance(item, h5py.Dataset) and not item.external and not item.is_virtual:
+                    found[place] = (item.shape or (), item.dtype.name)
+                    _bounded(f"{name}::{place}", item.chunks, item.dtype.itemsize)
+
+            file.visititems(note)
+            sparse = [place for place, item in file.items() if isinstance(item, h5py.Group) and "indptr" in item]
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{name} is no HDF5 file, or it is damaged ({error}): write it again.") from None
+    if key in sparse:
+        raise UserError(f"{name}::{key} is sparse: write it as a dense matrix, or pass an entry of obsm.")
+    entry = pick(name, key, list(found), [place for place, (shape, _) in found.items() if len(shape) == 2])
+    shape, dtype = found[entry]
+
+    def take(first: int, last: int) -> Any:
+        try:
+            with h5py.File(path, "r") as file:
+                return file[entry][first:last]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UserError(f"{name}::{entry} is damaged ({error}): write it again.") from None
+
+    return from_slices(f"{name}::{entry}", shape, dtype, 8, take)
+
+
+def read_zarr(path: Path, key: str | None) -> EmbeddingFile:
+    """One array of a zarr store, or the store if it is an array."""
+    name = str(path)
+    need("zarr", name)
+    import zarr
+
+    try:
+        store = zarr.open(str(path), mode="r")
+        if isinstance(store, zarr.Group):
+            arrays = {place: item for place, item in store.members(max_depth=None) if isinstance(item, zarr.Array)}
+            entry = pick(name, key, list(arrays), [place for place, item in arrays.items() if item.ndim == 2])
+            array, name = arrays[entry], f"{name}::{entry}"
+        else:
+            array = store
+        shape, dtype = array.shape, str(array.dtype)
+        _bounded(name, array.chunks, array.dtype.itemsize)
+    except UserError:
+        raise
+    except Exception as error:  # zarr raises errors of its own, of its codecs and of the JSON that it reads
+        raise UserError(f"{name} is no zarr store, or it is damaged ({error}): write it again.") from None
+
+    def take(first: int, last: int) -> Any:
+        try:
+            return array[first:last]
+        except Exception as error:  # whatever a codec raises
+            raise UserError(f"{name} is damaged ({error}): write it again.") from None
+
+    return from_slices(name, shape, dtype, 8, take)
+
+
+def _bounded(name: str, chunk: Sequence[int] | None, itemsize: int) -> None:
+    """UserError if one chunk, which is unpacked whole, is larger than a gigabyte."""
+    if chunk is not None and math.prod(chunk) * itemsize > 2**30:
+        raise UserError(f"{name} has chunks of {tuple(chunk)}, over a gigabyte each: write it with smaller chunks.")

@@ -1,0 +1,88 @@
+"""Readers of .safetensors and of .pt, .pth and .ckpt files; of the latter only tensors are read, never code."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from fullrank.embeddings.source import EmbeddingFile, from_slices, pick
+from fullrank.errors import UserError
+
+
+def read_safetensors(path: Path, key: str | None) -> EmbeddingFile:
+    """One tensor of a .safetensors file, in slices."""
+    name = str(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {entry: tuple(file.get_slice(entry).get_shape()) for entry in file.keys()}  # noqa: SIM118
+            entry = pick(name, key, list(shapes), [entry for entry, shape in shapes.items() if len(shape) == 2])
+            dtype = _DTYPES.get(file.get_slice(entry).get_dtype(), "unknown numbers")
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{name} is no .safetensors file, or it is damaged ({error}): write it again.") from None
+
+    def take(first: int, last: int) -> Tensor:
+        with safe_open(path, framework="pt") as file:
+            rows: Tensor = file.get_slice(entry)[first:last]
+        return rows
+
+    return from_slices(f"{name}::{entry}", shapes[entry], dtype, 4, take)
+
+
+_DTYPES = {
+    **{"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool"},
+    **{f"{kind}{bits}": f"{word}{bits}" for kind, word in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)},
+}
+
+
+def read_torch(path: Path, key: str | None) -> EmbeddingFile:
+    """One tensor of a file that torch.save wrote, also inside nested dicts (a.b.c); loaded with weights_only."""
+    name = str(path)
+    _refuse_packed(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{name} holds more than tensors, and reading the rest could run code: save the embeddings with "
+            "torch.save(z, file), or as .safetensors."
+        ) from None
+    except Exception as error:  # an unpickler of broken bytes raises whatever it comes upon
+        first = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise UserError(f"{name} is no file of torch.save, or it is damaged ({first}): write it again.") from None
+    tensors = dict(_tensors(content, ""))
+    if not tensors:
+        raise UserError(f"{name} holds no tensor: save the embeddings with torch.save(z, file).")
+    entry = pick(name, key, list(tensors), [entry for entry, x in tensors.items() if x.ndim == 2])
+    z = tensors[entry].detach()
+    if z.is_sparse or z.is_quantized or z.layout != torch.strided:
+        raise UserError(f"{name}::{entry} is {z.layout}: save z.to_dense().")
+    if z.numel() * z.element_size() > z.untyped_storage().nbytes():
+        raise UserError(f"{name}::{entry} is an expanded view of fewer numbers: save z.contiguous().")
+    dtype = str(z.dtype).removeprefix("torch.")
+    return from_slices(
+        f"{name}::{entry}" if entry else name, z.shape, dtype, 4, lambda first, last: z[first:last].clone()
+    )
+
+
+def _tensors(content: Any, place: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(content, Tensor):
+        yield place, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _tensors(value, f"{place}.{key}" if place else str(key))
+
+
+def _refuse_packed(path: Path) -> None:
+    """UserError for a .pt whose zip members are compressed: torch never writes these, and they could be bombs."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                raise UserError(f"{path} is compressed inside, as torch.save never does: write it again.")
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # an old file of torch.save, or none: torch says which

@@ -1,0 +1,7 @@
+"""Level 2: what moves weights: optimizers, the trainer, checkpoints, processes. Importing it loads no torch."""
+
+from __future__ import annotations
+
+from fullrank.engine.options import RunOptions
+
+__all__ = ["RunOptions"]

@@ -1,0 +1,35 @@
+"""Where a training runs and how it is watched; its fields are flags, and importing it loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The settings that decide where a run happens and how it is watched, not what is learned."""
+
+    out: Path | None = None
+    """Folder of the run; by default the first free runs/RECIPE-DATA-1, -2, ..."""
+    devices: int | None = None
+    """Processes, one per GPU, or on the CPU; by default all GPUs, else 1."""
+    nodes: int = 1
+    """Machines."""
+    strategy: str = "auto"
+    """Lightning's strategy: auto, ddp, fsdp, ..."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto is bf16-mixed on a GPU that has it, else 32-true. Losses are always computed in float32."""
+    accumulate: int = 1
+    """Batches per optimiser step; each batch is an objective of its own, so this is no larger batch."""
+    workers: int = 2
+    """Processes that decode the images of a folder, per device; data sets in memory need none."""
+    monitor_every: int = 100
+    """Steps between two readings of the collapse numbers."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; the last step and Ctrl-C save one too."""
+    probe: int | None = None
+    """Training images that the collapse numbers are read from; by default 2,000, of a folder 500."""
+    logger: Literal["none", "tensorboard", "wandb"] = "none"
+    """Also log to TensorBoard (in the run folder) or Weights & Biases."""

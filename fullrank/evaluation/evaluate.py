@@ -1,0 +1,190 @@
+"""Score the encoder of a run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from fullrank.data import Dataset, ImageSet, labelled, load_dataset, plain_batches, split
+from fullrank.errors import UserError
+from fullrank.evaluation.features import features
+from fullrank.evaluation.frozen.score import Score, score
+from fullrank.metrics import separability
+from fullrank.nn import SavedEncoder, load_encoder
+from fullrank.runs import read_json, write_json
+
+_BATCH = 512
+_WORKERS = 2  # processes that decode the images of a folder
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Labelled images that may be learned from, and those that are asked about."""
+
+    train: ImageSet
+    test: ImageSet
+    about: str
+
+
+def evaluate_run(
+    run: Path,
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+    baselines: bool = False,
+    validation: bool = False,
+    data_root: Path | None = None,
+    console: Console,
+) -> dict[str, Any]:
+    """Features, kNN and linear probe of a run's frozen encoder, printed and merged into its result.json.
+
+    Also how far apart the classes of the test set lie, and the score of the first features alone where only they
+    entered the loss.
+
+    With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
+    written; with `baselines` raw pixels and the untrained encoder are scored too.
+    """
+    config = read_json(run / "config.json")
+    saved = load_encoder(run / "encoder.safetensors")
+    settings = config["settings"]
+    root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
+    dataset = load_dataset(
+        settings["data"],
+        root=root,
+        max_corrupt=settings["max_corrupt"],
+        say=lambda text: console.print(text, markup=False),
+    )
+    division = divide(dataset, seed=settings["seed"], validation=validation)
+    console.print(f"{run}: scored on {division.about}", highlight=False)
+    begun = time.perf_counter()
+    task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=settings["seed"])
+    train, test = task.features("encoder", saved, console)
+    result = read_json(run / "result.json")
+    result |= {"scored_on": division.about, **_whole(task.score("encoder", train, test, console))}
+    result["separability"] = task.separability(test, console)
+    some, width = saved.loss_features, train.shape[1]
+    if some is not None and some < width:
+        part = task.score(f"first {some} of {width}", train[:, :some], test[:, :some], console)
+        result["sub_vector"] = {"features": some, "of": width, **_short(part)}
+    result["seconds"]["evaluate"] = round(time.perf_counter() - begun, 1)
+    if baselines:
+        others: dict[str, Callable[[Tensor], Tensor]] = {
+            "untrained": saved.untrained(settings["seed"]),
+            "pixels": _pixels,
+        }
+        result["baselines"] = {
+            name: _short(task.score(name, *task.features(name, encode, console), console))
+            for name, encode in others.items()
+        }
+    if not validation:
+        write_json(run / "result.json", result)
+    return result
+
+
+def divide(dataset: Dataset, *, seed: int, validation: bool = False) -> Split:
+    """Who may be learned from and who is asked: the test set if there is one, else a held-out fifth.
+
+    With `validation`, a held-out tenth of the training labels; the test set is not touched.
+    """
+    train = labelled(dataset.train)
+    if len(train) == 0:
+        raise UserError(f"{dataset.name} has no labels: put its images into one folder per class to score an encoder.")
+    if validation:
+        rest, held_out = split(train, 0.1, seed)
+        return Split(rest, held_out, f"{len(held_out)} held-out training images")
+    if dataset.test is not None:
+        test = labelled(dataset.test)
+        return Split(train, test, f"{len(test)} test images")
+    rest, held_out = split(train, 0.2, seed)
+    return Split(rest, held_out, f"{len(held_out)} held-out images (a fifth; the encoder saw them without labels)")
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One way of scoring, for whatever makes features of images uint8 (N, C, size, size)."""
+
+    division: Split
+    size: int
+    k: int
+    temperature: float
+    seed: int
+
+    def features(self, name: str, encode: Callable[[Tensor], Tensor], console: Console) -> tuple[Tensor, Tensor]:
+        with _bars(console) as bars:
+            train = self._features(self.division.train, encode, bars, f"{name}: training features")
+            return train, self._features(self.division.test, encode, bars, f"{name}: test features")
+
+    def score(self, name: str, train: Tensor, test: Tensor, console: Console) -> Score:
+        with _bars(console) as bars:
+            bar = bars.add_task(f"{name}: linear probe", total=1.0)
+            scored = score(
+                train,
+                _labels(self.division.train),
+                test,
+                _labels(self.division.test),
+                k=self.k,
+                temperature=self.temperature,
+                seed=self.seed,
+                progress=lambda share: bars.update(bar, completed=share),
+            )
+        linear = f"linear {scored.linear.test_accuracy:.4f} (train {scored.linear.train_accuracy:.4f})"
+        console.print(f"  {name:<18} kNN({self.k}) {scored.knn:.4f}   {linear}", highlight=False)
+        return scored
+
+    def separability(self, test: Tensor, console: Console) -> dict[str, float | None]:
+        found = separability(test, _labels(self.division.test), seed=self.seed)
+        shown = (f"{name} {found[name]:.4f}" for name in ("between", "within", "silhouette") if found[name] is not None)
+        console.print(f"  {'classes':<18} {'   '.join(shown)}", highlight=False)
+        return found
+
+    def _features(self, images: ImageSet, encode: Callable[[Tensor], Tensor], bars: Progress, title: str) -> Tensor:
+        bar = bars.add_task(title, total=len(images))
+
+        def batches() -> Iterator[Tensor]:
+            for batch in plain_batches(images, size=self.size, batch_size=_BATCH, workers=_WORKERS):
+                yield batch
+                bars.advance(bar, len(batch))
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if isinstance(encode, SavedEncoder):
+            encode.encoder.to(device)
+        return features(encode, batches(), device=device)
+
+
+def _bars(console: Console) -> Progress:
+    columns = (TextColumn("  {task.description}"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _labels(images: ImageSet) -> Tensor:
+    assert images.labels is not None
+    return images.labels
+
+
+def _pixels(images: Tensor) -> Tensor:
+    return images.flatten(1).float() / 255
+
+
+def _whole(scored: Score) -> dict[str, Any]:
+    linear = scored.linear
+    return {
+        "knn": scored.knn,
+        "linear": {
+            "train": linear.train_accuracy,
+            "validation": linear.validation_accuracy,
+            "test": linear.test_accuracy,
+            "penalty": linear.penalty,
+        },
+    }
+
+
+def _short(scored: Score) -> dict[str, float]:
+    return {"knn": scored.knn, "linear": scored.linear.test_accuracy}

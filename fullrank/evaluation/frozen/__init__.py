@@ -1,0 +1,1 @@
+"""Scores of frozen features: neighbors and linear probes."""

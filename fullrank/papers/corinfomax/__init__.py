@@ -1,0 +1,1 @@
+"""Ozsoy et al. (2022), CorInfoMax."""

@@ -1,0 +1,1 @@
+"""Jing et al. (2022), DirectCLR."""

@@ -1,0 +1,121 @@
+"""Tables 1 and 2 of DirectCLR (Jing, Vincent, LeCun & Tian, 2022): what stands between representation and loss.
+
+All trainings share loss, temperature and data; only the head differs. Table 2 also has an orthogonal projector, which
+is left out: where all of the representation enters it, the loss and its gradient are those of no projector at all
+(docs/checks.md, E10). The `tiny` encoder does not end in a residual block, as the paper's does: features that do not
+enter the loss keep the last weights they started with, and with them some of the rank of an untrained encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean
+
+from fullrank.nn.directclr_heads import Head
+from fullrank.papers.directclr.probe import whole
+from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
+from fullrank.papers.kit.judging import by_case, by_seed, differences, judge
+from fullrank.papers.kit.training import Job, Size, accuracies, numbers, spectra, train_all, usual_size
+from fullrank.recipes.directclr import DirectCLR
+
+_TABLE_1: dict[str, Head] = {"none": "none", "linear": "linear", "DirectCLR": "first", "MLP": "mlp"}
+_TABLE_2: dict[str, Head] = {
+    "random features": "random",
+    "trainable linear": "linear",
+    "trainable diagonal": "diagonal",
+    "fixed low rank": "low-rank",
+}
+_EQUAL = 0.5  # of the way from the linear projector to random features, at most; ours. In the paper 0.9 of 18.1 points
+
+
+def projector(settings: Settings, size: Size | None = None) -> Outcome:
+    """Contrast behind no projector, a linear one, the first features alone (DirectCLR), and an MLP."""
+    runs = _train(settings, _TABLE_1, size)
+    probe, rank = whole(settings, runs)
+    knn = accuracies(runs)
+    embedded, widths = (numbers(runs, "embedding", number) for number in ("effective_rank", "dims"))
+    order = list(_TABLE_1)
+    effects = [differences(rank["none"], rank[name]) for name in order[1:]]
+    effects += [differences(probe[a], probe[b]) for a, b in pairwise(order)]
+    return Outcome(
+        verdict=judge(effects),
+        measured=f"{_words('Effective rank of the representation', rank)}; "
+        f"{_words('of the embedding', embedded, widths)}; {_words('linear probe (%)', probe)}; "
+        f"{_words('kNN (%)', knn)} ({settings.averaged}).",
+        panels=(
+            spectra(runs, "backbone"),
+            spectra(runs, "embedding"),
+            by_case("effective rank of the representation", "dimensions of 512", rank),
+            by_case("effective rank of the embedding", "dimensions", embedded),
+            by_case("linear probe of the representation", "test accuracy (%)", probe),
+            by_case("kNN in the representation", "accuracy (%)", knn),
+        ),
+        rows=by_seed(
+            "projector",
+            {
+                "linear probe (%)": probe,
+                "kNN (%)": knn,
+                "rank of the representation": rank,
+                "rank of the embedding": embedded,
+                "dimensions of the embedding": widths,
+            },
+        ),
+    )
+
+
+def heads(settings: Settings, size: Size | None = None) -> Outcome:
+    """Contrast behind linear projectors that are trainable, diagonal, or fixed and of low rank, or random features."""
+    runs = _train(settings, _TABLE_2, size)
+    probe, rank = whole(settings, runs)
+    random, linear, diagonal, low_rank = (probe[name] for name in _TABLE_2)
+    gaps = zip(differences(linear, diagonal), differences(random, linear), strict=True)
+    effects = [differences(linear, low_rank), [_EQUAL * way - abs(gap) for gap, way in gaps]]
+    effects += [differences(random, other) for other in (linear, diagonal, low_rank)]
+    return Outcome(
+        verdict=judge(effects),
+        measured=f"{_words('Linear probe (%)', probe)}; {_words('effective rank of the representation', rank)} "
+        f"({settings.averaged}).",
+        panels=(
+            by_case("linear probe of the representation", "test accuracy (%)", probe),
+            by_case("effective rank of the representation", "dimensions of 512", rank),
+            spectra(runs, "backbone"),
+        ),
+        rows=by_seed("projector", {"linear probe (%)": probe, "effective rank": rank}),
+    )
+
+
+def _train(settings: Settings, named: Mapping[str, Head], size: Size | None) -> dict[str, list[Path]]:
+    jobs = [Job(name, "directclr", DirectCLR(head=head)) for name, head in named.items()]
+    return train_all(settings, jobs, size or usual_size(settings))
+
+
+def _words(what: str, values: Mapping[str, Sequence[float]], of: Mapping[str, Sequence[float]] | None = None) -> str:
+    parts = [f"{name} {mean(seeds):.1f}" + (f" of {of[name][0]:.0f}" if of else "") for name, seeds in values.items()]
+    return f"{what}: {', '.join(parts)}"
+
+
+PROJECTOR = Experiment(
+    name="directclr/projector",
+    paper="Jing et al. 2022, table 1, figures 2, 7 and 9",
+    title="With a projector, without one, and DirectCLR",
+    claim="Without a projector the representation loses dimensions, which a linear one, DirectCLR and an MLP prevent, "
+    "and a linear probe ranks the four in this order.",
+    minutes=4.5,
+    full="100 epochs of Fashion-MNIST with ResNet-18",
+    run=projector,
+    data="fashion-mnist",
+)
+
+HEADS = Experiment(
+    name="directclr/heads",
+    paper="Jing et al. 2022, table 2 and appendix F",
+    title="Linear projectors: trainable, diagonal, of low rank",
+    claim="A linear projector need not be trained if it is of low rank: then it beats a trainable one, which a "
+    "diagonal one equals; features drawn at random at each step are worse than all of them.",
+    minutes=4.4,
+    full="100 epochs of Fashion-MNIST with ResNet-18",
+    run=heads,
+    data="fashion-mnist",
+)

@@ -1,0 +1,1 @@
+"""Durrant & Leontidis (2022), HSR-BYOL."""

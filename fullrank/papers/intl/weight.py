@@ -1,0 +1,79 @@
+"""Weng et al., ICLR 2024: the weight of INTL's trace loss, with training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from statistics import mean
+
+from fullrank.losses import intl_beta
+from fullrank.papers.intl.collapse import trace_floor
+from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Settings
+from fullrank.papers.kit.judging import LEVEL, by_case, by_seed, differences, judge, level
+from fullrank.papers.kit.represented import unseen_accuracies
+from fullrank.papers.kit.training import Job, Size, last_terms, numbers, train_all, usual_size
+from fullrank.recipes.intl import INTL
+
+_MULTIPLES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+def weight(settings: Settings, size: Size | None = None, multiples: Sequence[float] = _MULTIPLES) -> Outcome:
+    """The trace loss at none, the rule's weight and multiples of it, whitening samples as the authors do."""
+    chosen = size or replace(usual_size(settings, batch_size=128), looks=1)
+    rule = intl_beta(chosen.batch_size)
+    names = {multiple: f"{multiple * rule:g}" for multiple in multiples}
+    runs = train_all(
+        settings,
+        [Job(name, "intl", INTL(beta=at * rule, projector=(256, 256))) for at, name in names.items()],
+        chosen,
+    )
+    rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
+    accuracy = unseen_accuracies(settings, runs)
+    trace = {name: [value / 2 for value in values] for name, values in last_terms(runs, "trace").items()}
+    around = [accuracy[name] for multiple, name in names.items() if 0.5 <= multiple <= 2]
+    effects = [
+        [LEVEL - (max(seed) - min(seed)) for seed in zip(*around, strict=True)],
+        differences(accuracy[names[0.0]], accuracy[names[1.0]]),
+        *(differences(lighter, heavier) for lighter, heavier in pairwise(rank.values())),
+    ]
+    ranks, correct = (", ".join(f"{mean(seeds):.1f}" for seeds in by.values()) for by in (rank, accuracy))
+    return Outcome(
+        verdict=judge(effects),
+        measured=f"At the weights {', '.join(names.values())} the effective rank of the embedding is {ranks} of 256 "
+        f"and kNN accuracy {correct} % ({settings.averaged}). The rule's weight is {names[1.0]}; from half to twice "
+        f"that, {LEVEL:g} points count as level.",
+        panels=(
+            by_case("effective rank by weight", "dimensions of 256", rank),
+            by_case("kNN accuracy by weight", "% of the test images", accuracy),
+            _trace_panel(trace, chosen.batch_size),
+            by_case("spread of the embedding by weight", "relative spread, 0 (one point) to 1", spread),
+        ),
+        rows=by_seed(
+            "weight",
+            {"effective rank": rank, "relative spread": spread, "kNN accuracy (%)": accuracy, "trace loss": trace},
+        ),
+    )
+
+
+def _trace_panel(trace: Mapping[str, Sequence[float]], batch: int) -> Panel:
+    floor = trace_floor(batch, INTL().iterations)
+    return by_case(
+        "trace loss at the end by weight",
+        "of a view, unweighted (no unit)",
+        trace,
+        level(f"floor {floor:.1f}: equal eigenvalues", floor, (0, len(trace) - 1)),
+    )
+
+
+WEIGHT = Experiment(
+    name="intl/weight",
+    paper="Weng et al. 2024, and the authors' code (the rule for beta)",
+    title="The weight of the trace loss",
+    claim="The rule's weight of the trace loss needs no tuning: around it the accuracy is level, and above that "
+    "without the trace loss, while the rank grows with the weight.",
+    minutes=4.3,
+    full="100 epochs of Fashion-MNIST with ResNet-18",
+    run=weight,
+    data="fashion-mnist",
+)

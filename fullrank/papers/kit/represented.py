@@ -1,0 +1,64 @@
+"""Images as the finished trainings of an experiment represent them; on a GPU where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fullrank.data import ImageSet, load_dataset, plain_batches
+from fullrank.errors import UserError
+from fullrank.evaluation import features, knn_accuracy
+from fullrank.nn import SavedEncoder, load_encoder
+from fullrank.papers.kit.experiment import Settings
+
+Labelled = tuple[Tensor, Tensor]
+"""Features (N, F) and labels (N,)."""
+
+
+def image_sets(settings: Settings) -> tuple[ImageSet, ImageSet]:
+    """The training and test images of an experiment; UserError where there is no test set."""
+    dataset = load_dataset(settings.data, root=settings.data_root)
+    if dataset.test is None:
+        raise UserError(f"{settings.data} has no test images: pass a data set that has some.")
+    return dataset.train, dataset.test
+
+
+def represent(encoder: SavedEncoder, images: ImageSet) -> Labelled:
+    """The frozen representation (N, F) of images, and their labels (N,); UserError where they have none."""
+    if images.labels is None:
+        raise UserError("These images have no labels: pass a data set that has some.")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.encoder.to(device)
+    return features(encoder, plain_batches(images, size=encoder.encoder.image_size), device=device), images.labels
+
+
+def saved(run: Path) -> SavedEncoder:
+    """The encoder of a finished run."""
+    return load_encoder(run / "encoder.safetensors")
+
+
+def unseen(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, Labelled]]:
+    """The case and the represented test images of every finished run: case by case, in the order of the seeds."""
+    images = image_sets(settings)[1]
+    for case, folders in runs.items():
+        for folder in folders:
+            yield case, represent(saved(folder), images)
+
+
+def unseen_accuracy(z: Tensor, labels: Tensor) -> float:
+    """kNN accuracy (%) of every second test image, judged by those between.
+
+    Of Fashion-MNIST these are 5,000 judged, which tells an accuracy of 80 % to 0.6 points.
+    """
+    return 100 * knn_accuracy(z[1::2], labels[1::2], z[::2], labels[::2])
+
+
+def unseen_accuracies(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str, list[float]]:
+    """`unseen_accuracy` of every finished run by case, in the order of the seeds."""
+    found: dict[str, list[float]] = {case: [] for case in runs}
+    for case, (z, labels) in unseen(settings, runs):
+        found[case].append(unseen_accuracy(z, labels))
+    return found

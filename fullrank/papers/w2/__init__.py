@@ -1,0 +1,1 @@
+"""Fang et al. (2024), W2 uniformity."""

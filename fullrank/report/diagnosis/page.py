@@ -1,0 +1,148 @@
+"""The page about one diagnosis, from its JSON alone: verdict, findings with cause and remedy, numbers, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullrank.report.diagnosis.figures import diagnosis_figures
+from fullrank.report.html import render, write_html
+
+NONE = "–"
+WORDS = {"collapsed": "Collapsed", "degraded": "Degraded", "healthy": "Healthy", "undetermined": "Undetermined"}
+_KEY_NUMBERS = ("relative_spread", "mean_cosine", "effective_rank", "participation_ratio")
+_DIRECTIONS = {"high": "higher is healthier", "low": "lower is healthier", "none": "no direction is healthier"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement in words."""
+
+    name: str
+    title: str
+    value: str
+    interval: str
+    null: str
+    direction: str
+    conventions: str
+    blind_to: str
+
+
+def write_diagnosis(content: Mapping[str, Any], out: Path) -> Path:
+    """Write the page about a diagnosis, complete or not at all, from the JSON of its report; returns its path."""
+    return write_html(diagnosis_page(content), out)
+
+
+def diagnosis_page(content: Mapping[str, Any]) -> str:
+    """The HTML of a diagnosis, self-contained and without scripts, from the JSON of a report (schema 1).
+
+    >>> page = diagnosis_page({"source": "z.npy", "verdict": "healthy", "kind": None, "sentence": "No collapse.",
+    ...     "n": 9, "dims": 4, "views": 1, "profile": "generic", "where": "embeddings", "fullrank": "0.1.0"})
+    >>> "No collapse." in page, "<script" in page
+    (True, False)
+    """
+    cells = measurement_cells(content)
+    shown = {
+        "content": content,
+        "word": WORDS.get(content["verdict"], content["verdict"]),
+        "facts": facts(content, cells),
+        "sureness": sureness(content, cells),
+        "findings": content.get("findings", ()),
+        "titles": {name: cell.title for name, cell in cells.items()},
+        "cells": cells,
+        "groups": _groups(content, cells),
+        "silenced": content.get("silenced", ()),
+        "training": content.get("training", ()),
+        "figures": diagnosis_figures(content.get("figures", {}), content.get("classes", [])),
+        "number": number,
+        "sentence": sentence,
+        "severities": {"fail": "Collapse", "warn": "Warning", "note": "Note"},
+    }
+    return render("diagnosis/page.html.j2", shown)
+
+
+def measurement_cells(content: Mapping[str, Any]) -> dict[str, Cell]:
+    """The measurements of a report in words, by name."""
+    return {
+        row["name"]: Cell(
+            row["name"],
+            row["title"],
+            number(row["value"]),
+            interval(row),
+            number(row.get("null")),
+            _DIRECTIONS.get(row.get("direction") or "none", NONE),
+            _how(row),
+            ", ".join(row.get("blind_to") or ()) or NONE,
+        )
+        for row in content.get("measurements", ())
+    }
+
+
+def facts(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
+    """What was looked at, and the numbers that decide most, with their 95 % intervals."""
+    found = [
+        ("rows and dimensions", f"{content['n']:,} x {content['dims']:,}"),
+        *([("views of each sample", str(content["views"]))] if content["views"] > 1 else []),
+        ("measured at", str(content["where"])),
+        ("judged as", str(content["profile"])),
+    ]
+    for name in _KEY_NUMBERS:
+        if name in cells:
+            between = f" ({cells[name].interval})" if cells[name].interval != NONE else ""
+            found.append((cells[name].title, cells[name].value + between))
+    return found
+
+
+def sureness(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> str:
+    """How sure the verdict is, in one or two sentences."""
+    bracketed = any(name in cells and cells[name].interval != NONE for name in _KEY_NUMBERS)
+    how = "In brackets are 95 % intervals, found by leaving out groups of rows in turn and corrected for their number."
+    known = how if bracketed else ""
+    few = content["n"] <= content["dims"]
+    unseen = f"With {content['n']:,} rows a rank above {content['n'] - 1:,} cannot be seen." if few else ""
+    return " ".join(part for part in (known, unseen) if part) or "There are too few rows for intervals."
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop.
+
+    >>> sentence("one direction carries 90 %")
+    'One direction carries 90 %.'
+    """
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def number(value: float | None) -> str:
+    """A number for people, of three digits or whole.
+
+    >>> number(12345.6), number(0.01234), number(None), number(768.0)
+    ('12,346', '0.0123', '–', '768')
+    """
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """The 95 % interval of a measurement in words.
+
+    >>> interval({"low": 1.5, "high": 2.25}), interval({"low": None, "high": None})
+    ('1.5 to 2.25', '–')
+    """
+    if row.get("low") is None or row.get("high") is None:
+        return NONE
+    return f"{number(row['low'])} to {number(row['high'])}"
+
+
+def _how(row: Mapping[str, Any]) -> str:
+    sampled = f" (of a sample of {row['sampled']:,} rows)" if row.get("sampled") else ""
+    return (row.get("conventions") or NONE) + sampled
+
+
+def _groups(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> dict[str, list[Cell]]:
+    groups: dict[str, list[Cell]] = {}
+    for row in content.get("measurements", ()):
+        groups.setdefault(row.get("group") or "others", []).append(cells[row["name"]])
+    return groups

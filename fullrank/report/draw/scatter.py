@@ -1,0 +1,55 @@
+"""The two-dimensional projection: one dot an image, coloured and numbered by class."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+
+from fullrank.report.draw.lines import Panel
+from fullrank.report.draw.svg import OTHER, SERIES, svg
+from fullrank.runs.run import Array
+
+SIZE = (5.4, 4.2)  # inches
+NAMED = 20  # classes with a colour and a number of their own
+
+
+def largest(groups: Array) -> Array:
+    """The labels, ascending, of the classes (at most NAMED) with the most points of groups (n,).
+
+    >>> largest(np.array([7, 3, 3]))
+    array([3, 7])
+    """
+    classes, counts = np.unique(groups, return_counts=True)
+    return np.sort(classes[np.argsort(-counts, kind="stable")][:NAMED])
+
+
+def cloud(name: str, points: Array, groups: Array | None, *, what: str = "images") -> Panel:
+    """The points (n, 2) in the colours of their groups (n,), with the class numbers at the medians."""
+    labels = np.zeros(len(points), dtype=int) if groups is None else groups
+    named = largest(labels)
+
+    def draw(axes: Axes) -> None:
+        _dots(axes, points[~np.isin(labels, named)], OTHER)
+        for at, group in enumerate(named):
+            _dots(axes, points[labels == group], SERIES[at % len(SERIES)])
+        for at, group in enumerate(named if groups is not None else ()):
+            x, y = np.median(points[labels == group], axis=0)
+            axes.text(x, y, str(at + 1), ha="center", va="center", size=10, weight="bold", gid=f"halo-{at}")
+        axes.set_xlabel("first direction of the projection (no unit)")
+        axes.set_ylabel("second direction (no unit)")
+        axes.set(xticks=[], yticks=[], position=(0.05, 0.06, 0.94, 0.93))
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.04)
+        axes.autoscale_view()
+
+    label = f"Projection of {len(points)} {what} to the plane{', coloured by class' if groups is not None else ''}"
+    return Panel("", svg(draw, prefix=name, label=label, size=SIZE))
+
+
+def _dots(axes: Axes, points: Array, colour: str) -> None:
+    """Lines of no length with round ends: one path for thousands of dots keeps the page small."""
+    path = Path(np.repeat(points, 2, axis=0), np.tile([Path.MOVETO, Path.LINETO], len(points)))
+    path.should_simplify = False
+    axes.add_patch(PathPatch(path, fill=False, edgecolor=colour, alpha=0.7, linewidth=3, capstyle="round"))

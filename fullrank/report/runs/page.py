@@ -1,0 +1,77 @@
+"""The page: everything that is known about some runs, in one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from fullrank.errors import UserError
+from fullrank.report.draw.svg import SERIES
+from fullrank.report.html import render
+from fullrank.report.runs import figures, pictures, tables
+from fullrank.runs.run import Run, read_run
+
+T = TypeVar("T")
+_CURVES = (figures.losses, figures.collapse, figures.mutual_information, figures.knn)
+
+
+def write_report(runs: Sequence[Path], out: Path) -> Path:
+    """Write one HTML page about one to eight run folders, and return its path.
+
+    The page is complete or not there: it is written beside and renamed. UserError for a folder that is no run,
+    for no run, for more than can be told apart, and where nothing can be written.
+
+    >>> write_report([], Path("report.html"))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: No run to report on: pass the folder of a run.
+    """
+    folders = list({folder.resolve(): folder for folder in runs}.values())
+    if not folders:
+        raise UserError("No run to report on: pass the folder of a run.")
+    if len(folders) > len(SERIES):
+        raise UserError(f"{len(folders)} runs cannot be told apart in one figure: pass {len(SERIES)} or fewer.")
+    if out.is_dir() or not out.parent.is_dir():
+        raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
+    text = _page([read_run(folder) for folder in folders])
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UserError(f"{out} cannot be written ({error.strerror}): name a file in another folder.") from error
+    return out
+
+
+def _page(runs: Sequence[Run]) -> str:
+    labels = tables.short_names([run.path for run in runs])
+    spectra = [
+        figures.final_spectra(runs, labels),
+        *_each(figures.training_spectra, runs, labels),
+        *_each(figures.watched_spectra, runs, labels),
+    ]
+    shown = {
+        "labels": labels,
+        "keys": figures.run_keys(labels),
+        "answer": tables.answer(runs, labels),
+        "cards": [tables.card(run, label) for run, label in zip(runs, labels, strict=True)],
+        "unreadable": [(label, run.unreadable) for run, label in zip(runs, labels, strict=True) if run.unreadable],
+        "comparison": tables.comparison(runs),
+        "curves": _present([draw(runs, labels) for draw in _CURVES]),
+        "spectra": _present(spectra),
+        "sheets": [_present(_each(draw, runs, labels)) for draw in (pictures.views, pictures.neighbours)],
+        "projections": _present(_each(figures.projection, runs, labels)),
+        "settings": tables.differences([tables.settings(run) for run in runs]),
+        "machines": tables.differences([tables.environment(run) for run in runs]),
+    }
+    return render("runs/page.html.j2", shown)
+
+
+def _each(draw: Callable[[Run, int, str], T | None], runs: Sequence[Run], labels: Sequence[str]) -> list[T | None]:
+    return [draw(run, at, label) for at, (run, label) in enumerate(zip(runs, labels, strict=True))]
+
+
+def _present(items: Sequence[T | None]) -> list[T]:
+    return [item for item in items if item is not None]

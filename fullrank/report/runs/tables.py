@@ -1,0 +1,262 @@
+"""The words and the tables of the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fullrank.runs.run import Numbers, Run
+
+KINDS = {
+    "healthy": "healthy",
+    "complete": "complete collapse",
+    "dimensional": "dimensional collapse",
+    "near-complete": "close to complete collapse",
+    "near-dimensional": "few dimensions in use",
+    "undetermined": "undetermined",
+    "unfinished": "unfinished",
+}
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Card:
+    """The verdict on one run: a kind, a sentence, and the numbers behind it."""
+
+    label: str
+    kind: str
+    words: str
+    sentence: str
+    facts: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: a name, a remark, and a cell for each run."""
+
+    name: str
+    cells: Sequence[str]
+    remark: str = ""
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """The shortest ends of the paths that tell them all apart.
+
+    >>> short_names([Path("a/run"), Path("b/run")])
+    ['a/run', 'b/run']
+    """
+    full = [path.resolve() for path in paths]
+    for length in range(1, max(len(path.parts) for path in full)):
+        names = [Path(*path.parts[-length:]).as_posix() for path in full]
+        if len(set(names)) == len(names):
+            return names
+    return [path.as_posix() for path in full]
+
+
+def kind(run: Run) -> str:
+    """The kind of the verdict, "near-" a collapse if it only warns of it, or "unfinished"."""
+    if run.result is None:
+        return "unfinished"
+    warns = run.result.kind in ("complete", "dimensional") and not run.result.collapsed
+    return f"near-{run.result.kind}" if warns else run.result.kind
+
+
+def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
+    """The whole report in one line."""
+    if len(runs) == 1:
+        return f"{labels[0]}: {sentence(runs[0])}"
+    kinds = [KINDS.get(kind(run), kind(run)) for run in runs]
+    counts = [f"{name} ({kinds.count(name)})" for name in dict.fromkeys(kinds)]
+    line = f"{len(runs)} runs: {', '.join(counts)}."
+    scored = [(run.knn, label) for run, label in zip(runs, labels, strict=True) if run.knn is not None]
+    if scored:
+        knn, label = max(scored)
+        line += f" The best kNN accuracy is {percent(knn)}, by {label}."
+    return line
+
+
+def sentence(run: Run) -> str:
+    """The verdict in words."""
+    if run.result:
+        return run.result.sentence
+    if not run.step:
+        return "The run has not finished, and has left no record yet."
+    return f"The run has not finished: its last record is of step {run.step:,}, and so are the numbers here."
+
+
+def card(run: Run, label: str) -> Card:
+    """The verdict card: spread and rank always together, then what the representation is good for."""
+    facts = []
+    for space in ("embedding", "backbone"):
+        metrics = run.collapse(space)
+        facts.append((f"{space}: relative spread", number(metrics.get("relative_spread"), 3)))
+        facts.append((f"{space}: effective rank", _of_dimensions(metrics, "effective_rank")))
+    if run.result is not None and run.knn is None:
+        facts.append(("kNN accuracy among the probe images", percent(run.probe_knn)))
+    else:
+        facts.append(("kNN accuracy", percent(run.knn)))
+        facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
+    return Card(label, kind(run), KINDS.get(kind(run), kind(run)), sentence(run), facts)
+
+
+def comparison(runs: Sequence[Run]) -> list[Row]:
+    """Everything that can be compared; a row that no run can fill is left out."""
+    rows = [
+        Row("verdict", [KINDS.get(kind(run), kind(run)) for run in runs]),
+        Row("kNN accuracy", [percent(run.knn) for run in runs], "higher is better"),
+    ]
+    rows += [
+        Row(f"linear accuracy, {part}", [percent(_linear(run, part)) for run in runs], remark)
+        for part, remark in (("test", "higher is better"), ("validation", "chose the penalty"), ("train", ""))
+    ]
+    rows += [
+        Row(f"{title}, loss's features alone", [_sub_vector(run, score) for run in runs], "the first of the backbone's")
+        for score, title in (("knn", "kNN accuracy"), ("linear", "linear accuracy"))
+    ]
+    rows += [
+        Row(title, [number(_separability(run, name), 3) for run in runs], remark)
+        for name, title, remark in (
+            ("between", "distance between classes", "of their centroids, 1 − cosine"),
+            ("within", "distance within classes", "of two of their images, 1 − cosine"),
+            ("ratio", "distance between / within", "higher is better"),
+            ("silhouette", "silhouette of the classes", "0 is overlap, 1 is apart"),
+        )
+    ]
+    for space in ("embedding", "backbone"):
+        rows += _space(runs, space)
+    for name in dict.fromkeys(name for run in runs if run.result for name in run.result.baselines):
+        rows += [
+            Row(f"{title}, {name}", [percent(_baseline(run, name, score)) for run in runs], "to be beaten")
+            for score, title in (("knn", "kNN accuracy"), ("linear", "linear accuracy"))
+        ]
+    rows += [
+        Row("steps", [f"{run.step:,}" if run.step else NONE for run in runs]),
+        Row("training time", [duration(_seconds(run, "train")) for run in runs]),
+        Row("evaluation time", [duration(_seconds(run, "evaluate")) for run in runs]),
+        Row("seed", [number(run.result.seed if run.result else None, 0) for run in runs]),
+    ]
+    return [row for row in rows if any(cell != NONE for cell in row.cells)]
+
+
+def _space(runs: Sequence[Run], space: str) -> list[Row]:
+    found = [run.collapse(space) for run in runs]
+    metrics = (
+        ("relative_spread", "relative spread", "0 is one point, 1 is centred"),
+        ("mean_cosine", "mean cosine", "1 is one direction"),
+        ("w2", "W2 uniformity", "0 is uniform"),
+        ("uniformity", "uniformity", "lower is more uniform"),
+        ("alignment", "alignment", "0 is views alike"),
+        ("ldmi", "mutual information of views", "0 is nothing in common"),
+        ("ldmi_by_chance", "the same of two images", "what chance shows"),
+    )
+    rows = [
+        Row(f"{title}, {space}", [number(values.get(name), 3) for values in found], remark)
+        for name, title, remark in metrics
+    ]
+    ranks = [
+        Row(f"{title}, {space}", [_of_dimensions(values, name) for values in found], remark)
+        for name, title, remark in (
+            ("effective_rank", "effective rank", "read with the spread"),
+            ("rankme", "RankMe", "read with the spread"),
+        )
+    ]
+    dead = Row(f"dead dimensions, {space}", [percent(values.get("dead")) for values in found], "constant")
+    return [rows[0], *ranks, dead, *rows[1:]]
+
+
+def differences(tables: Sequence[Mapping[str, object]]) -> tuple[list[Row], list[Row]]:
+    """The rows in which the tables differ, and the rows in which they agree.
+
+    >>> [row.name for row in differences([{"lr": 1, "seed": 0}, {"lr": 1, "seed": 3}])[0]]
+    ['seed']
+    """
+    names = dict.fromkeys(name for table in tables for name in table)
+    rows = [Row(name, [value(table.get(name)) for table in tables]) for name in names]
+    differ = [row for row in rows if len(set(row.cells)) > 1]
+    return differ, [row for row in rows if row not in differ]
+
+
+def settings(run: Run) -> dict[str, object]:
+    """All that was chosen for a run, under one roof."""
+    return {"recipe": run.recipe, **run.settings, **{f"run: {name}": item for name, item in run.options.items()}}
+
+
+def environment(run: Run) -> dict[str, object]:
+    """Where the run ran, and with which versions."""
+    versions = run.result.versions if run.result else {}
+    return {"folder": run.path.as_posix(), "fullrank": run.fullrank, **run.environment, **versions}
+
+
+def value(item: object) -> str:
+    """A setting as text."""
+    if item is None:
+        return NONE
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+
+
+def number(amount: float | None, places: int) -> str:
+    """A number with so many places, or a dash.
+
+    >>> number(0.12345, 3), number(None, 3), number(1234567.0, 0)
+    ('0.123', '–', '1,234,567')
+    """
+    if amount is None:
+        return NONE
+    small = amount != 0 and abs(amount) < 10**-places
+    text = f"{amount:.1e}" if small else f"{amount:,.{places}f}"
+    return text.replace("-", "−")
+
+
+def percent(share: float | None) -> str:
+    """A share of one in percent.
+
+    >>> percent(0.7123)
+    '71.2 %'
+    """
+    return NONE if share is None else f"{100 * share:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words.
+
+    >>> duration(42), duration(3725)
+    ('42 s', '1 h 2 min')
+    """
+    if seconds is None:
+        return NONE
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _of_dimensions(metrics: Numbers, name: str) -> str:
+    amount, dims = metrics.get(name), metrics.get("dims")
+    text = number(amount, 1)
+    return f"{text} of {dims:,.0f}" if amount is not None and dims is not None else text
+
+
+def _linear(run: Run, part: str) -> float | None:
+    return run.result.linear.get(part) if run.result else None
+
+
+def _sub_vector(run: Run, score: str) -> str:
+    part = run.result.sub_vector if run.result else {}
+    features, width = part.get("features"), part.get("of")
+    if features is None or width is None:
+        return NONE
+    return f"{percent(part.get(score))} ({features:,.0f} of {width:,.0f})"
+
+
+def _separability(run: Run, name: str) -> float | None:
+    return run.result.separability.get(name) if run.result else None
+
+
+def _baseline(run: Run, name: str, score: str) -> float | None:
+    return run.result.baselines.get(name, {}).get(score) if run.result else None
+
+
+def _seconds(run: Run, part: str) -> float | None:
+    return run.result.seconds.get(part) if run.result else None

@@ -1,0 +1,29 @@
+"""Level 0: a run is a folder; its files are written whole or not at all. Imports no torch."""
+
+from __future__ import annotations
+
+from fullrank.runs.files import (
+    append_row,
+    full_disk_is_an_error,
+    new_run,
+    read_json,
+    read_rows,
+    refuse_used,
+    replace,
+    write_json,
+    write_npz,
+    write_rows,
+)
+
+__all__ = [
+    "append_row",
+    "full_disk_is_an_error",
+    "new_run",
+    "read_json",
+    "read_rows",
+    "refuse_used",
+    "replace",
+    "write_json",
+    "write_npz",
+    "write_rows",
+]

@@ -1,0 +1,248 @@
+"""From a recipe and its options to a run folder with a trained encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from rich.console import Console
+
+from fullrank.data import (
+    Batch,
+    Dataset,
+    ImageTensor,
+    Views,
+    crop_views,
+    default_preset,
+    load_dataset,
+    train_batches,
+)
+from fullrank.engine import RunOptions
+from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
+from fullrank.engine.gather import process_rank
+from fullrank.engine.progress import Progress
+from fullrank.errors import UserError
+from fullrank.methods import Method
+from fullrank.nn import encoder
+from fullrank.recipes._recipe import Recipe
+from fullrank.runs import new_run, refuse_used, write_json
+from fullrank.training.module import Training
+from fullrank.training.outputs import environment, finish, write_result
+from fullrank.training.probe import probe_size, read, take_probe
+from fullrank.training.record import Record
+from fullrank.training.step_plan import Plan, check, make_plan
+
+_RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a recipe means for its data."""
+
+    recipe: Recipe
+    options: RunOptions
+    dataset: Dataset
+    method: Method
+    views: Views
+    plan: Plan
+    image_size: int
+
+
+def start(
+    name: str, recipe: Recipe, options: RunOptions, console: Console, *, preset: str | None = None
+) -> tuple[Path, bool]:
+    """Train a recipe in a new run folder; the folder, and False if it was asked to stop before the end.
+
+    Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file; `preset`
+    the name of the published settings that it started from, to be noted in config.json.
+    """
+    if options.out is not None and process_rank() == 0:
+        refuse_used(options.out)
+    job = prepare(recipe, options, console)
+    run = _make_run(name, job, preset)
+    try:
+        return run, fit(run, job, console)
+    finally:
+        os.environ.pop(_RUN, None)
+
+
+def resume(run: Path, recipe: Recipe, options: RunOptions, console: Console) -> bool:
+    """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end."""
+    if (run / "result.json").exists() and (run / "encoder.safetensors").exists():
+        raise UserError(f"{run} is finished: train with another --out for a new run.")
+    if not last_checkpoint(run).exists():
+        raise UserError(f"{run} has no checkpoint yet: start it again with another --out.")
+    return fit(run, prepare(recipe, options, console), console)
+
+
+def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
+    """Load the data and build views, method and plan; the random state of the caller is untouched."""
+    check(recipe, options)
+    dataset = load_dataset(
+        recipe.data,
+        root=recipe.data_root,
+        max_corrupt=recipe.max_corrupt,
+        say=lambda text: console.print(text, markup=False),
+    )
+    _say_skipped(dataset, console)
+    plan = make_plan(recipe, options, len(dataset.train))
+    images = dataset.train
+    size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
+    sizes, channels = recipe.view_sizes(size), images.channels
+    augmentations = crop_views(_views_name(recipe, dataset, size), sizes, channels=channels)
+    views = Views(augmentations, mean=dataset.mean, std=dataset.std)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        method = recipe.build(encoder(recipe.backbone, image_size=size, channels=channels, view_sizes=sizes))
+    method.to(memory_format=torch.channels_last)
+    return Job(recipe, options, dataset, method, views, plan, size)
+
+
+def _views_name(recipe: Recipe, dataset: Dataset, size: int) -> str:
+    if recipe.views != "auto":
+        return recipe.views
+    if dataset.name == "digits":  # a mirrored digit is no digit
+        return "digits"
+    return default_preset(size=size, channels=dataset.train.channels)
+
+
+def fit(run: Path, job: Job, console: Console) -> bool:
+    """Train from the run's checkpoint, or from the start, to the end of the plan."""
+    options, plan = job.options, job.plan
+    count = probe_size(job.dataset.train, options.probe)
+    probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed)
+    progress = Progress(run.name, plan.steps, console)
+    record = Record(run, probe, every=options.monitor_every, show=progress.show)
+    checkpoint = Checkpoint(run, every=options.checkpoint_every)
+    training = Training(job.method, job.views, plan)
+    begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
+    with _quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
+        trainer = _trainer(run, options, plan, [record, checkpoint])
+        trainer.fit(training, _Steps(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
+    finished = bool(trainer.global_step >= plan.steps)
+    if finished and trainer.is_global_zero:
+        reading = record.last or read(job.method, probe, job.views)  # killed between its last step and its result
+        finish(run, job.method, job.views, probe, reading, job.dataset.train.classes)
+        write_result(run, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
+    return finished
+
+
+class _Steps:
+    """An iterable without length, made anew whenever it is begun: Lightning must not count it."""
+
+    def __init__(self, make: Callable[[], Iterable[Batch]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.make())
+
+
+def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:
+    return train_batches(
+        job.dataset.train,
+        batch_size=job.recipe.batch_size,
+        seed=job.recipe.seed,
+        start=trainer.global_step * job.plan.accumulate,
+        stop=job.plan.steps * job.plan.accumulate,
+        rank=trainer.global_rank,
+        world=trainer.world_size,
+        workers=job.options.workers,
+        crop=job.views.crop,
+        device=training.device,
+    )
+
+
+def _trainer(run: Path, options: RunOptions, plan: Plan, callbacks: list[pl.Callback]) -> pl.Trainer:
+    cuda = torch.cuda.is_available()
+    devices = options.devices or (torch.cuda.device_count() if cuda else 1)
+    bf16 = cuda and torch.cuda.is_bf16_supported()
+    return pl.Trainer(
+        accelerator="cuda" if cuda else "cpu",
+        devices=devices,
+        num_nodes=options.nodes,
+        strategy=options.strategy,
+        precision=("bf16-mixed" if bf16 else "32-true") if options.precision == "auto" else options.precision,
+        accumulate_grad_batches=options.accumulate,
+        max_steps=plan.steps,
+        max_epochs=-1,
+        logger=_loggers(run, options),
+        callbacks=callbacks,
+        sync_batchnorm=cuda and devices * options.nodes > 1,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=run,
+    )
+
+
+def _loggers(run: Path, options: RunOptions) -> list[Logger]:
+    if options.logger == "tensorboard":
+        return [TensorBoardLogger(run, name="", version="tensorboard")]
+    if options.logger == "wandb":
+        return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
+    return []
+
+
+def _say_skipped(dataset: Dataset, console: Console) -> None:
+    skipped = dataset.train.skipped + (dataset.test.skipped if dataset.test is not None else ())
+    if skipped:
+        console.print(f"Skipped {len(skipped)} unreadable images:", highlight=False)
+    for path, reason in skipped[:10]:
+        console.print(f"  {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
+    if len(skipped) > 10:
+        console.print(f"  and {len(skipped) - 10} more", highlight=False)
+
+
+def _make_run(name: str, job: Job, preset: str | None) -> Path:
+    """The folder with its config.json and env.json, made by the first process and known to the others."""
+    out = job.options.out
+    if process_rank() != 0:
+        if out is None and _RUN not in os.environ:
+            raise UserError("Several processes need one folder: pass --out.")
+        return Path(os.environ.get(_RUN) or str(out))
+    run = new_run(out, f"{Path(name).stem}-{Path(job.recipe.data).stem}")
+    os.environ[_RUN] = str(run.resolve())
+    try:
+        config: dict[str, Any] = {
+            "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
+            "preset": preset,
+            "fullrank": version("fullrank"),
+            "settings": dataclasses.asdict(job.recipe),
+            "run": dataclasses.asdict(job.options),
+        }
+        write_json(run / "config.json", config)
+        write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+        (run / "checkpoints").mkdir()
+    except BaseException:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
+    return run
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's remarks: FullRank says what matters itself."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,91 @@
+"""The training step: views -> method -> gather -> loss -> terms. Everything else is watching."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from fullrank.data import Batch, Views
+from fullrank.engine.gather import gather
+from fullrank.engine.optimizers import optimizer, warmup_cosine
+from fullrank.errors import UserError
+from fullrank.losses import Terms
+from fullrank.methods import Method
+from fullrank.training.regularize import regularize
+from fullrank.training.step_plan import Plan
+
+_VIEWS, _NETWORK = 1, 2  # streams of random numbers
+
+
+class Training(pl.LightningModule):
+    """A method, its views and its plan, as Lightning wants them. `terms` are those of the last step."""
+
+    def __init__(self, method: Method, views: Views, plan: Plan) -> None:
+        super().__init__()
+        self.method = method
+        self.views = views
+        self.plan = plan
+        self.terms: Terms = {}
+        self.gradient_norm: Tensor | None = None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The one seam: here, and nowhere else, views become a loss."""
+        torch.manual_seed(_mix(self.plan.recipe.seed, _NETWORK, batch.step, self.global_rank))  # dropout, drop path
+        if batch.step > 0 and batch.step % self.plan.accumulate == 0:  # here, so that a resumed run does it too
+            self.method.update(self.global_step / self.plan.steps)
+        views = self.augment(batch)
+        outputs = {name: gather(output, dim=1) for name, output in self.method(views).items()}
+        epoch = batch.step // self.plan.steps_per_epoch + 1
+        terms = self.method.loss(outputs)
+        terms = regularize(terms, outputs, self.method, self.plan.recipe, epoch=epoch, epochs=self.plan.epochs)
+        self.terms = {name: value.detach() for name, value in terms.items()}
+        if not bool(self.terms["loss"].isfinite()):
+            raise UserError(f"The loss is not finite at step {batch.step} ({_shown(self.terms)}): {_REMEDY}")
+        return terms["loss"]
+
+    def augment(self, batch: Batch) -> list[Tensor]:
+        """V views of the images of this process; drawn for the global batch, so that its split changes nothing."""
+        one = batch.images if isinstance(batch.images, Tensor) else batch.images[0]
+        generator = torch.Generator().manual_seed(_mix(self.plan.recipe.seed, _VIEWS, batch.step))
+        parameters = self.views.draw(self.plan.recipe.batch_size, one.shape[-2], one.shape[-1], generator)
+        rows = slice(self.global_rank * len(one), (self.global_rank + 1) * len(one))
+        mine = [drawn.rows(rows) for drawn in parameters]
+        return [view.contiguous(memory_format=torch.channels_last) for view in self.views.apply(batch.images, mine)]
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Measure the gradient's norm; one that is not finite ends the run (the scaler of float16 skips it itself)."""
+        gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
+        self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
+        if not bool(self.gradient_norm.isfinite()) and self.trainer.precision != "16-mixed":
+            raise UserError(f"The gradient is not finite at step {self.global_step} ({_shown(self.terms)}): {_REMEDY}")
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimiser, with warm-up and cosine per step."""
+        plan, recipe = self.plan, self.plan.recipe
+        stepper = optimizer(
+            recipe.optimizer,
+            self.method,
+            lr=recipe.lr,
+            weight_decay=recipe.weight_decay,
+            lars_trust=recipe.lars_trust,
+        )
+        schedule = LambdaLR(stepper, lambda step: warmup_cosine(step, total=plan.steps, warmup=plan.warmup))
+        return {"optimizer": stepper, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+_REMEDY = "lower --lr, warm up for longer (--warmup-epochs), or train in --precision 32-true."
+
+
+def _mix(*parts: int) -> int:
+    """One well-mixed seed of several small numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _shown(terms: Terms) -> str:
+    return ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())

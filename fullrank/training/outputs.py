@@ -1,0 +1,102 @@
+"""What a finished training leaves in its folder: the encoder, pictures for the report, and the result."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fullrank.data import Views
+from fullrank.diagnosis import verdict
+from fullrank.methods import Method
+from fullrank.nn import encoder_bytes
+from fullrank.runs import replace, write_json, write_npz
+from fullrank.stats import normalize
+from fullrank.training.probe import Probe, Reading
+
+_SHOWN, _QUERIES, _NEIGHBOURS = 8, 6, 7  # pictures in the report
+
+
+@runtime_checkable
+class TakesFirstFeatures(Protocol):
+    """A projector that hands only the first `loss_features` features of the representation to the loss."""
+
+    loss_features: int
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What the run ran on."""
+    libraries = ("fullrank", "torch", "torchvision", "timm", "lightning", "numpy")
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+def save_samples(run: Path, probe: Probe, views: Views, reading: Reading, classes: tuple[str, ...]) -> None:
+    """samples.npz: views of some probe images, nearest neighbours of others, a 2-D projection of all."""
+    some = probe.images[:_SHOWN]
+    parameters = views.draw(len(some), some.shape[2], some.shape[3], torch.Generator().manual_seed(0))
+    seen = [_bytes(view.float(), views, some.shape[-1]) for view in views.apply(some, parameters)]
+    features = normalize(reading.representation - reading.representation.mean(0))
+    queries = min(_QUERIES, len(features))
+    near = (features[:queries] @ features.T).topk(min(_NEIGHBOURS + 1, len(features))).indices
+    projected = features @ torch.linalg.svd(features, full_matrices=False).Vh[:2].T
+    arrays: dict[str, Tensor] = {
+        "views": torch.stack(seen),
+        "neighbours": probe.images[near].permute(0, 1, 3, 4, 2),
+        "projection": projected,
+    }
+    if probe.labels is not None:
+        arrays |= {"neighbour_labels": probe.labels[near], "projection_labels": probe.labels}
+
+    content = {name: value.numpy() for name, value in arrays.items()}
+    write_npz(run / "samples.npz", {"classes": np.array(classes, dtype=np.str_), **content}, compressed=True)
+
+
+def _bytes(view: Tensor, views: Views, size: int) -> Tensor:
+    """One view (n, C, S, S) back to uint8 pictures (n, size, size, C)."""
+    mean, std = (torch.tensor(list(values)).view(-1, 1, 1) for values in (views.mean, views.std))
+    pictures = (view.cpu() * std + mean).clamp(0, 1)
+    if pictures.shape[-1] != size:
+        pictures = torch.nn.functional.interpolate(pictures, (size, size))
+    return (pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def write_result(run: Path, reading: Reading, *, seconds: dict[str, float], steps: int, seed: int) -> None:
+    """result.json: the verdict on the embedding in words, the collapse numbers, times, versions and seed."""
+    judged = verdict(reading.row["embedding"])
+    result = {
+        "verdict": {"kind": judged.kind, "collapsed": judged.collapsed, "sentence": judged.sentence},
+        "knn": None,
+        "linear": None,
+        "probe_knn": reading.row["knn"],
+        "collapse": {name: reading.row[name] for name in ("backbone", "embedding")},
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "steps": steps,
+        "seed": seed,
+        "versions": {name: version(name) for name in ("fullrank", "torch", "timm", "lightning")},
+    }
+    write_json(run / "result.json", result)
+
+
+def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Reading, classes: tuple[str, ...]) -> None:
+    """Write encoder.safetensors and samples.npz."""
+    head = method.projector
+    content = encoder_bytes(
+        method.encoder,
+        mean=tuple(views.mean),
+        std=tuple(views.std),
+        loss_features=head.loss_features if isinstance(head, TakesFirstFeatures) else None,
+    )
+    replace(run / "encoder.safetensors", lambda beside: beside.write_bytes(content))
+    save_samples(run, probe, views, reading, classes)

@@ -1,0 +1,71 @@
+"""What a recipe and its options mean in steps, and whether they make sense."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+from fullrank.data import crop_sizes
+from fullrank.engine import RunOptions
+from fullrank.errors import UserError
+from fullrank.recipes._recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one training does, in steps: every random number is a function of the recipe's seed and the step."""
+
+    recipe: Recipe
+    accumulate: int
+    steps: int
+    warmup: int
+    steps_per_epoch: int
+
+    @property
+    def epochs(self) -> int:
+        """How many passes over the data are begun."""
+        return -(-self.steps * self.accumulate // self.steps_per_epoch)
+
+
+def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
+    """The plan for a training set of so many images; UserError if a batch does not fit into it."""
+    if recipe.batch_size > images:
+        raise UserError(
+            f"--batch-size {recipe.batch_size} is larger than the {images} images of {recipe.data}: "
+            f"pass --batch-size {images} or less."
+        )
+    per_epoch = images // recipe.batch_size
+    steps = recipe.steps or max(1, round(recipe.epochs * per_epoch / options.accumulate))
+    warmup = min(round(recipe.warmup_epochs * per_epoch / options.accumulate), steps // 2)
+    return Plan(recipe, options.accumulate, steps, warmup, per_epoch)
+
+
+def check(recipe: Recipe, options: RunOptions) -> None:
+    """UserError for the first setting that can never work, whatever the data."""
+    if options.logger != "none" and importlib.util.find_spec(options.logger) is None:
+        raise UserError(f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'.")
+    at_least: list[tuple[str, float | None, float]] = [
+        ("--batch-size", recipe.batch_size, 2),
+        ("--steps", recipe.steps, 1),
+        ("--image-size", recipe.image_size, 1),
+        ("--seed", recipe.seed, 0),
+        ("--devices", options.devices, 1),
+        ("--nodes", options.nodes, 1),
+        ("--accumulate", options.accumulate, 1),
+        ("--workers", options.workers, 0),
+        ("--monitor-every", options.monitor_every, 1),
+        ("--checkpoint-every", options.checkpoint_every, 1),
+        ("--probe", options.probe, 8),
+        ("--warmup-epochs", recipe.warmup_epochs, 0),
+        ("--weight-decay", recipe.weight_decay, 0),
+    ]
+    for flag, value, least in at_least:
+        if value is not None and not value >= least:
+            raise UserError(f"{flag} {value} is too small: pass {least} or more.")
+    for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs), ("--lars-trust", recipe.lars_trust)):
+        if not 0 < value < float("inf"):
+            raise UserError(f"{flag} {value} is no use: pass a positive number.")
+    if recipe.crops is not None:
+        crop_sizes(recipe.crops)
+    if not recipe.projector or min(recipe.projector) < 1:
+        raise UserError(f"--projector {recipe.projector} has no width: pass at least one positive width.")

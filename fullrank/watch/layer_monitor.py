@@ -1,0 +1,91 @@
+"""A monitor for each of several layers, on one fixed probe set: what the callbacks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from fullrank.errors import UserError
+from fullrank.watch.early_warning import Reading, Rules
+from fullrank.watch.layers import Forward, embed, probe_batches
+from fullrank.watch.monitor import ROWS, Alarm, CollapseMonitor, OnAlarm
+from fullrank.watch.schedule import BUDGET, Schedule
+
+Probe = Tensor | Mapping[str, Tensor] | Iterable[Any]
+_AGREE_EVERY = 50  # steps after which several processes ask each other whether a reading is due: their clocks differ
+
+
+class Agree(Protocol):
+    """Asks all processes: whether all of them decide so, or one of them does."""
+
+    def __call__(self, decision: bool, all: bool = True) -> bool: ...
+
+
+class ProbeMonitor:
+    """Watches layers of a model by what they make of a fixed probe set; `CollapseMonitor` explains the options.
+
+    The probe is read once, at most 1,024 samples and a batch of it, and kept: every reading sees the same samples.
+
+    >>> import torch
+    >>> model = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 4))
+    >>> monitor = ProbeMonitor(["0", "1"], torch.randn(50, 8), every=10)
+    >>> {name: reading.row["dims"] for name, reading in monitor.look(model, step=0).items()}
+    {'0': 6, '1': 4}
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str],
+        probe: Probe,
+        *,
+        every: int | None = None,
+        on_alarm: OnAlarm = "warn",
+        rules: Rules | None = None,
+        budget: float = BUDGET,
+        forward: Forward | None = None,
+    ) -> None:
+        if isinstance(layers, str) or len(set(layers)) < max(len(layers), 1):
+            raise UserError(f"The layers are {layers!r}: pass a list of different names, such as ['projector'].")
+        self.schedule = Schedule(every, budget)
+        self.monitors = {name: CollapseMonitor(on_alarm=on_alarm, rules=rules, where=name) for name in layers}
+        self._probe, self._forward = probe, forward
+        self._batches: list[Any] = []
+
+    def look(self, model: nn.Module, step: int) -> dict[str, Reading]:
+        """A reading of every layer, now."""
+        with self.schedule.reading(step):
+            self._batches = self._batches or probe_batches(self._probe, ROWS)
+            outputs = embed(model, list(self.monitors), self._batches, self._forward)
+            return {name: monitor.look(outputs[name], step) for name, monitor in self.monitors.items()}
+
+    def due(self, step: int, agree: Agree | None) -> bool:
+        """Whether a reading should be taken at this step; agree is None for a single process."""
+        if agree is None or self.schedule.every is not None:
+            return self.schedule.due(step)
+        return step % _AGREE_EVERY == 0 and agree(self.schedule.due(step), all=True)
+
+    def should_stop(self, agree: Agree | None) -> bool:
+        """Whether a layer, of any process, has raised an alarm that stops the training."""
+        stop = any(monitor.should_stop for monitor in self.monitors.values())
+        return stop if agree is None else agree(stop, all=False)
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """The alarms of all layers, by step."""
+        return sorted((alarm for one in self.monitors.values() for alarm in one.alarms), key=lambda alarm: alarm.step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The readings of all layers, JSON-ready."""
+        return {name: monitor.state_dict() for name, monitor in self.monitors.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the readings of `state_dict`, of the layers that are watched."""
+        for name in self.monitors.keys() & state.keys():
+            self.monitors[name].load_state_dict(state[name])
+
+
+def flat(readings: Mapping[str, Reading]) -> dict[str, float]:
+    """Readings as one row for a logger: "collapse/LAYER/NUMBER" -> value."""
+    return {f"collapse/{name}/{key}": value for name, one in readings.items() for key, value in one.row.items()}

@@ -1,0 +1,188 @@
+"""Verdicts from measurements: severity, intervals, silence, profiles, too few rows, and the plateaus of losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+import fullrank
+from fullrank.diagnosis.judge import Diagnosis, examine, grade
+from fullrank.diagnosis.loss_plateau import Training, at_plateau, not_gathered
+from fullrank.diagnosis.profiles import PROFILES
+from fullrank.diagnosis.rule import Graded
+from fullrank.losses import barlow_twins, dcl, infonce, nt_xent, uniformity, vicreg, w2
+from fullrank.metrics.measure import Measured, measure
+from fullrank.stats.sketch import sketch
+from tests.metrics.clouds import gaussian, low_rank, offset, power_law
+
+
+@cache
+def healthy() -> dict[str, Measured]:
+    return measure(sketch([gaussian(400, 32)]))
+
+
+def judged(values: Mapping[str, float | Measured], profile: str = "generic") -> Diagnosis:
+    """The diagnosis of 400 x 32 healthy measurements but for some."""
+    changed = {name: value if isinstance(value, Measured) else Measured(name, value) for name, value in values.items()}
+    return examine(healthy() | changed, PROFILES[profile], n=400, dims=32)
+
+
+def test_healthy_measurements_find_nothing() -> None:
+    seen = judged({})
+    assert (seen.verdict, seen.kind, seen.findings, seen.silenced) == ("healthy", None, (), ())
+    assert seen.sentence.startswith("No collapse found")
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "kind"),
+    [
+        ({"relative_spread": 0.005}, "collapsed", "complete"),
+        ({"relative_spread": 0.05}, "degraded", "complete"),
+        ({"mean_cosine": 0.995}, "collapsed", "complete"),
+        ({"cosine_excess": 0.8}, "degraded", "cone"),
+        ({"mean_cosine": 0.7, "cosine_excess": 0.2, "negative_share": 0.0}, "healthy", None),  # a ReLU's cone
+        ({"mean_cosine": 0.95, "cosine_excess": 0.86, "negative_share": 0.0}, "degraded", "cone"),
+        ({"rank_share": 0.05}, "collapsed", "dimensional"),
+        ({"rank_share": 0.2}, "degraded", "dimensional"),
+        ({"decay_exponent": 2.0}, "collapsed", "dimensional"),
+        ({"decay_exponent": 1.5}, "degraded", "dimensional"),
+        ({"decay_exponent": 2.0, "head_weight": 0.5}, "degraded", "head-dominated"),
+        ({"decay_exponent": 2.0, "head_weight": 0.5, "rogue_dimension": 60}, "collapsed", "head-dominated"),
+        ({"rogue_dimension": 60}, "healthy", None),  # the next ones are as large, as on the axes of a power law
+        ({"rogue_dimension": 30, "dimension_gap": 30}, "degraded", "head-dominated"),
+        ({"rogue_dimension": 60, "dimension_gap": 60}, "collapsed", "head-dominated"),
+        ({"rogue_dimension": 60, "dimension_gap": 60, "head_error": 0.9}, "healthy", None),  # of a single row
+        ({"relative_contrast": 6, "contrast_excess": 4}, "degraded", "cluster"),
+        ({"relative_contrast": 40, "contrast_excess": 30}, "collapsed", "cluster"),
+        ({"relative_contrast": 40, "contrast_excess": 1.1}, "healthy", None),  # a Gaussian has it, too
+        ({"hub_skewness": 5, "hub_excess": 4}, "degraded", "hubs"),
+        ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
+        ({"antihub_share": 0.3, "antihub_excess": 0.25}, "degraded", "hubs"),
+        ({"duplicate_rows": 0.3}, "degraded", "duplicates"),
+        ({"duplicate_rows": 0.6}, "collapsed", "duplicates"),
+        ({"dead_dimensions": 0.05}, "degraded", "dimensional"),
+        ({"dead_dimensions": 0.2}, "collapsed", "dimensional"),
+        ({"dead_dimensions": 0.2, "negative_share": 0.0}, "degraded", "dimensional"),  # as a ReLU leaves some
+        ({"decay_exponent": 2.8, "head_gap": 13.0}, "degraded", "head-dominated"),  # a healthy rest
+        ({"decay_exponent": 2.8, "head_gap": 13.0, "rank_share": 0.15}, "collapsed", "dimensional"),
+        ({"label_gain": 0.0, "neighbour_labels": 0.1}, "healthy", None),  # random labels
+        ({"duplicate_dimensions": 0.05}, "degraded", "dimensional"),
+        ({"bimodality": 0.9}, "degraded", "modality gap"),
+        ({"gap_gain": 0.2, "gap_separable": 1.0, "gap_distance": 0.8}, "degraded", "modality gap"),
+        ({"gap_gain": 0.0, "gap_separable": 1.0, "gap_distance": 0.8}, "healthy", None),  # CLIP's usual gap
+        ({"zero_rows": 0.01}, "degraded", None),
+    ],
+)
+def test_each_rule_gives_its_verdict(values: dict[str, float], verdict: str, kind: str | None) -> None:
+    seen = judged(values)
+    assert (seen.verdict, seen.kind) == (verdict, kind)
+
+
+def test_complete_collapse_silences_what_is_noise_then() -> None:
+    seen = judged(
+        {
+            "relative_spread": 0.001,
+            "mean_cosine": 1.0,
+            "cosine_excess": 1.0,
+            "hub_skewness": 9,
+            "hub_excess": 8,
+            "rank_share": 0.05,
+        }
+    )
+    assert [finding.rule for finding in seen.findings] == ["complete collapse"]
+    assert {name for name, _ in seen.silenced} == {"hubs", "cone", "dimensional collapse"}
+    warned = judged({"relative_spread": 0.05, "rank_share": 0.05})  # a warning silences nothing
+    assert [finding.rule for finding in warned.findings] == ["dimensional collapse", "complete collapse"]
+    tight = judged({"relative_contrast": 7.0, "contrast_excess": 2.5, "rank_share": 0.05})  # nor explains a failure
+    assert [finding.rule for finding in tight.findings] == ["dimensional collapse", "clusters"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.05, 0.09, "fail"), (0.05, 0.2, "warn"), (0.2, 0.3, "unsure"), (0.05, 0.3, "unsure"), (0.3, 0.5, None)],
+)
+def test_a_threshold_is_passed_by_the_whole_interval(low: float, high: float, expected: str | None) -> None:
+    middle = (low + high) / 2
+    below, above = Graded("x", "below", 0.25, 0.1), Graded("x", "above", -0.25, -0.1)
+    assert grade(Measured("x", middle, low, high), below) == expected
+    assert grade(Measured("x", -middle, -high, -low), above) == expected
+
+
+def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_would_do() -> None:
+    wide = Measured("decay_exponent", 1.3, 1.1, 1.5)
+    seen = judged({"decay_exponent": wide})
+    assert seen.verdict == "undetermined"
+    assert "needs N >= 1600" in seen.sentence  # half of 0.4 is twice the distance of 0.1, so four times the rows
+    at = judged({"decay_exponent": Measured("decay_exponent", 1.4, 1.3, 1.5)})
+    assert "lies at the threshold" in at.sentence
+    cone = judged(
+        {"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)}
+    )  # at most a warning: not worth an exit code
+    assert (cone.verdict, [finding.severity for finding in cone.findings]) == ("healthy", ["note"])
+    other = judged({"decay_exponent": wide, "dead_dimensions": 0.5})
+    assert other.verdict == "collapsed"  # what is sure counts
+
+
+def test_too_few_rows_are_said() -> None:
+    assert fullrank.diagnose(gaussian(3, 8)).verdict == "undetermined"
+    few = fullrank.diagnose(gaussian(20, 8))
+    assert (few.verdict, "pass 32 or more" in few.sentence) == ("undetermined", True)
+    assert fullrank.diagnose(offset(1e-3, 20, 8)).kind == "complete"  # a point is seen with few
+    hidden = fullrank.diagnose(low_rank(32, 64, 256))
+    assert (hidden.verdict, "needs N >= 128" in hidden.sentence) == ("undetermined", True)
+    assert fullrank.diagnose(low_rank(32, 300, 256)).kind == "dimensional"
+
+
+def test_profiles_change_what_fails() -> None:
+    cone = {"mean_cosine": 0.995, "cosine_excess": 0.995, "relative_spread": 0.12}
+    assert judged(cone).verdict == "collapsed"
+    assert judged(cone, "text").verdict == "healthy"  # a note
+    assert [finding.severity for finding in judged(cone, "text").findings] == ["note"]
+    assert judged({"mean_cosine": 0.95}, "contrastive").kind == "complete"
+    clusters = {"relative_contrast": 40.0, "contrast_excess": 30.0}
+    assert judged(clusters, "supervised").verdict == "healthy"
+    assert judged(clusters, "bio").verdict == "degraded"
+    for name in PROFILES:
+        assert judged({"relative_spread": 0.001}, name).verdict == "collapsed"
+
+
+PLATEAUS: list[tuple[str, float, dict[str, Any]]] = [
+    ("infonce", float(infonce(torch.ones(2, 64, 16))["loss"]), {"batch_size": 64}),
+    ("nt_xent", float(nt_xent(torch.ones(2, 64, 16))["loss"]), {"batch_size": 64}),
+    ("dcl", float(dcl(torch.ones(2, 64, 16))["loss"]), {"batch_size": 64}),
+    ("vicreg", float(vicreg(torch.ones(2, 64, 16))["loss"]), {}),
+    ("barlow_twins", float(barlow_twins(torch.ones(2, 64, 16))["loss"]), {"dims": 16}),
+    ("w2", float(w2(torch.ones(2, 64, 16))["loss"]), {}),
+    ("uniformity", float(uniformity(torch.ones(2, 64, 16))["loss"]), {}),
+    ("dino", 8.3178, {"prototypes": 4096}),
+    ("swav", math.log(300), {"prototypes": 300}),
+    ("triplet", 0.2, {"margin": 0.2}),
+    ("soft_margin", 0.693, {}),
+    ("simsiam", -1.0, {}),
+    ("clip", 4.852, {"batch_size": 128}),
+]
+
+
+@pytest.mark.parametrize(("loss", "value", "settings"), PLATEAUS, ids=[row[0] for row in PLATEAUS])
+def test_the_plateau_is_the_loss_of_one_point(loss: str, value: float, settings: dict[str, Any]) -> None:
+    assert "all embeddings are equal" in (at_plateau(Training(loss, value, **settings)) or "")
+    assert at_plateau(Training(loss, value * 0.9 - 0.2, **settings)) is None
+
+
+def test_one_prototype_and_divergence_are_seen() -> None:
+    assert "same prototype" in (at_plateau(Training("dino", 0.001, prototypes=4096)) or "")
+    assert "diverged" in (at_plateau(Training("dino", math.nan, prototypes=4096)) or "")
+
+
+def test_the_local_batch_is_told_from_the_global_one() -> None:
+    local = Training("infonce", math.log(64), batch_size=256, local_batch=64)
+    assert "not gathered" in (not_gathered(local) or "")
+    assert not_gathered(Training("infonce", math.log(256), batch_size=256, local_batch=64)) is None
+    report = fullrank.diagnose(power_law(0.5, 200, 16), loss=("infonce", math.log(64)), batch_size=256, local_batch=64)
+    assert (report.verdict, report.kind) == ("degraded", None)
+    assert report.findings[0].rule == "negatives not gathered"

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import feather, parquet
+
+from fullrank.embeddings.columns import open_column
+from fullrank.errors import UserError
+
+WORDS = ["b", "a", "b", "c"]
+CODES = [1, 0, 1, 2]
+
+
+def table(path: Path, write: Callable[[pa.Table, Path], Any], labels: Any) -> None:
+    write(pa.table({"id": [0.5, 1.5, 2.5, 3.5], "label": labels}), path)
+
+
+def write(folder: Path, kind: str, labels: list[Any]) -> str:
+    """A file of that kind with these labels, as it is passed."""
+    path = folder / f"x.{kind}"
+    if kind == "npy":
+        np.save(path, np.array(labels))
+    elif kind == "npz":
+        np.savez(path, z=np.zeros((4, 2)), label=np.array(labels))
+    elif kind == "parquet":
+        table(path, parquet.write_table, labels)
+    elif kind == "arrow":
+        table(path, feather.write_feather, pa.array(labels).dictionary_encode())
+    elif kind == "csv":
+        path.write_text("id,label\n" + "".join(f"0.5,{label}\n" for label in labels))
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"id": 0.5, "label": label}) + "\n" for label in labels))
+    elif kind == "txt":
+        path.write_text("".join(f"{label}\n" for label in labels))
+    else:
+        with h5py.File(path, "w") as file:
+            file["label"] = labels
+    return str(path)
+
+
+KINDS = ["npy", "npz", "parquet", "arrow", "csv", "jsonl", "txt", "h5"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_of_every_kind_of_file(kind: str, tmp_path: Path) -> None:
+    column = open_column(write(tmp_path, kind, WORDS))
+    assert column.codes.tolist() == CODES
+    assert column.names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_of_every_kind_of_file(kind: str, tmp_path: Path) -> None:
+    column = open_column(write(tmp_path, kind, [7, -1, 7, 90]))
+    assert column.codes.tolist() == CODES
+    assert column.names == ("-1", "7", "90")
+
+
+def test_a_key_chooses_the_column(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"donor": [1, 1, 2], "label": ["x", "y", "x"]}), tmp_path / "t.parquet")
+    assert open_column(f"{tmp_path}/t.parquet::donor").names == ("1", "2")
+    with pytest.raises(UserError, match=r"holds donor, label: say which one"):
+        open_column(f"{tmp_path}/t.parquet")
+    with pytest.raises(UserError, match="did you mean label"):
+        open_column(f"{tmp_path}/t.parquet::lable")
+
+
+def test_categories_of_anndata(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "cells.h5ad", "w") as file:
+        group = file.create_group("obs/cell_type")
+        group["codes"], group["categories"] = np.array([1, 0, 1], np.int8), ["T", "B"]
+    column = open_column(f"{tmp_path}/cells.h5ad::obs/cell_type")
+    assert [column.names[code] for code in column.codes] == ["B", "T", "B"]
+
+
+def test_whole_numbers_kept_as_floats_are_labels(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[1.0], [0.0], [1.0]]))
+    assert open_column(str(tmp_path / "x.npy")).names == ("0", "1")
+
+
+def packed(value: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, value, allow_pickle=True)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("x.npy", packed(np.array([0.5, 1.0])), "holds float64"),
+        ("x.npy", packed(np.array([np.nan, 1.0])), "holds float64"),
+        ("x.npy", packed(np.array([{}, 1], dtype=object)), "holds objects"),
+        ("x.npy", packed(np.zeros((3, 2), int)), r"shape \(3, 2\)"),
+        ("x.npy", packed(np.zeros(0, int)), "one a row|a row"),
+        ("x.npy", packed(np.zeros(1000, int))[:-8], "is cut off"),
+        ("x.npy", packed(np.array(["a"])).replace(b"'<U1'", b"'<U0'"), "cut off"),
+        ("x.npy", packed(np.zeros(9, np.int8)).replace(b"(9,)", b"(9" + b"9" * 15 + b",)"), "is cut off|no .npy"),
+        ("x.npy", b"", "no .npy file"),
+        ("x.npz", b"PK\x03\x04 no more", "no .npz file"),
+        ("x.parquet", b"PAR1 no", "no table"),
+        ("x.arrow", b"ARROW1\0\0", "no table"),
+        ("x.h5", b"\x89HDF\r\n", "no HDF5 file"),
+        ("x.csv", b"label\n1\n\xff\n", "no table"),
+        ("x.csv", b"a,label\n1,\n2,3\n", "say which one|missing values"),
+        ("x.jsonl", b'"a"\n{"b": \n', "line 2 is not JSON"),
+        ("x.jsonl", b'"a"\n3\n', "mixes names and numbers"),
+        ("x.jsonl", b'"a"\n[3]\n', "line 2 holds"),
+        ("x.jsonl", b"1" * 40 + b"\n", "holds object"),
+        ("x.txt", b"\xff\xfe\n", "no text"),
+        ("x.txt", b"", "one whole number or name a row"),
+        ("x.exe", b"MZ", "of no kind"),
+    ],
+)
+def test_broken_columns_are_one_sentence(name: str, content: bytes, expected: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=expected) as caught:
+        open_column(str(tmp_path / name))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_broken_arrow_string_column_is_not_followed(tmp_path: Path) -> None:
+    """Offsets that point outside of the data would read memory of ours."""
+    feather.write_feather(pa.table({"label": ["abcd", "efgh"]}), tmp_path / "x.arrow", compression="uncompressed")
+    content = (tmp_path / "x.arrow").read_bytes()
+    offsets = np.array([0, 4, 8], np.int32).tobytes()
+    assert content.count(offsets) == 1
+    (tmp_path / "x.arrow").write_bytes(content.replace(offsets, np.array([0, 4, 2**30], np.int32).tobytes()))
+    with pytest.raises(UserError, match="damaged"):
+        open_column(str(tmp_path / "x.arrow"))

@@ -1,0 +1,163 @@
+"""Every format gives back the matrix that was written, in chunks, from any row to any other."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+import safetensors.torch
+import torch
+import zarr
+from torch import Tensor
+
+from fullrank.embeddings import open_embeddings, source
+from fullrank.embeddings.files import READERS
+from fullrank.errors import UserError
+
+Z = np.random.default_rng(0).standard_normal((41, 5)).astype(np.float32)
+LISTS = pa.table({"id": np.arange(41), "embedding": list(Z)})
+
+
+def write_npz(path: Path) -> None:
+    np.savez_compressed(path, embedding=Z, ids=np.arange(41))
+
+
+def write_fixed(path: Path) -> None:
+    column = pa.FixedSizeListArray.from_arrays(pa.array(Z.ravel()), 5)
+    pyarrow.parquet.write_table(pa.table({"embedding": column}), path, row_group_size=10)
+
+
+def write_stream(path: Path) -> None:
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, LISTS.schema) as writer:
+        writer.write_table(LISTS, max_chunksize=7)
+
+
+def write_hdf5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["obsm/X_pca"] = Z
+        file["obs/donor"] = np.arange(41)
+
+
+def write_zarr(path: Path) -> None:
+    group = zarr.open_group(str(path), mode="w")
+    group.create_array("X", data=Z, chunks=(10, 5))
+
+
+def write_jsonl(path: Path) -> None:
+    path.write_text("".join(json.dumps({"id": i, "vector": row.tolist()}) + "\n" for i, row in enumerate(Z)))
+
+
+def write_state(path: Path) -> None:
+    torch.save({"step": 3, "state_dict": {"item_embedding.weight": torch.from_numpy(Z), "bias": torch.zeros(5)}}, path)
+
+
+WRITTEN: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "npy": ("z.npy", lambda path: np.save(path, Z)),
+    "npy in column order": ("z.npy", lambda path: np.save(path, np.asfortranarray(Z))),
+    "npy big endian": ("z.npy", lambda path: np.save(path, Z.astype(">f8"))),
+    "npz": ("z.npz", write_npz),
+    "npz key": ("z.npz::embedding", write_npz),
+    "pt": ("z.pt", lambda path: torch.save(torch.from_numpy(Z), path)),
+    "pth nested": ("z.pth::item_embedding.weight", write_state),
+    "ckpt": ("z.ckpt", write_state),
+    "old pt": ("z.pt", lambda path: torch.save(torch.from_numpy(Z), path, _use_new_zipfile_serialization=False)),
+    "safetensors": (
+        "z.safetensors::item.weight",
+        lambda path: safetensors.torch.save_file({"item.weight": torch.from_numpy(Z), "b": torch.ones(3, 3)}, path),
+    ),
+    "parquet": ("z.parquet", lambda path: pyarrow.parquet.write_table(LISTS, path, row_group_size=9)),
+    "parquet key": ("z.parquet::embedding", lambda path: pyarrow.parquet.write_table(LISTS, path)),
+    "parquet fixed size": ("z.parquet", write_fixed),
+    "parquet columns": (
+        "z.parquet::emb_",
+        lambda path: pyarrow.parquet.write_table(pa.table({f"emb_{j}": Z[:, j] for j in range(5)}), path),
+    ),
+    "arrow": ("z.arrow", write_stream),
+    "feather": ("z.feather", lambda path: pyarrow.feather.write_feather(LISTS, path)),
+    "csv": ("z.csv", lambda path: np.savetxt(path, Z, delimiter=",", header="a,b,c,d,e", comments="")),
+    "csv without names": ("z.csv", lambda path: np.savetxt(path, Z, delimiter=",")),
+    "csv key": ("z.csv::x", lambda path: np.savetxt(path, Z, delimiter=";", header="x1;x2;x3;x4;x5", comments="")),
+    "tsv": ("z.tsv", lambda path: np.savetxt(path, Z, delimiter="\t")),
+    "jsonl": ("z.jsonl", write_jsonl),
+    "jsonl key": ("z.jsonl::vector", write_jsonl),
+    "jsonl lists": ("z.jsonl", lambda path: path.write_text("".join(f"{row.tolist()}\n" for row in Z))),
+    "h5": ("z.h5", write_hdf5),
+    "h5ad": ("z.h5ad::obsm/X_pca", write_hdf5),
+    "zarr": ("z.zarr", write_zarr),
+    "zarr key": ("z.zarr::X", write_zarr),
+}  # fmt: skip
+
+
+def rows(spec: str, start: int = 0, stop: int | None = None) -> Tensor:
+    return torch.cat([chunk.double() for chunk in open_embeddings(spec).read(start, stop)])
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_what_was_written_is_read(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "CHUNK", 256)  # several chunks even of a small file
+    spec, write = WRITTEN[case]
+    write(tmp_path / spec.partition("::")[0])
+    file = open_embeddings(str(tmp_path / spec))
+    assert file.dims == 5
+    assert file.n in (41, None)
+    expected = torch.from_numpy(Z).double()
+    torch.testing.assert_close(rows(str(tmp_path / spec)), expected, rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(rows(str(tmp_path / spec), 13, 30), expected[13:30], rtol=1e-7, atol=1e-7)
+
+
+def test_every_reader_is_tested() -> None:
+    assert {Path(spec.partition("::")[0]).suffix for spec, _ in WRITTEN.values()} | {".hdf5"} == set(READERS)
+
+
+def test_half_precision_is_read(tmp_path: Path) -> None:
+    half = torch.from_numpy(Z).bfloat16()
+    safetensors.torch.save_file({"z": half}, tmp_path / "z.safetensors")
+    torch.save(half, tmp_path / "z.pt")
+    np.save(tmp_path / "z.npy", Z.astype(np.float16))
+    for name, expected in (("z.safetensors", half), ("z.pt", half), ("z.npy", torch.from_numpy(Z).half())):
+        assert torch.equal(rows(str(tmp_path / name)), expected.double())
+
+
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, Z)
+    buffer.seek(0)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=buffer))
+    assert torch.equal(rows("-"), torch.from_numpy(Z).double())
+
+
+def test_a_pattern_is_its_files_one_after_another(tmp_path: Path) -> None:
+    for number, part in enumerate((Z[:10], Z[10:11], Z[11:])):
+        np.save(tmp_path / f"part-{number}.npy", part)
+    spec = str(tmp_path / "part-*.npy")
+    assert open_embeddings(spec).n == 41
+    assert torch.equal(rows(spec), torch.from_numpy(Z).double())
+    assert torch.equal(rows(spec, 9, 13), torch.from_numpy(Z[9:13]).double())
+    np.save(tmp_path / "part-9.npy", Z[:, :3])
+    with pytest.raises(UserError, match=r"part-9\.npy has 3 dimensions"):
+        open_embeddings(spec)
+
+
+@pytest.mark.parametrize("ending", ["npy", "parquet"])
+def test_a_url_is_read(ending: str, tmp_path: Path) -> None:
+    import fsspec
+
+    path = tmp_path / f"z.{ending}"
+    WRITTEN[ending][1](path)
+    with fsspec.open(f"memory://z.{ending}", "wb") as file:
+        file.write(path.read_bytes())
+    assert torch.allclose(rows(f"memory://z.{ending}", 3, 20), torch.from_numpy(Z[3:20]).double())
+    with pytest.raises(UserError, match="There is no file memory://nowhere"):
+        open_embeddings("memory://nowhere.npy")
+    with pytest.raises(UserError, match="cannot be opened"):
+        open_embeddings("nosuch://z.npy")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fullrank.report.draw.lines import Line, panel
+from fullrank.report.runs.tables import card, comparison
+from fullrank.runs.run import read_run
+
+from .conftest import write_run
+
+
+def changed(run: Path, **changes: Any) -> Path:
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps(result | changes))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "collapsed", "words"),
+    [
+        ("dimensional", True, "dimensional collapse"),
+        ("dimensional", False, "few dimensions in use"),
+        ("complete", False, "close to complete collapse"),
+        ("healthy", False, "healthy"),
+    ],
+)
+def test_a_warning_is_not_called_a_collapse(tmp_path: Path, kind: str, collapsed: bool, words: str) -> None:
+    verdict = {"kind": kind, "collapsed": collapsed, "sentence": "So it is."}
+    assert card(read_run(changed(write_run(tmp_path / "run"), verdict=verdict)), "run").words == words
+
+
+def test_a_run_that_was_not_evaluated_shows_the_accuracy_among_its_probe_images(tmp_path: Path) -> None:
+    facts = dict(card(read_run(changed(write_run(tmp_path / "run"), knn=None, linear=None)), "run").facts)
+    assert facts["kNN accuracy among the probe images"] == "68.0 %"
+    assert "kNN accuracy" not in facts
+
+
+def test_dead_dimensions_are_a_share(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    collapse = json.loads((run / "result.json").read_text())["collapse"]
+    collapse["backbone"]["dead"] = 0.045
+    rows = {row.name: row.cells for row in comparison([read_run(changed(run, collapse=collapse))])}
+    assert rows["dead dimensions, backbone"] == ["4.5 %"]
+
+
+def test_ticks_of_small_values_can_be_told_apart() -> None:
+    line = Line(np.arange(5.0), np.linspace(7e-5, 3e-4, 5), run=0)
+    drawn = panel("loss", "term", "value", [line])
+    assert drawn is not None
+    assert "0.0002" in str(drawn.svg)
+    assert ">0.00<" not in str(drawn.svg)
+
+
+def test_separability_and_the_scores_of_the_features_that_entered_the_loss(tmp_path: Path) -> None:
+    new = changed(
+        write_run(tmp_path / "new"),
+        separability={"between": 0.5, "within": 0.25, "ratio": 2.0, "silhouette": None, "classes": 4},
+        sub_vector={"features": 90, "of": 512, "knn": 0.625, "linear": 0.75},
+    )
+    rows = {row.name: row.cells for row in comparison([read_run(new), read_run(write_run(tmp_path / "old"))])}
+    assert rows["kNN accuracy, loss's features alone"] == ["62.5 % (90 of 512)", "–"]
+    assert rows["linear accuracy, loss's features alone"] == ["75.0 % (90 of 512)", "–"]
+    assert rows["distance between classes"] == ["0.500", "–"]
+    assert rows["distance within classes"] == ["0.250", "–"]
+    assert rows["distance between / within"] == ["2.000", "–"]
+    assert "silhouette of the classes" not in rows  # no run has it

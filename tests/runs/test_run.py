@@ -1,0 +1,128 @@
+"""Reading run folders: whole ones, killed ones, and folders that are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fullrank.errors import UserError
+from fullrank.runs.run import read_run
+from tests.report.run_folders import BACKBONE, STEPS
+
+
+def test_a_finished_run(run: Path) -> None:
+    read = read_run(run)
+    assert read.recipe == "intl"
+    assert read.settings["batch_size"] == 256
+    assert read.options == {"seed": 0, "data": "fashion"}
+    assert [record.step for record in read.train] == list(STEPS)
+    assert read.train[0].terms == {"similarity": 0.3, "trace": 30 - 0.09}
+    assert read.monitor[0].knn is None
+    assert read.monitor[-1].backbone["dims"] == BACKBONE
+    assert read.spectra is not None
+    assert read.spectra.backbone.shape == (len(STEPS), BACKBONE)
+    assert read.samples.classes == ("shirt", "coat", "bag", "boot")
+    assert read.result is not None
+    assert (read.result.kind, read.result.linear["validation"], read.knn) == ("healthy", 0.81, 0.69)
+    assert read.result.baselines["pixels"]["knn"] == 0.6
+
+
+def test_an_unfinished_run_answers_with_its_newest_monitor(run: Path) -> None:
+    for name in ("result.json", "spectra.npz", "samples.npz", "env.json"):
+        (run / name).unlink()
+    read = read_run(run)
+    assert read.result is None
+    assert read.spectra is None
+    assert read.samples.views is None
+    assert read.step == STEPS[-1]
+    assert read.knn == read.monitor[-1].knn == 0.5 + 0.2 - 0.02
+    assert read.collapse("embedding")["alignment"] == 0.2
+
+
+def test_a_run_killed_before_its_first_record(run: Path) -> None:
+    (run / "result.json").unlink()
+    (run / "metrics.jsonl").unlink()
+    read = read_run(run)
+    assert (read.step, read.knn, read.collapse("backbone")) == (0, None, {})
+
+
+def test_a_truncated_last_line_is_counted_and_left_out(run: Path) -> None:
+    text = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(text[:-40])
+    read = read_run(run)
+    assert read.unreadable == 1
+    assert [record.step for record in read.monitor] == list(STEPS[:-1])
+
+
+def test_the_newest_record_of_a_resumed_step_counts(run: Path) -> None:
+    again = {"kind": "train", "step": STEPS[1], "loss": -7.0, "terms": {"trace": None}}
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(again) + "\n")
+    read = read_run(run)
+    assert [record.step for record in read.train] == list(STEPS)
+    assert (read.train[1].loss, read.train[1].terms) == (-7.0, {"trace": None})
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no run folder \(it has no config.json\): pass a folder"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("config.json", b"{", "config.json cannot be read"),
+        ("config.json", b"[]", "holds no JSON object"),
+        ("result.json", b"{}", "has no verdict"),
+        ("spectra.npz", b"PK\x03\x04 cut", "spectra.npz cannot be read"),
+        ("samples.npz", b"", "samples.npz cannot be read"),
+    ],
+)
+def test_a_broken_file_is_named(run: Path, name: str, content: bytes, says: str) -> None:
+    (run / name).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        read_run(run)
+
+
+def test_reading_never_unpickles(run: Path) -> None:
+    np.savez(run / "samples.npz", classes=np.array([{"an": "object"}], dtype=object))
+    with pytest.raises(UserError, match=r"samples.npz cannot be read \(Object arrays"):
+        read_run(run)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"views": np.zeros((2, 3, 4, 4, 3))}, "views must be uint8"),
+        ({"neighbours": np.zeros((2, 3, 4, 4, 5), dtype=np.uint8)}, "neighbours must be uint8"),
+        ({"projection": np.zeros((5, 3))}, r"projection must be \(n, 2\)"),
+        ({"projection": np.zeros((5, 2)), "projection_labels": np.zeros(4, dtype=int)}, "one projection label"),
+        ({"projection": np.zeros((5, 2)), "projection_labels": np.zeros(5)}, "one projection label"),
+        ({"neighbour_labels": np.zeros((2, 3), dtype=int)}, "one neighbour label"),
+    ],
+)
+def test_arrays_of_another_shape_are_refused(run: Path, arrays: dict[str, Any], says: str) -> None:
+    np.savez(run / "samples.npz", **arrays)
+    with pytest.raises(UserError, match=says):
+        read_run(run)
+
+
+def test_spectra_need_one_row_a_step(run: Path) -> None:
+    np.savez(run / "spectra.npz", steps=np.arange(3), backbone=np.ones((2, 4)), embedding=np.ones((3, 4)))
+    with pytest.raises(UserError, match="one spectrum a step"):
+        read_run(run)
+
+
+def test_other_spectra_are_kept_by_name_and_need_one_row_a_step_too(run: Path) -> None:
+    spectra = dict(np.load(run / "spectra.npz"))
+    np.savez(run / "spectra.npz", **spectra, covariance=np.ones((len(STEPS), 7)))
+    read = read_run(run).spectra
+    assert read is not None
+    assert {name: array.shape for name, array in read.others.items()} == {"covariance": (len(STEPS), 7)}
+    np.savez(run / "spectra.npz", **spectra, covariance=np.ones((len(STEPS) - 1, 7)))
+    with pytest.raises(UserError, match="one spectrum a step"):
+        read_run(run)

@@ -1,0 +1,66 @@
+"""What a run folder keeps of the eigenvalues that were watched."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fullrank import recipes
+from fullrank.engine import RunOptions
+from fullrank.engine.progress import Progress
+from fullrank.recipes import Recipe
+from fullrank.runs import read_json, read_rows
+from fullrank.training.fit import resume
+
+Train = Callable[..., tuple[Path, bool]]
+WATCHED = {"backbone", "embedding", "covariance_of_view_1", "covariance_of_view_2"}
+
+
+@pytest.fixture
+def corinfomax(small: Recipe) -> Recipe:
+    common = {field.name: getattr(small, field.name) for field in fields(Recipe)}
+    recipe: Recipe = recipes.load("corinfomax")(**common)
+    return recipe
+
+
+def test_the_running_covariances_are_watched_from_the_identity_on(train: Train, corinfomax: Recipe) -> None:
+    run, _ = train("run", corinfomax)
+    with np.load(run / "spectra.npz") as spectra:
+        assert set(spectra.files) == {"steps", *WATCHED}
+        history = spectra["covariance_of_view_1"]
+    assert history.shape == (3, 32)
+    assert history[0].tolist() == [1.0] * 32
+    assert (history[1:].sum(1) <= 1).all()  # unit rows; what is left of the identity is 0.01 ** 6
+    assert (np.diff(history, axis=1) <= 0).all()
+    rows = [row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "monitor"]
+    assert all(row["embedding"]["ldmi"] > row["embedding"]["ldmi_by_chance"] for row in rows)
+
+
+def test_what_an_older_version_did_not_watch_is_unknown_after_a_resume(
+    train: Train, corinfomax: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Progress, row: dict[str, Any]) -> None:
+        if row["kind"] == "monitor" and row["step"] == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "show", interrupt)
+        run, _ = train("run", corinfomax)
+    before = dict(np.load(run / "spectra.npz"))
+    np.savez(run / "spectra.npz", **{name: before[name] for name in ("steps", "backbone", "embedding")})
+    options = recipes.from_settings(RunOptions, read_json(run / "config.json")["run"])
+    assert resume(run, corinfomax, options, Console(file=io.StringIO()))
+    with np.load(run / "spectra.npz") as after:
+        assert set(after.files) == {"steps", *WATCHED}
+        assert np.array_equal(after["backbone"][:2], before["backbone"])
+        assert np.isnan(after["covariance_of_view_1"][:2]).all()
+        assert np.isfinite(after["covariance_of_view_1"][2]).all()

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fullrank.losses import alignment, combine, uniformity, w2
+from fullrank.losses.energy import hyperspherical_energy, layer_energy
+from fullrank.methods import JointEmbedding
+from fullrank.nn import encoder
+from fullrank.recipes import Recipe
+from fullrank.runs import read_rows
+from fullrank.training.regularize import regularize, w2_weight
+
+METHOD = JointEmbedding(encoder("tiny", image_size=16, channels=1), nn.Sequential(nn.Linear(512, 8)), alignment)
+TERMS = combine({"alignment": (1.0, torch.tensor(2.0))})
+
+
+def outputs() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {name: torch.randn(2, 8, 4, generator=generator) for name in ("representation", "embedding", "prediction")}
+
+
+def test_w2_check_13_the_weight_falls_linearly_by_epoch() -> None:
+    weights = [w2_weight(Recipe(w2=1.0, w2_end=0.2), epoch, 4) for epoch in (1, 2, 3, 4)]
+    assert weights == pytest.approx([0.8, 0.6, 0.4, 0.2])
+    assert [w2_weight(Recipe(w2=0.2), epoch, 4) for epoch in (1, 4)] == [0.2, 0.2]
+
+
+def test_added_terms_are_named_and_counted_once() -> None:
+    out = outputs()
+    terms = regularize(TERMS, out, METHOD, Recipe(w2=0.5, uniformity=2.0), epoch=1, epochs=1)
+    assert list(terms) == ["alignment", "loss", "+w2", "+uniformity"]
+    expected = 2.0 + 0.5 * w2(out["embedding"])["loss"] + 2.0 * uniformity(out["embedding"])["loss"]
+    torch.testing.assert_close(terms["loss"], expected)
+
+
+@pytest.mark.parametrize("on", ["embedding", "prediction", "representation"])
+def test_what_is_spread_can_be_chosen(on: str) -> None:
+    out = outputs()
+    terms = regularize(TERMS, out, METHOD, Recipe(w2=1.0, uniform_on=on), epoch=1, epochs=1)  # type: ignore[arg-type]
+    torch.testing.assert_close(terms["+w2"], w2(out[on])["loss"])
+
+
+def test_the_energy_is_that_of_the_chosen_networks() -> None:
+    weight = METHOD.projector[0].weight  # type: ignore[index]
+    assert isinstance(weight, torch.Tensor)
+    recipe = Recipe(energy=3.0, energy_power=1, energy_half_space=True, energy_on=("projector", "predictor"))
+    terms = regularize(TERMS, outputs(), METHOD, recipe, epoch=1, epochs=1)
+    expected = hyperspherical_energy(weight, power=1, half_space=True)
+    torch.testing.assert_close(terms["+energy"], expected)
+    torch.testing.assert_close(terms["loss"], 2.0 + 3.0 * expected)
+    both = regularize(TERMS, outputs(), METHOD, Recipe(energy=3.0), epoch=1, epochs=1)["+energy"]
+    torch.testing.assert_close(both, layer_energy(METHOD.encoder) + hyperspherical_energy(weight))
+
+
+def test_without_weights_nothing_changes() -> None:
+    assert regularize(TERMS, outputs(), METHOD, Recipe(), epoch=1, epochs=1) is TERMS
+
+
+def test_the_flag_raises_the_rank_and_is_logged(train: Callable[..., tuple[Path, bool]], small: Recipe) -> None:
+    """W2 on INTL's opposite: SimCLR at a high temperature uses few dimensions, and more with the flag."""
+    from fullrank import recipes
+
+    settings = {"data": "digits", "image_size": 16, "batch_size": 128, "steps": 60, "projector": (64, 32)}
+    plain = recipes.load("simclr")(**settings, temperature=1.0)  # type: ignore[arg-type, call-arg]
+    ranks = []
+    for weight in (0.0, 2.0):
+        run, _ = train(f"w2-{weight}", replace(plain, w2=weight))
+        rows = read_rows(run / "metrics.jsonl")
+        ranks.append(rows[-1]["embedding"]["effective_rank"])
+        logged = [row for row in rows if row["kind"] == "train"][-1]
+        assert ("+w2" in logged["terms"]) == (weight > 0)
+        assert logged["loss"] == pytest.approx(
+            logged["terms"]["nt_xent"] + weight * logged["terms"].get("+w2", 0.0), rel=1e-5
+        )
+    assert ranks[1] > 1.5 * ranks[0]
