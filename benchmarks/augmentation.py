@@ -1,6 +1,6 @@
 """Throughput of the batched augmentation against torchvision v1 on PIL pictures, and kornia when installed.
 
-SimCLR set at 32 px (random resized crop, flip, jitter p .8, grayscale p .2, blur p .5, normalise), uint8 in,
+SimCLR set at 32 px (random resized crop, flip, jitter p .8, grayscale p .2, blur p .5, normalize), uint8 in,
 float32 out, one thread, the contenders alternating in one process; medians of CPU seconds, with and without hue.
 """
 

@@ -46,7 +46,7 @@ def truth(cloud: Cloud) -> dict[str, float]:
     singular = float(hill(spectrum.sqrt(), 1))
     return {
         "effective_rank": float(hill(spectrum, 1)),
-        "rankme_centred": singular,
+        "rankme_centered": singular,
         "rankme": singular,
         "participation_ratio": float(hill(spectrum, 2)),
         "plug_in_participation_ratio": float(hill(spectrum, 2)),

@@ -1,6 +1,6 @@
-"""Do intervals of metrics of pairs and neighbours hold what such samples give on average? Coverage over fresh draws.
+"""Do intervals of metrics of pairs and neighbors hold what such samples give on average? Coverage over fresh draws.
 
-What neighbours tell depends on the number of rows, so the true value is the mean of the metric over all draws, and
+What neighbors tell depends on the number of rows, so the true value is the mean of the metric over all draws, and
 the interval is about the value. Nominal 95 %; a metric has an interval in a diagnosis if it is 88 % or more in every
 cloud. One thread: OMP_NUM_THREADS=1 python benchmarks/jackknife_pairs.py --out FILE
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fullrank.metrics import Estimate, alignment_estimate, jackknife_rows, pair_estimates
 from fullrank.metrics._embeddings import unit_rows
-from fullrank.metrics._pairs import neighbours
+from fullrank.metrics._pairs import neighbors
 from fullrank.metrics.neighbors import occurrences, skewness
 
 GROUPS = 20
@@ -60,8 +60,8 @@ def draw(cloud: Cloud, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     z, noise = (torch.randn(shape, generator=generator, dtype=torch.float64) * scale for _ in range(2))
     dealt = torch.randperm(cloud.rows, generator=generator) % GROUPS
     if cloud.clusters:
-        centres = torch.randn(16, cloud.dims, generator=torch.Generator().manual_seed(99), dtype=torch.float64)
-        z = centres[torch.randint(16, (cloud.rows,), generator=generator)] + 0.1 * z
+        centers = torch.randn(16, cloud.dims, generator=torch.Generator().manual_seed(99), dtype=torch.float64)
+        z = centers[torch.randint(16, (cloud.rows,), generator=generator)] + 0.1 * z
         noise = 0.1 * noise
     if cloud.heavy:  # Student's t of 3 degrees of freedom
         chi = torch.randn(cloud.rows, 3, generator=generator, dtype=torch.float64).square().mean(1, keepdim=True)
@@ -77,13 +77,13 @@ def draw(cloud: Cloud, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 def others(z: Tensor, second: Tensor, groups: Tensor) -> dict[str, Estimate]:
     """Candidates that a diagnosis gives no interval: the rows' values as they are, and the rows' pairs left out."""
     u, v = unit_rows(z), unit_rows(second)
-    near, (chord, first), (_, other) = neighbours(z, 10)[0], neighbours(u, 10), neighbours(v, 10)
+    near, (chord, first), (_, other) = neighbors(z, 10)[0], neighbors(u, 10), neighbors(v, 10)
     distance = torch.cdist(z, z).fill_diagonal_(torch.nan)
     values = {
         "koleo": -chord[:, 0].log(),
         "near_duplicate_rows": (1 - chord[:, 0].square() / 2 > 0.9).double(),  # at 0.99 there are none
         "antihub_share": (occurrences(z) == 0).double(),
-        "view_retrieval": (neighbours(v, 1, queries=u)[1][:, 0] == torch.arange(len(u))).double(),
+        "view_retrieval": (neighbors(v, 1, queries=u)[1][:, 0] == torch.arange(len(u))).double(),
         "knn_overlap": (first[:, :, None] == other[:, None]).any(2).double().mean(1),
     }
     found = {name: jackknife_rows(lambda x: float(x.mean()), value, groups) for name, value in values.items()}

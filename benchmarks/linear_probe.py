@@ -1,6 +1,6 @@
 """Time and accuracy of linear probes on Fashion-MNIST: FullRank's, scikit-learn's, and SGD by hand.
 
-10,000 training and 10,000 test samples, the features of a random convolutional net or raw pixels, standardised by
+10,000 training and 10,000 test samples, the features of a random convolutional net or raw pixels, standardized by
 the training set; CPU seconds. A "path" chooses its penalty on a held-out fifth, the others are given theirs. One
 thread: OMP_NUM_THREADS=1 python benchmarks/linear_probe.py --features conv pixels
 """
@@ -48,13 +48,13 @@ def sgd(data: Data, epochs: int) -> float:
     """Batches of 256, momentum 0.9, cosine from 0.1, no penalty."""
     x, y, test, test_labels = data
     head = nn.Linear(x.shape[1], 10)
-    optimiser = torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * -(-len(x) // 256))
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * -(-len(x) // 256))
     for _ in range(epochs):
         for batch in torch.randperm(len(x)).split(256):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             nn.functional.cross_entropy(head(x[batch]), y[batch]).backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
     return float((head(test).argmax(1) == test_labels).double().mean())
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 LIST = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
 SOURCES = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
 TESTS = {name for source in SOURCES for name in re.findall(r"^def (test_\w+)\(", source, re.MULTILINE)}
-NAMED_AFTER_A_CHECK = re.compile(r"test_(w2|intl|corinfomax|directclr|hsr)_(check|behaviour)_")
+NAMED_AFTER_A_CHECK = re.compile(r"test_(w2|intl|corinfomax|directclr|hsr)_(check|behavior)_")
 
 
 def test_every_test_of_the_list_exists() -> None:

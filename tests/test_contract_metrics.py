@@ -17,7 +17,7 @@ from torch import Tensor
 import fullrank.metrics as room
 from fullrank.errors import UserError
 from fullrank.metrics import DESCRIPTIONS, METRICS, PAIR_METRICS, Collapse, Description, Metric, summarize
-from fullrank.metrics.rank import uncentred_rankme
+from fullrank.metrics.rank import uncentered_rankme
 from fullrank.stats import Moments, merge, moments, normalize, spectrum
 
 N, D = 256, 64
@@ -26,7 +26,7 @@ SEEN = 0.25  # a metric sees a collapse if it loses more than this share of its 
 NO_METRICS = {  # several numbers, or helpers
     *("hill_profile", "alpha_req", "lidar", "modality_gap", "neural_collapse", "class_ranks"),
     *("gaussian_like", "uniform_energy", "isotropic_hill"),
-    *("summarize", "summarize_moments", "summarize_neighbours", "properties", "isotropic_spectrum"),
+    *("summarize", "summarize_moments", "summarize_neighbors", "properties", "isotropic_spectrum"),
     *("jackknife", "jackknife_all", "jackknife_difference", "moment_groups", "rows_needed"),
     *("jackknife_pairs", "jackknife_rows", "pair_estimates", "alignment_estimate"),
     *("between_class_distance", "within_class_distance", "separability", "silhouette"),
@@ -61,7 +61,7 @@ def dimensional(grade: int) -> Tensor:
 
 
 def cluster(grade: int) -> Tensor:
-    """No clusters, then 32, 16, 8 of equal size at the corners of a centred simplex."""
+    """No clusters, then 32, 16, 8 of equal size at the corners of a centered simplex."""
     if grade == 0:
         return noise()
     k = D >> grade
@@ -238,7 +238,7 @@ def broken(name: str, function: Callable[..., float]) -> Metric:
 
 def padded_rankme(z: Tensor) -> float:
     """Gives total collapse the highest score: the constant is larger than what is left."""
-    return uncentred_rankme(spectrum(z, centred=False), eps=0.02)
+    return uncentered_rankme(spectrum(z, centered=False), eps=0.02)
 
 
 def test_the_contract_refuses_broken_metrics() -> None:
@@ -265,4 +265,4 @@ def test_the_contract_refuses_broken_metrics() -> None:
 
 
 def forgets_the_mean(z: Tensor | Moments) -> float:
-    return room.rankme(z, convention="paper" if isinstance(z, Tensor) else "centred")
+    return room.rankme(z, convention="paper" if isinstance(z, Tensor) else "centered")

@@ -38,7 +38,7 @@ def pair(views: int = 2, samples: int = 6, features: int = 5, seed: int = 0) -> 
     return prediction, target
 
 
-SEES_SCALE = {"DINO": "it is given logits: a head whose last layer is normalised bounds them"}
+SEES_SCALE = {"DINO": "it is given logits: a head whose last layer is normalized bounds them"}
 every_loss = pytest.mark.parametrize("name", [loss.__name__ for loss in PAIR_LOSSES])
 
 
@@ -146,7 +146,7 @@ def test_a_queue_is_in_the_state_and_only_training_moves_it() -> None:
     assert torch.equal(moco.queue, resumed.queue)
 
 
-def test_nnclr_contrasts_the_nearest_neighbours() -> None:
+def test_nnclr_contrasts_the_nearest_neighbors() -> None:
     prediction, target = pair()
     nnclr = NNCLR(5, size=32).double()
     queue = nnclr.queue.clone()
@@ -154,7 +154,7 @@ def test_nnclr_contrasts_the_nearest_neighbours() -> None:
     expected = torch.zeros((), dtype=torch.float64)
     for a, b in ((0, 1), (1, 0)):
         for i in range(6):
-            neighbour = queue[(queue @ t[b, i]).argmax()]
-            expected = expected - torch.log_softmax(p[a] @ neighbour / 0.1, 0)[i] / 12
+            neighbor = queue[(queue @ t[b, i]).argmax()]
+            expected = expected - torch.log_softmax(p[a] @ neighbor / 0.1, 0)[i] / 12
     torch.testing.assert_close(nnclr(prediction, target)["loss"], expected)
     torch.testing.assert_close(nnclr.queue[:6], t[0])

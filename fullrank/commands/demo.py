@@ -20,7 +20,7 @@ class Demo:
     out: Path = Path("runs/demo")
     """Folder of both runs and of the report; `fullrank demo` a second time takes the next free number."""
     steps: int = 300
-    """Optimiser steps of each training."""
+    """Optimizer steps of each training."""
     seed: int = 0
     """Decides weights, order and augmentation, alike in both."""
 

@@ -14,9 +14,9 @@ class Evaluate:
     """How to score the frozen encoder of a run."""
 
     k: int = 20
-    """Neighbours that vote."""
+    """Neighbors that vote."""
     temperature: float = 0.07
-    """Divides the cosine in a neighbour's weight."""
+    """Divides the cosine in a neighbor's weight."""
     baselines: bool = False
     """Also score raw pixels and the untrained encoder."""
     validation: bool = False

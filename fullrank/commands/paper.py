@@ -17,7 +17,7 @@ from tyro.conf import Positional
 from fullrank.commands._common import console as terminal
 from fullrank.commands._common import parse
 from fullrank.errors import UserError
-from fullrank.papers import Entry, Outcome, Settings, catalogue, load
+from fullrank.papers import Entry, Outcome, Settings, catalog, load
 from fullrank.runs import full_disk_is_an_error, read_json, write_json
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def listing() -> str:
     >>> "w2/hosts" in listing()
     True
     """
-    width = max(map(len, catalogue()))
+    width = max(map(len, catalog()))
     lines = [f"{'':<{width}}     time  (one CPU core)"]
-    for name, entry in catalogue().items():
+    for name, entry in catalog().items():
         full = f"; --full: {entry.full}" if entry.full else ""
         lines.append(f"{name:<{width}}  {_minutes(entry.minutes):>7}  {entry.title}{full}")
     return "\n".join(lines)
@@ -87,7 +87,7 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
     One that was stopped goes on: its trainings resume from their checkpoints. UserError if `out` holds the
     finished experiment, or something else.
     """
-    experiment, entry = load(name), catalogue()[name]
+    experiment, entry = load(name), catalog()[name]
     settings = Settings(
         out=out,
         full=options.full,
@@ -114,7 +114,7 @@ def _run_all(out: Path, options: PaperOptions, console: Console) -> int:
     """Run what is not there yet; with --data, only the experiments that can use it."""
     from fullrank.report import write_gallery
 
-    chosen = [name for name, entry in catalogue().items() if options.data is None or entry.data]
+    chosen = [name for name, entry in catalog().items() if options.data is None or entry.data]
     for at, name in enumerate(chosen, 1):
         if not (out / name / "result.json").exists():
             console.print(f"{at} of {len(chosen)}:", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fullrank.data.batches import Batch, plain_batches, train_batches
-from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labelled, select, split
+from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labeled, select, split
 from fullrank.data.sources.load import NAMES, load_dataset
 from fullrank.data.views.augmentation import Augmentation, Parameters, draw
 from fullrank.data.views.crops import crop_sizes, crop_views
@@ -24,7 +24,7 @@ __all__ = [
     "crop_views",
     "default_preset",
     "draw",
-    "labelled",
+    "labeled",
     "load_dataset",
     "plain_batches",
     "preset",

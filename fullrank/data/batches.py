@@ -126,7 +126,7 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
     """Every image once, in order, as uint8 (n, C, size, size), without augmentation.
 
     Images in memory are only resized (antialiased) where their size differs: the shorter side to `size`, then
-    the centre. Of picture files the shorter side becomes round(8/7 size), then the centre is cut out.
+    the center. Of picture files the shorter side becomes round(8/7 size), then the center is cut out.
 
     >>> from fullrank.data.images import ImageTensor
     >>> small = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), None, ())
@@ -138,7 +138,7 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
             [(0, i, i) for i in range(first, min(first + batch_size, len(images)))]
             for first in range(0, len(images), batch_size)
         ]
-        for views in _sound(_loader(images, chunks, workers, partial(_centre, size=size), seed=0, pin=False)):
+        for views in _sound(_loader(images, chunks, workers, partial(_center, size=size), seed=0, pin=False)):
             yield views[0]
     else:
         for part in images.images.split(batch_size):
@@ -191,8 +191,8 @@ def _sound(batches: Iterable[list[Tensor] | UserError]) -> Iterator[list[Tensor]
         yield batch
 
 
-def _centre(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:
-    """Shorter side to round(8/7 size), then the centre; only what is inside is resized (think of 1 x 9999)."""
+def _center(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:
+    """Shorter side to round(8/7 size), then the center; only what is inside is resized (think of 1 x 9999)."""
     side = min(image.size) * size / round(size * 8 / 7)
     left, top = (image.width - side) / 2, (image.height - side) / 2
     square = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
@@ -200,7 +200,7 @@ def _centre(image: Image.Image, _generator: torch.Generator, *, size: int) -> li
 
 
 def _resize(images: Tensor, size: int) -> Tensor:
-    """Shorter side of (n, C, H, W) to `size`, antialiased, then the centre."""
+    """Shorter side of (n, C, H, W) to `size`, antialiased, then the center."""
     height, width = images.shape[2:]
     if min(height, width) != size:
         scale = size / min(height, width)

@@ -39,7 +39,7 @@ class ImageTensor:
 
     @property
     def channels(self) -> int:
-        """How many channels every image has: 1 (gray) or 3 (colour)."""
+        """How many channels every image has: 1 (gray) or 3 (color)."""
         return self.images.shape[1]
 
 
@@ -102,11 +102,11 @@ def select(images: Images, indices: Tensor) -> Images:
     return replace(images, files=tuple(images.files[i] for i in indices.tolist()), labels=labels)
 
 
-def labelled(images: Images) -> Images:
+def labeled(images: Images) -> Images:
     """Return the images whose label is known (is not -1); UserError if the set has no labels at all.
 
     >>> some = ImageTensor(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, -1, 1]), ("a", "b"))
-    >>> labelled(some).labels
+    >>> labeled(some).labels
     tensor([0, 1])
     """
     if images.labels is None:
@@ -115,7 +115,7 @@ def labelled(images: Images) -> Images:
 
 
 def split(images: Images, fraction: float, seed: int) -> tuple[Images, Images]:
-    """Hold out round(fraction * N) images: (the rest, the held out), stratified when labelled, in file order.
+    """Hold out round(fraction * N) images: (the rest, the held out), stratified when labeled, in file order.
 
     Systematic sampling from the shuffled images sorted by class: each class gives its share up to one image.
 

@@ -21,7 +21,7 @@ class Advice:
 
 _AGAIN = "Measure the same samples again with fullrank diagnose, at equal N"
 _REGULARIZE = "add a term that keeps the embeddings apart", "--w2 0.5, or loss + 0.5 * fullrank.losses.w2(z)['loss']"
-_CENTRE = "centre the embeddings before they are compared", "z = z - z.mean(0)"
+_CENTRE = "center the embeddings before they are compared", "z = z - z.mean(0)"
 
 ADVICE: dict[str, Advice] = {
     "complete collapse": Advice(
@@ -46,7 +46,7 @@ ADVICE: dict[str, Advice] = {
         "Most dimensions carry nothing that the others do not: classes that differ in the missing directions are lost.",
         (
             ("only the projector's output is meant to be so low", "the rank at the backbone is healthy: use that"),
-            ("the augmentation is stronger than the signal", "with weaker crops and colours the rank rises"),
+            ("the augmentation is stronger than the signal", "with weaker crops and colors the rank rises"),
             ("a linear projector's bias to low rank", "without the projector the rank rises (DirectCLR)"),
             ("too few negatives, or a high temperature", "a larger batch or a lower temperature raises the rank"),
             ("a strong weight decay", "without it the rank rises"),
@@ -55,7 +55,7 @@ ADVICE: dict[str, Advice] = {
         ),
         (
             ("add a term that sees missing directions", "--w2 0.5, or loss + 0.5 * fullrank.losses.w2(z)['loss']"),
-            ("or maximise the rank itself", "loss + 0.1 * fullrank.losses.hill_entropy(z)['loss']"),
+            ("or maximize the rank itself", "loss + 0.1 * fullrank.losses.hill_entropy(z)['loss']"),
             ("train on a part of the representation, without a projector", "fullrank train directclr"),
             ("use the layer before the projector", "fullrank diagnose run/ --layer backbone"),
         ),
@@ -75,29 +75,29 @@ ADVICE: dict[str, Advice] = {
         (
             ("mix in an objective of single samples", "fullrank train simclr"),
             ("spread the directions", "--uniformity 1, or loss + fullrank.losses.uniformity(z)['loss']"),
-            ("keep neighbours apart", "loss + 0.1 * fullrank.losses.koleo(z)['loss']"),
+            ("keep neighbors apart", "loss + 0.1 * fullrank.losses.koleo(z)['loss']"),
             ("stop earlier, or remove the batch effect", "--epochs 100"),
         ),
         "The relative contrast falls towards that of its null.",
     ),
     "modality gap": Advice(
-        "The two towers live apart, and the gap hides matches: retrieval is better once each tower is centred.",
+        "The two towers live apart, and the gap hides matches: retrieval is better once each tower is centered.",
         (
             (
                 "two untrained towers start in two cones, and a low temperature keeps them there",
                 "it is there at step 0",
             ),
-            ("one modality has too few or mismatched pairs", "retrieval is poor after centring, too"),
+            ("one modality has too few or mismatched pairs", "retrieval is poor after centering, too"),
         ),
         (
-            ("centre each tower with its own mean, at inference", "a, b = a - a.mean(0), b - b.mean(0)"),
+            ("center each tower with its own mean, at inference", "a, b = a - a.mean(0), b - b.mean(0)"),
             (
                 "do not let the temperature fall too low",
                 "logit_scale.data.clamp_(max=math.log(50)), a temperature of 0.02",
             ),
             ("share the last projection", "one nn.Linear for both towers"),
         ),
-        "Retrieval without centring reaches that with it; a distance of zero is no aim.",
+        "Retrieval without centering reaches that with it; a distance of zero is no aim.",
     ),
     "modality gap of two groups": Advice(
         "Two groups that differ in one direction dominate every comparison across them.",
@@ -107,11 +107,11 @@ ADVICE: dict[str, Advice] = {
                 "the sign of the first component tells which row is which",
             ),
             (
-                "half of the rows were processed differently (another pooling, prefix or normalisation)",
+                "half of the rows were processed differently (another pooling, prefix or normalization)",
                 "the file's order",
             ),
         ),
-        (("centre each group with its own mean", "z[group] = z[group] - z[group].mean(0)"),),
+        (("center each group with its own mean", "z[group] = z[group] - z[group].mean(0)"),),
         "The first direction has no two peaks any more.",
     ),
     "head-dominated spectrum": Advice(
@@ -122,12 +122,12 @@ ADVICE: dict[str, Advice] = {
             ("one nuisance (length, brightness, batch) rules", "the first component correlates with it"),
         ),
         (
-            ("standardise the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
+            ("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
             (
                 "take the first directions off (all-but-the-top)",
                 "z = z - z @ top @ top.T, top: first eigenvectors (D, k)",
             ),
-            ("normalise before the output, or use register tokens", "nn.LayerNorm(D, elementwise_affine=False)"),
+            ("normalize before the output, or use register tokens", "nn.LayerNorm(D, elementwise_affine=False)"),
         ),
         "The jump among the first eigenvalues falls below 10, and the weight of the head below 0.25.",
     ),
@@ -158,7 +158,7 @@ ADVICE: dict[str, Advice] = {
         "No two dimensions have a correlation above 0.999.",
     ),
     "duplicate rows": Advice(
-        "Copies leak between training and test sets, are false negatives, and falsify every number about neighbours.",
+        "Copies leak between training and test sets, are false negatives, and falsify every number about neighbors.",
         (
             ("the data holds copies", "the inputs of equal rows are equal"),
             ("constant inputs: empty texts, black images", "the most frequent row's inputs"),
@@ -180,7 +180,7 @@ ADVICE: dict[str, Advice] = {
         "There is none.",
     ),
     "cone": Advice(
-        "All cosines are high. The order of neighbours may be right all the same, but no fixed threshold works.",
+        "All cosines are high. The order of neighbors may be right all the same, but no fixed threshold works.",
         (
             ("a low temperature makes it on purpose (E5, BGE)", "retrieval is good: it is no error"),
             ("a loss without negatives on pairs of texts", "CosineSimilarityLoss was used"),
@@ -192,18 +192,18 @@ ADVICE: dict[str, Advice] = {
             ("spread the directions", "--uniformity 1, or loss + fullrank.losses.uniformity(z)['loss']"),
             ("calibrate the threshold on pairs that are unrelated", "mean + 1.3 standard deviations of their cosines"),
         ),
-        "The mean cosine is near 0 after centring, and retrieval did not suffer.",
+        "The mean cosine is near 0 after centering, and retrieval did not suffer.",
     ),
     "cone of positive features": Advice(
         "No fixed threshold on a cosine works. By itself it says nothing against the features.",
         (("they are the output of a ReLU", "before it, the mean cosine is lower"),),
         (_CENTRE,),
-        "The mean cosine is near 0 after centring.",
+        "The mean cosine is near 0 after centering.",
     ),
     "hubs": Advice(
         "A few rows are found for almost every query, and many are never found.",
         (
-            ("a cone, or a mean that all share", "the skewness falls when the rows are centred"),
+            ("a cone, or a mean that all share", "the skewness falls when the rows are centered"),
             ("short vectors under a dot product", "it falls when rows are scaled to length 1"),
             ("popular items", "the hubs are the most frequent ones"),
         ),
@@ -214,19 +214,19 @@ ADVICE: dict[str, Advice] = {
         "Two views of a sample have nothing in common, so the embedding ignores what it should keep.",
         (
             ("the views are not paired (shuffled)", "train on 128 samples: the views must find each other"),
-            ("the regulariser outweighs the invariance", "with a tenth of its weight the views agree"),
+            ("the regularizer outweighs the invariance", "with a tenth of its weight the views agree"),
         ),
-        (("check the order of the views", "fullrank diagnose --views 2"), ("less regularisation", "--w2 0.05")),
+        (("check the order of the views", "fullrank diagnose --views 2"), ("less regularization", "--w2 0.05")),
         "View retrieval is far above 1 / N.",
     ),
     "labels at chance": Advice(
-        "The space is spread, but neighbours do not share classes: it may encode something else.",
+        "The space is spread, but neighbors do not share classes: it may encode something else.",
         (
             ("a shortcut: watermark, compression, length, batch", "predict that from the embedding"),
             ("the labels are in another order than the rows", "labels of a few rows, by hand"),
         ),
-        (("augment against the shortcut", "--crops, colours, blur"), ("check the order of the labels", "--labels")),
-        "Neighbours share labels more often than by chance.",
+        (("augment against the shortcut", "--crops, colors, blur"), ("check the order of the labels", "--labels")),
+        "Neighbors share labels more often than by chance.",
     ),
     "collapsed classes": Advice(
         "Each class is one point. Good for a closed set of classes; transfer and fine retrieval suffer.",

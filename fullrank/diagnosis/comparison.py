@@ -28,7 +28,7 @@ Verdict = Literal["regressed", "same", "better", "undetermined"]
 MAX_DROP = {"relative_spread": "10%", "effective_rank": "10%", "participation_ratio": "10%"}  # ours
 MAX_RISE = {"mean_cosine": "0.05"}  # ours
 _ABOUT = ("source", "n", "dims", "verdict", "kind", "sentence")
-_UNLIKE, _BY_CHANCE = 0.05, 3  # CKA, and times the overlap of 10 neighbours by chance, of rows that do not correspond
+_UNLIKE, _BY_CHANCE = 0.05, 3  # CKA, and times the overlap of 10 neighbors by chance, of rows that do not correspond
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def compare(
         first, second = (pair_sample(side.sample.rows[:, 0].double(), seed=0) for side in pair)
         alike, overlap = cka(first, second), knn_overlap(first, second)
         if alike < _UNLIKE and overlap < _BY_CHANCE * 10 / len(first):
-            sentence += " The rows seem not to be the same samples in the same order: neighbours agree by chance only."
+            sentence += " The rows seem not to be the same samples in the same order: neighbors agree by chance only."
     before, after = ({name: side[name] for name in _ABOUT} | {"spectrum": spectrum_of(side)} for side in (a, b))
     return Comparison(verdict, sentence, tuple(changes), pair is not None, alike, overlap, before, after)
 

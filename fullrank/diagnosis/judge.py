@@ -202,9 +202,9 @@ def _verdict(
 
 
 def _hidden(found: Mapping[str, Measured], n: int, dims: int) -> bool:
-    """Could a cut-off hide behind the number of rows? Centred RankMe can only be too low, and so proves a rank."""
+    """Could a cut-off hide behind the number of rows? Centered RankMe can only be too low, and so proves a rank."""
     if n > dims:
         return False
     participation = found["participation_ratio"]
     least = participation.value if participation.low is None else participation.low
-    return max(found["rankme_centred"].value, least) < SHARE_WARNS * dims
+    return max(found["rankme_centered"].value, least) < SHARE_WARNS * dims

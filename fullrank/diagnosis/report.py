@@ -69,7 +69,7 @@ class Report:
             "n": self.n,
             "dims": self.dims,
             "views": self.views,
-            "labelled": self.labels is not None,
+            "labeled": self.labels is not None,
             "verdict": self.verdict,
             "kind": self.kind,
             "sentence": self.sentence,

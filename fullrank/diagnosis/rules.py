@@ -69,7 +69,7 @@ RULES: tuple[Rule, ...] = (
         (
             Evidence(
                 Graded("relative_contrast", "above", 4.0, 10.0),  # the failing value is ours
-                "rows lie {relative_contrast:.1f} times as far apart as nearest neighbours do, {contrast_excess:.1f} "
+                "rows lie {relative_contrast:.1f} times as far apart as nearest neighbors do, {contrast_excess:.1f} "
                 "times as far as in a Gaussian cloud of this spectrum",
                 (_TIGHT,),
             ),
@@ -79,7 +79,7 @@ RULES: tuple[Rule, ...] = (
             *("dimensional collapse", "head-dominated spectrum", "modality gap of two groups", "cone", "hubs"),
             *("copied dimensions",),
         ),
-        because="clusters make it: their centres span few directions",
+        because="clusters make it: their centers span few directions",
     ),
     Rule(
         "modality gap",
@@ -88,7 +88,7 @@ RULES: tuple[Rule, ...] = (
             Evidence(
                 Graded("gap_gain", "above", 0.02),  # ours
                 "the towers' means are {gap_distance:.2f} apart, {gap_separable:.0%} of the rows lie on their side, "
-                "and retrieval gains {gap_gain:.1%} when each tower is centred",
+                "and retrieval gains {gap_gain:.1%} when each tower is centered",
                 (Gate("gap_separable", "above", 0.99),),
             ),
         ),
@@ -147,7 +147,7 @@ RULES: tuple[Rule, ...] = (
         ),
         least=32,
         silences=("hubs",),
-        because="one large direction makes everything's neighbours",
+        because="one large direction makes everything's neighbors",
     ),
     Rule(
         "dimensional collapse",
@@ -155,7 +155,7 @@ RULES: tuple[Rule, ...] = (
         (
             Evidence(
                 Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS),
-                "{rankme_centred:.1f} directions carry the singular values, {rank_share:.0%} of what is possible",
+                "{rankme_centered:.1f} directions carry the singular values, {rank_share:.0%} of what is possible",
             ),
             Evidence(_DECAY, f"the participation ratio is {{participation_ratio:.1f}}, and {_DECAYS}", _NOT_HEAD),
             Evidence(_DECAY, f"the participation ratio is {{participation_ratio:.1f}}, and {_DECAYS}", _NO_REST),
@@ -206,7 +206,7 @@ RULES: tuple[Rule, ...] = (
             ),
         ),
         silences=("hubs",),
-        because="the cone makes them: centre the embeddings and measure again",
+        because="the cone makes them: center the embeddings and measure again",
     ),
     Rule(
         "cone of positive features",
@@ -220,7 +220,7 @@ RULES: tuple[Rule, ...] = (
             ),
         ),
         silences=("hubs",),
-        because="the common mean makes them: centre the embeddings and measure again",
+        because="the common mean makes them: center the embeddings and measure again",
     ),
     Rule(
         "hubs",
@@ -228,13 +228,13 @@ RULES: tuple[Rule, ...] = (
         (
             Evidence(
                 Graded("hub_skewness", "above", 2.0),
-                "a few rows are everybody's neighbours: skewness {hub_skewness:.1f}, {hub_excess:.1f} above that of a "
-                "Gaussian cloud of this spectrum; {antihub_share:.0%} of the rows are nobody's neighbour",
+                "a few rows are everybody's neighbors: skewness {hub_skewness:.1f}, {hub_excess:.1f} above that of a "
+                "Gaussian cloud of this spectrum; {antihub_share:.0%} of the rows are nobody's neighbor",
                 (Gate("hub_excess", "above", 3.0),),  # ours: "much above the null"; 4,096 ReLU features have up to 2.5
             ),
             Evidence(  # of few rows: of 96, the skewness is at most 2.6
                 Graded("antihub_excess", "above", 0.2),
-                "{antihub_share:.0%} of the rows are nobody's neighbour, {antihub_excess:.0%} more than in a Gaussian "
+                "{antihub_share:.0%} of the rows are nobody's neighbor, {antihub_excess:.0%} more than in a Gaussian "
                 "cloud of this spectrum: a few rows are everybody's (skewness {hub_skewness:.1f})",
             ),
         ),
@@ -259,7 +259,7 @@ RULES: tuple[Rule, ...] = (
         (
             Evidence(
                 Graded("label_gain", "below", 0.02),  # ours
-                "a row's neighbours have its label in {neighbour_labels:.1%} of the cases, hardly more than by chance",
+                "a row's neighbors have its label in {neighbor_labels:.1%} of the cases, hardly more than by chance",
             ),
         ),
         least=64,

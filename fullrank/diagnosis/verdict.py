@@ -83,7 +83,7 @@ def _dimensional(numbers: Mapping[str, float]) -> Verdict | None:
     directions = max(min(n - 1, dims), 1)
     if n < FEWEST_FOR_RANK:
         return None
-    # Both must be low, as a cone lowers RankMe alone, which is uncentred.
+    # Both must be low, as a cone lowers RankMe alone, which is uncentered.
     share = max(numbers["effective_rank"], numbers["rankme"]) / directions
     eigenvalues = decay(numbers["participation_ratio"], 2, dims)
     singular_values = 2 * decay(numbers["rankme"], 1, directions)  # sigma = sqrt(lambda) decays half as fast

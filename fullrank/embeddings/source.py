@@ -34,7 +34,7 @@ def floating(name: str, dtype: str) -> None:
     if "complex" in dtype:
         raise UserError(f"{name} holds complex numbers ({dtype}): pass their real parts or their magnitudes.")
     if "int" in dtype or dtype == "bool":
-        raise UserError(f"{name} holds {dtype}: pass floating-point embeddings (de-quantise them first).")
+        raise UserError(f"{name} holds {dtype}: pass floating-point embeddings (de-quantize them first).")
     if "float" not in dtype:
         raise UserError(f"{name} holds {dtype}, no numbers: pass a matrix of floating-point embeddings.")
 

@@ -17,7 +17,7 @@ from fullrank.runs import full_disk_is_an_error
 
 
 def last_checkpoint(run: Path) -> Path:
-    """Where the run's one checkpoint is: weights, optimiser, schedule, buffers and counters."""
+    """Where the run's one checkpoint is: weights, optimizer, schedule, buffers and counters."""
     return run / "checkpoints" / "last.ckpt"
 
 

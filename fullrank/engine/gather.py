@@ -1,4 +1,4 @@
-"""The batch of all processes, with gradient: any number of processes optimises the one global objective."""
+"""The batch of all processes, with gradient: any number of processes optimizes the one global objective."""
 
 from __future__ import annotations
 

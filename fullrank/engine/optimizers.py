@@ -1,4 +1,4 @@
-"""Optimisers and the learning-rate schedule of the papers."""
+"""Optimizers and the learning-rate schedule of the papers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def optimizer(
     weight_decay: float,
     lars_trust: float = 1e-3,
 ) -> Optimizer:
-    """The named optimiser over the trainable parameters of a module; those of one dimension are not decayed.
+    """The named optimizer over the trainable parameters of a module; those of one dimension are not decayed.
 
     >>> [group["weight_decay"] for group in optimizer("sgd", nn.Linear(2, 2), lr=0.1, weight_decay=1e-4).param_groups]
     [0.0001, 0.0]

@@ -22,7 +22,7 @@ class RunOptions:
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """auto is bf16-mixed on a GPU that has it, else 32-true. Losses are always computed in float32."""
     accumulate: int = 1
-    """Batches per optimiser step; each batch is an objective of its own, so this is no larger batch."""
+    """Batches per optimizer step; each batch is an objective of its own, so this is no larger batch."""
     workers: int = 2
     """Processes that decode the images of a folder, per device; data sets in memory need none."""
     monitor_every: int = 100

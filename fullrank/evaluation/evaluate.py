@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from fullrank.data import Dataset, ImageSet, labelled, load_dataset, plain_batches, split
+from fullrank.data import Dataset, ImageSet, labeled, load_dataset, plain_batches, split
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
@@ -27,7 +27,7 @@ _WORKERS = 2  # processes that decode the images of a folder
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Labelled images that may be learned from, and those that are asked about."""
+    """Labeled images that may be learned from, and those that are asked about."""
 
     train: ImageSet
     test: ImageSet
@@ -94,14 +94,14 @@ def divide(dataset: Dataset, *, seed: int, validation: bool = False) -> Split:
 
     With `validation`, a held-out tenth of the training labels; the test set is not touched.
     """
-    train = labelled(dataset.train)
+    train = labeled(dataset.train)
     if len(train) == 0:
         raise UserError(f"{dataset.name} has no labels: put its images into one folder per class to score an encoder.")
     if validation:
         rest, held_out = split(train, 0.1, seed)
         return Split(rest, held_out, f"{len(held_out)} held-out training images")
     if dataset.test is not None:
-        test = labelled(dataset.test)
+        test = labeled(dataset.test)
         return Split(train, test, f"{len(test)} test images")
     rest, held_out = split(train, 0.2, seed)
     return Split(rest, held_out, f"{len(held_out)} held-out images (a fifth; the encoder saw them without labels)")

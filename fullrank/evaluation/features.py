@@ -19,7 +19,7 @@ def features(
 ) -> Tensor:
     """Encode batches of images one by one on `device`: float32 features (N, F) on the CPU, in order.
 
-    `encode` maps a batch (B, ...) to (B, F) and does any normalisation that the batches still need. `progress`
+    `encode` maps a batch (B, ...) to (B, F) and does any normalization that the batches still need. `progress`
     hears the share done, in [0, 1], where the number of batches is known. A module in training mode, a feature
     map that is not (B, F) and an empty data set raise UserError.
 

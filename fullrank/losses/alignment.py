@@ -13,9 +13,9 @@ from fullrank.stats import normalize
 
 @embedding_loss(min_samples=1)
 def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
-    """Mean distance to the power alpha between the views of a sample, on l2-normalised z (V, N, D).
+    """Mean distance to the power alpha between the views of a sample, on l2-normalized z (V, N, D).
 
-    The authors' formula and alpha; their code leaves the normalisation to the caller. With V views the mean is
+    The authors' formula and alpha; their code leaves the normalization to the caller. With V views the mean is
     over all pairs of views. In [0, 2**alpha], lower is better.
 
     Blind to: every collapse. One point is a perfect score; always add a term that spreads.

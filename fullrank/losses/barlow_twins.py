@@ -14,7 +14,7 @@ from fullrank.losses.terms import Terms, combine, embedding_loss
 def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0.0051) -> Terms:
     """Distance of the views' cross-correlation (D, D) of z (V, N, D) from the identity.
 
-    The authors' code: features standardised over the batch (divisor N, eps 1e-5), C = A^T B / N, terms
+    The authors' code: features standardized over the batch (divisor N, eps 1e-5), C = A^T B / N, terms
     sum (1 - C_ii)^2 and the sum of squares off the diagonal, weight 0.0051; the mean over pairs of views.
     Values grow with D: one point has the value D.
 

@@ -76,8 +76,8 @@ class CorInfoMax(nn.Module):
     def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The next mean (V, D) and covariance (V, D, D) after x (V, N, D), differentiable in x."""
         mean = self.mean_memory * self.mean.double() + (1 - self.mean_memory) * x.mean(1)
-        centred = x - mean[:, None]
-        batch = centred.mT @ centred / x.shape[1]
+        centered = x - mean[:, None]
+        batch = centered.mT @ centered / x.shape[1]
         return mean, self.covariance_memory * self.covariance.double() + (1 - self.covariance_memory) * batch
 
 
@@ -130,9 +130,9 @@ def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normaliz
 
 
 def _log_volume(x: Tensor, eps: float) -> Tensor:
-    """log det(X^T X / N + eps I) of centred x (N, K), on the smaller side by Sylvester's identity."""
+    """log det(X^T X / N + eps I) of centered x (N, K), on the smaller side by Sylvester's identity."""
     n, k = x.shape
-    if n <= k:  # the constant, which centring took away, is set to 1: its rounding would not be small against eps
+    if n <= k:  # the constant, which centering took away, is set to 1: its rounding would not be small against eps
         return _log_determinant((x @ x.T + 1) / n, eps) + (k - n + 1) * math.log(eps) - math.log1p(eps)
     return _log_determinant(x.T @ x / n, eps)
 

@@ -13,7 +13,7 @@ from fullrank.stats import normalize
 
 @embedding_loss()
 def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> Terms:
-    """NT-Xent without the positive in its denominator, on l2-normalised z (V, N, D): -w <u, v> / T + log sum exp.
+    """NT-Xent without the positive in its denominator, on l2-normalized z (V, N, D): -w <u, v> / T + log sum exp.
 
     The authors' eq. 6 as a mean over samples and ordered pairs of views; the sum runs over the V (N - 1) views of all
     other samples in one logarithm (lightly takes one a view). sigma (theirs: 0.5) turns it into DCLW, where

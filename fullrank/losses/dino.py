@@ -11,46 +11,46 @@ from fullrank.losses.terms import Terms, combine, embedding_loss
 
 
 class DINO(nn.Module):
-    """Cross-entropy of the student's softmax with the teacher's, which is centred and sharpened, across views.
+    """Cross-entropy of the student's softmax with the teacher's, which is centered and sharpened, across views.
 
-    Mean over ordered pairs of different views and samples of -softmax((t - centre) / T_t) log softmax(s / T_s), for
+    Mean over ordered pairs of different views and samples of -softmax((t - center) / T_t) log softmax(s / T_s), for
     the logits s (V, N, K) and t (V, N, K); those of the teacher may be of the first views only, and get no gradient.
     Afterwards, in training mode,
 
-        centre <- momentum * centre + (1 - momentum) * mean of t over views and samples
+        center <- momentum * center + (1 - momentum) * mean of t over views and samples
 
-    The centre starts at zero and is in `state_dict`. T_s = 0.1, T_t = 0.04 (rising to 0.07 over the first epochs: pass
+    The center starts at zero and is in `state_dict`. T_s = 0.1, T_t = 0.04 (rising to 0.07 over the first epochs: pass
     it) and the momentum 0.9 are the authors'. The loss has no prototypes of its own: the last layer of the
     student's head makes the logits, and the teacher's moving average covers it.
 
     Blind to: what the logits do not show of the embeddings: their rank and their scale. Two collapses balance each
-    other: the centre forbids that one output wins for all, the teacher's low temperature that all are equal. The
-    loss sits at ln K in the latter, at 0 in the former if the centre lags behind.
+    other: the center forbids that one output wins for all, the teacher's low temperature that all are equal. The
+    loss sits at ln K in the latter, at 0 in the former if the center lags behind.
 
     >>> dino = DINO(outputs=4)
-    >>> dino(torch.ones(2, 8, 4), torch.ones(2, 8, 4))["loss"], dino.centre  # all outputs equal: ln 4
+    >>> dino(torch.ones(2, 8, 4), torch.ones(2, 8, 4))["loss"], dino.center  # all outputs equal: ln 4
     (tensor(1.3863), tensor([0.1000, 0.1000, 0.1000, 0.1000]))
     """
 
-    centre: Tensor
+    center: Tensor
 
     def __init__(self, outputs: int, *, temperature: float = 0.1, momentum: float = 0.9) -> None:
         super().__init__()
         self.temperature, self.momentum = temperature, momentum
-        self.register_buffer("centre", torch.zeros(outputs))
+        self.register_buffer("center", torch.zeros(outputs))
 
     def forward(self, student: Tensor, teacher: Tensor, *, teacher_temperature: float = 0.04) -> Terms:
-        """Terms of logits (V, N, K); in training mode the centre then moves."""
+        """Terms of logits (V, N, K); in training mode the center then moves."""
         terms = _cross_entropy(student, teacher.detach(), self, teacher_temperature)
         if self.training:
-            mean = teacher.detach().flatten(0, -2).to(self.centre.dtype).mean(0)
-            self.centre = torch.lerp(mean, self.centre, self.momentum)  # a new tensor: the old one is in the graph
+            mean = teacher.detach().flatten(0, -2).to(self.center.dtype).mean(0)
+            self.center = torch.lerp(mean, self.center, self.momentum)  # a new tensor: the old one is in the graph
         return terms
 
 
 @embedding_loss(min_samples=1)
 def _cross_entropy(student: Tensor, teacher: Tensor, state: DINO, teacher_temperature: float) -> Terms:
-    centred = teacher.to(student.dtype) - state.centre.to(student.dtype)
-    targets = softmax(centred / teacher_temperature, -1)
+    centered = teacher.to(student.dtype) - state.center.to(student.dtype)
+    targets = softmax(centered / teacher_temperature, -1)
     log_share = log_softmax(student / state.temperature, -1)
     return combine({"dino": (1.0, -cross_view_product(log_share, targets))})

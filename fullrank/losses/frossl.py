@@ -11,11 +11,11 @@ from fullrank.stats import normalize, squared_gram_norm
 
 @embedding_loss()
 def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
-    """FroSSL of z (V, N, D), its features scaled to unit length over the batch, uncentred; two sums over views.
+    """FroSSL of z (V, N, D), its features scaled to unit length over the batch, uncentered; two sums over views.
 
     collision: log |C / tr C|_F^2, minus the logarithm of the participation ratio of C = X^T X; in [-V log min(N, D),
     0], one point costs 0. invariance: V D times the mean squared difference to the mean view. lightly's formula; the
-    authors' repository has had others (rows of length sqrt(D) instead of features, centred features for two views).
+    authors' repository has had others (rows of length sqrt(D) instead of features, centered features for two views).
 
     Guards against: complete collapse and few strong dimensions. Blind to: the scale of each feature. The missing
     dimensions of a collapse are not revived: the push on a direction fades with its variance.

@@ -1,4 +1,4 @@
-"""Rank of any order as a regulariser: q = 2 is FroSSL's (arXiv:2310.02903), q = 1 centred VNE. z (V, N, D)."""
+"""Rank of any order as a regularizer: q = 2 is FroSSL's (arXiv:2310.02903), q = 1 centered VNE. z (V, N, D)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: f
 
 
 @embedding_loss(min_views=1)
-def hill_entropy(z: Tensor, *, order: float = 1.0, centred: bool = True) -> Terms:
+def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Terms:
     """Minus log of the Hill number D_q (`stats.hill`) of the covariance spectrum of each view of z (V, N, D).
 
     With p the eigenvalues over their sum, D_q = (sum p^q)^(1 / (1 - q)): q = 1/2 is the spectral part of W2
     uniformity, 1 the effective rank, 2 the participation ratio, inf 1 / max p. In [-log min(N - 1, D), 0]; the mean
-    over views. One point answers 0. centred=False takes the uncentred second moment. To be added to another loss. Ours.
+    over views. One point answers 0. centered=False takes the uncentered second moment. To be added to another loss.
+    Ours.
     The gradient is exact for equal eigenvalues too. UserError if order <= 0: counting has no gradient.
 
     Guards against: dimensional collapse; orders below 1 look at the small eigenvalues, above 1 at the largest.
-    Blind to: whether views agree, and to scale; if centred to the mean, so to a cloud shrinking onto one point.
+    Blind to: whether views agree, and to scale; if centered to the mean, so to a cloud shrinking onto one point.
 
     >>> hill_entropy(torch.eye(4).expand(2, 4, 4), order=2.0)["loss"]  # three equal dimensions: -log 3
     tensor(-1.0986)
@@ -31,13 +32,13 @@ def hill_entropy(z: Tensor, *, order: float = 1.0, centred: bool = True) -> Term
     if not order > 0:
         raise UserError(f"hill_entropy got order={order}, which has no gradient: pass an order above 0.")
     return combine(
-        {"hill_entropy": (1.0, -torch.stack([_log_hill(x.double(), order, centred) for x in z]).mean().to(z.dtype))}
+        {"hill_entropy": (1.0, -torch.stack([_log_hill(x.double(), order, centered) for x in z]).mean().to(z.dtype))}
     )
 
 
-def _log_hill(x: Tensor, order: float, centred: bool) -> Tensor:
+def _log_hill(x: Tensor, order: float, centered: bool) -> Tensor:
     rounding = 8 * torch.finfo(x.dtype).eps * x.detach().abs().amax()
-    x = x - x.mean(0) if centred else x
+    x = x - x.mean(0) if centered else x
     x = torch.where(x.detach().abs().amax() > rounding, x, 0.0 * x)  # a constant leaves its rounding: no spectrum
     values: Tensor = torch.linalg.eigvalsh(x @ x.T if x.shape[0] < x.shape[1] else x.T @ x)
     values = values[values > _CUT * values[-1]]

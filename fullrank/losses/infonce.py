@@ -14,7 +14,7 @@ from fullrank.stats import normalize
 
 @embedding_loss()
 def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
-    """Cross-entropy of finding sample i of one view among the N samples of another, on l2-normalised z (V, N, D).
+    """Cross-entropy of finding sample i of one view among the N samples of another, on l2-normalized z (V, N, D).
 
     The symmetric form of CLIP and MoCo v3: N - 1 negatives, all from the other view; the mean over every ordered
     pair of views. The value of one point, of any norm and temperature, is ln N.

@@ -13,11 +13,11 @@ from fullrank.stats import normalize
 
 @embedding_loss(min_views=1)
 def koleo(z: Tensor, *, eps: float = 1e-8) -> Terms:
-    """Minus the mean log of the distance to the nearest neighbour in its view, on l2-normalised z (V, N, D).
+    """Minus the mean log of the distance to the nearest neighbor in its view, on l2-normalized z (V, N, D).
 
     The Kozachenko-Leonenko estimate of entropy, up to constants. DINOv2's code and eps, which stands inside the
     logarithm (theirs adds 1e-8 to every difference as well); the mean over views. One point costs -log eps = 18.4.
-    A regulariser: DINOv2 adds it with weight 0.1.
+    A regularizer: DINOv2 adds it with weight 0.1.
 
     Guards against: complete collapse and duplicates, the harder the closer they are. Blind to: the norm, and whether
     the views of a sample agree. Weak against dimensional collapse; exact duplicates get no gradient.

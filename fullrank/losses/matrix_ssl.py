@@ -18,7 +18,7 @@ def matrix_ssl(z: Tensor, *, eps: float = 1 / 32, cross_entropy: float = 1.0, ri
     """MEC plus the matrix cross-entropy of I / D and the covariance of two views of z (V, N, D), mean over pairs.
 
     uniformity: `mec` with its `eps`. cross_entropy: tr(-P log Q) with P = I / D and Q = U^T J V / N + ridge I, for
-    l2-normalised views U, V and the centring J: -log |det Q| / D, exact, on the smaller side. The form of Q, the
+    l2-normalized views U, V and the centering J: -log |det Q| / D, exact, on the smaller side. The form of Q, the
     weight 1 and the ridge 0.5 are the authors' code's; it expands the logarithm to order 4. That P has trace 1, and
     that MEC has the eps of `mec`, is unverified: ours.
 

@@ -13,7 +13,7 @@ from fullrank.stats import normalize
 
 @embedding_loss()
 def mec(z: Tensor, *, eps: float = 1 / 32, order: int | None = None) -> Terms:
-    """-eps log det(I + U V^T / (N eps)) for two l2-normalised views U, V (N, D) of z; the mean over pairs of views.
+    """-eps log det(I + U V^T / (N eps)) for two l2-normalized views U, V (N, D) of z; the mean over pairs of views.
 
     The authors' code: their eps / d = 64 / 2048 is eps, their 1 / lambda is N eps, and the loss is scaled by 1 / lambda
     over N. They expand the logarithm to order 4 (order=4), between a predictor and a momentum teacher; we take z as it

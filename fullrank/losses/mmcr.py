@@ -11,7 +11,7 @@ from fullrank.stats import normalize, nuclear_norm
 
 @embedding_loss()
 def mmcr(z: Tensor, *, compression: float = 0.0) -> Terms:
-    """Minus the nuclear norm of the N centroids (N, D) of the l2-normalised views of z (V, N, D).
+    """Minus the nuclear norm of the N centroids (N, D) of the l2-normalized views of z (V, N, D).
 
     The authors' code: a sum of singular values, not a mean, so it grows with N and D: one point scores -sqrt(N), the
     optimum is -sqrt(N min(N, D)), reached only if the views agree. compression (lightly: 5e-3) adds its weight times

@@ -14,9 +14,9 @@ from fullrank.stats import normalize
 
 
 class NNCLR(Queue):
-    """Predictions (V, N, D) find, in the batch, the queue's nearest neighbour of the other view's target (V, N, D).
+    """Predictions (V, N, D) find, in the batch, the queue's nearest neighbor of the other view's target (V, N, D).
 
-    The neighbour is the query and the predictions of all samples the candidates; the mean over ordered pairs of
+    The neighbor is the query and the predictions of all samples the candidates; the mean over ordered pairs of
     views and samples; the first view's targets are enqueued. Temperature 0.1 is the paper's; the queue of 4096 is
     ours, for small data.
 
@@ -33,15 +33,15 @@ class NNCLR(Queue):
     def forward(self, prediction: Tensor, target: Tensor) -> Terms:
         """Terms of predictions and targets (V, N, D); in training mode the first view is then enqueued."""
         targets = normalize(target.detach().float())
-        neighbours = self.queue[(targets @ self.queue.T.to(targets.dtype)).argmax(-1)]  # (V, N, D)
-        terms = _to_neighbours(prediction, neighbours, self.temperature)
+        neighbors = self.queue[(targets @ self.queue.T.to(targets.dtype)).argmax(-1)]  # (V, N, D)
+        terms = _to_neighbors(prediction, neighbors, self.temperature)
         self.enqueue(targets[0])
         return terms
 
 
 @embedding_loss()
-def _to_neighbours(prediction: Tensor, neighbours: Tensor, temperature: float) -> Terms:
+def _to_neighbors(prediction: Tensor, neighbors: Tensor, temperature: float) -> Terms:
     p, matching = normalize(prediction), torch.arange(prediction.shape[1], device=prediction.device)
     pairs = permutations(range(len(p)), 2)
-    losses = [cross_entropy(neighbours[b].to(p.dtype) @ p[a].T / temperature, matching) for a, b in pairs]
+    losses = [cross_entropy(neighbors[b].to(p.dtype) @ p[a].T / temperature, matching) for a, b in pairs]
     return combine({"nnclr": (1.0, torch.stack(losses).mean())})

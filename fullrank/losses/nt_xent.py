@@ -13,7 +13,7 @@ from fullrank.stats import normalize
 
 @embedding_loss()
 def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
-    """SimCLR's cross-entropy of a view against one other view of its sample, on l2-normalised z (V, N, D).
+    """SimCLR's cross-entropy of a view against one other view of its sample, on l2-normalized z (V, N, D).
 
     The authors' formula: for two views 2N - 2 negatives, from both views. With V views, every ordered pair of
     views of a sample is one task, against the V (N - 1) views of all other samples; the remaining views of the

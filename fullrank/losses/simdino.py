@@ -14,9 +14,9 @@ from fullrank.stats import normalize
 def simdino(
     prediction: Tensor, target: Tensor, *, eps: float = 0.5, similarity: float = 1.0, expansion: float | None = None
 ) -> Terms:
-    """Pull predictions (V, N, D) to the targets (V, N, D) of the other views, and maximise their own coding rate.
+    """Pull predictions (V, N, D) to the targets (V, N, D) of the other views, and maximize their own coding rate.
 
-    The authors' code, on l2-normalised rows. similarity: minus the mean cosine over ordered pairs of views. rate: minus
+    The authors' code, on l2-normalized rows. similarity: minus the mean cosine over ordered pairs of views. rate: minus
     half of log det(I + D / (M eps) S^T S) of the predictions S (M, D) of all views, M = V N. expansion=None is the
     authors' weight of the rate, (D + M) / (D M); eps is 0.5 (v1) or 0.05 (v2). That the rate takes all views at once,
     each of them with weight 1, and that the similarity has weight 1, is unverified: ours.

@@ -20,7 +20,7 @@ def spectral_transformation(
     """2 - 2 cos between the views of a sample after U g(L) U^T, mean over pairs of views of z (V, N, D).
 
     g acts on the eigenvalues L of each view's covariance (`fullrank.stats.spectral`): `torch.rsqrt` whitens (ZCA),
-    `torch.ones_like` only centres, and `fullrank.stats.power(p)` is between, l^-p; the paper finds full rank for p
+    `torch.ones_like` only centers, and `fullrank.stats.power(p)` is between, l^-p; the paper finds full rank for p
     near 1/2 and collapse away from it. axis="batch" acts on the features, "channel" on the samples. `intl` is the
     member with Newton's iteration for g, and its trace loss.
 

@@ -13,11 +13,11 @@ from fullrank.stats import normalize
 def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms:
     """-HSIC(Z, Y) + bottleneck sqrt(HSIC(Z, Z)): embeddings depend on which sample Y they show, and on nothing else.
 
-    Over all V N rows of z (V, N, D), l2-normalised, with the inverse multiquadric kernel
+    Over all V N rows of z (V, N, D), l2-normalized, with the inverse multiquadric kernel
     k = scale / sqrt(scale^2 + |u - v|^2). Y is one cluster a sample: its kernel is 1 for two views of a sample, else 0.
     dependence: minus HSIC(Z, Y) up to a constant factor: the mean k of two different views of a sample, less the mean
     of all k, those of a row with itself included. bottleneck: the root of the biased estimate,
-    |H K H|_F / (V N) with the centring H. The kernel matrix is exact, where the authors take 512 random features. The
+    |H K H|_F / (V N) with the centering H. The kernel matrix is exact, where the authors take 512 random features. The
     rows' length, the scale and the weight 3 are unverified: ours.
 
     Blind to: the norm; and to complete collapse where N or the rank is small. Around one point the loss is that of a
@@ -35,10 +35,10 @@ def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms
     same_sample = k.view(views, samples, views, samples).diagonal(dim1=1, dim2=3)  # (V, V, N)
     between_views = (same_sample.sum() - k.trace()) / (views * (views - 1) * samples)
     mean = k.mean(0)
-    centred = k - mean - mean[:, None] + mean.mean()
+    centered = k - mean - mean[:, None] + mean.mean()
     return combine(
         {
             "dependence": (1.0, (mean.mean() - between_views).to(z.dtype)),
-            "bottleneck": (bottleneck, (torch.linalg.matrix_norm(centred) / len(k)).to(z.dtype)),
+            "bottleneck": (bottleneck, (torch.linalg.matrix_norm(centered) / len(k)).to(z.dtype)),
         }
     )

@@ -13,7 +13,7 @@ from fullrank.stats import normalize, squared_gram_norm
 class TiCo(nn.Module):
     """TiCo of z (V, N, D): pull all views to view 0, and view 0 out of the directions it had over many batches.
 
-    With l2-normalised rows, U of view 0 and the moment U^T U / N of the batch, uncentred,
+    With l2-normalized rows, U of view 0 and the moment U^T U / N of the batch, uncentered,
 
         C <- memory * C + (1 - memory) * U^T U / N
 

@@ -11,7 +11,7 @@ from fullrank.stats import log_gaussian_potential, normalize
 
 @embedding_loss(min_views=1)
 def uniformity(z: Tensor, *, t: float = 2.0) -> Terms:
-    """Log of the mean Gaussian potential exp(-t d^2) between the samples of a view, on l2-normalised z (V, N, D).
+    """Log of the mean Gaussian potential exp(-t d^2) between the samples of a view, on l2-normalized z (V, N, D).
 
     The authors' code: distinct pairs within each view, then the mean over views. In [-4t, 0], lower is better;
     points spread evenly over a sphere of many dimensions reach about -2t.

@@ -27,7 +27,7 @@ def vibcreg(
     tensor(24.7500)
     """
     views, samples, features = z.shape
-    white = torch.stack([newton(view, iterations, axis="batch") for view in z])  # centred
+    white = torch.stack([newton(view, iterations, axis="batch") for view in z])  # centered
     var = white.square().sum(1) / (samples - 1)  # (V, D)
     unit = normalize(white, dim=1)  # columns of length 1: their Gram matrix is the correlation
     gram = torch.stack([squared_gram_norm(view) for view in unit])

@@ -13,17 +13,17 @@ from fullrank.stats import random_slices
 
 @embedding_loss()
 def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: int = 0) -> Terms:
-    """VISReg on z (V, N, D): views near their mean; centre, scale and shape of each view those of a normal.
+    """VISReg on z (V, N, D): views near their mean; center, scale and shape of each view those of a normal.
 
     invariance: mean squared distance of the elements to the mean over views (all views are global), weighted
     1 - regularization. The rest, weighted `regularization` (the paper takes 0.6 for small data sets), are means over
-    features and views: centre, of mean^2; scale, of (1 - std)^2, divisor N; shape, of the squared distance of the
+    features and views: center, of mean^2; scale, of (1 - std)^2, divisor N; shape, of the squared distance of the
     sorted values to the normal quantiles at i / (N + 1), along random slices of (z - mean) / (std + 1e-4). The
     division carries no gradient to the std, so that shape does not pull at the scale. The authors draw new
     slices at each step: pass the step as `seed`.
 
     Blind to: nothing of complete, dimensional, cluster or norm collapse. At exactly one point the gradient is zero
-    but for the centre; around it, shape is judged by noise.
+    but for the center; around it, shape is judged by noise.
 
     >>> visreg(torch.zeros(2, 8, 4))["scale"]
     tensor(1.)
@@ -38,7 +38,7 @@ def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: 
     return combine(
         {
             "invariance": (1 - regularization, (z - z.mean(0)).square().mean()),
-            "centre": (regularization, mean.square().mean()),
+            "center": (regularization, mean.square().mean()),
             "scale": (regularization, (1 - std).square().mean()),
             "shape": (regularization, (sorted_values - quantiles).square().mean()),
         }

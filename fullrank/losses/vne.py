@@ -15,8 +15,8 @@ from fullrank.stats import normalize
 def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
     """I-VNE+ of z (V, N, D): pull the views together and raise the von Neumann entropy of each view.
 
-    The authors' code, on l2-normalised rows U: similarity is minus the mean cosine over pairs of views (theirs pairs
-    the two large crops with all others); entropy is minus that of the eigenvalues of U^T U / N, uncentred, in nats,
+    The authors' code, on l2-normalized rows U: similarity is minus the mean cosine over pairs of views (theirs pairs
+    the two large crops with all others); entropy is minus that of the eigenvalues of U^T U / N, uncentered, in nats,
     averaged over views; in [-log min(N, D), 0], one point costs 0. invariance 4.16 is the logarithm of their batch, 64.
 
     Guards against: complete and dimensional collapse; a missing dimension is pushed with minus the logarithm of its

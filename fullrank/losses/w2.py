@@ -13,7 +13,7 @@ from fullrank.stats import normalize, nuclear_norm
 
 @embedding_loss(min_views=1)
 def w2(z: Tensor) -> Terms:
-    """Quadratic Wasserstein distance from the l2-normalised z (V, N, D) to the uniform sphere, both as Gaussians.
+    """Quadratic Wasserstein distance from the l2-normalized z (V, N, D) to the uniform sphere, both as Gaussians.
 
     The authors' code: all views form one batch of V N unit rows, covariance with divisor V N. For unit rows
     their closed form is W2^2 = 2 - 2 |Z - mean|_* / sqrt(V N D), with |.|_* the nuclear norm. In [0, sqrt(2)],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.losses.terms import Terms, combine, embedding_loss
-from fullrank.stats import centre, normalize, spectral
+from fullrank.stats import center, normalize, spectral
 
 Whitening = Literal["cholesky", "zca"]
 
@@ -58,13 +58,13 @@ def w_mse(
 
 
 def cholesky(view: Tensor, eps: float) -> Tensor:
-    """Rows L^-1 x of a view (n, D), for its centred x and the covariance L L^T (divisor n - 1, plus a ridge).
+    """Rows L^-1 x of a view (n, D), for its centered x and the covariance L L^T (divisor n - 1, plus a ridge).
 
     >>> white = cholesky(torch.tensor([[3.0, 1.0], [-3.0, 1.0], [0.0, -2.0]]), 1e-8)
     >>> white.T.cov().allclose(torch.eye(2), atol=1e-6)
     True
     """
-    x, _ = centre(view, "batch", dtype=torch.float64)
+    x, _ = center(view, "batch", dtype=torch.float64)
     norm = torch.linalg.vector_norm(x)
     x = x / torch.where(norm == 0, 1.0, norm)  # so that the trace below is 1
     ridge = eps / x.shape[1] * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)

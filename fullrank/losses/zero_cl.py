@@ -30,7 +30,7 @@ def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
 
 
 def _correlation(z: Tensor, axis: Axis) -> Tensor:
-    rows, columns = z.shape[1:] if axis == "batch" else z.shape[:0:-1]  # centred over the rows
+    rows, columns = z.shape[1:] if axis == "batch" else z.shape[:0:-1]  # centered over the rows
     best = max(1, (rows - 1) * min(rows - 1, columns))  # the squared norm of a whitened view of full rank
     white = torch.stack([spectral(view, torch.rsqrt, axis=axis) for view in z])
     return -torch.stack([(a * b).sum() for a, b in combinations(white, 2)]).mean() / best

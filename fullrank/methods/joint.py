@@ -30,7 +30,7 @@ class Method(nn.Module):
         """Named terms and "loss" of the outputs, after they were gathered over processes."""
 
     def update(self, progress: float) -> None:
-        """Called after every optimiser step, with the share of the training that is done, in [0, 1]."""
+        """Called after every optimizer step, with the share of the training that is done, in [0, 1]."""
 
 
 class JointEmbedding(Method):

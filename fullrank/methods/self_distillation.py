@@ -41,6 +41,6 @@ class SelfDistillation(TeacherStudent):
         self.teacher_temperature = teacher_temperature
 
     def loss(self, outputs: Outputs) -> Terms:
-        """The cross-entropy with the teacher's sharpened and centred softmax."""
+        """The cross-entropy with the teacher's sharpened and centered softmax."""
         prediction, target = outputs["prediction"], outputs["target"]
         return self.objective.forward(prediction, target, teacher_temperature=self.teacher_temperature)

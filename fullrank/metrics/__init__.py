@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.metrics.catalogue import (
+from fullrank.metrics.catalog import (
     DESCRIPTIONS,
     METRICS,
     PAIR_METRICS,
@@ -24,7 +24,7 @@ from fullrank.metrics.neighbors import (
     mle_dimension,
     near_duplicate_rows,
     relative_contrast,
-    summarize_neighbours,
+    summarize_neighbors,
     two_nn,
 )
 from fullrank.metrics.normality import sigreg
@@ -135,7 +135,7 @@ __all__ = [
     "stable_rank",
     "summarize",
     "summarize_moments",
-    "summarize_neighbours",
+    "summarize_neighbors",
     "two_nn",
     "unbiased_participation_ratio",
     "uniform_energy",

@@ -38,10 +38,10 @@ def unit_rows(z: Tensor) -> Tensor:
     return normalize(embeddings(z))
 
 
-def centred(x: Tensor) -> Tensor:
+def centered(x: Tensor) -> Tensor:
     """x (N, D) minus its mean; a dimension that is constant up to rounding becomes exactly zero.
 
-    >>> centred(torch.tensor([[0.1, 1.0], [0.1, 3.0]], dtype=torch.float64))
+    >>> centered(torch.tensor([[0.1, 1.0], [0.1, 3.0]], dtype=torch.float64))
     tensor([[ 0., -1.],
             [ 0.,  1.]], dtype=torch.float64)
     """
@@ -60,7 +60,7 @@ def mean_and_variance(z: Tensor | Moments) -> tuple[Tensor, Tensor]:
         z = without_rounding(z)
         return z.mean, z.covariance.diagonal()
     x = embeddings(z)
-    return x.mean(0), centred(x).square().mean(0)
+    return x.mean(0), centered(x).square().mean(0)
 
 
 def unit_moments(z: Moments) -> Moments:
@@ -81,8 +81,8 @@ def without_rounding(z: Moments) -> Moments:
     return z if bool(moves.all()) else replace(z, scatter=torch.where(moves[:, None] & moves, z.scatter, 0.0))
 
 
-def eigenvalues(x: Tensor | Moments, *, centre: bool = True) -> Tensor:
-    """Eigenvalues (min(N, D),), largest first, of the covariance or the uncentred second moment, divisor N.
+def eigenvalues(x: Tensor | Moments, *, center: bool = True) -> Tensor:
+    """Eigenvalues (min(N, D),), largest first, of the covariance or the uncentered second moment, divisor N.
 
     x is what `embeddings` or `unit_rows` returns, or moments. Values below rounding are exactly zero, because a
     square root would turn 1e-16 of arithmetic into 1e-8 of rank.
@@ -92,9 +92,9 @@ def eigenvalues(x: Tensor | Moments, *, centre: bool = True) -> Tensor:
     """
     if isinstance(x, Moments):
         dims = len(x.mean)
-        values = spectrum(without_rounding(x), centred=centre)[: x.n]
+        values = spectrum(without_rounding(x), centered=center)[: x.n]
         return _above_rounding(values, max(x.n, dims))
-    values = spectrum(centred(x) if centre else x, centred=False)
+    values = spectrum(centered(x) if center else x, centered=False)
     return _above_rounding(values, max(x.shape))
 
 

@@ -59,13 +59,13 @@ def pairs(x: Tensor) -> Iterator[Tensor]:
         yield block[upper].sqrt()
 
 
-def neighbours(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def neighbors(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Distances and numbers (Q, k) of the k nearest rows of x (N, D) to each query (Q, D), nearest first.
 
     Without queries, those of each row to the other rows. Distances are those of the differences, not of norms and
     products. k must be at most N, or N - 1.
 
-    >>> neighbours(torch.tensor([[0.0], [2.0], [3.0]]), 1)
+    >>> neighbors(torch.tensor([[0.0], [2.0], [3.0]]), 1)
     (tensor([[2.],
             [1.],
             [1.]]), tensor([[1],

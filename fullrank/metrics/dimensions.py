@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fullrank.metrics._embeddings import centred, embeddings, mean_and_variance, without_rounding
+from fullrank.metrics._embeddings import centered, embeddings, mean_and_variance, without_rounding
 from fullrank.stats import Moments
 
 DEAD = 1e-6  # of the largest variance
@@ -55,7 +55,7 @@ def _correlations(z: Tensor | Moments) -> Iterator[Tensor]:
             rows = slice(start, start + _BLOCK)
             yield covariance[rows, start:] * scale[rows, None] * scale[start:]
         return
-    x = centred(embeddings(z))
+    x = centered(embeddings(z))
     x = x / x.abs().amax(0).where(x.abs().amax(0) > 0, 1.0)  # so that squares of small ones do not vanish
     x = x * _inverse(torch.linalg.vector_norm(x, dim=0))
     for start in range(0, x.shape[1], _BLOCK):

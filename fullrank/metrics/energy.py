@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import unit_rows
-from fullrank.metrics._pairs import distances, neighbours, sample
+from fullrank.metrics._pairs import distances, neighbors, sample
 
 CLOSEST = 1e-6  # of two directions; what is closer counts as this close, so that a copy costs much and not infinity
 _EPS = 1e-8  # DINOv2's, inside the logarithm
@@ -62,7 +62,7 @@ def uniform_energy(dims: int, *, power: Literal[0, 1, 2] = 2) -> float:
 
 
 def koleo(z: Tensor, *, seed: int = 0) -> float:
-    """KoLeo of z (N, D): minus the mean log of the distance to the nearest neighbour, rows scaled to length 1.
+    """KoLeo of z (N, D): minus the mean log of the distance to the nearest neighbor, rows scaled to length 1.
 
     Sablayrolles et al. (2019), with DINOv2's 1e-8 inside the logarithm, once. Low is healthy; about -0.35 (all at
     right angles) is ideal in many dimensions, near 0 the healthy value in few; total collapse, zeros and one row give
@@ -73,7 +73,7 @@ def koleo(z: Tensor, *, seed: int = 0) -> float:
     -0.3466
     """
     u = sample(unit_rows(z), seed)
-    gap = neighbours(u, 1)[0] if len(u) > 1 else u.new_zeros(1)
+    gap = neighbors(u, 1)[0] if len(u) > 1 else u.new_zeros(1)
     gap = torch.where(gap > 1e-15, gap, 0.0)  # what rounding leaves between equal rows
     return -float((gap + _EPS).log().mean())
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centred, embeddings
+from fullrank.metrics._embeddings import centered, embeddings
 from fullrank.metrics.rank import unbiased_participation_ratio
 from fullrank.metrics.spread import relative_spread
 
@@ -52,7 +52,7 @@ def neural_collapse(
     if count < 2:
         raise UserError(f"The labels name {count} class: neural collapse compares two or more.")
     means = torch.stack([x[which == c].mean(0) for c in range(count)])
-    corners = centred(means)
+    corners = centered(means)
     inner = x - means[which]
     share = 1 / (count * which.bincount()[which].double())  # of a row: classes weigh alike
     norms, cosines = _geometry(corners)
@@ -108,7 +108,7 @@ def _nc1(corners: Tensor, inner: Tensor, share: Tensor) -> float:
 
 
 def _geometry(corners: Tensor) -> tuple[float, float]:
-    """How unequal the norms (C,) of the centred class means are, and how far their cosines from a simplex's."""
+    """How unequal the norms (C,) of the centered class means are, and how far their cosines from a simplex's."""
     norms = torch.linalg.vector_norm(corners, dim=1)
     count, mean = len(corners), float(norms.mean())
     unit = corners / norms.where(norms > 0, 1.0)[:, None]

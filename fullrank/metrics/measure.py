@@ -32,10 +32,10 @@ from fullrank.metrics.uncertainty import FEWEST_GROUPS
 from fullrank.stats import Distinct, Moments, decay, merge, spectrum
 from fullrank.stats.sketch import Sketch
 
-_RANKS = {"effective_rank", "rankme", "rankme_centred", "participation_ratio", "nesum", "stable_rank"}  # 1 to D
+_RANKS = {"effective_rank", "rankme", "rankme_centered", "participation_ratio", "nesum", "stable_rank"}  # 1 to D
 FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
 _HEAD = 3  # directions at most that stand before the rest
-_BIASED = {"effective_rank", "rankme", "rankme_centred", "rank_share", "head_weight", "w2_uniformity"}
+_BIASED = {"effective_rank", "rankme", "rankme_centered", "rank_share", "head_weight", "w2_uniformity"}
 _ENOUGH = 8  # rows a dimension from which the jackknife's interval of a biased number holds (benchmarks/jackknife.py)
 _RANGE = dict.fromkeys(_RANKS, (1.0, math.inf)) | {
     **dict.fromkeys(("relative_spread", "rank_share", "dimension_std"), (0.0, 1.0)),
@@ -175,9 +175,9 @@ def measured(
 
 
 def _null(name: str, n: int, dims: int) -> float | None:
-    if name in ("rankme_centred", "rank_share"):
+    if name in ("rankme_centered", "rank_share"):
         rank = isotropic_hill(n, dims, 1, root=True)
-        return rank if name == "rankme_centred" else rank / max(min(n - 1, dims), 1)
+        return rank if name == "rankme_centered" else rank / max(min(n - 1, dims), 1)
     metric = _EXPECTED.get("unbiased_participation_ratio" if name == "participation_ratio" else name)
     return None if metric is None else metric.null(n, dims)
 
@@ -220,14 +220,14 @@ def regrouped(groups: Sequence[Moments], dims: int) -> list[Moments]:
 
 
 def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
-    """The smooth functions of the spectrum, by one decomposition centred and one not."""
+    """The smooth functions of the spectrum, by one decomposition centered and one not."""
     row = summarize_moments(z)
     dims = len(z.mean)
     possible = max(min(z.n - 1, dims), 1)
-    row["rank_share"] = row["rankme_centred"] / possible
+    row["rank_share"] = row["rankme_centered"] / possible
     row["decay_exponent"] = decay(row["participation_ratio"], 2, dims)
     if head:
-        row["head_weight"] = row["decay_exponent"] - 2 * decay(row["rankme_centred"], 1, possible)
+        row["head_weight"] = row["decay_exponent"] - 2 * decay(row["rankme_centered"], 1, possible)
     return row
 
 
@@ -267,7 +267,7 @@ def _cosine_excess(cosine: Measured, negative: float) -> Measured:
 
 
 def _jump(values: Tensor) -> float:
-    """The largest ratio of two neighbours among the first four values, descending; 1 where no two are above zero."""
+    """The largest ratio of two neighbors among the first four values, descending; 1 where no two are above zero."""
     first = values[: _HEAD + 1]
     first = first[first > first[:1] * 1e-12] if len(first) else first
     ratios = first[:-1] / first[1:]

@@ -20,7 +20,7 @@ class ModalityGap:
     ratio: float
     separable: float
     retrieval: float
-    retrieval_centred: float
+    retrieval_centered: float
 
 
 def modality_gap(z1: Tensor, z2: Tensor, *, seed: int = 0) -> ModalityGap:
@@ -31,7 +31,7 @@ def modality_gap(z1: Tensor, z2: Tensor, *, seed: int = 0) -> ModalityGap:
       towers are points apart);
     - separable: share of the odd rows that lie nearer to the mean of their own tower's even rows, in [0, 1]; 0.5 is no
       gap, as ties count half;
-    - retrieval, retrieval_centred: `view_retrieval` of z1 in z2, as it is and with each tower's mean taken off.
+    - retrieval, retrieval_centered: `view_retrieval` of z1 in z2, as it is and with each tower's mean taken off.
 
     A gap is normal for CLIP (distance about 0.8) and no defect unless retrieval rises when it is taken off; ideal 0
     is no aim of its own. Two points in one place give distance 0, separable 0.5. UserError unless the shapes

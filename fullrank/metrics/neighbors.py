@@ -1,4 +1,4 @@
-"""What the nearest neighbours say: copies, clusters, hubs and the dimension of the surface the rows lie on."""
+"""What the nearest neighbors say: copies, clusters, hubs and the dimension of the surface the rows lie on."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centred, embeddings, unit_rows
-from fullrank.metrics._pairs import distinct, neighbours, pairs, sample
+from fullrank.metrics._embeddings import centered, embeddings, unit_rows
+from fullrank.metrics._pairs import distinct, neighbors, pairs, sample
 
 
 def duplicate_rows(z: Tensor) -> float:
     """Share of the rows of z (N, D) that repeat another one, to 1e-6 of the spread.
 
     1 - distinct / N: of m copies m - 1 count. In [0, 1); 0 is healthy; total collapse and zeros give 1 - 1/N, one
-    row 0. Copies must go before any number of neighbours is read. Grades no collapse.
+    row 0. Copies must go before any number of neighbors is read. Grades no collapse.
 
     >>> duplicate_rows(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]))
     0.5
@@ -24,9 +24,9 @@ def duplicate_rows(z: Tensor) -> float:
 
 
 def near_duplicate_rows(z: Tensor, *, cosine: float = 0.99, seed: int = 0) -> float:
-    """Share of the rows of z (N, D) whose nearest neighbour in direction has a cosine above `cosine`.
+    """Share of the rows of z (N, D) whose nearest neighbor in direction has a cosine above `cosine`.
 
-    In [0, 1]; low is healthy in a spread embedding; total collapse and zeros give 1, one row 0. Uncentred: a
+    In [0, 1]; low is healthy in a spread embedding; total collapse and zeros give 1, one row 0. Uncentered: a
     narrow cone has many. Above 8,192 rows, that of a sample drawn by `seed`, where fewer are near. Grades no collapse.
 
     >>> near_duplicate_rows(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]]))
@@ -35,7 +35,7 @@ def near_duplicate_rows(z: Tensor, *, cosine: float = 0.99, seed: int = 0) -> fl
     u = sample(unit_rows(z), seed)
     if len(u) < 2:
         return 0.0
-    chord = neighbours(u, 1)[0]
+    chord = neighbors(u, 1)[0]
     return float((1 - chord.square() / 2 > cosine).double().mean())
 
 
@@ -72,7 +72,7 @@ def two_nn(z: Tensor, *, discard: float = 0.1, seed: int = 0) -> float:
 
 
 def mle_dimension(z: Tensor, *, k: int = 10, seed: int = 0) -> float:
-    """Intrinsic dimension of z (N, D) by maximum likelihood over k nearest neighbours (Levina & Bickel, 2004).
+    """Intrinsic dimension of z (N, D) by maximum likelihood over k nearest neighbors (Levina & Bickel, 2004).
 
     1 / mean of log(r_k / r_j) over rows and j < k: the mean of inverse local estimates (MacKay & Ghahramani, 2005),
     divisor k - 1. Euclidean, of the distinct rows. At least 0 and no bound above; no direction is healthy; fewer than
@@ -117,13 +117,13 @@ def antihub_share(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed
     return float((occurrences(z, k=k, queries=queries, seed=seed) == 0).double().mean())
 
 
-def summarize_neighbours(z: Tensor, *, seed: int = 0) -> dict[str, float]:
+def summarize_neighbors(z: Tensor, *, seed: int = 0) -> dict[str, float]:
     """What the 10 nearest rows of each row of z (N, D) tell, with one search by distance and one by cosine.
 
     "relative_contrast", "two_nn", "mle_dimension", "hub_skewness" and "antihub_share", as the functions of that name.
 
     >>> z = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 50)
-    >>> row = summarize_neighbours(z)
+    >>> row = summarize_neighbors(z)
     >>> round(row["two_nn"]), round(row["mle_dimension"]), row["antihub_share"] == antihub_share(z)
     (2, 2, True)
     """
@@ -153,7 +153,7 @@ def occurrences(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed: 
         raise UserError(f"The queries have {targets.shape[1]} dimensions, the gallery {u.shape[1]}: pass one space.")
     most = len(u) - 1 if targets is None else len(u)
     u = by_lot(u, seed)
-    _, index = neighbours(u, min(k, most), queries=None if targets is None else by_lot(targets, seed))
+    _, index = neighbors(u, min(k, most), queries=None if targets is None else by_lot(targets, seed))
     return index.flatten().bincount(minlength=len(u)).double()
 
 
@@ -173,7 +173,7 @@ def gaussian_like(z: Tensor, *, seed: int = 0) -> Tensor:
     >>> round(float(like[0] / like[1]))
     4
     """
-    x = centred(embeddings(z))
+    x = centered(embeddings(z))
     n, dims = x.shape
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(n, min(n, dims), generator=generator, dtype=torch.float64).to(x.device)
@@ -189,7 +189,7 @@ def gaussian_like(z: Tensor, *, seed: int = 0) -> Tensor:
 def _nearest(z: Tensor, k: int, seed: int) -> tuple[Tensor, Tensor]:
     """The distinct rows (M, D) of z (N, D), or of its sample, and the distances (M, <= k) to the nearest others."""
     x = sample(distinct(embeddings(z)), seed)
-    return x, neighbours(x, min(k, len(x) - 1))[0]
+    return x, neighbors(x, min(k, len(x) - 1))[0]
 
 
 def _contrast(x: Tensor, near: Tensor) -> float:
@@ -235,4 +235,4 @@ def skewness(count: Tensor) -> float:
 
 def _at_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise UserError(f"{name} is {value}: pass {least} or more neighbours.")
+        raise UserError(f"{name} is {value}: pass {least} or more neighbors.")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centred, embeddings
+from fullrank.metrics._embeddings import centered, embeddings
 from fullrank.metrics._pairs import sample
 from fullrank.stats import epps_pulley, random_slices
 
@@ -17,7 +17,7 @@ def sigreg(z: Tensor, *, standardized: bool = True, slices: int = 512, seed: int
     """SIGReg of z (N, D): how far random projections are from a standard normal (LeJEPA, 2025, arXiv:2511.08544).
 
     N times the Epps-Pulley distance, by the authors' trapezoid of 17 knots on [0, 3], mean over `slices` directions
-    drawn by `seed`. Standardized: every dimension is centred and divided by its deviation (divisor N) before, which
+    drawn by `seed`. Standardized: every dimension is centered and divided by its deviation (divisor N) before, which
     leaves the shape; constant dimensions are zeros. Raw (standardized=False), it also punishes any mean and any
     scale but 1, and is the one metric here that depends on the scale. At least 0; 1.05 for a standard normal,
     whatever N (0.5 standardized); 0.402 N for total collapse, zeros and one row, and near it for any strong
@@ -32,7 +32,7 @@ def sigreg(z: Tensor, *, standardized: bool = True, slices: int = 512, seed: int
         raise UserError(f"{slices} slices show nothing: pass 1 or more.")
     x = embeddings(z)  # for its checks, also of the raw one
     if standardized:
-        x = centred(x)
+        x = centered(x)
         deviation = x.square().mean(0).sqrt()
         x = x / deviation.where(deviation > 0, 1.0)
     else:

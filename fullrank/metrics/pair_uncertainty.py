@@ -1,4 +1,4 @@
-"""Error bars of metrics of pairs and neighbours, of those whose intervals hold what they should."""
+"""Error bars of metrics of pairs and neighbors, of those whose intervals hold what they should."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.metrics._embeddings import embeddings, unit_rows
-from fullrank.metrics._pairs import distances, first_copies, neighbours, sample
+from fullrank.metrics._pairs import distances, first_copies, neighbors, sample
 from fullrank.metrics.energy import CLOSEST
 from fullrank.metrics.neighbors import two_nn_of
 from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate, jackknife_pairs, jackknife_rows
@@ -17,14 +17,14 @@ FEWEST = 32  # different rows, for a dimension
 
 
 def pair_estimates(z: Tensor, groups: Tensor, *, seed: int = 0) -> dict[str, Estimate]:
-    """`jackknife` of metrics of pairs and neighbours of z (N, D), by name, leaving out the groups (N,) in turn.
+    """`jackknife` of metrics of pairs and neighbors of z (N, D), by name, leaving out the groups (N,) in turn.
 
     "uniformity" and "hyperspherical_energy" (power 2) are means over pairs. "two_nn" is a function of the distances to
     the nearest rows, which stay as they are, and needs 32 different rows. value +- (high - low) / 2 is the interval of
-    what samples of N rows give on average: what neighbours tell goes with N. UserError for fewer than 5 groups.
+    what samples of N rows give on average: what neighbors tell goes with N. UserError for fewer than 5 groups.
 
     Measured (`benchmarks/jackknife_pairs.py`) on nine clouds, nominal 95 %: the two means hold it in 93 to 98 % of the
-    draws, "two_nn" in 92 to 95 %. Others have no interval, because two rows share a neighbour: somewhere
+    draws, "two_nn" in 92 to 95 %. Others have no interval, because two rows share a neighbor: somewhere
     `mle_dimension` holds it in 79 %, `koleo` in 84 %, `hub_skewness` in 86 %, shares of rows in less.
 
     >>> z = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
@@ -41,7 +41,7 @@ def pair_estimates(z: Tensor, groups: Tensor, *, seed: int = 0) -> dict[str, Est
         "hyperspherical_energy": jackknife_pairs(float, inverses, groups),
     }
     if len(kept) >= FEWEST and len(groups[kept].unique()) >= FEWEST_GROUPS:
-        near = neighbours(embeddings(z)[kept], 2)[0]
+        near = neighbors(embeddings(z)[kept], 2)[0]
         found["two_nn"] = jackknife_rows(two_nn_of, near, groups[kept])
     return found
 

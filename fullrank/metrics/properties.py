@@ -53,11 +53,11 @@ def properties(metric: Callable[[Tensor], float], *, higher_is_healthier: bool, 
     The metric is called with 64 random rows of length 1 in 16 dimensions, float64, and with a change of them:
     - instance permutation, the rows in another order: the value must stay;
     - instance scaling, each row times its own positive number: stay (from an earlier version of the paper; true
-      of every metric that normalises its rows);
+      of every metric that normalizes its rows);
     - instance cloning, every row twice: stay;
     - feature cloning, every feature twice, (z, z): get worse;
     - feature baby, one more feature that is always zero, (z, 0): get worse.
-    As in the paper, rows are not scaled back to length 1 after a change. A metric that normalises its rows, like
+    As in the paper, rows are not scaled back to length 1 after a change. A metric that normalizes its rows, like
     ours, does that itself and sees (z, z) / sqrt 2. The value after the change then differs, but not the answer:
     W2 gets worse either way, and Wang-Isola uniformity stays where it is instead of getting better. Zero features
     do not change a length.
@@ -77,7 +77,7 @@ def properties(metric: Callable[[Tensor], float], *, higher_is_healthier: bool, 
     feature baby            -3.0583  -3.0583  worse     no
     """
     generator = torch.Generator().manual_seed(seed)
-    widths = torch.linspace(0.5, 1.5, 16)  # neither centred nor isotropic: no value is reached by accident
+    widths = torch.linspace(0.5, 1.5, 16)  # neither centered nor isotropic: no value is reached by accident
     z = normalize((torch.randn(64, 16, generator=generator) * widths + 0.3).double())
     scales = 0.1 + torch.rand(64, 1, generator=generator).double()
     changes: tuple[tuple[str, Literal["same", "worse"], Tensor], ...] = (

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centred, eigenvalues, embeddings, without_rounding
+from fullrank.metrics._embeddings import centered, eigenvalues, embeddings, without_rounding
 from fullrank.stats import Moments, hill
 
-Convention = Literal["paper", "stable-pretraining", "centred", "eigenvalues"]
+Convention = Literal["paper", "stable-pretraining", "centered", "eigenvalues"]
 
 
 def effective_rank(z: Tensor | Moments) -> float:
     """Entropic effective rank of z (N, D): the exponential of the entropy of the covariance eigenvalues.
 
     D_1 = exp(-sum p log p), p = eigenvalues / sum: the Hill number of order 1 (Kim et al., 2023, VNE). Roy &
-    Vetterli's (2007) takes singular values instead: `rankme(z, convention="centred")`. In [1, min(N - 1, D)];
+    Vetterli's (2007) takes singular values instead: `rankme(z, convention="centered")`. In [1, min(N - 1, D)];
     high is healthy, ideal D; total collapse, zeros and one row give 1. Grows with N: compare at equal N, and
     trust it from N = 10 D. Blind to: complete collapse and the cone, as it sees neither scale nor mean.
 
@@ -33,35 +33,35 @@ def effective_rank(z: Tensor | Moments) -> float:
 def rankme(z: Tensor | Moments, *, convention: Convention = "paper") -> float:
     """RankMe of z (N, D): the exponential of the entropy of the singular values. Five numbers bear this name.
 
-    - "paper" (Garrido et al., 2023): uncentred, p = sigma / sum + 1e-7, not renormalised.
+    - "paper" (Garrido et al., 2023): uncentered, p = sigma / sum + 1e-7, not renormalized.
     - "stable-pretraining": the same with 1e-5, so total collapse reads 1.3 at D = 2048.
-    - "centred" (MONAI, req-metrics; Roy & Vetterli's effective rank, 2007): centred, nothing added.
-    - "eigenvalues" (reptrix, ssrlib): centred covariance eigenvalues, which is `effective_rank`.
+    - "centered" (MONAI, req-metrics; Roy & Vetterli's effective rank, 2007): centered, nothing added.
+    - "eigenvalues" (reptrix, ssrlib): centered covariance eigenvalues, which is `effective_rank`.
 
     (vecscope's "effective rank" is the `participation_ratio` of rows scaled to length 1.) In [1, min(N, D)] up to
     the constant added; high is healthy, ideal D; total collapse and one row give 1 (1.003 at D = 2048), zeros
     exactly 1. Grows with N: compare at equal N (the paper: 25,600). Noise raises it. Blind to: no kind of collapse,
-    but slow to see a cone (162 of 256 at cosine 0.9); the centred conventions are blind to complete collapse and
+    but slow to see a cone (162 of 256 at cosine 0.9); the centered conventions are blind to complete collapse and
     the cone.
 
     >>> import torch
-    >>> round(rankme(torch.eye(4)), 3), round(rankme(torch.eye(4), convention="centred"), 3)
+    >>> round(rankme(torch.eye(4)), 3), round(rankme(torch.eye(4), convention="centered"), 3)
     (4.0, 3.0)
     """
     match convention:
         case "paper":
-            return uncentred_rankme(_eigenvalues(z, centre=False), 1e-7)
+            return uncentered_rankme(_eigenvalues(z, center=False), 1e-7)
         case "stable-pretraining":
-            return uncentred_rankme(_eigenvalues(z, centre=False), 1e-5)
-        case "centred":
+            return uncentered_rankme(_eigenvalues(z, center=False), 1e-5)
+        case "centered":
             return float(hill(_eigenvalues(z).sqrt(), 1))
         case "eigenvalues":
             return effective_rank(z)
-    raise UserError(f"There is no RankMe convention {convention!r}: paper, stable-pretraining, centred, eigenvalues.")
+    raise UserError(f"There is no RankMe convention {convention!r}: paper, stable-pretraining, centered, eigenvalues.")
 
 
-def uncentred_rankme(raw: Tensor, eps: float = 1e-7) -> float:
-    """The paper's RankMe, given the eigenvalues of the uncentred second moment."""
+def uncentered_rankme(raw: Tensor, eps: float = 1e-7) -> float:
+    """The paper's RankMe, given the eigenvalues of the uncentered second moment."""
     if raw[0] == 0:
         return 1.0
     p = raw.sqrt() / raw.sqrt().sum() + eps
@@ -107,12 +107,12 @@ def unbiased_participation_ratio(z: Tensor | Moments) -> float:
 
 def unbiased_of_rows(x: Tensor, spectrum: Tensor) -> float:
     """The unbiased participation ratio of x (N, D), given its covariance eigenvalues."""
-    quartic = float(centred(x).square().sum(1).square().sum())
+    quartic = float(centered(x).square().sum(1).square().sum())
     return unbiased_from(float(spectrum.sum()), float(spectrum.square().sum()), quartic, *x.shape)
 
 
 def unbiased_from(trace: float, trace_of_square: float, quartic: float, n: int, dims: int) -> float:
-    """The same from tr C and tr C^2, C with divisor n, and the sum of the fourth powers of the centred norms."""
+    """The same from tr C and tr C^2, C with divisor n, and the sum of the fourth powers of the centered norms."""
     if trace_of_square == 0:
         return 1.0
     plug_in = trace**2 / trace_of_square
@@ -132,7 +132,7 @@ def iso_score(z: Tensor | Moments) -> float:
 
     Rudman et al.'s (2022) definition by the covariance in its principal axes is this, exactly; without the shrinkage
     of IsoScore*. In [0, 1]; high is healthy, ideal 1; total collapse, zeros and one row give 0, and so does one
-    dimension. Plug-in, centred: perfect data read N / (N + D). Healthy values depend on the width. Blind to:
+    dimension. Plug-in, centered: perfect data read N / (N + D). Healthy values depend on the width. Blind to:
     complete collapse and the cone.
 
     >>> import torch
@@ -147,7 +147,7 @@ def iso_score(z: Tensor | Moments) -> float:
 def stable_rank(z: Tensor | Moments) -> float:
     """Stable rank of z (N, D): squared Frobenius norm over squared spectral norm (Tsitsulin et al., 2023).
 
-    D_inf of the uncentred spectrum, the sum of the eigenvalues over the largest; centred it is `nesum`. In [1,
+    D_inf of the uncentered spectrum, the sum of the eigenvalues over the largest; centered it is `nesum`. In [1,
     min(N, D)]; high is healthy, ideal D; total collapse, zeros and one row give 1. The lowest of all ranks: 6 of 256
     for a healthy 1/j spectrum. Blind to: no kind of collapse.
 
@@ -155,13 +155,13 @@ def stable_rank(z: Tensor | Moments) -> float:
     >>> stable_rank(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
     1.25
     """
-    return float(hill(_eigenvalues(z, centre=False), math.inf))
+    return float(hill(_eigenvalues(z, center=False), math.inf))
 
 
 def nesum(z: Tensor | Moments) -> float:
     """NESum of z (N, D): the sum of the covariance eigenvalues over the largest (He & Ozay, 2022).
 
-    D_inf of the centred spectrum. In [1, min(N - 1, D)]; high is healthy, ideal D; total collapse, zeros and one
+    D_inf of the centered spectrum. In [1, min(N - 1, D)]; high is healthy, ideal D; total collapse, zeros and one
     row give 1. Of all ranks the one that depends least on N. Blind to: complete collapse and the cone.
 
     >>> import torch
@@ -175,7 +175,7 @@ def condition_number(z: Tensor | Moments) -> float:
     """Condition number of the covariance of z (N, D): largest over smallest of its D eigenvalues.
 
     In [1, inf]; low is healthy, ideal 1. Infinite when the covariance is singular: total collapse, zeros, N <= D,
-    dead or duplicate dimensions; never NaN. Of eigenvalues: that of the centred embedding matrix is its root.
+    dead or duplicate dimensions; never NaN. Of eigenvalues: that of the centered embedding matrix is its root.
     For whitening losses; elsewhere one weak direction of many decides it. Blind to: complete collapse, cone.
 
     >>> import torch
@@ -210,5 +210,5 @@ def components(spectrum: Tensor, share: float) -> int:
     return 1 + int((spectrum.cumsum(0)[:-1] < enough).sum())
 
 
-def _eigenvalues(z: Tensor | Moments, *, centre: bool = True) -> Tensor:
-    return eigenvalues(z if isinstance(z, Moments) else embeddings(z), centre=centre)
+def _eigenvalues(z: Tensor | Moments, *, center: bool = True) -> Tensor:
+    return eigenvalues(z if isinstance(z, Moments) else embeddings(z), center=center)

@@ -1,4 +1,4 @@
-"""The measurements that look at the rows of the sample: pairs, neighbours, views, towers, labels."""
+"""The measurements that look at the rows of the sample: pairs, neighbors, views, towers, labels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from fullrank.metrics import (
     neural_collapse,
     relative_spread,
     sigreg,
-    summarize_neighbours,
+    summarize_neighbors,
     uniformity,
     view_retrieval,
     w2_uniformity,
 )
-from fullrank.metrics._pairs import neighbours
+from fullrank.metrics._pairs import neighbors
 from fullrank.stats import normalize
 
 PAIRS = 2048  # rows for what takes time in their square
@@ -47,7 +47,7 @@ def chosen(count: int, *, seed: int) -> Tensor:
 
 
 def principal(x: Tensor, count: int = 2) -> tuple[Tensor, Tensor]:
-    """Scores (N, count) of centred rows x (N, D) on their first directions, and those (D, count), largest first."""
+    """Scores (N, count) of centered rows x (N, D) on their first directions, and those (D, count), largest first."""
     n, dims = x.shape
     if n < dims:
         values, left = torch.linalg.eigh(x @ x.T)
@@ -72,7 +72,7 @@ def measure_rows(z: Tensor, *, seed: int = 0) -> Sampled:
         "coherence": coherence(x),
     }
     found: Sampled = {name: (value, None, len(x)) for name, value in values.items()}
-    return found | _first_direction(x) | _neighbourhood(x, seed=seed)
+    return found | _first_direction(x) | _neighborhood(x, seed=seed)
 
 
 def _norm_variation(x: Tensor) -> float:
@@ -91,10 +91,10 @@ def _first_direction(x: Tensor) -> Sampled:
     return {"bimodality": (float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0, 1 / 3, len(x))}
 
 
-def _neighbourhood(x: Tensor, *, seed: int) -> Sampled:
-    """What neighbours tell; contrast and hubs beside those of a Gaussian cloud of the same spectrum."""
+def _neighborhood(x: Tensor, *, seed: int) -> Sampled:
+    """What neighbors tell; contrast and hubs beside those of a Gaussian cloud of the same spectrum."""
     n = len(x)
-    found, like = (summarize_neighbours(cloud, seed=seed) for cloud in (x, gaussian_like(x, seed=seed)))
+    found, like = (summarize_neighbors(cloud, seed=seed) for cloud in (x, gaussian_like(x, seed=seed)))
     beside = ("relative_contrast", "hub_skewness", "antihub_share")
     return {
         **{name: (found[name], None, n) for name in ("two_nn", "mle_dimension")},
@@ -125,14 +125,14 @@ def measure_towers(one: Tensor, two: Tensor, *, seed: int = 0) -> Sampled:
         "gap_distance": (gap.distance, 0.0, len(one)),
         "gap_ratio": (gap.ratio, 0.0, len(one)),
         "gap_separable": (gap.separable, 0.5, len(one)),
-        "gap_gain": (gap.retrieval_centred - gap.retrieval, 0.0, len(one)),
+        "gap_gain": (gap.retrieval_centered - gap.retrieval, 0.0, len(one)),
     }
 
 
-def _neighbour_labels(z: Tensor, labels: Tensor) -> tuple[float, float]:
+def _neighbor_labels(z: Tensor, labels: Tensor) -> tuple[float, float]:
     """Share of the 10 nearest rows, by cosine, that have a row's label, and what chance gives."""
     n = len(z)
-    nearest = neighbours(normalize(z), min(10, n - 1))[1]
+    nearest = neighbors(normalize(z), min(10, n - 1))[1]
     same = float((labels[nearest] == labels[:, None]).double().mean())
     counts = labels.unique(return_counts=True)[1].double()
     return same, float((counts * (counts - 1)).sum()) / (n * (n - 1))
@@ -144,12 +144,12 @@ def measure_labels(z: Tensor, labels: Tensor, *, seed: int = 0) -> Sampled:
         return {}
     collapse = neural_collapse(z, labels)
     pairs = chosen(len(z), seed=seed)
-    same, chance = _neighbour_labels(z[pairs], labels[pairs])
+    same, chance = _neighbor_labels(z[pairs], labels[pairs])
     found: Sampled = {
         "nc1": (collapse.nc1, None, len(z)),
         "nc2_norms": (collapse.nc2_norms, None, len(z)),
         "nc2_angles": (collapse.nc2_angles, None, len(z)),
-        "neighbour_labels": (same, chance, len(pairs)),
+        "neighbor_labels": (same, chance, len(pairs)),
         "label_gain": ((same - chance) / (1 - chance) if chance < 1 else 0.0, 0.0, len(pairs)),
     }
     rows = [row for row in class_ranks(z, labels).values() if row["n"] >= _FEWEST_OF_CLASS]

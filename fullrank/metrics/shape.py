@@ -23,7 +23,7 @@ def hill_profile(z: Tensor | Moments, orders: Sequence[float] = ORDERS) -> dict[
     Order 0 is the numerical rank, 1/2 gives W2 uniformity, 1 the effective rank, 2 the participation ratio, inf NESum.
     Each in [1, min(N - 1, D)], falling with the order; high is healthy; total collapse, zeros and one row give
     1. Flat and low: few directions, all alike. Steep at once: few large ones before many (a rogue dimension, two
-    modalities). Centred, divisor N, plug-in: the orders below 2 grow with N most. Blind to: complete collapse and
+    modalities). Centered, divisor N, plug-in: the orders below 2 grow with N most. Blind to: complete collapse and
     the cone.
 
     >>> {order: round(value, 2) for order, value in hill_profile(torch.diag(torch.tensor([3.0, 1.0, 1.0]))).items()}
@@ -52,7 +52,7 @@ def decay_exponent(z: Tensor | Moments) -> float:
 def head_weight(z: Tensor | Moments) -> float:
     """How much more the participation ratio of z (N, D) says "decayed" than the entropy of its singular values does.
 
-    The power-law exponent of the unbiased participation ratio, minus that of centred RankMe over min(N - 1, D)
+    The power-law exponent of the unbiased participation ratio, minus that of centered RankMe over min(N - 1, D)
     dimensions. In [-16, 8], no direction is healthy: near 0 (within 0.2) a smooth decay; above 0.25 a few large
     directions before the rest (rogue dimensions, a modality gap); below -0.5 a cut-off (few directions, all alike);
     an isotropic cloud gives -0.3 to -0.4. Only from N = 2 D on, as RankMe grows with N. Ours. Total collapse, zeros and
@@ -73,7 +73,7 @@ def head_weight(z: Tensor | Moments) -> float:
 def spectrum_auc(z: Tensor | Moments) -> float:
     """Area under the curve of cumulative explained variance of z (N, D): the mean of the D cumulative shares.
 
-    In [(1 + 1/D) / 2, 1]; low is healthy, ideal 1/2; total collapse, zeros and one row give 1. Centred. The idea is
+    In [(1 + 1/D) / 2, 1]; low is healthy, ideal 1/2; total collapse, zeros and one row give 1. Centered. The idea is
     of Li et al. (2022, arXiv:2209.15007); the exact form was not checked against the paper: ours. Blind to: complete
     collapse and the cone.
 
@@ -106,7 +106,7 @@ def alpha_req(z: Tensor | Moments, *, first: int = 11, last: int = 100) -> Power
     """alpha-ReQ of z (N, D): the exponent of a power law fitted to its covariance eigenvalues, and how well it fits.
 
     Agrawal et al. (2022): log eigenvalue against -log j, weighted by 1 / j, over j = 11 to 100 as in reptrix.
-    Centred. About 1 is healthy, far above collapsed, far below whitened; but not an order of collapse: 16 equal
+    Centered. About 1 is healthy, far above collapsed, far below whitened; but not an order of collapse: 16 equal
     directions of 256 give 0.2. Never read it without the fit and a rank. None where fewer than 3 positive
     eigenvalues are in reach (N or D up to 13, any collapse to a point). Blind to: complete collapse with noise left,
     the cone, and what happens before `first`.
@@ -137,7 +137,7 @@ def alpha_req(z: Tensor | Moments, *, first: int = 11, last: int = 100) -> Power
 def self_cluster(z: Tensor | Moments) -> float:
     """SelfCluster of z (N, D): the mean squared cosine of two rows, from that of uniform directions (0) to 1.
 
-    (mean_{i != j} cos^2 - 1/D) / (1 - 1/D) (Tsitsulin et al., 2023), uncentred, without bias in N: an inverse
+    (mean_{i != j} cos^2 - 1/D) / (1 - 1/D) (Tsitsulin et al., 2023), uncentered, without bias in N: an inverse
     participation ratio about the origin. In [-1 / (D - 1), 1]; low is healthy, ideal 0; total collapse, one
     row and zeros give 1, and so does one dimension. Moments must be those of rows scaled to length 1. Blind to:
     dimensional and cluster collapse down to a few directions (16 of 256 give 0.06), dead and duplicate dimensions.
@@ -163,7 +163,7 @@ def self_cluster(z: Tensor | Moments) -> float:
 def coherence(z: Tensor) -> float:
     """Coherence of z (N, D): the largest share of one row in the column space, times N / rank.
 
-    max_i |U_i|^2 N / r over the left singular vectors above rounding (Tsitsulin et al., 2023), uncentred. In [1,
+    max_i |U_i|^2 N / r over the left singular vectors above rounding (Tsitsulin et al., 2023), uncentered. In [1,
     N / r]; 1 when all rows weigh alike; total collapse, zeros and one row give 1. Sees outlying rows, grades no
     collapse. The least stable of all under subsampling.
 

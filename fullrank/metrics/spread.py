@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from fullrank.metrics._embeddings import centred, mean_and_variance, unit_rows
+from fullrank.metrics._embeddings import centered, mean_and_variance, unit_rows
 from fullrank.stats import Moments
 
 
@@ -61,5 +61,5 @@ def dimension_std(z: Tensor) -> float:
     >>> dimension_std(torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]))
     1.0...
     """
-    deviations = centred(unit_rows(z)).square().mean(0).sqrt()
+    deviations = centered(unit_rows(z)).square().mean(0).sqrt()
     return float(deviations.mean()) * math.sqrt(len(deviations))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fullrank.metrics._embeddings import eigenvalues, embeddings
 from fullrank.metrics.dimensions import dead_dimensions
-from fullrank.metrics.rank import components, unbiased_of_rows, unbiased_participation_ratio, uncentred_rankme
+from fullrank.metrics.rank import components, unbiased_of_rows, unbiased_participation_ratio, uncentered_rankme
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
 from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
 from fullrank.stats import Moments, hill
@@ -27,13 +27,13 @@ def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None)
     (1.0, 2.0, 4, 2)
     """
     x = embeddings(z)
-    spectrum, raw = eigenvalues(x), eigenvalues(x, centre=False)
+    spectrum, raw = eigenvalues(x), eigenvalues(x, center=False)
     row: dict[str, float] = {
         "relative_spread": relative_spread(x),
         "mean_cosine": mean_cosine(x),
         "std": dimension_std(x),
         "effective_rank": float(hill(spectrum, 1)),
-        "rankme": uncentred_rankme(raw),
+        "rankme": uncentered_rankme(raw),
         "participation_ratio": unbiased_of_rows(x, spectrum),
         "stable_rank": float(hill(raw, math.inf)),
         "w2": w2_uniformity(x),
@@ -49,21 +49,21 @@ def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None)
 
 
 def summarize_moments(z: Moments) -> dict[str, float]:
-    """The smooth numbers that moments determine, with one decomposition of the covariance and one uncentred.
+    """The smooth numbers that moments determine, with one decomposition of the covariance and one uncentered.
 
-    The keys are those of `summarize`, but "rankme_centred" and "nesum" too. For streams, and for `jackknife_all`.
+    The keys are those of `summarize`, but "rankme_centered" and "nesum" too. For streams, and for `jackknife_all`.
 
     >>> import torch
     >>> from fullrank.stats import moments
-    >>> round(summarize_moments(moments(torch.eye(3)))["rankme_centred"], 6)
+    >>> round(summarize_moments(moments(torch.eye(3)))["rankme_centered"], 6)
     2.0
     """
-    spectrum, raw = eigenvalues(z), eigenvalues(z, centre=False)
+    spectrum, raw = eigenvalues(z), eigenvalues(z, center=False)
     return {
         "relative_spread": relative_spread(z),
         "effective_rank": float(hill(spectrum, 1)),
-        "rankme": uncentred_rankme(raw),
-        "rankme_centred": float(hill(spectrum.sqrt(), 1)),
+        "rankme": uncentered_rankme(raw),
+        "rankme_centered": float(hill(spectrum.sqrt(), 1)),
         "participation_ratio": unbiased_participation_ratio(z),
         "stable_rank": float(hill(raw, math.inf)),
         "nesum": float(hill(spectrum, math.inf)),

@@ -36,7 +36,7 @@ def moment_groups(z: Tensor, *, groups: int = 20, labels: Tensor | None = None, 
     """Moments of at most `groups` disjoint parts of the rows of z (N, D), to be deleted in turn by `jackknife`.
 
     Rows are dealt at random. With labels (N,) of what was sampled together (the donor of a cell, the track of a
-    clip, the image of a crop), rows of one label stay together: neighbours that are no independent evidence
+    clip, the image of a crop), rows of one label stay together: neighbors that are no independent evidence
     would make the error far too small. Memory groups x D x D: take 10 from D = 2048 on. UserError if there are
     fewer than 5 rows, or labels, or groups.
 
@@ -102,7 +102,7 @@ def jackknife_all(function: Callable[[Moments], Mapping[str, float]], groups: Se
 def jackknife_rows(function: Callable[[Tensor], float], rows: Tensor, groups: Tensor) -> Estimate:
     """`jackknife` of a function of values of rows (N, ...) in groups (N,), each group left out in turn.
 
-    The values stay as they are: where they tell about a row's neighbours, which two rows may share, that is an
+    The values stay as they are: where they tell about a row's neighbors, which two rows may share, that is an
     approximation, whose coverage `benchmarks/jackknife.py` measures.
 
     >>> found = jackknife_rows(lambda x: float(x.mean()), torch.arange(10.0), torch.arange(10))

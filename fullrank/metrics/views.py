@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centred, embeddings, unit_rows
-from fullrank.metrics._pairs import neighbours, sampled
+from fullrank.metrics._embeddings import centered, embeddings, unit_rows
+from fullrank.metrics._pairs import neighbors, sampled
 from fullrank.metrics.neighbors import by_lot
 from fullrank.stats import hill
 
@@ -21,7 +21,7 @@ def lidar(views: Tensor) -> float:
 
     Thilak et al. (2024): exp of the entropy of the eigenvalues of W^-1/2 B W^-1/2, B the covariance of the means of
     the V views of a sample (divisor N), W that within samples (divisor V N) plus 1e-4 of the mean variance times the
-    identity (the paper leaves the constant open: ours). Centred, not normalised, nothing added to the shares. In [1,
+    identity (the paper leaves the constant open: ours). Centered, not normalized, nothing added to the shares. In [1,
     min(N - 1, D)]; high is healthy; equal embeddings and one sample give 1. The paper takes about 1,000 samples
     and 10 to 50 views: compare at equal N and V. Views that are not of the same sample make it meaningless.
     UserError for fewer than two views. Blind to: complete collapse with noise left, the cone.
@@ -35,9 +35,9 @@ def lidar(views: Tensor) -> float:
             f"The views have the shape {tuple(views.shape)}: pass (views of 2 or more, samples, dimensions)."
         )
     count, n, dims = views.shape
-    x = centred(embeddings(views.reshape(count * n, dims))).reshape(count, n, dims)
+    x = centered(embeddings(views.reshape(count * n, dims))).reshape(count, n, dims)
     means = x.mean(0)
-    inner = centred((x - means).reshape(count * n, dims))
+    inner = centered((x - means).reshape(count * n, dims))
     between, within = means.T @ means / n, inner.T @ inner / (count * n)
     variance = float((between.trace() + within.trace()) / dims)
     if variance == 0:
@@ -64,7 +64,7 @@ def view_retrieval(z1: Tensor, z2: Tensor, *, seed: int = 0) -> float:
     if z1.shape[1] != z2.shape[1]:
         raise UserError(f"The views have {z1.shape[1]} and {z2.shape[1]} dimensions: pass two of equal width.")
     u1, u2 = by_lot(unit_rows(u1), seed), by_lot(unit_rows(u2), seed + 1)
-    nearest = neighbours(u2, 1, queries=u1)[1][:, 0]
+    nearest = neighbors(u2, 1, queries=u1)[1][:, 0]
     return float((nearest == torch.arange(len(u1), device=nearest.device)).double().mean())
 
 
@@ -80,13 +80,13 @@ def knn_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> float:
     1.0
     """
     if k < 1:
-        raise UserError(f"k is {k}: pass 1 or more neighbours.")
+        raise UserError(f"k is {k}: pass 1 or more neighbors.")
     u1, u2 = _paired(z1, z2, seed)
     n = len(u1)
     if n < 3:
         return 1.0
     k = min(k, n - 1)
-    found = [neighbours(by_lot(unit_rows(u), seed + i), k)[1] for i, u in enumerate((u1, u2))]
+    found = [neighbors(by_lot(unit_rows(u), seed + i), k)[1] for i, u in enumerate((u1, u2))]
     both = torch.cat(found, 1).sort(1).values
     return float((both[:, 1:] == both[:, :-1]).sum()) / (n * k)
 
@@ -104,7 +104,7 @@ def cka(z1: Tensor, z2: Tensor) -> float:
     1.0
     """
     x, y = _checked(z1, z2)
-    x, y = centred(x), centred(y)
+    x, y = centered(x), centered(y)
     own = [_hsic(x, x), _hsic(y, y)]
     if len(x) < 4 or min(own) <= 0:
         return 0.0

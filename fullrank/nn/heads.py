@@ -59,7 +59,7 @@ def mlp(
 class Prototypes(nn.Linear):
     """Cosines (N, K) of embeddings (N, D) with K trainable prototypes, in full precision: DINO's last layer.
 
-    The authors' l2-normalised bottleneck and weight-normalised layer without gain. Lengths never matter.
+    The authors' l2-normalized bottleneck and weight-normalized layer without gain. Lengths never matter.
 
     >>> Prototypes(4, 16)(torch.ones(2, 4)).shape
     torch.Size([2, 16])

@@ -12,7 +12,7 @@ from pathlib import Path
 from fullrank.errors import UserError
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
 
-__all__ = ["Entry", "Experiment", "Outcome", "Panel", "Series", "Settings", "catalogue", "load"]
+__all__ = ["Entry", "Experiment", "Outcome", "Panel", "Series", "Settings", "catalog", "load"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,10 @@ class Entry:
 
 
 @cache
-def catalogue() -> dict[str, Entry]:
+def catalog() -> dict[str, Entry]:
     """All experiments by name, read off the files without running them.
 
-    >>> all(entry.claim.endswith(".") for entry in catalogue().values())
+    >>> all(entry.claim.endswith(".") for entry in catalog().values())
     True
     """
     files = sorted(path for path in Path(__file__).parent.glob("*/*.py") if path.parent.name != "kit")
@@ -48,11 +48,11 @@ def load(name: str) -> Experiment:
     Traceback (most recent call last):
     fullrank.errors.UserError: There is no experiment x: check its spelling. (`fullrank paper` lists them all.)
     """
-    if name not in catalogue():
-        close = difflib.get_close_matches(name, catalogue(), n=1, cutoff=0.4)
+    if name not in catalog():
+        close = difflib.get_close_matches(name, catalog(), n=1, cutoff=0.4)
         hint = f"did you mean {close[0]}?" if close else "check its spelling."
         raise UserError(f"There is no experiment {name}: {hint} (`fullrank paper` lists them all.)")
-    module = importlib.import_module(catalogue()[name].module)
+    module = importlib.import_module(catalog()[name].module)
     (found,) = (value for value in vars(module).values() if isinstance(value, Experiment) and value.name == name)
     return found
 

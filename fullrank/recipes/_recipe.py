@@ -41,7 +41,7 @@ class Recipe:
     epochs: float = 10.0
     """Passes over the data."""
     steps: int | None = None
-    """Optimiser steps, instead of epochs."""
+    """Optimizer steps, instead of epochs."""
     batch_size: int = 256
     """Images per objective, over all processes together."""
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"

@@ -3,7 +3,7 @@
     fullrank train align_uniform --data fashion-mnist
 
 Wang & Isola, ICML 2020. Weights 1 and 1, alpha = 2 and t = 2 are the defaults of the authors' example; network and
-optimiser are ours, chosen for two CPU cores.
+optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.878, linear 0.895, relative spread
 1.00, effective rank 33 of 256 (docs/results/fashion-mnist/align_uniform-4.json).

@@ -2,7 +2,7 @@
 
     fullrank train barlow_twins --data fashion-mnist
 
-Zbontar et al., ICML 2021. The weight 0.0051 is the authors'; network and optimiser are ours, chosen for two CPU
+Zbontar et al., ICML 2021. The weight 0.0051 is the authors'; network and optimizer are ours, chosen for two CPU
 cores.
 
 Cost: 1.8 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.870, linear 0.893, relative spread

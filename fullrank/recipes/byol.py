@@ -2,7 +2,7 @@
 
     fullrank train byol --data fashion-mnist
 
-Grill et al., NeurIPS 2020. Nothing in the loss keeps images apart: predictor and teacher do. Network, optimiser and
+Grill et al., NeurIPS 2020. Nothing in the loss keeps images apart: predictor and teacher do. Network, optimizer and
 the teacher's momentum are ours, chosen for two CPU cores. `--w2 0.2` adds W2 uniformity (Fang et al. 2024).
 
 HSR-BYOL (Durrant & Leontidis 2022) adds `--uniformity` or `--energy`. How exactly is not known to us, so each choice is

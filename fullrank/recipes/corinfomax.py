@@ -3,7 +3,7 @@
     fullrank train corinfomax --data fashion-mnist
 
 Ozsoy et al., NeurIPS 2022. The weight 500, the forgetting factors 0.01 and eps 1e-8 are the authors' for
-ImageNet-100; network and optimiser are ours, chosen for two CPU cores. The embedding has 64 dimensions, so that the
+ImageNet-100; network and optimizer are ours, chosen for two CPU cores. The embedding has 64 dimensions, so that the
 batch of 256 has four samples for each. The authors' projectors have batch norm for ImageNet only: pass
 --projector-norm none to leave it out.
 

@@ -4,7 +4,7 @@
 
 Yeh et al., ECCV 2022. The objective is the authors', with one logarithm over the views of all other samples;
 --sigma 0.5 is their DCLW, which weighs hard positives up. The temperature is that of our SimCLR, to compare; theirs
-is 0.1. Network and optimiser are ours, chosen for two CPU cores.
+is 0.1. Network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.0 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.875, linear 0.888, relative spread
 1.00, effective rank 17 of 256 (docs/results/fashion-mnist/dcl-4.json).

@@ -1,10 +1,10 @@
-"""DINO: match the teacher's sharpened and centred distribution over prototypes.
+"""DINO: match the teacher's sharpened and centered distribution over prototypes.
 
     fullrank train dino --data fashion-mnist
 
 Caron et al., ICCV 2021. The teacher sees the first two views, the student all (`--crops`). The teacher's momentum from
-0.996 to 1, the temperatures and the centre's momentum 0.9 are the authors'; the number of prototypes, network and
-optimiser are ours, chosen for two CPU cores.
+0.996 to 1, the temperatures and the center's momentum 0.9 are the authors'; the number of prototypes, network and
+optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.867, linear 0.887, relative spread
 0.86, effective rank 6 of 256 (docs/results/fashion-mnist/dino-4.json).
@@ -36,7 +36,7 @@ class DINORecipe(Recipe):
     """Divides the teacher's outputs; the lower, the sharper the targets."""
 
     def build(self, encoder: Encoder) -> Method:
-        """Student and teacher, each with its prototypes, and the centre."""
+        """Student and teacher, each with its prototypes, and the center."""
         from fullrank.losses import DINO
         from fullrank.methods import SelfDistillation
         from fullrank.nn import Prototypes, mlp

@@ -3,7 +3,7 @@
     fullrank train directclr --data fashion-mnist
 
 Jing et al., ICLR 2022: InfoNCE with temperature 0.1 and the other view's images as negatives, as in the authors' code.
-d0 is theirs as a share of the width (360 of 2048). Network and optimiser are ours, chosen for two CPU cores; the
+d0 is theirs as a share of the width (360 of 2048). Network and optimizer are ours, chosen for two CPU cores; the
 paper wants a backbone that ends in a residual block (any ResNet), through which the rest of the features learns too:
 `tiny` has none. `--head` takes the projectors of its tables, and `group` of the authors' code: all features, shuffled
 at every step into 8 groups, and the sum of their losses; each group of unit length by itself, and its number at other

@@ -3,7 +3,7 @@
     fullrank train emp_ssl --data fashion-mnist
 
 Tong et al., 2023. The weight 200 and eps 0.2 are the authors'; they take 20 and more small crops of an image in one
-epoch, we take two views. Network and optimiser are ours, chosen for two CPU cores.
+epoch, we take two views. Network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.877, linear 0.889, relative spread
 0.99, effective rank 159 of 256 (docs/results/fashion-mnist/emp_ssl-4.json).

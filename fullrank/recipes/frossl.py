@@ -2,7 +2,7 @@
 
     fullrank train frossl --data fashion-mnist
 
-Skean et al., ECCV 2024. The formula is that of lightly. Network and optimiser are ours, chosen for two CPU cores.
+Skean et al., ECCV 2024. The formula is that of lightly. Network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 1.8 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.877, linear 0.879, relative spread
 0.99, effective rank 165 of 256 (docs/results/fashion-mnist/frossl-4.json).
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FroSSL(Recipe):
-    """Frobenius norm minimisation."""
+    """Frobenius norm minimization."""
 
     invariance: float = 1.0
     """Weight of the distance to the mean view."""

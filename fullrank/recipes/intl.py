@@ -3,7 +3,7 @@
     fullrank train intl --data fashion-mnist
 
 Weng et al., "Modulate Your Spectrum in Self-Supervised Learning", ICLR 2024. T = 4 iterations along the channel
-axis and the rule for beta are the authors'; network and optimiser are ours, chosen for two CPU cores. On ImageNet the
+axis and the rule for beta are the authors'; network and optimizer are ours, chosen for two CPU cores. On ImageNet the
 authors add a teacher and six crops: `--teacher 0.996 --crops 2x224,192,160,128,96`. The teacher then sees the first
 view alone and the student all others. With two views of Fashion-MNIST, `--teacher 0.996` takes 1.7 minutes and ends at
 kNN 0.874, linear 0.883, effective rank 88 of 256 (docs/results/fashion-mnist/intl-teacher-4.json).
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class INTL(Recipe):
-    """Iterative normalisation with trace loss."""
+    """Iterative normalization with trace loss."""
 
     axis: Literal["channel", "batch"] = "channel"
     """channel decorrelates samples (N x N), batch decorrelates features (D x D)."""

@@ -28,7 +28,7 @@ class Invariance(Recipe):
     """Alignment alone."""
 
     def objective(self) -> Callable[[Tensor], Terms]:
-        """The mean squared distance between the normalised views."""
+        """The mean squared distance between the normalized views."""
         from fullrank.losses import alignment
 
         return alignment

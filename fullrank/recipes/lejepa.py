@@ -4,7 +4,7 @@
 
 Balestriero & LeCun, 2025. The weight 0.05 and the test are the authors'; 256 slices instead of their 1024, two
 views instead of ten, and the embedding's 64 dimensions are ours. The slices are drawn anew at every step. Network
-and optimiser are ours, chosen for two CPU cores.
+and optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.863, linear 0.887, relative spread
 0.98, effective rank 21 of 64 (docs/results/fashion-mnist/lejepa-4.json).
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LeJEPA(Recipe):
-    """Invariance and sketched isotropic Gaussian regularisation."""
+    """Invariance and sketched isotropic Gaussian regularization."""
 
     projector: tuple[int, ...] = (512, 64)
     """Widths of the projector's layers, the last one is the embedding's."""

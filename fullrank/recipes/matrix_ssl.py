@@ -3,7 +3,7 @@
     fullrank train matrix_ssl --data fashion-mnist
 
 Zhang et al., 2023. The form of the cross-entropy, its weight and its ridge are the authors'; the exact logarithm
-for their series of order 4, and the eps of MEC, are ours. Network and optimiser are ours, chosen for two CPU cores.
+for their series of order 4, and the eps of MEC, are ours. Network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.7 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.870, linear 0.894, relative spread
 0.98, effective rank 28 of 256 (docs/results/fashion-mnist/matrix_ssl-4.json).

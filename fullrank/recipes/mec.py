@@ -3,7 +3,7 @@
     fullrank train mec --data fashion-mnist
 
 Liu et al., NeurIPS 2022. eps is the authors'; they put the loss between a predictor and a moving-average teacher
-and take --order 4, we take two views of one encoder and the exact determinant. Network and optimiser are ours,
+and take --order 4, we take two views of one encoder and the exact determinant. Network and optimizer are ours,
 chosen for two CPU cores.
 
 Cost: 1.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.874, linear 0.895, relative spread

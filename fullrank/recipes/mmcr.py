@@ -3,7 +3,7 @@
     fullrank train mmcr --data fashion-mnist
 
 Yerxa et al., NeurIPS 2023. The objective is the authors', without their small term on the views of one image.
-Network and optimiser are ours, chosen for two CPU cores.
+Network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 3.3 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.873, linear 0.891, relative spread
 0.99, effective rank 156 of 256 (docs/results/fashion-mnist/mmcr-4.json).

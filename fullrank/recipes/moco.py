@@ -3,7 +3,7 @@
     fullrank train moco --data fashion-mnist
 
 Chen et al. 2020, in the symmetric form of Fang et al. (2024): both directions, a queue of 4096, temperature 0.2, the
-teacher's momentum from 0.99 to 0.999. Network and optimiser are ours, chosen for two CPU cores. `--w2 1` adds W2
+teacher's momentum from 0.99 to 0.999. Network and optimizer are ours, chosen for two CPU cores. `--w2 1` adds W2
 uniformity with their weight.
 
 Cost: 5.4 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.871, linear 0.887, relative spread

@@ -3,7 +3,7 @@
     fullrank train moco_v3 --data fashion-mnist
 
 Chen, Xie & He, ICCV 2021: MoCo without a queue and with BYOL's predictor; the teacher's momentum rises from 0.99 to 1
-by a cosine. Temperature, network and optimiser are ours, chosen for two CPU cores.
+by a cosine. Temperature, network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.7 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.869, linear 0.889, relative spread
 0.98, effective rank 9 of 256 (docs/results/fashion-mnist/moco_v3-4.json).

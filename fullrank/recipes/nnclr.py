@@ -1,8 +1,8 @@
-"""NNCLR: predict the nearest neighbour, in a queue, of the other view's embedding.
+"""NNCLR: predict the nearest neighbor, in a queue, of the other view's embedding.
 
     fullrank train nnclr --data fashion-mnist
 
-Dwibedi et al., ICCV 2021. Temperature 0.1 is the authors'; network, optimiser and the queue's size are ours, chosen
+Dwibedi et al., ICCV 2021. Temperature 0.1 is the authors'; network, optimizer and the queue's size are ours, chosen
 for two CPU cores.
 
 Cost: 3.0 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.869, linear 0.890, relative spread
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NearestNeighbour(Recipe):
-    """Nearest-neighbour contrastive learning."""
+class NearestNeighbor(Recipe):
+    """Nearest-neighbor contrastive learning."""
 
     predictor: tuple[int, ...] = (512,)
     """Widths of the predictor's hidden layers."""

@@ -2,7 +2,7 @@
 
     fullrank train simclr --data fashion-mnist
 
-Chen et al., ICML 2020. The objective is the authors' (2N - 2 negatives); temperature, network and optimiser are
+Chen et al., ICML 2020. The objective is the authors' (2N - 2 negatives); temperature, network and optimizer are
 ours, chosen for two CPU cores.
 
 Cost: 1.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.875, linear 0.893, relative spread
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SimCLR(Recipe):
-    """Normalised temperature-scaled cross-entropy."""
+    """Normalized temperature-scaled cross-entropy."""
 
     temperature: float = 0.2
     """Divides the cosines before the softmax."""

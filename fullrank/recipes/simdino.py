@@ -2,8 +2,8 @@
 
     fullrank train simdino --data fashion-mnist
 
-Wu et al., ICML 2025: DINO with a volume in the place of prototypes, centre and temperatures. The teacher sees the first
-two views, the student all (`--crops`); its momentum from 0.996 to 1 is the authors'. Network and optimiser are ours,
+Wu et al., ICML 2025: DINO with a volume in the place of prototypes, center and temperatures. The teacher sees the first
+two views, the student all (`--crops`); its momentum from 0.996 to 1 is the authors'. Network and optimizer are ours,
 chosen for two CPU cores.
 
 Cost: 2.6 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.874, linear 0.882, relative spread

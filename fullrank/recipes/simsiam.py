@@ -3,7 +3,7 @@
     fullrank train simsiam --data fashion-mnist
 
 Chen & He, CVPR 2021. Nothing in the loss keeps images apart: stop-gradient and predictor do. The projector ends in a
-batch norm, as the authors'; network and optimiser are ours, chosen for two CPU cores.
+batch norm, as the authors'; network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.3 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.864, linear 0.886, relative spread
 0.99, effective rank 4 of 256 (docs/results/fashion-mnist/simsiam-4.json).

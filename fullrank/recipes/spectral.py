@@ -6,7 +6,7 @@ Weng et al., ICLR 2024: eigenvalues l of each view's covariance become l g(l)^2.
 features without its trace loss, and shows what that is for: no member sees much of the embedding's own spectrum,
 which falls to an effective rank of 1.9 of 64 (zca 3.1, cholesky 3.2, power 0.45 1.2; intl keeps 102 of 256). newton
 is the default because kNN of training images was best with it: 0.818, cholesky 0.802, zca 0.786, power 0.776. The
-embedding has 64 dimensions, so that the batch of 256 has four samples for each. Network and optimiser are ours,
+embedding has 64 dimensions, so that the batch of 256 has four samples for each. Network and optimizer are ours,
 chosen for two CPU cores.
 
 Cost: 2.3 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.857, linear 0.884, relative spread
@@ -45,7 +45,7 @@ class Spectral(Recipe):
     """batch acts on the features (D x D), channel on the samples (N x N); not with pca and cholesky."""
 
     def objective(self) -> Callable[[Tensor], Terms]:
-        """The mean squared difference of the transformed, normalised views."""
+        """The mean squared difference of the transformed, normalized views."""
         from fullrank import stats
         from fullrank.losses import intl, spectral_transformation, w_mse
 

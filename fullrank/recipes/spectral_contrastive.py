@@ -4,7 +4,7 @@
 
 HaoChen et al., NeurIPS 2021. The objective is the authors', with their ball of squared radius mu, which is the weight
 of the repulsion. mu = 10 is ours, chosen by the accuracy of kNN on training images: 0.848 against 0.816 with mu = 1,
-where the embedding keeps 5 of its 256 dimensions. Network and optimiser are ours, chosen for two CPU cores.
+where the embedding keeps 5 of its 256 dimensions. Network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 3.0 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.874, linear 0.891, relative spread
 0.98, effective rank 28 of 256 (docs/results/fashion-mnist/spectral_contrastive-4.json).
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralContrastive(Recipe):
-    """A low-rank factorisation of the graph of augmentations."""
+    """A low-rank factorization of the graph of augmentations."""
 
     mu: float = 10.0
     """Squared radius of the ball that embeddings are kept in."""

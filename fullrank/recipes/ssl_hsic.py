@@ -5,7 +5,7 @@
 Li et al., NeurIPS 2021. The kernel matrix is exact, where the authors take random features and a teacher; weight and
 scale are ours. With --bottleneck 3 the embedding collapses to one direction here (kNN 0.752 on training images, 0.838
 with 1): below a participation ratio of the weight squared, this term shrinks a cloud to a point. Network and
-optimiser are ours, chosen for two CPU cores.
+optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.2 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.871, linear 0.891, relative spread
 1.00, effective rank 8 of 256 (docs/results/fashion-mnist/ssl_hsic-4.json).

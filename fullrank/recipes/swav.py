@@ -3,7 +3,7 @@
     fullrank train swav --data fashion-mnist
 
 Caron et al., NeurIPS 2020. Assignments are balanced over the batch by Sinkhorn's iteration, so that no prototype takes
-all. Temperature 0.1, eps 0.05 and 3 iterations are the authors'; the number of prototypes, network and optimiser are
+all. Temperature 0.1, eps 0.05 and 3 iterations are the authors'; the number of prototypes, network and optimizer are
 ours, chosen for two CPU cores.
 
 Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.866, linear 0.889, relative spread

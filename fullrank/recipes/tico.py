@@ -3,7 +3,7 @@
     fullrank train tico --data fashion-mnist
 
 Zhu et al., 2022. Formula and weight are those of lightly. The memory 0.5 is ours, lightly's is 0.9: kNN of training
-images is 0.844 against 0.814, and the embedding keeps 27 dimensions against 8. Network and optimiser are ours, chosen
+images is 0.844 against 0.814, and the embedding keeps 27 dimensions against 8. Network and optimizer are ours, chosen
 for two CPU cores.
 
 Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.873, linear 0.893, relative spread

@@ -2,7 +2,7 @@
 
     fullrank train vicreg --data fashion-mnist
 
-Bardes, Ponce & LeCun, ICLR 2022. The weights 25, 25, 1 are the authors'; network and optimiser are ours, chosen
+Bardes, Ponce & LeCun, ICLR 2022. The weights 25, 25, 1 are the authors'; network and optimizer are ours, chosen
 for two CPU cores.
 
 Cost: 1.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.876, linear 0.895, relative spread

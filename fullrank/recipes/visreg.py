@@ -1,9 +1,9 @@
-"""VISReg: pull the views together; centre, scale and shape of each view are those of a normal.
+"""VISReg: pull the views together; center, scale and shape of each view are those of a normal.
 
     fullrank train visreg --data fashion-mnist
 
 Wu et al., 2026. The weight 0.6 is the authors' for small data sets; 256 slices instead of their 4096 and the
-embedding's 64 dimensions are ours. The slices are drawn anew at every step. Network and optimiser are ours, chosen
+embedding's 64 dimensions are ours. The slices are drawn anew at every step. Network and optimizer are ours, chosen
 for two CPU cores.
 
 Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.872, linear 0.892, relative spread
@@ -32,7 +32,7 @@ class VISReg(Recipe):
     projector: tuple[int, ...] = (512, 64)
     """Widths of the projector's layers, the last one is the embedding's."""
     regularization: float = 0.6
-    """Weight of centre, scale and shape; the distance between views has the rest to one."""
+    """Weight of center, scale and shape; the distance between views has the rest to one."""
     slices: int = 256
     """Random directions, drawn at every step; each costs time and memory."""
 

@@ -2,7 +2,7 @@
 
     fullrank train vne --data fashion-mnist
 
-Kim et al., CVPR 2023. The ratio of the weights is the authors'. Network and optimiser are ours, chosen for two CPU
+Kim et al., CVPR 2023. The ratio of the weights is the authors'. Network and optimizer are ours, chosen for two CPU
 cores.
 
 Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.873, linear 0.895, relative spread

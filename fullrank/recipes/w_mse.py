@@ -4,7 +4,7 @@
 
 Ermolov et al., ICML 2021. Whitening by Cholesky is the authors'. A covariance of D features needs more than D
 samples, so the embedding has 64 dimensions, and a batch of 256 is whitened in two random halves of 128. Network and
-optimiser are ours, chosen for two CPU cores.
+optimizer are ours, chosen for two CPU cores.
 
 Cost: 2.6 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.867, linear 0.892, relative spread
 0.90, effective rank 12 of 64 (docs/results/fashion-mnist/w_mse-4.json).

@@ -4,7 +4,7 @@
 
 Zhang et al., ICLR 2022. The weights are ours. Whitening D features needs more than D samples, and whitening N
 samples needs more than N features, which cannot both be; the embedding has 64 dimensions, so that the batch of 256
-has four samples for each. Network and optimiser are ours, chosen for two CPU cores.
+has four samples for each. Network and optimizer are ours, chosen for two CPU cores.
 
 Cost: 1.8 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.867, linear 0.893, relative spread
 0.95, effective rank 20 of 64 (docs/results/fashion-mnist/zero_cl-4.json).

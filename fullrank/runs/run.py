@@ -18,6 +18,8 @@ from fullrank.errors import UserError
 Numbers = Mapping[str, float | None]
 Array = NDArray[Any]
 
+_FORMER = {"neighbours": "neighbors", "neighbour_labels": "neighbor_labels"}  # arrays of runs made by version 0.1.0
+
 
 @dataclass(frozen=True)
 class Train:
@@ -53,8 +55,8 @@ class Samples:
     """Pictures and points to look at; whatever the run did not save is None or empty."""
 
     views: Array | None = None  # (V, n, H, W, C) uint8
-    neighbours: Array | None = None  # (q, k + 1, H, W, C) uint8, the query first
-    neighbour_labels: Array | None = None  # (q, k + 1)
+    neighbors: Array | None = None  # (q, k + 1, H, W, C) uint8, the query first
+    neighbor_labels: Array | None = None  # (q, k + 1)
     projection: Array | None = None  # (n, 2)
     projection_labels: Array | None = None  # (n,)
     classes: tuple[str, ...] = ()
@@ -257,20 +259,21 @@ def _spectra(path: Path) -> Spectra | None:
 
 def _samples(path: Path) -> Samples:
     arrays = _arrays(path)
-    views, neighbours, points = (arrays.get(name) for name in ("views", "neighbours", "projection"))
-    labels, groups = arrays.get("neighbour_labels"), arrays.get("projection_labels")
+    arrays = {_FORMER.get(name, name): array for name, array in arrays.items()}
+    views, neighbors, points = (arrays.get(name) for name in ("views", "neighbors", "projection"))
+    labels, groups = arrays.get("neighbor_labels"), arrays.get("projection_labels")
     _require(
         path,
         [
             (views is None or _pictures(views), "views must be uint8 (V, n, H, W, 1 or 3)"),
-            (neighbours is None or _pictures(neighbours), "neighbours must be uint8 (q, k + 1, H, W, 1 or 3)"),
-            (labels is None or _labels(labels, neighbours, 2), "one neighbour label (an integer) a picture expected"),
+            (neighbors is None or _pictures(neighbors), "neighbors must be uint8 (q, k + 1, H, W, 1 or 3)"),
+            (labels is None or _labels(labels, neighbors, 2), "one neighbor label (an integer) a picture expected"),
             (points is None or (points.ndim == 2 and points.shape[1] == 2), "projection must be (n, 2)"),
             (groups is None or _labels(groups, points, 1), "one projection label (an integer) a point expected"),
         ],
     )
     classes = tuple(str(name) for name in arrays.get("classes", ()))
-    return Samples(views, neighbours, labels, points, groups, classes)
+    return Samples(views, neighbors, labels, points, groups, classes)
 
 
 def _pictures(array: Array) -> bool:

@@ -8,7 +8,7 @@ from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_ke
 from fullrank.stats.slices import epps_pulley, random_slices
 from fullrank.stats.spectrum import decay, hill, spectrum
 from fullrank.stats.sphere import log_gaussian_potential, normalize
-from fullrank.stats.transform import Axis, centre, matrix_function, newton, power, principal, spectral
+from fullrank.stats.transform import Axis, center, matrix_function, newton, power, principal, spectral
 
 __all__ = [
     "Axis",
@@ -17,7 +17,7 @@ __all__ = [
     "Reservoir",
     "RunningDistinct",
     "RunningMoments",
-    "centre",
+    "center",
     "decay",
     "distinct_rows",
     "epps_pulley",

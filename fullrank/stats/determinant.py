@@ -19,7 +19,7 @@ class _LogDeterminant(torch.autograd.Function):
         if bool(failed.any()):
             raise UserError(
                 "The covariance of the embeddings is not positive definite: they are not finite, or their norm is too "
-                "large for eps: lower the learning rate, normalise the embeddings or raise eps."
+                "large for eps: lower the learning rate, normalize the embeddings or raise eps."
             )
         ctx.save_for_backward(factor)
         value: Tensor = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)

@@ -42,7 +42,7 @@ class Moments:
 
     @property
     def second_moment(self) -> Tensor:
-        """Uncentred second moment (D, D), the mean of z z^T."""
+        """Uncentered second moment (D, D), the mean of z z^T."""
         return self.covariance + torch.outer(self.mean, self.mean)
 
     def add(self, z: Tensor) -> Moments:

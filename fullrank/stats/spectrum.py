@@ -10,20 +10,20 @@ from torch import Tensor
 from fullrank.stats.moments import Moments
 
 
-def spectrum(z: Tensor | Moments, *, centred: bool = True) -> Tensor:
+def spectrum(z: Tensor | Moments, *, centered: bool = True) -> Tensor:
     """Eigenvalues, largest first, of the covariance (divisor n) of rows z (N, D), or of their moments.
 
-    With centred=False, of the uncentred second moment. Float64, never negative; min(N, D) values for rows (the
+    With centered=False, of the uncentered second moment. Float64, never negative; min(N, D) values for rows (the
     smaller of the N x N and the D x D side is decomposed), D for moments. No gradient: this is for metrics.
 
     >>> spectrum(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]]))
     tensor([2.0000, 0.5000], dtype=torch.float64)
     """
     if isinstance(z, Moments):
-        eigenvalues: Tensor = z.eigenvalues if centred else torch.linalg.eigvalsh(z.second_moment)
+        eigenvalues: Tensor = z.eigenvalues if centered else torch.linalg.eigvalsh(z.second_moment)
     else:
         rows = z.detach().double()
-        rows = rows - rows.mean(0) if centred else rows
+        rows = rows - rows.mean(0) if centered else rows
         matrix = (rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows) / max(len(rows), 1)
         eigenvalues = torch.linalg.eigvalsh(matrix)
     return eigenvalues.flip(0).clamp_min(0.0)

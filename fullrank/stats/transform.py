@@ -68,12 +68,12 @@ def power(p: float) -> Spectral:
     return lambda eigenvalues: eigenvalues ** (-p)
 
 
-def centre(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[Tensor, int]:
-    """Centred z (N, D), in `dtype`, and its covariance's divisor: features over the batch, or samples over channels.
+def center(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[Tensor, int]:
+    """Centered z (N, D), in `dtype`, and its covariance's divisor: features over the batch, or samples over channels.
 
     A constant gives exact zeros: what rounding leaves of it is no spectrum, though whitening would blow it up to one.
 
-    >>> centre(torch.full((7, 2), 0.1), "batch")[0].abs().max()
+    >>> center(torch.full((7, 2), 0.1), "batch")[0].abs().max()
     tensor(0.)
     """
     dim = 0 if axis == "batch" else 1
@@ -87,15 +87,15 @@ def centre(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[
 def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
     """Transform the spectrum of z (N, D): eigenvalues l of the covariance become l g(l)^2, eigenvectors stay.
 
-    axis="batch" centres each feature over the batch and acts on the D x D covariance (divisor N - 1);
-    axis="channel" centres each sample over its channels and acts on the N x N one (divisor D - 1). Computed in
+    axis="batch" centers each feature over the batch and acts on the D x D covariance (divisor N - 1);
+    axis="channel" centers each sample over its channels and acts on the N x N one (divisor D - 1). Computed in
     float64; eigenvalues are floored at 1e-10 of the largest. (Weng et al. 2024, section on spectral transformation.)
 
     >>> z = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     >>> spectral(z, power(0.5)).T.cov().allclose(torch.eye(2))
     True
     """
-    x, divisor = centre(z, axis, dtype=torch.float64)
+    x, divisor = center(z, axis, dtype=torch.float64)
     wide = x.shape[0] < x.shape[1]
     covariance = (x @ x.T if wide else x.T @ x) / divisor
 
@@ -128,7 +128,7 @@ def principal(z: Tensor, g: Spectral) -> Tensor:
             [ 0.,  1.],
             [ 0., -1.]])
     """
-    x, _ = centre(z, "batch", dtype=torch.float64)
+    x, _ = center(z, "batch", dtype=torch.float64)
     axes: Tensor = torch.linalg.svd(x.detach(), full_matrices=False)[2].T  # (D, K), falling
     axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
     scores = x @ axes
@@ -147,12 +147,12 @@ def newton(z: Tensor, iterations: int, *, axis: Axis) -> Tensor:
 
     With S the covariance over its trace, P_0 = I, P_k = (3 P - P^3 S) / 2, the result is z P_T / sqrt(trace).
     Iterated with M = P S P, so M <- M (3 - M)^2 / 4: the published order P^3 S explodes once converged, this does
-    not. Centring and divisor as in `spectral`. Eigenvalues end in [0, 1]. A constant input gives zeros.
+    not. Centering and divisor as in `spectral`. Eigenvalues end in [0, 1]. A constant input gives zeros.
 
     >>> newton(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), 4, axis="batch").T.cov()[0, 0]
     tensor(1.0000)
     """
-    x, divisor = centre(z, axis)
+    x, divisor = center(z, axis)
     largest = x.detach().abs().amax()
     x = x / torch.where(largest == 0, 1.0, largest)  # so that the squares below neither overflow nor vanish
     norm = torch.linalg.vector_norm(x)

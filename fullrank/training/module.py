@@ -65,8 +65,14 @@ class Training(pl.LightningModule):
         if not bool(self.gradient_norm.isfinite()) and self.trainer.precision != "16-mixed":
             raise UserError(f"The gradient is not finite at step {self.global_step} ({_shown(self.terms)}): {_REMEDY}")
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Version 0.1.0 spelled DINO's center in another way."""
+        state = checkpoint["state_dict"]
+        for name in [name for name in state if name.endswith(".centre")]:
+            state[name.removesuffix("centre") + "center"] = state.pop(name)
+
     def configure_optimizers(self) -> Any:
-        """The recipe's optimiser, with warm-up and cosine per step."""
+        """The recipe's optimizer, with warm-up and cosine per step."""
         plan, recipe = self.plan, self.plan.recipe
         stepper = optimizer(
             recipe.optimizer,

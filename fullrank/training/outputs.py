@@ -20,7 +20,7 @@ from fullrank.runs import replace, write_json, write_npz
 from fullrank.stats import normalize
 from fullrank.training.probe import Probe, Reading
 
-_SHOWN, _QUERIES, _NEIGHBOURS = 8, 6, 7  # pictures in the report
+_SHOWN, _QUERIES, _NEIGHBORS = 8, 6, 7  # pictures in the report
 
 
 @runtime_checkable
@@ -43,21 +43,21 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def save_samples(run: Path, probe: Probe, views: Views, reading: Reading, classes: tuple[str, ...]) -> None:
-    """samples.npz: views of some probe images, nearest neighbours of others, a 2-D projection of all."""
+    """samples.npz: views of some probe images, nearest neighbors of others, a 2-D projection of all."""
     some = probe.images[:_SHOWN]
     parameters = views.draw(len(some), some.shape[2], some.shape[3], torch.Generator().manual_seed(0))
     seen = [_bytes(view.float(), views, some.shape[-1]) for view in views.apply(some, parameters)]
     features = normalize(reading.representation - reading.representation.mean(0))
     queries = min(_QUERIES, len(features))
-    near = (features[:queries] @ features.T).topk(min(_NEIGHBOURS + 1, len(features))).indices
+    near = (features[:queries] @ features.T).topk(min(_NEIGHBORS + 1, len(features))).indices
     projected = features @ torch.linalg.svd(features, full_matrices=False).Vh[:2].T
     arrays: dict[str, Tensor] = {
         "views": torch.stack(seen),
-        "neighbours": probe.images[near].permute(0, 1, 3, 4, 2),
+        "neighbors": probe.images[near].permute(0, 1, 3, 4, 2),
         "projection": projected,
     }
     if probe.labels is not None:
-        arrays |= {"neighbour_labels": probe.labels[near], "projection_labels": probe.labels}
+        arrays |= {"neighbor_labels": probe.labels[near], "projection_labels": probe.labels}
 
     content = {name: value.numpy() for name, value in arrays.items()}
     write_npz(run / "samples.npz", {"classes": np.array(classes, dtype=np.str_), **content}, compressed=True)

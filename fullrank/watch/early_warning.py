@@ -1,7 +1,7 @@
 """From readings to alarms: what is a sign of collapse, and when signs are enough for an alarm.
 
 The verdict has its thresholds in `fullrank.diagnosis.verdict`; those of the early warnings are here. They come from the
-project's survey of collapse metrics, from practice and judgement: unverified on a population of trainings.
+project's survey of collapse metrics, from practice and judgment: unverified on a population of trainings.
 """
 
 from __future__ import annotations

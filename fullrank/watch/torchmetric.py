@@ -34,7 +34,7 @@ class MomentsMetric(Metric):
     Why no plain sums with `dist_reduce_fx="sum"`: sums of float64 about zero lose two digits for every digit by which
     the mean exceeds the spread, and four in the fourth powers of the unbiased participation ratio. Of 4,096 rows with
     64 or 512 variances j^-1, that was wrong by up to 9e-10 at means of 100 standard deviations and by 4e-6 at 1,000
-    (spread and ranks by 2e-10); from these moments, by 1e-15 for rows in another order (RankMe, uncentred, by 1e-11
+    (spread and ranks by 2e-10); from these moments, by 1e-15 for rows in another order (RankMe, uncentered, by 1e-11
     either way). No process knows a better origin before the first batch.
 
     >>> from fullrank.metrics import nesum

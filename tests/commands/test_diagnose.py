@@ -107,9 +107,9 @@ def test_labels_give_classes_and_their_names(capsys: pytest.CaptureFixture[str])
     write("classes.npy", cloud() + 6 * np.eye(8)[labels])
     Path("labels.txt").write_text("".join(f"{'abcd'[label]}\n" for label in labels))
     assert main(["diagnose", "classes.npy", "--labels", "labels.txt"]) == 0
-    assert "neighbours of the same class" in capsys.readouterr().out
+    assert "neighbors of the same class" in capsys.readouterr().out
     content = report("classes")
-    assert (content["classes"], content["labelled"]) == (["a", "b", "c", "d"], True)
+    assert (content["classes"], content["labeled"]) == (["a", "b", "c", "d"], True)
     assert "</b> c</li>" in (Path("classes-diagnosis") / "report.html").read_text()
 
 

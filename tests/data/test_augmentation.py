@@ -135,8 +135,8 @@ def test_pictures_are_independent() -> None:
     parameters = draw(Augmentation(size=8, blur=0.5), N, 32, 32, generator())
     for name in ("width", "left", "flip", "brightness", "hue", "sigma", "grayscale"):
         drawn = getattr(parameters, name).double()
-        neighbours = torch.corrcoef(torch.stack((drawn[:-1], drawn[1:])))[0, 1]
-        assert abs(neighbours) < 5 / N**0.5, name  # five standard errors of a zero correlation
+        neighbors = torch.corrcoef(torch.stack((drawn[:-1], drawn[1:])))[0, 1]
+        assert abs(neighbors) < 5 / N**0.5, name  # five standard errors of a zero correlation
 
 
 def test_operations_are_independent_of_each_other() -> None:

@@ -1,4 +1,4 @@
-"""Every colour operation agrees with torchvision's, alone and in every order."""
+"""Every color operation agrees with torchvision's, alone and in every order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torchvision.transforms import functional as F
 from fullrank.data.views import color
 from fullrank.data.views.augmentation import OPERATIONS, Augmentation, Parameters, draw
 
-LUMA_GAP = 2e-4  # torchvision rounds the red weight of grey to .2989, PIL and we take .299; factors go up to 2
+LUMA_GAP = 2e-4  # torchvision rounds the red weight of gray to .2989, PIL and we take .299; factors go up to 2
 REFERENCE: dict[str, Callable[[Tensor, float], Tensor]] = {
     "brightness": F.adjust_brightness,
     "contrast": F.adjust_contrast,
@@ -30,7 +30,7 @@ FACTORS = {
 
 
 def pictures(n: int) -> Tensor:
-    """(n, 3, 6, 7) whose first pixels are the corners of the cube, greys, and ties."""
+    """(n, 3, 6, 7) whose first pixels are the corners of the cube, grays, and ties."""
     images = torch.rand(n, 3, 6, 7, generator=torch.Generator().manual_seed(0))
     special = [*itertools.product((0.0, 1.0), repeat=3), (0.4, 0.4, 0.4), (0.4, 0.4, 0.1), (0.1, 0.4, 0.4)]
     images.flatten(2)[:, :, : len(special)] = torch.tensor(special).T
@@ -53,9 +53,9 @@ def test_hue_is_the_shift_of_hsv() -> None:
         assert after == pytest.approx(colorsys.hsv_to_rgb((h + 0.2) % 1, s, v), abs=2e-6)
 
 
-def test_hue_of_grey_is_grey_and_a_whole_turn_is_nothing() -> None:
-    grey = torch.linspace(0, 1, 12).expand(1, 3, 12).clone()
-    torch.testing.assert_close(color.hue(grey.clone(), torch.tensor([0.37])), grey)
+def test_hue_of_gray_is_gray_and_a_whole_turn_is_nothing() -> None:
+    gray = torch.linspace(0, 1, 12).expand(1, 3, 12).clone()
+    torch.testing.assert_close(color.hue(gray.clone(), torch.tensor([0.37])), gray)
     x = pictures(1).flatten(2)
     half = torch.tensor([0.5])
     torch.testing.assert_close(color.hue(color.hue(x.clone(), half), half), x, atol=2e-6, rtol=0)
@@ -98,7 +98,7 @@ def test_jitter_agrees_with_torchvision_in_every_order() -> None:
     drawn.order.copy_(orders)
     mine = color.jitter(images.flatten(2).clone(), drawn).view_as(images)
     expected = torch.stack([chain(x, drawn, row) for row, x in enumerate(images)])
-    # Three later operations may enlarge the gap between the two greys by their factors, up to 1.8 each.
+    # Three later operations may enlarge the gap between the two grays by their factors, up to 1.8 each.
     torch.testing.assert_close(mine, expected, atol=6 * LUMA_GAP, rtol=0)
 
 

@@ -61,7 +61,7 @@ def test_two_equal_crops_are_the_preset(name: str) -> None:
     assert crop_views(name, (40, 40), channels=1) == preset(name, size=40, channels=1)
 
 
-def test_grey_crops_have_no_colour_and_a_kernel_of_their_own_size() -> None:
+def test_gray_crops_have_no_color_and_a_kernel_of_their_own_size() -> None:
     views = crop_views("simclr", (200, 100), channels=1)
     assert all(view.saturation == view.hue == view.grayscale == 0 for view in views)
     assert [view.blur_kernel for view in views] == [21, 9]

@@ -66,7 +66,7 @@ def test_odd_pictures_are_read_as_they_look(tmp_path: Path) -> None:
     assert turned[18:].max() < 55
 
 
-def test_gray_pictures_have_one_channel_until_one_has_colour(tmp_path: Path) -> None:
+def test_gray_pictures_have_one_channel_until_one_has_color(tmp_path: Path) -> None:
     Image.new("L", (4, 4), 7).save(tmp_path / "a.png")
     Image.new("1", (4, 4), 1).save(tmp_path / "b.png")
     Image.new("LA", (4, 4), (0, 128)).save(tmp_path / "c.png")

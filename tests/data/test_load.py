@@ -13,7 +13,7 @@ import pytest
 import torch
 import torchvision
 
-from fullrank.data.images import ImageFolder, ImageTensor, labelled, split
+from fullrank.data.images import ImageFolder, ImageTensor, labeled, split
 from fullrank.data.sources import load as sources
 from fullrank.data.sources.load import NAMES, load_dataset
 from fullrank.errors import UserError
@@ -134,7 +134,7 @@ def test_cifar_has_channels_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 class FakeStl10:
-    """What torchvision's STL10 gives: data (N, 3, 96, 96), labels with -1 for the unlabelled, classes."""
+    """What torchvision's STL10 gives: data (N, 3, 96, 96), labels with -1 for the unlabeled, classes."""
 
     classes = ("cat", "dog")
 
@@ -149,7 +149,7 @@ def test_stl10_trains_on_everything_and_knows_some_labels(tmp_path: Path, monkey
     data = load_dataset("stl10", root=tmp_path)
     train = in_memory(data.train)
     assert len(train) == 5
-    known = labelled(train)
+    known = labeled(train)
     assert known.labels is not None
     assert known.labels.tolist() == [0, 1]
     assert known.images[:, 0, 0, 0].tolist() == [1, 2]
@@ -222,7 +222,7 @@ def test_split_of_files_without_labels() -> None:
     assert sorted(rest.files + held.files) == sorted(images.files)
     assert held.labels is None
     with pytest.raises(UserError, match="These images have no labels: pass a folder with one subfolder per class"):
-        labelled(images)
+        labeled(images)
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 0.0, 0.01, 0.99, 1.0, float("nan")])

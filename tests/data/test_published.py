@@ -46,7 +46,7 @@ def test_published_values() -> None:
 
 
 def test_the_views_of_byol_are_those_of_intl_directclr_and_corinfomax() -> None:
-    """Their code: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1 in 0.8, grey 0.2, a blur of U(0.1, 2) uncut."""
+    """Their code: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1 in 0.8, gray 0.2, a blur of U(0.1, 2) uncut."""
     for size in (32, 64, 224):
         for view in preset("byol", size=size, channels=3):
             assert (view.scale, view.flip, view.jitter, view.grayscale) == ((0.08, 1.0), 0.5, 0.8, 0.2)
@@ -54,7 +54,7 @@ def test_the_views_of_byol_are_those_of_intl_directclr_and_corinfomax() -> None:
 
 
 def test_the_views_of_the_w2_study() -> None:
-    """Both alike: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1, grey 0.2, blur 0.5, solarise 0.2."""
+    """Both alike: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1, gray 0.2, blur 0.5, solarise 0.2."""
     first, second = preset("w2-study", size=32, channels=3)
     assert first == second
     assert (first.scale, first.interpolation, first.flip) == ((0.08, 1.0), "bicubic", 0.5)
@@ -71,7 +71,7 @@ def test_the_views_of_hsr_byol() -> None:
         assert (strengths(first), first.jitter, first.grayscale) == ((0.4, 0.4, 0.2, 0.1), 0.8, 0.2)
 
 
-def test_grey_presets() -> None:
+def test_gray_presets() -> None:
     gray, digits = preset("gray", size=28, channels=1)[0], preset("digits", size=28, channels=1)[0]
     assert (gray.scale, gray.brightness, gray.contrast, gray.flip) == ((0.25, 1.0), 0.6, 0.6, 0.5)
     assert (digits.scale, digits.brightness, digits.contrast, digits.flip) == ((0.4, 1.0), 0.4, 0.4, 0.0)

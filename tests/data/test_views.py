@@ -78,7 +78,7 @@ def test_views_agree_with_torchvision(channels: int, changes: dict[str, Any]) ->
     for mine, drawn in zip(both.apply(images, parameters), parameters, strict=True):
         expected = torch.stack([reference(image, a, drawn, row) for row, image in enumerate(images)])
         assert mine.dtype == torch.float32
-        # Grey is .299 red here and .2989 in torchvision (1e-4), enlarged by the jitter and by 1 / std = 4.
+        # Gray is .299 red here and .2989 in torchvision (1e-4), enlarged by the jitter and by 1 / std = 4.
         torch.testing.assert_close(mine, expected, atol=4e-3, rtol=0)
 
 
@@ -152,7 +152,7 @@ def test_no_pictures_give_no_views() -> None:
     assert view.shape == (0, 3, 16, 16)
 
 
-def test_plain_only_normalises() -> None:
+def test_plain_only_normalizes() -> None:
     images = pictures(3)
     expected = F.normalize(images / 255, MEAN, STD)
     torch.testing.assert_close(views(Augmentation(size=8)).plain(images), expected, atol=1e-5, rtol=0)

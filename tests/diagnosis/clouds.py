@@ -89,7 +89,7 @@ def rogue(factor: float, count: int) -> Cloud:
 
 
 def hubs(n: int, d: int, seed: int) -> Tensor:
-    """Lengths of very different size around a small common mean: short rows are everybody's neighbours."""
+    """Lengths of very different size around a small common mean: short rows are everybody's neighbors."""
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.exp(0.8 * torch.randn(n, 1, generator=generator, dtype=torch.float64))
     return 0.6 * normalize(gaussian(1, d, APART)) + lengths * gaussian(n, d, seed) / math.sqrt(d)

@@ -1,7 +1,7 @@
 """One picture a kind of collapse, for docs/diagnosis.md: `python -m tests.diagnosis.pictures`.
 
-Left a sketch in the plane, right what is measured on a cloud of tests/diagnosis/clouds.py: grey the healthy one, in
-colour the collapsed one.
+Left a sketch in the plane, right what is measured on a cloud of tests/diagnosis/clouds.py: gray the healthy one, in
+color the collapsed one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ N, DIMS, POINTS = 600, 64, 60
 LIGHT = "--ink:#1a1a1a;--grid:#8a8a8a;--other:#9a9a9a;--s1:#c2410c"
 DARK = "--ink:#e8e8e8;--grid:#8a8a8a;--other:#8a8a8a;--s1:#fb923c"
 
-Measure = Callable[[Axes, Tensor, str, str], None]  # axes, rows (N, D), colour, label
+Measure = Callable[[Axes, Tensor, str, str], None]  # axes, rows (N, D), color, label
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class Picture:
     measure: Measure
 
 
-def cosines(axes: Axes, z: Tensor, colour: str, label: str) -> None:
+def cosines(axes: Axes, z: Tensor, color: str, label: str) -> None:
     """Histogram of the cosines of pairs of rows."""
     unit = normalize(z[:200])
-    _steps(axes, (unit @ unit.T)[*torch.triu_indices(200, 200, 1)], colour, label, -0.6, 1.05)
+    _steps(axes, (unit @ unit.T)[*torch.triu_indices(200, 200, 1)], color, label, -0.6, 1.05)
     axes.set_xlabel("cosine of two embeddings")
 
 
-def eigenvalues(axes: Axes, z: Tensor, colour: str, label: str) -> None:
+def eigenvalues(axes: Axes, z: Tensor, color: str, label: str) -> None:
     """Eigenvalues of the covariance, as shares, on logarithmic axes."""
     values = spectrum(z)
-    axes.loglog(torch.arange(1, len(values) + 1), (values / values.sum()).clamp_min(1e-7), color=colour, label=label)
+    axes.loglog(torch.arange(1, len(values) + 1), (values / values.sum()).clamp_min(1e-7), color=color, label=label)
     axes.set_ylim(1e-6, 2)
     axes.set_xticks([1, 10, 60], ["1", "10", "60"])
     axes.set_yticks([1, 1e-2, 1e-4, 1e-6], ["1", "0.01", "0.0001", "0.000001"])
@@ -56,45 +56,45 @@ def eigenvalues(axes: Axes, z: Tensor, colour: str, label: str) -> None:
     axes.set_ylabel("share of the variance")
 
 
-def nearest(axes: Axes, z: Tensor, colour: str, label: str) -> None:
-    """Histogram of the distance to the nearest neighbour, over the mean distance."""
+def nearest(axes: Axes, z: Tensor, color: str, label: str) -> None:
+    """Histogram of the distance to the nearest neighbor, over the mean distance."""
     distance = torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist")
     least = (distance + torch.eye(len(z)) * distance.max()).amin(1)
-    _steps(axes, least / distance.mean(), colour, label, -0.03, 1.0)
+    _steps(axes, least / distance.mean(), color, label, -0.03, 1.0)
     axes.set_xlabel("distance to the nearest, of the mean one")
 
 
-def found(axes: Axes, z: Tensor, colour: str, label: str) -> None:
+def found(axes: Axes, z: Tensor, color: str, label: str) -> None:
     """How many rows have a row among their ten nearest, most found first."""
     distance = torch.cdist(z, z)
     distance.fill_diagonal_(torch.inf)
     count = distance.topk(10, largest=False).indices.flatten().bincount(minlength=len(z))
-    axes.semilogx(torch.arange(1, len(z) + 1), count.sort(descending=True).values, color=colour, label=label)
+    axes.semilogx(torch.arange(1, len(z) + 1), count.sort(descending=True).values, color=color, label=label)
     axes.set_xticks([1, 10, 100], ["1", "10", "100"])
     axes.minorticks_off()
     axes.set_xlabel("embedding, most found first")
     axes.set_ylabel("times found")
 
 
-def first_direction(axes: Axes, z: Tensor, colour: str, label: str) -> None:
+def first_direction(axes: Axes, z: Tensor, color: str, label: str) -> None:
     """Histogram along the first principal direction, in its standard deviations."""
     x = z - z.mean(0)
     along = x @ torch.linalg.svd(x, full_matrices=False).Vh[0]
-    _steps(axes, along / along.std(), colour, label, -3, 3)
+    _steps(axes, along / along.std(), color, label, -3, 3)
     axes.set_xlabel("position along the first direction")
 
 
-def deviations(axes: Axes, z: Tensor, colour: str, label: str) -> None:
+def deviations(axes: Axes, z: Tensor, color: str, label: str) -> None:
     """Standard deviation of each dimension."""
-    axes.plot(torch.arange(1, z.shape[1] + 1), z.std(0), color=colour, label=label)
+    axes.plot(torch.arange(1, z.shape[1] + 1), z.std(0), color=color, label=label)
     axes.set_ylim(-0.1, 1.4)
     axes.set_xlabel("dimension")
     axes.set_ylabel("standard deviation")
 
 
-def _steps(axes: Axes, values: Tensor, colour: str, label: str, low: float, high: float) -> None:
+def _steps(axes: Axes, values: Tensor, color: str, label: str, low: float, high: float) -> None:
     counts, edges = torch.histogram(values.double(), bins=40, range=(low, high))
-    axes.stairs(counts / counts.max(), edges, color=colour, label=label)
+    axes.stairs(counts / counts.max(), edges, color=color, label=label)
     axes.set_yticks([])
 
 

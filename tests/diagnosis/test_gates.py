@@ -76,7 +76,7 @@ def test_hubs_are_seen_in_few_rows(n: int) -> None:
 
 
 def test_the_skewness_of_few_rows_cannot_pass_its_threshold() -> None:
-    star = torch.zeros(64, 74, dtype=torch.float64)  # ten rows are the neighbours of all: there is nothing worse
+    star = torch.zeros(64, 74, dtype=torch.float64)  # ten rows are the neighbors of all: there is nothing worse
     star[:, 64:] = 1.0 - 1e-3 * torch.eye(64, 10)
     star[10:, 10:64] = torch.eye(54)
     assert 1.5 < hub_skewness(star) < 2.0

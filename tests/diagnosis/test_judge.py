@@ -70,7 +70,7 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"dead_dimensions": 0.2, "negative_share": 0.0}, "degraded", "dimensional"),  # as a ReLU leaves some
         ({"decay_exponent": 2.8, "head_gap": 13.0}, "degraded", "head-dominated"),  # a healthy rest
         ({"decay_exponent": 2.8, "head_gap": 13.0, "rank_share": 0.15}, "collapsed", "dimensional"),
-        ({"label_gain": 0.0, "neighbour_labels": 0.1}, "healthy", None),  # random labels
+        ({"label_gain": 0.0, "neighbor_labels": 0.1}, "healthy", None),  # random labels
         ({"duplicate_dimensions": 0.05}, "degraded", "dimensional"),
         ({"bimodality": 0.9}, "degraded", "modality gap"),
         ({"gap_gain": 0.2, "gap_separable": 1.0, "gap_distance": 0.8}, "degraded", "modality gap"),

@@ -51,7 +51,7 @@ def test_every_report_is_json_by_the_published_schema(name: str) -> None:
     content = REPORTS[name]().to_json()
     text = json.dumps(content, allow_nan=False)
     validate()(json.loads(text))
-    assert content["labelled"] == (name == "labels")
+    assert content["labeled"] == (name == "labels")
 
 
 def test_the_schema_refuses_what_is_none() -> None:

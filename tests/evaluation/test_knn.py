@@ -1,4 +1,4 @@
-"""Neighbours: scikit-learn and a loop in float64, ties, and every broken input."""
+"""Neighbors: scikit-learn and a loop in float64, ties, and every broken input."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(seed=st.integers(0, 10_000), k=st.integers(1, 12), size=st.integers(1, 12))
 def test_ties_do_not_depend_on_the_order_of_the_bank(seed: int, k: int, size: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    axes = torch.eye(3)  # similarities of exactly 0 and 1: nearly every neighbour is tied
+    axes = torch.eye(3)  # similarities of exactly 0 and 1: nearly every neighbor is tied
     bank = axes[torch.randint(3, (size,), generator=generator)]
     labels = torch.randint(-2, 3, (size,), generator=generator) * 1000  # gaps and negative numbers
     predicted = knn_predict(bank, labels, axes, k=k)

@@ -27,7 +27,7 @@ def digits(train: int = 500, test: int = 300) -> tuple[Tensor, Tensor, Tensor, T
     return x[:train], y[:train], x[-test:], y[-test:]
 
 
-def standardised(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+def standardized(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     mean, std = train.double().mean(0), train.double().std(0, correction=0)
     std[std == 0] = 1.0
     return (train.double() - mean) / std, (test.double() - mean) / std
@@ -36,7 +36,7 @@ def standardised(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("penalty", [1e-1, 1e-2])
 def test_the_minimum_is_that_of_scikit_learn(penalty: float, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y, test, _ = digits()
-    features, features_test = standardised(x, test)
+    features, features_test = standardized(x, test)
     peer = LogisticRegression(C=1 / (penalty * len(x)), tol=1e-9, max_iter=5000).fit(features.numpy(), y.numpy())
     weight, bias = torch.tensor(peer.coef_.T), torch.tensor(peer.intercept_)
 
@@ -46,11 +46,11 @@ def test_the_minimum_is_that_of_scikit_learn(penalty: float, monkeypatch: pytest
     least = objective(features @ weight + bias, weight)
     z, z_test, variance = linear._principal(x, test)
     start = torch.zeros(10, z.shape[1] + 1)
-    usual = linear._minimise(linear._with_one(z), y, variance.float(), penalty, start).double()
+    usual = linear._minimize(linear._with_one(z), y, variance.float(), penalty, start).double()
     z, z_test = functional.pad(z, (0, 1), value=1.0), functional.pad(z_test, (0, 1), value=1.0)
     assert objective(z @ usual.T, usual[:, :-1]) == pytest.approx(least, abs=1e-5)  # ends at gradient 1e-4
     monkeypatch.setattr(linear, "_GRADIENT", 1e-8)
-    exact = linear._minimise(z, y, variance, penalty, start.double())
+    exact = linear._minimize(z, y, variance, penalty, start.double())
     assert objective(z @ exact.T, exact[:, :-1]) == pytest.approx(least, abs=1e-9)
     scores, expected = z_test @ exact.T, features_test @ weight + bias  # the axes differ, not these
     scores, expected = (part - part.mean(1, keepdim=True) for part in (scores, expected))
@@ -60,7 +60,7 @@ def test_the_minimum_is_that_of_scikit_learn(penalty: float, monkeypatch: pytest
 def test_accuracies_are_those_of_scikit_learn_at_the_same_penalty() -> None:
     x, y, test, test_labels = digits()
     result = linear_probe(x, y, test, test_labels, penalties=(1e-2,))
-    features, features_test = standardised(x, test)
+    features, features_test = standardized(x, test)
     peer = LogisticRegression(C=1 / (1e-2 * len(x)), max_iter=5000).fit(features.numpy(), y.numpy())
     assert result.penalty == 1e-2
     assert result.train_accuracy == pytest.approx(peer.score(features.numpy(), y.numpy()), abs=2 / 500)
@@ -74,7 +74,7 @@ def test_the_penalty_is_the_one_of_least_cross_entropy_on_the_held_out_fifth() -
     x, y, test, test_labels = digits(200)
     penalties = (1e-4, 10.0, 1e-1, 1e-2, 1.0)  # in any order
     kept, held = held_out(y, 0.2, 0)
-    z = standardised(x, test)[0].numpy()
+    z = standardized(x, test)[0].numpy()
     errors = {}
     for penalty in penalties:
         peer = LogisticRegression(C=1 / (penalty * len(kept)), max_iter=5000).fit(z[kept], y[kept].numpy())
@@ -146,7 +146,7 @@ def test_principal_axes_lose_nothing() -> None:
     generator = torch.Generator().manual_seed(0)
     for n, d in [(40, 7), (7, 40), (2, 3)]:
         x, test = torch.randn(n, d, generator=generator), torch.randn(5, d, generator=generator)
-        features, features_test = standardised(x, test)
+        features, features_test = standardized(x, test)
         z, z_test, variance = linear._principal(x, test)
         torch.testing.assert_close(z @ z.T, features @ features.T)
         torch.testing.assert_close(z_test @ z.T, features_test @ features.T)
@@ -157,7 +157,7 @@ def test_principal_axes_lose_nothing() -> None:
 @pytest.mark.parametrize("n", [60, 500])
 def test_ridge_is_that_of_scikit_learn_with_the_penalty_of_least_gcv(n: int) -> None:
     x, y, test, test_labels = digits(n)
-    z, z_test = standardised(x, test)
+    z, z_test = standardized(x, test)
     target = functional.one_hot(y).double()
     errors = {}
     for penalty in linear._PENALTIES:  # by the hat matrix, row by row

@@ -21,7 +21,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def spread_cloud(n: int, d: int) -> Tensor:
-    """(n, d) centred, all min(n - 1, d) variances equal, sized for an average feature variance of 1 when n > d."""
+    """(n, d) centered, all min(n - 1, d) variances equal, sized for an average feature variance of 1 when n > d."""
     x = noise(n, d)
     left, sizes, right = torch.linalg.svd(x - x.mean(0), full_matrices=False)
     alive = sizes > 1e-9

@@ -33,7 +33,7 @@ NAMED: dict[str, Loss] = {
     **{stateful.__name__: partial(fresh, stateful) for stateful in STATEFUL_LOSSES},
     "intl_batch": partial(intl, axis="batch"),
     "dclw": partial(dcl, sigma=0.5),
-    "hill_entropy_uncentred": partial(hill_entropy, centred=False),
+    "hill_entropy_uncentered": partial(hill_entropy, centered=False),
     "mec_series": partial(mec, order=4, eps=8 / 32),
 }
 
@@ -53,7 +53,7 @@ FEW_SAMPLES = {  # of exceptions for a batch of fewer samples than features
 SLICED = AT_REST | dict.fromkeys(("sigreg", "visreg"), "first the mean, then what drawn slices show: live dimensions")
 NEUTRAL_AT_ONE_POINT = SLICED | {
     "intl_batch": "blind to offset and scale, so the gradient can change shape but not size",
-    "hill_entropy": "centred and free of scale: the noise around one point has the rank of a cloud",
+    "hill_entropy": "centered and free of scale: the noise around one point has the rank of a cloud",
     "SwAV": "the step goes to where prototypes are, for all samples and for each: the spread grows, but slower",
     "vibcreg": "whitened, so free of offset and scale: the noise around one point is a cloud",
 }
@@ -67,17 +67,17 @@ NO_PAIRS = {
     "uniformity": "each view alone",
     "w2": "all views are one batch",
     "hill_entropy": "each view alone",
-    "hill_entropy_uncentred": "each view alone",
+    "hill_entropy_uncentered": "each view alone",
     "koleo": "each view alone",
 }
 KEEPS_THE_BASIS = {
     "vicreg": "variance and covariance of single features",
     "vibcreg": "variance and correlation of single features",
     "barlow_twins": "correlation of single features",
-    "intl": "centres every sample over its features",
+    "intl": "centers every sample over its features",
     "intl_batch": "the trace loss looks at single features",
     "w_mse": "a Cholesky factor takes the features in their order",
-    "zero_cl": "centres every sample over its features",
+    "zero_cl": "centers every sample over its features",
     "frossl": "scales single features",
     "SwAV": "the prototypes stay where they are",
     "sigreg": "the slices are drawn",
@@ -123,7 +123,7 @@ WEIGHTS = {
     "TiCo": {"covariance": 8.0},
     "vne": {"similarity": 4.16},
     "sigreg": {"invariance": 0.95, "normality": 0.05},
-    "visreg": {"invariance": 0.1, "centre": 0.9, "scale": 0.9, "shape": 0.9},
+    "visreg": {"invariance": 0.1, "center": 0.9, "scale": 0.9, "shape": 0.9},
 }
 
 N, D, POINT = 8, 4, torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
@@ -148,7 +148,7 @@ PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_loss
     "dclw": math.log(2 * N - 2),
     "frossl": 0.0,
     "hill_entropy": 0.0,
-    "hill_entropy_uncentred": 0.0,
+    "hill_entropy_uncentered": 0.0,
     "koleo": 8 * math.log(10),
     "mec": -math.log(33) / 32,
     "matrix_ssl": math.log(2) - math.log(33) / 32,

@@ -28,15 +28,15 @@ def epps_pulley(x: Tensor) -> Tensor:
 
 
 def naive_sigreg(z: Tensor, *, slices: int = 1024) -> Tensor:
-    centre = z.mean(0)
-    invariance = torch.stack([(view - centre).square().mean() for view in z]).mean()
+    center = z.mean(0)
+    invariance = torch.stack([(view - center).square().mean() for view in z]).mean()
     directions = random_slices(z.shape[2], slices, seed=0, like=z).T
     return 0.95 * invariance + 0.05 * torch.stack([epps_pulley(view @ a) for view in z for a in directions]).mean()
 
 
 def naive_visreg(z: Tensor, *, slices: int = 4096) -> Tensor:
-    centre, n = z.mean(0), z.shape[1]
-    invariance = torch.stack([(view - centre).square().mean() for view in z]).mean()
+    center, n = z.mean(0), z.shape[1]
+    invariance = torch.stack([(view - center).square().mean() for view in z]).mean()
     quantiles = torch.tensor([NormalDist().inv_cdf(i / (n + 1)) for i in range(1, n + 1)], dtype=z.dtype)
     directions = random_slices(z.shape[2], slices, seed=0, like=z).T
     rest = []

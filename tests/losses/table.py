@@ -17,14 +17,14 @@ from tests.losses.declared import NAMED
 SAMPLES, FEATURES, SEEDS = 64, 16, 5
 ZERO = 1e-3  # rates below this are rounding, or as good as none
 
-# Formula and cost of a pair of views. z: embedding, u, v: unit rows of two views, C: centred covariance over the
+# Formula and cost of a pair of views. z: embedding, u, v: unit rows of two views, C: centered covariance over the
 # samples, l: its eigenvalues, p: eigenvalues over their sum, c: cosine, X: features of unit length, K = min(N, D).
 FACTS = {
     "alignment": ("mean ‖u − v‖²", "ND"),
     "barlow_twins": ("Σ (1 − Rᵢᵢ)² + λ Σ Rᵢⱼ², R: correlation of features across views", "NDK"),
     "coding_rate": ("−200 c(u, mean view) − ½ log det(I + D/(Nε) UᵀU)", "NDK"),
     "dcl": ("−c⁺/T + log Σ exp(c⁻/T), without the positive in the sum", "N²D"),
-    "frossl": ("Σ log ‖C‖²/(tr C)² of X, uncentred + V D · mean squared distance to the mean view", "NDK"),
+    "frossl": ("Σ log ‖C‖²/(tr C)² of X, uncentered + V D · mean squared distance to the mean view", "NDK"),
     "hill_entropy": ("−log D_q(p), D_q = (Σ p^q)^(1/(1−q))", "NDK + K³"),
     "infonce": ("−c⁺/T + log Σ exp(c/T) over the other view", "N²D"),
     "intl": ("2 − 2c + β Σ (1 − variance)², after T Newton steps of whitening", "NDK + TK³"),
@@ -54,9 +54,9 @@ FACTS = {
     "TiCo": ("1 − c + 8 mean uᵀMu, M: running second moment", "ND²"),
     "byol": ("2 − 2c of prediction and target, both directions", "ND"),
     "intl_with_teacher": ("INTL with whitened targets that get no gradient", "NDK + TK³"),
-    "DINO": ("cross-entropy of the student's softmax with the teacher's, centred and sharpened", "ND"),
+    "DINO": ("cross-entropy of the student's softmax with the teacher's, centered and sharpened", "ND"),
     "MoCo": ("cross-entropy of the key among a queue of Q, both directions", "NQD"),
-    "NNCLR": ("InfoNCE with the queue's nearest neighbour of the target", "NQD + N²D"),
+    "NNCLR": ("InfoNCE with the queue's nearest neighbor of the target", "NQD + N²D"),
     "moco_v3": ("4T cross-entropy of the key among those of the batch", "N²D"),
     "simdino": ("−c of prediction and target − (D + M)/(2DM) log det(I + D/(Mε) SᵀS), S: all M predictions", "NDK"),
     "simsiam": ("−c of prediction and target", "ND"),
@@ -69,7 +69,7 @@ and a test holds it to the code. Whose formula and weights a loss has stands in 
 
 ## What they are
 
-u, v: unit rows of two views, c: their cosine (c⁺ of one image, c⁻ of two), C: centred covariance over samples,
+u, v: unit rows of two views, c: their cosine (c⁺ of one image, c⁻ of two), C: centered covariance over samples,
 l: its eigenvalues, p: eigenvalues over their sum, T: temperature, V views, N samples, D features, K = min(N, D). The
 cost is that of one value for two views, up to a constant.
 """
@@ -87,9 +87,9 @@ All computed, on two equal views of 64 samples with 16 features of mean square 1
 - **revival**: the same rate for the energy in 12 of 16 dimensions that are left with such noise.
 
 Rates are the slowest of five random starts. Only their sign and order carry over to the training of a network, whose
-optimiser rescales them. The losses of predictions and targets, from `byol` on, stand here without what keeps some of
+optimizer rescales them. The losses of predictions and targets, from `byol` on, stand here without what keeps some of
 them from collapse, their predictor and teacher: prediction and target are equal, and a queue holds,
-a centre is the mean of, the same samples.
+a center is the mean of, the same samples.
 Rows that are not in the first table are a loss with another setting, as in `tests/losses/declared.py`.
 """
 
@@ -108,10 +108,10 @@ demanded, and says what holds instead, and why.
 
 
 def pair_loss(loss: Callable[..., Callable[..., Terms] | Terms], z: Tensor) -> Terms:
-    """A loss of predictions and targets where both are z (V, N, D), and so is its queue, or its centre."""
+    """A loss of predictions and targets where both are z (V, N, D), and so is its queue, or its center."""
     if not isinstance(loss, type):
         return cast(Terms, loss(z, z.detach()))
-    settings = {"size": z.shape[1]} if issubclass(loss, Queue) else {"momentum": 0.0}  # the centre follows at once
+    settings = {"size": z.shape[1]} if issubclass(loss, Queue) else {"momentum": 0.0}  # the center follows at once
     state = cast(nn.Module, loss(z.shape[2], **settings))
     state(z.detach(), z.detach())
     return cast(Terms, state.eval()(z, z.detach()))

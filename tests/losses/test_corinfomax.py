@@ -84,8 +84,8 @@ def test_corinfomax_check_01_the_recursion_sums_all_batches() -> None:
     for step in range(5):
         x = normalize(noise(2, 9, 4, seed=step))
         loss(x)
-        centred = x - loss.mean[:, None]
-        expected += (1 - memory) * memory ** (4 - step) * centred.mT @ centred / 9
+        centered = x - loss.mean[:, None]
+        expected += (1 - memory) * memory ** (4 - step) * centered.mT @ centered / 9
     expected += memory**5 * torch.eye(4, dtype=torch.float64)
     torch.testing.assert_close(loss.covariance, expected, rtol=0, atol=1e-15)
 

@@ -1,4 +1,4 @@
-"""DINO: the value of the paper, the centre, and the two collapses it balances."""
+"""DINO: the value of the paper, the center, and the two collapses it balances."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fullrank.losses import DINO
 from tests.losses.contract import check_reference, noise
 
 
-def naive(student: Tensor, teacher: Tensor, centre: Tensor, teacher_temperature: float) -> Tensor:
+def naive(student: Tensor, teacher: Tensor, center: Tensor, teacher_temperature: float) -> Tensor:
     losses = []
     for b in range(len(teacher)):
-        p = torch.softmax((teacher[b] - centre) / teacher_temperature, 1)
+        p = torch.softmax((teacher[b] - center) / teacher_temperature, 1)
         losses += [-(p * torch.log_softmax(s / 0.1, 1)).sum(1) for a, s in enumerate(student) if a != b]
     return torch.cat(losses).mean()
 
@@ -24,38 +24,38 @@ def naive(student: Tensor, teacher: Tensor, centre: Tensor, teacher_temperature:
 @pytest.mark.parametrize(("views", "seen"), [(2, 2), (4, 2), (3, 1)])
 @pytest.mark.parametrize("teacher_temperature", [0.04, 0.07])
 def test_three_steps_equal_the_paper(views: int, seen: int, teacher_temperature: float) -> None:
-    dino, centre = DINO(outputs=5).double(), torch.zeros(5).double()
+    dino, center = DINO(outputs=5).double(), torch.zeros(5).double()
     for seed in range(3):
         student, teacher = noise(views, 6, 5, seed=seed), noise(seen, 6, 5, seed=seed + 9) + 0.5
         dino.eval()
         ours = partial(dino, teacher=teacher, teacher_temperature=teacher_temperature)
-        theirs = partial(naive, teacher=teacher, centre=centre, teacher_temperature=teacher_temperature)
+        theirs = partial(naive, teacher=teacher, center=center, teacher_temperature=teacher_temperature)
         check_reference(ours, theirs, student)
         dino.train()(student, teacher)
-        centre = 0.9 * centre + 0.1 * teacher.flatten(0, 1).mean(0)
-        torch.testing.assert_close(dino.centre, centre, rtol=1e-12, atol=1e-15)
+        center = 0.9 * center + 0.1 * teacher.flatten(0, 1).mean(0)
+        torch.testing.assert_close(dino.center, center, rtol=1e-12, atol=1e-15)
 
 
-def test_the_centre_is_in_the_checkpoint_and_only_training_moves_it() -> None:
+def test_the_center_is_in_the_checkpoint_and_only_training_moves_it() -> None:
     dino, student, teacher = DINO(outputs=5), noise(2, 6, 5), noise(2, 6, 5, seed=1)
     dino.eval()(student, teacher)
-    assert float(dino.centre.norm()) == 0
+    assert float(dino.center.norm()) == 0
     dino.train()(student, teacher)
-    assert float(dino.centre.norm()) > 0
+    assert float(dino.center.norm()) > 0
     resumed = DINO(outputs=5)
     resumed.load_state_dict(dino.state_dict())
     assert torch.equal(resumed(student, teacher)["loss"], dino(student, teacher)["loss"])
-    assert torch.equal(resumed.centre, dino.centre)
+    assert torch.equal(resumed.center, dino.center)
 
 
-def test_the_centre_has_no_gradient_and_survives_two_losses_in_one_step() -> None:
+def test_the_center_has_no_gradient_and_survives_two_losses_in_one_step() -> None:
     dino, student = DINO(outputs=5), noise(2, 6, 5).requires_grad_()
     teacher = noise(2, 6, 5, seed=1).requires_grad_()
     (dino(student, teacher)["loss"] + dino(student, teacher)["loss"]).backward()
     assert teacher.grad is None
     assert student.grad is not None
     assert bool(student.grad.isfinite().all())
-    assert not dino.centre.requires_grad
+    assert not dino.center.requires_grad
 
 
 @pytest.mark.parametrize("k", [16, 4096])
@@ -66,12 +66,12 @@ def test_equal_outputs_cost_ln_k(k: int) -> None:
     assert float(DINO(k)(equal, noise(2, 4, k).float())["loss"]) == pytest.approx(math.log(k), rel=1e-5)
 
 
-def test_one_winning_output_costs_nothing_without_a_centre_and_more_than_ln_k_with_it() -> None:
+def test_one_winning_output_costs_nothing_without_a_center_and_more_than_ln_k_with_it() -> None:
     winner = torch.zeros(2, 4, 16)
     winner[..., 3] = 2.0
-    uncentred, centred = DINO(16, momentum=1.0), DINO(16)
+    uncentered, centered = DINO(16, momentum=1.0), DINO(16)
     for _ in range(100):
-        values = [float(dino(winner, winner)["loss"]) for dino in (uncentred, centred)]
+        values = [float(dino(winner, winner)["loss"]) for dino in (uncentered, centered)]
     assert values[0] < 1e-6
     assert values[1] > math.log(16)  # the targets have become equal, the student has not
 

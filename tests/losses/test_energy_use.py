@@ -60,14 +60,14 @@ def test_descent_makes_redundant_neurons_diverse(energy: partial[torch.Tensor]) 
     torch.manual_seed(0)
     layer = nn.Linear(32, 16, bias=False)
     layer.weight.data = (noise(16, 2) @ noise(2, 32, seed=1) + 0.1 * noise(16, 32, seed=2)).float()
-    before = float(hill(spectrum(layer.weight.detach(), centred=False), 1.0))
+    before = float(hill(spectrum(layer.weight.detach(), centered=False), 1.0))
     norms = layer.weight.detach().norm(dim=1)
-    optimiser = torch.optim.SGD(layer.parameters(), lr=1.0)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
     for _ in range(50):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         layer_energy(layer, energy=energy).backward()
-        optimiser.step()
-    after = float(hill(spectrum(layer.weight.detach(), centred=False), 1.0))
+        optimizer.step()
+    after = float(hill(spectrum(layer.weight.detach(), centered=False), 1.0))
     assert after > before + 0.4
     assert bool((layer.weight.detach().norm(dim=1) >= norms * (1 - 1e-6)).all())  # steps along the tangent
 

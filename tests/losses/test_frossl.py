@@ -35,7 +35,7 @@ def test_equals_lightly_on_both_sides(shape: tuple[int, ...], invariance: float)
 def test_the_collision_is_minus_the_log_of_the_participation_ratio() -> None:
     z = noise(1, 40, 6)
     unit = z[0] / z[0].norm(dim=0)
-    expected = -2 * math.log(hill(spectrum(unit, centred=False), 2.0))
+    expected = -2 * math.log(hill(spectrum(unit, centered=False), 2.0))
     assert float(frossl(aligned(z[0]))["collision"]) == pytest.approx(expected, rel=1e-10)
 
 

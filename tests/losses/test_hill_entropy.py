@@ -16,15 +16,15 @@ every_order = pytest.mark.parametrize("order", ORDERS)
 
 
 @every_order
-@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize("shape", [(1, 12, 4), (2, 4, 12), (3, 5, 5)])
-def test_equals_the_metric_on_both_sides(shape: tuple[int, ...], centred: bool, order: float) -> None:
+def test_equals_the_metric_on_both_sides(shape: tuple[int, ...], centered: bool, order: float) -> None:
     z = noise(*shape) + 0.5
     n, d = shape[1:]
-    keep = min(n - 1, d) if centred else min(n, d)  # the metric counts the rounding of a zero, at low orders
-    ranks = [hill(spectrum(view, centred=centred)[:keep], order) for view in z]
+    keep = min(n - 1, d) if centered else min(n, d)  # the metric counts the rounding of a zero, at low orders
+    ranks = [hill(spectrum(view, centered=centered)[:keep], order) for view in z]
     expected = -float(torch.stack(ranks).log().mean())
-    assert value(partial(hill_entropy, order=order, centred=centred), z) == pytest.approx(expected, rel=1e-9)
+    assert value(partial(hill_entropy, order=order, centered=centered), z) == pytest.approx(expected, rel=1e-9)
 
 
 @every_order

@@ -101,7 +101,7 @@ def test_intl_check_07_trace_floor() -> None:
         scales = noise(6, seed=seed).exp()
         assert trace_of(noise(20, 6, seed=seed) * scales) > floor(6)
     x = torch.linalg.qr(noise(20, 7)).Q
-    even = torch.linalg.qr(x - x.mean(0)).Q[:, :6]  # centred and orthonormal: equal eigenvalues
+    even = torch.linalg.qr(x - x.mean(0)).Q[:, :6]  # centered and orthonormal: equal eigenvalues
     for iterations in (1, 4, 7):
         assert trace_of(even, iterations=iterations) == pytest.approx(floor(6, iterations), abs=1e-10)
     only_trace = gradient(lambda z: {"loss": intl(z, axis="batch")["trace"]}, aligned(even))

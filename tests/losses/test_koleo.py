@@ -39,6 +39,6 @@ def test_one_point_costs_the_log_of_eps_and_opposite_poles_the_least() -> None:
 
 
 def test_near_one_point_float32_still_finds_the_nearest() -> None:
-    """Similarities near 1 are rounded to 1e-7, squared distances here are 1e-8: the centred rows decide."""
+    """Similarities near 1 are rounded to 1e-7, squared distances here are 1e-8: the centered rows decide."""
     z = (torch.ones(1, 64, 8) + 1e-4 * noise(1, 64, 8).float()).float()
     assert value(koleo, z) == pytest.approx(float(by_loops(z.double())), abs=1e-3)

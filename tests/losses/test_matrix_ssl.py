@@ -16,10 +16,10 @@ def naive(z: Tensor, ridge: float) -> Tensor:
     """tr(-P log Q) by the eigenvalues of Q, D x D and not symmetric, and MEC."""
     u = torch.nn.functional.normalize(z, dim=2)
     n, d = u.shape[1:]
-    centring = torch.eye(n, dtype=z.dtype) - 1 / n
+    centering = torch.eye(n, dtype=z.dtype) - 1 / n
     traces = []
     for a, b in combinations(u, 2):
-        q = a.T @ centring @ b / n + ridge * torch.eye(d, dtype=z.dtype)
+        q = a.T @ centering @ b / n + ridge * torch.eye(d, dtype=z.dtype)
         traces.append(-torch.linalg.eigvals(q).log().real.sum() / d)
     return mec(z)["loss"] + torch.stack(traces).mean()
 

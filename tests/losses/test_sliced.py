@@ -85,8 +85,8 @@ def test_visreg_terms_are_decoupled() -> None:
     z = (z - z.mean(1, keepdim=True)) / z.std(1, correction=0, keepdim=True)
     terms, moved, scaled = (visreg(x, slices=32) for x in (z, z + 2, 3 * z))
     assert float(terms["scale"]) == pytest.approx(0, abs=1e-20)
-    assert float(terms["centre"]) == pytest.approx(0, abs=1e-20)
-    assert float(moved["centre"]) == pytest.approx(4)
+    assert float(terms["center"]) == pytest.approx(0, abs=1e-20)
+    assert float(moved["center"]) == pytest.approx(4)
     assert float(scaled["scale"]) == pytest.approx(4)
     for other in (moved, scaled):
         assert float(other["shape"]) == pytest.approx(float(terms["shape"]), rel=1e-3)  # 1e-4 beside the std

@@ -68,13 +68,13 @@ def test_gradient_below_full_rank(axis: Side, p: float, n: int, d: int) -> None:
     check_gradient(partial(spectral_transformation, g=power(p), axis=axis), 2, n, d)
 
 
-def test_the_default_whitens_and_a_constant_g_only_centres() -> None:
+def test_the_default_whitens_and_a_constant_g_only_centers() -> None:
     z = noise(2, 12, 4) + 3
     assert value(spectral_transformation, z) == value(partial(spectral_transformation, g=power(0.5)), z)
-    centred = z - z.mean(1, keepdim=True)
-    cosine = torch.nn.functional.cosine_similarity(centred[0], centred[1]).mean()
-    only_centred = value(partial(spectral_transformation, g=torch.ones_like), z)
-    assert only_centred == pytest.approx(2 - 2 * float(cosine), abs=1e-12)
+    centered = z - z.mean(1, keepdim=True)
+    cosine = torch.nn.functional.cosine_similarity(centered[0], centered[1]).mean()
+    only_centered = value(partial(spectral_transformation, g=torch.ones_like), z)
+    assert only_centered == pytest.approx(2 - 2 * float(cosine), abs=1e-12)
 
 
 def test_the_covariance_of_the_output_is_that_of_the_power() -> None:

@@ -13,7 +13,7 @@ from tests.losses.contract import aligned, check_reference, descend, noise, rela
 
 
 def naive(z: Tensor, scale: float = 1.0) -> Tensor:
-    """Traces of centred kernel matrices, of all pairs of rows one by one; Y as a one-hot kernel matrix."""
+    """Traces of centered kernel matrices, of all pairs of rows one by one; Y as a one-hot kernel matrix."""
     views, n, _ = z.shape
     rows = torch.nn.functional.normalize(z, dim=2).flatten(0, 1)
     m = views * n

@@ -13,7 +13,7 @@ from tests.losses.contract import aligned, check_reference, noise, value
 
 
 def reference(z: Tensor, t: float) -> Tensor:
-    """The authors' code, on normalised rows, averaged over views."""
+    """The authors' code, on normalized rows, averaged over views."""
     unit = z / z.norm(dim=2, keepdim=True)
     return torch.stack([torch.pdist(view).square().mul(-t).exp().mean().log() for view in unit]).mean()
 

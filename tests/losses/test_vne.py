@@ -32,7 +32,7 @@ def test_equals_the_authors_code_on_both_sides(n: int, d: int) -> None:
 
 def test_the_entropy_is_minus_the_log_of_the_effective_rank() -> None:
     z = noise(2, 20, 6)
-    ranks = [hill(spectrum(normalize(view), centred=False), 1.0) for view in z]
+    ranks = [hill(spectrum(normalize(view), centered=False), 1.0) for view in z]
     assert float(vne(z)["entropy"]) == pytest.approx(-float(torch.stack(ranks).log().mean()), rel=1e-10)
 
 

@@ -13,8 +13,8 @@ from tests.losses.contract import aligned, check_reference, gradient, noise, val
 def bures(rows: Tensor) -> Tensor:
     """The paper's eq. 8: squared distance of N(mu, Sigma) from N(0, I / m), divisor n, rows (n, m) as they are."""
     n, m = rows.shape
-    centred = rows - rows.mean(0)
-    covariance = centred.T @ centred / n
+    centered = rows - rows.mean(0)
+    covariance = centered.T @ centered / n
     root = torch.linalg.eigvalsh(covariance).clamp_min(0).sqrt().sum()
     squared: Tensor = rows.mean(0).square().sum() + 1 + covariance.trace() - 2 / math.sqrt(m) * root
     return squared
@@ -38,27 +38,27 @@ def test_equals_the_papers_formula_on_all_views_as_one_batch(shape: tuple[int, .
 
 
 @pytest.mark.parametrize("n", [4, 30])
-@pytest.mark.parametrize("normalised", [True, False])
-def test_w2_check_01_the_three_forms_agree(n: int, normalised: bool) -> None:
-    rows = unit(n, 6) if normalised else 2 * noise(n, 6) + 1
-    centred = rows - rows.mean(0)
-    sigma = torch.linalg.svdvals(centred) / math.sqrt(n)
+@pytest.mark.parametrize("normalized", [True, False])
+def test_w2_check_01_the_three_forms_agree(n: int, normalized: bool) -> None:
+    rows = unit(n, 6) if normalized else 2 * noise(n, 6) + 1
+    centered = rows - rows.mean(0)
+    sigma = torch.linalg.svdvals(centered) / math.sqrt(n)
     padded = torch.nn.functional.pad(sigma, (0, 6 - len(sigma)))
     form_a = rows.mean(0).square().sum() + (padded - 6**-0.5).square().sum()
     form_b = rows.mean(0).square().sum() + 1 + sigma.square().sum() - 2 / math.sqrt(6) * sigma.sum()
     torch.testing.assert_close(form_a, bures(rows), rtol=0, atol=1e-7)  # eigvalsh: sqrt of rounding errors
     torch.testing.assert_close(form_b, form_a, rtol=0, atol=1e-12)
-    if normalised:
+    if normalized:
         assert value(w2, rows[None]) == pytest.approx(float(form_a.sqrt()), abs=1e-10)
 
 
 @pytest.mark.parametrize(("n", "m"), [(40, 6), (5, 9)])
 def test_w2_check_02_unit_rows_leave_only_the_nuclear_norm(n: int, m: int) -> None:
     rows = unit(n, m)
-    centred = rows - rows.mean(0)
-    nuclear = torch.linalg.matrix_norm(centred, "nuc")
+    centered = rows - rows.mean(0)
+    nuclear = torch.linalg.matrix_norm(centered, "nuc")
     assert value(w2, rows[None]) ** 2 == pytest.approx(float(2 - 2 / math.sqrt(n * m) * nuclear), abs=1e-10)
-    total = rows.mean(0).square().sum() + centred.square().sum() / n
+    total = rows.mean(0).square().sum() + centered.square().sum() / n
     assert float(total) == pytest.approx(1.0, abs=1e-12)
 
 
@@ -87,7 +87,7 @@ def test_w2_check_05_invariances() -> None:
     assert value(w2, z @ rotation) == pytest.approx(value(w2, z), abs=1e-10)
     assert value(w2, z.flip(1)) == pytest.approx(value(w2, z), abs=1e-10)
     lengths = torch.rand(2, 12, 1, generator=torch.Generator().manual_seed(0)).double() + 0.1
-    assert value(w2, lengths * z) == pytest.approx(value(w2, z), abs=1e-10)  # ISC: it normalises first
+    assert value(w2, lengths * z) == pytest.approx(value(w2, z), abs=1e-10)  # ISC: it normalizes first
     assert float(bures(2 * unit(12, 5))) != pytest.approx(float(bures(unit(12, 5))), abs=0.1)
 
 
@@ -108,7 +108,7 @@ def test_w2_check_06_zero_features_cost_as_the_formula_says(zeros: int) -> None:
     assert value(w2, padded[None]) > value(w2, rows[None])
 
 
-def test_w2_check_06_the_clone_once_normalised_costs_as_much_as_zeros() -> None:
+def test_w2_check_06_the_clone_once_normalized_costs_as_much_as_zeros() -> None:
     rows = unit(20, 8)
     padded = torch.nn.functional.pad(rows, (0, 8))
     assert value(w2, rows.repeat(1, 2)[None]) == pytest.approx(value(w2, padded[None]), abs=1e-10)
@@ -122,10 +122,10 @@ def test_w2_check_09_fewer_samples_than_features_leave_a_floor() -> None:
 def test_w2_check_10_the_gradient_is_the_tangential_zca_direction() -> None:
     rows = unit(30, 5)
     n, m = rows.shape
-    centred = rows - rows.mean(0)
-    eigenvalues, vectors = torch.linalg.eigh(centred.T @ centred / n)
+    centered = rows - rows.mean(0)
+    eigenvalues, vectors = torch.linalg.eigh(centered.T @ centered / n)
     zca = (vectors / eigenvalues.sqrt()) @ vectors.T
-    raw = (rows - centred @ zca / math.sqrt(m)) / (n * value(w2, rows[None]))
+    raw = (rows - centered @ zca / math.sqrt(m)) / (n * value(w2, rows[None]))
     tangential = raw - (raw * rows).sum(1, keepdim=True) * rows
     torch.testing.assert_close(gradient(w2, rows[None])[0], tangential, rtol=0, atol=1e-12)
 

@@ -16,7 +16,7 @@ only_instance, only_feature = partial(zero_cl, feature=0.0), partial(zero_cl, in
 
 
 def polar(x: Tensor) -> Tensor:
-    """ZCA-whitened columns of x up to a factor: the orthogonal factor of the centred x, rank by rank."""
+    """ZCA-whitened columns of x up to a factor: the orthogonal factor of the centered x, rank by rank."""
     left, sizes, right = torch.linalg.svd(x - x.mean(0), full_matrices=False)
     alive = sizes > 1e-9
     factor: Tensor = left[:, alive] @ right[alive]
@@ -42,7 +42,7 @@ def test_views_that_agree_at_full_rank_are_the_optimum(n: int, d: int) -> None:
 
 
 def test_a_lost_dimension_costs_its_share() -> None:
-    """Rank 4 of 16 over 64 samples, for the features; the same of the 15 dimensions that centring samples leaves."""
+    """Rank 4 of 16 over 64 samples, for the features; the same of the 15 dimensions that centering samples leaves."""
     z = aligned(few_dimensions(noise(64, 16)))
     assert value(only_feature, z) == pytest.approx(-4 / 16, abs=1e-7)
     assert value(only_instance, z) == pytest.approx(-4 / 15, abs=1e-7)
@@ -60,5 +60,5 @@ def test_each_weight_weighs_its_term() -> None:
 
 @pytest.mark.parametrize("loss", [zero_cl, only_instance, only_feature])
 def test_noise_between_the_views_keeps_the_rank_up(loss: Loss) -> None:
-    centred_only = partial(spectral_transformation, g=torch.ones_like)
-    assert rank_after_training(loss, seed=0) > rank_after_training(centred_only, seed=0) + 2
+    centered_only = partial(spectral_transformation, g=torch.ones_like)
+    assert rank_after_training(loss, seed=0) > rank_after_training(centered_only, seed=0) + 2

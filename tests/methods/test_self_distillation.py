@@ -53,5 +53,5 @@ def test_the_student_learns_and_the_teacher_follows_with_its_prototypes() -> Non
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert all(parameter.grad is not None for name, parameter in method.named_parameters() if "teacher" not in name)
     assert len(list(teacher.parameters())) == sum("teacher" not in name for name, _ in method.named_parameters())
-    assert {"objective.centre", "teacher.2.weight"} <= method.state_dict().keys()
-    assert bool((method.state_dict()["objective.centre"] != 0).any())
+    assert {"objective.center", "teacher.2.weight"} <= method.state_dict().keys()
+    assert bool((method.state_dict()["objective.center"] != 0).any())

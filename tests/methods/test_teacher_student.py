@@ -105,9 +105,9 @@ def _trained(predictor: bool, stop: bool, steps: int = 150) -> float:
 
     joint = TeacherStudent(plain, mlp(64, (64, 16), last_norm="none"), head, objective, momentum=None)
     steps_of = torch.optim.SGD(joint.parameters(), lr=0.3, momentum=0.9)
-    centres = torch.randn(20, 1, 4, 4)
+    centers = torch.randn(20, 1, 4, 4)
     for _ in range(steps):
-        x = centres[torch.randint(0, 20, (128,))]
+        x = centers[torch.randint(0, 20, (128,))]
         outputs = joint([x + 0.5 * torch.randn_like(x), x + 0.5 * torch.randn_like(x)])
         loss = joint.loss(outputs)["loss"] if stop else -_cosine(outputs["prediction"])
         steps_of.zero_grad()
@@ -115,7 +115,7 @@ def _trained(predictor: bool, stop: bool, steps: int = 150) -> float:
         steps_of.step()
     joint.eval()
     with torch.no_grad():
-        z = nn.functional.normalize(joint([centres, centres])["embedding"][0], dim=1)
+        z = nn.functional.normalize(joint([centers, centers])["embedding"][0], dim=1)
     return float((z.sum(0).square().sum() - 20) / (20 * 19))
 
 

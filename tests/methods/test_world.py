@@ -43,7 +43,7 @@ METHODS: dict[str, Callable[[Encoder, nn.Module, nn.Module], Method]] = {
 
 
 def make(name: str) -> Method:
-    """Linear parts, since batch norm is not synchronised on CPUs."""
+    """Linear parts, since batch norm is not synchronized on CPUs."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 10))
     encoder = Encoder(model, width=10, name="linear", channels=1, image_size=4)

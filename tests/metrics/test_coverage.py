@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 RESULTS = Path(__file__).parents[2] / "docs/results/benchmarks/jackknife.json"
-RANKS = ("effective_rank", "rankme", "rankme_centred", "participation_ratio", "nesum", "stable_rank")
+RANKS = ("effective_rank", "rankme", "rankme_centered", "participation_ratio", "nesum", "stable_rank")
 
 
 def rows() -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def test_pairs_have_an_interval_where_it_holds_and_else_say_that_they_have_none(
 
 def test_nulls_are_those_of_perfect_data() -> None:
     found = of(gaussian(400, 32))
-    for name in ("effective_rank", "rankme_centred", "rank_share", "nesum", "participation_ratio", "w2_uniformity"):
+    for name in ("effective_rank", "rankme_centered", "rank_share", "nesum", "participation_ratio", "w2_uniformity"):
         one = found[name]
         assert one.null is not None
         assert one.value == pytest.approx(one.null, rel=0.06), name

@@ -1,4 +1,4 @@
-"""Pairs and neighbours: naive references, closed forms, samples, and a named peer's values."""
+"""Pairs and neighbors: naive references, closed forms, samples, and a named peer's values."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from fullrank.metrics import (
     koleo,
     mle_dimension,
     near_duplicate_rows,
-    neighbors,
     relative_contrast,
     sigreg,
-    summarize_neighbours,
+    summarize_neighbors,
     two_nn,
     uniform_energy,
     uniformity,
 )
-from fullrank.metrics._pairs import distances, distinct, neighbours, sample
+from fullrank.metrics._pairs import distances, distinct, neighbors, sample
+from fullrank.metrics.neighbors import occurrences
 from fullrank.stats import normalize
 from tests.metrics.clouds import gaussian, offset, power_law
 
 
-def test_neighbours_are_scikit_learns_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbors_are_scikit_learns_in_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
     x = gaussian(80, 5) + 1e3
     near, index = NearestNeighbors(n_neighbors=5).fit(x.numpy()).kneighbors(x.numpy())
     across = NearestNeighbors(n_neighbors=4).fit(x.numpy()).kneighbors(x[:7].numpy() + 0.1)[1]
     for block in (1000, 1 << 22):
         monkeypatch.setattr(_pairs, "_BLOCK", block)
-        found, which = neighbours(x, 4)
+        found, which = neighbors(x, 4)
         np.testing.assert_array_equal(which.numpy(), index[:, 1:])
         np.testing.assert_allclose(found.numpy(), near[:, 1:], rtol=1e-9)
-        np.testing.assert_array_equal(neighbours(x, 4, queries=x[:7] + 0.1)[1].numpy(), across)
+        np.testing.assert_array_equal(neighbors(x, 4, queries=x[:7] + 0.1)[1].numpy(), across)
         upper = torch.cat([part[torch.ones_like(part).triu(1) > 0] for _, part in distances(x)])
         torch.testing.assert_close(upper.sort().values, torch.pdist(x).square().sort().values)
 
@@ -136,7 +136,7 @@ def test_copies_do_not_move_the_dimension() -> None:
 def test_one_search_gives_what_several_do(z: torch.Tensor) -> None:
     functions = (relative_contrast, two_nn, mle_dimension, hub_skewness, antihub_share)
     expected = {one.__name__: one(z) for one in functions}
-    assert summarize_neighbours(z) == pytest.approx(expected, rel=1e-12)
+    assert summarize_neighbors(z) == pytest.approx(expected, rel=1e-12)
 
 
 def test_hubs_are_the_skewness_of_occurrences() -> None:
@@ -157,7 +157,7 @@ def test_a_cone_has_hubs_that_its_spectrum_does_not_explain() -> None:
 
 def test_hubs_of_a_gallery_and_of_ties() -> None:
     gallery, queries = torch.eye(4), torch.eye(4)[[0, 0, 0, 1]]
-    assert neighbors.occurrences(gallery, k=1, queries=queries).tolist() == [3, 1, 0, 0]
+    assert occurrences(gallery, k=1, queries=queries).tolist() == [3, 1, 0, 0]
     assert antihub_share(gallery, k=1, queries=queries) == 0.5
     assert abs(hub_skewness(torch.ones(500, 16))) < 3  # by order of the rows it would be 20
     with pytest.raises(UserError, match="one space"):

@@ -1,4 +1,4 @@
-"""Error bars of pairs and neighbours: those of recomputing without each group, and coverage of what draws give."""
+"""Error bars of pairs and neighbors: those of recomputing without each group, and coverage of what draws give."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from fullrank.metrics import (
     stable_rank,
     unbiased_participation_ratio,
 )
-from fullrank.metrics.rank import Convention, unbiased_of_rows, uncentred_rankme
+from fullrank.metrics.rank import Convention, unbiased_of_rows, uncentered_rankme
 from fullrank.stats import Moments, moments, normalize, spectrum
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law
 
@@ -47,7 +47,7 @@ def wide(name: str) -> Moments:
 
 @pytest.mark.parametrize(
     ("convention", "healthy", "point"),
-    [("paper", 402, 1.27), ("stable-pretraining", 413, 1.33), ("eigenvalues", 112, 481), ("centred", 402, 504)],
+    [("paper", 402, 1.27), ("stable-pretraining", 413, 1.33), ("eigenvalues", 112, 481), ("centered", 402, 504)],
 )
 def test_five_numbers_are_called_rankme(convention: Convention, healthy: float, point: float) -> None:
     assert rankme(wide("healthy"), convention=convention) == pytest.approx(healthy, rel=0.03)
@@ -62,7 +62,7 @@ def test_the_fifth_is_the_participation_ratio_of_unit_rows() -> None:
 def test_the_constant_in_rankme_lifts_its_floor() -> None:
     for dims, eps, floor in [(2048, 1e-7, 1.0033), (2048, 1e-5, 1.27), (8192, 1e-5, 2.57)]:
         point = torch.zeros(dims).index_fill(0, torch.tensor(0), 1.0).double()
-        assert uncentred_rankme(point, eps) == pytest.approx(floor, abs=5e-3)
+        assert uncentered_rankme(point, eps) == pytest.approx(floor, abs=5e-3)
     assert rankme(torch.zeros(3, 4)) == 1.0
 
 
@@ -78,7 +78,7 @@ def test_rank_survives_a_large_offset_and_exact_deficiency() -> None:
     assert condition_number(z) == math.inf
 
 
-def test_stable_rank_has_a_raw_and_a_centred_form() -> None:
+def test_stable_rank_has_a_raw_and_a_centered_form() -> None:
     point = offset(1e-3, n=500, d=32)
     assert stable_rank(point) == pytest.approx(1, abs=1e-5)
     assert nesum(point) == pytest.approx(32 / (1 + math.sqrt(32 / 500)) ** 2, rel=0.05)

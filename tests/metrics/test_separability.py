@@ -21,8 +21,8 @@ def clusters(
 ) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(n) % classes
-    centres = torch.randn(classes, dims, generator=generator).double()
-    return centres[labels] + spread * torch.randn(n, dims, generator=generator).double() + shift, labels
+    centers = torch.randn(classes, dims, generator=generator).double()
+    return centers[labels] + spread * torch.randn(n, dims, generator=generator).double() + shift, labels
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> float:

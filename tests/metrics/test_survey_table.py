@@ -33,8 +33,8 @@ def summed_up(name: str, unit: bool) -> Moments:
     return moments(normalize(survey()[name]) if unit else survey()[name])
 
 
-def centred_rankme(z: Moments) -> float:
-    return rankme(z, convention="centred")
+def centered_rankme(z: Moments) -> float:
+    return rankme(z, convention="centered")
 
 
 NAMES = ("isotropic", "power 1", "point", "constant", "rank 16", "power 2", "cone", "half dead", "duplicates", "rogue")
@@ -42,7 +42,7 @@ OF_MOMENTS: list[tuple[Callable[[Moments], float], tuple[float, ...]]] = [
     (relative_spread, (1, 1, 0.001, 0, 1, 1, 0.316, 1, 1, 1)),
     (w2_uniformity, (0.126, 0.657, 1.41, 1.41, 1.22, 1.13, 1.17, 0.769, 0.769, 0.762)),
     (rankme, (254, 207, 1.18, 1, 16, 74, 162, 128, 128, 196)),
-    (centred_rankme, (254, 207, 254, 1, 16, 74, 254, 127, 127, 196)),
+    (centered_rankme, (254, 207, 254, 1, 16, 74, 254, 127, 127, 196)),
     (effective_rank, (248, 73, 248, 1, 16, 4.9, 248, 126, 126, 5.5)),
     (participation_ratio, (241, 22.7, 241, 1, 15.9, 2.5, 241, 124, 124, 1.6)),
     (nesum, (164, 6.2, 162, 1, 14.4, 1.6, 166, 94, 93, 1.3)),

@@ -67,7 +67,7 @@ def test_retrieval_is_the_hit_rate_of_torchmetrics() -> None:
     assert view_retrieval(one, two) == pytest.approx(sum(hits) / 100)
 
 
-def test_overlap_is_the_share_of_common_neighbours() -> None:
+def test_overlap_is_the_share_of_common_neighbors() -> None:
     z = gaussian(60, 8)
     moved = z + 0.5 * gaussian(60, 8, seed=1)
 
@@ -120,7 +120,7 @@ def test_a_gap_is_found_and_taken_off() -> None:
     assert gap.separable == 1
     assert none.distance < 0.1
     assert none.separable == pytest.approx(0.5, abs=0.15)
-    assert gap.retrieval_centred > 0.95
+    assert gap.retrieval_centered > 0.95
     with pytest.raises(UserError, match="towers have the shapes"):
         modality_gap(image, text[1:])
 

@@ -18,13 +18,13 @@ def test_a_saved_encoder_gives_the_same_representation(tmp_path: Path) -> None:
     path = tmp_path / "encoder.safetensors"
     path.write_bytes(encoder_bytes(trained, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7)))
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
-    normalised = (images / 255 - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 0.6, 0.7]).view(
+    normalized = (images / 255 - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 0.6, 0.7]).view(
         3, 1, 1
     )
     saved = load_encoder(path)
     assert not saved.encoder.training
     with torch.no_grad():
-        torch.testing.assert_close(saved(images), trained(normalised))
+        torch.testing.assert_close(saved(images), trained(normalized))
 
 
 def test_an_untrained_encoder_is_the_same_network_with_weights_that_the_seed_decides() -> None:

@@ -1,4 +1,4 @@
-"""Checks 10 and 11 of the CorInfoMax specification in full, and its behavioural assertions on a net of seconds."""
+"""Checks 10 and 11 of the CorInfoMax specification in full, and its behavioral assertions on a net of seconds."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_corinfomax_check_11_what_float32_would_cost(condition: float, error: fl
 def views(step: int, n: int = 128) -> Tensor:
     """Two noisy views (2, N, 16) of 20 clusters in 16 features."""
     generator = torch.Generator().manual_seed(step)
-    centres = noise(20, 16, seed=999).float()
-    chosen = centres[torch.randint(0, 20, (n,), generator=generator)]
+    centers = noise(20, 16, seed=999).float()
+    chosen = centers[torch.randint(0, 20, (n,), generator=generator)]
     return chosen + 0.3 * torch.randn(2, n, 16, generator=generator)
 
 
@@ -53,12 +53,12 @@ def trained(
     torch.manual_seed(0)
     net = nn.Sequential(*mlp(16, (64, 8), norm="none", bias=True))
     loss = CorInfoMax(8, invariance=alpha, covariance_memory=memory, mean_memory=0.01)
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     for step in range(steps):
         terms = loss(torch.stack([net(view) for view in views(step)]))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (terms["loss"] if volume else alpha * terms["invariance"]).backward()
-        optimiser.step()
+        optimizer.step()
     with torch.no_grad():
         z = torch.stack([net(view) for view in views(10_000, 1024)])
         terms = batch_only(8)(z)
@@ -69,23 +69,23 @@ def trained(
 BOUND = 2 * float(torch.tensor(8.0).log())  # 2 log D, the least log-determinant term of unit rows
 
 
-def test_corinfomax_behaviour_without_the_log_determinant_it_collapses() -> None:
+def test_corinfomax_behavior_without_the_log_determinant_it_collapses() -> None:
     _, volume, eigenvalues = trained(250.0, volume=False)
     assert float(eigenvalues[-1]) < 1e-2 * float(trained(250.0)[2][-1])
     assert volume > 3 * BOUND
 
 
-def test_corinfomax_behaviour_without_the_invariance_it_reaches_the_bound() -> None:
+def test_corinfomax_behavior_without_the_invariance_it_reaches_the_bound() -> None:
     _, volume, eigenvalues = trained(0.0)
     assert BOUND < volume < 1.02 * BOUND
     assert float(eigenvalues[0] / eigenvalues[-1]) > 0.3
 
 
-def test_corinfomax_behaviour_the_weight_of_the_invariance_trades_the_two_terms() -> None:
+def test_corinfomax_behavior_the_weight_of_the_invariance_trades_the_two_terms() -> None:
     runs = [trained(alpha) for alpha in (0.0, 250.0, 2000.0)]
     assert runs[0][0] > runs[1][0] > runs[2][0]
     assert runs[0][1] < runs[1][1] < runs[2][1]
 
 
-def test_corinfomax_behaviour_memory_weakens_the_barrier() -> None:
+def test_corinfomax_behavior_memory_weakens_the_barrier() -> None:
     assert trained(250.0, memory=0.5)[1] > trained(250.0)[1]

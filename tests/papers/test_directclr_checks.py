@@ -1,4 +1,4 @@
-"""Checks E8 to E14 of the DirectCLR specification: the sub-vector, its relatives, the spectrum and the optimiser."""
+"""Checks E8 to E14 of the DirectCLR specification: the sub-vector, its relatives, the spectrum and the optimizer."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def test_directclr_check_e13_an_even_sphere_has_equal_values_and_zeros_stay_fini
 def test_directclr_check_e14_weights_of_one_dimension_get_neither_decay_nor_trust() -> None:
     bias, weight = nn.Parameter(torch.full((3,), 2.0)), nn.Parameter(torch.zeros(2, 2))
     bias.grad, weight.grad = torch.ones(3), torch.ones(2, 2)
-    optimiser = LARS([{"params": [weight], "weight_decay": 0.5}, {"params": [bias], "weight_decay": 0.0}], lr=0.1)
-    optimiser.step()
+    optimizer = LARS([{"params": [weight], "weight_decay": 0.5}, {"params": [bias], "weight_decay": 0.0}], lr=0.1)
+    optimizer.step()
     torch.testing.assert_close(bias.detach(), torch.full((3,), 1.9))
     torch.testing.assert_close(weight.detach(), torch.full((2, 2), -0.1))  # |p| = 0: ratio 1
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fullrank.papers import catalogue
+from fullrank.papers import catalog
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 RESULTS = DOCS / "results" / "papers"
@@ -51,9 +51,9 @@ def test_every_result_has_its_line_and_its_figure() -> None:
 
 
 def test_every_experiment_has_a_result_for_the_claim_that_it_makes_today() -> None:
-    assert set(results()) == set(catalogue())
+    assert set(results()) == set(catalog())
     for name, result in results().items():
-        entry = catalogue()[name]
+        entry = catalog()[name]
         said = (result["name"], result["claim"], result["paper"], result["title"])
         assert said == (name, entry.claim, entry.paper, entry.title)
 
@@ -61,7 +61,7 @@ def test_every_experiment_has_a_result_for_the_claim_that_it_makes_today() -> No
 def test_the_announced_minutes_are_those_of_the_result() -> None:
     for name, result in results().items():
         took = pytest.approx(result["cpu_seconds"] / 60, rel=0.5, abs=0.05)  # a busy machine; 3 s are noise
-        assert catalogue()[name].minutes == took, name
+        assert catalog()[name].minutes == took, name
 
 
 def test_results_say_how_they_were_made() -> None:

@@ -46,7 +46,7 @@ def test_hsr_check_09_table_of_the_best_uniformity() -> None:
 
 
 def test_hsr_check_10_weights_of_zero_are_plain_byol_bit_for_bit(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through whole trainings: with all weights 0, with the energy, and with the regularisers taken out of the step."""
+    """Through whole trainings: with all weights 0, with the energy, and with the regularizers taken out of the step."""
     settings = replace(recipe(), uniformity=0.0, energy_power=0, energy_half_space=True)
     zero, _ = train("zero", replace(settings, energy=0.0))
     energy, _ = train("energy", replace(settings, energy=1.0))

@@ -73,12 +73,12 @@ def test_intl_check_02_steps_to_99_percent(x: float, steps: int) -> None:
 def test_intl_check_07_the_trace_loss_makes_eigenvalues_equal() -> None:
     """The theorem in use: descent on the trace loss alone, from a spectrum over two decades."""
     z = (noise(64, 8) * torch.logspace(0, -1, 8, dtype=torch.float64)).requires_grad_()
-    least, optimiser = 2 * 8 * (1 - h(1 / 8, 4)) ** 2, torch.optim.Adam([z], lr=0.05)
+    least, optimizer = 2 * 8 * (1 - h(1 / 8, 4)) ** 2, torch.optim.Adam([z], lr=0.05)
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         trace = intl(aligned(z), axis="batch")["trace"]
         trace.backward()
-        optimiser.step()
+        optimizer.step()
         assert float(trace.detach()) >= least - 1e-12  # the floor, for both views
     eigenvalues = torch.linalg.eigvalsh(z.detach().T.cov())
     assert float(eigenvalues[0] / eigenvalues[-1]) > 0.8  # 0.01 at the start

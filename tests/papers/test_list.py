@@ -9,12 +9,12 @@ import pytest
 
 import fullrank.papers
 from fullrank.cli import main
-from fullrank.papers import Experiment, catalogue, load
+from fullrank.papers import Experiment, catalog, load
 
 
-@pytest.mark.parametrize("name", catalogue())
+@pytest.mark.parametrize("name", catalog())
 def test_the_list_says_what_the_file_declares(name: str) -> None:
-    experiment, entry = load(name), catalogue()[name]
+    experiment, entry = load(name), catalog()[name]
     for field in dataclasses.fields(entry):
         if field.name != "module":
             assert getattr(entry, field.name) == getattr(experiment, field.name)
@@ -26,14 +26,14 @@ def test_the_list_says_what_the_file_declares(name: str) -> None:
 def test_every_declared_experiment_is_listed() -> None:
     files = Path(fullrank.papers.__file__).parent.glob("*/*.py")
     declared = sum(file.read_text(encoding="utf-8").count("= Experiment(") for file in files)
-    assert declared == len(catalogue()) > 0
-    assert isinstance(load(next(iter(catalogue()))), Experiment)
+    assert declared == len(catalog()) > 0
+    assert isinstance(load(next(iter(catalog()))), Experiment)
 
 
 def test_the_verb_lists_them_with_their_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper"]) == 0
     said = capsys.readouterr().out
-    for name, entry in catalogue().items():
+    for name, entry in catalog().items():
         (line,) = [line for line in said.splitlines() if line.startswith(f"{name} ")]
         assert entry.title in line
         assert " min " in line or " s " in line

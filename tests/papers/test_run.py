@@ -61,7 +61,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
         )
         for name, one in found.items()
     }  # fmt: skip
-    monkeypatch.setattr("fullrank.commands.paper.catalogue", lambda: entries)
+    monkeypatch.setattr("fullrank.commands.paper.catalog", lambda: entries)
     monkeypatch.setattr("fullrank.commands.paper.load", found.__getitem__)
     return stopping
 

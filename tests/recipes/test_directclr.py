@@ -12,7 +12,7 @@ from fullrank.recipes.directclr import DirectCLR, grouped_infonce
 from tests.losses.contract import noise
 
 
-def test_the_grouped_loss_is_the_sum_of_eight_symmetrised_infonces() -> None:
+def test_the_grouped_loss_is_the_sum_of_eight_symmetrized_infonces() -> None:
     a, b = noise(2, 12, 32)
     expected = torch.zeros((), dtype=torch.float64)
     for start in range(0, 32, 4):  # 8 groups of 4

@@ -69,7 +69,7 @@ LOSS = {
 
 
 @pytest.mark.parametrize("name", LOSS)
-def test_a_recipe_optimises_its_loss_with_its_weights(name: str) -> None:
+def test_a_recipe_optimizes_its_loss_with_its_weights(name: str) -> None:
     z = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(recipes.load(name)().objective()(z)["loss"], LOSS[name](z)["loss"])
 
@@ -157,8 +157,8 @@ def test_settings_survive_a_json_round_trip() -> None:
 
 
 def test_settings_of_another_version_are_an_error() -> None:
-    with pytest.raises(UserError, match="settings that this version does not know \\(colour\\)"):
-        recipes.from_settings(Recipe, {"colour": 1})
+    with pytest.raises(UserError, match="settings that this version does not know \\(color\\)"):
+        recipes.from_settings(Recipe, {"color": 1})
 
 
 def test_a_recipe_without_objective_says_so() -> None:

@@ -66,7 +66,7 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **screen)
 
     def scheme(self, name: str) -> None:
-        """Prefer the "light" or the "dark" colour scheme."""
+        """Prefer the "light" or the "dark" color scheme."""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def ask(self, expression: str) -> Any:

@@ -11,7 +11,7 @@ DIMS, ROWS = 24, 300
 
 def measurement(name: str, value: float | None, group: str = "spectrum", **others: Any) -> dict[str, Any]:
     row = {"name": name, "title": name.replace("_", " "), "value": value, "low": None, "high": None, "null": None,
-           "healthy": None, "direction": "high", "group": group, "conventions": "centred, divisor N",
+           "healthy": None, "direction": "high", "group": group, "conventions": "centered, divisor N",
            "blind_to": ["cone"], "sampled": None}  # fmt: skip
     return row | others
 
@@ -52,7 +52,7 @@ def diagnosis(verdict: str = "healthy") -> dict[str, Any]:
     collapsed = verdict == "collapsed"
     return {
         "schema": 1, "fullrank": "0.1.0", "source": "folder/embeddings.npy", "where": "embeddings",
-        "profile": "generic", "n": ROWS, "dims": DIMS, "views": 1, "labelled": True, "verdict": verdict,
+        "profile": "generic", "n": ROWS, "dims": DIMS, "views": 1, "labeled": True, "verdict": verdict,
         "kind": "dimensional" if collapsed else None,
         "sentence": "Collapsed to few dimensions: 3.9 of 24." if collapsed else "No collapse found.",
         "measurements": [

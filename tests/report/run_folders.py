@@ -63,8 +63,8 @@ def samples(seed: int) -> dict[str, Any]:
     labels = random.integers(0, len(CLASSES), 160)
     return {
         "views": random.integers(0, 256, (2, 6, 12, 12, 3), dtype=np.uint8),
-        "neighbours": random.integers(0, 256, (3, 6, 12, 12, 1), dtype=np.uint8),
-        "neighbour_labels": random.integers(0, len(CLASSES), (3, 6)),
+        "neighbors": random.integers(0, 256, (3, 6, 12, 12, 1), dtype=np.uint8),
+        "neighbor_labels": random.integers(0, len(CLASSES), (3, 6)),
         "projection": random.normal(size=(160, 2)) + 4 * np.stack([np.cos(labels), np.sin(labels)], 1),
         "projection_labels": labels,
         "classes": np.array(CLASSES),

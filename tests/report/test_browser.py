@@ -37,7 +37,7 @@ def test_the_page_in_chromium(pair: Path, tmp_path: Path) -> None:
 
 
 def _brightness(tab: Browser, scheme: str) -> float:
-    """The mean grey, 0 to 255, of the first screen in a colour scheme."""
+    """The mean gray, 0 to 255, of the first screen in a color scheme."""
     tab.scheme(scheme)
     picture = Image.open(BytesIO(tab.picture(whole=False))).convert("L")
     return float(np.asarray(picture).mean())

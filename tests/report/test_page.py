@@ -52,7 +52,7 @@ def test_one_run(run: Path, tmp_path: Path) -> None:
     for words in ("relative spread", "of 32", "69.0 %", "78.0 %", "60.0 %", "5 min", "batch_size", "3.11.7"):
         assert words in page.text
     assert [item.get("id") for item in page.named("figure")] == [
-        "losses", "collapse", "knn", "final", "spectra0", "views0", "neighbours0", "cloud0",
+        "losses", "collapse", "knn", "final", "spectra0", "views0", "neighbors0", "cloud0",
     ]  # fmt: skip
     assert len(page.source) < 200_000
 
@@ -90,12 +90,12 @@ def test_an_unfinished_run_shows_what_there_is(run: Path, tmp_path: Path) -> Non
 
 def test_samples_without_labels(run: Path, tmp_path: Path) -> None:
     arrays = dict(np.load(run / "samples.npz"))
-    for name in ("views", "neighbour_labels", "projection_labels", "classes"):
+    for name in ("views", "neighbor_labels", "projection_labels", "classes"):
         del arrays[name]
     np.savez(run / "samples.npz", **arrays)
     page = Page(write_report([run], tmp_path / "report.html"))
     shown = [item.get("id") for item in page.named("figure")]
-    assert shown[-2:] == ["neighbours0", "cloud0"]
+    assert shown[-2:] == ["neighbors0", "cloud0"]
     assert "another class" not in "".join(str(image["alt"]) for image in page.named("img"))
 
 

@@ -1,4 +1,4 @@
-"""The colours of the page can be read on its paper, and be told apart by colour-blind readers."""
+"""The colors of the page can be read on its paper, and be told apart by color-blind readers."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def schemes() -> dict[str, dict[str, str]]:
     return {"light": light, "dark": {**light, **dark}}
 
 
-def linear(colour: str) -> Vector:
+def linear(color: str) -> Vector:
     """Linear RGB (3,) of "#rrggbb"."""
-    srgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    srgb = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) / 255
     rgb: Vector = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     return rgb
 
 
 def contrast(one: str, other: str) -> float:
     """The contrast ratio of WCAG 2, from 1 to 21."""
-    low, high = sorted(float(linear(colour) @ np.array([0.2126, 0.7152, 0.0722])) for colour in (one, other))
+    low, high = sorted(float(linear(color) @ np.array([0.2126, 0.7152, 0.0722])) for color in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
@@ -52,15 +52,15 @@ def oklab(rgb: Vector) -> Vector:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_and_lines_stand_out_from_the_paper(scheme: str) -> None:
-    colours = schemes()[scheme]
-    for paper in (colours["paper"], colours["card"]):
-        assert min(contrast(colours[name], paper) for name in ("ink", "soft", "good", "bad", "open")) >= 4.5
-        assert min(contrast(colours[f"s{number}"], paper) for number in range(1, 9)) >= 3
+    colors = schemes()[scheme]
+    for paper in (colors["paper"], colors["card"]):
+        assert min(contrast(colors[name], paper) for name in ("ink", "soft", "good", "bad", "open")) >= 4.5
+        assert min(contrast(colors[f"s{number}"], paper) for number in range(1, 9)) >= 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("eyes", EYES)
-def test_any_two_runs_differ_in_colour(scheme: str, eyes: str) -> None:
-    colours = schemes()[scheme]
-    seen = [oklab(EYES[eyes] @ linear(colours[f"s{number}"])) for number in range(1, 9)]
+def test_any_two_runs_differ_in_color(scheme: str, eyes: str) -> None:
+    colors = schemes()[scheme]
+    seen = [oklab(EYES[eyes] @ linear(colors[f"s{number}"])) for number in range(1, 9)]
     assert min(float(np.linalg.norm(one - other)) for one, other in combinations(seen, 2)) > 0.1

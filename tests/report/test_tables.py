@@ -10,8 +10,7 @@ import pytest
 from fullrank.report.draw.lines import Line, panel
 from fullrank.report.runs.tables import card, comparison
 from fullrank.runs.run import read_run
-
-from .conftest import write_run
+from tests.report.run_folders import write_run
 
 
 def changed(run: Path, **changes: Any) -> Path:

@@ -19,9 +19,9 @@ def figure(page: str, name: str) -> str:
     return found[0] if found else ""
 
 
-def drawn(page: str, name: str, colour: str) -> int:
-    """How many lines of this colour a figure's drawings have, those of the legend not counted."""
-    return len(re.findall(rf"<path [^>]*stroke: var\(--{colour}\)", figure(page, name)))
+def drawn(page: str, name: str, color: str) -> int:
+    """How many lines of this color a figure's drawings have, those of the legend not counted."""
+    return len(re.findall(rf"<path [^>]*stroke: var\(--{color}\)", figure(page, name)))
 
 
 def test_eigenvalues_over_training_beside_their_isotropic_value(run: Path, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_isotropic_value_is_drawn_where_it_belongs(run: Path, tmp_path: Path
     np.savez(run / "spectra.npz", **spectra, flat=flat)
     source = figure(write_report([run], tmp_path / "report.html").read_text(encoding="utf-8"), "watched0")
     paths = re.findall(r'd="M [\d.]+ ([\d.]+)\s+L [^"]+"[^>]*stroke: var\(--(s1|ink)\)', source)
-    assert {colour for _, colour in paths} == {"s1", "ink"}
+    assert {color for _, color in paths} == {"s1", "ink"}
     assert len({height for height, _ in paths}) == 1
 
 

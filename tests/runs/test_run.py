@@ -98,11 +98,11 @@ def test_reading_never_unpickles(run: Path) -> None:
     ("arrays", "says"),
     [
         ({"views": np.zeros((2, 3, 4, 4, 3))}, "views must be uint8"),
-        ({"neighbours": np.zeros((2, 3, 4, 4, 5), dtype=np.uint8)}, "neighbours must be uint8"),
+        ({"neighbors": np.zeros((2, 3, 4, 4, 5), dtype=np.uint8)}, "neighbors must be uint8"),
         ({"projection": np.zeros((5, 3))}, r"projection must be \(n, 2\)"),
         ({"projection": np.zeros((5, 2)), "projection_labels": np.zeros(4, dtype=int)}, "one projection label"),
         ({"projection": np.zeros((5, 2)), "projection_labels": np.zeros(5)}, "one projection label"),
-        ({"neighbour_labels": np.zeros((2, 3), dtype=int)}, "one neighbour label"),
+        ({"neighbor_labels": np.zeros((2, 3), dtype=int)}, "one neighbor label"),
     ],
 )
 def test_arrays_of_another_shape_are_refused(run: Path, arrays: dict[str, Any], says: str) -> None:

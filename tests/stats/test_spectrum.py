@@ -15,16 +15,16 @@ def cloud(n: int, d: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize(("n", "d"), [(100, 8), (8, 100), (8, 8), (1, 5), (2, 1)])
-def test_both_sides_and_the_moments_give_numpys_eigenvalues(n: int, d: int, centred: bool) -> None:
+def test_both_sides_and_the_moments_give_numpys_eigenvalues(n: int, d: int, centered: bool) -> None:
     z = cloud(n, d) + 0.5
-    rows = z - z.mean(0) if centred else z
+    rows = z - z.mean(0) if centered else z
     expected = torch.linalg.svdvals(rows).square() / n
-    values = spectrum(z, centred=centred)
+    values = spectrum(z, centered=centered)
     assert values.shape == (min(n, d),)
     torch.testing.assert_close(values, expected, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(spectrum(moments(z), centred=centred)[: min(n, d)], expected, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(spectrum(moments(z), centered=centered)[: min(n, d)], expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("order", [0, 0.25, 0.5, 1, 2, 5, math.inf])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.stats import Axis, centre, matrix_function, newton, power, principal, spectral
+from fullrank.stats import Axis, center, matrix_function, newton, power, principal, spectral
 
 AXES: tuple[Axis, ...] = ("batch", "channel")
 
@@ -175,10 +175,10 @@ def test_matrix_function_of_a_constant_g_has_no_gradient() -> None:
     assert float(a.grad.abs().sum()) == 0.0
 
 
-def test_a_constant_centres_to_exact_zeros_and_nan_stays() -> None:
-    x, divisor = centre(torch.full((7, 3), 0.1), "batch")
+def test_a_constant_centers_to_exact_zeros_and_nan_stays() -> None:
+    x, divisor = center(torch.full((7, 3), 0.1), "batch")
     assert (float(x.abs().max()), divisor) == (0.0, 6)
-    assert bool(centre(torch.tensor([[1.0, math.nan], [0.0, 1.0]]), "batch")[0].isnan().any())
+    assert bool(center(torch.tensor([[1.0, math.nan], [0.0, 1.0]]), "batch")[0].isnan().any())
 
 
 def by_definition(z: Tensor, p: float) -> Tensor:

@@ -56,7 +56,7 @@ def test_smaller_crops_leave_the_image_size(train: Train, small: Recipe) -> None
     run, _ = train("run", replace(small, steps=3, crops="12,8,8"))
     with np.load(run / "samples.npz") as samples:
         assert samples["views"].shape == (3, 8, 16, 16, 1)
-        assert samples["neighbours"].shape[2:] == (16, 16, 1)
+        assert samples["neighbors"].shape[2:] == (16, 16, 1)
 
 
 def test_crops_of_a_folder_from_the_flag_to_the_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

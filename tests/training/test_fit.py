@@ -59,7 +59,7 @@ def test_a_run_is_a_folder(train: Train, small: Recipe) -> None:
         assert samples["views"].shape == (2, 8, 16, 16, 1)
 
 
-def test_what_is_logged_is_what_is_optimised(train: Train, small: Recipe) -> None:
+def test_what_is_logged_is_what_is_optimized(train: Train, small: Recipe) -> None:
     run, _ = train("run", small)
     row = [row for row in rows(run) if row["kind"] == "train"][-1]
     assert row["lr"] == pytest.approx(0.005 * warmup_cosine(11, total=12, warmup=2))  # of the step it is about
@@ -176,7 +176,7 @@ def test_every_recipe_trains(train: Train, small: Recipe, name: str) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "lars"])
-def test_every_optimiser_trains(train: Train, small: Recipe, optimizer: Any) -> None:
+def test_every_optimizer_trains(train: Train, small: Recipe, optimizer: Any) -> None:
     run, _ = train(optimizer, replace(small, optimizer=optimizer, lr=0.05, steps=4))
     assert (run / "result.json").exists()
 

@@ -15,12 +15,12 @@ from fullrank.training.probe import Probe, probe_size, read, take_probe
 VIEWS = Views(preset("gray", size=16, channels=1), mean=(0.5,), std=(0.25,))
 
 
-def images(count: int, labelled: bool = True) -> ImageTensor:
+def images(count: int, labeled: bool = True) -> ImageTensor:
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (count, 1, 16, 16), generator=generator, dtype=torch.uint8)
     labels = torch.arange(count) % 2
     pictures[labels == 1] //= 4  # dark and bright pictures
-    return ImageTensor(pictures, labels if labelled else None, ("bright", "dark") if labelled else ())
+    return ImageTensor(pictures, labels if labeled else None, ("bright", "dark") if labeled else ())
 
 
 def method() -> JointEmbedding:
@@ -60,7 +60,7 @@ def test_a_reading_is_that_of_the_current_weights_in_eval_mode() -> None:
 
 
 def test_without_labels_there_is_no_knn() -> None:
-    reading = read(method(), take_probe(images(30, labelled=False), size=16, count=30, seed=0), VIEWS)
+    reading = read(method(), take_probe(images(30, labeled=False), size=16, count=30, seed=0), VIEWS)
     assert reading.row["knn"] is None
     some = ImageTensor(images(30).images, torch.tensor([0, -1] * 15), ("bright",))
     assert take_probe(some, size=16, count=30, seed=0).labels is None

@@ -88,7 +88,7 @@ def test_two_processes_with_uneven_batches_equal_one(
     one = {name: float(value) for name, value in whole.compute().items()}
     two = {name: float(value) for name, value in world[rank][cloud].items()}
     assert sorted(two) == sorted(METRICS)
-    # RankMe is uncentred: it takes the root of eigenvalues of 1e-12 beside one of 1, which rounds at 1e-16.
+    # RankMe is uncentered: it takes the root of eigenvalues of 1e-12 beside one of 1, which rounds at 1e-16.
     rounding = 1e-8 if cloud == "far point" else 1e-9
     assert two.pop("RankMe") == pytest.approx(one.pop("RankMe"), rel=rounding)
     assert two == pytest.approx(one, rel=1e-9, abs=1e-9)

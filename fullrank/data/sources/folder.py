@@ -1,4 +1,4 @@
-"""A folder of pictures: found, checked to the last byte, labelled by its subfolders."""
+"""A folder of pictures: found, checked to the last byte, labeled by its subfolders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_folder(
     held = [folder / name for name in ("test", "val") if (folder / name).is_dir()]
     if not ((folder / "train").is_dir() and held):
         return _at_least_two(_read(folder, max_corrupt, say), folder), None
-    # ImageNet's test/ is flat and unlabelled, its val/ is the one with classes
+    # ImageNet's test/ is flat and unlabeled, its val/ is the one with classes
     held.sort(key=lambda path: not any(child.is_dir() for child in path.iterdir()))
     train = _at_least_two(_read(folder / "train", max_corrupt, say), folder / "train")
     test = _read(held[0], max_corrupt, say, train.classes)

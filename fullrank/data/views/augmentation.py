@@ -20,7 +20,7 @@ class Augmentation:
     """The distribution of ONE view, operation by operation the one of torchvision's transforms.
 
     The operations come in this order: random resized crop to `size` x `size` pixels (`scale`: range of the
-    share of the area, `ratio`: of width / height), horizontal `flip`, colour jitter (with probability `jitter`,
+    share of the area, `ratio`: of width / height), horizontal `flip`, color jitter (with probability `jitter`,
     in random order, strengths `brightness`, `contrast`, `saturation`, `hue`), `grayscale`, Gaussian `blur`
     (`blur_sigma`: range in pixels of the view; `blur_kernel`: None does not cut the Gaussian, an odd number
     cuts it to so many pixels), `solarize`. flip, jitter, grayscale, blur and solarize are probabilities.
@@ -77,7 +77,7 @@ class Parameters:
     """All drawn values of ONE view for n pictures; every tensor has the leading dimension n.
 
     top, left, height, width: the crop in pixels of the picture, int64. order: (n, k) the k operations of the
-    colour jitter (indices into OPERATIONS) in the order of their turn. hue: shift as a share of the circle.
+    color jitter (indices into OPERATIONS) in the order of their turn. hue: shift as a share of the circle.
     brightness, contrast, saturation: factors. sigma: pixels of the view, 0 where there is no blur.
     """
 

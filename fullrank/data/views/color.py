@@ -1,4 +1,4 @@
-"""Colour operations on a batch with one factor per sample; pictures are (n, C, P) in [0, 1], P pixels."""
+"""Color operations on a batch with one factor per sample; pictures are (n, C, P) in [0, 1], P pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def brightness(x: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(x: Tensor, factor: Tensor) -> Tensor:
-    """Away from the mean grey of each picture, in place; x (n, C, P), factor (n,)."""
+    """Away from the mean gray of each picture, in place; x (n, C, P), factor (n,)."""
     mean = x.mean(dim=2)  # (n, C)
     if x.shape[1] == 3:
         mean = mean @ mean.new_tensor(LUMA)[:, None]
@@ -25,13 +25,13 @@ def contrast(x: Tensor, factor: Tensor) -> Tensor:
 
 
 def saturation(x: Tensor, factor: Tensor) -> Tensor:
-    """Away from the grey of each pixel, in place; x (n, 3, P), factor (n,)."""
-    grey = luma(x).mul_(1 - factor[:, None, None])
-    return x.mul_(factor[:, None, None]).add_(grey).clamp_(0, 1)
+    """Away from the gray of each pixel, in place; x (n, 3, P), factor (n,)."""
+    gray = luma(x).mul_(1 - factor[:, None, None])
+    return x.mul_(factor[:, None, None]).add_(gray).clamp_(0, 1)
 
 
 def luma(x: Tensor) -> Tensor:
-    """The grey (n, 1, P) of pictures x (n, 3, P)."""
+    """The gray (n, 1, P) of pictures x (n, 3, P)."""
     red, green, blue = x.unbind(dim=1)
     return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
 
@@ -39,7 +39,7 @@ def luma(x: Tensor) -> Tensor:
 def hue(x: Tensor, shift: Tensor) -> Tensor:
     """Turn the hue of HSV by shift (n,), a share of the circle, in place; x (n, 3, P).
 
-    On a circle of length 6 with red at 0, green at 2, and blue at -2, the distance of a colour from red is
+    On a circle of length 6 with red at 0, green at 2, and blue at -2, the distance of a color from red is
     (max - 2 min + green + blue - red) / chroma, and a channel of it is min + chroma * clamp(2 - d, 0, 1), where
     d is its distance from that channel: HSV without looking up sextants, exact also at the borders.
 
@@ -52,7 +52,7 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
     low = torch.minimum(red, green).clamp_(max=blue)
     chroma = top - low
     angle = top.sub_(low, alpha=2).add_(green).add_(blue).sub_(red)
-    angle.div_(chroma.clamp(min=TINY)).copysign_(green - blue)  # a grey has chroma 0: any angle will do
+    angle.div_(chroma.clamp(min=TINY)).copysign_(green - blue)  # a gray has chroma 0: any angle will do
     angle.add_(6 * shift[:, None])
     angle.sub_((angle / 6).round_(), alpha=6)  # to [-3, 3]
     for channel, own in ((red, 0), (green, 2), (blue, -2)):

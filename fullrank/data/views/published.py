@@ -21,7 +21,7 @@ def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
     fullrank.errors.UserError: There is no augmentation 'cifer': did you mean 'cifar'?
     """
     if channels not in (1, 3):
-        raise UserError(f"Pictures have {channels} channels: augmentation knows 1 (grey) and 3 (RGB), convert them.")
+        raise UserError(f"Pictures have {channels} channels: augmentation knows 1 (gray) and 3 (RGB), convert them.")
     presets = _presets(size)
     if name not in presets:
         close = difflib.get_close_matches(name, presets, n=1)
@@ -43,7 +43,7 @@ def default_preset(*, size: int, channels: int) -> str:
 
 
 def _presets(size: int) -> dict[str, list[Augmentation]]:
-    # SimCLR (Chen et al., 2020), appendix A: colour distortion of strength 1, blur with a kernel of 10 % of the
+    # SimCLR (Chen et al., 2020), appendix A: color distortion of strength 1, blur with a kernel of 10 % of the
     # picture in half of the views.
     simclr = Augmentation(
         size=size,
@@ -66,7 +66,7 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
     # from crops of at least a fifth, ImageNet with blur. Bilinear crops and the blur's sigma are ours: not stated.
     hsr_byol = replace(cifar, scale=(0.2, 1.0), saturation=0.2)
     hsr_byol_imagenet = replace(hsr_byol, scale=(0.08, 1.0), blur=0.5)
-    # Small grey pictures in which colour means nothing (Fashion-MNIST, digits): measured for this package.
+    # Small gray pictures in which color means nothing (Fashion-MNIST, digits): measured for this package.
     gray = Augmentation(size=size, scale=(0.25, 1.0), brightness=0.6, contrast=0.6, saturation=0, hue=0, grayscale=0)
     digits = replace(gray, scale=(0.4, 1.0), brightness=0.4, contrast=0.4, flip=0.0)
     return {

@@ -23,7 +23,7 @@ def crop_matrix(
     """Matrices (n, outputs, inputs) that cut [start, start + length), mirror where flip, and resize to outputs.
 
     The weights are those of PIL's antialiased resize of the cut-out: a triangle or the cubic with a = -0.5,
-    as wide as an output pixel (at least one input pixel), renormalised inside the crop.
+    as wide as an output pixel (at least one input pixel), renormalized inside the crop.
 
     >>> start, length = torch.tensor([2]), torch.tensor([4])
     >>> crop_matrix(start, length, None, inputs=7, outputs=2, interpolation="bilinear")[0]
@@ -35,10 +35,10 @@ def crop_matrix(
     out = torch.arange(outputs, device=start.device) + 0.5  # (outputs,)
     if flip is not None:
         out = torch.where(flip[:, None], outputs - out, out)  # (n, outputs)
-    centre = start + out * scale  # (n, outputs)
+    center = start + out * scale  # (n, outputs)
     pixel = torch.arange(inputs, device=start.device) + 0.5  # (inputs,)
     width = scale.clamp(min=1)
-    distance = (pixel - centre[..., None]).div_(width[..., None]).abs_()  # (n, outputs, inputs)
+    distance = (pixel - center[..., None]).div_(width[..., None]).abs_()  # (n, outputs, inputs)
     weights = _triangle(distance) if interpolation == "bilinear" else _cubic(distance)
     inside = (pixel > start) & (pixel < start + length)  # (n, inputs)
     weights *= inside[:, None]

@@ -20,9 +20,9 @@ CPU_CHUNK, ACCELERATOR_CHUNK = 4 * 2**20, 2**28  # bytes of float32: stays in ca
 
 @dataclass(frozen=True)
 class Views:
-    """V augmentations, and the mean and standard deviation (of pictures in [0, 1], by channel) to normalise with.
+    """V augmentations, and the mean and standard deviation (of pictures in [0, 1], by channel) to normalize with.
 
-    Pictures are uint8 with one (grey) or three (RGB) channels. Grey pictures have no saturation, hue, or grayscale.
+    Pictures are uint8 with one (gray) or three (RGB) channels. Gray pictures have no saturation, hue, or grayscale.
 
     >>> views = Views([Augmentation(size=16), Augmentation(size=8)], mean=(0.5,), std=(0.25,))
     >>> pictures = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
@@ -39,7 +39,7 @@ class Views:
         if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
             raise UserError(
                 f"Views: {len(self.mean)} means and {len(self.std)} standard deviations: "
-                "pictures have 1 (grey) or 3 (RGB) channels, give one of each for every channel."
+                "pictures have 1 (gray) or 3 (RGB) channels, give one of each for every channel."
             )
         if not min(self.std) > 0:
             raise UserError(f"Views: std is {tuple(self.std)}: choose positive standard deviations.")
@@ -49,7 +49,7 @@ class Views:
         return [draw(augmentation, n, height, width, generator) for augmentation in self.augmentations]
 
     def apply(self, images: Tensor | Sequence[Tensor], parameters: Sequence[Parameters]) -> list[Tensor]:
-        """Make V views, float32 (N, C, S, S) normalised, of images uint8 (N, C, H, W) on any device.
+        """Make V views, float32 (N, C, S, S) normalized, of images uint8 (N, C, H, W) on any device.
 
         Instead of images, V batches uint8 (N, C, S, S) that `crop` has already cut can be given: they are not
         cropped again. Parameters stay on the CPU, where they choose the rows that each operation takes.
@@ -65,9 +65,9 @@ class Views:
         return [self._view(source, augmentation, drawn, cropped) for source, augmentation, drawn in triples]
 
     def plain(self, images: Tensor) -> Tensor:
-        """Only normalise images uint8 (N, C, H, W) to float32, as for evaluation."""
+        """Only normalize images uint8 (N, C, H, W) to float32, as for evaluation."""
         self._check(images)
-        return self._normalise(images.float().div_(255))
+        return self._normalize(images.float().div_(255))
 
     def crop(self, image: Image.Image, generator: torch.Generator) -> list[Tensor]:
         """Cut and resize one large picture (mode L or RGB) for every view: V tensors uint8 (C, S, S).
@@ -103,10 +103,10 @@ class Views:
         for first in range(0, n, chunk):
             rows = slice(first, first + chunk)
             x = augment(images[rows], augmentation, drawn.rows(rows), cropped)
-            self._normalise(x, out[rows])
+            self._normalize(x, out[rows])
         return out
 
-    def _normalise(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+    def _normalize(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         mean, std = (x.new_tensor(list(values)).view(-1, 1, 1) for values in (self.mean, self.std))
         return torch.mul(x, 1 / std, out=out).sub_(mean / std)
 

@@ -1,4 +1,4 @@
-"""Weighted k-nearest-neighbour classification (Wu et al., 2018, arXiv:1805.01978, section 3.4), exact."""
+"""Weighted k-nearest-neighbor classification (Wu et al., 2018, arXiv:1805.01978, section 3.4), exact."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIMILARITIES = 2**25  # held at a time: 128 MiB of float32
 def knn_predict(bank: Tensor, labels: Tensor, queries: Tensor, *, k: int = 20, temperature: float = 0.07) -> Tensor:
     """The class of each query (Q, F), shape (Q,): its k nearest of bank (M, F) vote with exp(cosine / temperature).
 
-    More neighbours than the bank has mean all of it. Among equal similarities and among equal votes the lowest
+    More neighbors than the bank has mean all of it. Among equal similarities and among equal votes the lowest
     class comes first; a row of zeros has similarity 0 to everything. Any integers serve as labels (M,). Features
     that are not finite, k < 1 and temperature <= 0 raise UserError. Blind to: the norm of the features. A mean that
     all of them share hides their differences: subtract the bank's mean from both to see past it.
@@ -41,10 +41,10 @@ def knn_predict(bank: Tensor, labels: Tensor, queries: Tensor, *, k: int = 20, t
     classes, which = labels.unique(return_inverse=True)
     predicted = []
     for chunk in normalize(queries).split(max(1, _SIMILARITIES // len(bank))):
-        similarity, neighbour = _nearest(chunk @ bank.T, min(k, len(bank)))
+        similarity, neighbor = _nearest(chunk @ bank.T, min(k, len(bank)))
         similarity = similarity.double()
         weight = ((similarity - similarity[:, :1]) / temperature).exp()  # a shared factor, against overflow
-        votes = _votes(which[neighbour], weight, len(classes))
+        votes = _votes(which[neighbor], weight, len(classes))
         predicted.append(classes[votes.argmax(1)])
     return torch.cat(predicted)
 
@@ -87,8 +87,8 @@ def _nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _votes(which: Tensor, weight: Tensor, classes: int) -> Tensor:
-    """The summed weight of each class, (Q, classes), in the fixed order of the neighbours (Q, k)."""
+    """The summed weight of each class, (Q, classes), in the fixed order of the neighbors (Q, k)."""
     votes, rows = weight.new_zeros(len(which), classes), torch.arange(len(which), device=which.device)
-    for neighbour, share in zip(which.T, weight.T, strict=True):
-        votes[rows, neighbour] += share
+    for neighbor, share in zip(which.T, weight.T, strict=True):
+        votes[rows, neighbor] += share
     return votes

@@ -47,8 +47,8 @@ def linear_probe(
 ) -> LinearResult:
     """Multinomial logistic regression on frozen features train (N, F), scored on test (M, F).
 
-    Minimises mean cross-entropy + penalty / 2 |W|^2 with a free bias (scikit-learn's C is 1 / (penalty N)) over
-    features standardised by the training set, by full-batch L-BFGS. The penalty is the one of least cross-entropy
+    Minimizes mean cross-entropy + penalty / 2 |W|^2 with a free bias (scikit-learn's C is 1 / (penalty N)) over
+    features standardized by the training set, by full-batch L-BFGS. The penalty is the one of least cross-entropy
     on a stratified, seeded fifth of the *training* samples (on small sets a point better than the one of best
     accuracy), tried from strong to weak until that rises; then all of the samples are fitted again. Deterministic.
     `progress` hears the share done, in [0, 1]. Fewer than two classes, no class with two samples, and features
@@ -65,14 +65,14 @@ def linear_probe(
         raise UserError(f"The penalties are {tuple(penalties)}: pass at least one, each above 0.")
     rest, held = held_out(labels, _HELD_OUT, seed)
     if len(held) == 0:
-        raise UserError("No class has two training samples, so none can be held out: pass more labelled samples.")
+        raise UserError("No class has two training samples, so none can be held out: pass more labeled samples.")
     classes, target = labels.unique(return_inverse=True)
     z, z_test, variance = _principal(train, test)
     z, z_test, variance = _with_one(z), _with_one(z_test), variance.float()
     fit = best_fit = z.new_zeros(len(classes), z.shape[1])
     least, validation, best_penalty = math.inf, 0.0, 0.0
     for done, penalty in enumerate(sorted(penalties, reverse=True), start=1):
-        fit = _minimise(z[rest], target[rest], variance, penalty, fit)
+        fit = _minimize(z[rest], target[rest], variance, penalty, fit)
         loss = functional.cross_entropy(z[held] @ fit.T, target[held]).item()
         if loss >= least:
             break  # weaker penalties over-fit more
@@ -80,7 +80,7 @@ def linear_probe(
         validation = _accuracy(fit, z[held], classes, labels[held])
         if progress is not None:
             progress(done / (len(penalties) + 1))
-    fit = _minimise(z, target, variance, best_penalty, best_fit)
+    fit = _minimize(z, target, variance, best_penalty, best_fit)
     if progress is not None:
         progress(1.0)
     return LinearResult(
@@ -97,8 +97,8 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
     """The accuracy in [0, 1] on test (M, F) of ridge regression on to the classes of train (N, F).
 
     One eigendecomposition: quick enough to watch a training run, and usually a point or two below `linear_probe`.
-    Minimises mean |y - W x|^2 + penalty |W|^2 over features standardised by the training set, with the penalty of
-    least generalised cross-validation error (Golub, Heath & Wahba, 1979) on the training samples. Errors and
+    Minimizes mean |y - W x|^2 + penalty |W|^2 over features standardized by the training set, with the penalty of
+    least generalized cross-validation error (Golub, Heath & Wahba, 1979) on the training samples. Errors and
     blindness are those of `linear_probe`.
 
     >>> x, y = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])
@@ -163,7 +163,7 @@ def _check(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> 
 
 
 def _principal(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both sets on the R principal axes of the standardised training set: (N, R), (M, R), variances (R,), float64.
+    """Both sets on the R principal axes of the standardized training set: (N, R), (M, R), variances (R,), float64.
 
     Nothing linear is lost: a constant feature, and a direction without variance, has nothing to fit. Logistic
     regression needs half the steps there, and ridge regression becomes a division.
@@ -186,14 +186,14 @@ def _with_one(z: Tensor) -> Tensor:
     return functional.pad(z.float(), (0, 1), value=1.0)
 
 
-def _minimise(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start: Tensor) -> Tensor:
-    """Weights (C, R + 1) of least penalised cross-entropy of z (N, R + 1), from `start`, by L-BFGS.
+def _minimize(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start: Tensor) -> Tensor:
+    """Weights (C, R + 1) of least penalized cross-entropy of z (N, R + 1), from `start`, by L-BFGS.
 
     The steps are taken in units of the curvature, about `variance` / 10 + `penalty` on each axis.
     """
     unit = torch.cat([(0.1 * variance + penalty).rsqrt(), variance.new_ones(1)])
     steps = (start / unit).requires_grad_()
-    optimiser = torch.optim.LBFGS(
+    optimizer = torch.optim.LBFGS(
         [steps],
         max_iter=200,
         tolerance_grad=_GRADIENT,
@@ -203,14 +203,14 @@ def _minimise(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start
     )
 
     def objective() -> Tensor:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         fit = unit * steps
         loss = functional.cross_entropy(z @ fit.T, target)
         loss = loss + 0.5 * penalty * fit[:, :-1].square().sum()
         loss.backward()
         return loss
 
-    optimiser.step(objective)
+    optimizer.step(objective)
     return (unit * steps).detach()
 
 

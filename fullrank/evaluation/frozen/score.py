@@ -1,4 +1,4 @@
-"""One score for one encoder: neighbours, a linear probe, and what knowing nothing would reach."""
+"""One score for one encoder: neighbors, a linear probe, and what knowing nothing would reach."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def mutual_information(settings: Settings, steps: int | None = None) -> Outcome:
     count = steps or (1000 if settings.full else 200)
     runs = []
     for seed in range(settings.seeds):
-        runs.append(_optimise(seed, count))
+        runs.append(_optimize(seed, count))
         settings.progress((seed + 1) / settings.seeds)
     information, bound, loss, at = (
         [[record[name] for record in run] for run in runs] for name in ("information", "bound", "loss", "step")
@@ -195,15 +195,15 @@ def _over_steps(x: Line, information: Line, bound: Line, loss: Line) -> tuple[Pa
     )
 
 
-def _optimise(seed: int, steps: int) -> list[dict[str, float]]:
-    """Adam on the two views (2, N, D) themselves, from a narrow, correlated cloud off the centre."""
+def _optimize(seed: int, steps: int) -> list[dict[str, float]]:
+    """Adam on the two views (2, N, D) themselves, from a narrow, correlated cloud off the center."""
     generator = torch.Generator().manual_seed(seed)
     width = torch.logspace(0, -1, WIDTH, dtype=torch.float64)
     shared, own = (torch.randn(count, _BATCH, WIDTH, generator=generator, dtype=torch.float64) for count in (1, 2))
     z = (1 + width * (shared + own)).requires_grad_()
     training = CorInfoMax(WIDTH, invariance=ALPHA, covariance_memory=_OFFICIAL, mean_memory=_OFFICIAL)
     batch_alone = CorInfoMax(WIDTH, invariance=ALPHA, covariance_memory=0.0, mean_memory=0.0)
-    optimiser = torch.optim.Adam([z], lr=0.02)
+    optimizer = torch.optim.Adam([z], lr=0.02)
     records = []
     for step in range(steps + 1):
         if step % max(1, steps // 40) == 0:
@@ -213,9 +213,9 @@ def _optimise(seed: int, steps: int) -> list[dict[str, float]]:
             records.append(
                 {"step": float(step), "loss": loss, "information": -WIDTH / 4 * float(exact), "bound": bound}
             )
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         training(z)["loss"].backward()
-        optimiser.step()
+        optimizer.step()
     return records
 
 
@@ -236,8 +236,8 @@ FORGETTING = Experiment(
 MUTUAL_INFORMATION = Experiment(
     name="corinfomax/mutual-information",
     paper="Ozsoy et al. 2022, supplement L",
-    title="Mutual information while its approximation is optimised",
-    claim="Optimising CorInfoMax raises the log-determinant mutual information that it approximates.",
+    title="Mutual information while its approximation is optimized",
+    claim="Optimizing CorInfoMax raises the log-determinant mutual information that it approximates.",
     minutes=0.1,
     full="1,000 steps",
     run=mutual_information,

@@ -47,7 +47,7 @@ def gradient_rank(settings: Settings, samples: int | None = None) -> Outcome:
     for done, d0 in enumerate(PARTS, 1):
         for seed in range(settings.seeds):
             for name, gradient in gradients(d0, seed, n).items():
-                values.setdefault((name, d0), []).append(spectrum(gradient, centred=False).sqrt())
+                values.setdefault((name, d0), []).append(spectrum(gradient, centered=False).sqrt())
         settings.progress(done / len(PARTS))
     reached = {key: [float((each > _REACHED * each[0]).sum()) for each in seeds] for key, seeds in values.items()}
     small = [d0 for d0 in PARTS if d0 < FEATURES]

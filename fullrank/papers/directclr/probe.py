@@ -9,15 +9,13 @@ from pathlib import Path
 from fullrank.evaluation import ridge_accuracy
 from fullrank.metrics import effective_rank
 from fullrank.papers.kit.experiment import Settings
-from fullrank.papers.kit.represented import Labelled, image_sets, represent, saved
+from fullrank.papers.kit.represented import Labeled, image_sets, represent, saved
 
 ByCase = dict[str, list[float]]
 UNTRAINED = "untrained"
 
 
-def represented(
-    settings: Settings, runs: Mapping[str, Sequence[Path]]
-) -> Iterator[tuple[str, int, Labelled, Labelled]]:
+def represented(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, int, Labeled, Labeled]]:
     """The name, the seed, and the training and test images' representation of every finished run."""
     train, test = image_sets(settings)
     for name, folders in runs.items():
@@ -25,14 +23,14 @@ def represented(
             yield name, seed, represent(saved(folder), train), represent(saved(folder), test)
 
 
-def untrained(settings: Settings, run: Path, seed: int) -> tuple[Labelled, Labelled]:
+def untrained(settings: Settings, run: Path, seed: int) -> tuple[Labeled, Labeled]:
     """Training and test images as the run's encoder represents them with fresh weights; its batch norms saw none."""
     encoder = saved(run).untrained(seed)
     train, test = image_sets(settings)
     return represent(encoder, train), represent(encoder, test)
 
 
-def probe(train: Labelled, test: Labelled, part: slice = slice(None)) -> float:
+def probe(train: Labeled, test: Labeled, part: slice = slice(None)) -> float:
     """Test accuracy (%) of ridge regression on these features; the paper's probe is logistic."""
     return 100 * ridge_accuracy(train[0][:, part], train[1], test[0][:, part], test[1])
 

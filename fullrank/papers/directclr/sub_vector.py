@@ -14,7 +14,7 @@ from fullrank.metrics import effective_rank
 from fullrank.papers.directclr.probe import UNTRAINED, probe, represented, untrained
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
 from fullrank.papers.kit.judging import by_number, differences, judge
-from fullrank.papers.kit.represented import Labelled
+from fullrank.papers.kit.represented import Labeled
 from fullrank.papers.kit.training import Job, Size, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 
@@ -68,7 +68,7 @@ def _measured(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> tuple[B
     found: ByPart = {what: {} for what in (_WHOLE, _PART, _REST, _FRESH)}
     rank: ByPart = {_WHOLE: {d0: [] for d0 in PARTS}, UNTRAINED: dict.fromkeys(PARTS, fresh_rank)}
 
-    def add(what: str, train: Labelled, test: Labelled, part: slice) -> None:
+    def add(what: str, train: Labeled, test: Labeled, part: slice) -> None:
         found[what].setdefault(d0, []).append(probe(train, test, part))
 
     for name, seed, train, test in represented(settings, runs):

@@ -128,7 +128,7 @@ def _rows_by_k(values: Tensor, dead: Tensor, dot: Tensor, dead_dot: Tensor) -> t
     return tuple(rows)
 
 
-def implicit_regularisation(settings: Settings) -> Outcome:
+def implicit_regularization(settings: Settings) -> Outcome:
     """Figures 5 and 6: two linear layers, next to no augmentation; judged by the theory's loss."""
     lr, steps = (0.01, 10_000) if settings.full else (0.02, 5000)
     variance = torch.full((1, FEATURES), 1e-6)
@@ -278,5 +278,5 @@ IMPLICIT = Experiment(
     "lose dimensions under weak augmentation, too.",
     minutes=0.2,
     full="10,000 steps at a learning rate of 0.01",
-    run=implicit_regularisation,
+    run=implicit_regularization,
 )

@@ -74,7 +74,7 @@ ENERGY = Experiment(
     name="hsr/energy",
     paper="Durrant & Leontidis 2022, HSR-BYOL",
     title="Hyperspherical energy of the weights of BYOL",
-    claim="Minimising the hyperspherical energy of the weights spreads BYOL's representation more uniformly, and so "
+    claim="Minimizing the hyperspherical energy of the weights spreads BYOL's representation more uniformly, and so "
     "makes it perform better.",
     minutes=3,
     full="100 epochs of Fashion-MNIST with ResNet-18",

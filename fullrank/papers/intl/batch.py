@@ -23,7 +23,7 @@ def batch_size(
     """As many images in small and in large batches, so in many and in few steps, whitening samples.
 
     The embedding has 1024 dimensions, twice the largest batch. The learning rate grows in proportion to the batch, as
-    in the authors' code; their optimiser is SGD, ours AdamW. The constant weight is the rule's at 256.
+    in the authors' code; their optimizer is SGD, ours AdamW. The constant weight is the rule's at 256.
     """
     weights = {_RULE: {n: intl_beta(n) for n in batches}, _CONSTANT: dict.fromkeys(batches, intl_beta(256))}
     used = {(n, beta) for by in weights.values() for n, beta in by.items()}

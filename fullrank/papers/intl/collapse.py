@@ -166,7 +166,7 @@ COLLAPSE = Experiment(
     name="intl/collapse",
     paper="Weng et al. 2024, the section on INTL",
     title="Newton whitening with and without the trace loss, and the condition number over the steps",
-    claim="Iterative normalisation alone collapses; with the trace loss, which drives the eigenvalues together, it "
+    claim="Iterative normalization alone collapses; with the trace loss, which drives the eigenvalues together, it "
     "does not, whichever axis is whitened.",
     minutes=4.8,
     full="100 epochs of Fashion-MNIST with ResNet-18",

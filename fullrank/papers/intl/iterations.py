@@ -121,7 +121,7 @@ ITERATIONS = Experiment(
     name="intl/iterations",
     paper="Weng et al. 2024, the section on INTL, and the authors' code (T = 4)",
     title="Newton whitening in 2, 4 and 8 steps",
-    claim="Whatever the number of Newton steps, iterative normalisation alone collapses, and with the trace loss it "
+    claim="Whatever the number of Newton steps, iterative normalization alone collapses, and with the trace loss it "
     "does not.",
     minutes=7.5,
     full="100 epochs of Fashion-MNIST with ResNet-18",

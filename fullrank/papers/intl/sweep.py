@@ -45,19 +45,19 @@ def train_toy(
             nn.Linear(_INPUT, 64), nn.BatchNorm1d(64), nn.ReLU(),
             nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, _WIDTH),
         )  # fmt: skip
-    centres = 3 * torch.randn(_CLUSTERS, _INPUT, generator=generator)
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    centers = 3 * torch.randn(_CLUSTERS, _INPUT, generator=generator)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
 
     def samples(count: int) -> Tensor:
-        chosen = centres[torch.randint(_CLUSTERS, (count,), generator=generator)]
+        chosen = centers[torch.randint(_CLUSTERS, (count,), generator=generator)]
         return chosen + torch.randn(count, _INPUT, generator=generator)
 
     for _ in range(steps):
         x = samples(_BATCH)
         views = x + torch.randn(2, _BATCH, _INPUT, generator=generator)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss(torch.stack([net(view) for view in views]))["loss"].backward()
-        optimiser.step()
+        optimizer.step()
     net.eval()
     with torch.no_grad():
         z = net(samples(1024))

@@ -14,7 +14,7 @@ from fullrank.evaluation import features, knn_accuracy
 from fullrank.nn import SavedEncoder, load_encoder
 from fullrank.papers.kit.experiment import Settings
 
-Labelled = tuple[Tensor, Tensor]
+Labeled = tuple[Tensor, Tensor]
 """Features (N, F) and labels (N,)."""
 
 
@@ -26,7 +26,7 @@ def image_sets(settings: Settings) -> tuple[ImageSet, ImageSet]:
     return dataset.train, dataset.test
 
 
-def represent(encoder: SavedEncoder, images: ImageSet) -> Labelled:
+def represent(encoder: SavedEncoder, images: ImageSet) -> Labeled:
     """The frozen representation (N, F) of images, and their labels (N,); UserError where they have none."""
     if images.labels is None:
         raise UserError("These images have no labels: pass a data set that has some.")
@@ -40,7 +40,7 @@ def saved(run: Path) -> SavedEncoder:
     return load_encoder(run / "encoder.safetensors")
 
 
-def unseen(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, Labelled]]:
+def unseen(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, Labeled]]:
     """The case and the represented test images of every finished run: case by case, in the order of the seeds."""
     images = image_sets(settings)[1]
     for case, folders in runs.items():

@@ -54,7 +54,7 @@ def alike(content: Mapping[str, Any]) -> str:
     """How alike old and new are, sample by sample; nothing where the rows are not the same samples."""
     if not content["paired"]:
         return ""
-    numbers = f"CKA {number(content['cka'])} (debiased), shared neighbours {number(content['knn_overlap'])}"
+    numbers = f"CKA {number(content['cka'])} (debiased), shared neighbors {number(content['knn_overlap'])}"
     return f"The same rows in old and new: {numbers}; 1 is the same."
 
 

@@ -160,12 +160,12 @@ def _hubness(drawing: Drawing) -> Plot:
         axes.set(xlabel="times among the 10 nearest of another row", ylabel="rows")
 
     caption = (
-        "How often a row is a neighbour of others. A few rows far to the right of the crosses are hubs: they turn up in"
+        "How often a row is a neighbor of others. A few rows far to the right of the crosses are hubs: they turn up in"
         " every search, whatever is asked."
     )
     crosses = Key("Gaussian data of this spectrum (crosses)", variable(INK), "dotted")
     dots = Key("these embeddings", variable(SERIES[0]), "dotted")
-    return _plot("hubness", "Hubs", caption, (dots, crosses), fill, "rows over how often they are neighbours")
+    return _plot("hubness", "Hubs", caption, (dots, crosses), fill, "rows over how often they are neighbors")
 
 
 def _positive(x: Array, y: Array) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from fullrank.report.diagnosis.page import NONE, measurement_cells, sentence
 
 _STYLES = {"collapsed": "bold red", "degraded": "bold yellow", "healthy": "bold green", "undetermined": "bold yellow"}
 _SHOWN = (
-    *("relative_spread", "mean_cosine", "effective_rank", "rankme_centred", "participation_ratio", "decay_exponent"),
+    *("relative_spread", "mean_cosine", "effective_rank", "rankme_centered", "participation_ratio", "decay_exponent"),
     *("dead_dimensions", "duplicate_rows", "hub_skewness", "two_nn", "view_retrieval", "gap_ratio", "label_gain"),
 )  # rows of the table; what a finding names comes first
 

@@ -1,4 +1,4 @@
-"""The two-dimensional projection: one dot an image, coloured and numbered by class."""
+"""The two-dimensional projection: one dot an image, colored and numbered by class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fullrank.report.draw.svg import OTHER, SERIES, svg
 from fullrank.runs.run import Array
 
 SIZE = (5.4, 4.2)  # inches
-NAMED = 20  # classes with a colour and a number of their own
+NAMED = 20  # classes with a color and a number of their own
 
 
 def largest(groups: Array) -> Array:
@@ -26,7 +26,7 @@ def largest(groups: Array) -> Array:
 
 
 def cloud(name: str, points: Array, groups: Array | None, *, what: str = "images") -> Panel:
-    """The points (n, 2) in the colours of their groups (n,), with the class numbers at the medians."""
+    """The points (n, 2) in the colors of their groups (n,), with the class numbers at the medians."""
     labels = np.zeros(len(points), dtype=int) if groups is None else groups
     named = largest(labels)
 
@@ -44,12 +44,12 @@ def cloud(name: str, points: Array, groups: Array | None, *, what: str = "images
         axes.margins(0.04)
         axes.autoscale_view()
 
-    label = f"Projection of {len(points)} {what} to the plane{', coloured by class' if groups is not None else ''}"
+    label = f"Projection of {len(points)} {what} to the plane{', colored by class' if groups is not None else ''}"
     return Panel("", svg(draw, prefix=name, label=label, size=SIZE))
 
 
-def _dots(axes: Axes, points: Array, colour: str) -> None:
+def _dots(axes: Axes, points: Array, color: str) -> None:
     """Lines of no length with round ends: one path for thousands of dots keeps the page small."""
     path = Path(np.repeat(points, 2, axis=0), np.tile([Path.MOVETO, Path.LINETO], len(points)))
     path.should_simplify = False
-    axes.add_patch(PathPatch(path, fill=False, edgecolor=colour, alpha=0.7, linewidth=3, capstyle="round"))
+    axes.add_patch(PathPatch(path, fill=False, edgecolor=color, alpha=0.7, linewidth=3, capstyle="round"))

@@ -1,4 +1,4 @@
-"""One matplotlib drawing as inline SVG whose colours are the page's CSS variables."""
+"""One matplotlib drawing as inline SVG whose colors are the page's CSS variables."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Drawn in colours that nothing else uses, which the page then replaces by its variables.
+# Drawn in colors that nothing else uses, which the page then replaces by its variables.
 INK, GRID = "#0000f1", "#0000f2"
 SERIES = tuple(f"#0000e{number}" for number in range(1, 9))
 OTHER = "#0000f3"
 
 
-def variable(colour: str) -> str:
-    """The CSS variable that stands for a drawing colour.
+def variable(color: str) -> str:
+    """The CSS variable that stands for a drawing color.
 
     >>> variable(SERIES[0])
     'var(--s1)'
     """
     names = {INK: "ink", GRID: "grid", OTHER: "other"}
-    return f"var(--{names[colour]})" if colour in names else f"var(--s{SERIES.index(colour) + 1})"
+    return f"var(--{names[color]})" if color in names else f"var(--s{SERIES.index(color) + 1})"
 
 
 def svg(draw: Callable[[Axes], None], *, prefix: str, label: str, size: tuple[float, float]) -> Markup:
@@ -84,8 +84,8 @@ def _inline(text: str, prefix: str, label: str) -> Markup:
     text = re.sub(r"<svg[^>]*>", lambda _: f"<svg {box[0]} role='img' aria-label=LABEL>", text, count=1)
     text = text.replace("xlink:href", "href")
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
-    for colour in (INK, GRID, OTHER, *SERIES):
-        text = text.replace(colour, variable(colour))
+    for color in (INK, GRID, OTHER, *SERIES):
+        text = text.replace(color, variable(color))
     text = re.sub(r"<[^>]+>", _shorter, text)
     text = re.sub(r"\s*\n\s*", "\n", text).strip()
     return Markup(text.replace("aria-label=LABEL", f'aria-label="{escape(label)}"', 1))

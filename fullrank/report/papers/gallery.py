@@ -59,7 +59,7 @@ def write_figure(result: Path, out: Path) -> Path:
     """One SVG file with all panels of a result.json, on its own paper, light or dark as the reader prefers."""
     panels = read_finding(result).panels
     style = (Path(__file__).parents[1] / "style.css").read_text(encoding="utf-8")
-    colours = "\n".join(re.findall(r"^:root \{.*?^\}|^@media screen.*?^\}", style, flags=re.DOTALL | re.MULTILINE))
+    colors = "\n".join(re.findall(r"^:root \{.*?^\}|^@media screen.*?^\}", style, flags=re.DOTALL | re.MULTILINE))
     columns = 1 if len(panels) == 1 else 2
     placed, top, width = [], _GAP, 72 * _WIDTH
     for at in range(0, len(panels), columns):
@@ -72,7 +72,7 @@ def write_figure(result: Path, out: Path) -> Path:
     right = _GAP + columns * (width + _GAP)
     text = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{right:g}pt" height="{top:g}pt" '
-        f'viewBox="0 0 {right:g} {top:g}">\n<style>{colours}\ntext {{ font-family: system-ui, sans-serif; }}</style>\n'
+        f'viewBox="0 0 {right:g} {top:g}">\n<style>{colors}\ntext {{ font-family: system-ui, sans-serif; }}</style>\n'
         f'<rect width="100%" height="100%" style="fill: var(--card)"/>\n' + "\n".join(placed) + "\n</svg>\n"
     )
     replace(out, lambda beside: beside.write_text(text, encoding="utf-8"))
@@ -118,7 +118,7 @@ def _panel(panel: Mapping[str, Any], prefix: str) -> Markup:
     columns = 2 if max(map(len, labels), default=0) <= 28 else 1
     rows = math.ceil(len(labels) / columns)
     height = _HEIGHT + rows * _ROW
-    coloured = [
+    colored = [
         label
         for label in labels
         if any(series["label"] == label and series["style"] != "expected" for series in panel["series"])
@@ -129,14 +129,14 @@ def _panel(panel: Mapping[str, Any], prefix: str) -> Markup:
         left = 0.2 if "\n" in unit else 0.16
         axes.figure.subplots_adjust(left=left, top=1 - 0.3 / height, bottom=(0.55 + rows * _ROW) / height)
         for series in panel["series"]:
-            at = coloured.index(series["label"]) if series["label"] in coloured else 0
+            at = colored.index(series["label"]) if series["label"] in colored else 0
             _draw(axes, series, INK if series["style"] == "expected" else SERIES[at % len(SERIES)])
         axes.set_title(panel["title"], loc="left", fontsize=10, fontweight="bold")
         axes.set_xlabel(panel["x_label"])
         axes.set_ylabel(unit)
         _ticks(axes, panel)
         drawn = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-        shown = {label: drawn[label] for label in sorted(labels, key=lambda label: label not in coloured)}
+        shown = {label: drawn[label] for label in sorted(labels, key=lambda label: label not in colored)}
         below = (0.5, -0.44 / (height - 0.85 - rows * _ROW))
         axes.legend(
             shown.values(), shown.keys(), loc="upper center", bbox_to_anchor=below, ncol=columns, frameon=False,
@@ -147,17 +147,17 @@ def _panel(panel: Mapping[str, Any], prefix: str) -> Markup:
     return svg(draw, prefix=prefix, label=label, size=(_WIDTH, height))
 
 
-def _draw(axes: Axes, series: Mapping[str, Any], colour: str) -> None:
+def _draw(axes: Axes, series: Mapping[str, Any], color: str) -> None:
     y = [math.nan if value is None else float(value) for value in series["y"]]
     x = [float(value) for value in series["x"]]
     if len(x) != len(y):
         raise ValueError(f"{len(x)} values of x and {len(y)} of y")
     if series["style"] == "points":
-        axes.plot(x, y, "o", color=colour, markersize=4.5, alpha=0.75, label=series["label"])
+        axes.plot(x, y, "o", color=color, markersize=4.5, alpha=0.75, label=series["label"])
     elif series["style"] == "expected":
-        axes.plot(x, y, color=colour, linewidth=1.2, linestyle=(0, (4, 2)), label=series["label"], zorder=3)
+        axes.plot(x, y, color=color, linewidth=1.2, linestyle=(0, (4, 2)), label=series["label"], zorder=3)
     elif series["style"] == "line":
-        axes.plot(x, y, color=colour, linewidth=1.6, marker="o" if len(x) < 20 else None, markersize=3,
+        axes.plot(x, y, color=color, linewidth=1.6, marker="o" if len(x) < 20 else None, markersize=3,
                   label=series["label"])  # fmt: skip
     else:
         raise ValueError(f"style {series['style']!r}")

@@ -1,6 +1,6 @@
 """The figures of the report: what is drawn of which run, and the sentence that tells how to read it.
 
-A run is its number: a colour, and the digit at the end of its lines. Names can be anyone's text, so they stay
+A run is its number: a color, and the digit at the end of its lines. Names can be anyone's text, so they stay
 in the legend of the page.
 """
 
@@ -25,7 +25,7 @@ class Key:
     """One entry of a legend; line is "solid", "dashed" or "dotted" (dots, not lines)."""
 
     text: str
-    colour: str
+    color: str
     line: str = "solid"
     opacity: float = 1.0
     number: str = ""
@@ -65,7 +65,7 @@ def losses(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
         lines = [Line(x, y, at) for at, (x, y) in enumerate(zip(steps, terms, strict=True))]
         found.append(panel(f"term{index}", f"term: {name}", "value (no unit)", lines))
     caption = (
-        "What is minimised, and its terms before they are weighted: a falling loss proves nothing by itself,"
+        "What is minimized, and its terms before they are weighted: a falling loss proves nothing by itself,"
         " since some losses also fall while the representation collapses."
     )
     return _plot("losses", "Loss", caption, run_keys(labels), found)
@@ -112,11 +112,11 @@ def knn(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
         for at, run in enumerate(runs)
     ]
     caption = (
-        "How often an image's nearest neighbours name its class: a curve that bends down late is a warning that"
+        "How often an image's nearest neighbors name its class: a curve that bends down late is a warning that"
         " no loss shows, and the labels are used here only, never in training."
     )
     found = [panel("knn", "kNN accuracy", "% of the probe images", lines)]
-    return _plot("knn", "Nearest-neighbour accuracy", caption, run_keys(labels), found)
+    return _plot("knn", "Nearest-neighbor accuracy", caption, run_keys(labels), found)
 
 
 def mutual_information(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
@@ -164,7 +164,7 @@ def watched_spectra(run: Run, index: int, label: str) -> Plot | None:
 
 
 def training_spectra(run: Run, index: int, label: str) -> Plot | None:
-    """Both spectra of one run at some of its steps, in the run's colour, faint to full."""
+    """Both spectra of one run at some of its steps, in the run's color, faint to full."""
     if run.spectra is None:
         return None
     last = len(run.spectra.steps) - 1
@@ -203,7 +203,7 @@ def final_spectra(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
 
 
 def projection(run: Run, index: int, label: str) -> Plot | None:
-    """The two-dimensional projection of one run, coloured by class."""
+    """The two-dimensional projection of one run, colored by class."""
     points, groups = run.samples.projection, run.samples.projection_labels
     if points is None or len(points) == 0:
         return None

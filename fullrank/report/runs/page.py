@@ -61,7 +61,7 @@ def _page(runs: Sequence[Run]) -> str:
         "comparison": tables.comparison(runs),
         "curves": _present([draw(runs, labels) for draw in _CURVES]),
         "spectra": _present(spectra),
-        "sheets": [_present(_each(draw, runs, labels)) for draw in (pictures.views, pictures.neighbours)],
+        "sheets": [_present(_each(draw, runs, labels)) for draw in (pictures.views, pictures.neighbors)],
         "projections": _present(_each(figures.projection, runs, labels)),
         "settings": tables.differences([tables.settings(run) for run in runs]),
         "machines": tables.differences([tables.environment(run) for run in runs]),

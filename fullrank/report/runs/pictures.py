@@ -18,7 +18,7 @@ ROWS, COLUMNS = 10, 9  # of one sheet
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of a sheet; `wrong` marks a neighbour of another class than its query."""
+    """One image of a sheet; `wrong` marks a neighbor of another class than its query."""
 
     source: str
     alt: str
@@ -71,17 +71,17 @@ def views(run: Run, index: int, label: str) -> Sheet | None:
     return Sheet(f"views{index}", f"Augmented views: {label}", caption, columns, rows)
 
 
-def neighbours(run: Run, index: int, label: str) -> Sheet | None:
-    """Query images, each with its nearest neighbours in the representation."""
-    if run.samples.neighbours is None:
+def neighbors(run: Run, index: int, label: str) -> Sheet | None:
+    """Query images, each with its nearest neighbors in the representation."""
+    if run.samples.neighbors is None:
         return None
-    shown = run.samples.neighbours[:ROWS, :COLUMNS]
+    shown = run.samples.neighbors[:ROWS, :COLUMNS]
     names = ["query", *(f"no. {at}" for at in range(1, shown.shape[1]))]
     rows = []
     for row, images in enumerate(shown):
-        labels = None if run.samples.neighbour_labels is None else run.samples.neighbour_labels[row]
+        labels = None if run.samples.neighbor_labels is None else run.samples.neighbor_labels[row]
         pictures = [
-            _neighbour(run, image, f"{name} of row {row + 1}", labels, at)
+            _neighbor(run, image, f"{name} of row {row + 1}", labels, at)
             for at, (name, image) in enumerate(zip(names, images, strict=True))
         ]
         rows.append((str(row + 1), pictures))
@@ -89,10 +89,10 @@ def neighbours(run: Run, index: int, label: str) -> Sheet | None:
         "Each row is an image and the images nearest to it in the representation, nearest first: they should show"
         " the same kind of thing, and a dashed frame marks one of another class."
     )
-    return Sheet(f"neighbours{index}", f"Nearest neighbours: {label}", caption, names, rows)
+    return Sheet(f"neighbors{index}", f"Nearest neighbors: {label}", caption, names, rows)
 
 
-def _neighbour(run: Run, image: Array, alt: str, labels: Array | None, at: int) -> Picture:
+def _neighbor(run: Run, image: Array, alt: str, labels: Array | None, at: int) -> Picture:
     if labels is None:
         return Picture(encode(image), alt)
     name, wrong = class_name(run, labels[at]), bool(labels[at] != labels[0])

@@ -143,7 +143,7 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
 def _space(runs: Sequence[Run], space: str) -> list[Row]:
     found = [run.collapse(space) for run in runs]
     metrics = (
-        ("relative_spread", "relative spread", "0 is one point, 1 is centred"),
+        ("relative_spread", "relative spread", "0 is one point, 1 is centered"),
         ("mean_cosine", "mean cosine", "1 is one direction"),
         ("w2", "W2 uniformity", "0 is uniform"),
         ("uniformity", "uniformity", "lower is more uniform"),
