@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fullrank.metrics import jackknife_all, moment_groups, participation_ratio, summarize_moments
+from fullrank.metrics import jackknife_all, moment_groups, plugin_participation_ratio, summarize_moments
 from fullrank.stats import Moments, hill
 
 
@@ -62,7 +62,7 @@ def variances(cloud: Cloud) -> Tensor:
 
 def numbers(z: Moments) -> dict[str, float]:
     """What is estimated; "participation_ratio" is the unbiased one."""
-    return {**summarize_moments(z), "plug_in_participation_ratio": participation_ratio(z)}
+    return {**summarize_moments(z), "plug_in_participation_ratio": plugin_participation_ratio(z)}
 
 
 def draw(cloud: Cloud, seed: int) -> tuple[Tensor, Tensor | None]:

@@ -16,7 +16,7 @@ class UserError(Exception):
 
 
 class CollapseError(AssertionError):
-    """The embeddings have collapsed; the sentence says how. Raised by `Report.raise_for_status` and in tests."""
+    """The embeddings have collapsed, or become worse; the sentence says how. `raise_for_status` raises it."""
 
 
 def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.4, otherwise: str = "check its spelling.") -> str:

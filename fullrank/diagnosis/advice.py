@@ -19,7 +19,6 @@ class Advice:
     verify: str
 
 
-_AGAIN = "Measure the same samples again with fullrank diagnose, at equal N"
 _REGULARIZE = "add a term that keeps the embeddings apart", "--w2 0.5, or loss + 0.5 * fullrank.losses.w2(z)['loss']"
 _CENTRE = "center the embeddings before they are compared", "z = z - z.mean(0)"
 

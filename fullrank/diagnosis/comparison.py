@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from fullrank.diagnosis.diagnose import diagnose
 from fullrank.diagnosis.report import Report
-from fullrank.errors import UserError
+from fullrank.errors import CollapseError, UserError, suggest
 from fullrank.metrics import Estimate, cka, jackknife_difference, knn_overlap
 from fullrank.metrics.measure import of_spectrum, of_unit, regrouped
 from fullrank.metrics.names import NAMES
@@ -77,9 +76,9 @@ class Comparison:
         write_comparison(self.to_json(), Path(path))
 
     def raise_for_status(self) -> None:
-        """AssertionError with the sentence if the verdict is "regressed"."""
+        """CollapseError, an AssertionError, with the sentence if the verdict is "regressed"."""
         if self.verdict == "regressed":
-            raise AssertionError(self.sentence)
+            raise CollapseError(self.sentence)
 
 
 def compare(
@@ -135,8 +134,7 @@ def limit_of(name: str, amount: float | str, flag: str) -> tuple[float, bool]:
     (0.1, True)
     """
     if name not in NAMES:
-        close = get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"pass one of {', '.join(NAMES)}."
+        hint = suggest(name, NAMES, otherwise=f"pass one of {', '.join(NAMES)}.")
         raise UserError(f"There is no measurement {name!r} for {flag}: {hint}")
     text = str(amount)
     try:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from fullrank.diagnosis.rule import Severity
 from fullrank.diagnosis.verdict import COSINE_FAILS, COSINE_WARNS
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 
 Thresholds = tuple[float, float | None]  # warn, fail
 
@@ -97,7 +96,6 @@ def find_profile(name: str) -> Profile:
     fullrank.errors.UserError: There is no profile 'generik': did you mean generic?
     """
     if name not in PROFILES:
-        close = get_close_matches(name, PROFILES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"pass one of {', '.join(PROFILES)}."
+        hint = suggest(name, PROFILES, otherwise=f"pass one of {', '.join(PROFILES)}.")
         raise UserError(f"There is no profile {name!r}: {hint}")
     return PROFILES[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
@@ -15,7 +15,7 @@ Outputs = dict[str, Tensor]
 """Name -> (V, N, D): "representation" of the backbone, "embedding" of the projector, and what a method adds."""
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """What is trained: a way from views to outputs, and the loss of the outputs of the whole batch."""
 
     encoder: Encoder
@@ -30,7 +30,7 @@ class Method(nn.Module):
         """Named terms and "loss" of the outputs, after they were gathered over processes."""
 
     def update(self, progress: float) -> None:
-        """Called after every optimizer step, with the share of the training that is done, in [0, 1]."""
+        """Called at the start of every step but the first, with the share of the training that is done, in [0, 1]."""
 
 
 class JointEmbedding(Method):

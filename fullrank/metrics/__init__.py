@@ -37,9 +37,9 @@ from fullrank.metrics.rank import (
     iso_score,
     nesum,
     participation_ratio,
+    plugin_participation_ratio,
     rankme,
     stable_rank,
-    unbiased_participation_ratio,
 )
 from fullrank.metrics.separability import between_class_distance, separability, silhouette, within_class_distance
 from fullrank.metrics.shape import (
@@ -122,6 +122,7 @@ __all__ = [
     "neural_collapse",
     "pair_estimates",
     "participation_ratio",
+    "plugin_participation_ratio",
     "properties",
     "rankme",
     "relative_contrast",
@@ -137,7 +138,6 @@ __all__ = [
     "summarize_moments",
     "summarize_neighbors",
     "two_nn",
-    "unbiased_participation_ratio",
     "uniform_energy",
     "uniformity",
     "view_retrieval",

@@ -32,9 +32,9 @@ from fullrank.metrics.rank import (
     iso_score,
     nesum,
     participation_ratio,
+    plugin_participation_ratio,
     rankme,
     stable_rank,
-    unbiased_participation_ratio,
 )
 from fullrank.metrics.shape import auc, coherence, decay_exponent, head_weight, self_cluster, spectrum_auc
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
@@ -144,8 +144,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("dimension_std", dimension_std, True, 1.0, 0.0, _WITHIN - {"dead"}, False, rotates=False),
     _rank(effective_rank, lambda n, dims: isotropic_hill(n, dims, 1), *_MEAN),
     _rank(rankme, lambda n, dims: isotropic_hill(n + 1, dims, 1, root=True)),
-    _rank(participation_ratio, lambda n, dims: isotropic_hill(n, dims, 2), *_MEAN),
-    _rank(unbiased_participation_ratio, lambda n, dims: float(dims) if n > 3 else isotropic_hill(n, dims, 2), *_MEAN),
+    _rank(plugin_participation_ratio, lambda n, dims: isotropic_hill(n, dims, 2), *_MEAN),
+    _rank(participation_ratio, lambda n, dims: float(dims) if n > 3 else isotropic_hill(n, dims, 2), *_MEAN),
     _rank(stable_rank, lambda n, dims: isotropic_hill(n + 1, dims, math.inf)),
     _rank(nesum, lambda n, dims: isotropic_hill(n, dims, math.inf), *_MEAN),
     _rank(dims_for_variance, lambda n, dims: components(isotropic_spectrum(n, dims), 0.9), *_MEAN, ideal=0.9),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centered, embeddings
-from fullrank.metrics.rank import unbiased_participation_ratio
+from fullrank.metrics.rank import participation_ratio
 from fullrank.metrics.spread import relative_spread
 
 
@@ -81,7 +81,7 @@ def class_ranks(z: Tensor, labels: Tensor) -> dict[int, dict[str, float]]:
         label: {
             "n": len(part),
             "relative_spread": relative_spread(part),
-            "participation_ratio": unbiased_participation_ratio(part),
+            "participation_ratio": participation_ratio(part),
         }
         for label, part in rows.items()
     }

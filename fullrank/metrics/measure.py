@@ -178,7 +178,7 @@ def _null(name: str, n: int, dims: int) -> float | None:
     if name in ("rankme_centered", "rank_share"):
         rank = isotropic_hill(n, dims, 1, root=True)
         return rank if name == "rankme_centered" else rank / max(min(n - 1, dims), 1)
-    metric = _EXPECTED.get("unbiased_participation_ratio" if name == "participation_ratio" else name)
+    metric = _EXPECTED.get(name)
     return None if metric is None else metric.null(n, dims)
 
 

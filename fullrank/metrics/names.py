@@ -68,7 +68,7 @@ _SPECTRUM = {
         ("complete", "cone"),
     ),
     "participation_ratio": _listed(
-        *("unbiased_participation_ratio", "participation ratio D2", "spectrum"),
+        *("participation_ratio", "participation ratio D2", "spectrum"),
         "unbiased in N (Himeno & Yamada), centered, not normalized",
     ),
     "nesum": _listed("nesum", "NESum", "spectrum", f"of eigenvalues, {_OF_COVARIANCE}"),

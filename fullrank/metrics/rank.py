@@ -38,8 +38,8 @@ def rankme(z: Tensor | Moments, *, convention: Convention = "paper") -> float:
     - "centered" (MONAI, req-metrics; Roy & Vetterli's effective rank, 2007): centered, nothing added.
     - "eigenvalues" (reptrix, ssrlib): centered covariance eigenvalues, which is `effective_rank`.
 
-    (vecscope's "effective rank" is the `participation_ratio` of rows scaled to length 1.) In [1, min(N, D)] up to
-    the constant added; high is healthy, ideal D; total collapse and one row give 1 (1.003 at D = 2048), zeros
+    (vecscope's "effective rank" is the `plugin_participation_ratio` of rows scaled to length 1.) In [1, min(N, D)] up
+    to the constant added; high is healthy, ideal D; total collapse and one row give 1 (1.003 at D = 2048), zeros
     exactly 1. Grows with N: compare at equal N (the paper: 25,600). Noise raises it. Blind to: no kind of collapse,
     but slow to see a cone (162 of 256 at cosine 0.9); the centered conventions are blind to complete collapse and
     the cone.
@@ -68,33 +68,33 @@ def uncentered_rankme(raw: Tensor, eps: float = 1e-7) -> float:
     return float(torch.exp(-torch.xlogy(p, p).sum()))
 
 
-def participation_ratio(z: Tensor | Moments) -> float:
+def plugin_participation_ratio(z: Tensor | Moments) -> float:
     """Participation ratio of z (N, D): (sum of the covariance eigenvalues)^2 / sum of their squares.
 
     D_2, the Hill number of order 2; IsoScore is (D_2 - 1) / (D - 1). In [1, min(N - 1, D)]; high is healthy,
     ideal D; total collapse, zeros and one row give 1. Grows with N as 1 / (1/N + 1/PR): for a few hundred rows use
-    `unbiased_participation_ratio`. Even healthy spectra read low: 1/j decay gives 23 of 256.
+    `participation_ratio`. Even healthy spectra read low: 1/j decay gives 23 of 256.
     Blind to: complete collapse and the cone.
 
     >>> import torch
-    >>> participation_ratio(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
+    >>> plugin_participation_ratio(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
     1.470...
     """
     return float(hill(_eigenvalues(z), 2))
 
 
-def unbiased_participation_ratio(z: Tensor | Moments) -> float:
+def participation_ratio(z: Tensor | Moments) -> float:
     """Participation ratio of the distribution behind z (N, D), right from a single batch of 32 on.
 
     The ratio of Himeno & Yamada's (2014) unbiased estimates of (tr C)^2 and tr C^2, free of any distribution.
     Moments hold all it needs, and no eigenvalue is computed of them. Cut to [1, D]; high is healthy, ideal D; total
     collapse, zeros and one row give 1. With N < 4, or if an estimate is not positive, the plug-in
-    `participation_ratio` is answered. Relative error of one batch of 64: about 6 % (flat) to 17 % (1/j spectra).
+    `plugin_participation_ratio` is answered. Relative error of one batch of 64: about 6 % (flat) to 17 % (1/j spectra).
     Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> z = torch.randn(32, 256, generator=torch.Generator().manual_seed(0))
-    >>> round(participation_ratio(z)), round(unbiased_participation_ratio(z))
+    >>> round(plugin_participation_ratio(z)), round(participation_ratio(z))
     (27, 230)
     """
     if isinstance(z, Moments):
@@ -139,7 +139,7 @@ def iso_score(z: Tensor | Moments) -> float:
     >>> round(iso_score(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 4)
     0.4706
     """
-    rank = participation_ratio(z)
+    rank = plugin_participation_ratio(z)
     dims = len(z.mean) if isinstance(z, Moments) else z.shape[1]
     return max(rank - 1, 0.0) / max(dims - 1, 1)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import eigenvalues, embeddings, unit_moments, unit_rows
-from fullrank.metrics.rank import unbiased_participation_ratio
+from fullrank.metrics.rank import participation_ratio
 from fullrank.stats import Moments, decay, hill
 
 ORDERS = (0.0, 0.5, 1.0, 2.0, math.inf)
@@ -45,7 +45,7 @@ def decay_exponent(z: Tensor | Moments) -> float:
     >>> round(decay_exponent(z), 1)
     1.0
     """
-    rank = unbiased_participation_ratio(z)
+    rank = participation_ratio(z)
     return decay(rank, 2, len(z.mean) if isinstance(z, Moments) else z.shape[1])
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fullrank.metrics._embeddings import eigenvalues, embeddings
 from fullrank.metrics.dimensions import dead_dimensions
-from fullrank.metrics.rank import components, unbiased_of_rows, unbiased_participation_ratio, uncentered_rankme
+from fullrank.metrics.rank import components, participation_ratio, unbiased_of_rows, uncentered_rankme
 from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
 from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
 from fullrank.stats import Moments, hill
@@ -64,7 +64,7 @@ def summarize_moments(z: Moments) -> dict[str, float]:
         "effective_rank": float(hill(spectrum, 1)),
         "rankme": uncentered_rankme(raw),
         "rankme_centered": float(hill(spectrum.sqrt(), 1)),
-        "participation_ratio": unbiased_participation_ratio(z),
+        "participation_ratio": participation_ratio(z),
         "stable_rank": float(hill(raw, math.inf)),
         "nesum": float(hill(spectrum, math.inf)),
     }

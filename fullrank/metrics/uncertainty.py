@@ -68,9 +68,9 @@ def jackknife(function: Callable[[Moments], float], groups: Sequence[Moments]) -
     `effective_rank` and `rankme` have next to none (at N = 2 D, 90 and 16 %). `rows_needed` says which N a rank
     needs. Rows of 200 donors taken for independent hold the truth in 1 to 60 %, grouped by donor in 93 to 97 %.
 
-    >>> from fullrank.metrics import unbiased_participation_ratio
+    >>> from fullrank.metrics import participation_ratio
     >>> z = torch.randn(400, 100, generator=torch.Generator().manual_seed(0))  # 100 equal directions
-    >>> found = jackknife(unbiased_participation_ratio, moment_groups(z))
+    >>> found = jackknife(participation_ratio, moment_groups(z))
     >>> found.low < 100 < found.high, round(found.standard_error, 1)
     (True, 0.6)
     """
@@ -189,9 +189,9 @@ def rows_needed(dims: float, *, order: float = 1, bias: float = 0.1) -> int:
     """Rows from which a Hill number of an isotropic cloud in `dims` dimensions reads at most `bias` (a share) low.
 
     The honest N for a claim about a rank up to D. order: that of the Hill number of the covariance eigenvalues, 1
-    for `effective_rank`, 2 for `participation_ratio`, inf for `nesum`. A spectrum that decays needs fewer rows in as
-    many dimensions; at order 2 what counts is the participation ratio r itself, for any spectrum, so pass that: it
-    needs 9 r. `unbiased_participation_ratio` is right from about 32 rows on, whatever the rank; its error is what
+    for `effective_rank`, 2 for `plugin_participation_ratio`, inf for `nesum`. A spectrum that decays needs fewer rows
+    in as many dimensions; at order 2 what counts is the participation ratio r itself, for any spectrum, so pass that:
+    it needs 9 r. `participation_ratio` is right from about 32 rows on, whatever the rank; its error is what
     `jackknife` says.
 
     >>> rows_needed(100), rows_needed(100, order=2)

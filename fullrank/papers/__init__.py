@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
 
 __all__ = ["Entry", "Experiment", "Outcome", "Panel", "Series", "Settings", "catalog", "load"]
@@ -49,9 +48,7 @@ def load(name: str) -> Experiment:
     fullrank.errors.UserError: There is no experiment x: check its spelling. (`fullrank paper` lists them all.)
     """
     if name not in catalog():
-        close = difflib.get_close_matches(name, catalog(), n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}?" if close else "check its spelling."
-        raise UserError(f"There is no experiment {name}: {hint} (`fullrank paper` lists them all.)")
+        raise UserError(f"There is no experiment {name}: {suggest(name, catalog())} (`fullrank paper` lists them all.)")
     module = importlib.import_module(catalog()[name].module)
     (found,) = (value for value in vars(module).values() if isinstance(value, Experiment) and value.name == name)
     return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.nn import evaluating
 
 Forward = Callable[[nn.Module, Any], object]  # runs a model on a batch; by default model(batch), model(**batch)
@@ -87,9 +86,8 @@ def _named(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
     modules = {name: module for name, module in model.named_modules() if name}
     for name in layers:
         if name not in modules:
-            close = get_close_matches(name, modules, n=1, cutoff=0.5)
             top = ", ".join(sorted({key.split(".")[0] for key in modules})) or "none"
-            hint = f"did you mean {close[0]!r}?" if close else f"pass names of model.named_modules(), as in {top}."
+            hint = suggest(name, modules, otherwise=f"pass names of model.named_modules(), as in {top}.")
             raise UserError(f"The model has no layer {name!r}: {hint}")
     return {name: modules[name] for name in layers}
 

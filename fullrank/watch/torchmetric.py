@@ -17,9 +17,9 @@ from torchmetrics import Metric, MetricCollection
 from fullrank.errors import UserError
 from fullrank.metrics import (
     effective_rank,
+    participation_ratio,
     rankme,
     relative_spread,
-    unbiased_participation_ratio,
     w2_uniformity,
 )
 from fullrank.stats import Moments, merge, moments, normalize
@@ -94,10 +94,10 @@ class RankMe(MomentsMetric):
 
 
 class ParticipationRatio(MomentsMetric):
-    """`fullrank.metrics.unbiased_participation_ratio` of all embeddings (N, dims), over batches and processes."""
+    """`fullrank.metrics.participation_ratio` of all embeddings (N, dims), over batches and processes."""
 
     def measure(self, z: Moments) -> float:
-        return unbiased_participation_ratio(z)
+        return participation_ratio(z)
 
 
 class RelativeSpread(MomentsMetric):

@@ -62,7 +62,7 @@ def test_a_training_without_a_preset_notes_none(tmp_path: Path, monkeypatch: pyt
         (["--preset", "cifar11"], "intl has no preset 'cifar11': did you mean cifar10?"),
         (["--preset", "imagenet"], "pass --data with the folder of ImageNet's training images"),
         (["--preset", "imagenet-100", "--lr", "1"], "pass --data with the folder of ImageNet-100's training images"),
-        (["--preset", "imagenet", "--data", "nowhere"], "nowhere is no built-in data set and no existing path"),
+        (["--preset", "imagenet", "--data", "nowhere"], "nowhere is neither a built-in data set nor an existing path"),
         (["--preset", "cifar10"], "cifar10 needs a folder to be read from or downloaded to: pass --data-root"),
     ],
 )

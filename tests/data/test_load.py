@@ -174,11 +174,14 @@ def test_sets_that_must_be_downloaded(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("cifar-10", "cifar-10 is no built-in data set and no existing path: did you mean cifar10, or pass a folder"),
+        (
+            "cifar-10",
+            "cifar-10 is neither a built-in data set nor an existing path: did you mean cifar10, or pass a",
+        ),
         ("Digits", "did you mean digits"),
         ("fashion_mnist", "did you mean fashion-mnist"),
-        ("photos/", f"photos/ is no built-in .*: the built-in names are {', '.join(NAMES)}, or pass a folder"),
-        ("gone.npz", "gone.npz is no built-in data set and no existing path"),
+        ("photos/", f"photos/ is neither a built-in .*: the built-in names are {', '.join(NAMES)}, or pass a folder"),
+        ("gone.npz", "gone.npz is neither a built-in data set nor an existing path"),
         (__file__, "is no source of images: pass a folder of pictures or an .npz file"),
     ],
 )

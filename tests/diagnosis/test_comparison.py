@@ -11,7 +11,7 @@ from torch import Tensor
 import fullrank
 from fullrank.diagnosis.comparison import Comparison
 from fullrank.errors import UserError
-from fullrank.metrics import effective_rank, jackknife_difference, moment_groups, participation_ratio
+from fullrank.metrics import effective_rank, jackknife_difference, moment_groups, plugin_participation_ratio
 from tests.metrics.clouds import gaussian
 
 
@@ -112,7 +112,7 @@ def test_other_widths_are_compared() -> None:
     found = fullrank.compare(cloud(), wide)
     assert found.verdict == "better"
     assert change(found, "participation_ratio")[0] == pytest.approx(
-        participation_ratio(wide) - participation_ratio(cloud()), abs=2
+        plugin_participation_ratio(wide) - plugin_participation_ratio(cloud()), abs=2
     )
 
 

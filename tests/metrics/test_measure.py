@@ -22,7 +22,7 @@ OF_ALL_ROWS = {
     "dimension_std": metrics.dimension_std,
     "effective_rank": metrics.effective_rank,
     "rankme": metrics.rankme,
-    "participation_ratio": metrics.unbiased_participation_ratio,
+    "participation_ratio": metrics.participation_ratio,
     "nesum": metrics.nesum,
     "stable_rank": metrics.stable_rank,
     "decay_exponent": metrics.decay_exponent,

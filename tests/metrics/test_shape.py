@@ -17,7 +17,7 @@ from fullrank.metrics import (
     hill_profile,
     iso_score,
     nesum,
-    participation_ratio,
+    plugin_participation_ratio,
     self_cluster,
     spectrum_auc,
     w2_uniformity,
@@ -46,7 +46,7 @@ def test_w2_is_the_hill_number_of_order_one_half() -> None:
 
 def test_the_profile_holds_the_family() -> None:
     z = power_law(1.0, n=100, d=16)
-    expected = {1.0: effective_rank(z), 2.0: participation_ratio(z), math.inf: nesum(z)}
+    expected = {1.0: effective_rank(z), 2.0: plugin_participation_ratio(z), math.inf: nesum(z)}
     profile = hill_profile(z)
     assert profile[0.0] == 16
     assert {order: profile[order] for order in expected} == pytest.approx(expected)

@@ -18,7 +18,7 @@ KEYS = {
     "std": metrics.dimension_std,
     "effective_rank": metrics.effective_rank,
     "rankme": metrics.rankme,
-    "participation_ratio": metrics.unbiased_participation_ratio,
+    "participation_ratio": metrics.participation_ratio,
     "stable_rank": metrics.stable_rank,
     "w2": metrics.w2_uniformity,
     "uniformity": metrics.uniformity,

@@ -17,9 +17,9 @@ from fullrank.metrics import (
     jackknife_all,
     moment_groups,
     participation_ratio,
+    plugin_participation_ratio,
     rows_needed,
     summarize_moments,
-    unbiased_participation_ratio,
 )
 from fullrank.stats import Moments, hill, merge, moments, spectrum
 from tests.metrics.clouds import gaussian
@@ -80,7 +80,7 @@ def test_the_interval_holds_the_true_participation_ratio(n: int) -> None:
     true = float(hill(weights, 2))
     held = 0
     for seed in range(50):
-        found = jackknife(unbiased_participation_ratio, moment_groups(gaussian(n, 16, seed) * weights.sqrt()))
+        found = jackknife(participation_ratio, moment_groups(gaussian(n, 16, seed) * weights.sqrt()))
         held += found.low < true < found.high
     assert held >= 0.88 * 50  # nominal 95 %, of the population value
 
@@ -96,7 +96,7 @@ def test_groups_that_ignore_donors_claim_too_much() -> None:
     for seed in range(15):
         z, donor = shared(seed)
         for labels in (None, donor):
-            found = jackknife(unbiased_participation_ratio, moment_groups(z, labels=labels))
+            found = jackknife(participation_ratio, moment_groups(z, labels=labels))
             holds = found.low < 6 < found.high
             by_row, by_donor = by_row + (holds and labels is None), by_donor + (holds and labels is not None)
     assert by_row <= 5
@@ -152,7 +152,7 @@ def test_a_point_has_rank_one_without_error() -> None:
 def test_the_summary_agrees_with_the_single_metrics() -> None:
     z = moments(gaussian(50, 8) + 0.5)
     assert summarize_moments(z)["effective_rank"] == pytest.approx(effective_rank(z))
-    assert summarize_moments(z)["participation_ratio"] == pytest.approx(unbiased_participation_ratio(z))
+    assert summarize_moments(z)["participation_ratio"] == pytest.approx(participation_ratio(z))
 
 
 @pytest.mark.parametrize(("n", "d"), [(1024, 64), (64, 1024), (65, 64), (64, 64)])
@@ -173,7 +173,7 @@ def test_isotropic_spectrum_of_one_row_is_a_point() -> None:
 @pytest.mark.parametrize("order", [1, 2])
 def test_rows_needed_are_just_enough(order: float) -> None:
     n = rows_needed(50, order=order, bias=0.1)
-    function = {1: effective_rank, 2: participation_ratio}[int(order)]
+    function = {1: effective_rank, 2: plugin_participation_ratio}[int(order)]
     assert sum(function(gaussian(n, 50, seed)) for seed in range(5)) / 5 == pytest.approx(45, rel=0.02)
 
 

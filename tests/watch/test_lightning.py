@@ -102,5 +102,5 @@ def test_the_state_of_the_callback_is_its_readings() -> None:
 
 
 def test_an_unknown_layer_stops_with_a_suggestion(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="did you mean 'projector'"):
+    with pytest.raises(UserError, match="did you mean projector"):
         fit(tmp_path, healthy, LightningMonitor(["projektor"], PROBE), 2)

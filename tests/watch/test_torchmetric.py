@@ -13,9 +13,9 @@ from torch.multiprocessing.spawn import spawn
 from fullrank.errors import UserError
 from fullrank.metrics import (
     effective_rank,
+    participation_ratio,
     rankme,
     relative_spread,
-    unbiased_participation_ratio,
     w2_uniformity,
 )
 from fullrank.watch import (
@@ -41,7 +41,7 @@ METRICS = {
     "RelativeSpread": (RelativeSpread, relative_spread),
     "EffectiveRank": (EffectiveRank, effective_rank),
     "RankMe": (RankMe, rankme),
-    "ParticipationRatio": (ParticipationRatio, unbiased_participation_ratio),
+    "ParticipationRatio": (ParticipationRatio, participation_ratio),
     "W2Uniformity": (W2Uniformity, w2_uniformity),
 }
 SHARES = ((64, 64, 5), (64, 6))  # batches of two processes: neither their number nor their size is equal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import struct
 import sys
@@ -20,7 +19,7 @@ from torch import Tensor
 from fullrank.data.images import Dataset, ImageTensor, split
 from fullrank.data.sources.folder import read_folder
 from fullrank.data.sources.npz import read_npz
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 
 NAMES = ("digits", "fashion-mnist", "cifar10", "cifar100", "stl10")
 
@@ -80,9 +79,8 @@ def load_dataset(
 def _unknown(name: str, path: Path) -> str:
     if path.exists():
         return f"{name} is no source of images: pass a folder of pictures or an .npz file."
-    close = difflib.get_close_matches(name.lower(), NAMES, n=1)
-    meant = f"did you mean {close[0]}" if close else f"the built-in names are {', '.join(NAMES)}"
-    return f"{name} is no built-in data set and no existing path: {meant}, or pass a folder or an .npz file."
+    hint = suggest(name.lower(), NAMES, otherwise=f"the built-in names are {', '.join(NAMES)}.")
+    return f"{name} is neither a built-in data set nor an existing path: {hint[:-1]}, or pass a folder or an .npz file."
 
 
 def _measured(name: str, train: ImageTensor, test: ImageTensor | None) -> Dataset:

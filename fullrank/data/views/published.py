@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 
 from fullrank.data.views.augmentation import Augmentation
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 
 
 def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
@@ -18,14 +17,13 @@ def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
     23
     >>> preset("cifer", size=32, channels=3)
     Traceback (most recent call last):
-    fullrank.errors.UserError: There is no augmentation 'cifer': did you mean 'cifar'?
+    fullrank.errors.UserError: There is no augmentation 'cifer': did you mean cifar?
     """
     if channels not in (1, 3):
         raise UserError(f"Pictures have {channels} channels: augmentation knows 1 (gray) and 3 (RGB), convert them.")
     presets = _presets(size)
     if name not in presets:
-        close = difflib.get_close_matches(name, presets, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(presets)}."
+        hint = suggest(name, presets, otherwise=f"choose one of {', '.join(presets)}.")
         raise UserError(f"There is no augmentation {name!r}: {hint}")
     views = presets[name]
     return [replace(view, saturation=0, hue=0, grayscale=0) for view in views] if channels == 1 else views
