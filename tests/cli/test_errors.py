@@ -45,7 +45,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--backbone", "resnet19"], "did you mean"),
         (["--backbone", "vgg11", "--image-size", "8"], "8"),
         (["--data", "digitz"], "did you mean"),
-        (["--views", "simclrr"], "did you mean 'simclr'"),
+        (["--views", "simclrr"], "did you mean simclr"),
         (["--epochs", "nan"], "--epochs nan is no use: pass a positive number"),
         (["--lr", "-1"], "--lr -1.0 is no use"),
         (["--lars-trust", "0"], "--lars-trust 0.0 is no use"),
