@@ -1,8 +1,11 @@
-"""One thread: tests run beside others, and tiny tensors are slower with more. Run folders that several rooms read."""
+"""One thread: tests run beside others, and tiny tensors are slower with more. What is left out is said."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +14,47 @@ from fullrank.report import write_report
 from tests.report.run_folders import write_run
 
 torch.set_num_threads(1)
+
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
+
+
+def installed(package: str) -> bool:
+    """Whether a program of this name, or Debian's Fashion-MNIST, is on this machine."""
+    return FASHION_MNIST.exists() if package == "dataset-fashion-mnist" else shutil.which(package) is not None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out, by name, what needs a package that is missing; in CI nothing may be left out."""
+    for marker in item.iter_markers("debian"):
+        (package,) = marker.args
+        if not installed(package):
+            leave_out = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            leave_out(f"{item.nodeid} needs Debian's {package}: run 'sudo apt-get install {package}'.")
+
+
+class LeftOut:
+    """Counts the slow tests that `-m "not slow"` leaves out, also where processes of xdist collect them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.count += sum(item.get_closest_marker("slow") is not None for item in items)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        getattr(session.config, "workeroutput", {})["left out"] = self.count  # what this process tells xdist's first
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.count = node.workeroutput.get("left out", 0)  # every process collects all tests
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.count:
+            terminalreporter.write_line(f"{self.count} slow tests were left out: `make test-all` runs them too.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LeftOut())
 
 
 @pytest.fixture

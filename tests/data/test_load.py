@@ -49,6 +49,7 @@ def test_digits() -> None:
     assert torch.equal(again.images, test.images)
 
 
+@pytest.mark.debian("dataset-fashion-mnist")
 def test_fashion_mnist_is_whole() -> None:
     data = load_dataset("fashion-mnist")
     train, test = in_memory(data.train), in_memory(data.test)

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.report.browser import Browser, browser
@@ -18,6 +19,7 @@ FOCUSABLE = """(() => { const item = document.querySelector("summary"); item.foc
     return document.activeElement === item && item.parentElement.open === false })()"""
 
 
+@pytest.mark.debian("chromium")
 def test_the_page_in_chromium(pair: Path, tmp_path: Path) -> None:
     with browser(tmp_path / "profile") as tab:
         tab.open(pair)
