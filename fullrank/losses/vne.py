@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.losses.terms import Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import normalize, smaller_gram
 
 
 @embedding_loss()
@@ -35,7 +35,6 @@ def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
 
 def _negative_entropy(rows: Tensor) -> Tensor:
     """Sum of p log p over the eigenvalues p of U^T U / N, for unit rows U (N, D)."""
-    gram = rows @ rows.T if rows.shape[0] < rows.shape[1] else rows.T @ rows
-    eigenvalues: Tensor = torch.linalg.eigvalsh(gram / len(rows))
+    eigenvalues: Tensor = torch.linalg.eigvalsh(smaller_gram(rows) / len(rows))
     p = eigenvalues.clamp_min(torch.finfo(rows.dtype).eps ** 2)  # so that the slope log p + 1 is finite
     return (p * p.log()).sum()

@@ -2,6 +2,7 @@
 
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes
+from fullrank.stats.gram import smaller_gram
 from fullrank.stats.moments import Moments, RunningMoments, merge, moments
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
@@ -38,6 +39,7 @@ __all__ = [
     "reservoir",
     "row_hashes",
     "row_keys",
+    "smaller_gram",
     "spectral",
     "spectrum",
     "squared_gram_norm",

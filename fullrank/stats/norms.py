@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fullrank.stats.gram import smaller_gram
+
 _CUT = 8.0 * torch.finfo(torch.float32).eps  # singular values below this share of the largest carry no gradient
 
 
@@ -17,8 +19,7 @@ class _NuclearNorm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         rows = x.detach().double()
         wide = rows.shape[0] < rows.shape[1]
-        gram = rows @ rows.T if wide else rows.T @ rows
-        eigenvalues, vectors = torch.linalg.eigh(gram)
+        eigenvalues, vectors = torch.linalg.eigh(smaller_gram(rows))
         sigma = eigenvalues.clamp_min(0.0).sqrt()
         kept = sigma > _CUT * sigma.max()
         vectors = vectors[:, kept]
@@ -55,4 +56,4 @@ def squared_gram_norm(x: Tensor) -> Tensor:
     >>> squared_gram_norm(torch.tensor([[1.0, 2.0]]))
     tensor(25.)
     """
-    return (x @ x.T if x.shape[0] < x.shape[1] else x.T @ x).square().sum()
+    return smaller_gram(x).square().sum()

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.stats.gram import smaller_gram
 from fullrank.stats.moments import Moments
 
 
@@ -24,8 +25,7 @@ def spectrum(z: Tensor | Moments, *, centered: bool = True) -> Tensor:
     else:
         rows = z.detach().double()
         rows = rows - rows.mean(0) if centered else rows
-        matrix = (rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows) / max(len(rows), 1)
-        eigenvalues = torch.linalg.eigvalsh(matrix)
+        eigenvalues = torch.linalg.eigvalsh(smaller_gram(rows) / max(len(rows), 1))
     return eigenvalues.flip(0).clamp_min(0.0)
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from fullrank.stats.gram import smaller_gram
+
 Axis = Literal["batch", "channel"]
 Spectral = Callable[[Tensor], Tensor]
 
@@ -97,7 +99,7 @@ def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
     """
     x, divisor = center(z, axis, dtype=torch.float64)
     wide = x.shape[0] < x.shape[1]
-    covariance = (x @ x.T if wide else x.T @ x) / divisor
+    covariance = smaller_gram(x) / divisor
 
     def floored(eigenvalues: Tensor) -> Tensor:
         floor = max(float(eigenvalues.detach().max()) * _FLOOR, torch.finfo(eigenvalues.dtype).tiny)
@@ -158,7 +160,7 @@ def newton(z: Tensor, iterations: int, *, axis: Axis) -> Tensor:
     norm = torch.linalg.vector_norm(x)
     x = x / torch.where(norm == 0, 1.0, norm)
     wide = x.shape[0] < x.shape[1]
-    m = x @ x.T if wide else x.T @ x  # S: P_0 S P_0 with trace 1
+    m = smaller_gram(x)  # S: P_0 S P_0 with trace 1
     p = eye = torch.eye(len(m), dtype=m.dtype, device=m.device)
     for _ in range(iterations):
         step = 1.5 * eye - 0.5 * m

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from fullrank.errors import UserError
 from fullrank.evaluation.features import check
+from fullrank.stats import smaller_gram
 
 _PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 _HELD_OUT = 0.2
@@ -172,8 +173,8 @@ def _principal(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     variance, mean = torch.var_mean(train.double(), 0, correction=0)
     scale = torch.where(constant | (variance == 0), 0.0, variance.rsqrt())
     z, z_test = (train.double() - mean) * scale, (test.double() - mean) * scale
-    wide = z.shape[0] < z.shape[1]  # the smaller side
-    variance, axes = torch.linalg.eigh((z @ z.T if wide else z.T @ z) / len(z))
+    wide = z.shape[0] < z.shape[1]
+    variance, axes = torch.linalg.eigh(smaller_gram(z) / len(z))
     real = variance > 1e-10 * variance[-1]
     variance, axes = variance[real], axes[:, real]
     if wide:
