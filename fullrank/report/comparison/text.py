@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fullrank.report.diagnosis.page import number
 from fullrank.report.diagnosis.text import suite, xml_text
+from fullrank.report.numbers import number
 
 _STYLES = {"regressed": "bold red", "same": "bold green", "better": "bold green", "undetermined": "bold yellow"}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from fullrank.report.diagnosis.figures import diagnosis_figures
 from fullrank.report.html import render, write_html
+from fullrank.report.numbers import NONE, interval, number
 
-NONE = "–"
 WORDS = {"collapsed": "Collapsed", "degraded": "Degraded", "healthy": "Healthy", "undetermined": "Undetermined"}
 _KEY_NUMBERS = ("relative_spread", "mean_cosine", "effective_rank", "participation_ratio")
 _DIRECTIONS = {"high": "higher is healthier", "low": "lower is healthier", "none": "no direction is healthier"}
@@ -112,28 +112,6 @@ def sentence(text: str) -> str:
     'One direction carries 90 %.'
     """
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def number(value: float | None) -> str:
-    """A number for people, of three digits or whole.
-
-    >>> number(12345.6), number(0.01234), number(None), number(768.0)
-    ('12,346', '0.0123', '–', '768')
-    """
-    if value is None:
-        return NONE
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def interval(row: Mapping[str, Any]) -> str:
-    """The 95 % interval of a measurement in words.
-
-    >>> interval({"low": 1.5, "high": 2.25}), interval({"low": None, "high": None})
-    ('1.5 to 2.25', '–')
-    """
-    if row.get("low") is None or row.get("high") is None:
-        return NONE
-    return f"{number(row['low'])} to {number(row['high'])}"
 
 
 def _how(row: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fullrank.report.diagnosis.page import NONE, measurement_cells, sentence
+from fullrank.report.diagnosis.page import measurement_cells, sentence
+from fullrank.report.numbers import NONE
 
 _STYLES = {"collapsed": "bold red", "degraded": "bold yellow", "healthy": "bold green", "undetermined": "bold yellow"}
 _SHOWN = (

@@ -19,6 +19,7 @@ from fullrank.errors import UserError
 from fullrank.report.draw.lines import name_powers
 from fullrank.report.draw.svg import INK, SERIES, svg
 from fullrank.report.html import render
+from fullrank.report.numbers import cell
 from fullrank.runs import read_json, replace
 
 _VERDICTS = ("holds", "holds in part", "not visible at this scale", "contradicted")
@@ -38,7 +39,7 @@ class Finding:
     def table(self) -> list[list[str]]:
         """The rows with their header first; numbers to four digits."""
         rows = self.content["rows"]
-        return [list(rows[0]), *([number(value) for value in row.values()] for row in rows)] if rows else []
+        return [list(rows[0]), *([cell(value) for value in row.values()] for row in rows)] if rows else []
 
 
 def read_finding(path: Path) -> Finding:
@@ -87,17 +88,6 @@ def write_gallery(results: Sequence[Path], out: Path) -> Path:
     page = render("papers/gallery.html.j2", {"tested": tested, "answer": _answer(tested)})
     replace(out, lambda beside: beside.write_text(page, encoding="utf-8"))
     return out
-
-
-def number(value: object) -> str:
-    """A table's cell: four digits for a number.
-
-    >>> number(0.123456), number(12345), number("CW")
-    ('0.1235', '12345', 'CW')
-    """
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _answer(tested: Sequence[Finding]) -> str:

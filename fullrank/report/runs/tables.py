@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fullrank.report.numbers import NONE, duration, fixed, percent
 from fullrank.runs.run import Numbers, Run
 
 KINDS = {
@@ -18,7 +19,6 @@ KINDS = {
     "undetermined": "undetermined",
     "unfinished": "unfinished",
 }
-NONE = "–"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def card(run: Run, label: str) -> Card:
     facts = []
     for space in ("embedding", "backbone"):
         metrics = run.collapse(space)
-        facts.append((f"{space}: relative spread", number(metrics.get("relative_spread"), 3)))
+        facts.append((f"{space}: relative spread", fixed(metrics.get("relative_spread"), 3)))
         facts.append((f"{space}: effective rank", _of_dimensions(metrics, "effective_rank")))
     if run.result is not None and run.knn is None:
         facts.append(("kNN accuracy among the probe images", percent(run.probe_knn)))
@@ -116,7 +116,7 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
         for score, title in (("knn", "kNN accuracy"), ("linear", "linear accuracy"))
     ]
     rows += [
-        Row(title, [number(_separability(run, name), 3) for run in runs], remark)
+        Row(title, [fixed(_separability(run, name), 3) for run in runs], remark)
         for name, title, remark in (
             ("between", "distance between classes", "of their centroids, 1 − cosine"),
             ("within", "distance within classes", "of two of their images, 1 − cosine"),
@@ -135,7 +135,7 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
         Row("steps", [f"{run.step:,}" if run.step else NONE for run in runs]),
         Row("training time", [duration(_seconds(run, "train")) for run in runs]),
         Row("evaluation time", [duration(_seconds(run, "evaluate")) for run in runs]),
-        Row("seed", [number(run.result.seed if run.result else None, 0) for run in runs]),
+        Row("seed", [fixed(run.result.seed if run.result else None, 0) for run in runs]),
     ]
     return [row for row in rows if any(cell != NONE for cell in row.cells)]
 
@@ -152,7 +152,7 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
         ("ldmi_by_chance", "the same of two images", "what chance shows"),
     )
     rows = [
-        Row(f"{title}, {space}", [number(values.get(name), 3) for values in found], remark)
+        Row(f"{title}, {space}", [fixed(values.get(name), 3) for values in found], remark)
         for name, title, remark in metrics
     ]
     ranks = [
@@ -196,45 +196,9 @@ def value(item: object) -> str:
     return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
 
 
-def number(amount: float | None, places: int) -> str:
-    """A number with so many places, or a dash.
-
-    >>> number(0.12345, 3), number(None, 3), number(1234567.0, 0)
-    ('0.123', '–', '1,234,567')
-    """
-    if amount is None:
-        return NONE
-    small = amount != 0 and abs(amount) < 10**-places
-    text = f"{amount:.1e}" if small else f"{amount:,.{places}f}"
-    return text.replace("-", "−")
-
-
-def percent(share: float | None) -> str:
-    """A share of one in percent.
-
-    >>> percent(0.7123)
-    '71.2 %'
-    """
-    return NONE if share is None else f"{100 * share:.1f} %"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in words.
-
-    >>> duration(42), duration(3725)
-    ('42 s', '1 h 2 min')
-    """
-    if seconds is None:
-        return NONE
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
 def _of_dimensions(metrics: Numbers, name: str) -> str:
     amount, dims = metrics.get(name), metrics.get("dims")
-    text = number(amount, 1)
+    text = fixed(amount, 1)
     return f"{text} of {dims:,.0f}" if amount is not None and dims is not None else text
 
 
