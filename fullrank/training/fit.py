@@ -39,7 +39,7 @@ from fullrank.nn import encoder
 from fullrank.recipes._recipe import Recipe
 from fullrank.runs import new_run, refuse_used, write_json
 from fullrank.training.module import Training
-from fullrank.training.outputs import environment, finish, write_result
+from fullrank.training.outputs import environment, finish, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
 from fullrank.training.step_plan import Plan, check, make_plan
@@ -133,8 +133,11 @@ def fit(run: Path, job: Job, console: Console) -> bool:
         trainer.fit(training, _Steps(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
     if finished and trainer.is_global_zero:
-        reading = record.last or read(job.method, probe, job.views)  # killed between its last step and its result
-        finish(run, job.method, job.views, probe, reading, job.dataset.train.classes)
+        reading = record.last
+        if reading is None:  # killed between its last step and its result
+            reading = read(job.method, probe, job.views)
+            save_probe(run, probe, reading, step=plan.steps)
+        finish(run, job.method, job.views, probe, reading)
         write_result(run, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
     return finished
 

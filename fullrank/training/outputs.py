@@ -17,6 +17,7 @@ from fullrank.diagnosis import verdict
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
 from fullrank.runs import replace, write_json, write_npz
+from fullrank.runs.probe import ProbeRows, write_probe
 from fullrank.stats import normalize
 from fullrank.training.probe import Probe, Reading
 
@@ -42,7 +43,14 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def save_samples(run: Path, probe: Probe, views: Views, reading: Reading, classes: tuple[str, ...]) -> None:
+def save_probe(run: Path, probe: Probe, reading: Reading, *, step: int) -> None:
+    """probe.npz: the rows of this look, so that a verdict on the run needs nothing but the file."""
+    labels = None if probe.labels is None else probe.labels.to(torch.int64).numpy()
+    classes = () if labels is None else probe.classes
+    write_probe(run, ProbeRows(step, reading.representation.numpy(), reading.embedding.numpy(), labels, classes))
+
+
+def save_samples(run: Path, probe: Probe, views: Views, reading: Reading) -> None:
     """samples.npz: views of some probe images, nearest neighbors of others, a 2-D projection of all."""
     some = probe.images[:_SHOWN]
     parameters = views.draw(len(some), some.shape[2], some.shape[3], torch.Generator().manual_seed(0))
@@ -60,7 +68,7 @@ def save_samples(run: Path, probe: Probe, views: Views, reading: Reading, classe
         arrays |= {"neighbor_labels": probe.labels[near], "projection_labels": probe.labels}
 
     content = {name: value.numpy() for name, value in arrays.items()}
-    write_npz(run / "samples.npz", {"classes": np.array(classes, dtype=np.str_), **content}, compressed=True)
+    write_npz(run / "samples.npz", {"classes": np.array(probe.classes, dtype=np.str_), **content}, compressed=True)
 
 
 def _bytes(view: Tensor, views: Views, size: int) -> Tensor:
@@ -89,7 +97,7 @@ def write_result(run: Path, reading: Reading, *, seconds: dict[str, float], step
     write_json(run / "result.json", result)
 
 
-def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Reading, classes: tuple[str, ...]) -> None:
+def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Reading) -> None:
     """Write encoder.safetensors and samples.npz."""
     head = method.projector
     content = encoder_bytes(
@@ -99,4 +107,4 @@ def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Readi
         loss_features=head.loss_features if isinstance(head, TakesFirstFeatures) else None,
     )
     replace(run / "encoder.safetensors", lambda beside: beside.write_bytes(content))
-    save_samples(run, probe, views, reading, classes)
+    save_samples(run, probe, views, reading)

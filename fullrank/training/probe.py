@@ -24,10 +24,11 @@ _PER_FEATURE = 3  # pairs for each feature of the embedding: with fewer, chance 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """Images (N, C, S, S) uint8 taken from the training set by seed, and their labels (N,) if all are known."""
+    """Images (N, C, S, S) uint8 of the training set by seed, labels (N,) if all are known, and names of classes."""
 
     images: Tensor
     labels: Tensor | None
+    classes: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -54,7 +55,8 @@ def take_probe(images: ImageSet, *, size: int, count: int, seed: int) -> Probe:
     pictures = torch.cat(list(plain_batches(chosen, size=size)))
     known = chosen.labels is not None and bool((chosen.labels >= 0).all())
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
-    return Probe(pictures[order], chosen.labels[order] if known and chosen.labels is not None else None)
+    labels = chosen.labels[order] if known and chosen.labels is not None else None
+    return Probe(pictures[order], labels, images.classes)
 
 
 def probe_size(images: ImageSet, asked: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Writes what is seen: metrics.jsonl and spectra.npz, from the first process."""
+"""Writes what is seen: metrics.jsonl, spectra.npz and probe.npz, from the first process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from fullrank.engine.optimizers import warmup_cosine
 from fullrank.runs import append_row, read_rows, write_npz, write_rows
 from fullrank.training.module import Training
+from fullrank.training.outputs import save_probe
 from fullrank.training.probe import Probe, Reading, read
 
 _EVERY = 10  # steps between two rows about the loss
@@ -99,6 +100,7 @@ class Record(pl.Callback):
         self.steps.append(trainer.global_step)
         arrays = {name: np.stack(values) for name, values in self.spectra.items()}
         write_npz(self.run / "spectra.npz", {"steps": np.array(self.steps), **arrays})
+        save_probe(self.run, self.probe, self.last, step=trainer.global_step)
         self._write({**self._when("monitor", trainer, module), **self.last.row})
         for logger in trainer.loggers:
             for place in ("backbone", "embedding"):

@@ -22,6 +22,7 @@ from fullrank.errors import UserError
 from fullrank.nn import load_encoder
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json, read_rows
+from fullrank.runs.probe import read_probe
 from fullrank.training.fit import resume
 
 Train = Callable[..., tuple[Path, bool]]
@@ -39,7 +40,7 @@ def test_a_run_is_a_folder(train: Train, small: Recipe) -> None:
     assert finished
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "config.json", "env.json", "metrics.jsonl", "spectra.npz", "samples.npz",
+        "config.json", "env.json", "metrics.jsonl", "spectra.npz", "samples.npz", "probe.npz",
         "result.json", "encoder.safetensors", "checkpoints",
     }  # fmt: skip
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]
@@ -91,6 +92,7 @@ def test_stopping_and_resuming_changes_nothing(train: Train, small: Recipe, monk
         halves, finished = train("halves", small)
     assert not finished
     assert not (halves / "result.json").exists()
+    assert read_probe(halves).step == 6
     assert torch.load(last_checkpoint(halves), weights_only=True)["global_step"] == 6
     config = read_json(halves / "config.json")
     assert resume(halves, small, _options(config), Console(file=io.StringIO()))
@@ -100,6 +102,7 @@ def test_stopping_and_resuming_changes_nothing(train: Train, small: Recipe, monk
     with np.load(halves / "spectra.npz") as ours, np.load(whole / "spectra.npz") as theirs:
         assert set(ours.files) == set(theirs.files) >= {"steps", "backbone", "embedding"}
         assert all(np.array_equal(ours[name], theirs[name]) for name in ours.files)
+    assert np.array_equal(read_probe(halves).embedding, read_probe(whole).embedding)
 
 
 def _options(config: dict[str, Any]) -> Any:

@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from fullrank import recipes
 from fullrank.engine import RunOptions
 from fullrank.engine.progress import Progress
+from fullrank.evaluation import knn_accuracy
+from fullrank.metrics import summarize
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json, read_rows
+from fullrank.runs.probe import ProbeRows, read_probe
 from fullrank.training.fit import resume
 
 Train = Callable[..., tuple[Path, bool]]
@@ -43,6 +47,28 @@ def test_the_running_covariances_are_watched_from_the_identity_on(train: Train, 
     assert (np.diff(history, axis=1) <= 0).all()
     rows = [row for row in read_rows(run / "metrics.jsonl") if row["kind"] == "monitor"]
     assert all(row["embedding"]["ldmi"] > row["embedding"]["ldmi_by_chance"] for row in rows)
+
+
+def test_every_look_keeps_its_rows_before_it_is_shown(
+    train: Train, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[tuple[dict[str, Any], ProbeRows]] = []
+
+    def look(self: Progress, row: dict[str, Any]) -> None:
+        if row["kind"] == "monitor":
+            looks.append((row, read_probe(tmp_path / "run")))
+
+    monkeypatch.setattr(Progress, "show", look)
+    train("run", small)
+    assert [kept.step for _, kept in looks] == [row["step"] for row, _ in looks] == [0, 6, 12]
+    for row, kept in looks:
+        assert (kept.backbone.shape, kept.embedding.shape, len(kept.classes)) == ((200, 512), (200, 32), 10)
+        for place, z in (("backbone", kept.backbone), ("embedding", kept.embedding)):
+            numbers = summarize(torch.from_numpy(z))
+            assert {name: row[place][name] for name in numbers} == numbers
+        assert kept.labels is not None
+        h, labels = torch.from_numpy(kept.backbone), torch.from_numpy(kept.labels)
+        assert row["knn"] == knn_accuracy(h[50:], labels[50:], h[:50], labels[:50])
 
 
 def test_what_an_older_version_did_not_watch_is_unknown_after_a_resume(
