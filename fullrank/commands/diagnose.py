@@ -54,8 +54,6 @@ class Diagnose:
     """Margin, for a --loss of triplets."""
     layer: Literal["backbone", "embedding"] | None = None
     """Which output of a run to look at. By default the embedding."""
-    data_root: Path | None = None
-    """Folder of the data set of a run, if it has moved."""
     fail_on: Literal["warn", "fail"] = "fail"
     """From which verdict on the exit code is 1: warn counts degraded too."""
     json: Path | None = None
@@ -73,13 +71,11 @@ class Diagnose:
 def diagnose(options: Diagnose, console: Console) -> int:
     """Do it, say it, write it; the exit code."""
     said = spoken(console, options.json)
-    from fullrank.commands._run_folder import is_run, run_report
-
     if options.out is not None and not options.report:
         raise UserError("--out names the folder of the report, and --no-report leaves it out: pass one of them.")
     training: list[dict[str, Any]] = []
-    if is_run(options.file):
-        made, training, classes = run_report(options, said)
+    if (Path(options.file) / "config.json").is_file():
+        made, training, classes = _run_report(options, said)
     else:
         made, classes = _file_report(options, said)
     content = made.to_json() | ({"classes": classes} if classes else {}) | ({"training": training} if training else {})
@@ -111,9 +107,8 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
     from fullrank.diagnosis.diagnose import diagnose_sketch
     from fullrank.diagnosis.profiles import find_profile
 
-    for flag, value in (("--layer", options.layer), ("--data-root", options.data_root)):
-        if value is not None:
-            raise UserError(f"{flag} is of use for the folder of a run only, and {options.file} is none: leave it out.")
+    if options.layer is not None:
+        raise UserError(f"--layer is of use for the folder of a run only, and {options.file} is none: leave it out.")
     profile = options.profile or "generic"
     find_profile(profile)  # a mistyped name is found before a large file is read
     known = loss_of(options)
@@ -130,6 +125,59 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
             training=None if known is None else replace(known, dims=found.sample.rows.shape[2]),
         )
     return made, [] if labels is None else [*labels.names]
+
+
+def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[str, Any]], list[str]]:
+    """The report on one layer of a run's last look, its verdicts over training, and the names of the classes."""
+    import torch
+
+    from fullrank.diagnosis.diagnose import diagnose_sketch
+    from fullrank.diagnosis.loss_plateau import SETTINGS
+    from fullrank.diagnosis.profiles import find_profile
+    from fullrank.runs.probe import read_probe
+    from fullrank.stats.sketch import sketch
+
+    run, profile, layer = Path(options.file), options.profile or "non-contrastive", options.layer or "embedding"
+    of_files = ("labels", "groups", "loss", *SETTINGS)
+    given = [name for name in of_files if getattr(options, name) is not None] + ["views"] * (options.views != 1)
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise UserError(f"{flag} is of no use for a run, only for a file of embeddings: leave it out.")
+    find_profile(profile)
+    kept = read_probe(run)
+    z = torch.from_numpy(kept.backbone if layer == "backbone" else kept.embedding)
+    with console.status("Measuring"):
+        made = diagnose_sketch(
+            sketch([z], seed=options.seed),
+            labels=None if kept.labels is None else torch.from_numpy(kept.labels),
+            profile=profile,
+            where=layer,
+            source=str(run),
+            seed=options.seed,
+        )
+    return made, over_training(run, layer), [*kept.classes]
+
+
+def over_training(run: Path, layer: str) -> list[dict[str, Any]]:
+    """The verdict at every look of the training's monitor, by the same thresholds."""
+    from fullrank.diagnosis.verdict import verdict
+    from fullrank.runs import read_rows
+
+    rows = []
+    for row in read_rows(run / "metrics.jsonl"):
+        if row["kind"] == "monitor" and layer in row:
+            judged, numbers = verdict(row[layer]), row[layer]
+            bad = "collapsed" if judged.collapsed else "degraded"
+            rows.append(
+                {
+                    "step": row["step"],
+                    "verdict": judged.kind if judged.kind in ("healthy", "undetermined") else bad,
+                    "kind": judged.kind if judged.kind in ("complete", "dimensional") else None,
+                    "sentence": judged.sentence,
+                    **{name: numbers[name] for name in ("relative_spread", "mean_cosine", "effective_rank")},
+                }
+            )
+    return rows
 
 
 def loss_of(options: Diagnose) -> Training | None:

@@ -181,7 +181,6 @@ def test_the_seed_draws_the_sample() -> None:
         (["-", "--views", "2"], "Standard input is read once"),
         (["."], "pass one of .npy"),
         ([".", "--layer", "backbone"], "--layer is of use for the folder of a run only, and . is none"),
-        (["healthy.npy", "--data-root", "."], "--data-root is of use for the folder of a run only"),
         (["healthy.npy", "--batch-size", "8"], "pass --loss too"),
         (["none.npy", "--loss", "infonce=5", "--margin", "1"], "does not depend on margin"),
         (["none.npy", "--loss", "w2=1", "--local-batch", "8"], "does not depend on local_batch"),

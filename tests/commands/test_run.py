@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import fullrank
 from fullrank.cli import main
-from fullrank.commands._run_folder import over_training
+from fullrank.commands.diagnose import over_training
+from fullrank.runs.probe import read_probe
 from tests.cli.test_errors import sentence
 from tests.commands.test_diagnose import report
 
@@ -34,7 +36,7 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("layer", ["backbone", "embedding"])
 def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["diagnose", "run/", "--layer", layer, "--data-root", "."])
+    main(["diagnose", "run/", "--layer", layer])
     assert "Over training:" in capsys.readouterr().out
     content = report("run")
     told = json.loads((run / "result.json").read_text())["collapse"][layer]
@@ -42,6 +44,10 @@ def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: py
     assert (content["where"], content["n"], content["dims"]) == (layer, told["n"], told["dims"])
     for name in ("relative_spread", "effective_rank", "participation_ratio", "mean_cosine"):
         assert found[name] == pytest.approx(told[name], rel=1e-3), name
+    report_of_rows = fullrank.diagnose(
+        getattr(read_probe(run), layer), labels=read_probe(run).labels, profile="non-contrastive", where=layer
+    ).to_json()
+    assert report_of_rows | {"source": "run"} == {name: content[name] for name in report_of_rows}
     assert content["training"][-1]["step"] == 2
     assert content["training"][-1]["effective_rank"] == told["effective_rank"]
     assert len(content["classes"]) == 10
@@ -61,7 +67,20 @@ def test_a_collapse_over_training_is_told_by_the_thresholds_of_the_monitor(run: 
 def test_what_is_wrong_with_a_run_is_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for flag, value in (("--labels", "x.npy"), ("--loss", "w2=1"), ("--batch-size", "8"), ("--views", "2")):
         assert f"{flag} is of no use for a run" in sentence(["diagnose", "run", flag, value], capsys)
-    (run / "checkpoints" / "last.ckpt").write_bytes(b"PK no")
-    assert "last.ckpt cannot be read" in sentence(["diagnose", "run"], capsys)
-    (run / "checkpoints" / "last.ckpt").unlink()
-    assert "has no checkpoint yet" in sentence(["diagnose", "run"], capsys)
+    (run / "probe.npz").write_bytes(b"PK no")
+    assert "probe.npz is damaged" in sentence(["diagnose", "run"], capsys)
+    (run / "probe.npz").unlink()
+    assert "run keeps no rows of its last look" in sentence(["diagnose", "run"], capsys)
+
+
+def test_a_run_is_read_without_its_recipe_data_or_checkpoint(run: Path) -> None:
+    before = main(["diagnose", "run", "--json", "before.json"])
+    shutil.rmtree(run / "checkpoints")
+    (run / "encoder.safetensors").unlink()
+    Path("recipe.py").write_text("from pathlib import Path\nPath('executed').touch()\nraise RuntimeError\n")
+    config = json.loads((run / "config.json").read_text())
+    config["recipe"], config["settings"]["data"] = str(Path("recipe.py").resolve()), "gone.npz"
+    (run / "config.json").write_text(json.dumps(config))
+    assert main(["diagnose", "run", "--json", "after.json"]) == before
+    assert Path("after.json").read_text() == Path("before.json").read_text()
+    assert not Path("executed").exists()
