@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -21,6 +22,12 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.
 def installed(package: str) -> bool:
     """Whether a program of this name, or Debian's Fashion-MNIST, is on this machine."""
     return FASHION_MNIST.exists() if package == "dataset-fashion-mnist" else shutil.which(package) is not None
+
+
+def pytest_collection_finish() -> None:
+    """Tell the garbage collector to leave what is imported alone; it would walk over it hundreds of times."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
