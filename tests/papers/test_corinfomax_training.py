@@ -15,11 +15,12 @@ from fullrank.papers.corinfomax.log_determinant import log_determinant
 from fullrank.papers.corinfomax.over_training import training
 from fullrank.papers.kit.training import Size
 
-SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=1)
+SMALL = Size(steps=10, batch_size=64, image_size=8, probe=128, looks=1)
+LONGER = replace(SMALL, steps=20)
 
 
-def small(experiment: Callable[[Settings, Size], Outcome], out: Path) -> Outcome:
-    return experiment(Settings(out=out, data="digits"), SMALL)
+def small(experiment: Callable[[Settings, Size], Outcome], out: Path, size: Size = SMALL) -> Outcome:
+    return experiment(Settings(out=out, data="digits"), size)
 
 
 def values(outcome: Outcome, name: str, column: str) -> list[float]:
@@ -39,7 +40,7 @@ def kept(outcome: Outcome, name: str, when: str = "") -> list[float]:
 
 
 def test_without_the_log_determinant_the_embedding_collapses(tmp_path: Path) -> None:
-    outcome = small(log_determinant, tmp_path)
+    outcome = small(log_determinant, tmp_path, LONGER)
     for number in ("relative spread", "effective rank"):
         assert above(values(outcome, "no log-det", number), values(outcome, "weight 250", number))
     assert above(kept(outcome, "no log-det"), [0.1] * 3)
@@ -57,7 +58,7 @@ def test_without_the_log_determinant_the_embedding_collapses(tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return training(Settings(out=tmp_path_factory.mktemp("training"), data="digits"), replace(SMALL, looks=4))
+    return training(Settings(out=tmp_path_factory.mktemp("training"), data="digits"), replace(LONGER, looks=4))
 
 
 def test_the_embedding_fills_and_two_views_tell_more_of_each_other(trained: Outcome) -> None:
@@ -91,8 +92,9 @@ def test_eigenvalues_are_drawn_from_the_identity_on(trained: Outcome) -> None:
     assert covariances[1].series[0].y[-1] > 0.9  # one direction holds all
 
 
+@pytest.mark.slow
 def test_a_heavier_pull_and_a_longer_memory_cost_rank(tmp_path: Path) -> None:
-    """In 20 steps most weights and memories keep less than a tenth; the verdict must follow from what is shown."""
+    """In 10 steps most weights and memories keep less than a tenth; the verdict must follow from what is shown."""
     outcome = small(ablation, tmp_path)
     weights = [f"weight {weight}" for weight in (125, 250, 500, 1000)]
     memories = [f"memory {memory:g}" for memory in (0.01, 0.1, 0.5, 0.9)]

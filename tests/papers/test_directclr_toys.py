@@ -141,7 +141,7 @@ def run_briefly(name: str, monkeypatch: pytest.MonkeyPatch, steps: int) -> Outco
 
 @pytest.mark.parametrize(
     ("name", "steps", "panels", "rows"),
-    [("directclr/toy-augmentation", 3, 4, 8), ("directclr/toy-implicit", 100, 6, 64), ("directclr/toy-depth", 3, 2, 4)],
+    [("directclr/toy-augmentation", 3, 4, 8), ("directclr/toy-implicit", 30, 6, 64), ("directclr/toy-depth", 3, 2, 4)],
 )
 def test_nets_that_were_hardly_trained_do_not_confirm_the_claim(
     name: str, steps: int, panels: int, rows: int, monkeypatch: pytest.MonkeyPatch

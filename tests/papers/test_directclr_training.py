@@ -75,6 +75,7 @@ def test_the_embedding_is_what_enters_the_loss(projected: Outcome) -> None:
     assert [len(series.x) for series in projected.panels[1].series] == [min(width, 128) for width in widths.values()]
 
 
+@pytest.mark.slow
 def test_the_verdict_on_heads_follows_from_the_rows(tmp_path: Path) -> None:
     outcome = heads(Settings(out=tmp_path, data="digits"), SMALL)
     random, linear, diagonal, low_rank = (

@@ -20,7 +20,7 @@ def both(lower: list[float], higher: list[float]) -> bool:
 
 
 def test_powers_of_the_spectrum(tmp_path: Path) -> None:
-    outcome = power_sweep(Settings(out=tmp_path), steps=60)
+    outcome = power_sweep(Settings(out=tmp_path), steps=30)
     ranks: dict[Any, list[float]] = {}
     for row in outcome.rows:
         ranks.setdefault((row["loss"], row["setting"]), []).append(float(row["rank of z"]))

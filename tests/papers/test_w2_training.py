@@ -14,6 +14,7 @@ from fullrank.papers.kit.training import Job, Size
 from fullrank.papers.w2.hosts import hosts
 
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=2)
+pytestmark = pytest.mark.slow  # 36 trainings
 HOSTS = ("MoCo v2", "BYOL", "Barlow Twins", "Zero-CL")
 ADDED = {"alone": "", "+ Wang-Isola": " + Wang-Isola", "+ W2": " + W2"}
 Values = Callable[[str, str], list[float]]
