@@ -1,24 +1,64 @@
-"""FullRank: self-supervised representation learning that uses every dimension."""
+"""FullRank: self-supervised representation learning that uses every dimension.
+
+Importing it loads no torch: what a name stands for is loaded when the name is first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fullrank import diagnosis as diagnosis
+    from fullrank import losses as losses
+    from fullrank import metrics as metrics
+    from fullrank import nn as nn
+    from fullrank import recipes as recipes
+    from fullrank import testing as testing
+    from fullrank import watch as watch
     from fullrank.diagnosis.comparison import compare as compare
     from fullrank.diagnosis.diagnose import diagnose as diagnose
+    from fullrank.training.api import evaluate as evaluate
+    from fullrank.training.api import load as load
+    from fullrank.training.api import train as train
 
-__version__ = "0.1.0"
+    __version__: str
 
-_LAZY = {  # name -> module that holds it: importing fullrank loads no torch
+__all__ = [
+    "__version__",
+    "compare",
+    "diagnose",
+    "evaluate",
+    "load",
+    "losses",
+    "metrics",
+    "nn",
+    "recipes",
+    "testing",
+    "train",
+    "watch",
+]
+
+_FUNCTIONS = {  # name -> the file that holds it
     "compare": "fullrank.diagnosis.comparison",
     "diagnose": "fullrank.diagnosis.diagnose",
+    "evaluate": "fullrank.training.api",
+    "load": "fullrank.training.api",
+    "train": "fullrank.training.api",
 }
+_ROOMS = ("diagnosis", "losses", "metrics", "nn", "recipes", "testing", "watch")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'fullrank' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LAZY[name]), name)
+    if name == "__version__":
+        return import_module("importlib.metadata").version("fullrank")
+    if name in _FUNCTIONS:
+        return getattr(import_module(_FUNCTIONS[name]), name)
+    if name in _ROOMS:
+        return import_module(f"fullrank.{name}")
+    raise AttributeError(f"module 'fullrank' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

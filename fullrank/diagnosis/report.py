@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -52,6 +53,13 @@ class Report:
         lines += [f"  {one.severity}: {one.rule}: {one.sentence}." for one in self.findings]
         lines += [f"  left out: {name}: {because}." for name, because in self.silenced]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the sentence, and every finding."""
+        found = "".join(
+            f"<li>{one.severity}: {escape(one.rule)}: {escape(one.sentence)}.</li>" for one in self.findings
+        )
+        return f"<p><b>{escape(self.sentence)}</b></p>" + (f"<ul>{found}</ul>" if found else "")
 
     @cached_property
     def figures(self) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,13 @@ class Run:
     def probe_knn(self) -> float | None:
         """The newest kNN accuracy among the probe images."""
         return next((record.knn for record in reversed(self.monitor) if record.knn is not None), None)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the recipe, the verdict and the page."""
+        said = self.result.sentence if self.result else f"Unfinished, at step {self.step}."
+        page = self.path / "report.html"
+        link = f' <a href="{escape(str(page))}">report</a>' if page.exists() else ""
+        return f"<p><b>{escape(self.recipe)}</b> ({escape(str(self.path))}): {escape(said)}{link}</p>"
 
     def collapse(self, space: str) -> Numbers:
         """The final metrics of "backbone" or "embedding", or the newest ones of an unfinished run."""

@@ -1,0 +1,149 @@
+"""`fullrank.train`, `fullrank.evaluate` and `fullrank.load`: what the commands do, from Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fullrank import recipes
+from fullrank.engine import RunOptions
+from fullrank.errors import UserError, suggest
+from fullrank.evaluation.evaluate import evaluate_run
+from fullrank.nn import SavedEncoder, load_encoder
+from fullrank.recipes import Recipe
+from fullrank.report import write_report
+from fullrank.runs.run import Run, read_run
+from fullrank.training.fit import start
+
+
+def train(
+    recipe: str | Recipe,
+    *,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+    options: RunOptions | None = None,
+    quiet: bool = True,
+) -> Run:
+    """Train an encoder on unlabeled images, as `fullrank train` does, and return its run.
+
+    Args:
+        recipe: the name of a recipe, the path of a recipe's file, or a recipe with its settings, such as
+            `fullrank.recipes.load("intl")(epochs=4, lr=0.003)`.
+        data: a built-in data set, a folder of images or an .npz file, in place of the recipe's.
+        out: the folder of the run; by default the first free runs/RECIPE-DATA-1, -2, ...
+        settings: fields of the recipe by name, such as {"steps": 100, "batch_size": 64}.
+        options: where it runs and how it is watched.
+        quiet: without progress in the terminal.
+
+    Returns:
+        The finished run, or an unfinished one if it was asked to stop; `path` is its folder.
+
+    Raises:
+        UserError: for what the command refuses, and for a setting that the recipe does not have.
+
+    >>> train("intll")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no recipe intll: did you mean intl? (`fullrank recipes` lists them all.)
+    """
+    name = recipe if isinstance(recipe, str) else _name(recipe)
+    chosen = recipes.load(recipe)() if isinstance(recipe, str) else recipe
+    changed: dict[str, Any] = dict(settings or {})
+    if data is not None:
+        changed["data"] = str(data)
+    known = [field.name for field in dataclasses.fields(chosen)]
+    for setting in changed:
+        if setting not in known:
+            hint = suggest(setting, known, otherwise=f"`fullrank train {name} --help` lists its settings.")
+            raise UserError(f"The recipe {name} has no setting {setting}: {hint}")
+    where = options or RunOptions()
+    if out is not None:
+        where = dataclasses.replace(where, out=Path(out))
+    folder, finished = start(name, dataclasses.replace(chosen, **changed), where, Console(quiet=quiet))
+    if finished:
+        write_report([folder], folder / "report.html")
+    return read_run(folder)
+
+
+def evaluate(
+    run: str | Path | Run,
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+    baselines: bool = False,
+    validation: bool = False,
+    data_root: str | Path | None = None,
+    quiet: bool = True,
+) -> dict[str, Any]:
+    """Score the frozen encoder of a run by kNN and a linear probe, as `fullrank evaluate` does.
+
+    Args:
+        run: a run, or its folder.
+        k: neighbors that vote.
+        temperature: divides the cosine in a neighbor's weight.
+        baselines: also score raw pixels and the untrained encoder.
+        validation: score on a held-out tenth of the training labels instead of the test set, and write nothing.
+        data_root: folder of the named data set, if it has moved.
+        quiet: without progress in the terminal.
+
+    Returns:
+        The content of the run's result.json: "knn" and "linear" are accuracies in [0, 1].
+
+    Raises:
+        UserError: if the run is not finished, or its images have no labels.
+
+    >>> evaluate("no/such/run")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/run is not a run folder (config.json is missing): pass one that train made.
+    """
+    return evaluate_run(
+        _folder(run),
+        k=k,
+        temperature=temperature,
+        baselines=baselines,
+        validation=validation,
+        data_root=None if data_root is None else Path(data_root),
+        console=Console(quiet=quiet),
+    )
+
+
+def load(run: str | Path | Run) -> SavedEncoder:
+    """Load the trained encoder of a run: call it with images uint8 (N, C, H, W) for features (N, width).
+
+    Args:
+        run: a run, its folder, or an encoder.safetensors file. No code in it is executed.
+
+    Raises:
+        UserError: if there is no encoder, or the file is damaged.
+
+    >>> load("no/such/run")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run or its encoder.safetensors.
+    """
+    path = _folder(run)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: pass the folder of a run or its encoder.safetensors.")
+    return load_encoder(path / "encoder.safetensors" if path.is_dir() else path)
+
+
+def _folder(run: str | Path | Run) -> Path:
+    return run.path if isinstance(run, Run) else Path(run)
+
+
+def _name(recipe: Recipe) -> str:
+    """The name of a recipe of FullRank, or the file of one's own, from which a run can be resumed."""
+    module = type(recipe).__module__
+    if module.startswith(f"{recipes.__name__}."):
+        return module.removeprefix(f"{recipes.__name__}.")
+    try:
+        return str(Path(inspect.getfile(type(recipe))).resolve())
+    except (OSError, TypeError):
+        raise UserError(
+            f"{type(recipe).__name__} is not defined in a file: put it into a .py file and pass its path, so that the "
+            "run can be resumed."
+        ) from None

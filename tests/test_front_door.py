@@ -1,0 +1,90 @@
+"""The front door: instant, complete, typed; a training, its score and its encoder from Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+import fullrank
+from fullrank.errors import UserError
+from fullrank.recipes.vicreg import VICReg
+
+
+def run_alone(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_and_listing_load_no_torch() -> None:
+    program = "import sys, fullrank; print(dir(fullrank)); print({'torch', 'numpy', 'lightning'} & set(sys.modules))"
+    listed, heavy = run_alone(program).splitlines()
+    assert all(repr(name) in listed for name in fullrank.__all__)
+    assert heavy == "set()"
+
+
+def test_every_listed_name_is_there() -> None:
+    wanted = [
+        "train",
+        "evaluate",
+        "load",
+        "diagnose",
+        "compare",
+        "losses",
+        "metrics",
+        "nn",
+        "watch",
+        "testing",
+        "recipes",
+        "__version__",
+    ]
+    assert set(wanted) <= set(fullrank.__all__)
+    assert all(getattr(fullrank, name) is not None for name in fullrank.__all__)
+    assert fullrank.__version__ == version("fullrank")
+    with pytest.raises(AttributeError, match="has no attribute 'lossess'"):
+        fullrank.lossess  # noqa: B018
+
+
+def test_rooms_are_there_after_a_bare_import() -> None:
+    program = "import fullrank, torch; print(float(fullrank.losses.w2(torch.ones(2, 8, 4))['loss']) ** 2)"
+    assert float(run_alone(program)) == pytest.approx(2)
+
+
+def test_a_training_from_python_is_quiet_and_gives_a_run_a_score_and_an_encoder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"image_size": 8, "steps": 4, "batch_size": 32, "projector": (16, 8)}
+    run = fullrank.train("vicreg", data="digits", out=tmp_path / "run", settings=settings)
+    assert capfd.readouterr().out == ""
+    assert (run.path, run.step, run.recipe) == (tmp_path / "run", 4, "vicreg")
+    assert (run.path / "report.html").is_file()
+    assert run.result is not None
+    assert run.result.sentence in run._repr_html_()
+    score = fullrank.evaluate(run)
+    assert 0.1 < score["knn"] <= 1
+    features = fullrank.load(run)(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
+    assert (
+        features.shape
+        == fullrank.load(str(run.path / "encoder.safetensors"))(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)).shape
+    )
+
+
+def test_a_recipe_with_its_settings_is_noted_by_its_name(tmp_path: Path) -> None:
+    recipe = VICReg(data="digits", image_size=8, steps=2, batch_size=32, projector=(8,), covariance=2.0)
+    run = fullrank.train(recipe, out=tmp_path / "run")
+    assert run.recipe == "vicreg"
+    assert run.settings["covariance"] == 2.0
+
+
+def test_an_unknown_setting_is_named_with_the_closest() -> None:
+    with pytest.raises(UserError, match="The recipe vicreg has no setting batchsize: did you mean batch_size"):
+        fullrank.train("vicreg", settings={"batchsize": 3})
+
+
+def test_a_diagnosis_shows_itself_in_a_notebook() -> None:
+    report = fullrank.diagnose(torch.ones(100, 8))
+    assert report.sentence in report._repr_html_()
+    assert "complete collapse" in report._repr_html_()
