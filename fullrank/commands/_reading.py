@@ -32,13 +32,16 @@ def read_sketch(
         raise UserError(f"--views {views} is no use: pass 1 or more.")
     if views > 1 and spec == "-":
         raise UserError("Standard input is read once, so it cannot hold several views: save it to a file.")
-    file = open_embeddings(spec)
+    file = open_embeddings(spec, without=[column for column in (labels, groups) if column])
     n = _samples(file, views) if views > 1 or labels or groups else file.n
     named = _column(labels, "labels", n) if labels else None
     units = _column(groups, "groups", n) if groups else None
     chunks = file.read(0, None) if views == 1 or n is None else stacked(file, n, views)
     shown = watched(chunks, n, console, f"Reading {file.name}")
-    return file.name, sketch(shown, units=None if units is None else units.codes, seed=seed), named
+    found = sketch(shown, units=None if units is None else units.codes, seed=seed)
+    if file.columns or file.left_out or file.dtype == "int8":  # name, rows and dimensions head every report
+        console.print(file.read_as(found.n), highlight=False, soft_wrap=True, markup=False)
+    return file.name, found, named
 
 
 def stacked(file: EmbeddingFile, n: int, views: int) -> Iterator[Tensor]:

@@ -17,14 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fullrank.embeddings.json_files import json_lines
 from fullrank.embeddings.numpy_files import damage as damaged
 from fullrank.embeddings.numpy_files import header, member
-from fullrank.embeddings.source import need, pick
-from fullrank.embeddings.tables import damage, json_line, open_table
+from fullrank.embeddings.source import damage, ending, need, opened, pick
+from fullrank.embeddings.tables import open_table
 from fullrank.errors import UserError
 
 _MOST = 2**30  # bytes of one column
-_LINE = 2**16  # characters of one label
+_LINE = 2**16  # bytes of one label
 Values = NDArray[Any]
 
 
@@ -50,7 +51,7 @@ def open_column(spec: str) -> Column:
     path = Path(place)
     if not path.exists():
         raise UserError(f"There is no file {path}: check the path.")
-    read = _READERS.get(path.suffix.lower())
+    read = _READERS.get(ending(path))
     if read is None or path.is_dir():
         raise UserError(f"{path} is of no kind that labels are read from: pass one of {', '.join(_READERS)}.")
     values = read(path, key or None)
@@ -126,13 +127,12 @@ def _plain(column: Any) -> Values:
 
 def _jsonl(path: Path, key: str | None) -> Values:
     name, found = str(path), []
-    with damage(name, "file of JSON lines"), path.open(encoding="utf-8") as file:
-        for at, line in enumerate(iter(lambda: file.readline(_MOST), "")):
-            value = json_line(name, at + 1, line)
+    with damage(name, "file of JSON lines"):
+        for at, value in json_lines(path):
             if isinstance(value, dict):
                 value = value[pick(name, key, list(value), [k for k, v in value.items() if isinstance(v, int | str)])]
             if not isinstance(value, int | str):
-                raise UserError(f"{name}: line {at + 1} holds {json.dumps(value)[:40]}: pass a whole number or a name.")
+                raise UserError(f"{name}: line {at} holds {json.dumps(value)[:40]}: pass a whole number or a name.")
             found.append(value)
     return _alike(name, found)
 
@@ -141,8 +141,8 @@ def _text(path: Path, key: str | None) -> Values:
     """A name a line."""
     if key is not None:
         raise UserError(f"{path} holds one name a line: pass it without ::{key}.")
-    with damage(str(path), "text"), path.open(encoding="utf-8") as file:
-        lines = [line.rstrip("\r\n") for line in iter(lambda: file.readline(_LINE), "")]
+    with damage(str(path), "text"), opened(path) as file:
+        lines = [line.decode("utf-8-sig").rstrip("\r\n") for line in iter(lambda: file.readline(_LINE), b"")]
     return np.array(lines, dtype=np.str_)
 
 

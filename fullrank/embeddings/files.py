@@ -1,21 +1,22 @@
-"""Readers of embedding files: `path`, `path::key`, a pattern of shards, a URL, or - for a .npy on standard input."""
+"""Readers of embedding files: `path`, `path::key`, a folder or pattern of shards, a URL, or - for a .npy on stdin."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from torch import Tensor
 
 from fullrank.embeddings.hdf5_zarr import read_hdf5, read_zarr
+from fullrank.embeddings.json_files import read_json, read_jsonl
 from fullrank.embeddings.numpy_files import read_npy, read_npz, read_stdin, stream
-from fullrank.embeddings.source import EmbeddingFile, need
-from fullrank.embeddings.tables import parquet, read_arrow, read_csv, read_jsonl, read_parquet
+from fullrank.embeddings.source import EmbeddingFile, ending, need
+from fullrank.embeddings.tables import parquet, read_arrow, read_parquet, read_text
 from fullrank.embeddings.tensors import read_safetensors, read_torch
 from fullrank.errors import UserError
 
-__all__ = ["READERS", "EmbeddingFile", "open_embeddings"]
+__all__ = ["ENDINGS", "READERS", "TABLES", "EmbeddingFile", "open_embeddings"]
 
 READERS: dict[str, Callable[[Path, str | None], EmbeddingFile]] = {
     ".npy": read_npy,
@@ -24,23 +25,34 @@ READERS: dict[str, Callable[[Path, str | None], EmbeddingFile]] = {
     ".pth": read_torch,
     ".ckpt": read_torch,
     ".safetensors": read_safetensors,
-    ".parquet": read_parquet,
-    ".arrow": read_arrow,
-    ".feather": read_arrow,
-    ".csv": read_csv,
-    ".tsv": read_csv,
     ".jsonl": read_jsonl,
+    ".json": read_json,
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
     ".h5ad": read_hdf5,
     ".zarr": read_zarr,
 }
+TABLES: dict[str, Callable[[Path, str | None, Collection[str]], EmbeddingFile]] = {
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+    ".feather": read_arrow,
+    ".csv": read_text,
+    ".tsv": read_text,
+    ".txt": read_text,
+}
+ENDINGS = (*READERS, *TABLES)
+_PACKED = (".npy", ".jsonl", ".json", ".csv", ".tsv", ".txt")  # what is read from a .gz
 
 
-def open_embeddings(spec: str) -> EmbeddingFile:
-    """The embeddings that a path names; nothing but the header is read, and no code in the file is ever run.
+def open_embeddings(spec: str, *, without: Collection[str] = ()) -> EmbeddingFile:
+    """The embeddings that a path names; only as much as says what they are is read, and no code in the file is run.
 
-    UserError, in one sentence with the remedy, for anything that is no matrix of real numbers.
+    Args:
+        spec: `path`, `path::key`, a folder or a pattern of shards, a URL, or - for a .npy on standard input.
+        without: Columns (file::key) that hold labels or groups, and are never dimensions.
+
+    Raises:
+        UserError: In one sentence with the remedy, for anything that is no matrix of real numbers.
 
     >>> open_embeddings("nowhere.npy")
     Traceback (most recent call last):
@@ -51,23 +63,44 @@ def open_embeddings(spec: str) -> EmbeddingFile:
     place, _, key = spec.partition("::")
     if "://" in place:
         return _remote(place, key or None)
+    taken = [(Path(file), column) for file, _, column in (one.partition("::") for one in without)]
     if any(character in place for character in "*?[") and not Path(place).exists():
         paths = sorted(glob.glob(place))
         if not paths:
             raise UserError(f"No file matches {place}: check the pattern.")
-        return _shards(spec, [_one(Path(path), key or None) for path in paths])
-    return _one(Path(place), key or None)
+        return _shards(spec, [_one(Path(path), key or None, taken) for path in paths])
+    if Path(place).is_dir() and Path(place).suffix.lower() != ".zarr":
+        return _shards(spec, [_one(path, key or None, taken) for path in _folder(Path(place))])
+    return _one(Path(place), key or None, taken)
 
 
-def _one(path: Path, key: str | None) -> EmbeddingFile:
+def _folder(folder: Path) -> list[Path]:
+    """The shards in a folder, in the order of their names; text and JSON only if there is nothing else."""
+    kinds: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if ending(path) in ENDINGS and path.name[0] not in "._":
+            kinds.setdefault(ending(path), []).append(path)
+    plain = {kind: paths for kind, paths in kinds.items() if kind not in (".json", ".txt")} or kinds
+    if len(plain) != 1:
+        held = f"files of the kinds {', '.join(plain)}" if plain else "no file that can be read"
+        raise UserError(f"{folder} is a folder with {held}: pass a file, or a pattern such as '{folder}/*.npy'.")
+    return next(iter(plain.values()))
+
+
+def _one(path: Path, key: str | None, taken: Collection[tuple[Path, str]]) -> EmbeddingFile:
     if not path.exists():
         raise UserError(f"There is no file {path}: check the path.")
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(f"{path} is of no kind that can be read: pass one of {', '.join(READERS)}.")
-    if path.is_dir() and reader is not read_zarr:
+    kind = ending(path)
+    if kind not in ENDINGS:
+        raise UserError(f"{path} is of no kind that can be read: pass one of {', '.join(ENDINGS)}.")
+    if path.suffix.lower() == ".gz" and kind not in _PACKED:
+        raise UserError(f"{path} can only be read unpacked: run gunzip on it first.")
+    if path.is_dir() and kind != ".zarr":
         raise UserError(f"{path} is a folder: pass a file, or a pattern such as '{path}/*{path.suffix}'.")
-    return reader(path, key)
+    if kind in TABLES:
+        columns = {column for file, column in taken if column and file.exists() and file.samefile(path)}
+        return TABLES[kind](path, key, columns)
+    return READERS[kind](path, key)
 
 
 def _shards(name: str, files: list[EmbeddingFile]) -> EmbeddingFile:
@@ -75,6 +108,12 @@ def _shards(name: str, files: list[EmbeddingFile]) -> EmbeddingFile:
     odd = next((file for file in files if file.dims != files[0].dims), None)
     if odd is not None:
         raise UserError(f"{odd.name} has {odd.dims} dimensions, {files[0].name} has {files[0].dims}: pass one model's.")
+    other = next((file for file in files if file.columns != files[0].columns), None)
+    if other is not None:
+        raise UserError(
+            f"{other.name} has the columns {other.columns}, {files[0].name} has {files[0].columns}: pass files of one "
+            "kind, or ::key."
+        )
     counts = [file.n for file in files if file.n is not None]
     n = sum(counts) if len(counts) == len(files) else None
 
@@ -92,7 +131,9 @@ def _shards(name: str, files: list[EmbeddingFile]) -> EmbeddingFile:
                 if stop is not None and at >= stop:
                     return
 
-    return EmbeddingFile(name, n, files[0].dims, files[0].dtype, read)
+    order = f"{len(files)} files from {Path(files[0].name).name} to {Path(files[-1].name).name}"
+    said = f"{files[0].columns} of {order}" if files[0].columns else order
+    return EmbeddingFile(name, n, files[0].dims, files[0].dtype, read, said, files[0].left_out)
 
 
 def _remote(url: str, key: str | None) -> EmbeddingFile:

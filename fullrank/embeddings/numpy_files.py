@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import math
 import sys
+import tempfile
 import textwrap
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from fullrank.embeddings.source import (
     floating,
     from_slices,
     matrix,
+    opened,
     pick,
     rows_at_once,
     tensor,
@@ -31,6 +34,7 @@ from fullrank.errors import UserError
 
 _BOMB = 1000  # a member that unpacks to more than this times its size
 _HARMLESS = 2**30  # bytes, unless it is no more than this
+_PARSING = (SyntaxError, RecursionError, tokenize.TokenError)  # of a header, which is written as Python
 _HEADER = 10_000  # bytes; numpy's own limit
 _Header = tuple[tuple[int, ...], bool, np.dtype[np.generic]]
 _Open = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -41,6 +45,8 @@ def read_npy(path: Path, key: str | None) -> EmbeddingFile:
     name = str(path)
     if key is not None:
         raise UserError(f"{name} holds one array: pass it without ::{key}.")
+    if path.suffix.lower() == ".gz":
+        return stream(name, lambda: opened(path), None)
     with path.open("rb") as file:
         shape, fortran, dtype = header(file, name)
         offset = file.tell()
@@ -55,7 +61,7 @@ def read_npy(path: Path, key: str | None) -> EmbeddingFile:
 
 def read_npz(path: Path, key: str | None) -> EmbeddingFile:
     """One array of an .npz file, unpacked in chunks, never whole."""
-    info = member(path, key, lambda shape, dtype: len(shape) == 2 and dtype.kind == "f")
+    info = member(path, key, lambda shape, dtype: len(shape) == 2 and (dtype.kind == "f" or dtype == np.int8))
     return stream(str(path), lambda: zipfile.ZipFile(path).open(info), info.file_size)
 
 
@@ -99,15 +105,26 @@ def header(file: IO[bytes], name: str) -> _Header:
         shape, fortran, dtype = (npy.read_array_header_1_0 if width == 2 else npy.read_array_header_2_0)(whole)
         if version not in ((1, 0), (2, 0), (3, 0)):
             raise ValueError(f"version {version}")
-    except (ValueError, EOFError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+    except (*_PARSING, ValueError, EOFError, TypeError, MemoryError, OverflowError) as error:
         raise UserError(
             f"{name} is no .npy file, or it is damaged ({_short(error)}): write it with numpy.save."
         ) from None
     if dtype.hasobject:
         raise UserError(f"{name} holds objects, which only unpickling could read: save a plain matrix of floats.")
+    if dtype.names is not None and (vectors := [field for field in dtype.names if dtype[field].shape]):
+        raise UserError(f"{name} is a structured array of {_fields(dtype)}: save one field, as z['{vectors[0]}'].")
+    if dtype.names is not None:
+        raise UserError(
+            f"{name} is a structured array of {_fields(dtype)}: save the embeddings alone, with "
+            "numpy.lib.recfunctions.structured_to_unstructured(z[[...]])."
+        )
     if any(side < 0 for side in shape):
         raise UserError(f"{name} has the impossible shape {_short(shape)}: write it with numpy.save.")
     return shape, fortran, dtype
+
+
+def _fields(dtype: np.dtype[np.generic]) -> str:
+    return _short(", ".join(dtype.names or ()))
 
 
 def _short(what: object) -> str:
@@ -127,24 +144,24 @@ def _is(
     return suitable(shape, dtype)
 
 
-def stream(name: str, opened: _Open, size: int | None) -> EmbeddingFile:
+def stream(name: str, begin: _Open, size: int | None) -> EmbeddingFile:
     """A .npy of so many bytes (None: not known) that is read from its first number to its last."""
-    with damage(name), opened() as file:
+    with damage(name), begin() as file:
         found = header(file, name)
-    return _rows(name, found, opened, size, skip_header=True)
+    return _rows(name, found, begin, size, skip_header=True)
 
 
-def _rows(name: str, found: _Header, opened: _Open, size: int | None, *, skip_header: bool) -> EmbeddingFile:
+def _rows(name: str, found: _Header, begin: _Open, size: int | None, *, skip_header: bool) -> EmbeddingFile:
     shape, fortran, dtype = found
     floating(name, dtype.name)
     n, dims = matrix(name, shape)
-    if fortran:
-        raise UserError(f"{name} is in column order, which cannot be read row by row: save numpy.ascontiguousarray(z).")
     if size is not None and size < n * dims * dtype.itemsize:
         raise UserError(f"{name} is cut off: its header promises {_short(n)} rows, the file is shorter.")
+    if fortran:
+        return _by_columns(name, found, begin, skip_header=skip_header)
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
-        with damage(name), opened() as file:
+        with damage(name), begin() as file:
             if skip_header:
                 header(file, name)
             row, step = dims * dtype.itemsize, rows_at_once(dims, dtype.itemsize)
@@ -159,6 +176,23 @@ def _rows(name: str, found: _Header, opened: _Open, size: int | None, *, skip_he
                 left -= asked
 
     return EmbeddingFile(name, n, dims, dtype.name, read)
+
+
+def _by_columns(name: str, found: _Header, begin: _Open, *, skip_header: bool) -> EmbeddingFile:
+    """A matrix in column order that cannot be sought in: it is unpacked into a temporary file, and that is mapped."""
+    shape, _, dtype = found
+    left = math.prod(shape) * dtype.itemsize
+    with damage(name), begin() as file, tempfile.TemporaryFile() as unpacked:
+        if skip_header:
+            header(file, name)
+        while left > 0:
+            data = file.read(min(left, CHUNK))
+            if not data:
+                raise UserError(f"{name} is cut off: its header promises {_short(shape[0])} rows, the data end before.")
+            left -= unpacked.write(data)
+        unpacked.flush()
+        mapped = np.memmap(unpacked, dtype, "r", 0, shape, "F")
+    return from_slices(name, shape, dtype.name, dtype.itemsize, lambda first, last: mapped[first:last])
 
 
 def _skip(file: IO[bytes], size: int) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import textwrap
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 import torch
@@ -15,6 +21,13 @@ from torch import Tensor
 from fullrank.errors import UserError
 
 CHUNK = 2**26  # bytes of one chunk
+LINE = 2**24  # characters of one line of text: about a million numbers
+
+
+_BROKEN = (
+    *(OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError, EOFError),
+    *(RecursionError, zlib.error),
+)  # what reading a broken file raises
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +40,24 @@ class EmbeddingFile:
     dtype: str
     read: Callable[[int, int | None], Iterator[Tensor]]
     """Chunks (m, dims) of the rows from a start up to a stop (None: to the end), floating-point, on the CPU."""
+    columns: str = ""
+    """Which columns of a table, or which files, hold the dimensions."""
+    left_out: tuple[str, ...] = ()
+    """What the file holds that could be taken for dimensions and was not, each with the reason."""
+
+    def read_as(self, rows: int) -> str:
+        """One sentence about what was read, and what was left out."""
+        columns = f", from {self.columns}" if self.columns else ""
+        left = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
+        return f"Read {self.name}: {rows:,} rows of {self.dims:,} dimensions ({self.dtype}){columns}{left}."
 
 
 def floating(name: str, dtype: str) -> None:
-    """UserError unless the dtype, written as numpy or torch does, is one of real floating-point numbers."""
+    """UserError unless the dtype, written as numpy or torch does, is one of real floating-point numbers, or int8."""
     if "complex" in dtype:
         raise UserError(f"{name} holds complex numbers ({dtype}): pass their real parts or their magnitudes.")
+    if dtype == "int8":
+        return  # a vector database's; a common scale changes no verdict
     if "int" in dtype or dtype == "bool":
         raise UserError(f"{name} holds {dtype}: pass floating-point embeddings (de-quantize them first).")
     if "float" not in dtype:
@@ -71,21 +96,24 @@ def from_slices(
 
 
 def tensor(rows: NDArray[np.generic] | Tensor) -> Tensor:
-    """Rows as a tensor of their own, in a byte order and a width that torch knows."""
+    """Floating-point rows as a tensor of their own, in a byte order and a width that torch knows."""
     if isinstance(rows, Tensor):
-        return rows
+        return rows.float() if rows.dtype == torch.int8 else rows
+    if rows.dtype == np.int8:
+        return torch.from_numpy(rows.astype(np.float32))
     known = rows.dtype if rows.dtype.itemsize <= 8 else np.dtype(np.float64)
     return torch.from_numpy(np.array(rows, dtype=known.newbyteorder("=")))
 
 
 def pick(name: str, key: str | None, keys: Sequence[str], suitable: Sequence[str] | None = None) -> str:
     """The entry that `file::key` names, in full or by its end; without a key the only one that is suitable."""
-    listed = ", ".join(keys[:12]) + (", ..." if len(keys) > 12 else "") or "nothing"
+    listed = textwrap.shorten(", ".join(entry[:60] for entry in keys[:12]), 200, placeholder=" ...") or "nothing"
+    listed += ", ..." if len(keys) > 12 else ""
     if key is None:
         candidates = list(keys if suitable is None else suitable)
         if len(candidates) == 1:
             return candidates[0]
-        raise UserError(f"{name} holds {listed}: say which one, as in {name}::{(candidates or ['KEY'])[0]}.")
+        raise UserError(f"{name} holds {listed}: say which one, as in {name}::{(candidates or ['KEY'])[0][:100]}.")
     if key in keys:
         return key
     ends = [entry for entry in keys if entry.endswith(f".{key}") or entry.endswith(f"/{key}")]
@@ -96,7 +124,32 @@ def pick(name: str, key: str | None, keys: Sequence[str], suitable: Sequence[str
     raise UserError(f"{name} has no {key}: {hint}")
 
 
+def ending(path: Path) -> str:
+    """The kind of a file by its name, which may end in .gz.
+
+    >>> ending(Path("Z.CSV")), ending(Path("z.csv.gz"))
+    ('.csv', '.csv')
+    """
+    packed = path.suffix.lower() == ".gz"
+    return (path.with_suffix("") if packed else path).suffix.lower()
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked as they are read if it ends in .gz."""
+    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
 def need(package: str, name: str) -> None:
     """UserError if a package that reads this file is not installed."""
     if importlib.util.find_spec(package) is None:
         raise UserError(f"Reading {name} needs {package}: pip install 'fullrank[files]'.")
+
+
+@contextmanager
+def damage(name: str, kind: str) -> Iterator[None]:
+    """Turn what a broken file raises into one sentence."""
+    try:
+        yield
+    except _BROKEN as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(f"{name} is no {kind}, or it is damaged ({first}): write it again.") from None

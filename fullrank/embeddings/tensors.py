@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,24 +58,55 @@ def read_torch(path: Path, key: str | None) -> EmbeddingFile:
     tensors = dict(_tensors(content, ""))
     if not tensors:
         raise UserError(f"{name} holds no tensor: save the embeddings with torch.save(z, file).")
-    entry = pick(name, key, list(tensors), [entry for entry, x in tensors.items() if x.ndim == 2])
-    z = tensors[entry].detach()
+    entry = pick(name, key, list(tensors), [entry for entry, found in tensors.items() if _is_matrix(found)])
+    spot = f"{name}::{entry}" if entry else name
+    found = tensors[entry]
+    if isinstance(found, Tensor):
+        z = _plain(spot, found)
+        return from_slices(spot, z.shape, _dtype(z), 4, lambda first, last: z[first:last].clone())
+    rows = [_plain(spot, row) for row in found]
+    odd = next((at for at, row in enumerate(rows) if row.shape != rows[0].shape or row.dtype != rows[0].dtype), None)
+    if odd is not None or rows[0].ndim != 1:
+        shapes = tuple(rows[0].shape), tuple(rows[odd or 0].shape)
+        raise UserError(f"{spot} is a list of tensors of the shapes {shapes[0]} and {shapes[1]}: save torch.cat(list).")
+    shape = (len(rows), len(rows[0]))
+    return from_slices(spot, shape, _dtype(rows[0]), 4, lambda first, last: torch.stack(rows[first:last]))
+
+
+def _plain(name: str, z: Tensor) -> Tensor:
+    """A dense tensor that is as large as it says."""
+    z = z.detach()
     if z.is_sparse or z.is_quantized or z.layout != torch.strided:
-        raise UserError(f"{name}::{entry} is {z.layout}: save z.to_dense().")
+        raise UserError(f"{name} is {z.layout}: save z.to_dense().")
     if z.numel() * z.element_size() > z.untyped_storage().nbytes():
-        raise UserError(f"{name}::{entry} is an expanded view of fewer numbers: save z.contiguous().")
-    dtype = str(z.dtype).removeprefix("torch.")
-    return from_slices(
-        f"{name}::{entry}" if entry else name, z.shape, dtype, 4, lambda first, last: z[first:last].clone()
-    )
+        raise UserError(f"{name} is an expanded view of fewer numbers: save z.contiguous().")
+    return z
 
 
-def _tensors(content: Any, place: str) -> Iterator[tuple[str, Tensor]]:
+def _dtype(z: Tensor) -> str:
+    return str(z.dtype).removeprefix("torch.")
+
+
+def _is_matrix(found: Tensor | list[Tensor]) -> bool:
+    return found.ndim == 2 if isinstance(found, Tensor) else found[0].ndim == 1
+
+
+def _tensors(content: Any, place: str) -> Iterator[tuple[str, Tensor | list[Tensor]]]:
+    """The tensors, and the lists of rows, by where they are."""
     if isinstance(content, Tensor):
         yield place, content
+    elif isinstance(content, list | tuple) and content:
+        if all(isinstance(row, Tensor) for row in content):
+            yield place, list(content)
+        elif all(isinstance(row, list | tuple) and row and _is_numbers(row) for row in content):
+            yield place, [torch.tensor(row) for row in content]
     elif isinstance(content, Mapping):
         for key, value in content.items():
             yield from _tensors(value, f"{place}.{key}" if place else str(key))
+
+
+def _is_numbers(row: Sequence[Any]) -> bool:
+    return all(type(number) in (int, float) for number in row)
 
 
 def _refuse_packed(path: Path) -> None:

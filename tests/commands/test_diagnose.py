@@ -179,7 +179,7 @@ def test_the_seed_draws_the_sample() -> None:
         (["healthy.npy", "--json", "no/where.json"], "name a file, in a folder that exists"),
         (["healthy.npy", "--out", "few.txt"], "few.txt is a file"),
         (["-", "--views", "2"], "Standard input is read once"),
-        (["."], "pass one of .npy"),
+        (["empty"], "empty is a folder with no file that can be read"),
         ([".", "--layer", "backbone"], "--layer is of use for the folder of a run only, and . is none"),
         (["healthy.npy", "--batch-size", "8"], "pass --loss too"),
         (["none.npy", "--loss", "infonce=5", "--margin", "1"], "does not depend on margin"),
@@ -191,6 +191,7 @@ def test_bad_input_is_one_sentence(flags: list[str], expected: str, capsys: pyte
     np.save("hostile.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
     Path("cut.npy").write_bytes(Path("healthy.npy").read_bytes()[:-9])
     write("nan.npy", np.where(np.arange(80).reshape(10, 8) == 27, np.nan, 0.5))
+    Path("empty").mkdir()
     Path("few.txt").write_text("a\nb\n")
     Path("same.txt").write_text("a\n" * ROWS)
     assert expected in sentence(["diagnose", *flags], capsys)
@@ -205,3 +206,12 @@ def test_views_of_chunks_of_other_lengths_stay_together(monkeypatch: pytest.Monk
     chunks = [chunk.numpy() for chunk in stacked(file, 20, 3)]
     assert len(chunks) == 3
     np.testing.assert_array_equal(np.concatenate(chunks, 1), both.reshape(3, 20, 8))
+
+
+def test_the_columns_that_are_read_and_left_out_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"{i},{a},{b},{c},{i % 2}.0" for i, (a, b, c) in enumerate(cloud()[:, :3])]
+    Path("z.csv").write_text("\n".join([",a,b,c,donor", *lines]))
+    main(["diagnose", "z.csv", "--groups", "z.csv::donor", "--no-report"])
+    left = "the first column (an index), donor (labels or groups)"
+    read = f"Read z.csv: 200 rows of 3 dimensions (float64), from a, b, c; left out: {left}.\n"
+    assert capsys.readouterr().out.startswith(read)

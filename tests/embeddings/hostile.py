@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import resource
@@ -59,7 +60,14 @@ def whole(folder: Path) -> dict[str, bytes]:
         "safetensors": safetensors.torch.save({"z": tensor}),
         **{ending: (folder / f"good.{ending}").read_bytes() for ending in ("parquet", "arrow", "h5")},
         "csv": saved(lambda file: np.savetxt(file, Z, delimiter=",")),
-        "jsonl": "".join(f"{row.tolist()}\n" for row in Z).encode(),
+        "jsonl": (lines := "".join(f"{row.tolist()}\n" for row in Z).encode()),
+        "txt": saved(lambda file: np.savetxt(file, Z)),
+        "json": json.dumps({"data": [{"z": row.tolist()} for row in Z]}).encode(),
+        "columns.npz": saved(lambda file: np.savez_compressed(file, z=np.asfortranarray(Z))),
+        "npy.gz": gzip.compress(saved(lambda file: np.save(file, Z))),
+        "csv.gz": gzip.compress(saved(lambda file: np.savetxt(file, Z, delimiter=","))),
+        "jsonl.gz": gzip.compress(lines),
+        "json.gz": gzip.compress(json.dumps(Z.tolist()).encode()),
     }
 
 
@@ -82,7 +90,7 @@ def must_fail(folder: Path) -> Iterator[tuple[str, bytes]]:
         yield f"empty.{ending}", b""
         yield f"garbage.{ending}", b"\x00\xff" * 300
         yield f"text.{ending}", b"these are not the embeddings you are looking for\n"
-        if ending not in ("csv", "jsonl"):
+        if ending not in ("csv", "jsonl", "txt"):
             for cut in (1, 4, 9, 30, len(content) // 4, len(content) // 2, 3 * len(content) // 4, len(content) - 40):
                 yield f"cut-{cut}.{ending}", content[:cut]
     for kind, array in wrong_arrays().items():
@@ -164,12 +172,33 @@ def hostile(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "numbers.pt", saved(lambda file: torch.save({"lr": 0.1}, file))
     yield "long-line.jsonl", b"[" + b"1," * (2**23) + b"1]"
     yield "deep.jsonl", b"[" * 100_000
+    yield from texts(good)
+
+
+def texts(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Text, JSON, packed files and lists that are too deep, too long, or not what they promise."""
+    yield "deep.json", b"[" * 100_000
+    yield "nested.json", b'{"a":' * 900 + b"1" + b"}" * 900
+    yield "lists.json", b"[" + b"[]," * (2**24) + b"[]]"
+    yield "long-line.txt", b"1.5 " * (2**23)
+    yield "long-line.jsonl.gz", gzip.compress(b"[" + b"1," * (2**23) + b"1]", 1)
+    yield "long-line.csv.gz", gzip.compress(b"1.5," * (2**23), 1)
+    yield "spaces.json.gz", gzip.compress(b" " * 2**28, 1)
+    yield "good.parquet.gz", gzip.compress(good["parquet"])
+    yield "promise.npy.gz", gzip.compress(npy("'<f4'", "(1000000000000, 1024)", b"\x00" * 99))
+    yield "huge-index.json", b'{"data": {"' + b"9" * 5000 + b'": [1.5]}}'
+    yield "words.csv", b"z\n" + b'"[0.1, x]"\n' * 4
+    yield "shortened.csv", b"z\n" + b'"[0.1 ... 0.2]"\n' * 4
+    yield "listed.pt", saved(lambda file: torch.save([torch.zeros(1).expand(10**12)] * 3, file))
+    yield "ragged-list.pt", saved(lambda file: torch.save([torch.zeros(3), torch.zeros(4)], file))
 
 
 def ragged() -> Iterator[tuple[str, bytes]]:
     """Tables whose rows differ, or hold no numbers."""
     for number, lines in enumerate(
         (
+            '{"a": "[1, b]"}',
+            '{"a": {"b": [1], "c": [2]}}',
             "[1, 2]\n[1]",
             "[1, [2]]",
             '[1, "a"]',

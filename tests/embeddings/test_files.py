@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -21,7 +23,7 @@ import zarr
 from torch import Tensor
 
 from fullrank.embeddings import open_embeddings, source
-from fullrank.embeddings.files import READERS
+from fullrank.embeddings.files import ENDINGS
 from fullrank.errors import UserError
 
 Z = np.random.default_rng(0).standard_normal((41, 5)).astype(np.float32)
@@ -61,6 +63,20 @@ def write_state(path: Path) -> None:
     torch.save({"step": 3, "state_dict": {"item_embedding.weight": torch.from_numpy(Z), "bias": torch.zeros(5)}}, path)
 
 
+def line(row: Any, apart: str = " ") -> str:
+    return apart.join(f"{float(number):.9f}" for number in row)
+
+
+def saved(array: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def packed(path: Path, content: bytes) -> None:
+    path.write_bytes(gzip.compress(content))
+
+
 WRITTEN: dict[str, tuple[str, Callable[[Path], object]]] = {
     "npy": ("z.npy", lambda path: np.save(path, Z)),
     "npy in column order": ("z.npy", lambda path: np.save(path, np.asfortranarray(Z))),
@@ -70,6 +86,8 @@ WRITTEN: dict[str, tuple[str, Callable[[Path], object]]] = {
     "pt": ("z.pt", lambda path: torch.save(torch.from_numpy(Z), path)),
     "pth nested": ("z.pth::item_embedding.weight", write_state),
     "ckpt": ("z.ckpt", write_state),
+    "pt list of rows": ("z.pt", lambda path: torch.save(list(torch.from_numpy(Z)), path)),
+    "pt list of lists": ("z.pt::z", lambda path: torch.save({"ids": ["a"], "z": Z.tolist()}, path)),
     "old pt": ("z.pt", lambda path: torch.save(torch.from_numpy(Z), path, _use_new_zipfile_serialization=False)),
     "safetensors": (
         "z.safetensors::item.weight",
@@ -88,6 +106,54 @@ WRITTEN: dict[str, tuple[str, Callable[[Path], object]]] = {
     "csv without names": ("z.csv", lambda path: np.savetxt(path, Z, delimiter=",")),
     "csv key": ("z.csv::x", lambda path: np.savetxt(path, Z, delimiter=";", header="x1;x2;x3;x4;x5", comments="")),
     "tsv": ("z.tsv", lambda path: np.savetxt(path, Z, delimiter="\t")),
+    "txt": ("z.txt", lambda path: np.savetxt(path, Z)),
+    "txt of words": ("z.txt", lambda path: path.write_text("41 5\n" + "".join(f"w {line(row)}\n" for row in Z))),
+    "txt with decimal commas": (
+        "z.txt",
+        lambda path: path.write_text("".join(line(row).replace(".", ",") + "\n" for row in Z)),
+    ),
+    "csv with decimal commas": (
+        "z.csv",
+        lambda path: path.write_text("".join(line(row).replace(".", ",").replace(" ", ";") + "\n" for row in Z)),
+    ),
+    "csv of vectors as words": (
+        "z.csv",
+        lambda path: path.write_text("id,z\n" + "".join(f'{i},"{row.tolist()}"\n' for i, row in enumerate(Z))),
+    ),
+    "csv of printed vectors": (
+        "z.csv",
+        lambda path: path.write_text(
+            "id,z\n" + "".join(f'{i},"[{line(row, chr(10))}]"\n' for i, row in enumerate(Z))
+        ),
+    ),
+    "parquet of vectors as words": (
+        "z.parquet",
+        lambda path: pyarrow.parquet.write_table(pa.table({"t": ["x"] * 41, "z": [str(r.tolist()) for r in Z]}), path),
+    ),
+    "jsonl of vectors as words": (
+        "z.jsonl",
+        lambda path: path.write_text("".join(json.dumps({"v": str(row.tolist())}) + "\n" for row in Z)),
+    ),
+    "jsonl nested": (
+        "z.jsonl",
+        lambda path: path.write_text("".join(json.dumps({"data": {"v": row.tolist()}}) + "\n" for row in Z)),
+    ),
+    "jsonl nested key": (
+        "z.jsonl::data.v",
+        lambda path: path.write_text(
+            "".join(json.dumps({"data": {"v": row.tolist(), "w": [1.5]}}) + "\n" for row in Z)
+        ),
+    ),
+    "json": ("z.json", lambda path: path.write_text(json.dumps(Z.tolist()))),
+    "json of objects": ("z.json", lambda path: path.write_text(json.dumps([{"id": 1, "v": r.tolist()} for r in Z]))),
+    "json in an object": (
+        "z.json::data.embedding",
+        lambda path: path.write_text(json.dumps({"n": 41, "data": [{"embedding": row.tolist()} for row in Z]})),
+    ),
+    "npy packed": ("z.npy.gz", lambda path: packed(path, saved(Z))),
+    "csv packed": ("z.csv.gz", lambda path: packed(path, "".join(line(row, ",") + "\n" for row in Z).encode())),
+    "jsonl packed": ("z.jsonl.gz", lambda path: packed(path, "".join(f"{row.tolist()}\n" for row in Z).encode())),
+    "npz in column order": ("z.npz", lambda path: np.savez(path, z=np.asfortranarray(Z))),
     "jsonl": ("z.jsonl", write_jsonl),
     "jsonl key": ("z.jsonl::vector", write_jsonl),
     "jsonl lists": ("z.jsonl", lambda path: path.write_text("".join(f"{row.tolist()}\n" for row in Z))),
@@ -116,7 +182,7 @@ def test_what_was_written_is_read(case: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_every_reader_is_tested() -> None:
-    assert {Path(spec.partition("::")[0]).suffix for spec, _ in WRITTEN.values()} | {".hdf5"} == set(READERS)
+    assert {source.ending(Path(spec.partition("::")[0])) for spec, _ in WRITTEN.values()} | {".hdf5"} == set(ENDINGS)
 
 
 def test_half_precision_is_read(tmp_path: Path) -> None:
@@ -128,11 +194,10 @@ def test_half_precision_is_read(tmp_path: Path) -> None:
         assert torch.equal(rows(str(tmp_path / name)), expected.double())
 
 
-def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, Z)
-    buffer.seek(0)
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=buffer))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_standard_input_is_read(order: Literal["C", "F"], monkeypatch: pytest.MonkeyPatch) -> None:
+    content = io.BytesIO(saved(np.asarray(Z, order=order)))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
     assert torch.equal(rows("-"), torch.from_numpy(Z).double())
 
 

@@ -1,0 +1,145 @@
+"""Readers of .jsonl, a list of numbers or an object that holds one in each line, and of .json, which is read whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fullrank.embeddings.source import LINE, EmbeddingFile, damage, from_slices, opened, pick, rows_at_once
+from fullrank.embeddings.table_columns import parsed
+from fullrank.errors import UserError
+
+_WHOLE = 2**26  # bytes of a .json
+
+
+def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
+    """A list of numbers a line, or an object that holds one, however deep (data.embedding)."""
+    name = str(path)
+    entry: str | None = None
+    with damage(name, "file of JSON lines"):
+        first = next(json_lines(path), (0, None))[1]
+    if isinstance(first, dict):
+        entry = _entry(name, first, key)
+        first = _at(first, entry)
+    elif key is not None:
+        raise UserError(f"{name} holds a list a line, no objects: pass it without ::{key}.")
+    dims = len(_numbers(f"{name}: line 1", first))
+
+    def read(start: int, stop: int | None) -> Iterator[Tensor]:
+        with damage(name, "file of JSON lines"):
+            chosen = islice(json_lines(path), start, stop)
+            while some := list(islice(chosen, rows_at_once(dims, 8))):
+                rows = []
+                for at, value in some:
+                    row = _numbers(f"{name}: line {at}", value if entry is None else _at(value, entry))
+                    if len(row) != dims:
+                        raise UserError(f"{name} is ragged: line {at} has {len(row)} numbers, the first {dims}.")
+                    rows.append(row)
+                yield torch.tensor(rows, dtype=torch.float64)
+
+    return EmbeddingFile(f"{name}::{entry}" if entry else name, None, dims, "float64", read)
+
+
+def read_json(path: Path, key: str | None) -> EmbeddingFile:
+    """A list of lists or of objects, or an object that holds one; at most 64 MB, because it is parsed whole."""
+    name = str(path)
+    with damage(name, "JSON"):
+        with opened(path) as file:
+            data = file.read(_WHOLE + 1)
+        if len(data) > _WHOLE:
+            raise UserError(
+                f"{name} is larger than {_WHOLE} bytes: write JSON lines, as `jq -c '.[]'` does, to .jsonl."
+            )
+        content = _loads(f"{name}", data.decode("utf-8-sig"))
+    place = ""
+    if isinstance(content, dict):
+        found = {spot: value for spot, value in _entries(content, "") if isinstance(value, list) and len(value)}
+        suitable = [spot for spot, value in found.items() if isinstance(value[0], list | dict)]
+        place = next((spot for spot in suitable if key and (key == spot or key.startswith(f"{spot}."))), "")
+        place = place or pick(name, None if len(suitable) == 1 else key, list(found), suitable)
+        content, key = found[place], (key or "").removeprefix(place).removeprefix(".") or None
+    if not isinstance(content, list) or not content:
+        raise UserError(
+            f"{name} holds no list of embeddings: write [[0.1, 0.2], ...], or one embedding a line (.jsonl)."
+        )
+    entry = _entry(name, content[0], key) if isinstance(content[0], dict) else None
+    values = [row if entry is None else _at(row, entry) for row in content]
+    rows = [_numbers(f"{name}: entry {at}", row) for at, row in enumerate(values)]
+    odd = next((at for at, row in enumerate(rows) if len(row) != len(rows[0])), None)
+    if odd is not None:
+        raise UserError(f"{name} is ragged: entry {odd} has {len(rows[odd])} numbers, the first {len(rows[0])}.")
+    z = torch.tensor(rows, dtype=torch.float64)
+    spot = ".".join(part for part in (place, entry) if part)
+    return from_slices(f"{name}::{spot}" if spot else name, z.shape, "float64", 8, lambda first, last: z[first:last])
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The number from 1 and the value of each line that is not empty."""
+    with opened(path) as file:
+        for at, line in enumerate(iter(lambda: file.readline(LINE), b""), 1):
+            if len(line) >= LINE:
+                raise UserError(f"{path}: line {at} is longer than {LINE} bytes: write one embedding a line.")
+            if line.strip():
+                yield at, _loads(f"{path}: line {at}", line.decode("utf-8-sig"))
+
+
+def _loads(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{name} is not JSON ({error}): write one embedding a line.") from None
+
+
+def _entries(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """What an object holds, however deep, by its keys with dots between; of lists of objects the first ten."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield from _entries(inside, f"{place}.{key}" if place else str(key))
+        return
+    yield place, value
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        for at, inside in enumerate(value[:10]):
+            yield from _entries(inside, f"{place}.{at}")
+
+
+def _entry(name: str, value: Any, key: str | None) -> str:
+    """Where an object holds its embedding."""
+    found = dict(_entries(value, ""))
+    suitable = [place for place, inside in found.items() if _is_vector(inside)]
+    return pick(name, key, list(found), suitable)
+
+
+def _is_vector(value: Any) -> bool:
+    if isinstance(value, str):
+        return value[:1] == "[" and value[-1:] == "]"
+    return isinstance(value, list) and bool(value) and isinstance(value[0], int | float)
+
+
+def _at(value: Any, entry: str) -> Any:
+    """The value at a key with dots between, or None; a key that has dots itself comes first."""
+    if isinstance(value, dict):
+        if entry in value:
+            return value[entry]
+        spots = [place for place in value if entry.startswith(f"{place}.")]
+        return next(
+            (found for place in spots if (found := _at(value[place], entry[len(place) + 1 :])) is not None), None
+        )
+    if isinstance(value, list):
+        at, _, rest = entry.partition(".")
+        item = value[int(at)] if at.isdigit() and int(at) < len(value) else None
+        return _at(item, rest) if rest else item
+    return None
+
+
+def _numbers(where: str, value: Any) -> list[float]:
+    if isinstance(value, str) and _is_vector(value):
+        value = parsed(where, [value])[0]
+    if not isinstance(value, list) or not value or any(type(x) not in (int, float) for x in value):
+        raise UserError(f"{where} holds no flat list of numbers: write one embedding a line.")
+    return value

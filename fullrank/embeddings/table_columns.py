@@ -1,0 +1,168 @@
+"""Which columns of a table are the embeddings, and which are not; what is ambiguous is an error that names the key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fullrank.embeddings.source import floating, pick
+from fullrank.errors import UserError
+
+_INDEX = ("", "Unnamed: 0", "__index_level_0__")  # the names that pandas gives to an index without a name
+_NUMBERED = re.compile(r"(.*?)\d+")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The columns that are the embeddings, and those that are not, each with the reason."""
+
+    columns: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def choose(
+    name: str,
+    first: Any,
+    key: str | None,
+    without: Collection[str] = (),
+    *,
+    text: bool = False,
+    named: bool = True,
+) -> Choice:
+    """The columns of embeddings by the first record batch of a table.
+
+    Args:
+        name: The file, for errors.
+        first: The first record batch.
+        key: A column, or what the names of the columns start with.
+        without: Columns that are never dimensions, because they are the labels or the groups.
+        text: Types were guessed from text, so a dimension that is always 0 may look like whole numbers.
+        named: The columns have names in the file.
+
+    Raises:
+        UserError: There is no such column, or more than one answer.
+    """
+    types = {field.name: field.type for field in first.schema if field.name not in without}
+    vectors = [column for column, kind in types.items() if _is_vector(first, column, kind)]
+    numbers = {column: is_float(kind) for column, kind in types.items() if is_float(kind) or is_int(kind)}
+    if key is not None and key not in types:
+        begun = [column for column in numbers if column.startswith(key)]
+        if begun:
+            return Choice(_some_float(name, types, begun))
+    if key is None and not vectors and any(numbers.values()):
+        dead = [column for column in numbers if text and not np.asarray(first.column(column)).any()]
+        return _wide(name, numbers, dead, without, named=named)
+    if key is None and not vectors and numbers:
+        _some_float(name, types, list(numbers))
+    chosen = pick(name, key, [*types], vectors)
+    if chosen not in vectors:
+        item = item_of(types[chosen])
+        floating(f"{name}::{chosen}", _numpy_name(types[chosen] if item is None else item))
+    return Choice((chosen,))
+
+
+def _wide(
+    name: str, numbers: Mapping[str, bool], dead: Sequence[str], without: Collection[str], *, named: bool
+) -> Choice:
+    """The columns of floats, or the numbered ones of them where others stand beside."""
+    candidates = {column: is_dim or (column in dead) for column, is_dim in numbers.items() if column not in _INDEX}
+    families: dict[str, list[str]] = {}
+    for column, usable in candidates.items():
+        found = _NUMBERED.fullmatch(column)
+        if usable and found and named:
+            families.setdefault(found[1], []).append(column)
+    families = {stem: some for stem, some in families.items() if len(some) > 1 and any(numbers[one] for one in some)}
+    chosen = [column for column, usable in candidates.items() if usable and (numbers[column] or not named)]
+    if families:
+        stem = max(families, key=lambda one: len(families[one]))
+        others = [column for column in chosen if column not in families[stem]]
+        if len(families) > 1 or len(others) >= len(families[stem]):
+            raise UserError(
+                f"{name} holds the columns {listed(families[stem])} beside {listed(others)}: say which are the "
+                f"dimensions, as in {name}::{stem}."
+            )
+        chosen = families[stem]
+    if not chosen:
+        raise UserError(f"{name} holds no columns of floats but its index: save one column for each dimension.")
+    rest = [column for column in numbers if column not in chosen]
+    return Choice(tuple(chosen), (*(_why(column, numbers[column]) for column in rest), *map(_given, sorted(without))))
+
+
+def _why(column: str, is_dim: bool) -> str:
+    if column in _INDEX:
+        return "the first column (an index)"
+    return f"{column} (not numbered as the others)" if is_dim else f"{column} (whole numbers)"
+
+
+def _given(column: str) -> str:
+    return f"{column} (labels or groups)"
+
+
+def _some_float(name: str, types: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns; UserError if all of them are whole numbers."""
+    if not any(is_float(types[column]) for column in columns):
+        floating(f"{name}::{columns[0]}", str(types[columns[0]]))
+    return tuple(columns)
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Columns by their names, many of them by the first and the last.
+
+    >>> listed(["a", "b"]), listed(["x0", "x1", "x2", "x3"])
+    ('a, b', 'x0 to x3')
+    """
+    names = [column[:60] for column in columns]
+    return ", ".join(names) if len(names) < 4 else f"{names[0]} to {names[-1]}"
+
+
+def is_float(kind: Any) -> bool:
+    return str(kind) in ("float", "double", "halffloat")
+
+
+def is_int(kind: Any) -> bool:
+    return bool(re.fullmatch(r"u?int\d+", str(kind)))
+
+
+def item_of(kind: Any) -> Any:
+    """The type of a list's items, or None for what is no list."""
+    storage = getattr(kind, "storage_type", kind)
+    return storage.value_type if re.match(r"(large_|fixed_size_)?list", str(storage)) else None
+
+
+def _is_vector(batch: Any, column: str, kind: Any) -> bool:
+    """Lists of floats or of bytes, or words that are such lists."""
+    item = item_of(kind)
+    if item is not None:
+        return is_float(item) or str(item) == "int8"
+    if "string" not in str(kind) or "dictionary" in str(kind):
+        return False
+    word = next((word for word in batch.column(column).to_pylist() if word), "")
+    return word.lstrip()[:1] == "[" and word.rstrip()[-1:] == "]"
+
+
+def _numpy_name(kind: Any) -> str:
+    return {"float": "float32", "double": "float64", "halffloat": "float16"}.get(str(kind), str(kind))
+
+
+def parsed(name: str, words: Sequence[str]) -> list[list[float]]:
+    """The vectors that words hold, such as "[0.1, 0.2]", or as numpy prints them.
+
+    >>> parsed("z.csv", ["[0.5, 2]", "[0.5  2. ]"])
+    [[0.5, 2.0], [0.5, 2.0]]
+    """
+    rows = []
+    for word in words:
+        inside = word.strip()
+        if "..." in inside:
+            raise UserError(f"{name} holds vectors that were shortened to '...': write all of their numbers.")
+        try:
+            if inside[:1] != "[" or inside[-1:] != "]":
+                raise ValueError
+            rows.append([float(number) for number in inside[1:-1].replace(",", " ").split()])
+        except ValueError:
+            raise UserError(f"{name} holds {word[:30]!r}, no vector: write each as [0.1, 0.2].") from None
+    return rows
