@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 import shutil
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +13,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from rich.console import Console
 
 from fullrank.data import (
@@ -33,6 +29,7 @@ from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
 from fullrank.engine.gather import process_rank
 from fullrank.engine.progress import Progress
+from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.methods import Method
 from fullrank.nn import encoder
@@ -128,9 +125,9 @@ def fit(run: Path, job: Job, console: Console) -> bool:
     checkpoint = Checkpoint(run, every=options.checkpoint_every)
     training = Training(job.method, job.views, plan)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    with _quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
-        trainer = _trainer(run, options, plan, [record, checkpoint])
-        trainer.fit(training, _Steps(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
+    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
+        trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, checkpoint])
+        trainer.fit(training, Batches(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
     if finished and trainer.is_global_zero:
         reading = record.last
@@ -140,16 +137,6 @@ def fit(run: Path, job: Job, console: Console) -> bool:
         finish(run, job.method, job.views, probe, reading)
         write_result(run, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
     return finished
-
-
-class _Steps:
-    """An iterable without length, made anew whenever it is begun: Lightning must not count it."""
-
-    def __init__(self, make: Callable[[], Iterable[Batch]]) -> None:
-        self.make = make
-
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(self.make())
 
 
 def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:
@@ -165,38 +152,6 @@ def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batc
         crop=job.views.crop,
         device=training.device,
     )
-
-
-def _trainer(run: Path, options: RunOptions, plan: Plan, callbacks: list[pl.Callback]) -> pl.Trainer:
-    cuda = torch.cuda.is_available()
-    devices = options.devices or (torch.cuda.device_count() if cuda else 1)
-    bf16 = cuda and torch.cuda.is_bf16_supported()
-    return pl.Trainer(
-        accelerator="cuda" if cuda else "cpu",
-        devices=devices,
-        num_nodes=options.nodes,
-        strategy=options.strategy,
-        precision=("bf16-mixed" if bf16 else "32-true") if options.precision == "auto" else options.precision,
-        accumulate_grad_batches=options.accumulate,
-        max_steps=plan.steps,
-        max_epochs=-1,
-        logger=_loggers(run, options),
-        callbacks=callbacks,
-        sync_batchnorm=cuda and devices * options.nodes > 1,
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=run,
-    )
-
-
-def _loggers(run: Path, options: RunOptions) -> list[Logger]:
-    if options.logger == "tensorboard":
-        return [TensorBoardLogger(run, name="", version="tensorboard")]
-    if options.logger == "wandb":
-        return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
-    return []
 
 
 def _say_skipped(dataset: Dataset, console: Console) -> None:
@@ -233,19 +188,3 @@ def _make_run(name: str, job: Job, preset: str | None) -> Path:
         shutil.rmtree(run, ignore_errors=True)
         raise
     return run
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's remarks: FullRank says what matters itself."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -1,0 +1,85 @@
+"""Lightning's Trainer, configured by the options of a run."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+
+from fullrank.engine.options import RunOptions
+
+_Batch = TypeVar("_Batch")
+
+
+def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """A trainer for so many optimizer steps, on the devices and in the precision of the options.
+
+    It neither saves checkpoints nor draws progress nor distributes the data: the callbacks and the batches do.
+    """
+    cuda = torch.cuda.is_available()
+    devices = options.devices or (torch.cuda.device_count() if cuda else 1)
+    bf16 = cuda and torch.cuda.is_bf16_supported()
+    return pl.Trainer(
+        accelerator="cuda" if cuda else "cpu",
+        devices=devices,
+        num_nodes=options.nodes,
+        strategy=options.strategy,
+        precision=("bf16-mixed" if bf16 else "32-true") if options.precision == "auto" else options.precision,
+        accumulate_grad_batches=options.accumulate,
+        max_steps=steps,
+        max_epochs=-1,
+        logger=_loggers(run, options),
+        callbacks=callbacks,
+        sync_batchnorm=cuda and devices * options.nodes > 1,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=run,
+    )
+
+
+def _loggers(run: Path, options: RunOptions) -> list[Logger]:
+    if options.logger == "tensorboard":
+        return [TensorBoardLogger(run, name="", version="tensorboard")]
+    if options.logger == "wandb":
+        return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
+    return []
+
+
+class Batches(Generic[_Batch]):
+    """An iterable without length, made anew whenever it is begun: Lightning must not count it.
+
+    >>> batches = Batches(lambda: range(2))
+    >>> [*batches], [*batches], hasattr(batches, "__len__")
+    ([0, 1], [0, 1], False)
+    """
+
+    def __init__(self, make: Callable[[], Iterable[_Batch]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[_Batch]:
+        return iter(self.make())
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Lightning's remarks: FullRank says what matters itself."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
