@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from fullrank.embeddings.source import floating, tensor
+from fullrank.embeddings.source import floating, measurable, tensor
 from fullrank.errors import UserError
 
 _AT_ONCE = 2**25  # numbers of one chunk
@@ -34,6 +34,8 @@ def as_views(z: object, views: int | Sequence[object] | None) -> Tensor:
 
 def as_tensor(z: object) -> Tensor:
     """A matrix, or a stack of views, of floating-point numbers: torch, numpy, DLPack or __array__."""
+    if isinstance(z, np.ma.MaskedArray) and bool(np.ma.getmaskarray(z).any()):
+        raise UserError("The array has masked values: leave their rows out, with numpy.ma.compress_rows(z).")
     if isinstance(z, Tensor):
         x = z.detach()
     elif hasattr(z, "__array__"):
@@ -44,27 +46,35 @@ def as_tensor(z: object) -> Tensor:
         x = from_dlpack(z)
     else:
         raise UserError(f"A {type(z).__name__} is no array: pass numpy, torch, or anything with DLPack or __array__.")
+    if x.is_meta:
+        raise UserError("The embeddings are on the device meta, which holds no numbers: compute them on a real one.")
     if x.layout != torch.strided:
         raise UserError(f"The embeddings are sparse ({x.layout}): pass them dense.")
-    floating("The array", str(x.dtype))
+    floating("The array", str(x.dtype).removeprefix("torch."))
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise UserError(
             f"The embeddings have the shape {tuple(x.shape)}: pass (samples, dimensions) or (views, samples, "
             "dimensions), at least 1 of each."
         )
-    return x
+    return tensor(x)
 
 
 def chunked(x: Tensor) -> Iterator[Tensor]:
     """x (V, N, D) in pieces of its samples, on the CPU."""
     step = max(1, _AT_ONCE // (x.shape[0] * x.shape[2]))
     for start in range(0, x.shape[1], step):
-        yield x[:, start : start + step].cpu()
+        yield measurable(x[:, start : start + step].cpu(), "The embeddings")
 
 
 def codes(values: object, n: int, what: str) -> Tensor:
     """Numbers (N,) from 0 for integers or names (N,) of what a sample belongs to."""
+    if isinstance(values, np.ma.MaskedArray) and bool(np.ma.getmaskarray(values).any()):
+        raise UserError(f"The {what} have masked values: give each of the {n} samples a whole number or a name.")
     array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    objects = values if isinstance(values, list | tuple) else array.flat if array.dtype.kind == "O" else ()
+    empty = sum(value is None or (isinstance(value, float) and value != value) for value in objects)
+    if empty:
+        raise UserError(f"The {what} are missing for {empty} of {n} samples: give each a whole number or a name.")
     if array.dtype.kind == "O":
         array = np.asarray([str(value) for value in array])
     if array.shape != (n,) or array.dtype.kind not in "iubUS":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from fullrank.embeddings.hdf5_zarr import read_hdf5, read_zarr
 from fullrank.embeddings.json_files import read_json, read_jsonl
 from fullrank.embeddings.numpy_files import read_npy, read_npz, read_stdin, stream
-from fullrank.embeddings.source import EmbeddingFile, ending, need
+from fullrank.embeddings.source import EmbeddingFile, ending, measurable, need
 from fullrank.embeddings.tables import parquet, read_arrow, read_parquet, read_text
 from fullrank.embeddings.tensors import read_safetensors, read_torch
 from fullrank.errors import UserError
@@ -58,6 +59,12 @@ def open_embeddings(spec: str, *, without: Collection[str] = ()) -> EmbeddingFil
     Traceback (most recent call last):
     fullrank.errors.UserError: There is no file nowhere.npy: check the path.
     """
+    file = _opened(spec, without)
+    chunks = lambda start, stop: (measurable(rows, file.name) for rows in file.read(start, stop))  # noqa: E731
+    return replace(file, read=chunks)
+
+
+def _opened(spec: str, without: Collection[str]) -> EmbeddingFile:
     if spec == "-":
         return read_stdin()
     place, _, key = spec.partition("::")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def read_hdf5(path: Path, key: str | None) -> EmbeddingFile:
 
             def note(place: str, item: Any) -> None:
                 if isinstance(item, h5py.Dataset) and not item.external and not item.is_virtual:
-                    found[place] = (item.shape or (), item.dtype.name)
+                    found.update(_matrices(place, item.shape or (), item.dtype))
                     _bounded(f"{name}::{place}", item.chunks, item.dtype.itemsize)
 
             file.visititems(note)
@@ -32,17 +32,36 @@ def read_hdf5(path: Path, key: str | None) -> EmbeddingFile:
         raise UserError(f"{name} is no HDF5 file, or it is damaged ({error}): write it again.") from None
     if key in sparse:
         raise UserError(f"{name}::{key} is sparse: write it as a dense matrix, or pass an entry of obsm.")
-    entry = pick(name, key, list(found), [place for place, (shape, _) in found.items() if len(shape) == 2])
+    entry = pick(name, key, list(found), _suitable(path, found))
     shape, dtype = found[entry]
 
     def take(first: int, last: int) -> Any:
         try:
             with h5py.File(path, "r") as file:
-                return file[entry][first:last]
+                if entry in file:
+                    return file[entry][first:last]
+                place, _, field = entry.rpartition("/")
+                return file[place].fields(field)[first:last]
         except (OSError, RuntimeError, ValueError) as error:
             raise UserError(f"{name}::{entry} is damaged ({error}): write it again.") from None
 
     return from_slices(f"{name}::{entry}", shape, dtype, 8, take)
+
+
+def _matrices(place: str, shape: tuple[int, ...], dtype: Any) -> Iterator[tuple[str, tuple[tuple[int, ...], str]]]:
+    """A data set, or the fields of one that is a compound array, as obsm of AnnData before 0.7 is."""
+    if dtype.names is None:
+        yield place, (shape, dtype.name)
+    for field in dtype.names or ():
+        yield f"{place}/{field}", ((*shape, *dtype[field].shape), dtype[field].base.name)
+
+
+def _suitable(path: Path, found: Mapping[str, tuple[tuple[int, ...], str]]) -> list[str]:
+    """The matrices that can be meant without a key: of AnnData those of the cells alone, obsm before X."""
+    matrices = [place for place, (shape, _) in found.items() if len(shape) == 2]
+    if path.suffix.lower() != ".h5ad":
+        return matrices
+    return [place for place in matrices if place.startswith("obsm/")] + [place for place in matrices if place == "X"]
 
 
 def read_zarr(path: Path, key: str | None) -> EmbeddingFile:

@@ -24,6 +24,7 @@ CHUNK = 2**26  # bytes of one chunk
 LINE = 2**24  # characters of one line of text: about a million numbers
 
 
+_RANGE = 1e70  # up to its fourth power, which kurtosis takes, float64 holds it
 _BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError, EOFError),
     *(RecursionError, zlib.error),
@@ -103,6 +104,18 @@ def tensor(rows: NDArray[np.generic] | Tensor) -> Tensor:
         return torch.from_numpy(rows.astype(np.float32))
     known = rows.dtype if rows.dtype.itemsize <= 8 else np.dtype(np.float64)
     return torch.from_numpy(np.array(rows, dtype=known.newbyteorder("=")))
+
+
+def measurable(rows: Tensor, name: str) -> Tensor:
+    """The rows; UserError if their squares would leave the range of float64, so that spread would be 0 or infinite."""
+    if rows.dtype != torch.float64:
+        return rows  # no square of a narrower number leaves it
+    largest = float(torch.linalg.vector_norm(rows, torch.inf))
+    if _RANGE < largest < float("inf") or 0 < largest < 1 / _RANGE:
+        raise UserError(
+            f"{name} has numbers of the size of {largest:.0e}, whose squares overflow or vanish: rescale it."
+        )
+    return rows
 
 
 def pick(name: str, key: str | None, keys: Sequence[str], suitable: Sequence[str] | None = None) -> str:

@@ -226,3 +226,18 @@ def test_a_url_is_read(ending: str, tmp_path: Path) -> None:
         open_embeddings("memory://nowhere.npy")
     with pytest.raises(UserError, match="cannot be opened"):
         open_embeddings("nosuch://z.npy")
+
+
+def test_matrices_of_an_old_anndata_file_are_reached_and_none_is_taken_silently(tmp_path: Path) -> None:
+    obsm = np.zeros(41, [("X_pca", "f4", (5,)), ("X_umap", "f4", (2,))])
+    obsm["X_pca"] = Z
+    with h5py.File(tmp_path / "old.h5ad", "w") as file:
+        file["X"], file["obsm"], file["varm/PCs"] = np.ones((41, 90), np.float32), obsm, np.ones((90, 5))
+    path = str(tmp_path / "old.h5ad")
+    assert torch.equal(rows(f"{path}::obsm/X_pca"), torch.from_numpy(Z).double())
+    assert torch.equal(rows(f"{path}::X_pca", 13, 30), torch.from_numpy(Z[13:30]).double())
+    with pytest.raises(UserError, match=r"say which one, as in .*old\.h5ad::obsm/X_pca\."):
+        open_embeddings(path)
+    with h5py.File(path, "a") as file:
+        del file["obsm"]
+    assert open_embeddings(path).name == f"{path}::X"
