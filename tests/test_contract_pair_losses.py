@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses import DINO, NNCLR, PAIR_LOSSES, MoCo, Terms, byol, intl_with_teacher, moco_v3, simdino, simsiam
 from fullrank.stats import normalize
 
@@ -158,3 +159,50 @@ def test_nnclr_contrasts_the_nearest_neighbors() -> None:
             expected = expected - torch.log_softmax(p[a] @ neighbor / 0.1, 0)[i] / 12
     torch.testing.assert_close(nnclr(prediction, target)["loss"], expected)
     torch.testing.assert_close(nnclr.queue[:6], t[0])
+
+
+def refusal(loss: Pair, prediction: Tensor, target: Tensor) -> str:
+    """The sentence with which a loss refuses them."""
+    with pytest.raises(UserError) as error:
+        loss(prediction, target)
+    return str(error.value)
+
+
+def test_a_wrong_target_is_named_in_one_sentence_as_a_wrong_prediction_is() -> None:
+    good = torch.ones(2, 6, 5)
+    wrong = {
+        "of shape (6, 5): pass embeddings as (views, samples, features).": good[0],
+        "of shape (0, 6, 5), (views, samples, features)": good[:0],
+        "of torch.int64: pass floating-point embeddings.": good.long(),
+        "pass the same samples and features in both.": good[:, :4],
+        "both.": good[:, :, :3],
+        "on meta: pass both on one device.": good.to("meta"),
+    }
+    for loss in PAIR_LOSSES:
+        for sentence, bad in wrong.items():
+            told = refusal(fresh(loss.__name__, 5), good, bad)
+            assert told.startswith(loss.__name__.lower() + " got "), told
+            assert sentence in told, told
+        for bad in (good[0], good[:0], good.long()):
+            refusal(fresh(loss.__name__, 5), bad, good)
+
+
+def test_a_loss_made_for_other_features_says_so() -> None:
+    for name in ("DINO", "MoCo", "NNCLR"):
+        z = torch.ones(2, 6, 4)
+        assert "was made for 5 features" in refusal(fresh(name, 5), z, z)
+
+
+def test_a_teacher_may_have_seen_one_view_alone() -> None:
+    prediction, target = pair(views=3)
+    for loss in PAIR_LOSSES:
+        assert bool(fresh(loss.__name__, 5)(prediction, target[:1])["loss"].isfinite()), loss
+    expected = 2 - 2 * (cosine(prediction[1], target[0]) + cosine(prediction[2], target[0])) / 2
+    torch.testing.assert_close(byol(prediction, target[:1])["loss"], 2 * expected)
+
+
+def test_a_target_of_another_number_format_is_compared_in_that_of_the_prediction() -> None:
+    prediction, target = pair()
+    for loss in PAIR_LOSSES:
+        value = fresh(loss.__name__, 5)(prediction.float(), target.half())["loss"]
+        assert value.dtype == torch.float32, loss

@@ -7,11 +7,11 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@embedding_loss(min_samples=1)
+@embedding_loss(min_samples=1, settings={"alpha": POSITIVE})
 def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
     """Mean distance to the power alpha between the views of a sample, on l2-normalized z (V, N, D).
 

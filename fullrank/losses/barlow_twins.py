@@ -7,10 +7,10 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 
 
-@embedding_loss()
+@embedding_loss(settings={"on_diagonal": WEIGHT, "off_diagonal": WEIGHT})
 def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0.0051) -> Terms:
     """Distance of the views' cross-correlation (D, D) of z (V, N, D) from the identity.
 

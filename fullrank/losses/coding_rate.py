@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize
 
 
-@embedding_loss()
+@embedding_loss(settings={"eps": POSITIVE, "invariance": WEIGHT, "expansion": WEIGHT})
 def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expansion: float = 1.0) -> Terms:
     """EMP-SSL of z (V, N, D): pull every view to the mean of its sample, and maximize the coding rate of each view.
 

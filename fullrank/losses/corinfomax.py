@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, SHARE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize
 
 
@@ -54,6 +54,9 @@ class CorInfoMax(nn.Module):
         eps: float = 1e-8,
         normalized: bool = True,
     ) -> None:
+        for name, memory in (("covariance_memory", covariance_memory), ("mean_memory", mean_memory)):
+            SHARE.check("CorInfoMax", name, memory)
+        WEIGHT.check("CorInfoMax", "invariance", invariance)
         super().__init__()
         self.invariance = invariance
         self.covariance_memory, self.mean_memory = covariance_memory, mean_memory
@@ -103,7 +106,7 @@ def corinfomax(z: Tensor, state: CorInfoMax) -> Terms:
     )
 
 
-@embedding_loss()
+@embedding_loss(settings={"eps": POSITIVE})
 def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normalized: bool = True) -> Terms:
     """Minus 4/D times the log-determinant mutual information of two views of z (V, N, D), mean over pairs of views.
 

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@embedding_loss()
+@embedding_loss(settings={"temperature": POSITIVE, "sigma": POSITIVE})
 def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> Terms:
     """NT-Xent without the positive in its denominator, on l2-normalized z (V, N, D): -w <u, v> / T + log sum exp.
 

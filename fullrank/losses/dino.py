@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
 from fullrank.losses.pairs import cross_view_product
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, SHARE, Terms, check_features, combine, embedding_loss
 
 
 class DINO(nn.Module):
@@ -35,22 +35,26 @@ class DINO(nn.Module):
     center: Tensor
 
     def __init__(self, outputs: int, *, temperature: float = 0.1, momentum: float = 0.9) -> None:
+        POSITIVE.check("DINO", "temperature", temperature)
+        SHARE.check("DINO", "momentum", momentum)
         super().__init__()
         self.temperature, self.momentum = temperature, momentum
         self.register_buffer("center", torch.zeros(outputs))
 
     def forward(self, student: Tensor, teacher: Tensor, *, teacher_temperature: float = 0.04) -> Terms:
         """Terms of logits (V, N, K); in training mode the center then moves."""
-        terms = _cross_entropy(student, teacher.detach(), self, teacher_temperature)
+        terms = dino(student, teacher, self, teacher_temperature)
         if self.training:
             mean = teacher.detach().flatten(0, -2).to(self.center.dtype).mean(0)
             self.center = torch.lerp(mean, self.center, self.momentum)  # a new tensor: the old one is in the graph
         return terms
 
 
-@embedding_loss(min_samples=1)
-def _cross_entropy(student: Tensor, teacher: Tensor, state: DINO, teacher_temperature: float) -> Terms:
-    centered = teacher.to(student.dtype) - state.center.to(student.dtype)
+@embedding_loss(min_samples=1, settings={"teacher_temperature": POSITIVE})
+def dino(student: Tensor, teacher: Tensor, state: DINO, teacher_temperature: float) -> Terms:
+    """What a `DINO` computes: a function, so that its input is checked like that of every loss."""
+    check_features(student, "dino", len(state.center))
+    centered = teacher.detach().to(student.dtype) - state.center.to(student.dtype)
     targets = softmax(centered / teacher_temperature, -1)
     log_share = log_softmax(student / state.temperature, -1)
     return combine({"dino": (1.0, -cross_view_product(log_share, targets))})

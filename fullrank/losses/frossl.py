@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, squared_gram_norm
 
 
-@embedding_loss()
+@embedding_loss(settings={"invariance": WEIGHT})
 def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
     """FroSSL of z (V, N, D), its features scaled to unit length over the batch, uncentered; two sums over views.
 

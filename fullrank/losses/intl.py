@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, newton, normalize
 
 
@@ -22,7 +22,7 @@ def intl_beta(size: int) -> float:
     return max(0.01, 0.01 * (math.log2(size) - 3))
 
 
-@embedding_loss()
+@embedding_loss(settings={"iterations": STEPS, "beta": WEIGHT})
 def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None) -> Terms:
     """INTL of z (V, N, D): Newton-whiten each view, then align with view 0 and push all variances towards 1.
 
@@ -43,7 +43,7 @@ def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float 
     return combine({"similarity": (1.0, 2 - 2 * cosine.mean()), "trace": (weight, trace[1:].mean() + trace[0])})
 
 
-@embedding_loss(min_views=1)
+@embedding_loss(min_views=1, settings={"iterations": STEPS, "beta": WEIGHT})
 def intl_with_teacher(
     prediction: Tensor, target: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None
 ) -> Terms:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, nuclear_norm
 
 
-@embedding_loss()
+@embedding_loss(settings={"compression": WEIGHT})
 def mmcr(z: Tensor, *, compression: float = 0.0) -> Terms:
     """Minus the nuclear norm of the N centroids (N, D) of the l2-normalized views of z (V, N, D).
 

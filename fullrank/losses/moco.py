@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fullrank.losses.pairs import Queue
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.pairs import Queue, ordered_pairs
+from fullrank.losses.terms import POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
 
 
@@ -28,24 +26,26 @@ class MoCo(Queue):
     """
 
     def __init__(self, features: int, size: int = 4096, temperature: float = 0.2) -> None:
+        POSITIVE.check("MoCo", "temperature", temperature)
         super().__init__(features, size)
         self.temperature = temperature
 
     def forward(self, query: Tensor, key: Tensor) -> Terms:
         """Terms of queries and keys (V, N, D); in training mode the keys are then enqueued."""
-        keys = normalize(key.detach().float())
-        terms = _against_queue(query, keys, self.queue, self.temperature)
-        self.enqueue(keys.flatten(0, 1))
+        terms = moco(query, key, self)
+        self.enqueue(normalize(key.detach().float()).flatten(0, 1))
         return terms
 
 
 @embedding_loss(min_samples=1)
-def _against_queue(query: Tensor, keys: Tensor, queue: Tensor, temperature: float) -> Terms:
-    q, k = normalize(query), keys.to(query.dtype)
-    negatives = q @ queue.to(q.dtype).T  # (V, N, K)
+def moco(query: Tensor, key: Tensor, state: MoCo) -> Terms:
+    """What a `MoCo` computes: a function, so that its input is checked like that of every loss."""
+    check_features(query, "moco", state.queue.shape[1])
+    q, k = normalize(query), normalize(key.detach().float()).to(query.dtype)
+    negatives = q @ state.queue.to(q.dtype).T  # (V, N, K)
     first = torch.zeros(q.shape[1], dtype=torch.int64, device=q.device)
     losses = []
-    for a, b in permutations(range(len(q)), 2):
+    for a, b in ordered_pairs(q, k):
         positive = (q[a] * k[b]).sum(1, keepdim=True)
-        losses.append(cross_entropy(torch.cat([positive, negatives[a]], 1) / temperature, first))
+        losses.append(cross_entropy(torch.cat([positive, negatives[a]], 1) / state.temperature, first))
     return combine({"moco": (2.0, torch.stack(losses).mean())})

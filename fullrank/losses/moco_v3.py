@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.pairs import ordered_pairs
+from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@embedding_loss()
+@embedding_loss(settings={"temperature": POSITIVE})
 def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> Terms:
     """Contrast of predictions (V, N, D) with the teacher's keys (V, N, D) of another view; no queue.
 
@@ -26,6 +27,5 @@ def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> 
     """
     p, k = normalize(prediction), normalize(target.detach().to(prediction.dtype))
     matching = torch.arange(p.shape[1], device=p.device)
-    pairs = [(a, b) for a in range(len(p)) for b in range(len(k)) if a != b]
-    losses = [cross_entropy(p[a] @ k[b].T / temperature, matching) for a, b in pairs]
+    losses = [cross_entropy(p[a] @ k[b].T / temperature, matching) for a, b in ordered_pairs(p, k)]
     return combine({"moco_v3": (4 * temperature, torch.stack(losses).mean())})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fullrank.losses.pairs import Queue
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.pairs import Queue, ordered_pairs
+from fullrank.losses.terms import POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
 
 
@@ -27,21 +25,24 @@ class NNCLR(Queue):
     """
 
     def __init__(self, features: int, size: int = 4096, temperature: float = 0.1) -> None:
+        POSITIVE.check("NNCLR", "temperature", temperature)
         super().__init__(features, size)
         self.temperature = temperature
 
     def forward(self, prediction: Tensor, target: Tensor) -> Terms:
         """Terms of predictions and targets (V, N, D); in training mode the first view is then enqueued."""
-        targets = normalize(target.detach().float())
-        neighbors = self.queue[(targets @ self.queue.T.to(targets.dtype)).argmax(-1)]  # (V, N, D)
-        terms = _to_neighbors(prediction, neighbors, self.temperature)
-        self.enqueue(targets[0])
+        terms = nnclr(prediction, target, self)
+        self.enqueue(normalize(target[0].detach().float()))
         return terms
 
 
 @embedding_loss()
-def _to_neighbors(prediction: Tensor, neighbors: Tensor, temperature: float) -> Terms:
+def nnclr(prediction: Tensor, target: Tensor, state: NNCLR) -> Terms:
+    """What an `NNCLR` computes: a function, so that its input is checked like that of every loss."""
+    check_features(prediction, "nnclr", state.queue.shape[1])
+    targets = normalize(target.detach().float())
+    neighbors = state.queue[(targets @ state.queue.T.to(targets.dtype)).argmax(-1)]  # (V, N, D)
     p, matching = normalize(prediction), torch.arange(prediction.shape[1], device=prediction.device)
-    pairs = permutations(range(len(p)), 2)
-    losses = [cross_entropy(neighbors[b].to(p.dtype) @ p[a].T / temperature, matching) for a, b in pairs]
+    pairs = ordered_pairs(p, neighbors)
+    losses = [cross_entropy(neighbors[b].to(p.dtype) @ p[a].T / state.temperature, matching) for a, b in pairs]
     return combine({"nnclr": (1.0, torch.stack(losses).mean())})

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@embedding_loss()
+@embedding_loss(settings={"temperature": POSITIVE})
 def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
     """SimCLR's cross-entropy of a view against one other view of its sample, on l2-normalized z (V, N, D).
 

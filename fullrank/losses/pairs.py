@@ -26,8 +26,17 @@ def cross_view_product(a: Tensor, b: Tensor) -> Tensor:
     tensor(1.)
     """
     # Sums and no matrix product, which over many features adds up the rounding of float32.
-    products = [(a[i] * b[j]).sum(-1).mean() for i in range(len(a)) for j in range(len(b)) if i != j]
+    products = [(a[i] * b[j]).sum(-1).mean() for i, j in ordered_pairs(a, b)]
     return torch.stack(products).mean()
+
+
+def ordered_pairs(a: Tensor, b: Tensor) -> list[tuple[int, int]]:
+    """Pairs (i, j) of a view of a (V, N, D) and another view of b (T, N, D).
+
+    >>> ordered_pairs(torch.ones(3, 1, 1), torch.ones(1, 1, 1))
+    [(1, 0), (2, 0)]
+    """
+    return [(i, j) for i in range(len(a)) for j in range(len(b)) if i != j]
 
 
 class Queue(nn.Module):

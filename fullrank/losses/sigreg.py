@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import epps_pulley, random_slices
 
 
-@embedding_loss()
+@embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
 def sigreg(z: Tensor, *, regularization: float = 0.05, slices: int = 1024, seed: int = 0) -> Terms:
     """LeJEPA on z (V, N, D): views near their mean, and each view a standard normal along random slices.
 

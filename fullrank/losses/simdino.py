@@ -6,11 +6,11 @@ from torch import Tensor
 
 from fullrank.losses.coding_rate import rate
 from fullrank.losses.pairs import cross_view_cosine
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@embedding_loss()
+@embedding_loss(settings={"eps": POSITIVE, "similarity": WEIGHT, "expansion": WEIGHT})
 def simdino(
     prediction: Tensor, target: Tensor, *, eps: float = 0.5, similarity: float = 1.0, expansion: float | None = None
 ) -> Terms:

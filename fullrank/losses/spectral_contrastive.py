@@ -8,11 +8,11 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@embedding_loss()
+@embedding_loss(settings={"mu": POSITIVE})
 def spectral_contrastive(z: Tensor, *, mu: float = 1.0) -> Terms:
     """-2 mean <a_i, b_i> + mean over i != j of <a_i, b_j>^2 for two views of z (V, N, D), both over mu.
 

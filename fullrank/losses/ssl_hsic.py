@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@embedding_loss()
+@embedding_loss(settings={"bottleneck": WEIGHT, "scale": POSITIVE})
 def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms:
     """-HSIC(Z, Y) + bottleneck sqrt(HSIC(Z, Z)): embeddings depend on which sample Y they show, and on nothing else.
 

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
-from fullrank.errors import UserError
 from fullrank.losses.pairs import cross_view_product
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import COUNT, POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
 
 
@@ -44,6 +43,10 @@ class SwAV(nn.Module):
         eps: float = 0.05,
         iterations: int = 3,
     ) -> None:
+        for name, value in (("temperature", temperature), ("eps", eps)):
+            POSITIVE.check("SwAV", name, value)
+        for name, count in (("prototypes", prototypes), ("iterations", iterations)):
+            COUNT.check("SwAV", name, count)
         super().__init__()
         self.views = views
         self.temperature, self.eps, self.iterations = temperature, eps, iterations
@@ -57,9 +60,7 @@ class SwAV(nn.Module):
 @embedding_loss()
 def swav(z: Tensor, state: SwAV) -> Terms:
     """What a `SwAV` computes: a function, so that its input is checked like that of every loss."""
-    features = state.prototypes.shape[1]
-    if z.shape[2] != features:
-        raise UserError(f"swav got z of shape {tuple(z.shape)}, but was made for {features} features: pass those.")
+    check_features(z, "swav", state.prototypes.shape[1])
     scores = normalize(z) @ normalize(state.prototypes.to(z.dtype)).T  # (V, N, K)
     codes = sinkhorn(scores[: state.views].detach(), eps=state.eps, iterations=state.iterations)
     log_share = log_softmax(scores / state.temperature, -1)

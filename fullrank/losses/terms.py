@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import math
 from collections.abc import Callable, Mapping
-from typing import Concatenate, ParamSpec
+from dataclasses import dataclass
+from typing import ParamSpec
 
 import torch
 from torch import Tensor
@@ -13,6 +16,31 @@ from fullrank.errors import UserError
 
 Terms = dict[str, Tensor]
 P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a setting must be for a loss to work at all, in words and as a test.
+
+    >>> POSITIVE.check("nt_xent", "temperature", 0.0)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: nt_xent got temperature=0.0: pass a number above 0.
+    """
+
+    words: str
+    holds: Callable[[float], bool]
+
+    def check(self, loss: str, setting: str, value: float | None) -> None:
+        """UserError if the value is not what the setting must be; None leaves the choice to the loss."""
+        if value is not None and not self.holds(value):
+            raise UserError(f"{loss} got {setting}={value!r}: pass {self.words}.")
+
+
+POSITIVE = Rule("a number above 0", lambda value: 0 < value < math.inf)
+WEIGHT = Rule("a number that is not negative", lambda value: 0 <= value < math.inf)
+SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
+STEPS = Rule("a whole number that is not negative", lambda value: value >= 0 and value % 1 == 0)
+COUNT = Rule("a whole number of at least 1", lambda value: value >= 1 and value % 1 == 0)
 
 
 def combine(weighted: Mapping[str, tuple[float, Tensor]]) -> Terms:
@@ -27,43 +55,102 @@ def combine(weighted: Mapping[str, tuple[float, Tensor]]) -> Terms:
 
 
 def embedding_loss(
-    *, min_views: int = 2, min_samples: int = 2
-) -> Callable[[Callable[Concatenate[Tensor, P], Terms]], Callable[Concatenate[Tensor, P], Terms]]:
-    """Decorate a loss of z (V, N, D): check z, lift half precision to float32, and switch autocast off.
+    *, min_views: int = 2, min_samples: int = 2, settings: Mapping[str, Rule] | None = None
+) -> Callable[[Callable[P, Terms]], Callable[P, Terms]]:
+    """Decorate a loss of z (V, N, D): check z and settings, lift half precision to float32, and switch autocast off.
 
     Covariances, eigenvalues and log-sum-exps are wrong in half precision by up to 1000 times near collapse;
-    float64 stays float64. UserError if z is not a floating (V, N, D) tensor with enough views and samples.
+    float64 stays float64. The first argument holds embeddings, and so does every other that is annotated as a
+    Tensor: a target may have other views than its prediction, but must match it in samples, features and device.
+
+    Args:
+        min_views: The fewest views of the first argument; any other needs one.
+        min_samples: The fewest samples.
+        settings: What the values of single settings must be.
+
+    Raises:
+        UserError: An argument is not a floating (V, N, D) tensor with enough views and samples, does not match the
+            first one, or a setting cannot work.
 
     >>> @embedding_loss()
     ... def spread(z: Tensor) -> Terms:
     ...     return combine({"spread": (-1.0, z.var())})
-    >>> spread(torch.zeros(2, 8, 4, dtype=torch.bfloat16))["spread"].dtype
+    >>> spread(z=torch.zeros(2, 8, 4, dtype=torch.bfloat16))["spread"].dtype
     torch.float32
     >>> spread(torch.zeros(8, 4))
     Traceback (most recent call last):
     fullrank.errors.UserError: spread got z of shape (8, 4): pass embeddings as (views, samples, features).
     """
 
-    def decorate(loss: Callable[Concatenate[Tensor, P], Terms]) -> Callable[Concatenate[Tensor, P], Terms]:
+    def decorate(loss: Callable[P, Terms]) -> Callable[P, Terms]:
+        name, function, signature = loss.__name__, _untyped(loss), inspect.signature(loss)
+        first, *others = _embeddings(signature)
+
         @functools.wraps(loss)
-        def checked(z: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Terms:
-            _check(z, loss.__name__, min_views, min_samples)
-            with torch.autocast(z.device.type, enabled=False):
-                return loss(z if z.dtype == torch.float64 else z.float(), *args, **kwargs)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> Terms:
+            try:
+                given = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{name}(): {error}") from None
+            arguments = given.arguments
+            for setting, rule in (settings or {}).items():
+                rule.check(name, setting, arguments.get(setting))
+            _check(arguments[first], name, first, min_views, min_samples)
+            for other in others:
+                _check(arguments[other], name, other, 1, min_samples)
+                _match(arguments[first], arguments[other], name, first, other)
+            arguments.update({key: _lift(arguments[key]) for key in (first, *others)})
+            with torch.autocast(arguments[first].device.type, enabled=False):
+                return function(*given.args, **given.kwargs)
 
         return checked
 
     return decorate
 
 
-def _check(z: Tensor, name: str, min_views: int, min_samples: int) -> None:
+def _untyped(loss: Callable[P, Terms]) -> Callable[..., Terms]:
+    """The same function, for a call whose arguments were bound to its signature before."""
+    return loss
+
+
+def _embeddings(signature: inspect.Signature) -> list[str]:
+    """The first parameter, and all that are annotated as tensors."""
+    tensors = (Tensor, "Tensor", "torch.Tensor")
+    first, *others = signature.parameters.values()
+    return [first.name, *(other.name for other in others if other.annotation in tensors)]
+
+
+def _lift(z: Tensor) -> Tensor:
+    return z if z.dtype == torch.float64 else z.float()
+
+
+def _check(z: object, loss: str, name: str, min_views: int, min_samples: int) -> None:
+    if not isinstance(z, Tensor):
+        raise UserError(f"{loss} got {name} of type {type(z).__name__}: pass a torch tensor.")
     shape = tuple(z.shape)
     if z.ndim != 3:
-        raise UserError(f"{name} got z of shape {shape}: pass embeddings as (views, samples, features).")
+        raise UserError(f"{loss} got {name} of shape {shape}: pass embeddings as (views, samples, features).")
     if not z.is_floating_point():
-        raise UserError(f"{name} got z of {z.dtype}: pass floating-point embeddings.")
+        raise UserError(f"{loss} got {name} of {z.dtype}: pass floating-point embeddings.")
     if shape[0] < min_views or shape[1] < min_samples or shape[2] < 1:
         raise UserError(
-            f"{name} got z of shape {shape}, (views, samples, features): "
+            f"{loss} got {name} of shape {shape}, (views, samples, features): "
             f"pass at least {min_views} view(s) of at least {min_samples} sample(s) with features."
         )
+
+
+def _match(z: Tensor, other: Tensor, loss: str, first: str, name: str) -> None:
+    """The views of two towers may differ, their samples and features may not."""
+    if z.shape[1:] != other.shape[1:]:
+        raise UserError(
+            f"{loss} got {first} of shape {tuple(z.shape)} and {name} of shape {tuple(other.shape)}: "
+            "pass the same samples and features in both."
+        )
+    if z.device != other.device:
+        raise UserError(f"{loss} got {first} on {z.device} and {name} on {other.device}: pass both on one device.")
+
+
+def check_features(z: Tensor, loss: str, features: int) -> None:
+    """UserError if z (V, N, D) does not have the features that a loss with a state was made for."""
+    if z.shape[2] != features:
+        raise UserError(f"{loss} got z of shape {tuple(z.shape)}, but was made for {features} features: pass those.")

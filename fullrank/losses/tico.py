@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fullrank.errors import UserError
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import SHARE, WEIGHT, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize, squared_gram_norm
 
 
@@ -34,6 +33,8 @@ class TiCo(nn.Module):
     moment: Tensor
 
     def __init__(self, features: int, views: int = 2, *, memory: float = 0.9, covariance: float = 8.0) -> None:
+        SHARE.check("TiCo", "memory", memory)
+        WEIGHT.check("TiCo", "covariance", covariance)
         super().__init__()
         self.memory, self.covariance = memory, covariance
         self.register_buffer("moment", torch.zeros(features, features, dtype=torch.float64))
@@ -46,9 +47,7 @@ class TiCo(nn.Module):
 @embedding_loss()
 def tico(z: Tensor, state: TiCo) -> Terms:
     """What a `TiCo` computes: a function, so that its input is checked like that of every loss."""
-    features = len(state.moment)
-    if z.shape[2] != features:
-        raise UserError(f"tico got z of shape {tuple(z.shape)}, but was made for {features} features: pass those.")
+    check_features(z, "tico", len(state.moment))
     rows = normalize(z.double())
     anchor, samples = rows[0], z.shape[1]
     remembered = state.memory * state.moment.double()

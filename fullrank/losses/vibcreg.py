@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import newton, normalize, squared_gram_norm
 
 
-@embedding_loss()
+@embedding_loss(settings={"invariance": WEIGHT, "variance": WEIGHT, "covariance": WEIGHT, "iterations": STEPS})
 def vibcreg(
     z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 200.0, iterations: int = 5
 ) -> Terms:

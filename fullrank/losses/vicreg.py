@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import squared_gram_norm
 
 
-@embedding_loss()
+@embedding_loss(settings={"invariance": WEIGHT, "variance": WEIGHT, "covariance": WEIGHT})
 def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Terms:
     """VICReg of z (V, N, D), with the weights and halves of the authors' code, not of their eq. 6.
 

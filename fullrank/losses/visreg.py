@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import random_slices
 
 
-@embedding_loss()
+@embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
 def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: int = 0) -> Terms:
     """VISReg on z (V, N, D): views near their mean; center, scale and shape of each view those of a normal.
 

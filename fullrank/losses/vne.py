@@ -7,11 +7,11 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, smaller_gram
 
 
-@embedding_loss()
+@embedding_loss(settings={"invariance": WEIGHT, "entropy": WEIGHT})
 def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
     """I-VNE+ of z (V, N, D): pull the views together and raise the von Neumann entropy of each view.
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import COUNT, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import center, normalize, spectral
 
 Whitening = Literal["cholesky", "zca"]
 
 
-@embedding_loss()
+@embedding_loss(settings={"iterations": COUNT, "eps": WEIGHT})
 def w_mse(
     z: Tensor,
     *,
@@ -42,7 +42,7 @@ def w_mse(
     >>> w_mse(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
     """
-    if size is not None and size < 2:
+    if size is not None and not size >= 2:
         raise UserError(f"w_mse got sub-batches of size {size}, which have no covariance: pass at least 2, better 2 D.")
     samples = z.shape[1]
     parts = max(1, samples // size) if size is not None else 1

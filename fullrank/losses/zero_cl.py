@@ -7,11 +7,11 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, spectral
 
 
-@embedding_loss()
+@embedding_loss(settings={"instance": WEIGHT, "feature": WEIGHT})
 def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
     """Minus the correlation tr(A^T B) of two ZCA-whitened views, over samples and over features, z (V, N, D).
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import inspect
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.losses import Terms, combine, embedding_loss
+from fullrank.losses import LOSSES, Terms, combine, embedding_loss
 
 
 @embedding_loss(min_views=1, min_samples=3)
@@ -70,3 +73,36 @@ def test_autocast_is_off_inside_and_back_on_outside() -> None:
 def test_bad_input_is_explained_in_one_sentence(z: Tensor, message: str) -> None:
     with pytest.raises(UserError, match=message):
         size(z)
+
+
+def test_a_loss_takes_its_embeddings_by_name_as_its_signature_says() -> None:
+    for loss in LOSSES:
+        z = torch.eye(6).expand(2, 6, 6)
+        first, *others = inspect.signature(loss).parameters.values()
+        assert first.name == "z", loss
+        assert {other.kind for other in others} <= {inspect.Parameter.KEYWORD_ONLY}, loss
+        assert torch.equal(loss(z=z)["loss"], loss(z)["loss"]), loss
+
+
+def test_what_is_no_tensor_or_no_argument_is_named() -> None:
+    with pytest.raises(UserError, match=r"size got z of type list: pass a torch tensor\."):
+        size([[[1.0]]])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"size\(\): got an unexpected keyword argument 'weigth'"):
+        size(torch.ones(1, 3, 2), weigth=1.0)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"size\(\): missing a required argument: 'z'"):
+        size()  # type: ignore[call-arg]
+
+
+def test_a_setting_that_cannot_work_is_refused_in_one_sentence() -> None:
+    """Every positive number of every loss, so that a new one is not forgotten."""
+    free = {"order", "seed"}  # an order may be a series' length or a Hill number, any seed will do
+    z = torch.ones(2, 8, 4)
+    for loss in LOSSES:
+        for name, setting in inspect.signature(loss).parameters.items():
+            if setting.annotation in ("float", "int", "float | None", "int | None") and name not in free:
+                for wrong in (-1.0, math.nan):
+                    with pytest.raises(UserError, match=f"{loss.__name__} got .*: pass "):
+                        loss(z, **{name: wrong})
+            if name in ("temperature", "eps") and loss.__name__ != "w_mse":
+                with pytest.raises(UserError, match=f"{loss.__name__} got {name}=0: pass a number above 0."):
+                    loss(z, **{name: 0})
