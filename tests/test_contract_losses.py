@@ -39,7 +39,7 @@ from tests.losses.declared import (
 )
 
 PUBLIC: list[Callable[..., object]] = [*LOSSES, *STATEFUL_LOSSES]
-NO_LOSS_OF_Z = {"terms", "pairs", "slices", "energy"}  # three are shared parts, the energy is one of weights
+NO_LOSS_OF_Z = {"terms", "pairs", "module", "energy"}  # three are shared parts, the energy is one of weights
 every_loss = pytest.mark.parametrize("name", NAMED)
 every_shape = pytest.mark.parametrize(("n", "d"), [(64, 16), (16, 32)])
 

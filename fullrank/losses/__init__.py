@@ -6,44 +6,43 @@ from collections.abc import Callable
 
 from torch import nn
 
-from fullrank.losses.alignment import alignment
-from fullrank.losses.barlow_twins import barlow_twins
-from fullrank.losses.byol import byol
-from fullrank.losses.coding_rate import coding_rate
-from fullrank.losses.corinfomax import CorInfoMax, log_determinant_mutual_information
-from fullrank.losses.dcl import dcl
+from fullrank.losses.alignment import Alignment, alignment
+from fullrank.losses.barlow_twins import BarlowTwins, barlow_twins
+from fullrank.losses.byol import BYOL, byol
+from fullrank.losses.coding_rate import CodingRate, coding_rate
+from fullrank.losses.corinfomax import CorInfoMax, LogDeterminantMutualInformation, log_determinant_mutual_information
+from fullrank.losses.dcl import DCL, dcl
 from fullrank.losses.dino import DINO
 from fullrank.losses.energy import compressive_energy, hyperspherical_energy, layer_energy
-from fullrank.losses.frossl import frossl
-from fullrank.losses.hill_entropy import hill_entropy
-from fullrank.losses.infonce import infonce
-from fullrank.losses.intl import intl, intl_beta, intl_with_teacher
-from fullrank.losses.koleo import koleo
-from fullrank.losses.matrix_ssl import matrix_ssl
-from fullrank.losses.mec import mec
-from fullrank.losses.mmcr import mmcr
+from fullrank.losses.frossl import FroSSL, frossl
+from fullrank.losses.hill_entropy import HillEntropy, hill_entropy
+from fullrank.losses.infonce import InfoNCE, infonce
+from fullrank.losses.intl import INTL, INTLWithTeacher, intl, intl_beta, intl_with_teacher
+from fullrank.losses.koleo import KoLeo, koleo
+from fullrank.losses.matrix_ssl import MatrixSSL, matrix_ssl
+from fullrank.losses.mec import MEC, mec
+from fullrank.losses.mmcr import MMCR, mmcr
 from fullrank.losses.moco import MoCo
-from fullrank.losses.moco_v3 import moco_v3
+from fullrank.losses.moco_v3 import MoCoV3, moco_v3
 from fullrank.losses.nnclr import NNCLR
-from fullrank.losses.nt_xent import nt_xent
-from fullrank.losses.sigreg import sigreg
-from fullrank.losses.simdino import simdino
-from fullrank.losses.simsiam import simsiam
-from fullrank.losses.slices import Resampled
-from fullrank.losses.spectral import spectral_transformation
-from fullrank.losses.spectral_contrastive import spectral_contrastive
-from fullrank.losses.ssl_hsic import ssl_hsic
+from fullrank.losses.nt_xent import NTXent, nt_xent
+from fullrank.losses.sigreg import SIGReg, sigreg
+from fullrank.losses.simdino import SimDINO, simdino
+from fullrank.losses.simsiam import SimSiam, simsiam
+from fullrank.losses.spectral import SpectralTransformation, spectral_transformation
+from fullrank.losses.spectral_contrastive import SpectralContrastive, spectral_contrastive
+from fullrank.losses.ssl_hsic import SSLHSIC, ssl_hsic
 from fullrank.losses.swav import SwAV
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.losses.tico import TiCo
-from fullrank.losses.uniformity import uniformity
-from fullrank.losses.vibcreg import vibcreg
-from fullrank.losses.vicreg import vicreg
-from fullrank.losses.visreg import visreg
-from fullrank.losses.vne import vne
-from fullrank.losses.w2 import w2
-from fullrank.losses.w_mse import w_mse
-from fullrank.losses.zero_cl import zero_cl
+from fullrank.losses.uniformity import Uniformity, uniformity
+from fullrank.losses.vibcreg import VIbCReg, vibcreg
+from fullrank.losses.vicreg import VICReg, vicreg
+from fullrank.losses.visreg import VISReg, visreg
+from fullrank.losses.vne import VNE, vne
+from fullrank.losses.w2 import W2, w2
+from fullrank.losses.w_mse import WMSE, w_mse
+from fullrank.losses.zero_cl import ZeroCL, zero_cl
 
 LOSSES: tuple[Callable[..., Terms], ...] = (
     alignment,
@@ -88,17 +87,47 @@ PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (
 """Losses of predictions and targets, both (V, N, D)."""
 
 __all__ = [
+    "BYOL",
+    "DCL",
     "DINO",
+    "INTL",
     "LOSSES",
+    "MEC",
+    "MMCR",
     "NNCLR",
     "PAIR_LOSSES",
+    "SSLHSIC",
     "STATEFUL_LOSSES",
+    "VNE",
+    "W2",
+    "WMSE",
+    "Alignment",
+    "BarlowTwins",
+    "CodingRate",
     "CorInfoMax",
+    "FroSSL",
+    "HillEntropy",
+    "INTLWithTeacher",
+    "InfoNCE",
+    "KoLeo",
+    "LogDeterminantMutualInformation",
+    "MatrixSSL",
     "MoCo",
-    "Resampled",
+    "MoCoV3",
+    "NTXent",
+    "SIGReg",
+    "SimDINO",
+    "SimSiam",
+    "SpectralContrastive",
+    "SpectralTransformation",
     "SwAV",
     "Terms",
     "TiCo",
+    "Uniformity",
+    "VICReg",
+    "VISReg",
+    "VIbCReg",
+    "ZeroCL",
     "alignment",
     "barlow_twins",
     "byol",

@@ -7,6 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -25,3 +26,6 @@ def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
     """
     distances = [torch.linalg.vector_norm(a - b, dim=-1) for a, b in combinations(normalize(z), 2)]
     return combine({"alignment": (1.0, torch.stack(distances).pow(alpha).mean())})
+
+
+class Alignment(EmbeddingLoss, function=alignment): ...

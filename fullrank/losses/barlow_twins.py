@@ -7,6 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 
 
@@ -37,6 +38,9 @@ def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0
             "off_diagonal": (off_diagonal, torch.stack(off).mean()),
         }
     )
+
+
+class BarlowTwins(EmbeddingLoss, function=barlow_twins): ...
 
 
 def _squared_product_norm(a: Tensor, b: Tensor) -> Tensor:

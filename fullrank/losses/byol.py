@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import Terms, combine, embedding_loss
 
@@ -23,3 +24,6 @@ def byol(prediction: Tensor, target: Tensor) -> Terms:
     tensor(4.)
     """
     return combine({"byol": (2.0, 2.0 - 2.0 * cross_view_cosine(prediction, target))})
+
+
+class BYOL(PairLoss, function=byol): ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize
 
@@ -27,6 +28,9 @@ def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expan
     similarity = (rows * normalize(rows.mean(0))).sum(2).mean()
     expanded = torch.stack([rate(view, eps) for view in rows]).mean()
     return combine({"similarity": (invariance, -similarity.to(z.dtype)), "rate": (expansion, -expanded.to(z.dtype))})
+
+
+class CodingRate(EmbeddingLoss, function=coding_rate): ...
 
 
 def rate(rows: Tensor, eps: float) -> Tensor:

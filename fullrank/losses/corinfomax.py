@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, SHARE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize
 
@@ -130,6 +131,9 @@ def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normaliz
     pairs = [torch.cat([a + b, a - b], 1) / math.sqrt(2) for a, b in combinations(x, 2)]
     single, joint = (torch.stack([_log_volume(y, eps) for y in ys]).mean() / features for ys in (list(x), pairs))
     return combine({"single": (1.0, (-4 * single).to(z.dtype)), "joint": (1.0, (2 * joint).to(z.dtype))})
+
+
+class LogDeterminantMutualInformation(EmbeddingLoss, function=log_determinant_mutual_information): ...
 
 
 def _log_volume(x: Tensor, eps: float) -> Tensor:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -35,3 +36,6 @@ def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> T
     losses = negatives[:, None, :] - weights * positives / temperature
     two_views = ~torch.eye(views, dtype=torch.bool, device=z.device)
     return combine({"dcl": (1.0, losses[two_views].mean())})
+
+
+class DCL(EmbeddingLoss, function=dcl): ...

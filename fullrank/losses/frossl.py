@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, squared_gram_norm
 
@@ -32,3 +33,6 @@ def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
     return combine(
         {"collision": (1.0, torch.where(dead, 1.0, share).log().sum()), "invariance": (invariance, views * squared)}
     )
+
+
+class FroSSL(EmbeddingLoss, function=frossl): ...

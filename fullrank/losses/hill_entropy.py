@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import smaller_gram
 
@@ -35,6 +36,9 @@ def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Ter
     return combine(
         {"hill_entropy": (1.0, -torch.stack([_log_hill(x.double(), order, centered) for x in z]).mean().to(z.dtype))}
     )
+
+
+class HillEntropy(EmbeddingLoss, function=hill_entropy): ...
 
 
 def _log_hill(x: Tensor, order: float, centered: bool) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -30,3 +31,6 @@ def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
         logits = a @ b.T / temperature  # (N, N), the same numbers seen from a and from b
         losses += [cross_entropy(logits, matching), cross_entropy(logits.T, matching)]
     return combine({"infonce": (1.0, torch.stack(losses).mean())})
+
+
+class InfoNCE(EmbeddingLoss, function=infonce): ...

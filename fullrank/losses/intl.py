@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss, PairLoss
 from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, newton, normalize
 
@@ -43,6 +44,9 @@ def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float 
     return combine({"similarity": (1.0, 2 - 2 * cosine.mean()), "trace": (weight, trace[1:].mean() + trace[0])})
 
 
+class INTL(EmbeddingLoss, function=intl): ...
+
+
 @embedding_loss(min_views=1, settings={"iterations": STEPS, "beta": WEIGHT})
 def intl_with_teacher(
     prediction: Tensor, target: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None
@@ -63,6 +67,9 @@ def intl_with_teacher(
     cosine = torch.einsum("vnd,tnd->vtn", normalize(whitened), normalize(fixed))
     weight = _weight(prediction, axis, beta)
     return combine({"similarity": (1.0, 2 - 2 * cosine.mean()), "trace": (weight, _trace(whitened, axis).mean())})
+
+
+class INTLWithTeacher(PairLoss, function=intl_with_teacher): ...
 
 
 def _whiten(z: Tensor, axis: Axis, iterations: int) -> Tensor:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -26,6 +27,9 @@ def koleo(z: Tensor, *, eps: float = 1e-8) -> Terms:
     tensor(-0.3466)
     """
     return combine({"koleo": (1.0, torch.stack([_log_gap(rows, eps) for rows in normalize(z)]).mean().neg())})
+
+
+class KoLeo(EmbeddingLoss, function=koleo): ...
 
 
 def _log_gap(rows: Tensor, eps: float) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fullrank.losses.mec import mec
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -39,6 +40,9 @@ def matrix_ssl(z: Tensor, *, eps: float = 1 / 32, cross_entropy: float = 1.0, ri
             "cross_entropy": (cross_entropy, entropy.to(z.dtype)),
         }
     )
+
+
+class MatrixSSL(EmbeddingLoss, function=matrix_ssl): ...
 
 
 def _cross_entropy(a: Tensor, b: Tensor, ridge: float) -> Tensor:

@@ -7,6 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import COUNT, POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -33,6 +34,9 @@ def mec(z: Tensor, *, eps: float = 1 / 32, order: int | None = None) -> Terms:
         c = (a @ b.T if samples < features else b.T @ a) / (samples * eps)  # the same non-zero eigenvalues
         lengths.append(_log_determinant(c) if order is None else _series(c, order))
     return combine({"mec": (1.0, -eps * torch.stack(lengths).mean().to(z.dtype))})
+
+
+class MEC(EmbeddingLoss, function=mec): ...
 
 
 def _log_determinant(c: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, nuclear_norm
 
@@ -29,3 +30,6 @@ def mmcr(z: Tensor, *, compression: float = 0.0) -> Terms:
         views = torch.stack([nuclear_norm(sample) for sample in rows.transpose(0, 1)])
         weighted["views"] = (compression, views.mean())
     return combine(weighted)
+
+
+class MMCR(EmbeddingLoss, function=mmcr): ...

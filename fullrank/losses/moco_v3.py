@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import ordered_pairs
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
@@ -29,3 +30,6 @@ def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> 
     matching = torch.arange(p.shape[1], device=p.device)
     losses = [cross_entropy(p[a] @ k[b].T / temperature, matching) for a, b in ordered_pairs(p, k)]
     return combine({"moco_v3": (4 * temperature, torch.stack(losses).mean())})
+
+
+class MoCoV3(PairLoss, function=moco_v3): ...

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -33,3 +34,6 @@ def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
     losses = torch.logaddexp(positives, negatives[:, None, :]) - positives
     two_views = ~torch.eye(views, dtype=torch.bool, device=z.device)
     return combine({"nt_xent": (1.0, losses[two_views].mean())})
+
+
+class NTXent(EmbeddingLoss, function=nt_xent): ...

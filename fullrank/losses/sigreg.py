@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import epps_pulley, random_slices
 
@@ -34,3 +35,6 @@ def sigreg(z: Tensor, *, regularization: float = 0.05, slices: int = 1024, seed:
             "normality": (regularization, normality),
         }
     )
+
+
+class SIGReg(SlicedLoss, function=sigreg): ...

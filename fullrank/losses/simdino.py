@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from fullrank.losses.coding_rate import rate
+from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
@@ -40,3 +41,6 @@ def simdino(
             "rate": (weight, -rate(rows, eps).to(prediction.dtype)),
         }
     )
+
+
+class SimDINO(PairLoss, function=simdino): ...

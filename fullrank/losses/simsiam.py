@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import Terms, combine, embedding_loss
 
@@ -21,3 +22,6 @@ def simsiam(prediction: Tensor, target: Tensor) -> Terms:
     tensor(-1.)
     """
     return combine({"simsiam": (-1.0, cross_view_cosine(prediction, target))})
+
+
+class SimSiam(PairLoss, function=simsiam): ...

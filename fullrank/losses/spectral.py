@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import Axis, normalize, principal, spectral
 
@@ -44,3 +45,6 @@ def spectral_transformation(
     white = normalize(torch.stack(transformed))
     cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean()
     return combine({"spectral_transformation": (1.0, 2 - 2 * cosine)})
+
+
+class SpectralTransformation(EmbeddingLoss, function=spectral_transformation): ...

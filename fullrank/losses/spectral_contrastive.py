@@ -8,6 +8,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -37,3 +38,6 @@ def spectral_contrastive(z: Tensor, *, mu: float = 1.0) -> Terms:
     return combine(
         {"attraction": (1.0, torch.stack(attraction).mean()), "repulsion": (1.0, torch.stack(repulsion).mean())}
     )
+
+
+class SpectralContrastive(EmbeddingLoss, function=spectral_contrastive): ...

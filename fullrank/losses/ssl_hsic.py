@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
@@ -42,3 +43,6 @@ def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms
             "bottleneck": (bottleneck, (torch.linalg.matrix_norm(centered) / len(k)).to(z.dtype)),
         }
     )
+
+
+class SSLHSIC(EmbeddingLoss, function=ssl_hsic): ...

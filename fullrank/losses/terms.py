@@ -103,9 +103,16 @@ def embedding_loss(
             with torch.autocast(arguments[first].device.type, enabled=False):
                 return function(*given.args, **given.kwargs)
 
+        vars(checked)["rules"] = settings or {}
         return checked
 
     return decorate
+
+
+def rules(loss: Callable[..., Terms]) -> Mapping[str, Rule]:
+    """What the settings of a decorated loss must be, by name."""
+    found: Mapping[str, Rule] = vars(loss).get("rules", {})
+    return found
 
 
 def _untyped(loss: Callable[P, Terms]) -> Callable[..., Terms]:

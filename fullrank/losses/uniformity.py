@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import log_gaussian_potential, normalize
 
@@ -23,3 +24,6 @@ def uniformity(z: Tensor, *, t: float = 2.0) -> Terms:
     """
     potentials = [log_gaussian_potential(view, t) for view in normalize(z)]
     return combine({"uniformity": (1.0, torch.stack(potentials).mean())})
+
+
+class Uniformity(EmbeddingLoss, function=uniformity): ...

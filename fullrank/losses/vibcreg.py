@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import newton, normalize, squared_gram_norm
 
@@ -40,3 +41,6 @@ def vibcreg(
             "covariance": (covariance, 2 * off_diagonal.mean()),
         }
     )
+
+
+class VIbCReg(EmbeddingLoss, function=vibcreg): ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import squared_gram_norm
 
@@ -36,3 +37,6 @@ def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covar
             "covariance": (covariance, 2 * off_diagonal.mean()),
         }
     )
+
+
+class VICReg(EmbeddingLoss, function=vicreg): ...

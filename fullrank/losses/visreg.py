@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import random_slices
 
@@ -43,3 +44,6 @@ def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: 
             "shape": (regularization, (sorted_values - quantiles).square().mean()),
         }
     )
+
+
+class VISReg(SlicedLoss, function=visreg): ...

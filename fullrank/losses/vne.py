@@ -7,6 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, smaller_gram
 
@@ -31,6 +32,9 @@ def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
     return combine(
         {"similarity": (invariance, -cosine.to(z.dtype)), "entropy": (entropy, negative_entropy.to(z.dtype))}
     )
+
+
+class VNE(EmbeddingLoss, function=vne): ...
 
 
 def _negative_entropy(rows: Tensor) -> Tensor:

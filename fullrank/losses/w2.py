@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import normalize, nuclear_norm
 
@@ -29,3 +30,6 @@ def w2(z: Tensor) -> Terms:
     spread = nuclear_norm(rows - rows.mean(0)) / math.sqrt(rows.numel())  # sum of sqrt(eigenvalue / D), at most 1
     squared = (2 - 2 * spread).clamp_min(torch.finfo(z.dtype).eps)
     return combine({"w2": (1.0, squared.sqrt())})
+
+
+class W2(EmbeddingLoss, function=w2): ...

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import center, normalize, spectral
 
@@ -55,6 +56,9 @@ def w_mse(
             cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean(0)
             losses.append((2 - 2 * cosine).sum())  # a sum, since the sub-batches may differ by one sample
     return combine({"w_mse": (1.0, torch.stack(losses).sum() / (iterations * samples))})
+
+
+class WMSE(SlicedLoss, function=w_mse): ...
 
 
 def cholesky(view: Tensor, eps: float) -> Tensor:

@@ -7,6 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, spectral
 
@@ -27,6 +28,9 @@ def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
     tensor(0.)
     """
     return combine({"instance": (instance, _correlation(z, "channel")), "feature": (feature, _correlation(z, "batch"))})
+
+
+class ZeroCL(EmbeddingLoss, function=zero_cl): ...
 
 
 def _correlation(z: Tensor, axis: Axis) -> Tensor:

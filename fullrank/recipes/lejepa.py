@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fullrank.recipes._recipe import Recipe
@@ -38,6 +37,6 @@ class LeJEPA(Recipe):
 
     def objective(self) -> Callable[[Tensor], Terms]:
         """LeJEPA of the embeddings, with new slices at every step."""
-        from fullrank.losses import Resampled, sigreg
+        from fullrank.losses import SIGReg
 
-        return Resampled(partial(sigreg, regularization=self.regularization, slices=self.slices))
+        return SIGReg(regularization=self.regularization, slices=self.slices)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
-from fullrank.losses import Resampled, Terms, sigreg, visreg, w_mse
+from fullrank.losses import WMSE, SIGReg, VISReg, sigreg
+from fullrank.losses.module import SlicedLoss
 from tests.losses.contract import noise
 
-every_loss = pytest.mark.parametrize("loss", [sigreg, visreg, w_mse])
+every_loss = pytest.mark.parametrize("loss", [SIGReg, VISReg, WMSE])
 Z = noise(2, 12, 4)
 
 
 @every_loss
-def test_step_by_step_it_is_the_loss_with_the_step_as_its_seed(loss: Callable[..., Terms]) -> None:
-    resampled = Resampled(loss)
+def test_step_by_step_it_is_the_loss_with_the_step_as_its_seed(loss: type[SlicedLoss]) -> None:
+    drawn = loss()
     for step in range(3):
-        assert torch.equal(resampled(Z)["loss"], loss(Z, seed=step)["loss"])
+        assert torch.equal(drawn(Z)["loss"], loss.function(Z, seed=step)["loss"])
     assert not torch.equal(sigreg(Z, seed=0)["loss"], sigreg(Z, seed=1)["loss"])  # or the above says nothing
 
 
 def test_a_resumed_one_goes_on() -> None:
-    stopped, resumed = Resampled(sigreg), Resampled(sigreg)
+    stopped, resumed = SIGReg(), SIGReg()
     for _ in range(3):
         stopped(Z)
     resumed.load_state_dict(stopped.state_dict())
@@ -33,18 +32,18 @@ def test_a_resumed_one_goes_on() -> None:
 
 
 def test_only_training_counts() -> None:
-    resampled = Resampled(sigreg)
-    resampled(Z)
-    before = resampled.eval()(Z)["loss"]
-    assert torch.equal(resampled(Z)["loss"], before)
-    assert int(resampled.step) == 1
-    assert torch.equal(resampled.train()(Z)["loss"], before)
-    assert int(resampled.step) == 2
+    drawn = SIGReg()
+    drawn(Z)
+    before = drawn.eval()(Z)["loss"]
+    assert torch.equal(drawn(Z)["loss"], before)
+    assert int(drawn.step) == 1
+    assert torch.equal(drawn.train()(Z)["loss"], before)
+    assert int(drawn.step) == 2
 
 
 def test_the_gradient_is_that_of_the_loss() -> None:
     ours, theirs = (Z.clone().requires_grad_() for _ in range(2))
-    Resampled(sigreg)(ours)["loss"].backward()
+    SIGReg()(ours)["loss"].backward()
     sigreg(theirs, seed=0)["loss"].backward()
     assert ours.grad is not None
     assert theirs.grad is not None
@@ -54,4 +53,4 @@ def test_the_gradient_is_that_of_the_loss() -> None:
 
 def test_its_number_type_is_kept_when_the_model_changes_its_own() -> None:
     """A float would stop counting at 2^24, a half at 2048."""
-    assert Resampled(sigreg).half().step.dtype == torch.int64
+    assert SIGReg().half().step.dtype == torch.int64
