@@ -52,7 +52,7 @@ def choose(
     if key is not None and key not in types:
         begun = [column for column in numbers if column.startswith(key)]
         if begun:
-            return Choice(_some_float(name, types, begun))
+            return Choice(_some_float(name, types, begun), tuple(map(_given, sorted(without))))
     if key is None and not vectors and any(numbers.values()):
         dead = [column for column in numbers if text and not np.asarray(first.column(column)).any()]
         return _wide(name, numbers, dead, without, named=named)

@@ -90,6 +90,13 @@ def test_a_score_beside_numbered_dimensions_is_left_out_and_said(stem: str, tmp_
     assert file.left_out == ("score (not numbered as the others)",)
 
 
+def test_a_column_of_labels_that_the_key_begins_is_no_dimension(tmp_path: Path) -> None:
+    path = wide(tmp_path / "z.parquet", [f"x{j}" for j in range(4)], xlabel=np.arange(9) + 0.0)
+    file = open_embeddings(f"{path}::x", without=[f"{path}::xlabel"])
+    assert holds_z(file)
+    assert file.left_out == ("xlabel (labels or groups)",)
+
+
 def test_two_families_of_columns_are_an_error_that_names_the_key(tmp_path: Path) -> None:
     path = wide(tmp_path / "z.parquet", ["pc_0", "pc_1", "umap_0", "umap_1"])
     with pytest.raises(UserError, match=r"say which are the dimensions, as in .*z\.parquet::pc_\.$"):
