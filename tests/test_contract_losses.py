@@ -14,43 +14,30 @@ from torch import Tensor
 import fullrank.losses
 from fullrank.errors import UserError
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES
+from fullrank.losses.declaration import LAWS
 from tests.losses import contract
 from tests.losses.contract import aligned, noise, value
-from tests.losses.declared import (
-    ANCHORED,
-    AT_REST,
-    BOUNDED_NORM,
-    FEW_SAMPLES,
-    GROWS_WITH_NORM,
-    KEEPS_THE_BASIS,
-    NAMED,
-    NEUTRAL_AT_ONE_POINT,
-    NO_PAIRS,
-    NO_REVIVAL,
-    NO_SHAPE,
-    NO_SPREAD,
-    NOT_BY_PAIRS,
-    PLATEAU,
-    POINT,
-    STOPS_GRADIENT,
-    WEIGHTS,
-    D,
-    N,
-)
+from tests.losses.declared import DECLARED, NAMED, PLATEAU, POINT, D, N
 
 PUBLIC: list[Callable[..., object]] = [*LOSSES, *STATEFUL_LOSSES]
-NO_LOSS_OF_Z = {"terms", "pairs", "module", "energy"}  # three are shared parts, the energy is one of weights
+NO_LOSS_OF_Z = {
+    "terms",
+    "pairs",
+    "module",
+    "declaration",
+    "energy",
+}  # shared parts, and one of weights
 every_loss = pytest.mark.parametrize("name", NAMED)
 every_shape = pytest.mark.parametrize(("n", "d"), [(64, 16), (16, 32)])
 
 
-def holds(law: Callable[..., None], name: str, exceptions: dict[str, str], *args: object) -> None:
-    """The law holds for the loss, or the loss is declared as an exception and really is one."""
-    if name in exceptions:
+def holds(check: Callable[..., None], name: str, laws: set[str], *args: object) -> None:
+    """The loss holds the laws, or it declares that it breaks one of them and really does."""
+    if laws & set(DECLARED[name].breaks):
         with pytest.raises(AssertionError):
-            law(NAMED[name], *args)
+            check(NAMED[name], *args)
     else:
-        law(NAMED[name], *args)
+        check(NAMED[name], *args)
 
 
 def test_every_loss_file_is_under_contract() -> None:
@@ -69,47 +56,51 @@ def test_the_docstring_says_what_it_cannot_see_and_shows_a_value(loss: Callable[
 
 
 @every_loss
-def test_every_exception_names_a_loss(name: str) -> None:
-    declared = NEUTRAL_AT_ONE_POINT | FEW_SAMPLES | NO_REVIVAL | NO_PAIRS | KEEPS_THE_BASIS | NOT_BY_PAIRS | ANCHORED
-    declared |= STOPS_GRADIENT
-    assert set(declared) | set(PLATEAU) <= set(NAMED)
-    assert name in PLATEAU
+def test_every_exception_names_a_law_and_every_plateau_a_loss(name: str) -> None:
+    assert set(DECLARED[name].breaks) <= set(LAWS)
+    assert all(DECLARED[name].breaks.values())
+    assert set(PLATEAU) == set(NAMED) == set(DECLARED)
+
+
+def test_every_law_is_broken_by_a_loss_that_says_so() -> None:
+    """Or its name is a leftover."""
+    assert {law for declared in DECLARED.values() for law in declared.breaks} == set(LAWS)
 
 
 @every_loss
 @every_shape
 @pytest.mark.parametrize("collapse", contract.COLLAPSES)
 def test_spread_beats_collapse(name: str, n: int, d: int, collapse: Callable[[Tensor], Tensor]) -> None:
-    exceptions = NO_SPREAD if collapse is contract.one_point else NO_SHAPE
-    holds(contract.check_ordering, name, exceptions, n, d, collapse)
+    law = "point" if collapse is contract.one_point else "shape"
+    holds(contract.check_ordering, name, {law}, n, d, collapse)
 
 
 @every_loss
 def test_shrinking_costs_or_is_not_seen(name: str) -> None:
-    holds(contract.check_norm_collapse, name, BOUNDED_NORM)
+    holds(contract.check_norm_collapse, name, {"norm"})
 
 
 @every_loss
 @every_shape
 def test_a_step_from_almost_one_point_spreads(name: str, n: int, d: int) -> None:
-    exceptions = NEUTRAL_AT_ONE_POINT | (FEW_SAMPLES if n < d else {})
-    holds(contract.check_step_from_one_point, name, exceptions, n, d)
+    laws = {"escape", "escape of few samples"} if n < d else {"escape"}
+    holds(contract.check_step_from_one_point, name, laws, n, d)
 
 
 @every_loss
 @every_shape
 def test_a_step_from_almost_rank_4_raises_the_effective_rank(name: str, n: int, d: int) -> None:
-    holds(contract.check_step_raises_rank, name, AT_REST, n, d)
+    holds(contract.check_step_raises_rank, name, {"rank"}, n, d)
 
 
 @every_loss
 def test_missing_dimensions_are_revived(name: str) -> None:
-    holds(contract.check_revival, name, NO_REVIVAL)
+    holds(contract.check_revival, name, {"revival"})
 
 
 @every_loss
 def test_mixed_up_pairs_cost(name: str) -> None:
-    holds(contract.check_pairing, name, NO_PAIRS)
+    holds(contract.check_pairing, name, {"pairing"})
 
 
 @every_loss
@@ -119,13 +110,13 @@ def test_one_point_has_the_documented_value(name: str) -> None:
 
 @every_loss
 def test_the_log_is_the_objective(name: str) -> None:
-    contract.check_log_is_objective(NAMED[name], WEIGHTS.get(name, {}))
+    contract.check_log_is_objective(NAMED[name], DECLARED[name].weights)
 
 
 @every_loss
 @pytest.mark.parametrize(("views", "n", "d"), [(2, 6, 3), (2, 4, 6), (3, 3, 2)])
 def test_gradient(name: str, views: int, n: int, d: int) -> None:
-    holds(contract.check_gradient, name, STOPS_GRADIENT, views, n, d)
+    holds(contract.check_gradient, name, {"gradient"}, views, n, d)
 
 
 @every_loss
@@ -151,7 +142,7 @@ def test_constants_are_finite(name: str, n: int, d: int, fill: float, dtype: tor
 @pytest.mark.parametrize(("n", "d"), [(2, 2), (2, 5), (8, 4), (4, 8)])
 @pytest.mark.parametrize("scale", [1e-30, 1e-15, 1.0, 1e4, 1e15])
 def test_extreme_norms_are_finite(name: str, n: int, d: int, scale: float) -> None:
-    big = name in GROWS_WITH_NORM and scale > 1e9
+    big = "large norms" in DECLARED[name].breaks and scale > 1e9
     contract.check_finite(NAMED[name], (scale * noise(3, n, d)).to(torch.float64 if big else torch.float32))
 
 
@@ -176,17 +167,17 @@ def test_the_order_of_samples_is_free(name: str) -> None:
 
 @every_loss
 def test_the_order_of_views_is_free(name: str) -> None:
-    holds(contract.check_view_order, name, ANCHORED)
+    holds(contract.check_view_order, name, {"order of views"})
 
 
 @every_loss
 def test_rotations_are_free(name: str) -> None:
-    holds(contract.check_rotation, name, KEEPS_THE_BASIS)
+    holds(contract.check_rotation, name, {"rotation"})
 
 
 @every_loss
 def test_many_views_are_the_mean_over_pairs(name: str) -> None:
-    holds(contract.check_views_by_pairs, name, NOT_BY_PAIRS)
+    holds(contract.check_views_by_pairs, name, {"mean over pairs"})
 
 
 @every_loss

@@ -7,11 +7,19 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(
+    formula="mean ‖u − v‖²",
+    cost="ND",
+    breaks=dict.fromkeys(
+        ("point", "shape", "rank", "escape", "revival"), "one point is its optimum: it is the other half of a loss"
+    ),
+)
 @embedding_loss(min_samples=1, settings={"alpha": POSITIVE})
 def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
     """Mean distance to the power alpha between the views of a sample, on l2-normalized z (V, N, D).

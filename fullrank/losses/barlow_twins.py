@@ -7,10 +7,20 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 
 
+@declare(
+    formula="Σ (1 − Rᵢᵢ)² + λ Σ Rᵢⱼ², R: correlation of features across views",
+    cost="NDK",
+    weights={"on_diagonal": 1.0, "off_diagonal": 0.0051},
+    breaks={
+        "revival": "missing directions feel only the correlation of single features",
+        "rotation": "correlation of single features",
+    },
+)
 @embedding_loss(settings={"on_diagonal": WEIGHT, "off_diagonal": WEIGHT})
 def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0.0051) -> Terms:
     """Distance of the views' cross-correlation (D, D) of z (V, N, D) from the identity.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import Terms, combine, embedding_loss
 
 
+@declare(formula="2 − 2c of prediction and target, both directions", cost="ND")
 @embedding_loss(min_samples=1)
 def byol(prediction: Tensor, target: Tensor) -> Terms:
     """2 - 2 cos of each view's prediction (V, N, D) with the target (V, N, D) of every other view.

@@ -5,11 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize
 
 
+@declare(
+    formula="−200 c(u, mean view) − ½ log det(I + D/(Nε) UᵀU)",
+    cost="NDK",
+    weights={"similarity": 200.0},
+    breaks={"mean over pairs": "similarity to the mean view"},
+)
 @embedding_loss(settings={"eps": POSITIVE, "invariance": WEIGHT, "expansion": WEIGHT})
 def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expansion: float = 1.0) -> Terms:
     """EMP-SSL of z (V, N, D): pull every view to the mean of its sample, and maximize the coding rate of each view.

@@ -9,11 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, SHARE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize
 
 
+@declare(
+    formula="500 mean squared difference − Σ log det(R + εI)/D, R: running covariance",
+    cost="ND² + D³",
+    weights={"invariance": 500.0},
+)
 class CorInfoMax(nn.Module):
     """CorInfoMax of z (V, N, D): pull the views together and keep the volume of each view's running covariance.
 
@@ -107,6 +113,7 @@ def corinfomax(z: Tensor, state: CorInfoMax) -> Terms:
     )
 
 
+@declare(formula="2/D (log det of both views' joint C − of each view's), of C + εI", cost="ND² + D³")
 @embedding_loss(settings={"eps": POSITIVE})
 def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normalized: bool = True) -> Terms:
     """Minus 4/D times the log-determinant mutual information of two views of z (V, N, D), mean over pairs of views.

@@ -7,11 +7,17 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(
+    formula="−c⁺/T + log Σ exp(c⁻/T), without the positive in the sum",
+    cost="N²D",
+    breaks={"mean over pairs": "every view of the other samples is a negative"},
+)
 @embedding_loss(settings={"temperature": POSITIVE, "sigma": POSITIVE})
 def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> Terms:
     """NT-Xent without the positive in its denominator, on l2-normalized z (V, N, D): -w <u, v> / T + log sum exp.

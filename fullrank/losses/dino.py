@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.pairs import cross_view_product
 from fullrank.losses.terms import POSITIVE, SHARE, Terms, check_features, combine, embedding_loss
 
 
+@declare(formula="cross-entropy of the student's softmax with the teacher's, centered and sharpened", cost="ND")
 class DINO(nn.Module):
     """Cross-entropy of the student's softmax with the teacher's, which is centered and sharpened, across views.
 

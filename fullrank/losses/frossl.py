@@ -5,11 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, squared_gram_norm
 
 
+@declare(
+    formula="Σ log ‖C‖²/(tr C)² of X, uncentered + V D · mean squared distance to the mean view",
+    cost="NDK",
+    breaks={
+        "revival": "the push on a direction fades with its variance, and the scaling of features mixes directions",
+        "rotation": "scales single features",
+        "mean over pairs": "sums over views, and similarity to the mean view",
+    },
+)
 @embedding_loss(settings={"invariance": WEIGHT})
 def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
     """FroSSL of z (V, N, D), its features scaled to unit length over the batch, uncentered; two sums over views.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import smaller_gram
@@ -15,6 +16,14 @@ from fullrank.stats import smaller_gram
 _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: for q < 1 it would be their rounding
 
 
+@declare(
+    formula="−log D_q(p), D_q = (Σ p^q)^(1/(1−q))",
+    cost="NDK + K³",
+    breaks={
+        "escape": "centered and free of scale: the noise around one point has the rank of a cloud",
+        "pairing": "each view alone",
+    },
+)
 @embedding_loss(min_views=1)
 def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Terms:
     """Minus log of the Hill number D_q (`stats.hill`) of the covariance spectrum of each view of z (V, N, D).

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(formula="−c⁺/T + log Σ exp(c/T) over the other view", cost="N²D")
 @embedding_loss(settings={"temperature": POSITIVE})
 def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
     """Cross-entropy of finding sample i of one view among the N samples of another, on l2-normalized z (V, N, D).

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss, PairLoss
 from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, newton, normalize
@@ -23,6 +24,16 @@ def intl_beta(size: int) -> float:
     return max(0.01, 0.01 * (math.log2(size) - 3))
 
 
+@declare(
+    formula="2 − 2c + β Σ (1 − variance)², after T Newton steps of whitening",
+    cost="NDK + TK³",
+    weights={"trace": 0.01},
+    breaks={
+        "rotation": "centers every sample over its features",
+        "mean over pairs": "pairs with the anchor, view 0, only",
+        "order of views": "view 0 is the anchor",
+    },
+)
 @embedding_loss(settings={"iterations": STEPS, "beta": WEIGHT})
 def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None) -> Terms:
     """INTL of z (V, N, D): Newton-whiten each view, then align with view 0 and push all variances towards 1.
@@ -47,6 +58,7 @@ def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float 
 class INTL(EmbeddingLoss, function=intl): ...
 
 
+@declare(formula="INTL with whitened targets that get no gradient", cost="NDK + TK³")
 @embedding_loss(min_views=1, settings={"iterations": STEPS, "beta": WEIGHT})
 def intl_with_teacher(
     prediction: Tensor, target: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None

@@ -7,11 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(formula="−mean log min ‖uᵢ − uⱼ‖", cost="N²D", breaks={"pairing": "each view alone"})
 @embedding_loss(min_views=1, settings={"eps": POSITIVE})
 def koleo(z: Tensor, *, eps: float = 1e-8) -> Terms:
     """Minus the mean log of the distance to the nearest neighbor in its view, on l2-normalized z (V, N, D).

@@ -8,12 +8,14 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.mec import mec
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(formula="`mec` + (−log det(Uᵀ J V/N + ½ I))/D", cost="NDK + K³")
 @embedding_loss(settings={"eps": POSITIVE, "cross_entropy": WEIGHT, "ridge": POSITIVE})
 def matrix_ssl(z: Tensor, *, eps: float = 1 / 32, cross_entropy: float = 1.0, ridge: float = 0.5) -> Terms:
     """MEC plus the matrix cross-entropy of I / D and the covariance of two views of z (V, N, D), mean over pairs.

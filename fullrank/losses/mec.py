@@ -7,11 +7,13 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import COUNT, POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(formula="−ε log det(I + U Vᵀ/(Nε))", cost="NDK + K³")
 @embedding_loss(settings={"eps": POSITIVE, "order": COUNT})
 def mec(z: Tensor, *, eps: float = 1 / 32, order: int | None = None) -> Terms:
     """-eps log det(I + U V^T / (N eps)) for two l2-normalized views U, V (N, D) of z; the mean over pairs of views.

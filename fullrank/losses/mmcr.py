@@ -5,11 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, nuclear_norm
 
 
+@declare(
+    formula="−‖mean of the views' u‖ nuclear", cost="NDK + K³", breaks={"mean over pairs": "the centroid of all views"}
+)
 @embedding_loss(settings={"compression": WEIGHT})
 def mmcr(z: Tensor, *, compression: float = 0.0) -> Terms:
     """Minus the nuclear norm of the N centroids (N, D) of the l2-normalized views of z (V, N, D).

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.pairs import Queue, ordered_pairs
 from fullrank.losses.terms import POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(formula="cross-entropy of the key among a queue of Q, both directions", cost="NQD")
 class MoCo(Queue):
     """Contrast of queries (V, N, D) with the keys (V, N, D) of the other view against a queue of older keys.
 

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import ordered_pairs
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(formula="4T cross-entropy of the key among those of the batch", cost="N²D")
 @embedding_loss(settings={"temperature": POSITIVE})
 def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> Terms:
     """Contrast of predictions (V, N, D) with the teacher's keys (V, N, D) of another view; no queue.

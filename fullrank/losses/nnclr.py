@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.pairs import Queue, ordered_pairs
 from fullrank.losses.terms import POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(formula="InfoNCE with the queue's nearest neighbor of the target", cost="NQD + N²D")
 class NNCLR(Queue):
     """Predictions (V, N, D) find, in the batch, the queue's nearest neighbor of the other view's target (V, N, D).
 

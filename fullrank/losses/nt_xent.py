@@ -7,11 +7,17 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(
+    formula="−c⁺/T + log Σ exp(c/T) over both views",
+    cost="N²D",
+    breaks={"mean over pairs": "every view of the other samples is a negative"},
+)
 @embedding_loss(settings={"temperature": POSITIVE})
 def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
     """SimCLR's cross-entropy of a view against one other view of its sample, on l2-normalized z (V, N, D).

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import epps_pulley, random_slices
 
 
+@declare(
+    formula="invariance + λ N mean over slices ∫ |φ(t) − e^(−t²/2)|² e^(−t²/2) dt",
+    cost="N S (D + 17), S slices",
+    weights={"invariance": 0.95, "normality": 0.05},
+    breaks={
+        **dict.fromkeys(("escape", "revival"), "first the mean, then what drawn slices show: live dimensions"),
+        "rotation": "the slices are drawn",
+        "mean over pairs": "similarity to the mean view",
+    },
+)
 @embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
 def sigreg(z: Tensor, *, regularization: float = 0.05, slices: int = 1024, seed: int = 0) -> Terms:
     """LeJEPA on z (V, N, D): views near their mean, and each view a standard normal along random slices.

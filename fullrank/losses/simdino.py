@@ -5,12 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from fullrank.losses.coding_rate import rate
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(
+    formula="−c of prediction and target − (D + M)/(2DM) log det(I + D/(Mε) SᵀS), S: all M predictions", cost="NDK"
+)
 @embedding_loss(settings={"eps": POSITIVE, "similarity": WEIGHT, "expansion": WEIGHT})
 def simdino(
     prediction: Tensor, target: Tensor, *, eps: float = 0.5, similarity: float = 1.0, expansion: float | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import Terms, combine, embedding_loss
 
 
+@declare(formula="−c of prediction and target", cost="ND")
 @embedding_loss(min_samples=1)
 def simsiam(prediction: Tensor, target: Tensor) -> Terms:
     """Minus the mean cosine of each view's prediction (V, N, D) with the target (V, N, D) of every other view.

@@ -9,11 +9,19 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import Axis, normalize, principal, spectral
 
 
+@declare(
+    formula="2 − 2c after U g(l) Uᵀ, or g(l) Uᵀ (PCA)",
+    cost="NDK + K³",
+    breaks=dict.fromkeys(
+        ("shape", "rank", "escape", "revival"), "whitened views that agree are at the optimum, whatever their rank"
+    ),
+)
 @embedding_loss()
 def spectral_transformation(
     z: Tensor, *, g: Callable[[Tensor], Tensor] = torch.rsqrt, axis: Axis = "batch", components: bool = False

@@ -8,11 +8,17 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(
+    formula="−2 ⟨z, z⁺⟩ + mean ⟨z, z⁻⟩²",
+    cost="NDK",
+    breaks={"norm": "norms above the radius of the ball are seen as the radius"},
+)
 @embedding_loss(settings={"mu": POSITIVE})
 def spectral_contrastive(z: Tensor, *, mu: float = 1.0) -> Terms:
     """-2 mean <a_i, b_i> + mean over i != j of <a_i, b_j>^2 for two views of z (V, N, D), both over mu.

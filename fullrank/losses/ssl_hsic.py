@@ -5,11 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(
+    formula="−HSIC(Z, sample) + 3 √HSIC(Z, Z), inverse multiquadric kernel",
+    cost="N²D",
+    weights={"bottleneck": 3.0},
+    breaks={
+        "escape of few samples": "around one point, the bottleneck's 9 all but holds back noise of a rank of 10",
+        "mean over pairs": "the bottleneck is one of all views",
+    },
+)
 @embedding_loss(settings={"bottleneck": WEIGHT, "scale": POSITIVE})
 def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms:
     """-HSIC(Z, Y) + bottleneck sqrt(HSIC(Z, Z)): embeddings depend on which sample Y they show, and on nothing else.

@@ -6,11 +6,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.pairs import cross_view_product
 from fullrank.losses.terms import COUNT, POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
 
 
+@declare(
+    formula="cross-entropy with Sinkhorn's codes of the other view, over P prototypes",
+    cost="NDP",
+    breaks={
+        "escape": "the step goes to where prototypes are, for all samples and for each: the spread grows, but slower",
+        "revival": "missing directions feel only what its prototypes, untrained, have there",
+        "rotation": "the prototypes stay where they are",
+        "gradient": "codes are targets",
+    },
+)
 class SwAV(nn.Module):
     """Each view of z (V, N, D) predicts to which of K trained prototypes the other views are assigned.
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.terms import SHARE, WEIGHT, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize, squared_gram_norm
 
 
+@declare(
+    formula="1 − c + 8 mean uᵀMu, M: running second moment",
+    cost="ND²",
+    weights={"covariance": 8.0},
+    breaks={"mean over pairs": "pairs with the anchor, view 0, only", "order of views": "view 0 is the anchor"},
+)
 class TiCo(nn.Module):
     """TiCo of z (V, N, D): pull all views to view 0, and view 0 out of the directions it had over many batches.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import log_gaussian_potential, normalize
 
 
+@declare(formula="log mean exp(−2 ‖uᵢ − uⱼ‖²)", cost="N²D", breaks={"pairing": "each view alone"})
 @embedding_loss(min_views=1, settings={"t": POSITIVE})
 def uniformity(z: Tensor, *, t: float = 2.0) -> Terms:
     """Log of the mean Gaussian potential exp(-t d^2) between the samples of a view, on l2-normalized z (V, N, D).

@@ -5,11 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import newton, normalize, squared_gram_norm
 
 
+@declare(
+    formula="VICReg of Newton-whitened views, 200 mean correlation² for Σ Cᵢⱼ²/D",
+    cost="NDK + TK³",
+    weights={"invariance": 25.0, "variance": 25.0, "covariance": 200.0},
+    breaks={
+        "escape": "whitened, so free of offset and scale: the noise around one point is a cloud",
+        "rotation": "variance and correlation of single features",
+    },
+)
 @embedding_loss(settings={"invariance": WEIGHT, "variance": WEIGHT, "covariance": WEIGHT, "iterations": STEPS})
 def vibcreg(
     z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 200.0, iterations: int = 5

@@ -5,11 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import squared_gram_norm
 
 
+@declare(
+    formula="25 mean squared difference + 25 mean max(0, 1 − std) + Σ Cᵢⱼ²/D",
+    cost="NDK",
+    weights={"invariance": 25.0, "variance": 25.0, "covariance": 1.0},
+    breaks={
+        "revival": "missing directions feel only the variance of single features, which mixes them with live ones",
+        "rotation": "variance and covariance of single features",
+        "large norms": "covariances are squared, so norms beyond 1e9 do not fit float32",
+    },
+)
 @embedding_loss(settings={"invariance": WEIGHT, "variance": WEIGHT, "covariance": WEIGHT})
 def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Terms:
     """VICReg of z (V, N, D), with the weights and halves of the authors' code, not of their eq. 6.

@@ -7,11 +7,23 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import random_slices
 
 
+@declare(
+    formula="invariance + λ (mean² + (1 − std)² + sorted slices to normal quantiles)",
+    cost="N S (D + log N), S slices",
+    weights={"invariance": 0.1, "center": 0.9, "scale": 0.9, "shape": 0.9},
+    breaks={
+        **dict.fromkeys(("escape", "revival"), "first the mean, then what drawn slices show: live dimensions"),
+        "rotation": "the slices are drawn, and the scale is that of single features",
+        "mean over pairs": "similarity to the mean view",
+        "gradient": "the shape does not pull at the scale",
+    },
+)
 @embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
 def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: int = 0) -> Terms:
     """VISReg on z (V, N, D): views near their mean; center, scale and shape of each view those of a normal.

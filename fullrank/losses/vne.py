@@ -7,11 +7,13 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, smaller_gram
 
 
+@declare(formula="−4.16 c + Σ p log p of UᵀU/N", cost="NDK + K³", weights={"similarity": 4.16})
 @embedding_loss(settings={"invariance": WEIGHT, "entropy": WEIGHT})
 def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
     """I-VNE+ of z (V, N, D): pull the views together and raise the von Neumann entropy of each view.

@@ -7,11 +7,17 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import Terms, combine, embedding_loss
 from fullrank.stats import normalize, nuclear_norm
 
 
+@declare(
+    formula="√(2 − 2 tr C^½/√D) on all u: distance of Gaussians",
+    cost="NDK + K³",
+    breaks=dict.fromkeys(("pairing", "mean over pairs"), "all views are one batch"),
+)
 @embedding_loss(min_views=1)
 def w2(z: Tensor) -> Terms:
     """Quadratic Wasserstein distance from the l2-normalized z (V, N, D) to the uniform sphere, both as Gaussians.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import center, normalize, spectral
@@ -18,6 +19,16 @@ from fullrank.stats import center, normalize, spectral
 Whitening = Literal["cholesky", "zca"]
 
 
+@declare(
+    formula="2 − 2c after Cholesky whitening",
+    cost="ND² + D³",
+    breaks={
+        **dict.fromkeys(
+            ("shape", "rank", "escape", "revival"), "whitened views that agree are at the optimum, whatever their rank"
+        ),
+        "rotation": "a Cholesky factor takes the features in their order",
+    },
+)
 @embedding_loss(settings={"iterations": COUNT, "eps": WEIGHT})
 def w_mse(
     z: Tensor,

@@ -7,11 +7,22 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, spectral
 
 
+@declare(
+    formula="−tr AᵀB of whitened samples, and of whitened features",
+    cost="NDK + K³",
+    breaks={
+        **dict.fromkeys(
+            ("rank", "escape", "revival"), "whitened views that agree move only when a dimension is quite gone"
+        ),
+        "rotation": "centers every sample over its features",
+    },
+)
 @embedding_loss(settings={"instance": WEIGHT, "feature": WEIGHT})
 def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
     """Minus the correlation tr(A^T B) of two ZCA-whitened views, over samples and over features, z (V, N, D).

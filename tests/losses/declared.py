@@ -1,14 +1,16 @@
-"""What every public loss promises under the laws of contract.py: exceptions with their reasons, weights, plateaus."""
+"""Every public loss and some of their other settings, as the contract tests them, with what they declare."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from fullrank.losses import LOSSES, STATEFUL_LOSSES, Terms, dcl, hill_entropy, intl, intl_beta, mec
+from fullrank.losses import LOSSES, STATEFUL_LOSSES, Terms, dcl, hill_entropy, intl, mec
+from fullrank.losses.declaration import Declaration, declaration
 from tests.losses.contract import Loss
 from tests.losses.sliced import sigreg_of_a_point, visreg_of_a_point
 
@@ -37,94 +39,30 @@ NAMED: dict[str, Loss] = {
     "mec_series": partial(mec, order=4, eps=8 / 32),
 }
 
-# The laws a loss does not hold, and why. A loss that is not named holds all of them.
-NO_SPREAD = {
-    "alignment": "one point is its optimum: it is the other half of a loss",
+VARIANTS = {  # another setting of a loss: what it breaks is not what the loss with its defaults does
+    "intl_batch": Declaration(
+        formula="`intl` of the features",
+        cost="NDK + TK³",
+        weights={"trace": 0.01},
+        breaks={
+            "escape": "blind to offset and scale, so the gradient can change shape but not size",
+            "rotation": "the trace loss looks at single features",
+            "mean over pairs": "pairs with the anchor, view 0, only",
+            "order of views": "view 0 is the anchor",
+        },
+    ),
+    "dclw": Declaration(
+        formula="`dcl` with weights",
+        cost="N²D",
+        breaks={"mean over pairs": "every view of the other samples is a negative"},
+    ),
+    "hill_entropy_uncentered": Declaration(
+        formula="`hill_entropy` of the second moment", cost="NDK + K³", breaks={"pairing": "each view alone"}
+    ),
+    "mec_series": Declaration(formula="`mec` to order 4", cost="NDK + K³"),
 }
-AGREE = {
-    "spectral_transformation": "whitened views that agree are at the optimum, whatever their rank",
-    "w_mse": "whitened views that agree are at the optimum, whatever their rank",
-}
-NO_SHAPE = NO_SPREAD | AGREE  # few dimensions or clusters are free; trained end to end, noise between views forbids it
-AT_REST = NO_SHAPE | {"zero_cl": "whitened views that agree move only when a dimension is quite gone"}
-FEW_SAMPLES = {  # of exceptions for a batch of fewer samples than features
-    "ssl_hsic": "around one point, noise of a participation ratio of 10 is all but held back by the bottleneck's 9",
-}
-SLICED = AT_REST | dict.fromkeys(("sigreg", "visreg"), "first the mean, then what drawn slices show: live dimensions")
-NEUTRAL_AT_ONE_POINT = SLICED | {
-    "intl_batch": "blind to offset and scale, so the gradient can change shape but not size",
-    "hill_entropy": "centered and free of scale: the noise around one point has the rank of a cloud",
-    "SwAV": "the step goes to where prototypes are, for all samples and for each: the spread grows, but slower",
-    "vibcreg": "whitened, so free of offset and scale: the noise around one point is a cloud",
-}
-NO_REVIVAL = SLICED | {
-    "vicreg": "missing directions feel only the variance of single features, which mixes them with live ones",
-    "barlow_twins": "missing directions feel only the correlation of single features",
-    "SwAV": "missing directions feel only what its prototypes, untrained, have there",
-    "frossl": "the push on a direction fades with its variance, and the scaling of features mixes directions",
-}
-NO_PAIRS = {
-    "uniformity": "each view alone",
-    "w2": "all views are one batch",
-    "hill_entropy": "each view alone",
-    "hill_entropy_uncentered": "each view alone",
-    "koleo": "each view alone",
-}
-KEEPS_THE_BASIS = {
-    "vicreg": "variance and covariance of single features",
-    "vibcreg": "variance and correlation of single features",
-    "barlow_twins": "correlation of single features",
-    "intl": "centers every sample over its features",
-    "intl_batch": "the trace loss looks at single features",
-    "w_mse": "a Cholesky factor takes the features in their order",
-    "zero_cl": "centers every sample over its features",
-    "frossl": "scales single features",
-    "SwAV": "the prototypes stay where they are",
-    "sigreg": "the slices are drawn",
-    "visreg": "the slices are drawn, and the scale is that of single features",
-}
-NOT_BY_PAIRS = {
-    "nt_xent": "every view of the other samples is a negative",
-    "w2": "all views are one batch",
-    "intl": "pairs with the anchor, view 0, only",
-    "intl_batch": "pairs with the anchor, view 0, only",
-    "coding_rate": "similarity to the mean view",
-    "dcl": "every view of the other samples is a negative",
-    "dclw": "every view of the other samples is a negative",
-    "frossl": "sums over views, and similarity to the mean view",
-    "mmcr": "the centroid of all views",
-    "TiCo": "pairs with the anchor, view 0, only",
-    "ssl_hsic": "the bottleneck is one of all views",
-    "sigreg": "similarity to the mean view",
-    "visreg": "similarity to the mean view",
-}
-ANCHORED = {
-    "intl": "view 0 is the anchor",
-    "intl_batch": "view 0 is the anchor",
-    "TiCo": "view 0 is the anchor",
-}
-STOPS_GRADIENT = {
-    "visreg": "the shape does not pull at the scale",
-    "SwAV": "codes are targets",
-}
-BOUNDED_NORM = {"spectral_contrastive": "norms above the radius of the ball are seen as the radius"}
-GROWS_WITH_NORM = {"vicreg": "covariances are squared, so norms beyond 1e9 do not fit float32"}
-
-# "loss" is the weighted sum of the terms; the weights, as documented, of those that do not count once.
-WEIGHTS = {
-    "vicreg": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0},
-    "CorInfoMax": {"invariance": 500.0},
-    "vibcreg": {"invariance": 25.0, "variance": 25.0, "covariance": 200.0},
-    "barlow_twins": {"on_diagonal": 1.0, "off_diagonal": 0.0051},
-    "intl": {"trace": intl_beta(12)},
-    "intl_batch": {"trace": intl_beta(6)},
-    "coding_rate": {"similarity": 200.0},
-    "ssl_hsic": {"bottleneck": 3.0},
-    "TiCo": {"covariance": 8.0},
-    "vne": {"similarity": 4.16},
-    "sigreg": {"invariance": 0.95, "normality": 0.05},
-    "visreg": {"invariance": 0.1, "center": 0.9, "scale": 0.9, "shape": 0.9},
-}
+PUBLIC: list[Callable[..., object]] = [*LOSSES, *STATEFUL_LOSSES]
+DECLARED: dict[str, Declaration] = {loss.__name__: declaration(loss) for loss in PUBLIC} | VARIANTS
 
 N, D, POINT = 8, 4, torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
 PLATEAU = {  # the value when all samples are one point, V = 2: metrics_and_losses 3.2

@@ -10,57 +10,13 @@ from typing import cast
 from torch import Tensor, nn
 
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES, Terms
+from fullrank.losses.declaration import declaration
 from fullrank.losses.pairs import Queue
 from tests.losses.contract import COLLAPSES, Loss, aligned, escape, one_point, revival, spread_cloud, value
 from tests.losses.declared import NAMED
 
 SAMPLES, FEATURES, SEEDS = 64, 16, 5
 ZERO = 1e-3  # rates below this are rounding, or as good as none
-
-# Formula and cost of a pair of views. z: embedding, u, v: unit rows of two views, C: centered covariance over the
-# samples, l: its eigenvalues, p: eigenvalues over their sum, c: cosine, X: features of unit length, K = min(N, D).
-FACTS = {
-    "alignment": ("mean ‖u − v‖²", "ND"),
-    "barlow_twins": ("Σ (1 − Rᵢᵢ)² + λ Σ Rᵢⱼ², R: correlation of features across views", "NDK"),
-    "coding_rate": ("−200 c(u, mean view) − ½ log det(I + D/(Nε) UᵀU)", "NDK"),
-    "dcl": ("−c⁺/T + log Σ exp(c⁻/T), without the positive in the sum", "N²D"),
-    "frossl": ("Σ log ‖C‖²/(tr C)² of X, uncentered + V D · mean squared distance to the mean view", "NDK"),
-    "hill_entropy": ("−log D_q(p), D_q = (Σ p^q)^(1/(1−q))", "NDK + K³"),
-    "infonce": ("−c⁺/T + log Σ exp(c/T) over the other view", "N²D"),
-    "intl": ("2 − 2c + β Σ (1 − variance)², after T Newton steps of whitening", "NDK + TK³"),
-    "koleo": ("−mean log min ‖uᵢ − uⱼ‖", "N²D"),
-    "log_determinant_mutual_information": (
-        "2/D (log det of both views' joint C − of each view's), of C + εI",
-        "ND² + D³",
-    ),
-    "matrix_ssl": ("`mec` + (−log det(Uᵀ J V/N + ½ I))/D", "NDK + K³"),
-    "mec": ("−ε log det(I + U Vᵀ/(Nε))", "NDK + K³"),
-    "mmcr": ("−‖mean of the views' u‖ nuclear", "NDK + K³"),
-    "nt_xent": ("−c⁺/T + log Σ exp(c/T) over both views", "N²D"),
-    "sigreg": ("invariance + λ N mean over slices ∫ |φ(t) − e^(−t²/2)|² e^(−t²/2) dt", "N S (D + 17), S slices"),
-    "ssl_hsic": ("−HSIC(Z, sample) + 3 √HSIC(Z, Z), inverse multiquadric kernel", "N²D"),
-    "spectral_contrastive": ("−2 ⟨z, z⁺⟩ + mean ⟨z, z⁻⟩²", "NDK"),
-    "spectral_transformation": ("2 − 2c after U g(l) Uᵀ, or g(l) Uᵀ (PCA)", "NDK + K³"),
-    "uniformity": ("log mean exp(−2 ‖uᵢ − uⱼ‖²)", "N²D"),
-    "vibcreg": ("VICReg of Newton-whitened views, 200 mean correlation² for Σ Cᵢⱼ²/D", "NDK + TK³"),
-    "vicreg": ("25 mean squared difference + 25 mean max(0, 1 − std) + Σ Cᵢⱼ²/D", "NDK"),
-    "visreg": ("invariance + λ (mean² + (1 − std)² + sorted slices to normal quantiles)", "N S (D + log N), S slices"),
-    "vne": ("−4.16 c + Σ p log p of UᵀU/N", "NDK + K³"),
-    "w2": ("√(2 − 2 tr C^½/√D) on all u: distance of Gaussians", "NDK + K³"),
-    "w_mse": ("2 − 2c after Cholesky whitening", "ND² + D³"),
-    "zero_cl": ("−tr AᵀB of whitened samples, and of whitened features", "NDK + K³"),
-    "CorInfoMax": ("500 mean squared difference − Σ log det(R + εI)/D, R: running covariance", "ND² + D³"),
-    "SwAV": ("cross-entropy with Sinkhorn's codes of the other view, over P prototypes", "NDP"),
-    "TiCo": ("1 − c + 8 mean uᵀMu, M: running second moment", "ND²"),
-    "byol": ("2 − 2c of prediction and target, both directions", "ND"),
-    "intl_with_teacher": ("INTL with whitened targets that get no gradient", "NDK + TK³"),
-    "DINO": ("cross-entropy of the student's softmax with the teacher's, centered and sharpened", "ND"),
-    "MoCo": ("cross-entropy of the key among a queue of Q, both directions", "NQD"),
-    "NNCLR": ("InfoNCE with the queue's nearest neighbor of the target", "NQD + N²D"),
-    "moco_v3": ("4T cross-entropy of the key among those of the batch", "N²D"),
-    "simdino": ("−c of prediction and target − (D + M)/(2DM) log det(I + D/(Mε) SᵀS), S: all M predictions", "NDK"),
-    "simsiam": ("−c of prediction and target", "ND"),
-}
 
 HEADER = """# Losses
 
@@ -123,7 +79,9 @@ PAIRS: dict[str, Loss] = {loss.__name__: partial(pair_loss, loss) for loss in PA
 def page() -> str:
     """The whole of docs/losses.md."""
     facts = [("loss", "formula", "cost", "source", "blind to")]
-    facts += [(f"`{loss.__name__}`", *FACTS[loss.__name__], source(loss), blind(loss)) for loss in public()]
+    for loss in public():
+        told = declaration(loss)
+        facts.append((f"`{loss.__name__}`", told.formula, told.cost, source(loss), blind(loss)))
     return "\n".join([HEADER, markdown(facts), NUMBERS, markdown(list(numbers())), CHECKS]).rstrip("\n") + "\n"
 
 
