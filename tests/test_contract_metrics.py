@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -31,7 +31,7 @@ NO_METRICS = {  # several numbers, or helpers
     *("jackknife_pairs", "jackknife_rows", "pair_estimates", "alignment_estimate"),
     *("between_class_distance", "within_class_distance", "separability", "silhouette"),
 }
-every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+EVERYTHING: tuple[Metric | Description, ...] = (*METRICS, *DESCRIPTIONS)
 
 
 @cache
@@ -173,28 +173,35 @@ def check_moments(metric: Metric) -> None:
             assert metric.function(merge(moments(u[:cut]), moments(u[cut:]))) == value
 
 
-@every_metric
+def faults(check: Callable[..., None], cases: Iterable[tuple[Metric | Description, *tuple[object, ...]]]) -> list[str]:
+    """What the check says of every case that fails it: a metric, and what else the check takes."""
+    said = []
+    for metric, *rest in cases:
+        try:
+            check(metric, *rest)
+        except (AssertionError, UserError, pytest.fail.Exception) as error:
+            said.append(f"{metric.name} {rest}: {error}")
+    return said
+
+
 @pytest.mark.parametrize("kind", get_args(Collapse))
-def test_ordered_over_every_collapse_or_blind_to_it(metric: Metric, kind: Collapse) -> None:
-    check_ordered(metric, kind)
+def test_every_metric_is_ordered_over_the_collapse_or_blind_to_it(kind: Collapse) -> None:
+    assert faults(check_ordered, [(metric, kind) for metric in METRICS]) == []
 
 
-@every_metric
 @pytest.mark.parametrize(
     "check", [check_defined, check_collapsed, check_ideal, check_invariant], ids=lambda check: check.__name__[6:]
 )
-def test_keeps(check: Callable[[Metric], None], metric: Metric) -> None:
-    check(metric)
+def test_every_metric_keeps(check: Callable[[Metric], None]) -> None:
+    assert faults(check, [(metric,) for metric in METRICS]) == []
 
 
-@pytest.mark.parametrize("metric", [m for m in METRICS if m.takes_moments], ids=lambda metric: metric.name)
-def test_moments_merge_to_the_whole(metric: Metric) -> None:
-    check_moments(metric)
+def test_moments_merge_to_the_whole() -> None:
+    assert faults(check_moments, [(metric,) for metric in METRICS if metric.takes_moments]) == []
 
 
-@pytest.mark.parametrize("metric", [*METRICS, *DESCRIPTIONS], ids=lambda metric: metric.name)
-@pytest.mark.parametrize(("bad", "kind"), [(math.nan, "NaN"), (math.inf, "infinity"), (-math.inf, "infinity")])
-def test_broken_numbers_are_named(metric: Metric | Description, bad: float, kind: str) -> None:
+def check_named(metric: Metric | Description, bad: float, kind: str) -> None:
+    """A number that is broken is refused by its name."""
     z = noise(8).clone()
     z[3, 4] = bad
     with pytest.raises(UserError, match=f"contain {kind}"):
@@ -204,11 +211,19 @@ def test_broken_numbers_are_named(metric: Metric | Description, bad: float, kind
             metric.function(moments(z))
 
 
-@pytest.mark.parametrize("metric", [*METRICS, *DESCRIPTIONS], ids=lambda metric: metric.name)
-@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (4,), (2, 3, 4)])
-def test_shapes_are_checked(metric: Metric | Description, shape: tuple[int, ...]) -> None:
+def check_shape(metric: Metric | Description, shape: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match="shape"):
         metric.function(torch.zeros(shape))
+
+
+def test_broken_numbers_are_named() -> None:
+    broken = ((math.nan, "NaN"), (math.inf, "infinity"), (-math.inf, "infinity"))
+    assert faults(check_named, [(metric, *case) for metric in EVERYTHING for case in broken]) == []
+
+
+def test_shapes_are_checked() -> None:
+    shapes = ((0, 4), (4, 0), (4,), (2, 3, 4))
+    assert faults(check_shape, [(metric, shape) for metric in EVERYTHING for shape in shapes]) == []
 
 
 def test_every_public_function_is_listed_and_says_what_it_is_blind_to() -> None:
@@ -242,9 +257,8 @@ def padded_rankme(z: Tensor) -> float:
 
 
 def test_the_contract_refuses_broken_metrics() -> None:
-    def refused(check: Callable[..., None], metric: Metric, *rest: str) -> None:
-        with pytest.raises(AssertionError):
-            check(metric, *rest)
+    def refused(check: Callable[..., None], metric: Metric, *rest: object) -> None:
+        assert [said.split()[0] for said in faults(check, [(metric, *rest), (metric, *rest)])] == [metric.name] * 2
 
     erank, spread, w2 = BY_NAME["effective_rank"], BY_NAME["relative_spread"], BY_NAME["w2_uniformity"]
     refused(check_ordered, broken("effective_rank", lambda z: -erank.function(z)), "dimensional")
@@ -262,6 +276,8 @@ def test_the_contract_refuses_broken_metrics() -> None:
     refused(check_invariant, replace(BY_NAME["dead_dimensions"], rotates=True))
     refused(check_invariant, replace(spread, rotates=False))
     refused(check_moments, replace(BY_NAME["rankme"], function=forgets_the_mean))
+    refused(check_named, broken("rankme", lambda _: 5.0), math.nan, "NaN")
+    refused(check_shape, broken("rankme", lambda _: 5.0), (4,))
 
 
 def forgets_the_mean(z: Tensor | Moments) -> float:

@@ -43,7 +43,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--batch-size", "1"], "--batch-size 1 is too small: pass 2 or more"),
         (["--batch-size", "2000"], "larger than the 1397 images of digits: pass --batch-size 1397 or less"),
         (["--backbone", "resnet19"], "did you mean"),
-        (["--backbone", "vgg11", "--image-size", "8"], "8"),
+        (["--backbone", "alexnet", "--image-size", "8"], "cannot take images of 8 px"),
         (["--data", "digitz"], "did you mean"),
         (["--views", "simclrr"], "did you mean simclr"),
         (["--epochs", "nan"], "--epochs nan is no use: pass a positive number"),

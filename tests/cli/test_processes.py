@@ -44,13 +44,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     """kill -9 between two checkpoints, then --resume: bit for bit the run that was left alone."""
-    command = [*FULLRANK, "train", "vicreg", *FLAGS, "--steps", "120", "--out"]
+    command = [*FULLRANK, "train", "vicreg", *FLAGS, "--steps", "60", "--out"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen([*command, str(killed)], env=environment(), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not any(row["step"] >= 20 for row in read_rows(killed / "metrics.jsonl")):
+    while not any(row["step"] >= 10 for row in read_rows(killed / "metrics.jsonl")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -65,6 +66,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
     """The global batch, its augmentation and its gradient do not depend on how many processes share it."""
     (tmp_path / "linear.py").write_text(NO_BATCH_NORM)
