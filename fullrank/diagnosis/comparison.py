@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -64,6 +65,15 @@ class Comparison:
     knn_overlap: float | None
     old: Mapping[str, Any]
     new: Mapping[str, Any]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the sentence, and every number that is held to a limit."""
+        held = "".join(
+            f"<li>{one.verdict}: {escape(one.title)}: {one.old:.3g} to {one.new:.3g}.</li>"
+            for one in self.changes
+            if one.verdict is not None
+        )
+        return f"<p><b>{escape(self.sentence)}</b></p>" + (f"<ul>{held}</ul>" if held else "")
 
     def to_json(self) -> dict[str, Any]:
         """All of it as a dict that JSON can hold."""
