@@ -55,7 +55,7 @@ def embed(
     (torch.Size([4, 2]), True)
     >>> embed(nn.ModuleDict({"projector": nn.Linear(3, 2)}), ["projektor"], [])
     Traceback (most recent call last):
-    fullrank.errors.UserError: The model has no layer 'projektor': did you mean 'projector'?
+    fullrank.errors.UserError: The model has no layer 'projektor': did you mean projector?
     """
     outputs: dict[str, list[Tensor]] = {name: [] for name in layers}
     found = _named(model, layers)
