@@ -10,12 +10,12 @@ import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
 
 from fullrank.errors import UserError
 from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._settings import from_settings, settings, with_settings
 
-__all__ = ["Recipe", "documentation", "from_settings", "load", "names"]
+__all__ = ["Recipe", "documentation", "from_settings", "load", "names", "settings", "with_settings"]
 
 
 def names() -> list[str]:
@@ -51,23 +51,6 @@ def load(name: str) -> type[Recipe]:
         hint = f"did you mean {close[0]}?" if close else "pass one of " + ", ".join(names()) + "."
         raise UserError(f"There is no recipe {name}: {hint} (`fullrank recipes` lists them all.)")
     return _only_recipe(importlib.import_module(f"fullrank.recipes.{name}"), name)
-
-
-def from_settings(recipe: type[Any], settings: dict[str, Any]) -> Any:
-    """A recipe or options object from the JSON in a run's config.json."""
-    hints = get_type_hints(recipe)
-    unknown = sorted(set(settings) - set(hints))
-    if unknown:
-        raise UserError(
-            f"config.json has settings that this version does not know ({', '.join(unknown)}): train again."
-        )
-    return recipe(**{name: _value(hints[name], value) for name, value in settings.items()})
-
-
-def _value(hint: Any, value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    return Path(value) if isinstance(value, str) and "Path" in str(hint) else value
 
 
 def _run_file(path: Path) -> ModuleType:

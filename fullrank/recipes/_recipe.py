@@ -1,11 +1,21 @@
-"""The settings that decide what is learned: flat, frozen, each field a flag. Importing them loads no torch."""
+"""The settings that decide what is learned, frozen: each field a flag, or a regularizer's record of flags. No torch."""
+
+# ruff: noqa: RUF009 (a default that is called here is a frozen record)
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import arg
+
+from fullrank.errors import UserError
+from fullrank.regularizers import Regularizer
+from fullrank.regularizers.energy import Energy
+from fullrank.regularizers.uniformity import Uniformity
+from fullrank.regularizers.w2 import W2
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +25,9 @@ if TYPE_CHECKING:
     from fullrank.nn import Encoder
 
 
-Network = Literal["encoder", "projector", "predictor"]
+def _group(name: str) -> Any:
+    """The name in --help of the flags of a regularizer."""
+    return arg(name=name, prefix_name=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,26 +66,36 @@ class Recipe:
     """Weight decay per step, times the learning rate."""
     warmup_epochs: float = 0.15
     """Linear warm-up per step, in epochs; then a cosine down to a thousandth of the peak."""
-    w2: float = 0.0
-    """Weight of W2 uniformity, added to the loss of any method."""
-    w2_end: float | None = None
-    """Its weight in the last epoch, reached linearly; by default it stays."""
-    uniformity: float = 0.0
-    """Weight of Wang-Isola uniformity, added likewise."""
+    w2: Annotated[W2, _group("W2 uniformity")] = W2()
+    uniformity: Annotated[Uniformity, _group("Wang-Isola uniformity")] = Uniformity()
     uniform_on: Literal["embedding", "prediction", "representation"] = "embedding"
-    """What the added uniformity spreads: the trained projector's, predictor's or backbone's output."""
-    energy: float = 0.0
-    """Weight of the hyperspherical energy of the trained networks' weights, summed over layers; 1 to 10 acts."""
-    energy_power: Literal[0, 1, 2] = 2
-    """Power of the inverse distance; 0 is its logarithm."""
-    energy_angular: bool = False
-    """Distance by angle instead of chord."""
-    energy_half_space: bool = False
-    """Opposite rows count as redundant too."""
-    energy_on: tuple[Network, ...] = ("encoder", "projector", "predictor")
-    """Networks whose layers count, where the method has them."""
+    """What --w2 and --uniformity spread: the trained projector's, predictor's or backbone's output."""
+    energy: Annotated[Energy, _group("weight energy")] = Energy()
     seed: int = 0
     """Decides weights, order and augmentation."""
+
+    def __post_init__(self) -> None:
+        """UserError where a regularizer was given as a number, or a setting of a subclass has the name of its flag."""
+        flags = [field.name for field in fields(self) if field.name not in self.regularizers()]
+        for field in fields(Recipe):
+            kind, value = type(field.default), getattr(self, field.name)
+            if issubclass(kind, Regularizer) and not isinstance(value, kind):
+                raise UserError(
+                    f"{type(self).__name__} got {field.name}={value!r}: pass {kind.__name__}({value!r}), "
+                    f"from {kind.__module__}."
+                )
+        for regularizer in self.regularizers().values():
+            for field in fields(regularizer):
+                if field.name in flags:
+                    raise UserError(
+                        f"{type(self).__name__} has a setting {field.name}, which is a flag of "
+                        f"{type(regularizer).__name__}, from {type(regularizer).__module__}: give it another name."
+                    )
+
+    def regularizers(self) -> dict[str, Regularizer]:
+        """The terms that flags add to the loss of any method, by the name of their field."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Regularizer)}
 
     def objective(self) -> Callable[[Tensor], Terms]:
         """The loss of embeddings z (V, N, D), with this recipe's weights."""

@@ -37,7 +37,7 @@ def train(
             `fullrank.recipes.load("intl")(epochs=4, lr=0.003)`.
         data: a built-in data set, a folder of images or an .npz file, in place of the recipe's.
         out: the folder of the run; by default the first free runs/RECIPE-DATA-1, -2, ...
-        settings: fields of the recipe by name, such as {"steps": 100, "batch_size": 64}.
+        settings: settings of the recipe by the names of their flags, such as {"steps": 100, "w2": 0.5}.
         options: where it runs and how it is watched.
         quiet: without progress in the terminal.
 
@@ -56,7 +56,7 @@ def train(
     changed: dict[str, Any] = dict(settings or {})
     if data is not None:
         changed["data"] = str(data)
-    known = [field.name for field in dataclasses.fields(chosen)]
+    known = list(recipes.settings(chosen))
     for setting in changed:
         if setting not in known:
             hint = suggest(setting, known, otherwise=f"`fullrank train {name} --help` lists its settings.")
@@ -64,7 +64,7 @@ def train(
     where = options or RunOptions()
     if out is not None:
         where = dataclasses.replace(where, out=Path(out))
-    folder, finished = start(name, dataclasses.replace(chosen, **changed), where, Console(quiet=quiet))
+    folder, finished = start(name, recipes.with_settings(chosen, changed), where, Console(quiet=quiet))
     if finished:
         write_report([folder], folder / "report.html")
     return read_run(folder)

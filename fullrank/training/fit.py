@@ -33,7 +33,7 @@ from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.methods import Method
 from fullrank.nn import encoder
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes import Recipe, settings
 from fullrank.runs import new_run, refuse_used, write_json
 from fullrank.training.module import Training
 from fullrank.training.outputs import environment, finish, save_probe, write_result
@@ -178,7 +178,7 @@ def _make_run(name: str, job: Job, preset: str | None) -> Path:
             "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
             "preset": preset,
             "fullrank": version("fullrank"),
-            "settings": dataclasses.asdict(job.recipe),
+            "settings": settings(job.recipe),
             "run": dataclasses.asdict(job.options),
         }
         write_json(run / "config.json", config)

@@ -18,6 +18,7 @@ from fullrank.losses import combine, compressive_energy, hyperspherical_energy
 from fullrank.methods import TeacherStudent
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe
+from fullrank.regularizers.energy import Energy
 from fullrank.training import module
 from fullrank.training.regularize import regularize
 from tests.losses.contract import noise
@@ -47,9 +48,8 @@ def test_hsr_check_09_table_of_the_best_uniformity() -> None:
 
 def test_hsr_check_10_weights_of_zero_are_plain_byol_bit_for_bit(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through whole trainings: with all weights 0, with the energy, and with the regularizers taken out of the step."""
-    settings = replace(recipe(), uniformity=0.0, energy_power=0, energy_half_space=True)
-    zero, _ = train("zero", replace(settings, energy=0.0))
-    energy, _ = train("energy", replace(settings, energy=1.0))
+    zero, _ = train("zero", replace(recipe(), energy=Energy(0.0, energy_power=0, energy_half_space=True)))
+    energy, _ = train("energy", replace(recipe(), energy=Energy(1.0, energy_power=0, energy_half_space=True)))
     monkeypatch.setattr(module, "regularize", lambda terms, *others, **options: terms)
     plain, _ = train("plain", recipe())
     a, b, c = (weights(run) for run in (plain, zero, energy))
@@ -65,7 +65,7 @@ def test_hsr_check_11_the_energy_moves_neither_teacher_nor_norms_nor_biases() ->
     assert isinstance(method, TeacherStudent)
     none = combine({"nothing": (1.0, torch.zeros(()))})
     outputs = {"embedding": torch.zeros(2, 4, 8)}
-    regularize(none, outputs, method, replace(recipe(), energy=1.0), epoch=1, epochs=1)["loss"].backward()
+    regularize(none, outputs, method, replace(recipe(), energy=Energy(1.0)), epoch=1, epochs=1)["loss"].backward()
     moved = {name for name, parameter in method.named_parameters() if parameter.grad is not None}
     weights_of = {name for name, parameter in method.named_parameters() if parameter.ndim > 1}
     student = {name for name in weights_of if not name.startswith("teacher.")}

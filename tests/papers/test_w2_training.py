@@ -101,7 +101,7 @@ def test_only_barlow_twins_lets_w2_fall_and_only_over_epochs(tmp_path: Path, mon
         pass
 
     def train_all(settings: Settings, jobs: list[Job], size: Size) -> None:
-        asked[settings.full] = {job.run: (job.settings.w2, job.settings.w2_end) for job in jobs}
+        asked[settings.full] = {job.run: (job.settings.w2.w2, job.settings.w2.w2_end) for job in jobs}
         raise Enough
 
     monkeypatch.setattr("fullrank.papers.w2.hosts.train_all", train_all)

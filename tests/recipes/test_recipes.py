@@ -102,12 +102,17 @@ def test_a_recipe_is_frozen_and_every_field_says_what_it_is(name: str) -> None:
     recipe = recipes.load(name)()
     with pytest.raises(FrozenInstanceError):
         recipe.lr = 1.0  # type: ignore[misc]
-    source = "".join(
-        path.read_text() for path in (PACKAGE / "recipes" / f"{name}.py", PACKAGE / "recipes" / "_recipe.py")
-    )
-    for field in fields(recipe):
-        _, _, after = source.partition(f"    {field.name}: ")
-        assert after.partition("\n")[2].lstrip().startswith('"""'), field.name
+    own = [field.name for field in fields(recipe) if field.name not in recipe.regularizers()]
+    assert undocumented(own, f"recipes/{name}.py", "recipes/_recipe.py") == []
+    for file, record in recipe.regularizers().items():
+        assert undocumented([field.name for field in fields(record)], f"regularizers/{file}.py") == []
+
+
+def undocumented(flags: list[str], *files: str) -> list[str]:
+    """Those of the flags that no line of the files explains below their field."""
+    source = "".join((PACKAGE / path).read_text() for path in files)
+    below = {flag: source.partition(f"    {flag}: ")[2].partition("\n")[2].lstrip() for flag in flags}
+    return [flag for flag, text in below.items() if not text.startswith('"""')]
 
 
 @pytest.mark.parametrize(

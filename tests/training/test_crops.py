@@ -16,6 +16,7 @@ from fullrank import recipes
 from fullrank.cli import main
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe
+from fullrank.regularizers.w2 import W2
 from fullrank.runs import read_json
 from tests.training import test_fit
 
@@ -42,7 +43,7 @@ def test_multi_crop_is_resumed_exactly(train: Train, small: Recipe, monkeypatch:
 def test_intl_with_a_teacher_is_resumed_exactly(
     train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch, crops: str | None
 ) -> None:
-    changes: dict[str, Any] = {"teacher": 0.9, "crops": crops, "w2": 0.5}
+    changes: dict[str, Any] = {"teacher": 0.9, "crops": crops, "w2": W2(0.5)}
     test_fit.test_stopping_and_resuming_changes_nothing(train, replace(small, **changes), monkeypatch)
 
 

@@ -21,6 +21,7 @@ from fullrank.engine.progress import Progress
 from fullrank.errors import UserError
 from fullrank.nn import load_encoder
 from fullrank.recipes import Recipe
+from fullrank.regularizers.w2 import W2
 from fullrank.runs import read_json, read_rows
 from fullrank.runs.probe import read_probe
 from fullrank.training.fit import resume
@@ -153,7 +154,7 @@ def test_dropout_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: py
 def test_teachers_and_queues_are_resumed_exactly(
     train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    test_stopping_and_resuming_changes_nothing(train, _recipe(name, small, w2=0.5, w2_end=0.0), monkeypatch)
+    test_stopping_and_resuming_changes_nothing(train, _recipe(name, small, w2=W2(0.5, w2_end=0.0)), monkeypatch)
 
 
 @pytest.mark.parametrize("lr", [1e12])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,12 @@ from fullrank.losses import alignment, combine, uniformity, w2
 from fullrank.losses.energy import hyperspherical_energy, layer_energy
 from fullrank.methods import JointEmbedding
 from fullrank.nn import encoder
-from fullrank.recipes import Recipe
+from fullrank.recipes import Recipe, with_settings
+from fullrank.regularizers.energy import Energy
+from fullrank.regularizers.uniformity import Uniformity
+from fullrank.regularizers.w2 import W2
 from fullrank.runs import read_rows
-from fullrank.training.regularize import regularize, w2_weight
+from fullrank.training.regularize import regularize
 
 METHOD = JointEmbedding(encoder("tiny", image_size=16, channels=1), nn.Sequential(nn.Linear(512, 8)), alignment)
 TERMS = combine({"alignment": (1.0, torch.tensor(2.0))})
@@ -26,14 +29,14 @@ def outputs() -> dict[str, torch.Tensor]:
 
 
 def test_w2_check_13_the_weight_falls_linearly_by_epoch() -> None:
-    weights = [w2_weight(Recipe(w2=1.0, w2_end=0.2), epoch, 4) for epoch in (1, 2, 3, 4)]
+    weights = [W2(1.0, w2_end=0.2).weight(epoch, 4) for epoch in (1, 2, 3, 4)]
     assert weights == pytest.approx([0.8, 0.6, 0.4, 0.2])
-    assert [w2_weight(Recipe(w2=0.2), epoch, 4) for epoch in (1, 4)] == [0.2, 0.2]
+    assert [W2(0.2).weight(epoch, 4) for epoch in (1, 4)] == [0.2, 0.2]
 
 
 def test_added_terms_are_named_and_counted_once() -> None:
     out = outputs()
-    terms = regularize(TERMS, out, METHOD, Recipe(w2=0.5, uniformity=2.0), epoch=1, epochs=1)
+    terms = regularize(TERMS, out, METHOD, Recipe(w2=W2(0.5), uniformity=Uniformity(2.0)), epoch=1, epochs=1)
     assert list(terms) == ["alignment", "loss", "+w2", "+uniformity"]
     expected = 2.0 + 0.5 * w2(out["embedding"])["loss"] + 2.0 * uniformity(out["embedding"])["loss"]
     torch.testing.assert_close(terms["loss"], expected)
@@ -42,20 +45,39 @@ def test_added_terms_are_named_and_counted_once() -> None:
 @pytest.mark.parametrize("on", ["embedding", "prediction", "representation"])
 def test_what_is_spread_can_be_chosen(on: str) -> None:
     out = outputs()
-    terms = regularize(TERMS, out, METHOD, Recipe(w2=1.0, uniform_on=on), epoch=1, epochs=1)  # type: ignore[arg-type]
+    recipe = Recipe(w2=W2(1.0), uniform_on=on)  # type: ignore[arg-type]
+    terms = regularize(TERMS, out, METHOD, recipe, epoch=1, epochs=1)
     torch.testing.assert_close(terms["+w2"], w2(out[on])["loss"])
 
 
 def test_the_energy_is_that_of_the_chosen_networks() -> None:
     weight = METHOD.projector[0].weight  # type: ignore[index]
     assert isinstance(weight, torch.Tensor)
-    recipe = Recipe(energy=3.0, energy_power=1, energy_half_space=True, energy_on=("projector", "predictor"))
+    recipe = Recipe(energy=Energy(3.0, energy_power=1, energy_half_space=True, energy_on=("projector", "predictor")))
     terms = regularize(TERMS, outputs(), METHOD, recipe, epoch=1, epochs=1)
     expected = hyperspherical_energy(weight, power=1, half_space=True)
     torch.testing.assert_close(terms["+energy"], expected)
     torch.testing.assert_close(terms["loss"], 2.0 + 3.0 * expected)
-    both = regularize(TERMS, outputs(), METHOD, Recipe(energy=3.0), epoch=1, epochs=1)["+energy"]
+    both = regularize(TERMS, outputs(), METHOD, Recipe(energy=Energy(3.0)), epoch=1, epochs=1)["+energy"]
     torch.testing.assert_close(both, layer_energy(METHOD.encoder) + hyperspherical_energy(weight))
+
+
+ACTS = {
+    "w2_end": 0.0,
+    "energy_power": 1,
+    "energy_angular": True,
+    "energy_half_space": True,
+    "energy_on": ("projector",),
+}
+FLAGS = [(name, field.name) for name, one in Recipe().regularizers().items() for field in fields(one)]
+
+
+@pytest.mark.parametrize(("regularizer", "flag"), FLAGS)
+def test_every_flag_acts(regularizer: str, flag: str) -> None:
+    on = with_settings(Recipe(), {regularizer: 1.0})
+    changed = with_settings(on, {flag: ACTS.get(flag, 2.0)})
+    one, other = (regularize(TERMS, outputs(), METHOD, each, epoch=1, epochs=2)["loss"] for each in (on, changed))
+    assert one != other
 
 
 def test_without_weights_nothing_changes() -> None:
@@ -70,7 +92,7 @@ def test_the_flag_raises_the_rank_and_is_logged(train: Callable[..., tuple[Path,
     plain = recipes.load("simclr")(**settings, temperature=1.0)  # type: ignore[arg-type, call-arg]
     ranks = []
     for weight in (0.0, 2.0):
-        run, _ = train(f"w2-{weight}", replace(plain, w2=weight))
+        run, _ = train(f"w2-{weight}", replace(plain, w2=W2(weight)))
         rows = read_rows(run / "metrics.jsonl")
         ranks.append(rows[-1]["embedding"]["effective_rank"])
         logged = [row for row in rows if row["kind"] == "train"][-1]

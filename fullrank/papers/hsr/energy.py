@@ -14,13 +14,14 @@ from fullrank.papers.kit.judging import by_case, by_seed, differences, judge, le
 from fullrank.papers.kit.represented import saved, unseen_accuracies
 from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.byol import BYOL
+from fullrank.regularizers.energy import Energy
 
 _WEIGHTS = (0.0, 1.0, 10.0)  # ours: those of the authors are not known to us
 
 
 def energy(settings: Settings, size: Size | None = None) -> Outcome:
     """BYOL with the hyperspherical energy of its weights at 0, 1 and 10."""
-    jobs = [Job(f"weight {weight:g}", "byol", BYOL(projector=(256, 64), energy=weight)) for weight in _WEIGHTS]
+    jobs = [Job(f"weight {weight:g}", "byol", BYOL(projector=(256, 64), energy=Energy(weight))) for weight in _WEIGHTS]
     runs = train_all(settings, jobs, size or usual_size(settings))
     rank, uniformity = (numbers(runs, "backbone", number) for number in ("effective_rank", "uniformity"))
     weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}

@@ -11,18 +11,19 @@ from fullrank.papers.kit.judging import by_case, by_seed, differences, judge, le
 from fullrank.papers.kit.represented import unseen_accuracies
 from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.byol import BYOL
+from fullrank.regularizers.energy import Energy
 
 _NONE = "none"
-_BASE = BYOL(projector=(256, 64), energy=10.0)  # power 2 of the chord, whole space, all trained networks
+_USUAL = Energy(10.0)  # power 2 of the chord, whole space, all trained networks
 _KINDS = {
-    _NONE: replace(_BASE, energy=0.0),
-    "usual": _BASE,
-    "power 1": replace(_BASE, energy_power=1),
-    "power 0": replace(_BASE, energy_power=0),
-    "angle": replace(_BASE, energy_angular=True),
-    "half-space": replace(_BASE, energy_half_space=True),
-    "encoder only": replace(_BASE, energy_on=("encoder",)),
-    "heads only": replace(_BASE, energy_on=("projector", "predictor")),
+    _NONE: Energy(),
+    "usual": _USUAL,
+    "power 1": replace(_USUAL, energy_power=1),
+    "power 0": replace(_USUAL, energy_power=0),
+    "angle": replace(_USUAL, energy_angular=True),
+    "half-space": replace(_USUAL, energy_half_space=True),
+    "encoder only": replace(_USUAL, energy_on=("encoder",)),
+    "heads only": replace(_USUAL, energy_on=("projector", "predictor")),
 }
 
 
@@ -32,7 +33,7 @@ def energy_kinds(settings: Settings, size: Size | None = None) -> Outcome:
     Which kind the authors take, and at which weight, is not known to us. The energy that is shown is for all of them
     the usual one, of the encoder.
     """
-    jobs = [Job(name, "byol", recipe) for name, recipe in _KINDS.items()]
+    jobs = [Job(name, "byol", BYOL(projector=(256, 64), energy=kind)) for name, kind in _KINDS.items()]
     runs = train_all(settings, jobs, size or usual_size(settings))
     weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}
     uniformity, rank = (numbers(runs, "backbone", number) for number in ("uniformity", "effective_rank"))

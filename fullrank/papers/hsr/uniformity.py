@@ -13,6 +13,7 @@ from fullrank.papers.kit.represented import unseen, unseen_accuracy
 from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.byol import BYOL
 from fullrank.recipes.simclr import SimCLR
+from fullrank.regularizers.uniformity import Uniformity
 
 _WIDTH = 64
 _PROJECTOR = (256, _WIDTH)
@@ -31,7 +32,7 @@ def uniformity(settings: Settings, size: Size | None = None) -> Outcome:
     Isola's own balance. 10 is there to see what too much does.
     """
     jobs = [Job(_CONTRASTIVE, "simclr", SimCLR(projector=_PROJECTOR)), Job(_PLAIN, "byol", BYOL(projector=_PROJECTOR))]
-    jobs += [Job(f"BYOL + {w:g}", "byol", BYOL(projector=_PROJECTOR, uniformity=w)) for w in _WEIGHTS]
+    jobs += [Job(f"BYOL + {w:g}", "byol", BYOL(projector=_PROJECTOR, uniformity=Uniformity(w))) for w in _WEIGHTS]
     runs = train_all(settings, jobs, size or usual_size(settings))
     found: dict[str, Values] = {
         column: numbers(runs, space, number)

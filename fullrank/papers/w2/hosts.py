@@ -26,6 +26,8 @@ from fullrank.recipes.barlow_twins import BarlowTwins
 from fullrank.recipes.byol import BYOL
 from fullrank.recipes.moco import MoCoV2
 from fullrank.recipes.zero_cl import ZeroCL
+from fullrank.regularizers.uniformity import Uniformity
+from fullrank.regularizers.w2 import W2
 
 _WIDTH = 64
 _PROJECTOR = (256, _WIDTH)
@@ -79,8 +81,8 @@ def _jobs(full: bool) -> list[Job]:
         falls = full and host == "Barlow Twins"
         jobs += [
             Job(host, recipe, alone),
-            Job(host + _LU, recipe, replace(alone, uniformity=weight)),
-            Job(host + _W2, recipe, replace(alone, w2=weight, w2_end=0.0 if falls else None)),
+            Job(host + _LU, recipe, replace(alone, uniformity=Uniformity(weight))),
+            Job(host + _W2, recipe, replace(alone, w2=W2(weight, w2_end=0.0 if falls else None))),
         ]
     return jobs
 

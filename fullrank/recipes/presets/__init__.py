@@ -17,6 +17,7 @@ from typing import Any
 
 from fullrank.errors import UserError
 from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._settings import with_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,8 @@ def begin(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[st
         rest = f"Its presets are {', '.join(known)}." if known else "It has none, leave out --preset."
         raise UserError(f"{name} has no preset {found.preset!r}: {hint}{rest}")
     settings = known[found.preset].settings
-    return found.preset, recipe(**{field: setting.value for field, setting in settings.items()}), flags
+    values = {field: setting.value for field, setting in settings.items()}
+    return found.preset, with_settings(recipe(), values), flags
 
 
 def describe(name: str) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._settings import settings
 from fullrank.recipes.presets import Preset, presets
 
 
@@ -34,10 +35,10 @@ def show(name: str, recipe: type[Recipe], console: Console) -> None:
 
 
 def _table(default: Recipe, known: dict[str, Preset]) -> Table:
-    table = Table("flag", "default", *known, box=None, header_style="bold")
+    table, defaults = Table("flag", "default", *known, box=None, header_style="bold"), settings(default)
     for field in _fields(known):
         cells = [_text(one.settings[field].value) if field in one.settings else "" for one in known.values()]
-        table.add_row(_flag(field), _text(getattr(default, field)), *cells)
+        table.add_row(_flag(field), _text(defaults[field]), *cells)
     return table
 
 
