@@ -13,6 +13,7 @@ from tyro.conf import arg
 
 from fullrank.errors import UserError
 from fullrank.regularizers import Regularizer
+from fullrank.regularizers.coding_rate import CodingRate
 from fullrank.regularizers.energy import Energy
 from fullrank.regularizers.uniformity import Uniformity
 from fullrank.regularizers.w2 import W2
@@ -71,6 +72,7 @@ class Recipe:
     uniform_on: Literal["embedding", "prediction", "representation"] = "embedding"
     """What --w2 and --uniformity spread: the trained projector's, predictor's or backbone's output."""
     energy: Annotated[Energy, _group("weight energy")] = Energy()
+    coding_rate: Annotated[CodingRate, _group("coding rate")] = CodingRate()
     seed: int = 0
     """Decides weights, order and augmentation."""
 

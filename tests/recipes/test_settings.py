@@ -15,6 +15,7 @@ from fullrank.errors import UserError
 from fullrank.recipes import Recipe, from_settings, settings, with_settings
 from fullrank.recipes.byol import BYOL
 from fullrank.recipes.presets import begin
+from fullrank.regularizers.coding_rate import CodingRate
 from fullrank.regularizers.energy import Energy
 from fullrank.regularizers.uniformity import Uniformity
 from fullrank.regularizers.w2 import W2
@@ -25,9 +26,10 @@ CHANGED = BYOL(
     uniformity=Uniformity(1.0),
     uniform_on="prediction",
     energy=Energy(1.0, energy_power=1, energy_angular=True, energy_half_space=True, energy_on=("encoder",)),
+    coding_rate=CodingRate(0.1),
 )
 FLAGS = """--w2 0.5 --w2-end 0 --uniformity 1 --uniform-on prediction
-    --energy 1 --energy-power 1 --energy-angular --energy-half-space --energy-on encoder"""
+    --energy 1 --energy-power 1 --energy-angular --energy-half-space --energy-on encoder --coding-rate 0.1"""
 OLD = json.loads((Path(__file__).parents[1] / "runs" / "data" / "killed-0.1.0" / "config.json").read_text())
 
 
@@ -39,7 +41,8 @@ def test_help_names_the_groups(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "byol", "--help"])
     said = capsys.readouterr().out
-    assert all(f" {name} options " in said for name in ("W2 uniformity", "Wang-Isola uniformity", "weight energy"))
+    groups = ("W2 uniformity", "Wang-Isola uniformity", "weight energy", "coding rate")
+    assert all(f" {name} options " in said for name in groups)
     assert "recipe." not in said
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from fullrank.losses.energy import hyperspherical_energy, layer_energy
 from fullrank.methods import JointEmbedding
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe, with_settings
+from fullrank.recipes.invariance import Invariance
+from fullrank.regularizers.coding_rate import CodingRate
 from fullrank.regularizers.energy import Energy
 from fullrank.regularizers.uniformity import Uniformity
 from fullrank.regularizers.w2 import W2
@@ -77,6 +80,7 @@ def test_every_flag_acts(regularizer: str, flag: str) -> None:
     on = with_settings(Recipe(), {regularizer: 1.0})
     changed = with_settings(on, {flag: ACTS.get(flag, 2.0)})
     one, other = (regularize(TERMS, outputs(), METHOD, each, epoch=1, epochs=2)["loss"] for each in (on, changed))
+    assert bool(torch.stack([one, other]).isfinite().all())
     assert one != other
 
 
@@ -101,3 +105,35 @@ def test_the_flag_raises_the_rank_and_is_logged(train: Callable[..., tuple[Path,
             logged["terms"]["nt_xent"] + weight * logged["terms"].get("+w2", 0.0), rel=1e-5
         )
     assert ranks[1] > 1.5 * ranks[0]
+
+
+def test_the_coding_rate_spreads_the_embedding_and_pulls_no_views() -> None:
+    out = outputs()
+    recipe = Recipe(coding_rate=CodingRate(2.0), uniform_on="prediction")
+    terms = regularize(TERMS, out, METHOD, recipe, epoch=1, epochs=1)
+    rows = nn.functional.normalize(out["embedding"].double(), dim=2)
+    rates = [0.5 * torch.logdet(torch.eye(4) + 4 / (8 * 0.2) * view.T @ view) for view in rows]
+    torch.testing.assert_close(terms["+coding_rate"].double(), -torch.stack(rates).mean(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(terms["loss"], 2.0 + 2.0 * terms["+coding_rate"])
+
+
+def test_the_coding_rate_keeps_the_rank_of_a_method_that_collapses(train: Callable[..., tuple[Path, bool]]) -> None:
+    """Measured with seeds 0, 1 and 2: effective ranks of 1.2 without and of 18 and more with it, of 32."""
+    plain = Invariance(data="digits", image_size=16, batch_size=128, steps=60, projector=(64, 32))
+    ranks = []
+    for weight in (0.0, 0.1):
+        run, _ = train(f"rate-{weight}", replace(plain, coding_rate=CodingRate(weight)))
+        ranks.append(read_rows(run / "metrics.jsonl")[-1]["embedding"]["effective_rank"])
+    assert ranks[0] < 2
+    assert ranks[1] > 5 * ranks[0]
+
+
+def test_the_page_shows_the_whole_of_a_regularizer() -> None:
+    """docs/architecture.md: its file, line by line, and what a recipe gets."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    diff = r"```diff\n--- a/(fullrank/recipes/_recipe.py)\n@@.*?\n(.*?)--- /dev/null\n\+{3} b/(.*?)\n(.*?)```"
+    ((recipe, field, file, lines),) = re.findall(diff, page, re.DOTALL)
+    source = (root / recipe).read_text(encoding="utf-8").splitlines()
+    assert [line[1:] in source for line in field.splitlines()] == [True, True]
+    assert "".join(f"+{line}\n" for line in (root / file).read_text(encoding="utf-8").splitlines()) == lines

@@ -1,0 +1,27 @@
+"""Coding rate of the embedding, as in EMP-SSL (Tong, Chen, Ma & LeCun, 2023), arXiv:2304.03977."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fullrank.regularizers.regularizer import Regularizer, Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CodingRate(Regularizer):
+    """The embeddings of each view, on the sphere, take up much volume; nothing pulls views together."""
+
+    coding_rate: float = 0.0
+    """Weight of the coding rate of the embedding, which is maximized; 0.1 acts beside an alignment."""
+
+    def term(self, step: Step) -> tuple[float, Tensor] | None:
+        """Minus the rate of `fullrank.losses.coding_rate`, without its similarity."""
+        if self.coding_rate == 0:
+            return None
+        from fullrank.losses import coding_rate
+
+        return self.coding_rate, coding_rate(step.outputs["embedding"])["rate"]
