@@ -12,6 +12,7 @@ from rich.console import Console
 
 from fullrank import recipes
 from fullrank.engine import RunOptions
+from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
 from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.nn import SavedEncoder, load_encoder
@@ -65,7 +66,7 @@ def train(
     if out is not None:
         where = dataclasses.replace(where, out=Path(out))
     folder, finished = start(name, recipes.with_settings(chosen, changed), where, Console(quiet=quiet))
-    if finished:
+    if finished and process_rank() == 0:
         write_report([folder], folder / "report.html")
     return read_run(folder)
 
