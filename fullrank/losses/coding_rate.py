@@ -8,7 +8,7 @@ from torch import Tensor
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
-from fullrank.stats import log_determinant, normalize
+from fullrank.stats import log_determinant, normalize, smaller_gram
 
 
 @declare(
@@ -47,6 +47,6 @@ def rate(rows: Tensor, eps: float) -> Tensor:
     tensor(0.3466)
     """
     n, d = rows.shape
-    gram = rows @ rows.T if n < d else rows.T @ rows
+    gram = smaller_gram(rows)
     eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     return 0.5 * log_determinant(eye + d / (n * eps) * gram)

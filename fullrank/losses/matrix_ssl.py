@@ -12,7 +12,7 @@ from fullrank.losses.declaration import declare
 from fullrank.losses.mec import mec
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import normalize, smaller_gram
 
 
 @declare(formula="`mec` + (−log det(Uᵀ J V/N + ½ I))/D", cost="NDK + K³")
@@ -51,6 +51,6 @@ def _cross_entropy(a: Tensor, b: Tensor, ridge: float) -> Tensor:
     """-log |det(A^T J B / N + ridge I)| / D of two views (N, D)."""
     samples, features = a.shape
     b = b - b.mean(0)
-    q = (b @ a.T if samples < features else a.T @ b) / samples  # the same non-zero eigenvalues
+    q = smaller_gram(b, a) / samples
     volume: Tensor = torch.linalg.slogdet(q + ridge * torch.eye(len(q), dtype=q.dtype, device=q.device)).logabsdet
     return -(volume / features + (1 - len(q) / features) * math.log(ridge))

@@ -10,7 +10,7 @@ from torch import Tensor
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import COUNT, POSITIVE, Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import normalize, smaller_gram
 
 
 @declare(formula="−ε log det(I + U Vᵀ/(Nε))", cost="NDK + K³")
@@ -30,10 +30,10 @@ def mec(z: Tensor, *, eps: float = 1 / 32, order: int | None = None) -> Terms:
     >>> mec(torch.ones(2, 8, 4))["loss"]  # one point: -ln(33) / 32
     tensor(-0.1093)
     """
-    samples, features = z.shape[1:]
+    samples = z.shape[1]
     lengths = []
     for a, b in combinations(normalize(z.double()), 2):
-        c = (a @ b.T if samples < features else b.T @ a) / (samples * eps)  # the same non-zero eigenvalues
+        c = smaller_gram(a, b) / (samples * eps)
         lengths.append(_log_determinant(c) if order is None else _series(c, order))
     return combine({"mec": (1.0, -eps * torch.stack(lengths).mean().to(z.dtype))})
 
