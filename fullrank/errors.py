@@ -19,7 +19,7 @@ class CollapseError(AssertionError):
     """The embeddings have collapsed, or become worse; the sentence says how. `raise_for_status` raises it."""
 
 
-def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.4, otherwise: str = "check its spelling.") -> str:
+def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.6, otherwise: str = "check its spelling.") -> str:
     """The end of a sentence about an unknown name: the closest known one, or what to do instead.
 
     >>> suggest("intll", ["intl", "vicreg"])

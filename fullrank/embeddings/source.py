@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, cast
 
@@ -18,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 
 CHUNK = 2**26  # bytes of one chunk
 LINE = 2**24  # characters of one line of text: about a million numbers
@@ -132,9 +131,7 @@ def pick(name: str, key: str | None, keys: Sequence[str], suitable: Sequence[str
     ends = [entry for entry in keys if entry.endswith(f".{key}") or entry.endswith(f"/{key}")]
     if len(ends) == 1:
         return ends[0]
-    close = get_close_matches(key, keys, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"it holds {listed}."
-    raise UserError(f"{name} has no {key}: {hint}")
+    raise UserError(f"{name} has no {key}: {suggest(key, keys, otherwise=f'it holds {listed}.')}")
 
 
 def ending(path: Path) -> str:

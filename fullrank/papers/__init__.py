@@ -1,4 +1,4 @@
-"""Room 4: the papers' own experiments. A file here declares `Experiment`s; `fullrank paper NAME` runs one."""
+"""The papers' own experiments. A file here declares `Experiment`s; `fullrank paper NAME` runs one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def load(name: str) -> Experiment:
     fullrank.errors.UserError: There is no experiment x: check its spelling. (`fullrank paper` lists them all.)
     """
     if name not in catalog():
-        raise UserError(f"There is no experiment {name}: {suggest(name, catalog())} (`fullrank paper` lists them all.)")
+        raise UserError(
+            f"There is no experiment {name}: {suggest(name, catalog(), cutoff=0.4)} (`fullrank paper` lists them all.)"
+        )
     module = importlib.import_module(catalog()[name].module)
     (found,) = (value for value in vars(module).values() if isinstance(value, Experiment) and value.name == name)
     return found

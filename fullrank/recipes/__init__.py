@@ -1,9 +1,8 @@
-"""Room 4: one file a method. A file here is a command: `fullrank train NAME`; so is a file of your own."""
+"""One file per method. A file here is a command: `fullrank train NAME`; so is a file of your own."""
 
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -11,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.recipes._recipe import Recipe
 from fullrank.recipes._settings import from_settings, settings, with_settings
 
@@ -47,8 +46,7 @@ def load(name: str) -> type[Recipe]:
     if name.endswith(".py"):
         return _only_recipe(_run_file(Path(name)), name)
     if name not in names():
-        close = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}?" if close else "pass one of " + ", ".join(names()) + "."
+        hint = suggest(name, names(), cutoff=0.4, otherwise=f"pass one of {', '.join(names())}.")
         raise UserError(f"There is no recipe {name}: {hint} (`fullrank recipes` lists them all.)")
     return _only_recipe(importlib.import_module(f"fullrank.recipes.{name}"), name)
 

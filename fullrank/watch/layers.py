@@ -87,7 +87,7 @@ def _named(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
     for name in layers:
         if name not in modules:
             top = ", ".join(sorted({key.split(".")[0] for key in modules})) or "none"
-            hint = suggest(name, modules, otherwise=f"pass names of model.named_modules(), as in {top}.")
+            hint = suggest(name, modules, cutoff=0.5, otherwise=f"pass names of model.named_modules(), as in {top}.")
             raise UserError(f"The model has no layer {name!r}: {hint}")
     return {name: modules[name] for name in layers}
 

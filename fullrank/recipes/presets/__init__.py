@@ -7,7 +7,6 @@ with. An empty `data` must be given by the user; its source says which images.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.recipes._recipe import Recipe
 from fullrank.recipes._settings import with_settings
 
@@ -66,10 +65,9 @@ def begin(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[st
         return None, recipe(), flags
     known = presets(name)
     if found.preset not in known:
-        close = difflib.get_close_matches(found.preset, known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        hint = suggest(found.preset, known, otherwise="")
         rest = f"Its presets are {', '.join(known)}." if known else "It has none, leave out --preset."
-        raise UserError(f"{name} has no preset {found.preset!r}: {hint}{rest}")
+        raise UserError(f"{name} has no preset {found.preset!r}: {' '.join(part for part in (hint, rest) if part)}")
     settings = known[found.preset].settings
     values = {field: setting.value for field, setting in settings.items()}
     return found.preset, with_settings(recipe(), values), flags
