@@ -1,1 +1,1 @@
-"""Level 7: one file per command; its first line is what `fullrank --help` says."""
+"""One file per command; its first line is what `fullrank --help` says."""

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def console() -> Console:
+def terminal() -> Console:
     """The terminal, or what stands in its place."""
     from rich.console import Console
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from fullrank.commands._common import console as terminal
-from fullrank.commands._common import parse
+from fullrank.commands._common import parse, terminal
 from fullrank.commands.diagnose import spoken, write_json_to, write_text
 from fullrank.errors import UserError
 

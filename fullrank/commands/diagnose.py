@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from fullrank.commands._common import console as terminal
-from fullrank.commands._common import parse
+from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullrank.commands._common import console as terminal
-from fullrank.commands._common import parse
+from fullrank.commands._common import parse, terminal
 
 
 @dataclass(frozen=True, kw_only=True)

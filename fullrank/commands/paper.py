@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from fullrank.commands._common import console as terminal
-from fullrank.commands._common import parse
+from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
 from fullrank.papers import Entry, Outcome, Settings, catalog, load
 from fullrank.runs import full_disk_is_an_error, read_json, write_json

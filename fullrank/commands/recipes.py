@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 
-from fullrank.commands._common import console as terminal
+from fullrank.commands._common import terminal
 
 
 def run(arguments: list[str]) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fullrank.commands._common import console as terminal
-from fullrank.commands._common import parse
+from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
 
 

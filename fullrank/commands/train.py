@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fullrank.commands._common import console as terminal
-from fullrank.commands._common import parse
+from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Room 2: what the numbers about an embedding mean."""
+"""What the numbers about an embedding mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Level 2: files and arrays of embeddings, as chunks of rows; nothing that is read is executed."""
+"""Files and arrays of embeddings, as chunks of rows; nothing that is read is executed."""
 
 from __future__ import annotations
 

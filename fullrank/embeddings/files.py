@@ -53,7 +53,7 @@ def open_embeddings(spec: str, *, without: Collection[str] = ()) -> EmbeddingFil
         without: Columns (file::key) that hold labels or groups, and are never dimensions.
 
     Raises:
-        UserError: In one sentence with the remedy, for anything that is no matrix of real numbers.
+        UserError: In one sentence with the remedy, for anything that is not a matrix of real numbers.
 
     >>> open_embeddings("nowhere.npy")
     Traceback (most recent call last):

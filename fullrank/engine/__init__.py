@@ -1,4 +1,4 @@
-"""Level 2: what moves weights: optimizers, the trainer, checkpoints, processes. Importing it loads no torch."""
+"""What moves weights: optimizers, the trainer, checkpoints, processes. Importing it loads no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room 2: a frozen encoder, or its features, to a score on labeled data."""
+"""A frozen encoder, or its features, to a score on labeled data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room 1: embeddings z (V, N, D) of V views of N samples -> named terms and their weighted sum; a paper a file."""
+"""Embeddings z (V, N, D) of V views of N samples -> named terms and their weighted sum; one paper per file."""
 
 from __future__ import annotations
 

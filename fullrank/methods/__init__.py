@@ -1,4 +1,4 @@
-"""Room 2: ways from views to embeddings."""
+"""Ways from views to embeddings."""
 
 from fullrank.methods.joint import JointEmbedding, Method, Outputs
 from fullrank.methods.self_distillation import SelfDistillation

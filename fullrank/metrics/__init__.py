@@ -1,4 +1,4 @@
-"""Room 1: one number about an embedding, what it means and what it cannot see."""
+"""One number about an embedding, what it means and what it cannot see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Level 0: a run is a folder; its files are written whole or not at all. Imports no torch."""
+"""A run is a folder; its files are written whole or not at all. Imports no torch."""
 
 from __future__ import annotations
 

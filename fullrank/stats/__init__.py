@@ -1,4 +1,4 @@
-"""Room 0: tensors in, tensors out."""
+"""Tensors in, tensors out."""
 
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes

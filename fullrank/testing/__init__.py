@@ -1,4 +1,4 @@
-"""Level 4: for the tests of anyone's encoder, loss or metric."""
+"""For the tests of anyone's encoder, loss or metric."""
 
 from __future__ import annotations
 

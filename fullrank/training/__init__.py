@@ -1,1 +1,1 @@
-"""Level 5: self-supervised steps; the one seam. Importing it loads no torch."""
+"""Self-supervised steps; the one seam. Importing it loads no torch."""

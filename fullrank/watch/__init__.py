@@ -1,4 +1,4 @@
-"""Room 3: watching a training that is not ours."""
+"""Watching a training that is not ours."""
 
 from __future__ import annotations
 
