@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 from tests.conftest import LeftOut, pytest_runtest_setup
 
 ROOT = Path(__file__).parent.parent
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make as from a shell, also where make runs the tests: it hands its own flags on in the environment."""
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, env=outside)
 
 
 @pytest.fixture
@@ -46,15 +53,14 @@ def test_slow_tests_that_are_left_out_are_counted(request: pytest.FixtureRequest
 
 @pytest.mark.parametrize(("target", "extra"), [("demo", "."), ("test", "'.[test]'")])
 def test_only_the_tests_install_the_test_extra(target: str, extra: str, tmp_path: Path) -> None:
-    command = ["make", "--dry-run", f"VENV={tmp_path}", target]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = make("--dry-run", f"VENV={tmp_path}", target)
+    assert done.returncode == 0, done.stderr
     installs = [line for line in done.stdout.splitlines() if "pip install" in line]
     assert [line.split("--editable ")[1] for line in installs] == [extra]
 
 
 def test_a_machine_without_python_is_told_what_to_install(tmp_path: Path) -> None:
-    command = ["make", f"VENV={tmp_path}", "PYTHON=python3-that-is-missing", "demo"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = make(f"VENV={tmp_path}", "PYTHON=python3-that-is-missing", "demo")
     assert done.returncode == 2
     assert done.stdout == (
         "python3-that-is-missing is missing: run 'sudo apt-get install python3 python3-venv' first.\n"
