@@ -11,7 +11,7 @@ from fullrank.metrics.catalog import (
     Metric,
     PairMetric,
 )
-from fullrank.metrics.dimensions import dead_dimensions, duplicate_dimensions
+from fullrank.metrics.dimensions import dead_dimensions, dimension_gap, duplicate_dimensions, rogue_dimension
 from fullrank.metrics.energy import hyperspherical_energy, koleo, uniform_energy
 from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
 from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
@@ -52,7 +52,7 @@ from fullrank.metrics.shape import (
     self_cluster,
     spectrum_auc,
 )
-from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
+from fullrank.metrics.spread import dimension_std, mean_cosine, norm_variation, relative_spread, row_norm, zero_rows
 from fullrank.metrics.summary import summarize, summarize_moments
 from fullrank.metrics.uncertainty import (
     Estimate,
@@ -92,6 +92,7 @@ __all__ = [
     "condition_number",
     "dead_dimensions",
     "decay_exponent",
+    "dimension_gap",
     "dimension_std",
     "dims_for_variance",
     "duplicate_dimensions",
@@ -120,6 +121,7 @@ __all__ = [
     "near_duplicate_rows",
     "nesum",
     "neural_collapse",
+    "norm_variation",
     "pair_estimates",
     "participation_ratio",
     "plugin_participation_ratio",
@@ -127,6 +129,8 @@ __all__ = [
     "rankme",
     "relative_contrast",
     "relative_spread",
+    "rogue_dimension",
+    "row_norm",
     "rows_needed",
     "self_cluster",
     "separability",
@@ -143,4 +147,5 @@ __all__ = [
     "view_retrieval",
     "w2_uniformity",
     "within_class_distance",
+    "zero_rows",
 ]

@@ -11,7 +11,7 @@ import torch
 from scipy.special import hyp0f1
 from torch import Tensor
 
-from fullrank.metrics.dimensions import dead_dimensions, duplicate_dimensions
+from fullrank.metrics.dimensions import dead_dimensions, dimension_gap, duplicate_dimensions, rogue_dimension
 from fullrank.metrics.energy import hyperspherical_energy, koleo, uniform_energy
 from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
 from fullrank.metrics.neighbors import (
@@ -37,7 +37,7 @@ from fullrank.metrics.rank import (
     stable_rank,
 )
 from fullrank.metrics.shape import auc, coherence, decay_exponent, head_weight, self_cluster, spectrum_auc
-from fullrank.metrics.spread import dimension_std, mean_cosine, relative_spread
+from fullrank.metrics.spread import dimension_std, mean_cosine, norm_variation, relative_spread, row_norm, zero_rows
 from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
 from fullrank.metrics.views import cka, knn_overlap, view_retrieval
 
@@ -76,7 +76,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Description:
-    """One number about embeddings (N, D) that grades no collapse: within [low, high], and at_point for one point."""
+    """One number about embeddings (N, D) that grades no collapse: within [low, high], and at_point for one point.
+
+    scales: it is in the unit of the rows.
+    """
 
     name: str
     function: Callable[..., float]
@@ -84,6 +87,7 @@ class Description:
     high: float
     at_point: float | None
     rotates: bool = True
+    scales: bool = False
 
     def null(self, n: int, dims: int, *, seed: int = 0) -> float:
         """What it says of one draw of n isotropic Gaussian rows."""
@@ -194,6 +198,11 @@ DESCRIPTIONS: tuple[Description, ...] = (
     Description("antihub_share", antihub_share, 0.0, 1.0, None),
     Description("duplicate_rows", duplicate_rows, 0.0, 1.0, None),
     Description("near_duplicate_rows", near_duplicate_rows, 0.0, 1.0, None),
+    Description("norm_variation", norm_variation, 0.0, math.inf, 0.0),
+    Description("zero_rows", zero_rows, 0.0, 1.0, None),
+    Description("rogue_dimension", rogue_dimension, 1.0, math.inf, 1.0, rotates=False),
+    Description("dimension_gap", dimension_gap, 1.0, math.inf, 1.0, rotates=False),
+    Description("row_norm", row_norm, 0.0, math.inf, None, scales=True),
 )
 
 PAIR_METRICS: tuple[PairMetric, ...] = (

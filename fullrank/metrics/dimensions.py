@@ -12,6 +12,7 @@ from fullrank.stats import Moments
 
 DEAD = 1e-6  # of the largest variance
 COPY = 0.999  # absolute correlation
+_HEAD = 3  # directions at most that stand before the rest
 _BLOCK = 512  # dimensions a block: at most 512 x D correlations at a time
 
 
@@ -44,6 +45,47 @@ def duplicate_dimensions(z: Tensor | Moments) -> float:
     for block in _correlations(z):
         copies += int((block.abs().triu(1) > COPY).any(1).sum())
     return copies / (len(z.mean) if isinstance(z, Moments) else z.shape[1])
+
+
+def rogue_dimension(z: Tensor | Moments) -> float:
+    """Largest variance of a dimension of z (N, D) over the mean variance of all.
+
+    In [1, D]; low is healthy, ideal 1; total collapse, zeros and one row give 1. Depends on the axes. Grades no
+    collapse: one dimension of a large unit hides the others from every distance.
+
+    >>> import torch
+    >>> round(rogue_dimension(torch.tensor([[3.0, 1.0], [-3.0, -1.0]])), 6)
+    1.8
+    """
+    _, variance = mean_and_variance(z)
+    mean = float(variance.mean())
+    return float(variance.max()) / mean if mean > 0 else 1.0
+
+
+def dimension_gap(z: Tensor | Moments) -> float:
+    """Largest ratio of neighbors among the first four variances of the dimensions of z (N, D), descending.
+
+    At least 1; low is healthy; total collapse, zeros and one row give 1. Depends on the axes. Grades no collapse: it
+    tells up to three rogue dimensions from a smooth decay.
+
+    >>> import torch
+    >>> round(dimension_gap(torch.tensor([[3.0, 1.0], [-3.0, -1.0]])))
+    9
+    """
+    _, variance = mean_and_variance(z)
+    return largest_jump(variance.clamp_min(0.0).sort(descending=True).values)
+
+
+def largest_jump(values: Tensor) -> float:
+    """The largest ratio of two neighbors among the first four values, descending; 1 where no two are above zero.
+
+    >>> largest_jump(torch.tensor([8.0, 2.0, 1.0, 0.0]))
+    4.0
+    """
+    first = values[: _HEAD + 1]
+    first = first[first > first[:1] * 1e-12] if len(first) else first
+    ratios = first[:-1] / first[1:]
+    return float(ratios.max()) if len(ratios) else 1.0
 
 
 def _correlations(z: Tensor | Moments) -> Iterator[Tensor]:

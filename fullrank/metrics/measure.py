@@ -15,26 +15,30 @@ from fullrank.metrics import (
     alignment_estimate,
     alpha_req,
     dead_dimensions,
+    dimension_gap,
     dims_for_variance,
     duplicate_dimensions,
     iso_score,
     isotropic_hill,
     jackknife_all,
     pair_estimates,
+    rogue_dimension,
     self_cluster,
     spectrum_auc,
     summarize_moments,
     w2_uniformity,
 )
+from fullrank.metrics.dimensions import largest_jump
 from fullrank.metrics.names import NAMES
 from fullrank.metrics.rows import chosen, measure_labels, measure_rows, measure_towers, measure_views
+from fullrank.metrics.summary import shape_of_ranks
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
-from fullrank.stats import Distinct, Moments, decay, merge, spectrum
+from fullrank.runs import former
+from fullrank.stats import Distinct, Moments, merge, spectrum
 from fullrank.stats.sketch import Sketch
 
 _RANKS = {"effective_rank", "rankme", "rankme_centered", "participation_ratio", "nesum", "stable_rank"}  # 1 to D
 FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
-_HEAD = 3  # directions at most that stand before the rest
 _BIASED = {"effective_rank", "rankme", "rankme_centered", "rank_share", "head_weight", "w2_uniformity"}
 _ENOUGH = 8  # rows a dimension from which the jackknife's interval of a biased number holds (benchmarks/jackknife.py)
 _RANGE = dict.fromkeys(_RANKS, (1.0, math.inf)) | {
@@ -57,9 +61,9 @@ class Measured:
 
     value: of all rows, or of a sample of `sampled` rows. low, high: 95 % interval of the distribution's value, with
     the bias of order 1/N corrected, or of what samples of `sampled` rows give on average; None where there is none, or
-    where it would be wrong. null: what
-    perfect data of this size would give, or for hubs and contrast, Gaussian data of the same spectrum. healthy: the
-    ideal value, None where there is none.
+    where it would be wrong. null: what perfect data of this size would give, or for hubs and contrast, Gaussian data of
+    the same spectrum. healthy: the ideal value, None where there is none. which:
+    the numbers of the rows, dimensions or classes that it is about, worst first, at most 20.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Measured:
     null: float | None = None
     healthy: float | None = None
     sampled: int | None = None
+    which: tuple[int, ...] = ()
 
 
 Measurements = Mapping[str, Measured]
@@ -111,6 +116,23 @@ def measure(
     return {name: found[name] for name in NAMES if name in found}
 
 
+def measured_row(row: Mapping[str, float]) -> dict[str, Measured]:
+    """The measurements of a monitor row, and what follows from them; also of a row that version 0.1.0 wrote.
+
+    >>> found = measured_row({"participation_ratio": 8.0, "std": 0.9, "n": 100, "dims": 8})
+    >>> found["dimension_std"].value, found["decay_exponent"].value < 1e-6
+    (0.9, True)
+    """
+    n, dims = int(row["n"]), int(row["dims"])
+    values = {former.NUMBERS.get(name, name): value for name, value in row.items() if value is not None}
+    if "participation_ratio" in values:
+        values |= shape_of_ranks(values.get("rankme_centered"), values["participation_ratio"], n, dims)
+    found = {name: measured(name, values[name], n, dims) for name in NAMES if name in values}
+    if "mean_cosine" in found and "negative_share" in found:
+        found["cosine_excess"] = _cosine_excess(found["mean_cosine"], found["negative_share"].value)
+    return found
+
+
 def of_moments(sketch: Sketch) -> dict[str, Measured]:
     """What the moments of the rows determine, with intervals where there are 5 groups of rows."""
     whole = sketch.total
@@ -121,10 +143,10 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
         "iso_score": iso_score(whole),
         "dead_dimensions": dead_dimensions(whole),
         "duplicate_dimensions": duplicate_dimensions(whole),
-        "rogue_dimension": _rogue(whole),
+        "rogue_dimension": rogue_dimension(whole),
         "zero_rows": sketch.zero_rows / n,
-        "dimension_gap": _jump(whole.covariance.diagonal().sort(descending=True).values),
-        "head_gap": _jump(spectrum(whole)[:n]),
+        "dimension_gap": dimension_gap(whole),
+        "head_gap": largest_jump(spectrum(whole)[:n]),
     }
     law = alpha_req(whole)
     if law is not None:
@@ -223,12 +245,10 @@ def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
     """The smooth functions of the spectrum, by one decomposition centered and one not."""
     row = summarize_moments(z)
     dims = len(z.mean)
-    possible = max(min(z.n - 1, dims), 1)
-    row["rank_share"] = row["rankme_centered"] / possible
-    row["decay_exponent"] = decay(row["participation_ratio"], 2, dims)
-    if head:
-        row["head_weight"] = row["decay_exponent"] - 2 * decay(row["rankme_centered"], 1, possible)
-    return row
+    shape = shape_of_ranks(row["rankme_centered"], row["participation_ratio"], z.n, dims)
+    if not head:  # which leaving out a group must not decide
+        shape.pop("head_weight", None)
+    return row | shape
 
 
 def of_unit(u: Moments) -> dict[str, float]:
@@ -264,17 +284,3 @@ def _cosine_excess(cosine: Measured, negative: float) -> Measured:
     )
     assert value is not None
     return Measured("cosine_excess", value, low, high, null=0.0, healthy=0.0, sampled=cosine.sampled)
-
-
-def _jump(values: Tensor) -> float:
-    """The largest ratio of two neighbors among the first four values, descending; 1 where no two are above zero."""
-    first = values[: _HEAD + 1]
-    first = first[first > first[:1] * 1e-12] if len(first) else first
-    ratios = first[:-1] / first[1:]
-    return float(ratios.max()) if len(ratios) else 1.0
-
-
-def _rogue(z: Moments) -> float:
-    variance = z.covariance.diagonal()
-    mean = float(variance.mean())
-    return float(variance.max()) / mean if mean > 0 else 1.0

@@ -18,6 +18,7 @@ from fullrank.metrics import (
     modality_gap,
     near_duplicate_rows,
     neural_collapse,
+    norm_variation,
     relative_spread,
     sigreg,
     summarize_neighbors,
@@ -64,7 +65,7 @@ def measure_rows(z: Tensor, *, seed: int = 0) -> Sampled:
         "mean_cosine": mean_cosine(x),
         "dimension_std": dimension_std(x),
         "w2_uniformity": w2_uniformity(x),
-        "norm_variation": _norm_variation(x),
+        "norm_variation": norm_variation(x),
         "uniformity": uniformity(x),
         "hyperspherical_energy": hyperspherical_energy(x, seed=seed),
         "near_duplicate_rows": near_duplicate_rows(x, seed=seed),
@@ -73,12 +74,6 @@ def measure_rows(z: Tensor, *, seed: int = 0) -> Sampled:
     }
     found: Sampled = {name: (value, None, len(x)) for name, value in values.items()}
     return found | _first_direction(x) | _neighborhood(x, seed=seed)
-
-
-def _norm_variation(x: Tensor) -> float:
-    norms = torch.linalg.vector_norm(x, dim=1)
-    mean = float(norms.mean())
-    return float(norms.std(correction=0)) / mean if mean > 0 else 0.0
 
 
 def _first_direction(x: Tensor) -> Sampled:

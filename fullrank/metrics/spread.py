@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
-from fullrank.metrics._embeddings import centered, mean_and_variance, unit_rows
+from fullrank.metrics._embeddings import centered, embeddings, mean_and_variance, unit_rows
 from fullrank.stats import Moments
 
 
@@ -63,3 +64,46 @@ def dimension_std(z: Tensor) -> float:
     """
     deviations = centered(unit_rows(z)).square().mean(0).sqrt()
     return float(deviations.mean()) * math.sqrt(len(deviations))
+
+
+def row_norm(z: Tensor) -> float:
+    """Root mean square norm of the rows of z (N, D), in the unit they came in.
+
+    At least 0, no value is healthy for sure: the one number here that sees embeddings shrink to the origin or grow
+    without bound, which every other is free of. Zeros give 0. Grades no collapse.
+
+    >>> import torch
+    >>> row_norm(torch.tensor([[3.0, 4.0], [3.0, -4.0]]))
+    5.0
+    """
+    x = embeddings(z)  # for its checks and its range
+    largest = float(z.detach().abs().amax())
+    return largest * math.sqrt(float(x.square().sum(1).mean()))
+
+
+def norm_variation(z: Tensor) -> float:
+    """Standard deviation of the norms of the rows of z (N, D) over their mean.
+
+    At least 0, no value is healthy for sure; rows of one length give 0, and so do total collapse, zeros and one row. A
+    few exploded rows make it large. Grades no collapse.
+
+    >>> import torch
+    >>> round(norm_variation(torch.tensor([[1.0, 0.0], [0.0, 3.0]])), 6)
+    0.5
+    """
+    norms = torch.linalg.vector_norm(embeddings(z), dim=1)
+    mean = float(norms.mean())
+    return float(norms.std(correction=0)) / mean if mean > 0 else 0.0
+
+
+def zero_rows(z: Tensor) -> float:
+    """Share of the rows of z (N, D) that are zero in every dimension.
+
+    In [0, 1]; low is healthy, ideal 0; zeros give 1, any other point 0. A row of zeros is an empty input or a failed
+    computation more often than an embedding. Grades no collapse.
+
+    >>> import torch
+    >>> zero_rows(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    0.5
+    """
+    return float((embeddings(z) == 0).all(1).double().mean())

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.errors import UserError
+from fullrank.runs import former
 
 Numbers = Mapping[str, float | None]
 Array = NDArray[Any]
-
-_FORMER = {"neighbours": "neighbors", "neighbour_labels": "neighbor_labels"}  # arrays of runs made by version 0.1.0
 
 
 @dataclass(frozen=True)
@@ -200,6 +199,11 @@ def _numbers(value: object) -> Numbers:
     return {key: _number(item) for key, item in _mapping(value).items()}
 
 
+def _looked(value: object) -> Numbers:
+    """The numbers of one space, by the names of today."""
+    return {former.NUMBERS.get(name, name): number for name, number in _numbers(value).items()}
+
+
 def _train(record: Mapping[str, Any]) -> Train:
     return Train(int(record["step"]), _number(record.get("loss")), _numbers(record.get("terms")))
 
@@ -208,8 +212,8 @@ def _monitor(record: Mapping[str, Any]) -> Monitor:
     return Monitor(
         int(record["step"]),
         _number(record.get("knn")),
-        _numbers(record.get("backbone")),
-        _numbers(record.get("embedding")),
+        _looked(record.get("backbone")),
+        _looked(record.get("embedding")),
     )
 
 
@@ -229,7 +233,7 @@ def _result(path: Path) -> Result | None:
         sub_vector=_numbers(value.get("sub_vector")),
         separability=_numbers(value.get("separability")),
         baselines={name: _numbers(scores) for name, scores in _mapping(value.get("baselines")).items()},
-        collapse={space: _numbers(metrics) for space, metrics in _mapping(value.get("collapse")).items()},
+        collapse={space: _looked(metrics) for space, metrics in _mapping(value.get("collapse")).items()},
         seconds=_numbers(value.get("seconds")),
         steps=_number(value.get("steps")),
         seed=_number(value.get("seed")),
@@ -267,7 +271,7 @@ def _spectra(path: Path) -> Spectra | None:
 
 def _samples(path: Path) -> Samples:
     arrays = _arrays(path)
-    arrays = {_FORMER.get(name, name): array for name, array in arrays.items()}
+    arrays = {former.ARRAYS.get(name, name): array for name, array in arrays.items()}
     views, neighbors, points = (arrays.get(name) for name in ("views", "neighbors", "projection"))
     labels, groups = arrays.get("neighbor_labels"), arrays.get("projection_labels")
     _require(

@@ -10,20 +10,30 @@ import torch
 
 from fullrank import metrics
 from fullrank.metrics import summarize
-from tests.metrics.clouds import gaussian
+from fullrank.metrics.measure import measure, measured_row
+from fullrank.stats.sketch import sketch
+from tests.metrics.clouds import gaussian, power_law
 
 KEYS = {
     "relative_spread": metrics.relative_spread,
     "mean_cosine": metrics.mean_cosine,
-    "std": metrics.dimension_std,
+    "dimension_std": metrics.dimension_std,
+    "zero_rows": metrics.zero_rows,
+    "row_norm": metrics.row_norm,
+    "norm_variation": metrics.norm_variation,
     "effective_rank": metrics.effective_rank,
     "rankme": metrics.rankme,
+    "rankme_centered": lambda z: metrics.rankme(z, convention="centered"),
     "participation_ratio": metrics.participation_ratio,
     "stable_rank": metrics.stable_rank,
-    "w2": metrics.w2_uniformity,
+    "dims_for_variance": metrics.dims_for_variance,
+    "w2_uniformity": metrics.w2_uniformity,
     "uniformity": metrics.uniformity,
-    "dims90": metrics.dims_for_variance,
-    "dead": metrics.dead_dimensions,
+    "dead_dimensions": metrics.dead_dimensions,
+    "duplicate_dimensions": metrics.duplicate_dimensions,
+    "rogue_dimension": metrics.rogue_dimension,
+    "dimension_gap": metrics.dimension_gap,
+    "decay_exponent": metrics.decay_exponent,
 }
 
 
@@ -31,10 +41,40 @@ KEYS = {
 def test_the_row_agrees_with_the_single_metrics(shape: tuple[int, int]) -> None:
     z = gaussian(*shape) * torch.linspace(0.1, 1, shape[1]) + 0.2
     row = summarize(z)
-    assert list(row) == [*KEYS, "n", "dims"]
+    assert set(row) - set(KEYS) - {"head_weight"} == {"negative_share", "head_gap", "rank_share", "n", "dims"}
     assert (row["n"], row["dims"]) == shape
     for key, metric in KEYS.items():
         assert row[key] == pytest.approx(metric(z), rel=1e-9), key
+    assert ("head_weight" in row) == (shape[0] >= 2 * shape[1])
+
+
+def test_a_row_gives_the_measurements_of_a_diagnosis() -> None:
+    z = power_law(1.0, 200, 16) + 0.1
+    found, diagnosed = measured_row(summarize(z)), measure(sketch([z]))
+    for name, one in found.items():
+        if name in ("row_norm", "negative_share"):
+            continue
+        assert one.value == pytest.approx(diagnosed[name].value, rel=1e-9), name
+        assert (one.null, one.healthy) == (diagnosed[name].null, diagnosed[name].healthy), name
+    assert {"rank_share", "decay_exponent", "head_weight", "cosine_excess"} <= set(found)
+
+
+def test_a_row_of_version_0_1_0_is_measured_by_the_names_of_today() -> None:
+    row = {"std": 0.5, "w2": 0.7, "dead": 0.1, "dims90": 9.0, "participation_ratio": 5.0, "n": 40.0, "dims": 16.0}
+    found = measured_row(row)
+    assert list(found) == [
+        *("dimension_std", "participation_ratio", "decay_exponent", "dims_for_variance", "w2_uniformity"),
+        "dead_dimensions",
+    ]
+    assert found["dead_dimensions"].value == 0.1
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e200])
+def test_the_norm_of_the_rows_is_in_their_unit_and_nothing_else_is(scale: float) -> None:
+    z = gaussian(50, 4)
+    row, scaled = summarize(z), summarize(z * scale)
+    assert scaled.pop("row_norm") == pytest.approx(scale * row.pop("row_norm"))
+    assert scaled == pytest.approx(row, rel=1e-9)
 
 
 @pytest.mark.parametrize("z", [torch.zeros(5, 3), torch.ones(1, 3), torch.ones(5, 3), torch.full((9, 4), 1e30)])

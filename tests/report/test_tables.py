@@ -42,7 +42,7 @@ def test_a_run_that_was_not_evaluated_shows_the_accuracy_among_its_probe_images(
 def test_dead_dimensions_are_a_share(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     collapse = json.loads((run / "result.json").read_text())["collapse"]
-    collapse["backbone"]["dead"] = 0.045
+    collapse["backbone"]["dead_dimensions"] = 0.045
     rows = {row.name: row.cells for row in comparison([read_run(changed(run, collapse=collapse))])}
     assert rows["dead dimensions, backbone"] == ["4.5 %"]
 

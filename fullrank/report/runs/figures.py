@@ -76,7 +76,7 @@ def collapse(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
     found = [
         _metric(runs, "relative_spread", "relative spread", "0 (one point) to 1", (-0.02, 1.04)),
         _metric(runs, "effective_rank", "effective rank", "dimensions", (0, None)),
-        _metric(runs, "w2", "W2 uniformity", "distance to uniform (no unit)", (0, None)),
+        _metric(runs, "w2_uniformity", "W2 uniformity", "distance to uniform (no unit)", (0, None)),
     ]
     caption = (
         "Read spread and rank together: the rank is scale-free and can look high in a complete collapse, where"

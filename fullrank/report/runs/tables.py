@@ -145,7 +145,7 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
     metrics = (
         ("relative_spread", "relative spread", "0 is one point, 1 is centered"),
         ("mean_cosine", "mean cosine", "1 is one direction"),
-        ("w2", "W2 uniformity", "0 is uniform"),
+        ("w2_uniformity", "W2 uniformity", "0 is uniform"),
         ("uniformity", "uniformity", "lower is more uniform"),
         ("alignment", "alignment", "0 is views alike"),
         ("ldmi", "mutual information of views", "0 is nothing in common"),
@@ -162,7 +162,7 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
             ("rankme", "RankMe", "read with the spread"),
         )
     ]
-    dead = Row(f"dead dimensions, {space}", [percent(values.get("dead")) for values in found], "constant")
+    dead = Row(f"dead dimensions, {space}", [percent(values.get("dead_dimensions")) for values in found], "constant")
     return [rows[0], *ranks, dead, *rows[1:]]
 
 
