@@ -19,6 +19,8 @@ from fullrank.stats import normalize
     breaks=dict.fromkeys(
         ("point", "shape", "rank", "escape", "revival"), "one point is its optimum: it is the other half of a loss"
     ),
+    point=0.0,
+    blind_to="every collapse. One point is a perfect score; always add a term that spreads.",
 )
 @embedding_loss(min_samples=1, settings={"alpha": POSITIVE})
 def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
@@ -26,8 +28,6 @@ def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
 
     The authors' formula and alpha; their code leaves the normalization to the caller. With V views the mean is
     over all pairs of views. In [0, 2**alpha], lower is better.
-
-    Blind to: every collapse. One point is a perfect score; always add a term that spreads.
 
     >>> alignment(torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]]))["loss"]  # a right angle
     tensor(2.0000)

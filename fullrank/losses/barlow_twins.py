@@ -7,7 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 
@@ -20,6 +20,8 @@ from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
         "revival": "missing directions feel only the correlation of single features",
         "rotation": "correlation of single features",
     },
+    point=Point(lambda dims: dims, "{dims}"),
+    blind_to="the norm, above the eps. Weak against dimensional collapse, at its small off-diagonal weight.",
 )
 @embedding_loss(settings={"on_diagonal": WEIGHT, "off_diagonal": WEIGHT})
 def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0.0051) -> Terms:
@@ -28,8 +30,6 @@ def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0
     The authors' code: features standardized over the batch (divisor N, eps 1e-5), C = A^T B / N, terms
     sum (1 - C_ii)^2 and the sum of squares off the diagonal, weight 0.0051; the mean over pairs of views.
     Values grow with D: one point has the value D.
-
-    Blind to: the norm, above the eps. Weak against dimensional collapse, at its small off-diagonal weight.
 
     >>> barlow_twins(torch.ones(2, 8, 4))["loss"]  # one point: D
     tensor(4.)

@@ -10,15 +10,18 @@ from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import Terms, combine, embedding_loss
 
 
-@declare(formula="2 − 2c of prediction and target, both directions", cost="ND")
+@declare(
+    formula="2 − 2c of prediction and target, both directions",
+    cost="ND",
+    point=0.0,
+    blind_to="every collapse. One point is a perfect score; predictor and teacher must prevent it.",
+)
 @embedding_loss(min_samples=1)
 def byol(prediction: Tensor, target: Tensor) -> Terms:
     """2 - 2 cos of each view's prediction (V, N, D) with the target (V, N, D) of every other view.
 
     The authors' formula: for two views the sum of both directions, each a mean over samples; with V views, twice
     the mean over ordered pairs. In [0, 8], lower is better.
-
-    Blind to: every collapse. One point is a perfect score; predictor and teacher must prevent it.
 
     >>> import torch
     >>> views = torch.eye(2).view(2, 1, 2)  # one sample, two orthogonal views

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize, smaller_gram
@@ -16,6 +18,8 @@ from fullrank.stats import log_determinant, normalize, smaller_gram
     cost="NDK",
     weights={"similarity": 200.0},
     breaks={"mean over pairs": "similarity to the mean view"},
+    point=Point(lambda dims: -200 - math.log1p(dims / 0.2) / 2),
+    blind_to="the norm.",
 )
 @embedding_loss(settings={"eps": POSITIVE, "invariance": WEIGHT, "expansion": WEIGHT})
 def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expansion: float = 1.0) -> Terms:
@@ -26,7 +30,6 @@ def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expan
     other sign, whose optimum is collapse). One point has the rate log(1 + D / eps) / 2, for any N.
 
     Guards against: complete and dimensional collapse; the push on missing dimensions is strong and of first order.
-    Blind to: the norm.
 
     >>> coding_rate(torch.ones(2, 8, 4), eps=1.0)["rate"]  # one point: -log(5) / 2
     tensor(-0.8047)

@@ -19,6 +19,8 @@ from fullrank.stats import log_determinant, normalize
     formula="500 mean squared difference − Σ log det(R + εI)/D, R: running covariance",
     cost="ND² + D³",
     weights={"invariance": 500.0},
+    point=-2 * math.log(1e-8),
+    blind_to=("the norm. A batch that is exactly one point gets next to no gradient; almost one point, a large one."),
 )
 class CorInfoMax(nn.Module):
     """CorInfoMax of z (V, N, D): pull the views together and keep the volume of each view's running covariance.
@@ -39,7 +41,6 @@ class CorInfoMax(nn.Module):
     length as in all their commands: without it the loss is unbounded below. The optimum of log_determinant is then
     2 log D, with R = I / D; take N >= 4 D, for a batch of N <= D has no volume of its own.
 
-    Blind to: the norm. A batch that is exactly one point gets next to no gradient; almost one point, a large one.
     UserError if z is no (views, N, features), or if R + eps I is not positive definite (NaN in z, or eps too small).
 
     >>> loss = CorInfoMax(features=4)
@@ -113,7 +114,15 @@ def corinfomax(z: Tensor, state: CorInfoMax) -> Terms:
     )
 
 
-@declare(formula="2/D (log det of both views' joint C − of each view's), of C + εI", cost="ND² + D³")
+@declare(
+    formula="2/D (log det of both views' joint C − of each view's), of C + εI",
+    cost="ND² + D³",
+    point=0.0,
+    blind_to=(
+        "the norm; and, for eps -> 0, to every invertible linear map of a view: the views need not agree. "
+        "Take N well above 2 D: with fewer samples than that, views are correlated by their number alone."
+    ),
+)
 @embedding_loss(settings={"eps": POSITIVE})
 def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normalized: bool = True) -> Terms:
     """Minus 4/D times the log-determinant mutual information of two views of z (V, N, D), mean over pairs of views.
@@ -123,9 +132,6 @@ def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normaliz
     eps -> 0, -1/2 sum log(1 - rho^2) over the canonical correlations. It is the objective that CorInfoMax bounds from
     below; the value is that of the authors' LDMI code with one eps (their default), for the batch alone: without its
     running covariances. The terms are the determinants of the single views and of the pairs.
-
-    Blind to: the norm; and, for eps -> 0, to every invertible linear map of a view: the views need not agree.
-    Take N well above 2 D: with fewer samples than that, views are correlated by their number alone.
 
     >>> x = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     >>> log_determinant_mutual_information(torch.stack([x, x]))["loss"]  # equal views of unit rows: 2 log(2 D eps)

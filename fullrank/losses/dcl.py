@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
@@ -17,6 +17,8 @@ from fullrank.stats import normalize
     formula="−c⁺/T + log Σ exp(c⁻/T), without the positive in the sum",
     cost="N²D",
     breaks={"mean over pairs": "every view of the other samples is a negative"},
+    point=Point(lambda batch_size: math.log(2 * batch_size - 2), "ln(2 x {batch_size} - 2)"),
+    blind_to="the norm. Weak against dimensional collapse.",
 )
 @embedding_loss(settings={"temperature": POSITIVE, "sigma": POSITIVE})
 def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> Terms:
@@ -27,7 +29,7 @@ def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> T
     w = 2 - exp(<u, v> / sigma) / mean over the batch weighs hard positives up, and has a gradient; None is w = 1.
     Negative when healthy; one point has the value ln(V (N - 1)), which is ln(2N - 2) for two views.
 
-    Guards against: complete collapse and few clusters. Blind to: the norm. Weak against dimensional collapse.
+    Guards against: complete collapse and few clusters.
 
     >>> dcl(torch.ones(2, 8, 4))["loss"]  # one point: ln 14
     tensor(2.6391)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.pairs import cross_view_product
 from fullrank.losses.terms import POSITIVE, SHARE, Terms, check_features, combine, embedding_loss
 
 
-@declare(formula="cross-entropy of the student's softmax with the teacher's, centered and sharpened", cost="ND")
+@declare(
+    formula="cross-entropy of the student's softmax with the teacher's, centered and sharpened",
+    cost="ND",
+    point=Point(lambda prototypes: math.log(prototypes), "ln {prototypes}", at_zero=True),
+    blind_to=(
+        "what the logits do not show of the embeddings: their rank and their scale. Two collapses balance "
+        "each other: the center forbids that one output wins for all, the teacher's low temperature that "
+        "all are equal. The loss sits at ln K in the latter, at 0 in the former if the center lags "
+        "behind."
+    ),
+)
 class DINO(nn.Module):
     """Cross-entropy of the student's softmax with the teacher's, which is centered and sharpened, across views.
 
@@ -24,10 +36,6 @@ class DINO(nn.Module):
     The center starts at zero and is in `state_dict`. T_s = 0.1, T_t = 0.04 (rising to 0.07 over the first epochs: pass
     it) and the momentum 0.9 are the authors'. The loss has no prototypes of its own: the last layer of the
     student's head makes the logits, and the teacher's moving average covers it.
-
-    Blind to: what the logits do not show of the embeddings: their rank and their scale. Two collapses balance each
-    other: the center forbids that one output wins for all, the teacher's low temperature that all are equal. The
-    loss sits at ln K in the latter, at 0 in the former if the center lags behind.
 
     >>> dino = DINO(outputs=4)
     >>> dino(torch.ones(2, 8, 4), torch.ones(2, 8, 4))["loss"], dino.center  # all outputs equal: ln 4

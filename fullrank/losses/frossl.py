@@ -19,6 +19,11 @@ from fullrank.stats import normalize, squared_gram_norm
         "rotation": "scales single features",
         "mean over pairs": "sums over views, and similarity to the mean view",
     },
+    point=0.0,
+    blind_to=(
+        "the scale of each feature. The missing dimensions of a collapse are not revived: the push on a "
+        "direction fades with its variance."
+    ),
 )
 @embedding_loss(settings={"invariance": WEIGHT})
 def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
@@ -28,8 +33,7 @@ def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
     0], one point costs 0. invariance: V D times the mean squared difference to the mean view. lightly's formula; the
     authors' repository has had others (rows of length sqrt(D) instead of features, centered features for two views).
 
-    Guards against: complete collapse and few strong dimensions. Blind to: the scale of each feature. The missing
-    dimensions of a collapse are not revived: the push on a direction fades with its variance.
+    Guards against: complete collapse and few strong dimensions.
 
     >>> frossl(torch.ones(2, 8, 4))["loss"].abs() < 1e-6  # one point
     tensor(True)

@@ -23,6 +23,8 @@ _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: f
         "escape": "centered and free of scale: the noise around one point has the rank of a cloud",
         "pairing": "each view alone",
     },
+    point=0.0,
+    blind_to=("whether views agree, and to scale; if centered to the mean, so to a cloud shrinking onto one point."),
 )
 @embedding_loss(min_views=1)
 def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Terms:
@@ -35,7 +37,6 @@ def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Ter
     The gradient is exact for equal eigenvalues too. UserError if order <= 0: counting has no gradient.
 
     Guards against: dimensional collapse; orders below 1 look at the small eigenvalues, above 1 at the largest.
-    Blind to: whether views agree, and to scale; if centered to the mean, so to a cloud shrinking onto one point.
 
     >>> hill_entropy(torch.eye(4).expand(2, 4, 4), order=2.0)["loss"]  # three equal dimensions: -log 3
     tensor(-1.0986)

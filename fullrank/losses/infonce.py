@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@declare(formula="−c⁺/T + log Σ exp(c/T) over the other view", cost="N²D")
+@declare(
+    formula="−c⁺/T + log Σ exp(c/T) over the other view",
+    cost="N²D",
+    point=Point(lambda batch_size: math.log(batch_size), "ln {batch_size}"),
+    blind_to="the norm. Weak against dimensional collapse; its value depends on the temperature and on N.",
+)
 @embedding_loss(settings={"temperature": POSITIVE})
 def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
     """Cross-entropy of finding sample i of one view among the N samples of another, on l2-normalized z (V, N, D).
 
     The symmetric form of CLIP and MoCo v3: N - 1 negatives, all from the other view; the mean over every ordered
     pair of views. The value of one point, of any norm and temperature, is ln N.
-
-    Blind to: the norm. Weak against dimensional collapse; its value depends on the temperature and on N.
 
     >>> infonce(torch.ones(2, 8, 4))["loss"]  # one point: ln 8
     tensor(2.0794)

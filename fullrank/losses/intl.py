@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss, PairLoss
 from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, newton, normalize
@@ -24,6 +24,11 @@ def intl_beta(size: int) -> float:
     return max(0.01, 0.01 * (math.log2(size) - 3))
 
 
+def _trace_of_a_point(batch_size: int) -> float:
+    """The weighted trace loss of one view: one direction among the samples keeps its variance."""
+    return intl_beta(batch_size) * batch_size * (1 - 1 / batch_size) ** 2
+
+
 @declare(
     formula="2 − 2c + β Σ (1 − variance)², after T Newton steps of whitening",
     cost="NDK + TK³",
@@ -33,6 +38,8 @@ def intl_beta(size: int) -> float:
         "mean over pairs": "pairs with the anchor, view 0, only",
         "order of views": "view 0 is the anchor",
     },
+    point=Point(lambda batch_size: 2 * _trace_of_a_point(batch_size)),
+    blind_to=('norm and offset, of each sample or each feature. Near one point axis="batch" has next to no gradient.'),
 )
 @embedding_loss(settings={"iterations": STEPS, "beta": WEIGHT})
 def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None) -> Terms:
@@ -42,8 +49,6 @@ def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float 
     sum (1 - variance)^2 over the whitened samples (axis="channel", their default, N x N covariance) or features
     (axis="batch", D x D), averaged over the same views, plus the anchor's. beta=None takes `intl_beta` of N or D,
     whichever the axis whitens. The trace has a floor: 210 a view at 256 and 4 iterations is the optimum.
-
-    Blind to: norm and offset, of each sample or each feature. Near one point axis="batch" has next to no gradient.
 
     >>> intl(torch.ones(2, 8, 4), axis="batch", beta=0.05)["loss"]  # one point: 2 + 2 beta D
     tensor(2.4000)
@@ -58,7 +63,12 @@ def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float 
 class INTL(EmbeddingLoss, function=intl): ...
 
 
-@declare(formula="INTL with whitened targets that get no gradient", cost="NDK + TK³")
+@declare(
+    formula="INTL with whitened targets that get no gradient",
+    cost="NDK + TK³",
+    point=Point(_trace_of_a_point),
+    blind_to="what `intl` is blind to.",
+)
 @embedding_loss(min_views=1, settings={"iterations": STEPS, "beta": WEIGHT})
 def intl_with_teacher(
     prediction: Tensor, target: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None
@@ -68,8 +78,6 @@ def intl_with_teacher(
     The authors' code with multi-crop (`intl_m`), where the teacher sees view 0 alone (T = 1) and the student only the
     others: similarity is 2 - 2 cos of the Newton-whitened embeddings, averaged over all pairs of student and teacher;
     trace is as in `intl`, averaged over the student's views, without one for the target. No direction is added.
-
-    Blind to: what `intl` is blind to.
 
     >>> intl_with_teacher(torch.ones(1, 8, 4), torch.ones(1, 8, 4), axis="batch", beta=0.05)["loss"]  # 2 + beta D
     tensor(2.2000)

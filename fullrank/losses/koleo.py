@@ -13,7 +13,16 @@ from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@declare(formula="−mean log min ‖uᵢ − uⱼ‖", cost="N²D", breaks={"pairing": "each view alone"})
+@declare(
+    formula="−mean log min ‖uᵢ − uⱼ‖",
+    cost="N²D",
+    breaks={"pairing": "each view alone"},
+    point=-math.log(1e-8),
+    blind_to=(
+        "the norm, and whether the views of a sample agree. Weak against dimensional collapse; exact "
+        "duplicates get no gradient."
+    ),
+)
 @embedding_loss(min_views=1, settings={"eps": POSITIVE})
 def koleo(z: Tensor, *, eps: float = 1e-8) -> Terms:
     """Minus the mean log of the distance to the nearest neighbor in its view, on l2-normalized z (V, N, D).
@@ -22,8 +31,7 @@ def koleo(z: Tensor, *, eps: float = 1e-8) -> Terms:
     logarithm (theirs adds 1e-8 to every difference as well); the mean over views. One point costs -log eps = 18.4.
     A regularizer: DINOv2 adds it with weight 0.1.
 
-    Guards against: complete collapse and duplicates, the harder the closer they are. Blind to: the norm, and whether
-    the views of a sample agree. Weak against dimensional collapse; exact duplicates get no gradient.
+    Guards against: complete collapse and duplicates, the harder the closer they are.
 
     >>> koleo(torch.eye(4).expand(2, 4, 4))["loss"]  # all at sqrt(2): -log(2) / 2
     tensor(-0.3466)

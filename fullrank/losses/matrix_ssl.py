@@ -15,7 +15,15 @@ from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_lo
 from fullrank.stats import normalize, smaller_gram
 
 
-@declare(formula="`mec` + (−log det(Uᵀ J V/N + ½ I))/D", cost="NDK + K³")
+@declare(
+    formula="`mec` + (−log det(Uᵀ J V/N + ½ I))/D",
+    cost="NDK + K³",
+    point=math.log(2) - math.log(33) / 32,
+    blind_to=(
+        "the norm, and to the sign of either determinant: views that are opposite to each other are not "
+        "pulled across the singularity."
+    ),
+)
 @embedding_loss(settings={"eps": POSITIVE, "cross_entropy": WEIGHT, "ridge": POSITIVE})
 def matrix_ssl(z: Tensor, *, eps: float = 1 / 32, cross_entropy: float = 1.0, ridge: float = 0.5) -> Terms:
     """MEC plus the matrix cross-entropy of I / D and the covariance of two views of z (V, N, D), mean over pairs.
@@ -28,8 +36,7 @@ def matrix_ssl(z: Tensor, *, eps: float = 1 / 32, cross_entropy: float = 1.0, ri
     One point costs -eps log(1 + 1 / eps) - log(ridge). The cross-entropy's share fades with D: of K = min(N - 1, D)
     equal directions it sees log(1 + 1 / (ridge K)) K / D.
 
-    Guards against: complete and dimensional collapse, few clusters. Blind to: the norm, and to the sign of either
-    determinant: views that are opposite to each other are not pulled across the singularity.
+    Guards against: complete and dimensional collapse, few clusters.
 
     >>> matrix_ssl(torch.ones(2, 8, 4))["cross_entropy"]  # one point: ln 2
     tensor(0.6931)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import torch
@@ -13,7 +14,15 @@ from fullrank.losses.terms import COUNT, POSITIVE, Terms, combine, embedding_los
 from fullrank.stats import normalize, smaller_gram
 
 
-@declare(formula="−ε log det(I + U Vᵀ/(Nε))", cost="NDK + K³")
+@declare(
+    formula="−ε log det(I + U Vᵀ/(Nε))",
+    cost="NDK + K³",
+    point=-math.log(33) / 32,
+    blind_to=(
+        "the norm. With order=None it is blind to the sign of the determinant: views that are opposite to "
+        "each other are not pulled across the singularity."
+    ),
+)
 @embedding_loss(settings={"eps": POSITIVE, "order": COUNT})
 def mec(z: Tensor, *, eps: float = 1 / 32, order: int | None = None) -> Terms:
     """-eps log det(I + U V^T / (N eps)) for two l2-normalized views U, V (N, D) of z; the mean over pairs of views.
@@ -24,8 +33,7 @@ def mec(z: Tensor, *, eps: float = 1 / 32, order: int | None = None) -> Terms:
     they reach N at collapse, so the authors start with an eps 8 times this one; the series then repels the harder.
     One point costs -eps log(1 + 1 / eps); the optimum is -eps K log(1 + 1 / (K eps)) with K = min(N, D).
 
-    Guards against: complete and dimensional collapse, few clusters. Blind to: the norm. With order=None it is blind to
-    the sign of the determinant: views that are opposite to each other are not pulled across the singularity.
+    Guards against: complete and dimensional collapse, few clusters.
 
     >>> mec(torch.ones(2, 8, 4))["loss"]  # one point: -ln(33) / 32
     tensor(-0.1093)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, nuclear_norm
 
 
 @declare(
-    formula="−‖mean of the views' u‖ nuclear", cost="NDK + K³", breaks={"mean over pairs": "the centroid of all views"}
+    formula="−‖mean of the views' u‖ nuclear",
+    cost="NDK + K³",
+    breaks={"mean over pairs": "the centroid of all views"},
+    point=Point(lambda batch_size: -math.sqrt(batch_size), "-sqrt {batch_size}"),
+    blind_to="the norm; at exactly one point the gradient is zero.",
 )
 @embedding_loss(settings={"compression": WEIGHT})
 def mmcr(z: Tensor, *, compression: float = 0.0) -> Terms:
@@ -23,7 +29,7 @@ def mmcr(z: Tensor, *, compression: float = 0.0) -> Terms:
     the mean over samples of the nuclear norm of the V views (V, D); it takes N small decompositions, and none at 0.
 
     Guards against: complete and dimensional collapse: as W2 it is a nuclear norm, whose push on a missing dimension
-    does not fade as the dimension does. Blind to: the norm; at exactly one point the gradient is zero.
+    does not fade as the dimension does.
 
     >>> mmcr(torch.ones(2, 9, 4))["loss"]  # one point
     tensor(-3.)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -12,15 +14,18 @@ from fullrank.losses.terms import POSITIVE, Terms, check_features, combine, embe
 from fullrank.stats import normalize
 
 
-@declare(formula="cross-entropy of the key among a queue of Q, both directions", cost="NQD")
+@declare(
+    formula="cross-entropy of the key among a queue of Q, both directions",
+    cost="NQD",
+    point=2 * math.log(4096 + 1),
+    blind_to="the norm. Weak against dimensional collapse.",
+)
 class MoCo(Queue):
     """Contrast of queries (V, N, D) with the keys (V, N, D) of the other view against a queue of older keys.
 
     For two views the sum of CE(q1, k2) and CE(q2, k1), each a mean over samples, queue before enqueue and both
     views enqueued: the symmetric code of Fang et al. (2024), temperature 0.2 and queue 4096; with V views, twice
     the mean over ordered pairs. The queue starts as random unit vectors.
-
-    Blind to: the norm. Weak against dimensional collapse.
 
     >>> moco = MoCo(features=4, size=8)
     >>> moco(moco.queue[:6].view(2, 3, 4), torch.ones(2, 3, 4))["loss"].shape

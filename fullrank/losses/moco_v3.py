@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import ordered_pairs
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@declare(formula="4T cross-entropy of the key among those of the batch", cost="N²D")
+@declare(
+    formula="4T cross-entropy of the key among those of the batch",
+    cost="N²D",
+    point=Point(lambda batch_size: 0.8 * math.log(batch_size)),
+    blind_to="the norm. Weak against dimensional collapse; its value depends on the temperature and on N.",
+)
 @embedding_loss(settings={"temperature": POSITIVE})
 def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> Terms:
     """Contrast of predictions (V, N, D) with the teacher's keys (V, N, D) of another view; no queue.
@@ -22,8 +29,6 @@ def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> 
     the sum of both directions, each a mean over samples; with V views, twice the mean over ordered pairs. The keys
     may be those of the first views only, (W, N, D). The factor 2 T keeps the gradient's size over temperatures. The
     formula is the paper's; the temperature is unverified: ours.
-
-    Blind to: the norm. Weak against dimensional collapse; its value depends on the temperature and on N.
 
     >>> moco_v3(torch.ones(2, 8, 4), torch.ones(2, 8, 4), temperature=0.5)["loss"]  # one point: 4 T ln N
     tensor(4.1589)

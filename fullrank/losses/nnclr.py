@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.pairs import Queue, ordered_pairs
 from fullrank.losses.terms import POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
 
 
-@declare(formula="InfoNCE with the queue's nearest neighbor of the target", cost="NQD + N²D")
+@declare(
+    formula="InfoNCE with the queue's nearest neighbor of the target",
+    cost="NQD + N²D",
+    point=Point(lambda batch_size: math.log(batch_size), "ln {batch_size}"),
+    blind_to="the norm. Weak against dimensional collapse.",
+)
 class NNCLR(Queue):
     """Predictions (V, N, D) find, in the batch, the queue's nearest neighbor of the other view's target (V, N, D).
 
     The neighbor is the query and the predictions of all samples the candidates; the mean over ordered pairs of
     views and samples; the first view's targets are enqueued. Temperature 0.1 is the paper's; the queue of 4096 is
     ours, for small data.
-
-    Blind to: the norm. Weak against dimensional collapse.
 
     >>> NNCLR(features=4, size=8)(torch.ones(2, 3, 4), torch.ones(2, 3, 4))["loss"]  # one point: ln 3
     tensor(1.0986)

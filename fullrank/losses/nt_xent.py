@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
@@ -17,6 +17,8 @@ from fullrank.stats import normalize
     formula="−c⁺/T + log Σ exp(c/T) over both views",
     cost="N²D",
     breaks={"mean over pairs": "every view of the other samples is a negative"},
+    point=Point(lambda batch_size: math.log(2 * batch_size - 1), "ln(2 x {batch_size} - 1)"),
+    blind_to="the norm. Weak against dimensional collapse; its value depends on the temperature and on N.",
 )
 @embedding_loss(settings={"temperature": POSITIVE})
 def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
@@ -25,8 +27,6 @@ def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
     The authors' formula: for two views 2N - 2 negatives, from both views. With V views, every ordered pair of
     views of a sample is one task, against the V (N - 1) views of all other samples; the remaining views of the
     same sample take no part. One point has the value ln(1 + V (N - 1)), which is ln(2N - 1) for two views.
-
-    Blind to: the norm. Weak against dimensional collapse; its value depends on the temperature and on N.
 
     >>> nt_xent(torch.ones(2, 8, 4))["loss"]  # one point: ln 15
     tensor(2.7081)

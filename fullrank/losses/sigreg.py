@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import epps_pulley, random_slices
@@ -19,6 +19,11 @@ from fullrank.stats import epps_pulley, random_slices
         "rotation": "the slices are drawn",
         "mean over pairs": "similarity to the mean view",
     },
+    point=Point(lambda batch_size: 0.05 * 0.40204759 * batch_size, at_zero=True),
+    blind_to=(
+        "nothing of complete, dimensional, cluster or norm collapse; but missing dimensions are revived "
+        "slowly if at all, since a slice sees mostly the live ones."
+    ),
 )
 @embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
 def sigreg(z: Tensor, *, regularization: float = 0.05, slices: int = 1024, seed: int = 0) -> Terms:
@@ -31,9 +36,6 @@ def sigreg(z: Tensor, *, regularization: float = 0.05, slices: int = 1024, seed:
     same in every process.
 
     A standard normal has a normality of 1.05 for any N, zeros have 0.402 N. Needs memory for V x N x slices x 17.
-
-    Blind to: nothing of complete, dimensional, cluster or norm collapse; but missing dimensions are revived
-    slowly if at all, since a slice sees mostly the live ones.
 
     >>> import torch
     >>> round(float(sigreg(torch.zeros(2, 1000, 4))["normality"]), 1)

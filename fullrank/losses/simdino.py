@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from fullrank.losses.coding_rate import rate
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import PairLoss
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
@@ -13,7 +15,10 @@ from fullrank.stats import normalize
 
 
 @declare(
-    formula="−c of prediction and target − (D + M)/(2DM) log det(I + D/(Mε) SᵀS), S: all M predictions", cost="NDK"
+    formula="−c of prediction and target − (D + M)/(2DM) log det(I + D/(Mε) SᵀS), S: all M predictions",
+    cost="NDK",
+    point=Point(lambda batch_size, dims: -1 - (1 / dims + 0.5 / batch_size) * math.log1p(dims / 0.5) / 2),
+    blind_to="the norm; and to a collapse of the targets, which have no gradient.",
 )
 @embedding_loss(settings={"eps": POSITIVE, "similarity": WEIGHT, "expansion": WEIGHT})
 def simdino(
@@ -29,7 +34,6 @@ def simdino(
     One point has the rate log(1 + D / eps) / 2, the optimum min(M, D) / 2 log(1 + D / (min(M, D) eps)).
 
     Guards against: complete and dimensional collapse of the predictions, without help from a predictor or a teacher.
-    Blind to: the norm; and to a collapse of the targets, which have no gradient.
 
     >>> import torch
     >>> point = torch.ones(2, 8, 4)

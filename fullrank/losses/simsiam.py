@@ -10,14 +10,17 @@ from fullrank.losses.pairs import cross_view_cosine
 from fullrank.losses.terms import Terms, combine, embedding_loss
 
 
-@declare(formula="−c of prediction and target", cost="ND")
+@declare(
+    formula="−c of prediction and target",
+    cost="ND",
+    point=-1.0,
+    blind_to="every collapse. One point is a perfect score; stop-gradient and predictor must prevent it.",
+)
 @embedding_loss(min_samples=1)
 def simsiam(prediction: Tensor, target: Tensor) -> Terms:
     """Minus the mean cosine of each view's prediction (V, N, D) with the target (V, N, D) of every other view.
 
     The authors' formula (their halves of two directions are the mean). In [-1, 1], lower is better.
-
-    Blind to: every collapse. One point is a perfect score; stop-gradient and predictor must prevent it.
 
     >>> import torch
     >>> simsiam(torch.tensor([[[1.0, 0.0]], [[2.0, 0.0]]]), torch.tensor([[[3.0, 0.0]], [[1.0, 0.0]]]))["loss"]

@@ -21,6 +21,13 @@ from fullrank.stats import Axis, normalize, principal, spectral
     breaks=dict.fromkeys(
         ("shape", "rank", "escape", "revival"), "whitened views that agree are at the optimum, whatever their rank"
     ),
+    point=2.0,
+    blind_to=(
+        "the norm and the offset; where the views agree the loss is zero at any rank, and with p = 1/2 it "
+        "hardly sees the spectrum at all. It is noise between the views that keeps the rank up. One point "
+        'costs 2, its maximum for views that agree, with axis="batch"; with "channel" nothing. '
+        "components=True also does not see whether the features of a view are permuted."
+    ),
 )
 @embedding_loss()
 def spectral_transformation(
@@ -37,10 +44,7 @@ def spectral_transformation(
     for `torch.rsqrt`. It turns each view by the view's own eigenvectors, which changes no cosine inside a view; but
     where eigenvalues are close, they differ from view to view, and the loss then compares different things.
 
-    Blind to: the norm and the offset; where the views agree the loss is zero at any rank, and with p = 1/2 it hardly
-    sees the spectrum at all. It is noise between the views that keeps the rank up. One point costs 2, its maximum
-    for views that agree, with axis="batch"; with "channel" nothing. components=True also does not see whether the
-    features of a view are permuted. UserError for components=True with axis="channel", whose components are no samples.
+    UserError for components=True with axis="channel", whose components are no samples.
 
     >>> spectral_transformation(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)

@@ -18,6 +18,8 @@ from fullrank.stats import normalize
     formula="−2 ⟨z, z⁺⟩ + mean ⟨z, z⁻⟩²",
     cost="NDK",
     breaks={"norm": "norms above the radius of the ball are seen as the radius"},
+    point=-1.0,
+    blind_to="norms above sqrt(mu).",
 )
 @embedding_loss(settings={"mu": POSITIVE})
 def spectral_contrastive(z: Tensor, *, mu: float = 1.0) -> Terms:
@@ -27,7 +29,6 @@ def spectral_contrastive(z: Tensor, *, mu: float = 1.0) -> Terms:
     views. In [-2, 2 + mu], lower is better; one point of norm sqrt(mu) or more costs mu - 2.
 
     Guards against: complete and dimensional collapse, few clusters, norms far below sqrt(mu).
-    Blind to: norms above sqrt(mu).
 
     >>> spectral_contrastive(torch.ones(2, 8, 4))["loss"]  # one point
     tensor(-1.)

@@ -19,6 +19,13 @@ from fullrank.stats import normalize
         "escape of few samples": "around one point, the bottleneck's 9 all but holds back noise of a rank of 10",
         "mean over pairs": "the bottleneck is one of all views",
     },
+    point=0.0,
+    blind_to=(
+        "the norm; and to complete collapse where N or the rank is small. Around one point the loss is "
+        "that of a cloud of participation ratio R, trace (bottleneck / sqrt(R) - 1): above R = "
+        "bottleneck^2 the cloud grows, below it shrinks to the point. A batch needs N > bottleneck^2 + 1 "
+        "= 10 for the best spread to beat one point at all."
+    ),
 )
 @embedding_loss(settings={"bottleneck": WEIGHT, "scale": POSITIVE})
 def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms:
@@ -30,10 +37,6 @@ def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms
     of all k, those of a row with itself included. bottleneck: the root of the biased estimate,
     |H K H|_F / (V N) with the centering H. The kernel matrix is exact, where the authors take 512 random features. The
     rows' length, the scale and the weight 3 are unverified: ours.
-
-    Blind to: the norm; and to complete collapse where N or the rank is small. Around one point the loss is that of a
-    cloud of participation ratio R, trace (bottleneck / sqrt(R) - 1): above R = bottleneck^2 the cloud grows, below it
-    shrinks to the point. A batch needs N > bottleneck^2 + 1 = 10 for the best spread to beat one point at all.
 
     >>> ssl_hsic(torch.eye(16).expand(2, 16, 16))["dependence"]  # orthogonal samples: (1 - 1 / N) (1 / sqrt(3) - 1)
     tensor(-0.3962)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.pairs import cross_view_product
 from fullrank.losses.terms import COUNT, POSITIVE, Terms, check_features, combine, embedding_loss
 from fullrank.stats import normalize
@@ -21,6 +23,11 @@ from fullrank.stats import normalize
         "rotation": "the prototypes stay where they are",
         "gradient": "codes are targets",
     },
+    point=Point(lambda prototypes: math.log(prototypes), "ln {prototypes}", at_zero=True),
+    blind_to=(
+        "the norm, and to dimensions that the prototypes, which learn, do not ask for: few dimensions or "
+        "clusters cost more only while there are more prototypes than can be told apart there."
+    ),
 )
 class SwAV(nn.Module):
     """Each view of z (V, N, D) predicts to which of K trained prototypes the other views are assigned.
@@ -33,10 +40,8 @@ class SwAV(nn.Module):
     older embeddings, for batches of fewer samples than prototypes. temperature 0.1, eps 0.05 and 3 iterations are
     the authors'; 300 prototypes (theirs: 3000 for ImageNet) are ours, for small data.
 
-    Guards against: complete collapse, whose loss is ln K at best, and which codes of equal shares break up. Blind to:
-    the norm, and to dimensions that the prototypes, which learn, do not ask for: few dimensions or clusters cost more
-    only while there are more prototypes than can be told apart there.
-    UserError if z does not have the `features` it was made for.
+    Guards against: complete collapse, whose loss is ln K at best, and which codes of equal shares break up. UserError
+    if z does not have the `features` it was made for.
 
     >>> swav = SwAV(features=4, prototypes=3)
     >>> _ = torch.nn.init.ones_(swav.prototypes)  # equal prototypes: ln 3

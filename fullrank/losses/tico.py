@@ -15,6 +15,8 @@ from fullrank.stats import normalize, squared_gram_norm
     cost="ND²",
     weights={"covariance": 8.0},
     breaks={"mean over pairs": "pairs with the anchor, view 0, only", "order of views": "view 0 is the anchor"},
+    point=8.0,
+    blind_to="the norm, and to a collapse of the views other than 0 by itself (they have the same encoder).",
 )
 class TiCo(nn.Module):
     """TiCo of z (V, N, D): pull all views to view 0, and view 0 out of the directions it had over many batches.
@@ -29,9 +31,8 @@ class TiCo(nn.Module):
 
     `views` is taken as by every loss with a state, and any number of views is accepted.
 
-    Guards against: complete collapse, slowly: the push is weak, near one point and for missing dimensions.
-    Blind to: the norm, and to a collapse of the views other than 0 by itself (they have the same encoder).
-    UserError if z does not have the `features` it was made for.
+    Guards against: complete collapse, slowly: the push is weak, near one point and for missing dimensions. UserError if
+    z does not have the `features` it was made for.
 
     >>> TiCo(features=4)(torch.ones(2, 8, 4))["loss"]  # one point at the first step: 8 (1 - memory)
     tensor(0.8000)

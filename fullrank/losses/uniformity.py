@@ -11,15 +11,19 @@ from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import log_gaussian_potential, normalize
 
 
-@declare(formula="log mean exp(−2 ‖uᵢ − uⱼ‖²)", cost="N²D", breaks={"pairing": "each view alone"})
+@declare(
+    formula="log mean exp(−2 ‖uᵢ − uⱼ‖²)",
+    cost="N²D",
+    breaks={"pairing": "each view alone"},
+    point=0.0,
+    blind_to="weakly, dimensional collapse (16 of 256 dimensions still score -3.5 of -4). See `w2`.",
+)
 @embedding_loss(min_views=1, settings={"t": POSITIVE})
 def uniformity(z: Tensor, *, t: float = 2.0) -> Terms:
     """Log of the mean Gaussian potential exp(-t d^2) between the samples of a view, on l2-normalized z (V, N, D).
 
     The authors' code: distinct pairs within each view, then the mean over views. In [-4t, 0], lower is better;
     points spread evenly over a sphere of many dimensions reach about -2t.
-
-    Nearly blind to: dimensional collapse (16 of 256 dimensions still score -3.5 of -4). See `w2`.
 
     >>> uniformity(torch.ones(2, 8, 4))["loss"] == 0  # one point
     tensor(True)

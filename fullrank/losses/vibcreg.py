@@ -19,6 +19,12 @@ from fullrank.stats import newton, normalize, squared_gram_norm
         "escape": "whitened, so free of offset and scale: the noise around one point is a cloud",
         "rotation": "variance and correlation of single features",
     },
+    point=24.75,
+    blind_to=(
+        "offset and scale of a view, so that near one point its noise is seen as a cloud. What guards "
+        "against dimensional collapse is the variance, which few iterations leave below 1 in weak "
+        "directions."
+    ),
 )
 @embedding_loss(settings={"invariance": WEIGHT, "variance": WEIGHT, "covariance": WEIGHT, "iterations": STEPS})
 def vibcreg(
@@ -30,9 +36,6 @@ def vibcreg(
     of `vicreg`, of the whitened views. covariance: sum over two views of the squared off-diagonal correlations over
     D^2; with V views, twice their mean. The names of the two changes are the authors'; that the whitening comes
     before all three terms, the weights, the iterations and the halves are unverified: ours.
-
-    Blind to: offset and scale of a view, so that near one point its noise is seen as a cloud. What guards against
-    dimensional collapse is the variance, which few iterations leave below 1 in weak directions.
 
     >>> vibcreg(torch.ones(2, 8, 4))["loss"]  # one point costs 25 * (1 - sqrt(1e-4))
     tensor(24.7500)

@@ -20,6 +20,12 @@ from fullrank.stats import squared_gram_norm
         "rotation": "variance and covariance of single features",
         "large norms": "covariances are squared, so norms beyond 1e9 do not fit float32",
     },
+    point=24.75,
+    blind_to=(
+        "nothing of complete, dimensional or norm collapse; but near dimensional collapse the missing "
+        "dimensions are pushed only through the variance of single features, so a lost rank may come back "
+        "late."
+    ),
 )
 @embedding_loss(settings={"invariance": WEIGHT, "variance": WEIGHT, "covariance": WEIGHT})
 def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Terms:
@@ -28,9 +34,6 @@ def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covar
     invariance: mean squared difference of two views, over elements and pairs of views. variance: mean over
     features and views of max(0, 1 - sqrt(var + 1e-4)), divisor N - 1. covariance: sum over two views of the
     squared off-diagonal covariances over D; with V views, twice their mean.
-
-    Blind to: nothing of complete, dimensional or norm collapse; but near dimensional collapse the missing
-    dimensions are pushed only through the variance of single features, so a lost rank may come back late.
 
     >>> vicreg(torch.zeros(2, 8, 4))["loss"]  # one point costs 25 * (1 - sqrt(1e-4))
     tensor(24.7500)

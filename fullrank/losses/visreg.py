@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
 from fullrank.stats import random_slices
+
+
+def _at_zero(batch_size: int) -> float:
+    """No std, and the variance of the quantiles."""
+    quantiles = [NormalDist().inv_cdf(i / (batch_size + 1)) for i in range(1, batch_size + 1)]
+    return 0.9 * (1 + sum(q * q for q in quantiles) / batch_size)
 
 
 @declare(
@@ -23,6 +30,11 @@ from fullrank.stats import random_slices
         "mean over pairs": "similarity to the mean view",
         "gradient": "the shape does not pull at the scale",
     },
+    point=Point(_at_zero, at_zero=True),
+    blind_to=(
+        "nothing of complete, dimensional, cluster or norm collapse. At exactly one point the gradient is "
+        "zero but for the center; around it, shape is judged by noise."
+    ),
 )
 @embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
 def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: int = 0) -> Terms:
@@ -34,9 +46,6 @@ def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: 
     sorted values to the normal quantiles at i / (N + 1), along random slices of (z - mean) / (std + 1e-4). The
     division carries no gradient to the std, so that shape does not pull at the scale. The authors draw new
     slices at each step: pass the step as `seed`.
-
-    Blind to: nothing of complete, dimensional, cluster or norm collapse. At exactly one point the gradient is zero
-    but for the center; around it, shape is judged by noise.
 
     >>> visreg(torch.zeros(2, 8, 4))["scale"]
     tensor(1.)

@@ -13,7 +13,13 @@ from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, smaller_gram
 
 
-@declare(formula="−4.16 c + Σ p log p of UᵀU/N", cost="NDK + K³", weights={"similarity": 4.16})
+@declare(
+    formula="−4.16 c + Σ p log p of UᵀU/N",
+    cost="NDK + K³",
+    weights={"similarity": 4.16},
+    point=-4.16,
+    blind_to="the norm.",
+)
 @embedding_loss(settings={"invariance": WEIGHT, "entropy": WEIGHT})
 def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
     """I-VNE+ of z (V, N, D): pull the views together and raise the von Neumann entropy of each view.
@@ -23,7 +29,7 @@ def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
     averaged over views; in [-log min(N, D), 0], one point costs 0. invariance 4.16 is the logarithm of their batch, 64.
 
     Guards against: complete and dimensional collapse; a missing dimension is pushed with minus the logarithm of its
-    share. Blind to: the norm.
+    share.
 
     >>> vne(torch.ones(2, 8, 4), invariance=1.0)["loss"]  # one point
     tensor(-1.)

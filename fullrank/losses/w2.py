@@ -17,6 +17,8 @@ from fullrank.stats import normalize, nuclear_norm
     formula="√(2 − 2 tr C^½/√D) on all u: distance of Gaussians",
     cost="NDK + K³",
     breaks=dict.fromkeys(("pairing", "mean over pairs"), "all views are one batch"),
+    point=math.sqrt(2),
+    blind_to="the norm, and whether the views of a sample agree. At exactly one point the gradient is zero.",
 )
 @embedding_loss(min_views=1)
 def w2(z: Tensor) -> Terms:
@@ -26,8 +28,6 @@ def w2(z: Tensor) -> Terms:
     their closed form is W2^2 = 2 - 2 |Z - mean|_* / sqrt(V N D), with |.|_* the nuclear norm. In [0, sqrt(2)],
     lower is better; rows of zeros count as collapsed. N < D or few samples leave a floor above 0. The square
     root is cut at one rounding of the number format, so its gradient is finite at a perfect score.
-
-    Blind to: the norm, and whether the views of a sample agree. At exactly one point the gradient is zero.
 
     >>> w2(torch.ones(2, 8, 4))["loss"]  # one point
     tensor(1.4142)

@@ -28,6 +28,12 @@ Whitening = Literal["cholesky", "zca"]
         ),
         "rotation": "a Cholesky factor takes the features in their order",
     },
+    point=2.0,
+    blind_to=(
+        "offset and scale, with Cholesky of every single feature, and to every collapse but that to one "
+        "point: where the views agree, the loss is zero at any rank. It is noise between the views that "
+        "keeps the rank up."
+    ),
 )
 @embedding_loss(settings={"iterations": COUNT, "eps": WEIGHT})
 def w_mse(
@@ -47,8 +53,6 @@ def w_mse(
     Cholesky is the authors'; zca keeps as close to z as a whitening can. Cholesky adds `eps` times the mean variance
     to the covariance: ours, theirs adds nothing and fails below full rank. The division follows from `seed`.
 
-    Blind to: offset and scale, with Cholesky of every single feature, and to every collapse but that to one point:
-    where the views agree, the loss is zero at any rank. It is noise between the views that keeps the rank up.
     UserError if size < 2, or if eps is too small for a covariance below full rank.
 
     >>> w_mse(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare

@@ -7,7 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from fullrank.losses.declaration import declare
+from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import Axis, spectral
@@ -22,6 +22,11 @@ from fullrank.stats import Axis, spectral
         ),
         "rotation": "centers every sample over its features",
     },
+    point=Point(lambda dims: -1 / (dims - 1)),
+    blind_to=(
+        "the norm and the offset, and to how uneven the spectrum is. It sees dimensions that are gone, "
+        "not those that are almost gone: where the views agree, its gradient is zero."
+    ),
 )
 @embedding_loss(settings={"instance": WEIGHT, "feature": WEIGHT})
 def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
@@ -31,9 +36,6 @@ def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
     That much is known of the method; the rest is unverified, ours: each correlation is divided by its largest
     possible value, so that each term is in [-1, 1] and -1 is the best; both weights are 1; eigenvalues are floored at
     1e-10 of the largest; with V views, the mean over pairs of views.
-
-    Blind to: the norm and the offset, and to how uneven the spectrum is. It sees dimensions that are gone, not those
-    that are almost gone: where the views agree, its gradient is zero.
 
     >>> zero_cl(torch.ones(2, 8, 4))["loss"].abs()  # one point
     tensor(0.)

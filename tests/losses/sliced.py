@@ -46,18 +46,3 @@ def naive_visreg(z: Tensor, *, slices: int = 4096) -> Tensor:
         sliced = torch.stack([((shape @ a).sort().values - quantiles).square().mean() for a in directions]).mean()
         rest.append(view.mean(0).square().mean() + (1 - std).square().mean() + sliced)
     return 0.1 * invariance + 0.9 * torch.stack(rest).mean()
-
-
-def sigreg_of_a_point(n: int, point: Tensor) -> float:
-    """Of n samples at a point (D,) in all views: |e^(i t x) - phi|^2 = 1 - 2 phi cos(t x) + phi^2."""
-    x, values = point @ random_slices(len(point), 1024, seed=0, like=point), []
-    for t in torch.linspace(0, 3, 17, dtype=point.dtype):
-        normal = math.exp(-(float(t) ** 2) / 2)
-        values.append(((1 - 2 * normal * torch.cos(t * x) + normal**2) * normal).mean())
-    return 0.05 * n * float(integral(values))
-
-
-def visreg_of_a_point(n: int, point: Tensor) -> float:
-    """Of n samples at a point (D,) in all views: the mean of its squares, a std of 0, and the quantiles' variance."""
-    quantiles = [NormalDist().inv_cdf(i / (n + 1)) for i in range(1, n + 1)]
-    return 0.9 * (float(point.square().mean()) + 1 + sum(q * q for q in quantiles) / n)

@@ -81,7 +81,7 @@ def page() -> str:
     facts = [("loss", "formula", "cost", "source", "blind to")]
     for loss in public():
         told = declaration(loss)
-        facts.append((f"`{loss.__name__}`", told.formula, told.cost, source(loss), blind(loss)))
+        facts.append((f"`{loss.__name__}`", told.formula, told.cost, source(loss), told.blind_to))
     return "\n".join([HEADER, markdown(facts), NUMBERS, markdown(list(numbers())), CHECKS]).rstrip("\n") + "\n"
 
 
@@ -94,13 +94,6 @@ def source(loss: Callable[..., object]) -> str:
     """Paper and number: the first line of the loss's file."""
     line = (sys.modules[loss.__module__].__doc__ or "").splitlines()[0]
     return line.partition(". V views")[0].partition(". z (V")[0].rstrip(".")
-
-
-def blind(loss: Callable[..., object]) -> str:
-    """What its docstring says it cannot see."""
-    paragraph = next(part for part in (loss.__doc__ or "").split("\n\n") if "lind to:" in part)
-    told = " ".join(paragraph.split()).partition("lind to:")[2].partition("UserError")[0].strip()
-    return "weakly, " + told if "Nearly blind to:" in paragraph else told
 
 
 def numbers() -> Iterator[tuple[str, ...]]:
