@@ -85,7 +85,7 @@ def not_gathered(training: Training) -> str | None:
     point = _PLATEAUS[training.loss]
     if "batch_size" not in point.needs or training.local_batch is None or training.local_batch == training.batch_size:
         return None
-    settings = {**_settings(training, point), "batch_size": float(training.local_batch)}
+    settings = {**_settings(training, point), "batch_size": training.local_batch}
     if not _near(training.value, point(settings)):
         return None
     return (
@@ -103,7 +103,7 @@ def _settings(training: Training, point: Point) -> dict[str, float]:
             raise UserError(f"The plateau of {training.loss} depends on {name}: pass {name}=.")
         if name in ("batch_size", "prototypes") and value < 2:
             raise UserError(f"{name} is {value}: pass 2 or more.")
-        found[name] = float(value)
+        found[name] = value
     return found
 
 
