@@ -22,11 +22,11 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 docs: $(VENV)/.test
-	$(BIN)/python -m tests.losses.table > docs/losses.md.new
+	$(BIN)/python -m docs.build.losses > docs/losses.md.new
 	mv docs/losses.md.new docs/losses.md
-	$(BIN)/python -m tests.recipes.table > docs/results/fashion-mnist/README.md.new
+	$(BIN)/python -m docs.build.fashion_mnist > docs/results/fashion-mnist/README.md.new
 	mv docs/results/fashion-mnist/README.md.new docs/results/fashion-mnist/README.md
-	$(BIN)/python -m tests.diagnosis.confusion
+	$(BIN)/python -m docs.build.confusion
 
 # A few tests read a data set and drive a browser of Debian's; without them they are skipped, and in CI they fail.
 debian:

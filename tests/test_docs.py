@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from docs.build import fashion_mnist as table
 from fullrank.cli import main
-from tests.recipes import table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -27,7 +27,8 @@ LEVEL = {
 }
 LISTS = {"losses", "recipes", "metrics", "commands"}  # rooms that are lists by nature may have more than 15 files
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SOURCES = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
+CHECKED = [path for room in ("tests", "benchmarks", "docs") for path in (ROOT / room).rglob("*.py")]
+SOURCES = sorted([*MODULES, *CHECKED])
 
 
 def name_of(path: Path) -> str:

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from docs.build.confusion import CELLS, PAGE, SEEDS, Cell, kept, page, said, table
 from tests.diagnosis.clouds import CASES, Case
-from tests.diagnosis.confusion import CELLS, PAGE, SEEDS, Cell, kept, page, said, table
 
 SMALL = [size for size in SEEDS if size[0] < 10_000]
 

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 import fullrank
+from docs.build.pictures import DIMS, FOLDER, PICTURES, N, Picture, draw
 from fullrank.diagnosis.profiles import PROFILES
 from tests.diagnosis.clouds import CASES
-from tests.diagnosis.pictures import DIMS, FOLDER, PICTURES, N, Picture, draw
 
 PAGE = (FOLDER.parent / "diagnosis.md").read_text(encoding="utf-8")
 
@@ -25,7 +25,7 @@ def test_a_picture_is_small_and_follows_light_and_dark(picture: Picture) -> None
     assert light == dark
     assert "prefers-color-scheme:dark" in drawn
     kept = (FOLDER / f"{picture.name}.svg").read_text(encoding="utf-8")  # another matplotlib may round otherwise
-    assert len(kept) == pytest.approx(len(drawn), rel=0.05), "run python -m tests.diagnosis.pictures"
+    assert len(kept) == pytest.approx(len(drawn), rel=0.05), "run python -m docs.build.pictures"
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docs.build import losses as table
 from fullrank.losses.declaration import declaration
-from tests.losses import table
 
 PAGE = Path(__file__).parents[2] / "docs" / "losses.md"
 

@@ -1,4 +1,4 @@
-"""What the doctor says of clouds of known health: `python -m tests.diagnosis.confusion` writes it into the docs.
+"""What the doctor says of clouds of known health: `python -m docs.build.confusion` writes it into the docs.
 
 Every answer is a row of docs/results/diagnosis/confusion.jsonl, so that it can be stopped and goes on: delete that
 file when a rule or a measurement has changed. From nothing, about 40 minutes of processor time, on all cores allowed.
@@ -25,7 +25,7 @@ Cell = tuple[str, Size, int]  # name of a cloud, size, seed
 SEEDS: dict[Size, range] = dict.fromkeys(((96, 512), (1500, 128), (20_000, 768)), range(10))
 CELLS = [(case.name, size, seed) for size, seeds in SEEDS.items() for seed in seeds for case in CASES]
 BY_NAME = {case.name: case for case in CASES}
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[1]
 KEPT, PAGE = DOCS / "results" / "diagnosis" / "confusion.jsonl", DOCS / "diagnosis.md"
 BETWEEN = re.compile(r"(<!-- confusion: .*? -->\n).*(<!-- end of confusion -->)", re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""Writes docs/losses.md, from the losses' own files and the contract's numbers: `python -m tests.losses.table`."""
+"""Writes docs/losses.md, from the losses' own files and the contract's numbers: `python -m docs.build.losses`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ZERO = 1e-3  # rates below this are rounding, or as good as none
 
 HEADER = """# Losses
 
-Every public loss of `fullrank.losses`, as data and as numbers. `make docs` writes this page (`tests/losses/table.py`),
+Every public loss of `fullrank.losses`, as data and as numbers. `make docs` writes this page (`docs/build/losses.py`),
 and a test holds it to the code. Whose formula and weights a loss has stands in its docstring.
 
 ## What they are

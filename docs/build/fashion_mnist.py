@@ -1,4 +1,4 @@
-"""Writes docs/results/fashion-mnist/README.md from the result files beside it: `python -m tests.recipes.table`."""
+"""Writes docs/results/fashion-mnist/README.md from the result files beside it: `python -m docs.build.fashion_mnist`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results" / "fashion-mnist"
+RESULTS = Path(__file__).parents[1] / "results" / "fashion-mnist"
 FLAGS = {"intl-teacher": "intl --teacher 0.996"}  # results of other settings than the defaults
 
 HEADER = """# Measured on Fashion-MNIST
@@ -18,7 +18,7 @@ two-core machine (`OMP_NUM_THREADS=1`); minutes are of that, and vary with what 
 linear probe on the frozen encoder, on the 10,000 test images. One seed; the standard error of an accuracy is 0.003, so
 most of these recipes cannot be told apart by accuracy after 4 epochs, and no ranking is meant. Spread, rank and W2 (0
 is uniform) are the embedding's.
-`make docs` writes this page (`tests/recipes/table.py`), and a test holds it to the files.
+`make docs` writes this page (`docs/build/fashion_mnist.py`), and a test holds it to the files.
 
 | command | minutes | kNN | linear | relative spread | effective rank | W2 |
 |---|---|---|---|---|---|---|

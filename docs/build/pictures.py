@@ -1,4 +1,4 @@
-"""One picture a kind of collapse, for docs/diagnosis.md: `python -m tests.diagnosis.pictures`.
+"""One picture a kind of collapse, for docs/diagnosis.md: `python -m docs.build.pictures`.
 
 Left a sketch in the plane, right what is measured on a cloud of tests/diagnosis/clouds.py: gray the healthy one, in
 color the collapsed one.
@@ -19,7 +19,7 @@ from fullrank.stats import normalize, spectrum
 from tests.diagnosis.clouds import CASES
 from tests.metrics.clouds import gaussian
 
-FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+FOLDER = Path(__file__).parents[1] / "pictures"
 N, DIMS, POINTS = 600, 64, 60
 LIGHT = "--ink:#1a1a1a;--grid:#8a8a8a;--other:#9a9a9a;--s1:#c2410c"
 DARK = "--ink:#e8e8e8;--grid:#8a8a8a;--other:#8a8a8a;--s1:#fb923c"

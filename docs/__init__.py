@@ -1,0 +1,1 @@
+"""The documentation; its generators are in `build`."""

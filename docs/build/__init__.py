@@ -1,0 +1,1 @@
+"""What writes pages and pictures of the documentation from the code and from result files: `make docs`."""
