@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 from fullrank.engine.gather import gather
-from tests.losses.contract import Loss, noise
+from fullrank.testing.clouds import noise
+from fullrank.testing.loss_values import Loss
 from tests.losses.declared import NAMED
 
 WORLD = 2

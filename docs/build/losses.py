@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES, Terms
 from fullrank.losses.declaration import declaration
 from fullrank.losses.pairs import Queue
-from tests.losses.contract import COLLAPSES, Loss, aligned, escape, one_point, revival, spread_cloud, value
+from fullrank.testing.clouds import aligned, few_clusters, few_dimensions, noise, one_point, spread_cloud
+from fullrank.testing.loss_values import Loss, gradient, revival, value
 from tests.losses.declared import NAMED
 
 SAMPLES, FEATURES, SEEDS = 64, 16, 5
@@ -109,10 +110,25 @@ def numbers() -> Iterator[tuple[str, ...]]:
 def seen(loss: Loss) -> str:
     """The collapses that cost more than a spread cloud."""
     cloud = spread_cloud(SAMPLES, FEATURES)
-    names = dict(zip(("point", "dimensions", "clusters"), COLLAPSES, strict=True))
-    clouds = {name: collapse(cloud) for name, collapse in names.items()} | {"norm": 1e-4 * cloud}
+    clouds = {
+        "point": one_point(cloud),
+        "dimensions": few_dimensions(cloud),
+        "clusters": few_clusters(cloud),
+        "norm": 1e-4 * cloud,
+    }
     healthy = value(loss, aligned(cloud))
     return ", ".join(name for name, z in clouds.items() if value(loss, aligned(z)) > healthy + 1e-3) or "none"
+
+
+def escape(loss: Loss, seed: int, *, ratio: float) -> float:
+    """Rate of log(relative spread) as 64 samples descend, each by its own gradient, from `ratio` around one point.
+
+    The samples are free, and the same in both views; 16 features of mean square 1.
+    """
+    point = noise(1, 16, seed=seed)
+    z = 4 * point / point.norm() + ratio * noise(64, 16, seed=seed + 100)
+    force, x = -64 * gradient(loss, aligned(z)).sum(0), z - z.mean(0)
+    return float((force * x).sum() / x.square().sum() - (force * z).sum() / z.square().sum())
 
 
 def slowest(rate: Callable[[int], float]) -> str:

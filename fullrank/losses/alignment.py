@@ -17,7 +17,8 @@ from fullrank.stats import normalize
     formula="mean ‖u − v‖²",
     cost="ND",
     breaks=dict.fromkeys(
-        ("point", "shape", "rank", "escape", "revival"), "one point is its optimum: it is the other half of a loss"
+        ("point", "shape", "rank", "escape", "escape of few samples", "revival"),
+        "one point is its optimum: it is the other half of a loss",
     ),
     point=0.0,
     blind_to="every collapse. One point is a perfect score; always add a term that spreads.",

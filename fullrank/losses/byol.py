@@ -13,6 +13,7 @@ from fullrank.losses.terms import Terms, combine, embedding_loss
 @declare(
     formula="2 − 2c of prediction and target, both directions",
     cost="ND",
+    weights={"byol": 2.0},
     point=0.0,
     blind_to="every collapse. One point is a perfect score; predictor and teacher must prevent it.",
 )

@@ -7,25 +7,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from torch import Tensor
+
 Loss = TypeVar("Loss", bound=Callable[..., object])
 _KEY = "declaration"
+Weight = float | Callable[[Tensor], float]  # a number, or what it is for embeddings z (V, N, D)
 
 LAWS = {
     "point": "one point costs more than a spread cloud",
     "shape": "few dimensions and few clusters cost more than a spread cloud",
     "norm": "shrinking a cloud costs something, or the loss does not see the norm",
     "escape": "a step from almost one point spreads",
-    "escape of few samples": "so does one of fewer samples than features",
-    "rank": "a step from almost rank 4 raises the effective rank",
+    "escape of few samples": "a step from almost one point spreads, with fewer samples than features",
+    "rank": "a step from almost four dimensions raises the effective rank",
     "revival": "dimensions that are missing grow",
     "pairing": "mixing up which views belong together costs something",
     "gradient": "the gradient is that of the value",
+    "finite": "constants, zeros, dead features, duplicates and norms up to 10,000 stay finite",
     "large norms": "norms beyond 1e9 stay finite in float32",
+    "half precision": "half precision and autocast cost the rounding of the input and nothing more",
+    "double precision": "float64 stays float64, with the value of float32",
+    "NaN": "NaN in the embeddings is NaN in the loss",
+    "order of samples": "the order of samples does not matter",
     "order of views": "the order of views does not matter",
     "rotation": "a rotation of the features does not matter",
     "mean over pairs": "many views cost the mean over their pairs",
+    "input": "what is no floating (views, samples, features) is refused in a sentence",
+    "terms": "the loss is the weighted sum of its terms, each a number",
+    "plateau": "one point has the declared value",
+    "target": "the target gets no gradient",
+    "matching": "predictions that match the other view's targets cost less than others",
+    "scale": "the scale of predictions and targets does not matter",
 }
-"""The laws of the contract (`tests/test_contract_losses.py`) that a loss may break, if it says why."""
+"""The laws that `fullrank.testing.check_loss` tries; the last three are of predictions and targets."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +73,10 @@ class Point:
         """The words with the settings in them."""
         return self.words.format(**{name: f"{settings[name]:g}" for name in self.needs})
 
-
-def _constant(value: float) -> Point:
-    return Point(lambda: value)
+    @classmethod
+    def constant(cls, value: float) -> Point:
+        """The same value always."""
+        return cls(lambda: value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +92,7 @@ class Declaration:
         cost: Multiplications of one value for two views.
         point: Its value when all samples are one point; with a state, once that has settled there.
         blind_to: What it cannot see, as its docstring says it after "Blind to:".
-        weights: Of the terms that do not count once, as documented.
+        weights: Of the terms that do not count once, as documented; a function of z (V, N, D) if its shape decides.
         breaks: Name of a law in `LAWS` -> why the loss does not hold it; it holds all others.
     """
 
@@ -85,7 +100,7 @@ class Declaration:
     cost: str
     point: Point
     blind_to: str
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, Weight] = field(default_factory=dict)
     breaks: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -95,7 +110,7 @@ def declare(
     cost: str,
     point: float | Point,
     blind_to: str,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, Weight] | None = None,
     breaks: Mapping[str, str] | None = None,
 ) -> Callable[[Loss], Loss]:
     """Decorate a loss, a function or a class, with its `Declaration`, and its docstring with what it is blind to.
@@ -110,7 +125,7 @@ def declare(
     <BLANKLINE>
     Blind to: every collapse.
     """
-    value = point if isinstance(point, Point) else _constant(point)
+    value = point if isinstance(point, Point) else Point.constant(point)
     told = Declaration(
         formula=formula, cost=cost, point=value, blind_to=blind_to, weights=weights or {}, breaks=breaks or {}
     )
@@ -122,6 +137,12 @@ def declare(
         return loss
 
     return decorate
+
+
+def declared(loss: Callable[..., object]) -> Declaration | None:
+    """What a loss says about itself, None if it says nothing."""
+    found: Declaration | None = getattr(loss, _KEY, None)
+    return found
 
 
 def declaration(loss: Callable[..., object]) -> Declaration:

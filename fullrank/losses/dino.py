@@ -16,6 +16,7 @@ from fullrank.losses.terms import POSITIVE, SHARE, Terms, check_features, combin
 @declare(
     formula="cross-entropy of the student's softmax with the teacher's, centered and sharpened",
     cost="ND",
+    breaks={"scale": "it is given logits: a head whose last layer is normalized bounds them"},
     point=Point(lambda prototypes: math.log(prototypes), "ln {prototypes}", at_zero=True),
     blind_to=(
         "what the logits do not show of the embeddings: their rank and their scale. Two collapses balance "

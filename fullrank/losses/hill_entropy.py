@@ -20,7 +20,10 @@ _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: f
     formula="−log D_q(p), D_q = (Σ p^q)^(1/(1−q))",
     cost="NDK + K³",
     breaks={
-        "escape": "centered and free of scale: the noise around one point has the rank of a cloud",
+        **dict.fromkeys(
+            ("escape", "escape of few samples"),
+            "centered and free of scale: the noise around one point has the rank of a cloud",
+        ),
         "pairing": "each view alone",
     },
     point=0.0,

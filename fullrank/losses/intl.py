@@ -32,7 +32,7 @@ def _trace_of_a_point(batch_size: int) -> float:
 @declare(
     formula="2 − 2c + β Σ (1 − variance)², after T Newton steps of whitening",
     cost="NDK + TK³",
-    weights={"trace": 0.01},
+    weights={"trace": lambda z: intl_beta(z.shape[1])},
     breaks={
         "rotation": "centers every sample over its features",
         "mean over pairs": "pairs with the anchor, view 0, only",
@@ -66,6 +66,7 @@ class INTL(EmbeddingLoss, function=intl): ...
 @declare(
     formula="INTL with whitened targets that get no gradient",
     cost="NDK + TK³",
+    weights={"trace": lambda z: intl_beta(z.shape[1])},
     point=Point(_trace_of_a_point),
     blind_to="what `intl` is blind to.",
 )

@@ -17,6 +17,7 @@ from fullrank.stats import normalize
 @declare(
     formula="cross-entropy of the key among a queue of Q, both directions",
     cost="NQD",
+    weights={"moco": 2.0},
     point=2 * math.log(4096 + 1),
     blind_to="the norm. Weak against dimensional collapse.",
 )

@@ -18,6 +18,7 @@ from fullrank.stats import normalize
 @declare(
     formula="4T cross-entropy of the key among those of the batch",
     cost="N²D",
+    weights={"moco_v3": 4 * 0.2},
     point=Point(lambda batch_size: 0.8 * math.log(batch_size)),
     blind_to="the norm. Weak against dimensional collapse; its value depends on the temperature and on N.",
 )

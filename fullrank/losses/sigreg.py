@@ -15,7 +15,10 @@ from fullrank.stats import epps_pulley, random_slices
     cost="N S (D + 17), S slices",
     weights={"invariance": 0.95, "normality": 0.05},
     breaks={
-        **dict.fromkeys(("escape", "revival"), "first the mean, then what drawn slices show: live dimensions"),
+        **dict.fromkeys(
+            ("escape", "escape of few samples", "revival"),
+            "first the mean, then what drawn slices show: live dimensions",
+        ),
         "rotation": "the slices are drawn",
         "mean over pairs": "similarity to the mean view",
     },

@@ -17,6 +17,7 @@ from fullrank.stats import normalize
 @declare(
     formula="−c of prediction and target − (D + M)/(2DM) log det(I + D/(Mε) SᵀS), S: all M predictions",
     cost="NDK",
+    weights={"rate": lambda z: 1 / z.shape[2] + 1 / (z.shape[0] * z.shape[1])},
     point=Point(lambda batch_size, dims: -1 - (1 / dims + 0.5 / batch_size) * math.log1p(dims / 0.5) / 2),
     blind_to="the norm; and to a collapse of the targets, which have no gradient.",
 )

@@ -13,6 +13,7 @@ from fullrank.losses.terms import Terms, combine, embedding_loss
 @declare(
     formula="−c of prediction and target",
     cost="ND",
+    weights={"simsiam": -1.0},
     point=-1.0,
     blind_to="every collapse. One point is a perfect score; stop-gradient and predictor must prevent it.",
 )

@@ -19,7 +19,8 @@ from fullrank.stats import Axis, normalize, principal, spectral
     formula="2 − 2c after U g(l) Uᵀ, or g(l) Uᵀ (PCA)",
     cost="NDK + K³",
     breaks=dict.fromkeys(
-        ("shape", "rank", "escape", "revival"), "whitened views that agree are at the optimum, whatever their rank"
+        ("shape", "rank", "escape", "escape of few samples", "revival"),
+        "whitened views that agree are at the optimum, whatever their rank",
     ),
     point=2.0,
     blind_to=(

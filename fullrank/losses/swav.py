@@ -18,7 +18,10 @@ from fullrank.stats import normalize
     formula="cross-entropy with Sinkhorn's codes of the other view, over P prototypes",
     cost="NDP",
     breaks={
-        "escape": "the step goes to where prototypes are, for all samples and for each: the spread grows, but slower",
+        **dict.fromkeys(
+            ("escape", "escape of few samples"),
+            "the step goes to where prototypes are, for all samples and for each: the spread grows, but slower",
+        ),
         "revival": "missing directions feel only what its prototypes, untrained, have there",
         "rotation": "the prototypes stay where they are",
         "gradient": "codes are targets",

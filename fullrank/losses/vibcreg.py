@@ -16,7 +16,10 @@ from fullrank.stats import newton, normalize, squared_gram_norm
     cost="NDK + TK³",
     weights={"invariance": 25.0, "variance": 25.0, "covariance": 200.0},
     breaks={
-        "escape": "whitened, so free of offset and scale: the noise around one point is a cloud",
+        **dict.fromkeys(
+            ("escape", "escape of few samples"),
+            "whitened, so free of offset and scale: the noise around one point is a cloud",
+        ),
         "rotation": "variance and correlation of single features",
     },
     point=24.75,

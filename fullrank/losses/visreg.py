@@ -25,7 +25,10 @@ def _at_zero(batch_size: int) -> float:
     cost="N S (D + log N), S slices",
     weights={"invariance": 0.1, "center": 0.9, "scale": 0.9, "shape": 0.9},
     breaks={
-        **dict.fromkeys(("escape", "revival"), "first the mean, then what drawn slices show: live dimensions"),
+        **dict.fromkeys(
+            ("escape", "escape of few samples", "revival"),
+            "first the mean, then what drawn slices show: live dimensions",
+        ),
         "rotation": "the slices are drawn, and the scale is that of single features",
         "mean over pairs": "similarity to the mean view",
         "gradient": "the shape does not pull at the scale",

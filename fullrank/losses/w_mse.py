@@ -24,7 +24,8 @@ Whitening = Literal["cholesky", "zca"]
     cost="ND² + D³",
     breaks={
         **dict.fromkeys(
-            ("shape", "rank", "escape", "revival"), "whitened views that agree are at the optimum, whatever their rank"
+            ("shape", "rank", "escape", "escape of few samples", "revival"),
+            "whitened views that agree are at the optimum, whatever their rank",
         ),
         "rotation": "a Cholesky factor takes the features in their order",
     },

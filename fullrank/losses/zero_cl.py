@@ -18,7 +18,8 @@ from fullrank.stats import Axis, spectral
     cost="NDK + K³",
     breaks={
         **dict.fromkeys(
-            ("rank", "escape", "revival"), "whitened views that agree move only when a dimension is quite gone"
+            ("rank", "escape", "escape of few samples", "revival"),
+            "whitened views that agree move only when a dimension is quite gone",
         ),
         "rotation": "centers every sample over its features",
     },

@@ -1,7 +1,8 @@
-"""For the tests of anyone's encoder, loss or metric."""
+"""For the tests of anyone's encoder, loss or method: what collapses fails, and so does what breaks the contract."""
 
 from __future__ import annotations
 
 from fullrank.testing.assertions import assert_not_collapsed
+from fullrank.testing.losses import check_loss, laws_of_losses, laws_of_pair_losses
 
-__all__ = ["assert_not_collapsed"]
+__all__ = ["assert_not_collapsed", "check_loss", "laws_of_losses", "laws_of_pair_losses"]

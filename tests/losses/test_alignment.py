@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import alignment
-from tests.losses.contract import aligned, check_reference, noise, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import value
+from tests.losses.reference import check_reference
 
 
 def reference(z: Tensor, alpha: float) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import coding_rate
-from tests.losses.contract import aligned, check_reference, descend, few_dimensions, noise, spread_cloud, value
+from fullrank.testing.clouds import aligned, few_dimensions, noise, spread_cloud
+from fullrank.testing.loss_values import descend, value
+from tests.losses.reference import check_reference
 
 
 def authors(z: Tensor, eps: float = 0.2, invariance: float = 200.0) -> Tensor:

@@ -13,7 +13,9 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.losses import CorInfoMax, log_determinant_mutual_information
 from fullrank.stats import normalize
-from tests.losses.contract import Loss, aligned, check_reference, gradient, noise, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import Loss, gradient, value
+from tests.losses.reference import check_reference
 
 EPS = 1e-8
 State = tuple[Tensor, Tensor]  # mean (D,), covariance (D, D) of one view

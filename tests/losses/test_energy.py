@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fullrank.losses import byol, compressive_energy, hyperspherical_energy, layer_energy, uniformity
 from fullrank.stats import normalize
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 Power = Literal[0, 1, 2]
 POWERS: tuple[Power, ...] = (0, 1, 2)

@@ -12,7 +12,7 @@ from torch import nn
 from fullrank.errors import UserError
 from fullrank.losses import compressive_energy, hyperspherical_energy, layer_energy
 from fullrank.stats import hill, spectrum
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from fullrank.losses import frossl
 from fullrank.stats import hill, spectrum
-from tests.losses.contract import aligned, check_finite, check_reference, noise
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_laws import check_finite
+from tests.losses.reference import check_reference
 
 
 def lightly(z: Tensor, invariance: float = 1.0) -> Tensor:

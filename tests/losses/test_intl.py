@@ -10,7 +10,10 @@ from torch import Tensor
 
 from fullrank.losses import intl, intl_beta, intl_with_teacher
 from fullrank.stats import newton
-from tests.losses.contract import aligned, check_gradient, check_reference, gradient, noise, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.loss_values import gradient, value
+from tests.losses.reference import check_reference
 
 Side = Literal["batch", "channel"]
 AXES: tuple[Side, ...] = ("batch", "channel")

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import matrix_ssl, mec
-from tests.losses.contract import aligned, check_reference, noise, spread_cloud
+from fullrank.testing.clouds import aligned, noise, spread_cloud
+from tests.losses.reference import check_reference
 
 
 def naive(z: Tensor, ridge: float) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import mec
-from tests.losses.contract import aligned, check_reference, noise, spread_cloud, value
+from fullrank.testing.clouds import aligned, noise, spread_cloud
+from fullrank.testing.loss_values import value
+from tests.losses.reference import check_reference
 
 
 def authors(z: Tensor, eps: float, order: int) -> Tensor:

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import mmcr
-from tests.losses.contract import aligned, check_finite, check_reference, few_dimensions, noise, spread_cloud, value
+from fullrank.testing.clouds import aligned, few_dimensions, noise, spread_cloud
+from fullrank.testing.loss_laws import check_finite
+from fullrank.testing.loss_values import value
+from tests.losses.reference import check_reference
 
 
 def authors(z: Tensor, compression: float) -> Tensor:

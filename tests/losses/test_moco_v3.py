@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fullrank.losses import moco_v3
-from tests.losses.contract import check_reference, noise
+from fullrank.testing.clouds import noise
+from tests.losses.reference import check_reference
 
 
 @pytest.mark.parametrize(("n", "d"), [(12, 4), (4, 12)])

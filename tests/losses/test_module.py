@@ -14,7 +14,7 @@ import fullrank.losses
 from fullrank.errors import UserError
 from fullrank.losses import BYOL, LOSSES, PAIR_LOSSES, INTLWithTeacher, NTXent, SIGReg, SpectralTransformation, VICReg
 from fullrank.losses.module import LossModule, PairLoss
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 PUBLIC = [vars(fullrank.losses)[name] for name in fullrank.losses.__all__]
 MODULES = [item for item in PUBLIC if isinstance(item, type) and issubclass(item, LossModule)]

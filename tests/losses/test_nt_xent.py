@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fullrank.losses import nt_xent
-from tests.losses.contract import aligned, check_reference, noise, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import value
+from tests.losses.reference import check_reference
 
 
 def simclr(z: Tensor, temperature: float) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from fullrank.losses.pairs import cross_view_cosine
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 
 @pytest.mark.parametrize(("views", "seen"), [(2, 2), (3, 3), (4, 2), (2, 1), (3, 1)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -11,8 +10,11 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import Terms, simdino
-from tests.losses import contract
-from tests.losses.contract import aligned, check_reference, noise, value
+from fullrank.losses.declaration import declaration
+from fullrank.testing import check_loss
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import value
+from tests.losses.reference import check_reference
 
 
 def of_itself(z: Tensor) -> Terms:
@@ -48,27 +50,13 @@ def test_one_point_and_the_optimum(eps: float) -> None:
     assert float(loss(frame, frame)["loss"]) == pytest.approx(-1 - gamma * 2 * math.log1p(1 / eps), abs=1e-12)
 
 
-@pytest.mark.parametrize(("n", "d"), [(64, 16), (16, 32)])
-def test_it_repels_collapse_by_itself(n: int, d: int) -> None:
-    for collapse in contract.COLLAPSES:
-        contract.check_ordering(of_itself, n, d, collapse)
-    contract.check_step_from_one_point(of_itself, n, d)
-    contract.check_step_raises_rank(of_itself, n, d)
+OWN = ["point", "shape", "escape", "revival", "rank", "pairing", "NaN", "rotation", "terms"]
+OWN += ["escape of few samples", "order of samples", "order of views"]
 
 
-def test_missing_dimensions_are_revived_and_rotations_are_free() -> None:
-    contract.check_revival(of_itself)
-    contract.check_rotation(of_itself)
-    contract.check_view_order(of_itself)
-
-
-def test_the_log_is_the_objective() -> None:
-    contract.check_log_is_objective(of_itself, {"rate": (6 + 36) / (6 * 36)})  # 3 views of 12 samples
-
-
-@pytest.mark.parametrize("law", [contract.check_pairing, contract.check_nan_is_not_hidden, contract.check_permutation])
-def test_pairs_nan_and_order(law: Callable[..., None]) -> None:
-    law(of_itself)
+@pytest.mark.parametrize("law", OWN)
+def test_it_repels_collapse_by_itself_and_holds_what_a_loss_of_embeddings_does(law: str) -> None:
+    check_loss(of_itself, law=law, weights=declaration(simdino).weights)
 
 
 def test_collapsed_targets_are_not_seen() -> None:

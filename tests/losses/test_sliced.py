@@ -12,7 +12,9 @@ from torch import Tensor
 
 from fullrank.losses import Terms, sigreg, visreg
 from fullrank.stats import hill, random_slices, spectrum
-from tests.losses.contract import aligned, check_reference, gradient, noise, one_point, relative_spread
+from fullrank.testing.clouds import aligned, noise, one_point
+from fullrank.testing.loss_values import gradient, relative_spread
+from tests.losses.reference import check_reference
 from tests.losses.sliced import epps_pulley, integral, naive_sigreg, naive_visreg
 
 every_loss = pytest.mark.parametrize("loss", [sigreg, visreg])

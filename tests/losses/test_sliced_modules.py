@@ -7,7 +7,7 @@ import torch
 
 from fullrank.losses import WMSE, SIGReg, VISReg, sigreg
 from fullrank.losses.module import SlicedLoss
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 every_loss = pytest.mark.parametrize("loss", [SIGReg, VISReg, WMSE])
 Z = noise(2, 12, 4)

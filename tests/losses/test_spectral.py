@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from fullrank.errors import UserError
 from fullrank.losses import intl, spectral_transformation
 from fullrank.stats import hill, power, spectral, spectrum
-from tests.losses.contract import Loss, aligned, check_gradient, check_reference, noise, one_point, value
+from fullrank.testing.clouds import aligned, noise, one_point
+from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.loss_values import Loss, value
+from tests.losses.reference import check_reference
 
 Side = Literal["batch", "channel"]
 both_axes = pytest.mark.parametrize("axis", ["batch", "channel"])

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from fullrank.losses import ssl_hsic
 from fullrank.stats import hill, spectrum
-from tests.losses.contract import aligned, check_reference, descend, noise, relative_spread, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import descend, relative_spread, value
+from tests.losses.reference import check_reference
 
 
 def naive(z: Tensor, scale: float = 1.0) -> Tensor:

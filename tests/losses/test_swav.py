@@ -11,7 +11,9 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.losses import SwAV
 from fullrank.losses.swav import sinkhorn
-from tests.losses.contract import aligned, check_reference, noise, one_point, relative_spread, spread_cloud
+from fullrank.testing.clouds import aligned, noise, one_point, spread_cloud
+from fullrank.testing.loss_values import relative_spread
+from tests.losses.reference import check_reference
 
 
 def published_codes(scores: Tensor, eps: float, iterations: int) -> Tensor:

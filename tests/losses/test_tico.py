@@ -8,7 +8,8 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.losses import TiCo
-from tests.losses.contract import aligned, check_reference, noise, spread_cloud
+from fullrank.testing.clouds import aligned, noise, spread_cloud
+from tests.losses.reference import check_reference
 
 
 def published(z: Tensor, c: Tensor, memory: float = 0.9, rho: float = 8.0) -> tuple[Tensor, Tensor]:

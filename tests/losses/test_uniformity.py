@@ -9,7 +9,9 @@ from scipy.special import hyp0f1
 from torch import Tensor
 
 from fullrank.losses import uniformity
-from tests.losses.contract import aligned, check_reference, noise, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import value
+from tests.losses.reference import check_reference
 
 
 def reference(z: Tensor, t: float) -> Tensor:

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from fullrank.losses import vibcreg
 from fullrank.stats import hill, spectrum
-from tests.losses.contract import aligned, check_reference, gradient, noise, one_point, spread_cloud, value
+from fullrank.testing.clouds import aligned, noise, one_point, spread_cloud
+from fullrank.testing.loss_values import gradient, value
+from tests.losses.reference import check_reference
 
 
 def iter_norm(x: Tensor, iterations: int) -> Tensor:

@@ -9,7 +9,10 @@ from torch import Tensor
 
 from fullrank.losses import vne
 from fullrank.stats import hill, normalize, spectrum
-from tests.losses.contract import aligned, check_gradient, check_reference, gradient, noise
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.loss_values import gradient
+from tests.losses.reference import check_reference
 
 
 def authors(z: Tensor, invariance: float = 4.16, entropy: float = 1.0) -> Tensor:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import w2
-from tests.losses.contract import aligned, check_reference, gradient, noise, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import gradient, value
+from tests.losses.reference import check_reference
 
 
 def bures(rows: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fullrank.losses import spectral_transformation, zero_cl
-from tests.losses.contract import Loss, aligned, few_dimensions, noise, value
+from fullrank.testing.clouds import aligned, few_dimensions, noise
+from fullrank.testing.loss_values import Loss, value
 from tests.losses.test_spectral import rank_after_training
 
 only_instance, only_feature = partial(zero_cl, feature=0.0), partial(zero_cl, instance=0.0)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fullrank.losses import CorInfoMax
 from fullrank.nn import mlp
 from fullrank.stats import log_determinant
-from tests.losses.contract import aligned, noise
+from fullrank.testing.clouds import aligned, noise
 
 batch_only = partial(CorInfoMax, covariance_memory=0.0, mean_memory=0.0)
 

@@ -13,7 +13,8 @@ from fullrank.engine.optimizers import LARS, warmup_cosine
 from fullrank.losses import infonce
 from fullrank.nn.directclr_heads import LowRank, directclr_head
 from fullrank.stats import normalize, spectrum
-from tests.losses.contract import aligned, gradient, noise, value
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import gradient, value
 
 N, WIDTH, D0 = 9, 8, 3
 first = directclr_head("first", WIDTH, D0)

@@ -18,7 +18,7 @@ from fullrank.papers.directclr.theory import (
     pair_weights,
     singular_value_rates,
 )
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 D = 5
 

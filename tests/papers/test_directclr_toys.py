@@ -17,7 +17,7 @@ from fullrank.papers.directclr.nets import FEATURES, Nets, decaying_layers, dot_
 from fullrank.papers.directclr.nets import uniform_layers as uniform
 from fullrank.papers.directclr.theory import alignment, euclidean_loss
 from fullrank.papers.directclr.toys import blockwise, predicted_singular_values
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 STRENGTHS = (0.1, 1.0, 1.5, 3.0, 4.0)
 WEAK = torch.full((1, FEATURES), 1e-6)

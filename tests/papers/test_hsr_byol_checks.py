@@ -19,9 +19,9 @@ from fullrank.methods import TeacherStudent
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe
 from fullrank.regularizers.energy import Energy
+from fullrank.testing.clouds import noise
 from fullrank.training import module
 from fullrank.training.regularize import regularize
-from tests.losses.contract import noise
 from tests.training.conftest import small, train
 
 __all__ = ["small", "train"]  # fixtures

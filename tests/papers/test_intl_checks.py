@@ -11,7 +11,8 @@ from torch import Tensor
 from fullrank.engine.optimizers import warmup_cosine
 from fullrank.losses import intl
 from fullrank.stats import newton
-from tests.losses.contract import aligned, gradient, noise
+from fullrank.testing.clouds import aligned, noise
+from fullrank.testing.loss_values import gradient
 
 # Section 2.3: output eigenvalue h_T(1/d) / least trace loss d (1 - h_T(1/d))^2, by T
 TABLE = {

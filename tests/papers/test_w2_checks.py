@@ -17,7 +17,8 @@ from fullrank.losses import uniformity, w2
 from fullrank.metrics import uniformity as uniformity_of
 from fullrank.metrics import w2_uniformity
 from fullrank.stats import moments, normalize
-from tests.losses.contract import gradient, noise, value
+from fullrank.testing.clouds import noise
+from fullrank.testing.loss_values import gradient, value
 
 N_STORED = 50_000  # rows of the stored numbers; figure 3's script says 20,000, but its floors are those of 50,000
 

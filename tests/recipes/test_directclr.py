@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from fullrank.errors import UserError
 from fullrank.nn import encoder
 from fullrank.recipes.directclr import DirectCLR, grouped_infonce
-from tests.losses.contract import noise
+from fullrank.testing.clouds import noise
 
 
 def test_the_grouped_loss_is_the_sum_of_eight_symmetrized_infonces() -> None:

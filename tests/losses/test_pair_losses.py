@@ -3,7 +3,6 @@ in tests/methods; simdino keeps it away by itself, and is tested for it in tests
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import pytest
@@ -37,68 +36,6 @@ def pair(views: int = 2, samples: int = 6, features: int = 5, seed: int = 0) -> 
     shape = (2, views, samples, features)
     prediction, target = torch.randn(shape, generator=generator, dtype=torch.float64)
     return prediction, target
-
-
-SEES_SCALE = {"DINO": "it is given logits: a head whose last layer is normalized bounds them"}
-every_loss = pytest.mark.parametrize("name", [loss.__name__ for loss in PAIR_LOSSES])
-
-
-@every_loss
-@pytest.mark.parametrize("views", [2, 3])
-def test_the_target_gets_no_gradient_and_the_prediction_the_right_one(name: str, views: int) -> None:
-    prediction, target = (z.requires_grad_() for z in pair(views))
-    value = fresh(name, 5)(prediction, target)["loss"]
-    value.backward()
-    assert target.grad is None
-    assert torch.autograd.gradcheck(lambda p: _frozen(fresh(name, 5))(p, target)["loss"], prediction)
-
-
-def _frozen(loss: Pair) -> Pair:
-    return loss.eval() if isinstance(loss, torch.nn.Module) else loss
-
-
-@every_loss
-def test_matching_views_cost_less_than_others(name: str) -> None:
-    prediction, target = pair()
-    together = normalize(target.flip(0))  # each prediction is the other view's target
-    assert float(fresh(name, 5)(together, target)["loss"]) < float(fresh(name, 5)(prediction, target)["loss"])
-
-
-@every_loss
-def test_scale_does_not_matter_or_is_declared_and_nothing_overflows(name: str) -> None:
-    prediction, target = pair()
-    expected = fresh(name, 5)(prediction.float(), target.float())["loss"]
-    for scale in (1e-30, 1e30):
-        value = fresh(name, 5)(prediction.float() * scale, target.float() * scale)["loss"]
-        assert bool(value.isfinite())
-        assert bool(torch.isclose(value, expected, rtol=1e-5)) == (name not in SEES_SCALE)
-
-
-@every_loss
-@pytest.mark.parametrize("constant", [0.0, 1.0])
-def test_constants_stay_finite(name: str, constant: float) -> None:
-    prediction = torch.full((2, 4, 5), constant, requires_grad=True)
-    value = fresh(name, 5)(prediction, prediction)["loss"]
-    value.backward()
-    assert math.isfinite(value.detach())
-    assert prediction.grad is not None
-    assert bool(prediction.grad.isfinite().all())
-
-
-@every_loss
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_gives_the_float32_value_of_the_rounded_input(name: str, dtype: torch.dtype) -> None:
-    prediction, target = (z.to(dtype) for z in pair())
-    expected = fresh(name, 5)(prediction.float(), target.float())["loss"]
-    torch.testing.assert_close(fresh(name, 5)(prediction, target)["loss"], expected)
-
-
-@every_loss
-def test_the_order_of_samples_does_not_matter(name: str) -> None:
-    prediction, target = pair()
-    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
-    expected = fresh(name, 5)(prediction, target)["loss"]
-    torch.testing.assert_close(fresh(name, 5)(prediction[:, order], target[:, order])["loss"], expected)
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
