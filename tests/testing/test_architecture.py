@@ -1,4 +1,4 @@
-"""The loss file that docs/architecture.md prints is put into a copy of the package, listed, and held to the contract."""
+"""The loss file that docs/architecture.md prints, in a copy of the package and listed there, holds the contract."""
 
 from __future__ import annotations
 
