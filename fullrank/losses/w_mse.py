@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from itertools import combinations
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, WEIGHT, Terms, combine, embedding_loss
@@ -54,27 +55,43 @@ def w_mse(
     Cholesky is the authors'; zca keeps as close to z as a whitening can. Cholesky adds `eps` times the mean variance
     to the covariance: ours, theirs adds nothing and fails below full rank. The division follows from `seed`.
 
-    UserError if size < 2, or if eps is too small for a covariance below full rank.
+    UserError if size < 2, if there is no such whitening, or if eps is too small for a covariance below full rank.
 
     >>> w_mse(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
     """
     if size is not None and not size >= 2:
         raise UserError(f"w_mse got sub-batches of size {size}, which have no covariance: pass at least 2, better 2 D.")
-    samples = z.shape[1]
-    parts = max(1, samples // size) if size is not None else 1
+    if whitening not in get_args(Whitening):
+        hint = suggest(whitening, get_args(Whitening), otherwise=f"pass {' or '.join(get_args(Whitening))}.")
+        raise UserError(f"w_mse got whitening={whitening!r}: {hint}")
     whiten = partial(cholesky, eps=eps) if whitening == "cholesky" else partial(spectral, g=torch.rsqrt)
     generator = torch.Generator().manual_seed(seed)
-    losses = []
+    distance = whitened_distance(z, whiten, size=size, iterations=iterations, generator=generator)
+    return combine({"w_mse": (1.0, distance)})
+
+
+class WMSE(SlicedLoss, function=w_mse): ...
+
+
+def whitened_distance(
+    z: Tensor, whiten: Callable[[Tensor], Tensor], *, size: int | None, iterations: int, generator: torch.Generator
+) -> Tensor:
+    """2 - 2 cos between the whitened views of a sample, mean over samples and pairs of views of z (V, N, D).
+
+    Whitened are random sub-batches of about `size` samples, the same for all views; all N if it is None.
+
+    >>> whitened_distance(torch.eye(2)[:, None], lambda x: x, size=None, iterations=1, generator=torch.Generator())
+    tensor(2.)
+    """
+    samples, losses = z.shape[1], []
+    parts = max(1, samples // size) if size is not None else 1
     for _ in range(iterations):
         for rows in torch.randperm(samples, generator=generator).to(z.device).tensor_split(parts):
             white = normalize(torch.stack([whiten(view[rows]) for view in z]))
             cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean(0)
             losses.append((2 - 2 * cosine).sum())  # a sum, since the sub-batches may differ by one sample
-    return combine({"w_mse": (1.0, torch.stack(losses).sum() / (iterations * samples))})
-
-
-class WMSE(SlicedLoss, function=w_mse): ...
+    return torch.stack(losses).sum() / (iterations * samples)
 
 
 def cholesky(view: Tensor, eps: float) -> Tensor:

@@ -9,7 +9,16 @@ from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_ke
 from fullrank.stats.slices import epps_pulley, random_slices
 from fullrank.stats.spectrum import decay, hill, spectrum
 from fullrank.stats.sphere import log_gaussian_potential, normalize
-from fullrank.stats.transform import Axis, center, matrix_function, newton, power, principal, spectral
+from fullrank.stats.transform import (
+    Axis,
+    center,
+    matrix_function,
+    newton,
+    power,
+    principal,
+    spectral,
+    spectral_of_centered,
+)
 
 __all__ = [
     "Axis",
@@ -41,6 +50,7 @@ __all__ = [
     "row_keys",
     "smaller_gram",
     "spectral",
+    "spectral_of_centered",
     "spectrum",
     "squared_gram_norm",
 ]

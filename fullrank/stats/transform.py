@@ -98,16 +98,23 @@ def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
     True
     """
     x, divisor = center(z, axis, dtype=torch.float64)
-    wide = x.shape[0] < x.shape[1]
-    covariance = smaller_gram(x) / divisor
+    return spectral_of_centered(x, g, divisor).to(z.dtype)
+
+
+def spectral_of_centered(x: Tensor, g: Spectral, divisor: int) -> Tensor:
+    """What `spectral` does to x (N, D) once that is centered, with the divisor of the covariance.
+
+    >>> spectral_of_centered(torch.tensor([[3.0], [-3.0]]), torch.rsqrt, divisor=2)
+    tensor([[ 1.],
+            [-1.]])
+    """
 
     def floored(eigenvalues: Tensor) -> Tensor:
         floor = max(float(eigenvalues.detach().max()) * _FLOOR, torch.finfo(eigenvalues.dtype).tiny)
         return g(eigenvalues.clamp_min(floor))
 
-    phi = matrix_function(covariance, floored)
-    transformed = phi @ x if wide else x @ phi
-    return transformed.to(z.dtype)
+    phi = matrix_function(smaller_gram(x) / divisor, floored)
+    return phi @ x if x.shape[0] < x.shape[1] else x @ phi
 
 
 def principal(z: Tensor, g: Spectral) -> Tensor:

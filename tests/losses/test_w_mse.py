@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.losses import spectral_transformation, w_mse
+from fullrank.losses import WMSE, spectral_transformation, w_mse
 from fullrank.losses.w_mse import cholesky
 from fullrank.testing.clouds import aligned, noise, one_point
 from fullrank.testing.loss_laws import check_gradient
@@ -113,3 +113,10 @@ def test_what_cannot_be_whitened_is_explained() -> None:
         w_mse(noise(2, 8, 4), size=1)
     with pytest.raises(UserError, match="4 samples of 8 features"):
         w_mse(noise(2, 4, 8), eps=0.0)
+
+
+def test_an_unknown_whitening_is_refused_and_not_taken_for_zca() -> None:
+    with pytest.raises(UserError, match=r"w_mse got whitening='zcaa': did you mean zca\?"):
+        w_mse(noise(2, 8, 4), whitening="zcaa")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="w_mse got whitening='pca-like': pass cholesky or zca"):
+        WMSE(whitening="pca-like")(noise(2, 8, 4))
