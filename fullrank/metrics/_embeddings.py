@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.stats import Moments, normalize, spectrum
-
-ROUNDING = 1e-14  # a spread below this share of the mean is float64 arithmetic, not data
+from fullrank.stats import ROUNDING, Moments, normalize, spectrum
 
 
 def embeddings(z: Tensor) -> Tensor:
@@ -58,7 +54,7 @@ def mean_and_variance(z: Tensor | Moments) -> tuple[Tensor, Tensor]:
     """
     if isinstance(z, Moments):
         z = without_rounding(z)
-        return z.mean, z.covariance.diagonal()
+        return z.center, z.variance
     x = embeddings(z)
     return x.mean(0), centered(x).square().mean(0)
 
@@ -66,19 +62,18 @@ def mean_and_variance(z: Tensor | Moments) -> tuple[Tensor, Tensor]:
 def unit_moments(z: Moments) -> Moments:
     """The moments without rounding noise, after a check that they are those of rows of length 1."""
     z = without_rounding(z)
-    if abs(float(z.second_moment.trace()) - 1) > 1e-2:  # bf16 rows are of length 1 up to 4e-3
+    if abs(float(z.variance.sum() + z.center.square().sum()) - 1) > 1e-2:  # bf16 rows are of length 1 up to 4e-3
         raise UserError("The moments are not those of rows of length 1: take moments(normalize(z)).")
     return z
 
 
 def without_rounding(z: Moments) -> Moments:
     """Checked moments, with zero scatter in the dimensions that are constant up to rounding."""
-    if z.n < 1 or len(z.mean) < 1:
-        raise UserError(f"The moments are of {z.n} rows in {len(z.mean)} dimensions: pass at least one of each.")
+    if z.n < 1 or z.dims < 1:
+        raise UserError(f"The moments are of {z.n} rows in {z.dims} dimensions: pass at least one of each.")
     _require_finite(z.mean)
     _require_finite(z.scatter)
-    moves = z.covariance.diagonal().sqrt() > ROUNDING * z.mean.abs()
-    return z if bool(moves.all()) else replace(z, scatter=torch.where(moves[:, None] & moves, z.scatter, 0.0))
+    return z.settled
 
 
 def eigenvalues(x: Tensor | Moments, *, center: bool = True) -> Tensor:
@@ -91,7 +86,7 @@ def eigenvalues(x: Tensor | Moments, *, center: bool = True) -> Tensor:
     tensor([1., 0.], dtype=torch.float64)
     """
     if isinstance(x, Moments):
-        dims = len(x.mean)
+        dims = x.dims
         values = spectrum(without_rounding(x), centered=center)[: x.n]
         return _above_rounding(values, max(x.n, dims))
     values = spectrum(centered(x) if center else x, centered=False)

@@ -44,7 +44,7 @@ def duplicate_dimensions(z: Tensor | Moments) -> float:
     copies = 0
     for block in _correlations(z):
         copies += int((block.abs().triu(1) > COPY).any(1).sum())
-    return copies / (len(z.mean) if isinstance(z, Moments) else z.shape[1])
+    return copies / (z.dims if isinstance(z, Moments) else z.shape[1])
 
 
 def rogue_dimension(z: Tensor | Moments) -> float:

@@ -32,7 +32,7 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
     """
     whole, z = sketch.total, pair_sample(sketch.sample.rows[:, 0].double(), seed=seed)
     values = spectrum(whole)[: whole.n]
-    n, dims = whole.n, len(whole.mean)
+    n, dims = whole.n, whole.dims
     null = isotropic_spectrum(n, dims) * (float(values.sum()) / dims)
     profile = [float(hill(values, order)) for order in _ORDERS]
     of_sample = None if labels is None else pair_sample(labels[sketch.sample.index], seed=seed)
@@ -40,7 +40,7 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
         "spectrum": {"index": [*range(1, len(values) + 1)], "eigenvalue": _short(values), "null": _short(null)},
         "cosines": _cosines(z),
         "hill": {"order": [*_ORDERS], "value": profile, "null": [isotropic_hill(n, dims, q) for q in _ORDERS]},
-        "dimensions": {"std": _short(whole.covariance.diagonal().clamp_min(0.0).sqrt())},
+        "dimensions": {"std": _short(whole.variance.clamp_min(0.0).sqrt())},
         "projection": _projection(z, of_sample),
         "hubness": _hubness(z, seed=seed),
     }

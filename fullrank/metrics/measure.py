@@ -136,7 +136,7 @@ def measured_row(row: Mapping[str, float]) -> dict[str, Measured]:
 def of_moments(sketch: Sketch) -> dict[str, Measured]:
     """What the moments of the rows determine, with intervals where there are 5 groups of rows."""
     whole = sketch.total
-    n, dims = whole.n, len(whole.mean)
+    n, dims = whole.n, whole.dims
     values = {
         "dims_for_variance": float(dims_for_variance(whole)),
         "spectrum_auc": spectrum_auc(whole),
@@ -167,7 +167,7 @@ def of_hashes(distinct: Distinct, dims: int) -> Measured:
 def of_directions(unit: Sequence[Moments]) -> dict[str, Measured]:
     """What the moments of the rows at length 1 determine, none of which may be zero."""
     whole = reduce(merge, unit)
-    n, dims = whole.n, len(whole.mean)
+    n, dims = whole.n, whole.dims
     if n >= _ENOUGH * dims:
         return _with_intervals(of_unit, unit)
     found = _with_intervals(of_cosines, unit)  # no decomposition for each interval that would not hold
@@ -209,7 +209,7 @@ def _with_intervals(
 ) -> dict[str, Measured]:
     groups = regrouped([group for group in groups if group.n > 0], len(groups[0].mean))
     whole = reduce(merge, groups)
-    n, dims = whole.n, len(whole.mean)
+    n, dims = whole.n, whole.dims
     if len(groups) < FEWEST_GROUPS:
         return {name: measured(name, value, n, dims) for name, value in function(whole).items()}
     estimates = jackknife_all(function, groups)
@@ -244,7 +244,7 @@ def regrouped(groups: Sequence[Moments], dims: int) -> list[Moments]:
 def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
     """The smooth functions of the spectrum, by one decomposition centered and one not."""
     row = summarize_moments(z)
-    dims = len(z.mean)
+    dims = z.dims
     shape = shape_of_ranks(row["rankme_centered"], row["participation_ratio"], z.n, dims)
     if not head:  # which leaving out a group must not decide
         shape.pop("head_weight", None)
@@ -258,7 +258,7 @@ def of_unit(u: Moments) -> dict[str, float]:
 
 def of_cosines(u: Moments) -> dict[str, float]:
     """Those that need no decomposition."""
-    deviation = u.covariance.diagonal().clamp_min(0.0).sqrt()
+    deviation = u.variance.clamp_min(0.0).sqrt()
     return {
         "mean_cosine": min((u.n * float(u.mean.square().sum()) - 1) / max(u.n - 1, 1), 1.0),
         "dimension_std": float(deviation.mean()) * math.sqrt(len(deviation)),

@@ -100,7 +100,7 @@ def participation_ratio(z: Tensor | Moments) -> float:
     if isinstance(z, Moments):
         covariance = without_rounding(z).covariance
         trace, trace_of_square = float(covariance.trace()), float(covariance.square().sum())
-        return unbiased_from(trace, trace_of_square, float(z.quartic), z.n, len(z.mean))
+        return unbiased_from(trace, trace_of_square, float(z.quartic), z.n, z.dims)
     x = embeddings(z)
     return unbiased_of_rows(x, eigenvalues(x))
 
@@ -140,7 +140,7 @@ def iso_score(z: Tensor | Moments) -> float:
     0.4706
     """
     rank = plugin_participation_ratio(z)
-    dims = len(z.mean) if isinstance(z, Moments) else z.shape[1]
+    dims = z.dims if isinstance(z, Moments) else z.shape[1]
     return max(rank - 1, 0.0) / max(dims - 1, 1)
 
 
@@ -183,7 +183,7 @@ def condition_number(z: Tensor | Moments) -> float:
     4.0
     """
     values = _eigenvalues(z)
-    dims = len(z.mean) if isinstance(z, Moments) else z.shape[1]
+    dims = z.dims if isinstance(z, Moments) else z.shape[1]
     smallest = float(values[-1]) if len(values) == dims else 0.0
     return float(values[0]) / smallest if smallest > 0 else math.inf
 

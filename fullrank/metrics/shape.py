@@ -46,7 +46,7 @@ def decay_exponent(z: Tensor | Moments) -> float:
     1.0
     """
     rank = participation_ratio(z)
-    return decay(rank, 2, len(z.mean) if isinstance(z, Moments) else z.shape[1])
+    return decay(rank, 2, z.dims if isinstance(z, Moments) else z.shape[1])
 
 
 def head_weight(z: Tensor | Moments) -> float:
@@ -65,7 +65,7 @@ def head_weight(z: Tensor | Moments) -> float:
     spectrum = eigenvalues(z if isinstance(z, Moments) else embeddings(z))
     if spectrum.sum() == 0:
         return 0.0
-    n, dims = (z.n, len(z.mean)) if isinstance(z, Moments) else (z.shape[0], z.shape[1])
+    n, dims = (z.n, z.dims) if isinstance(z, Moments) else (z.shape[0], z.shape[1])
     rankme = float(hill(spectrum.sqrt(), 1))
     return decay_exponent(z) - 2 * decay(rankme, 1, min(n - 1, dims))  # sigma decays half as fast
 
@@ -81,7 +81,7 @@ def spectrum_auc(z: Tensor | Moments) -> float:
     0.75
     """
     spectrum = eigenvalues(z if isinstance(z, Moments) else embeddings(z))
-    dims = len(z.mean) if isinstance(z, Moments) else z.shape[1]
+    dims = z.dims if isinstance(z, Moments) else z.shape[1]
     return auc(spectrum, dims)
 
 
@@ -146,7 +146,7 @@ def self_cluster(z: Tensor | Moments) -> float:
     (-0.5, 1.0)
     """
     if isinstance(z, Moments):
-        n, dims = z.n, len(z.mean)
+        n, dims = z.n, z.dims
         squares = float(unit_moments(z).second_moment.square().sum()) * n * n - n
     else:
         u = unit_rows(z)

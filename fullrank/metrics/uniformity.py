@@ -29,7 +29,7 @@ def w2_uniformity(z: Tensor | Moments) -> float:
     1.414214
     """
     values = eigenvalues(unit_moments(z) if isinstance(z, Moments) else unit_rows(z))
-    dims = len(z.mean) if isinstance(z, Moments) else z.shape[1]
+    dims = z.dims if isinstance(z, Moments) else z.shape[1]
     return math.sqrt(max(0.0, 2 - 2 * float(values.sqrt().sum()) / math.sqrt(dims)))
 
 

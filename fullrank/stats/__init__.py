@@ -3,7 +3,7 @@
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes
 from fullrank.stats.gram import smaller_gram
-from fullrank.stats.moments import Moments, RunningMoments, merge, moments
+from fullrank.stats.moments import ROUNDING, Axes, Moments, RunningMoments, merge, moments, without
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
 from fullrank.stats.slices import epps_pulley, random_slices
@@ -21,6 +21,8 @@ from fullrank.stats.transform import (
 )
 
 __all__ = [
+    "ROUNDING",
+    "Axes",
     "Axis",
     "Distinct",
     "Moments",
@@ -53,4 +55,5 @@ __all__ = [
     "spectral_of_centered",
     "spectrum",
     "squared_gram_norm",
+    "without",
 ]

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from scipy.linalg.blas import dsymv, dsyrk
 from torch import Tensor
+
+from fullrank.stats.tridiagonal import both_spectra, largest
+
+ROUNDING = 1e-14  # a spread below this share of the mean is float64 arithmetic, not data
+_BLOCK = 1024  # rows of a matrix that are mirrored at a time
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Mean (D,) and sum of squares about it (D,) of each dimension, of moments that are in another basis."""
+
+    mean: Tensor
+    squares: Tensor
 
 
 @dataclass(frozen=True)
@@ -17,6 +30,9 @@ class Moments:
     Every spectral number about embeddings is a function of these, and they merge exactly, so a hundred million
     rows need D x D memory. (A running float32 sum is wrong as soon as the mean is large.) The cubic (D,) = sum of
     |y|^2 y and the quartic () = sum of |y|^4 are what the unbiased participation ratio needs beside them.
+
+    Fewer rows than dimensions span a space of few dimensions: `row_groups` gives mean, scatter and cubic in a basis of
+    K = N + 1 axes of that, with what goes by dimension in `axes`. Read `dims`, `variance` and `center`, not shapes.
 
     >>> first, second = moments(torch.tensor([[0.0], [2.0]])), moments(torch.tensor([[4.0]]))
     >>> merge(first, second)
@@ -28,6 +44,23 @@ class Moments:
     scatter: Tensor
     cubic: Tensor = field(repr=False)
     quartic: Tensor = field(repr=False)
+    axes: Axes | None = field(default=None, repr=False)
+
+    @property
+    def dims(self) -> int:
+        """Number of dimensions of the rows."""
+        return len(self.center)
+
+    @property
+    def center(self) -> Tensor:
+        """Mean (D,) of each dimension."""
+        return self.mean if self.axes is None else self.axes.mean
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance (D,) of each dimension, divisor n."""
+        squares = self.scatter.diagonal() if self.axes is None else self.axes.squares
+        return squares / max(self.n, 1)
 
     @property
     def covariance(self) -> Tensor:
@@ -35,10 +68,25 @@ class Moments:
         return self.scatter / max(self.n, 1)
 
     @cached_property
-    def eigenvalues(self) -> Tensor:
-        """Eigenvalues (D,) of the covariance, smallest first, which many numbers are read off."""
-        values: Tensor = torch.linalg.eigvalsh(self.covariance)
-        return values
+    def spectra(self) -> tuple[Tensor, Tensor]:
+        """Eigenvalues, smallest first, of the covariance and of the second moment, which many numbers are read off."""
+        return both_spectra(self.covariance, self.mean)
+
+    @cached_property
+    def largest(self) -> tuple[float, float]:
+        """The largest eigenvalue of the covariance and of the second moment, without the others where that is less."""
+        if "spectra" in self.__dict__:
+            return float(self.spectra[0][-1]), float(self.spectra[1][-1])
+        return largest(self.covariance, self.mean)
+
+    @cached_property
+    def settled(self) -> Moments:
+        """The same with zero scatter where a dimension is constant up to rounding."""
+        spread = self.covariance.diagonal()
+        moves = (spread.sqrt() > ROUNDING * self.mean.abs()) | (spread == 0)  # zero is settled already
+        if bool(moves.all()):
+            return self
+        return replace(self, scatter=torch.where(moves[:, None] & moves, self.scatter, 0.0))
 
     @property
     def second_moment(self) -> Tensor:
@@ -89,11 +137,11 @@ class RunningMoments:
             self._scatter.addmm_(y.T, y)
         self._n, self._mean = n, mean
 
-    def result(self) -> Moments:
-        """Moments of all rows so far."""
-        whole = self._scatter.clone()
+    def result(self, *, last: bool = False) -> Moments:
+        """Moments of all rows so far; last: no more will come, so that nothing need be copied."""
+        whole = self._scatter if last else self._scatter.clone()
         if whole.device.type == "cpu":
-            whole += torch.tril(whole, -1).T
+            _mirror(whole)
         return Moments(self._n, self._mean, whole, self._cubic.clone(), self._quartic.clone())
 
     def _turn(self, shift: Tensor) -> None:
@@ -115,7 +163,7 @@ def moments(z: Tensor) -> Moments:
     """
     running = RunningMoments(z.shape[1], z.device)
     running.add(z)
-    return running.result()
+    return running.result(last=True)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
@@ -125,14 +173,49 @@ def merge(a: Moments, b: Moments) -> Moments:
         return a
     mean = a.mean + (b.mean - a.mean) * (b.n / n)
     (scatter, cubic, quartic), others = _about(a, mean), _about(b, mean)
-    return Moments(n, mean, scatter + others[0], cubic + others[1], quartic + others[2])
+    axes = None if a.axes is None or b.axes is None else _merged_axes(a.n, a.axes, b.n, b.axes)
+    return Moments(n, mean, scatter + others[0], cubic + others[1], quartic + others[2], axes)
+
+
+def without(whole: Moments, part: Moments) -> Moments:
+    """Moments of the rows that are in `whole` and not in `part`, which must be among them.
+
+    A difference: it loses the digits that the part has more than the rest, so merge the rest where it is tiny.
+
+    >>> a, b = moments(torch.tensor([[0.0], [2.0]])), moments(torch.tensor([[7.0]]))
+    >>> without(merge(a, b), b)
+    Moments(n=2, mean=tensor([1.], dtype=torch.float64), scatter=tensor([[2.]], dtype=torch.float64))
+    """
+    n = whole.n - part.n
+    mean = whole.mean + (whole.mean - part.mean) * (part.n / max(n, 1))
+    (scatter, cubic, quartic), others = _about(whole, mean), _about(part, mean)
+    axes = None
+    if whole.axes is not None and part.axes is not None:
+        middle = whole.axes.mean + (whole.axes.mean - part.axes.mean) * (part.n / max(n, 1))
+        squares = whole.axes.squares - part.axes.squares - n * part.n / whole.n * (middle - part.axes.mean).square()
+        axes = Axes(middle, squares.clamp_min(0.0))
+    return Moments(n, mean, scatter.sub_(others[0]), cubic - others[1], quartic - others[2], axes)
+
+
+def _merged_axes(n: int, a: Axes, m: int, b: Axes) -> Axes:
+    apart = b.mean - a.mean
+    return Axes(a.mean + apart * (m / (n + m)), a.squares + b.squares + n * m / (n + m) * apart.square())
+
+
+def _mirror(lower: Tensor) -> None:
+    """Copy the lower triangle of a matrix (D, D) to the upper one, in place."""
+    for start in range(0, len(lower), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        lower[block, start + _BLOCK :] = lower[start + _BLOCK :, block].T
+        square = lower[block, block]
+        square.copy_(square.tril() + square.tril(-1).T)
 
 
 def _about(a: Moments, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Scatter, cubic and quartic of the rows of `a` about another mean."""
     shift = a.mean - mean
     cubic, quartic = _higher(a.n, a.scatter @ shift, a.scatter.trace(), a.cubic, a.quartic, shift)
-    return a.scatter + a.n * torch.outer(shift, shift), cubic, quartic
+    return torch.addr(a.scatter, shift, shift, alpha=a.n), cubic, quartic
 
 
 def _higher(

@@ -21,7 +21,8 @@ def spectrum(z: Tensor | Moments, *, centered: bool = True) -> Tensor:
     tensor([2.0000, 0.5000], dtype=torch.float64)
     """
     if isinstance(z, Moments):
-        eigenvalues: Tensor = z.eigenvalues if centered else torch.linalg.eigvalsh(z.second_moment)
+        eigenvalues = z.spectra[0 if centered else 1]
+        eigenvalues = torch.nn.functional.pad(eigenvalues, (z.dims - len(eigenvalues), 0))
     else:
         rows = z.detach().double()
         rows = rows - rows.mean(0) if centered else rows
