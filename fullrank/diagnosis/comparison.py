@@ -180,7 +180,7 @@ def _pair(sketches: Sequence[Sketch]) -> tuple[Sketch, Sketch] | None:
 
 def _intervals(old: Sketch, new: Sketch) -> dict[str, Estimate]:
     """Differences of what moments determine, by leaving out the same samples of both."""
-    dims = max(len(side.raw[0].mean) for side in (old, new))
+    dims = max(side.raw[0].dims for side in (old, new))
     kinds: list[tuple[_Function, Sequence[Moments], Sequence[Moments]]] = [(of_spectrum, old.raw, new.raw)]
     if old.zero_rows == new.zero_rows == 0:
         kinds.append((of_unit, old.unit, new.unit))

@@ -99,7 +99,7 @@ def measure(
     found["duplicate_rows"] = of_hashes(sketch.distinct, rows.shape[2])
     sampled = measure_rows(rows[0], seed=seed)
     sampled["negative_share"] = float((rows[0] < 0).double().mean()), None, rows.shape[1]
-    if sketch.zero_rows == 0:  # else moments of directions are not those of directions alone, and the sample's stand
+    if sketch.directed:  # else moments of directions are not those of directions alone, and the sample's stand
         found |= of_directions(sketch.unit)
     if len(rows) > 1:
         sampled |= measure_views(rows, seed=seed)
@@ -142,9 +142,11 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
         "spectrum_auc": spectrum_auc(whole),
         "iso_score": iso_score(whole),
         "dead_dimensions": dead_dimensions(whole),
-        "duplicate_dimensions": duplicate_dimensions(whole),
+        "duplicate_dimensions": duplicate_dimensions(
+            whole if whole.axes is None else sketch.sample.rows.flatten(0, 1)
+        ),
         "rogue_dimension": rogue_dimension(whole),
-        "zero_rows": sketch.zero_rows / n,
+        "zero_rows": sketch.zero_rows / (n // sketch.sample.rows.shape[1] + sketch.left_out),
         "dimension_gap": dimension_gap(whole),
         "head_gap": largest_jump(spectrum(whole)[:n]),
     }
@@ -207,7 +209,7 @@ def _null(name: str, n: int, dims: int) -> float | None:
 def _with_intervals(
     function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments]
 ) -> dict[str, Measured]:
-    groups = regrouped([group for group in groups if group.n > 0], len(groups[0].mean))
+    groups = regrouped([group for group in groups if group.n > 0], groups[0].dims)
     whole = reduce(merge, groups)
     n, dims = whole.n, whole.dims
     if len(groups) < FEWEST_GROUPS:

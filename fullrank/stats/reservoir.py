@@ -29,9 +29,9 @@ class Reservoir:
     rows: Tensor  # (k, ...)
 
 
-def reservoir(z: Tensor, *, size: int, start: int = 0, seed: int = 0) -> Reservoir:
-    """A sample of at most `size` of the rows of z (N, ...), which are the rows number start, start + 1, ..."""
-    index = torch.arange(start, start + len(z))
+def reservoir(z: Tensor, *, size: int, start: int = 0, seed: int = 0, index: Tensor | None = None) -> Reservoir:
+    """A sample of at most `size` of the rows of z (N, ...), of numbers `index` (N,), or start, start + 1, ..."""
+    index = torch.arange(start, start + len(z)) if index is None else index
     kept = _smallest(index, size, seed)
     return Reservoir(size, seed, index[kept], z.detach()[kept.to(z.device)].clone())
 

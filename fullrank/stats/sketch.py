@@ -1,116 +1,44 @@
 """One pass over embeddings of any size: what is additive, exactly, in groups; a seeded sample for pairs; row hashes.
 
 A sketch is what a diagnosis needs of the rows, in memory that does not grow with them. Sketches of parts merge, in any
-order, to the sketch of the whole: that is all a cluster job needs.
+order, to the sketch of the whole: that is all a cluster job needs. Single rows do not own its numbers: rows of zeros,
+exploded and near-empty ones are listed and left out. Fewer rows than dimensions are kept as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.runs import write_npz
 from fullrank.stats import (
     Distinct,
     Moments,
     Reservoir,
     RunningDistinct,
-    RunningMoments,
     merge,
     merge_distinct,
     merge_samples,
-    normalize,
     reservoir,
-    row_keys,
 )
+from fullrank.stats.apart import Samples
+from fullrank.stats.bulk import Bulk, RunningBulk, group_count, merge_bulks
+from fullrank.stats.sketched import PARTS, VERSION, Sketch
+from fullrank.stats.zeros import Zeros, add_zeros, dealt, merge_zeros, no_zeros
+
+__all__ = ["HASHES", "SAMPLE", "Sketch", "group_count", "load_sketch", "merge_sketches", "sketch"]
 
 SAMPLE = 8192  # rows for what looks at pairs
-GROUPS = 20  # of the sample
 HASHES = 2**20  # different rows that are counted exactly
-_BUDGET = 2**29  # bytes of all groups' scatter matrices, as far as at least 5 groups allow
-_GROUPED, _SAMPLED, _HASHED = 1, 2, 3  # streams of random keys
-_PARTS = ("n", "mean", "scatter", "cubic", "quartic")  # of Moments
-
-
-@dataclass(frozen=True, eq=False)
-class Sketch:
-    """Moments of V views of N samples with D features, of the rows as they are and at length 1, in G groups.
-
-    The views of a sample are always in the same group, so that leaving out a group leaves out whole samples. The
-    sample holds whole samples too: rows (k, V, D) and their numbers, and sample_groups (k,) says which of 20 groups
-    each is in. `distinct` counts how many samples differ in their first view: equal images that were augmented at
-    random differ in every view, and a text may go with many.
-    """
-
-    raw: tuple[Moments, ...]
-    unit: tuple[Moments, ...]
-    sample: Reservoir
-    sample_groups: Tensor
-    distinct: Distinct
-    zero_rows: int
-
-    @property
-    def n(self) -> int:
-        """Number of rows: samples times views."""
-        return sum(group.n for group in self.raw)
-
-    @property
-    def total(self) -> Moments:
-        """Moments of all rows."""
-        return reduce(merge, self.raw)
-
-    @property
-    def total_unit(self) -> Moments:
-        """Moments of all rows at length 1."""
-        return reduce(merge, self.unit)
-
-    def save(self, path: Path) -> None:
-        """Write the sketch to an .npz file."""
-        arrays = {"index": self.sample.index, "rows": self.sample.rows.cpu(), "groups": self.sample_groups}
-        for kind, groups in (("raw", self.raw), ("unit", self.unit)):
-            for part in _PARTS:
-                values = [torch.as_tensor(getattr(group, part)) for group in groups]
-                arrays[f"{kind}_{part}"] = torch.stack(values).cpu()
-        sample, distinct = self.sample, self.distinct
-        numbers = [sample.size, sample.seed, distinct.n, distinct.size, distinct.seed, self.zero_rows]
-        arrays["numbers"] = torch.tensor(numbers)
-        write_npz(path, {name: x.numpy() for name, x in arrays.items()} | {"hashes": distinct.hashes})
-
-
-def load_sketch(path: Path) -> Sketch:
-    """Read a sketch that `Sketch.save` wrote; UserError if the file is none."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            size, seed, *hashed, zero_rows = (int(number) for number in file["numbers"])
-            n, most, hash_seed = hashed
-            distinct = Distinct(n, most, hash_seed, file["hashes"])
-            raw, unit = (
-                tuple(
-                    Moments(int(count), *(torch.as_tensor(part) for part in parts))
-                    for count, *parts in zip(*(file[f"{kind}_{part}"] for part in _PARTS), strict=True)
-                )
-                for kind in ("raw", "unit")
-            )
-            index, rows, groups = (torch.from_numpy(file[name]) for name in ("index", "rows", "groups"))
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path} is no sketch ({error}): pass a file that Sketch.save wrote.") from None
-    return Sketch(raw, unit, Reservoir(size, seed, index, rows), groups, distinct, zero_rows)
-
-
-def group_count(dims: int) -> int:
-    """How many groups of moments are kept: 20, fewer if D x D is large, at least 5.
-
-    >>> group_count(768), group_count(2048), group_count(8192)
-    (20, 8, 5)
-    """
-    return max(5, min(GROUPS, _BUDGET // (16 * dims * dims)))
+_SAMPLED, _HASHED = 2, 3  # streams of random keys; 1 deals samples into groups
 
 
 def sketch(
@@ -123,9 +51,10 @@ def sketch(
 ) -> Sketch:
     """The sketch of chunks (n, D), or (V, n, D) with V views, read once; memory G x D x D, sample and hashes.
 
-    start: number of the first sample among all, if these are only a part of them. units: codes (N,) of what was
-    sampled independently (donors, documents), of all samples; groups are then made of whole units. Raises UserError
-    if there is no row, the width changes, or a value is not finite (with the number of its row).
+    Of fewer rows than dimensions, that all fit the sample, nothing is D x D. start: number of the first sample among
+    all, if these are only a part of them. units: codes (N,) of what was sampled independently (donors, documents), of
+    all samples; groups are then made of whole units. Raises UserError if there is no row, the width changes, or a value
+    is not finite (with the number of its row), or the moments would take more memory than is free.
 
     >>> z = torch.randn(1000, 8, generator=torch.Generator().manual_seed(0))
     >>> whole = sketch([z])
@@ -133,65 +62,154 @@ def sketch(
     >>> whole.n, parts.n, torch.allclose(whole.total.scatter, parts.total.scatter, rtol=1e-12)
     (1000, 1000, True)
     """
-    raw: list[RunningMoments] = []
-    unit: list[RunningMoments] = []
-    kept: Reservoir | None = None
-    distinct = RunningDistinct(size=HASHES, seed=seed + _HASHED)
-    zero_rows, at = 0, start
+    made: Sketch | None = None
+    running: RunningBulk | None = None
+    distinct, at, seen = RunningDistinct(size=HASHES, seed=seed + _HASHED), start, 0
     for chunk in chunks:
-        z = chunk if chunk.ndim == 3 else chunk[None]
+        z = chunk.detach() if chunk.ndim == 3 else chunk.detach()[None]
         samples = z.shape[1]
         if samples == 0:
             continue
-        views, dims = (z.shape[0], z.shape[2]) if kept is None else kept.rows.shape[1:]
+        made = made or _nothing(z, sample, seed)
+        views, dims = made.drawn.rows.shape[1:]
         _check(z, views, dims, at)
-        if kept is None:
-            raw, unit = ([RunningMoments(dims, z.device) for _ in range(group_count(dims))] for _ in range(2))
         index = torch.arange(at, at + samples)
-        zero_rows += _add(raw, unit, z, _dealt(index, units, len(raw), seed))
-        distinct.add(z[0])
-        part = reservoir(z.transpose(0, 1), size=sample, start=at, seed=seed + _SAMPLED)
-        kept = merge_samples(kept, part) if kept else part
         at += samples
-    if kept is None:
+        made, some = _apart_from_zeros(made, z, Samples(index, z.transpose(0, 1), dealt(index, units, seed)))
+        distinct.add(some.rows[:, 0])
+        seen += len(some.index)
+        if running is None and not _fits(seen, views, dims, sample):
+            running = RunningBulk(views, dims, z.device)
+            running.add(made.all_drawn)
+        if running is not None:
+            running.add(some)
+        made = _with(made, some)
+    if made is None:
         raise UserError("There is no embedding to look at: pass at least one row.")
-    groups = _dealt(kept.index, units, GROUPS, seed)
-    of_raw, of_unit = (tuple(running.result() for running in some) for some in (raw, unit))
-    return Sketch(of_raw, of_unit, kept, groups, distinct.result(), zero_rows)
+    return replace(made, hashes=distinct.result(), bulk=None if running is None else running.result())
 
 
 def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
     """The sketch of the samples of both, which must have different numbers, the same width and the same seed."""
-    if a.raw[0].mean.shape != b.raw[0].mean.shape:
-        widths = len(a.raw[0].mean), len(b.raw[0].mean)
-        raise UserError(f"The sketches are of {widths[0]} and {widths[1]} dimensions: merge those of one model.")
-    raw = tuple(merge(x, y) for x, y in zip(a.raw, b.raw, strict=True))
-    unit = tuple(merge(x, y) for x, y in zip(a.unit, b.unit, strict=True))
-    groups = merge_samples(replace(a.sample, rows=a.sample_groups), replace(b.sample, rows=b.sample_groups)).rows
-    sample, distinct = merge_samples(a.sample, b.sample), merge_distinct(a.distinct, b.distinct)
-    return Sketch(raw, unit, sample, groups, distinct, a.zero_rows + b.zero_rows)
+    (views, dims), other = a.drawn.rows.shape[1:], b.drawn.rows.shape[1:]
+    if other[1] != dims:
+        raise UserError(f"The sketches are of {dims} and {other[1]} dimensions: merge those of one model.")
+    if other[0] != views:
+        raise UserError(f"The sketches are of {views} and {other[0]} views: merge those of equally many.")
+    drawn, groups = _merged(a.drawn, a.drawn_groups, b.drawn, b.drawn_groups)
+    hashes = merge_distinct(a.hashes, b.hashes)
+    few = a.bulk is None and b.bulk is None and _fits(hashes.n, views, dims, drawn.size)
+    return Sketch(
+        drawn=drawn,
+        drawn_groups=groups,
+        bulk=None if few else merge_bulks(_bulk(a), _bulk(b)),
+        zeros=merge_zeros(a.zeros, b.zeros),
+        hashes=hashes,
+    )
 
 
-def _dealt(index: Tensor, units: Tensor | None, groups: int, seed: int) -> Tensor:
-    """The group (n,) of each sample number (n,): by its unit, if there are units."""
-    keys = row_keys(index if units is None else units[index], seed + _GROUPED)
-    return torch.from_numpy((keys % np.uint64(groups)).astype(np.int64))
+def load_sketch(path: Path) -> Sketch:
+    """Read a sketch that `Sketch.save` wrote, of version 0.1.0 too; UserError if the file is none."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return _read(arrays)
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is no sketch ({error}): pass a file that Sketch.save wrote.") from None
 
 
-def _add(raw: list[RunningMoments], unit: list[RunningMoments], z: Tensor, group: Tensor) -> int:
-    """Take the rows of z (V, n, D) into the group (n,) of their sample; how many are zero."""
-    order = group.argsort(stable=True).to(z.device)
-    zero_rows = 0
-    for some, of_raw, of_unit in zip(order.split(group.bincount(minlength=len(raw)).tolist()), raw, unit, strict=True):
-        rows = z[:, some].flatten(0, 1)
-        wide = rows.double()
-        of_raw.add(wide)
-        if rows.dtype == torch.float64:
-            of_unit.add(normalize(wide))
-        else:  # no square of a narrower number leaves the range of float64
-            of_unit.add(wide / torch.linalg.vector_norm(wide, dim=1, keepdim=True).clamp_min(1e-300))
-        zero_rows += int((rows == 0).all(1).sum())
-    return zero_rows
+def _nothing(z: Tensor, sample: int, seed: int) -> Sketch:
+    """Of none of the samples z (V, n, D)."""
+    index = torch.zeros(0, dtype=torch.int64)
+    drawn = Reservoir(sample, seed + _SAMPLED, index, z.transpose(0, 1)[:0].clone())
+    hashes = Distinct(0, HASHES, seed + _HASHED, np.empty(0, np.uint64))
+    return Sketch(drawn, index, None, no_zeros(sample, seed + _SAMPLED), hashes)
+
+
+def _apart_from_zeros(made: Sketch, z: Tensor, some: Samples) -> tuple[Sketch, Samples]:
+    """With the samples noted whose views (V, n, D) are all zero, and the others."""
+    zero = (z[0, :, 0] == 0).cpu()  # most rows need no further look
+    zero[zero.clone()] = (z[:, zero.to(z.device)] == 0).all(2).all(0).cpu()
+    if not bool(zero.any()):
+        return made, some
+    zeros = add_zeros(made.zeros, some.index[zero], some.groups[zero])
+    return replace(made, zeros=zeros), some.take(~zero)
+
+
+def _fits(n: int, views: int, dims: int, sample: int) -> bool:
+    """Whether n samples are all kept, and are fewer rows than dimensions."""
+    return n <= sample and n * views < dims
+
+
+def _with(made: Sketch, some: Samples) -> Sketch:
+    """With more samples in the sample."""
+    part, own = (
+        reservoir(x, size=made.drawn.size, seed=made.drawn.seed, index=some.index) for x in (some.rows, some.groups)
+    )
+    drawn, groups = _merged(made.drawn, made.drawn_groups, part, own.rows)
+    return replace(made, drawn=drawn, drawn_groups=groups)
+
+
+def _merged(a: Reservoir, of_a: Tensor, b: Reservoir, of_b: Tensor) -> tuple[Reservoir, Tensor]:
+    groups = merge_samples(replace(a, rows=of_a), replace(b, rows=of_b)).rows
+    return merge_samples(a, b), groups
+
+
+def _bulk(made: Sketch) -> Bulk:
+    if made.bulk is not None:
+        return made.bulk
+    views, dims = made.drawn.rows.shape[1:]
+    running = RunningBulk(views, dims, made.drawn.rows.device)
+    running.add(made.all_drawn)
+    return running.result()
+
+
+def _read(arrays: Mapping[str, NDArray[Any]]) -> Sketch:
+    version = int(arrays["version"]) if "version" in arrays else 1
+    if version > VERSION:
+        raise ValueError(f"it is of a newer version of FullRank, format {version}")
+    size, seed, n, most, hash_seed, inside = (int(number) for number in arrays["numbers"])
+    some = _samples(arrays, "")
+    drawn, hashes = Reservoir(size, seed, some.index, some.rows), Distinct(n, most, hash_seed, arrays["hashes"])
+    if version == 1:
+        return _old(Sketch(drawn, some.groups, None, no_zeros(size, seed), hashes), inside, arrays)
+    counts, first, index, groups = (
+        torch.from_numpy(arrays[f"zero_{x}"]) for x in ("counts", "first", "index", "groups")
+    )
+    zeros = Zeros(counts, first, Reservoir(size, seed, index, groups), inside)
+    bulk = None
+    if "raw_n" in arrays:
+        bulk = Bulk(_moments(arrays, "raw"), _moments(arrays, "unit"), _samples(arrays, "held_"))
+    return Sketch(drawn, some.groups, bulk, zeros, hashes)
+
+
+def _old(made: Sketch, inside: int, arrays: Mapping[str, NDArray[Any]]) -> Sketch:
+    """Of a file of version 0.1.0, which has every row in its moments: made anew where its sample holds all rows."""
+    some, (views, dims) = made.all_drawn, made.drawn.rows.shape[1:]
+    if made.hashes.n > len(some.index):
+        count = group_count(dims)
+        raw, unit = (
+            tuple(reduce(merge, own[at::count]) for at in range(count))
+            for own in (_moments(arrays, "raw"), _moments(arrays, "unit"))
+        )
+        zeros = replace(made.zeros, inside=inside)
+        return replace(made, bulk=Bulk(raw, unit, some.take(some.index < 0)), zeros=zeros)
+    made, some = _apart_from_zeros(made, some.rows.transpose(0, 1), some)
+    distinct = RunningDistinct(size=made.hashes.size, seed=made.hashes.seed)
+    distinct.add(some.rows[:, 0])
+    drawn = replace(made.drawn, index=some.index, rows=some.rows)
+    made = replace(made, drawn=drawn, drawn_groups=some.groups, hashes=distinct.result())
+    return made if _fits(len(some.index), views, dims, drawn.size) else replace(made, bulk=_bulk(made))
+
+
+def _samples(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Samples:
+    return Samples(*(torch.from_numpy(arrays[f"{prefix}{name}"]) for name in ("index", "rows", "groups")))
+
+
+def _moments(arrays: Mapping[str, NDArray[Any]], kind: str) -> tuple[Moments, ...]:
+    counts, *parts = (torch.as_tensor(arrays[f"{kind}_{part}"]) for part in PARTS)
+    mean, scatter, cubic, quartic = parts
+    return tuple(Moments(int(n), mean[at], scatter[at], cubic[at], quartic[at]) for at, n in enumerate(counts.tolist()))
 
 
 def _check(z: Tensor, views: int, dims: int, start: int) -> None:

@@ -1,0 +1,114 @@
+"""Rows that own the numbers: the largest and the smallest, kept beside the moments, and the rule that judges them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HELD = 32  # of the largest and of the smallest rows each: more are no single rows
+FIRST = 20  # numbers of rows of zeros that are kept
+_FEWEST = 16  # rows from which a median says what is usual
+_MOST = 0.05  # of the rows that may be left out at one end: more are a part of the data
+_HEAVY, _LIGHT = 5.0, 1000.0  # times the median norm, or less than the median by
+_APART = 2.0  # times the next row's norm: a tail that goes on is no single row
+_CHANCE = math.log(1000)  # a row that one in so many data sets of this tail would have
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Whole samples: their numbers (h,), their rows (h, V, D), and which of 20 groups (h,) each is in."""
+
+    index: Tensor
+    rows: Tensor
+    groups: Tensor
+
+    def take(self, which: Tensor) -> Samples:
+        """Some of them, by position or mask."""
+        return Samples(self.index[which], self.rows[which.to(self.rows.device)], self.groups[which])
+
+    def __add__(self, other: Samples) -> Samples:
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Samples(*(torch.cat(pair) for pair in pairs))
+
+
+@dataclass(frozen=True, eq=False)
+class Outliers:
+    """Samples that were left out, worst first: numbers (h,), norms (h,), and share (h,) of the sum of squared norms."""
+
+    index: Tensor
+    norms: Tensor
+    share: Tensor
+
+
+def norms_of(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest and the smallest norm (n,) among the views of samples (n, V, D), in float64."""
+    norms = torch.linalg.vector_norm(rows.double(), dim=2).cpu()
+    return norms.amax(1), norms.amin(1)
+
+
+def extremes(high: Tensor, low: Tensor, index: Tensor, count: int = HELD) -> Tensor:
+    """Mask (n,) of the `count` largest by `high` and the `count` smallest by `low`; of equals, the first numbers.
+
+    >>> extremes(torch.tensor([1.0, 3.0, 2.0]), torch.tensor([1.0, 3.0, 2.0]), torch.arange(3), 1)
+    tensor([ True,  True, False])
+    """
+    chosen: Tensor = _largest(high, index, count) | _largest(-low, index, count)
+    return chosen
+
+
+def _largest(values: Tensor, index: Tensor, count: int) -> Tensor:
+    if len(values) <= count:
+        return torch.ones(len(values), dtype=torch.bool)
+    least = -np.partition(-values.numpy(), count - 1)[count - 1]
+    chosen: Tensor = values > least
+    equal = (values == least).nonzero()[:, 0]
+    first = equal[index[equal].argsort()][: count - int(chosen.sum())]
+    chosen[first] = True
+    return chosen
+
+
+def outlying(values: Tensor, usual: Tensor, n: int, factor: float) -> int:
+    """How many of the largest norms (h,), falling, belong to single broken rows and not to the tail of all n rows.
+
+    A norm is broken if it is more than `factor` times the median of a sample `usual` (k,) of all norms, and beyond
+    what a Pareto tail from the median through the 90th percentile would give as the largest of n once in a thousand
+    draws; and the last of them must be twice the next, as tails go on and single rows stand apart. Of fewer than 16
+    rows, or if they are more than 5 % of the rows or all `values` are so, none: that is a part of the data. A Pareto
+    tail is the heaviest that norms have been seen to have, so that word vectors, items and features of a ReLU keep
+    theirs. Blind to: rows below `factor`, and more of them than `values`.
+
+    >>> usual = torch.linspace(1, 2, 100)
+    >>> outlying(torch.tensor([900.0, 800.0, 2.0, 1.9]), usual, 100, 5.0)
+    2
+    """
+    if n < _FEWEST or len(values) == 0:
+        return 0
+    middle, upper = usual.quantile(0.5), usual.quantile(0.9)
+    tail = float((upper / middle).log()) / math.log(5)  # 1 / exponent: a tenth of the rows is beyond the 90th, half 1/2
+    limit = max(math.log(factor), (math.log(n / 2) + _CHANCE) * tail)
+    beyond = (values / middle).log() > limit
+    if bool(beyond.all()):  # there may be more
+        return 0
+    ends = (beyond[:-1] & (values[:-1] >= _APART * values[1:])).nonzero()
+    count = int(ends[-1, 0]) + 1 if len(ends) else 0
+    return count if count <= max(_MOST * n, 1) else 0
+
+
+def left_out(held: Samples, sample: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Positions among the held samples of the exploded (a,) and of the near-empty ones (b,), worst first.
+
+    sample: rows (k, V, D) of all n samples. Near-empty is a norm below a thousandth of the median, by the same rule
+    for the inverse norms.
+    """
+    high, low = norms_of(held.rows)
+    usual_high, usual_low = norms_of(sample)
+    heavy = high.argsort(descending=True, stable=True)[:HELD]
+    light = low.argsort(stable=True)[:HELD]
+    tiny = torch.finfo(torch.float64).tiny
+    broken = outlying(high[heavy], usual_high, n, _HEAVY)
+    empty = outlying(1 / low[light].clamp_min(tiny), 1 / usual_low.clamp_min(tiny), n, _LIGHT)
+    return heavy[:broken], light[:empty]

@@ -1,0 +1,119 @@
+"""Moments in groups of more rows than are kept, but for the largest and the smallest, which stay beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fullrank.stats.apart import Samples, extremes, norms_of
+from fullrank.stats.few_rows import zero_rows
+from fullrank.stats.memory import require_memory
+from fullrank.stats.moments import Moments, RunningMoments, merge, moments
+
+_AT_ONCE, _ROWS = 2**23, 4096  # numbers in float64 at a time, but no fewer rows
+
+
+@dataclass(frozen=True, eq=False)
+class Bulk:
+    """Moments in G groups of the rows as they are and at length 1, without those of the samples that are held."""
+
+    raw: tuple[Moments, ...]
+    unit: tuple[Moments, ...]
+    held: Samples
+
+
+def group_count(dims: int) -> int:
+    """How many groups of moments there are, fewer where each costs a large matrix: a divisor of the 20 of samples.
+
+    >>> group_count(256), group_count(768), group_count(2048)
+    (20, 10, 5)
+    """
+    return 20 if dims <= 256 else 10 if dims <= 1024 else 5
+
+
+def moments_bytes(dims: int) -> int:
+    """Memory of all groups' moments, with room to work on one of them."""
+    return (2 * group_count(dims) + 3) * dims * dims * 8
+
+
+def units_of(rows: Tensor) -> Tensor:
+    """Rows (n, D) at length 1, in float64; zeros stay zeros."""
+    wide = rows.double()
+    return wide.div(torch.linalg.vector_norm(wide, dim=-1, keepdim=True).clamp_min(1e-300))
+
+
+class RunningBulk:
+    """A `Bulk` that grows in place."""
+
+    def __init__(self, views: int, dims: int, device: torch.device) -> None:
+        require_memory(
+            moments_bytes(dims),
+            f"The moments of {dims:,} dimensions",
+            "pass fewer dimensions, by PCA for example, or fewer rows than dimensions and at most 8,192, of which only "
+            "products of rows are taken",
+            device,
+        )
+        self._groups = group_count(dims)
+        self._raw, self._unit = ([RunningMoments(dims, device) for _ in range(self._groups)] for _ in range(2))
+        nothing = torch.zeros(0, dtype=torch.int64)
+        self._held = Samples(nothing, torch.zeros(0, views, dims, device=device), nothing)
+
+    def add(self, some: Samples) -> None:
+        """Take in samples, none of which is zero."""
+        views, dims = some.rows.shape[1:]
+        step = max(_AT_ONCE // (views * dims), _ROWS // views, 1)
+        for start in range(0, len(some.index), step):
+            self._add(Samples(*(part[start : start + step] for part in vars(some).values())))
+
+    def result(self) -> Bulk:
+        """Of all samples, after the last."""
+        raw, unit = (tuple(one.result(last=True) for one in some) for some in (self._raw, self._unit))
+        return Bulk(raw, unit, self._held)
+
+    def _add(self, some: Samples) -> None:
+        wide = some.rows.double()
+        lengths = torch.linalg.vector_norm(wide, dim=2, keepdim=True)
+        flat = lengths[:, :, 0].cpu()
+        own = norms_of(self._held.rows)
+        high, low = torch.cat([own[0], flat.amax(1)]), torch.cat([own[1], flat.amin(1)])
+        stays = extremes(high, low, torch.cat([self._held.index, some.index]))
+        before = len(self._held.index)
+        was, new = stays[:before], stays[before:]
+        displaced = self._held.take(~was)
+        self._held = self._held.take(was) + some.take(new) if bool(new.any()) else self._held
+        group = (some.groups % self._groups).masked_fill(new, self._groups)
+        parts = group.argsort(stable=True).to(wide.device).split(group.bincount(minlength=self._groups + 1).tolist())
+        for number, which in enumerate(parts[: self._groups]):
+            back = displaced.rows[(displaced.groups % self._groups == number).to(wide.device)].double().flatten(0, 1)
+            rows = torch.cat([wide[which].flatten(0, 1), back])
+            norms = torch.cat([lengths[which].flatten(0, 1), torch.linalg.vector_norm(back, dim=1, keepdim=True)])
+            self._raw[number].add(rows)
+            self._unit[number].add(rows.div_(norms.clamp_min_(1e-300)))
+
+
+def merge_bulks(a: Bulk, b: Bulk) -> Bulk:
+    """Of the samples of both."""
+    both = a.held + b.held
+    stays = extremes(*norms_of(both.rows), both.index)
+    displaced = both.take(~stays)
+    raw, unit = (
+        tuple(
+            with_samples(merge(x, y), displaced, number, len(a.raw), at_length_one=some is a.unit)
+            for number, (x, y) in enumerate(zip(some, others, strict=True))
+        )
+        for some, others in ((a.raw, b.raw), (a.unit, b.unit))
+    )
+    return Bulk(raw, unit, both.take(stays))
+
+
+def with_samples(group: Moments, some: Samples, number: int, groups: int, *, at_length_one: bool) -> Moments:
+    """The moments of group `number` with its share of some samples."""
+    rows = some.rows[(some.groups % groups == number).to(some.rows.device)].flatten(0, 1).to(group.mean.device)
+    return merge(group, moments(units_of(rows) if at_length_one else rows)) if len(rows) else group
+
+
+def with_zeros(group: Moments, count: int) -> Moments:
+    """The moments of a group with `count` rows of zeros."""
+    return merge(group, zero_rows(count, group)) if count else group

@@ -1,0 +1,248 @@
+"""What one pass over embeddings keeps, and what is read off it: moments in groups, a sample, hashes, single rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullrank.runs import write_npz
+from fullrank.stats import Distinct, Moments, Reservoir, merge, merge_distinct, merge_samples, row_hashes
+from fullrank.stats.apart import Outliers, Samples, left_out, norms_of
+from fullrank.stats.bulk import Bulk, group_count, moments_bytes, with_samples, with_zeros
+from fullrank.stats.few_rows import row_groups
+from fullrank.stats.memory import require_memory
+from fullrank.stats.zeros import Zeros
+
+VERSION = 2  # of the file; those of version 0.1.0 of FullRank say none
+PARTS = ("n", "mean", "scatter", "cubic", "quartic")  # of Moments
+
+
+@dataclass(frozen=True, eq=False)
+class Sketch:
+    """Moments of V views of N samples with D features, of the rows as they are and at length 1, in G groups.
+
+    A sample is left out as a whole if it is zero, or one of its views is exploded or near-empty, by the rule of
+    `apart.outlying`: all but `zero_index`, `heavy` and `light` is without it. Where half of the samples are zero they
+    are the data, and stay. The views of a sample are always in the same group, so that leaving out a group leaves out
+    whole samples. The sample holds whole samples too: rows (k, V, D) and their numbers, and sample_groups (k,) says
+    which of 20 groups each is in. `distinct` counts how many samples differ in their first view: equal images that were
+    augmented at random differ in every view, and a text may go with many.
+    """
+
+    drawn: Reservoir  # of the samples that are not zero
+    drawn_groups: Tensor
+    bulk: Bulk | None  # None while `drawn` holds all of them, and they are fewer rows than dimensions
+    zeros: Zeros
+    hashes: Distinct  # of the samples that are not zero
+    memo: dict[object, object] = field(default_factory=dict, repr=False)  # what was computed of it once
+
+    @property
+    def n(self) -> int:
+        """Number of rows: samples times views, without those left out."""
+        return (self.hashes.n + self.zeros.n - self.left_out) * self.drawn.rows.shape[1]
+
+    @property
+    def left_out(self) -> int:
+        """Number of samples that were left out: of zeros, exploded or near-empty."""
+        zeros = 0 if self.zeros_stay else self.zeros.n
+        return zeros + sum(len(positions) for positions in self._outlying)
+
+    @property
+    def zeros_stay(self) -> bool:
+        """Whether samples of zeros are in the moments and the sample: half of all samples, or of version 0.1.0."""
+        return self.zeros.inside > 0 or (self.zeros.n > 0 and 2 * self.zeros.n >= self.zeros.n + self.hashes.n)
+
+    @property
+    def directed(self) -> bool:
+        """Whether every row in the moments has a direction: none is zero."""
+        unit = self.total_unit
+        return unit.n * (1 - float(unit.variance.sum() + unit.center.square().sum())) < 0.5
+
+    @property
+    def zero_rows(self) -> int:
+        """Number of samples of zeros."""
+        return self.zeros.n + self.zeros.inside
+
+    @property
+    def zero_index(self) -> Tensor:
+        """The first 20 numbers of samples of zeros."""
+        return self.zeros.first
+
+    @cached_property
+    def heavy(self) -> Outliers:
+        """The exploded samples that were left out, the largest first, by the largest norm of their views."""
+        return self._outliers(0)
+
+    @cached_property
+    def light(self) -> Outliers:
+        """The near-empty samples that were left out, the smallest first, by the smallest norm of their views."""
+        return self._outliers(1)
+
+    @property
+    def raw(self) -> Sequence[Moments]:
+        """Moments of the rows, in groups."""
+        if self.bulk is None:
+            return self._few[0]
+        return _Groups(self.bulk.raw, self._stays, self._zero_counts, at_length_one=False)
+
+    @property
+    def unit(self) -> Sequence[Moments]:
+        """Moments of the rows at length 1, in the same groups."""
+        if self.bulk is None:
+            return self._few[1]
+        return _Groups(self.bulk.unit, self._stays, self._zero_counts, at_length_one=True)
+
+    @cached_property
+    def total(self) -> Moments:
+        """Moments of all rows."""
+        return reduce(merge, self.raw)
+
+    @cached_property
+    def total_unit(self) -> Moments:
+        """Moments of all rows at length 1."""
+        return reduce(merge, self.unit)
+
+    @property
+    def sample(self) -> Reservoir:
+        """The samples for what looks at pairs."""
+        return self._sampled[0]
+
+    @property
+    def sample_groups(self) -> Tensor:
+        """The group (k,) of each, of 20."""
+        return self._sampled[1]
+
+    @cached_property
+    def distinct(self) -> Distinct:
+        """The hashes of all samples but those of zeros that were left out."""
+        if not self.zeros_stay or not self.zeros.n:
+            return self.hashes
+        nothing = torch.zeros(1, self.drawn.rows.shape[2])
+        of_zeros = row_hashes(nothing, seed=self.hashes.seed)
+        return merge_distinct(self.hashes, replace(self.hashes, n=self.zeros.n, hashes=of_zeros))
+
+    @property
+    def all_drawn(self) -> Samples:
+        """The sample with those that were left out, but zeros."""
+        return Samples(self.drawn.index, self.drawn.rows, self.drawn_groups)
+
+    @property
+    def _held(self) -> Samples:
+        return self.all_drawn if self.bulk is None else self.bulk.held
+
+    @cached_property
+    def _outlying(self) -> tuple[Tensor, Tensor]:
+        return left_out(self._held, self.drawn.rows, self.hashes.n)
+
+    @cached_property
+    def _stays(self) -> Samples:
+        return self._held.take(_all_but(len(self._held.index), torch.cat(self._outlying)))
+
+    @property
+    def _zero_counts(self) -> Tensor:
+        """Rows of zeros (20,) that stay, by group."""
+        return self.zeros.counts * self.drawn.rows.shape[1] * self.zeros_stay
+
+    @cached_property
+    def _few(self) -> tuple[tuple[Moments, ...], tuple[Moments, ...]]:
+        """Moments in groups of fewer rows than dimensions."""
+        some, (views, dims) = self._stays, self.drawn.rows.shape[1:]
+        axes = len(some.index) * views + 1
+        count = group_count(axes)
+        require_memory(
+            moments_bytes(axes) + 3 * 8 * axes * dims, f"The moments of {axes - 1:,} rows", "pass fewer rows"
+        )
+        group = (some.groups % count).repeat_interleave(views)
+        zeros = _by_group(self._zero_counts, count)
+        raw, unit = (
+            tuple(with_zeros(one, own) for one, own in zip(made, zeros, strict=True))
+            for made in row_groups(some.rows.flatten(0, 1), group, count)
+        )
+        return raw, unit
+
+    @cached_property
+    def _sampled(self) -> tuple[Reservoir, Tensor]:
+        gone = self._held.index[torch.cat(self._outlying)]
+        drawn, groups = self.drawn, self.drawn_groups
+        if len(gone):
+            stays = ~torch.isin(drawn.index, gone)
+            rows = drawn.rows[stays.to(drawn.rows.device)]
+            drawn, groups = replace(drawn, index=drawn.index[stays], rows=rows), groups[stays]
+        if not (self.zeros_stay and self.zeros.n):
+            return drawn, groups
+        zeros = self.zeros.drawn
+        nothing = drawn.rows.new_zeros(1, *drawn.rows.shape[1:]).expand(len(zeros.index), -1, -1)
+        both = merge_samples(replace(drawn, rows=groups), zeros).rows
+        return merge_samples(drawn, replace(zeros, rows=nothing)), both
+
+    def _outliers(self, end: int) -> Outliers:
+        apart = [self._held.take(which) for which in self._outlying]
+        energy = [some.rows.double().square().sum((1, 2)).cpu() for some in apart]
+        whole = self.total
+        rest = whole.n * float(whole.variance.sum() + whole.center.square().sum())
+        every = max(rest + float(torch.cat(energy).sum()), torch.finfo(torch.float64).tiny)
+        return Outliers(apart[end].index, norms_of(apart[end].rows)[end], energy[end] / every)
+
+    def save(self, path: Path) -> None:
+        """Write the sketch to an .npz file."""
+        zeros, drawn, hashes = self.zeros, self.drawn, self.hashes
+        arrays = {"index": drawn.index, "rows": drawn.rows.cpu(), "groups": self.drawn_groups}
+        arrays |= {"zero_counts": zeros.counts, "zero_first": zeros.first}
+        arrays |= {"zero_index": zeros.drawn.index, "zero_groups": zeros.drawn.rows}
+        if self.bulk is not None:
+            held = self.bulk.held
+            arrays |= {"held_index": held.index, "held_rows": held.rows.cpu(), "held_groups": held.groups}
+            for kind, groups in (("raw", self.bulk.raw), ("unit", self.bulk.unit)):
+                for part in PARTS:
+                    values = [torch.as_tensor(getattr(group, part)) for group in groups]
+                    arrays[f"{kind}_{part}"] = torch.stack(values).cpu()
+        arrays["numbers"] = torch.tensor([drawn.size, drawn.seed, hashes.n, hashes.size, hashes.seed, zeros.inside])
+        arrays["version"] = torch.tensor(VERSION)
+        write_npz(path, {name: _array(x) for name, x in arrays.items()} | {"hashes": hashes.hashes})
+
+
+class _Groups(Sequence[Moments]):
+    """Moments with the held samples and the zeros that stay, put together when they are asked for."""
+
+    def __init__(self, bulk: Sequence[Moments], stays: Samples, zeros: Tensor, *, at_length_one: bool) -> None:
+        self._bulk, self._stays, self._zeros = bulk, stays, _by_group(zeros, len(bulk))
+        self._at_length_one = at_length_one
+
+    def __len__(self) -> int:
+        return len(self._bulk)
+
+    @overload
+    def __getitem__(self, which: int) -> Moments: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Moments]: ...
+    def __getitem__(self, which: int | slice) -> Moments | Sequence[Moments]:
+        if isinstance(which, slice):
+            return [self[number] for number in range(*which.indices(len(self)))]
+        number = range(len(self))[which]
+        own = self._bulk[number]
+        whole = with_samples(own, self._stays, number, len(self), at_length_one=self._at_length_one)
+        return with_zeros(whole, self._zeros[number])
+
+
+def _by_group(counts: Tensor, groups: int) -> list[int]:
+    """Sums (groups,) of what is counted in 20 groups."""
+    total = torch.zeros(groups, dtype=torch.int64)
+    return total.index_add_(0, torch.arange(len(counts)) % groups, counts).tolist()
+
+
+def _all_but(count: int, which: Tensor) -> Tensor:
+    mask = torch.ones(count, dtype=torch.bool)
+    mask[which] = False
+    return mask
+
+
+def _array(x: Tensor) -> NDArray[Any]:
+    """numpy has no bfloat16: those go as float32, which holds each of them."""
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
