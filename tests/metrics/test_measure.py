@@ -126,18 +126,28 @@ def test_two_groups_are_seen_and_outliers_are_none() -> None:
     side = torch.where(torch.arange(400) % 2 == 0, 1.0, -1.0)[:, None]
     assert of(gaussian(400, 16) + 9 * side)["bimodality"].value > 0.9
     assert of(gaussian(400, 16))["bimodality"].value == pytest.approx(1 / 3, abs=0.1)
-    outlier = gaussian(400, 16)
-    outlier[0] = 500
-    assert of(outlier)["bimodality"].value < 0.05
+    outliers = gaussian(400, 16)
+    outliers[:40] *= 10  # too many for single rows
+    assert of(outliers)["bimodality"].value < 0.1
 
 
-def test_rows_of_zeros_are_counted_and_do_not_stop_the_directions() -> None:
+def test_rows_of_zeros_are_counted_and_the_rest_is_measured_without_them() -> None:
     z = gaussian(100, 8)
     z[:20] = 0
-    found = of(z)
+    found, without = of(z), of(z[20:])
     assert found["zero_rows"].value == 0.2
+    for name in ("mean_cosine", "effective_rank", "relative_spread", "hub_skewness", "duplicate_rows"):
+        assert found[name].value == pytest.approx(without[name].value), name
+
+
+def test_zeros_that_are_half_of_the_rows_are_a_collapse_and_stay() -> None:
+    z = gaussian(100, 8)
+    z[:60] = 0
+    found = of(z)
+    assert found["zero_rows"].value == 0.6
+    assert found["duplicate_rows"].value == pytest.approx(0.59)
     assert found["mean_cosine"].value == pytest.approx(metrics.mean_cosine(z))
-    assert found["mean_cosine"].sampled == 100
+    assert found["mean_cosine"].sampled == 100  # moments at length 1 are none with zeros among them
 
 
 def test_copies_are_exact_for_few_rows_and_have_an_interval_for_many() -> None:

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from fullrank.runs import write_npz
 from fullrank.stats import Distinct, Moments, Reservoir, merge, merge_distinct, merge_samples, row_hashes
-from fullrank.stats.apart import Outliers, Samples, left_out, norms_of
-from fullrank.stats.bulk import Bulk, group_count, moments_bytes, with_samples, with_zeros
-from fullrank.stats.few_rows import row_groups
-from fullrank.stats.memory import require_memory
-from fullrank.stats.zeros import Zeros
+from fullrank.stats.sketch.apart import Outliers, Samples, left_out, norms_of
+from fullrank.stats.sketch.bulk import Bulk, group_count, moments_bytes, with_samples, with_zeros
+from fullrank.stats.sketch.few_rows import row_groups
+from fullrank.stats.sketch.memory import require_memory
+from fullrank.stats.sketch.zeros import Zeros
 
 VERSION = 2  # of the file; those of version 0.1.0 of FullRank say none
 PARTS = ("n", "mean", "scatter", "cubic", "quartic")  # of Moments

@@ -1,4 +1,4 @@
-"""One pass over embeddings of any size: what is additive, exactly, in groups; a seeded sample for pairs; row hashes.
+"""Making, merging and reading sketches.
 
 A sketch is what a diagnosis needs of the rows, in memory that does not grow with them. Sketches of parts merge, in any
 order, to the sketch of the whole: that is all a cluster job needs. Single rows do not own its numbers: rows of zeros,
@@ -29,12 +29,10 @@ from fullrank.stats import (
     merge_samples,
     reservoir,
 )
-from fullrank.stats.apart import Samples
-from fullrank.stats.bulk import Bulk, RunningBulk, group_count, merge_bulks
-from fullrank.stats.sketched import PARTS, VERSION, Sketch
-from fullrank.stats.zeros import Zeros, add_zeros, dealt, merge_zeros, no_zeros
-
-__all__ = ["HASHES", "SAMPLE", "Sketch", "group_count", "load_sketch", "merge_sketches", "sketch"]
+from fullrank.stats.sketch.apart import Samples
+from fullrank.stats.sketch.bulk import Bulk, RunningBulk, group_count, merge_bulks
+from fullrank.stats.sketch.kept import PARTS, VERSION, Sketch
+from fullrank.stats.sketch.zeros import Zeros, add_zeros, dealt, merge_zeros, no_zeros
 
 SAMPLE = 8192  # rows for what looks at pairs
 HASHES = 2**20  # different rows that are counted exactly

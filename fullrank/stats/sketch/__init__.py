@@ -1,0 +1,8 @@
+"""One pass over embeddings of any size: what is additive, exactly, in groups; a seeded sample for pairs; row hashes."""
+
+from fullrank.stats.sketch.apart import Outliers
+from fullrank.stats.sketch.bulk import group_count
+from fullrank.stats.sketch.kept import Sketch
+from fullrank.stats.sketch.one_pass import HASHES, SAMPLE, load_sketch, merge_sketches, sketch
+
+__all__ = ["HASHES", "SAMPLE", "Outliers", "Sketch", "group_count", "load_sketch", "merge_sketches", "sketch"]
