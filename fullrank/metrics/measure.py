@@ -52,6 +52,7 @@ _RANGE = dict.fromkeys(_RANKS, (1.0, math.inf)) | {
     "two_nn": (0.0, math.inf),
     "alignment": (0.0, 4.0),
 }
+_WHICH = 20  # numbers of rows that are told
 _EXPECTED = {metric.name: metric for metric in METRICS if metric.expected is not None}
 
 
@@ -95,7 +96,7 @@ def measure(
     (True, 16.0)
     """
     rows = sketch.sample.rows.transpose(0, 1).double()  # (V, k, D)
-    found = of_moments(sketch)
+    found = of_moments(sketch) | of_single_rows(sketch)
     found["duplicate_rows"] = of_hashes(sketch.distinct, rows.shape[2])
     sampled = measure_rows(rows[0], seed=seed)
     sampled["negative_share"] = float((rows[0] < 0).double().mean()), None, rows.shape[1]
@@ -142,11 +143,9 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
         "spectrum_auc": spectrum_auc(whole),
         "iso_score": iso_score(whole),
         "dead_dimensions": dead_dimensions(whole),
-        "duplicate_dimensions": duplicate_dimensions(
-            whole if whole.axes is None else sketch.sample.rows.flatten(0, 1)
-        ),
+        "duplicate_dimensions": duplicate_dimensions(whole if whole.axes is None else sketch.sample.rows.flatten(0, 1)),
         "rogue_dimension": rogue_dimension(whole),
-        "zero_rows": sketch.zero_rows / (n // sketch.sample.rows.shape[1] + sketch.left_out),
+        "row_norm": math.sqrt(float(whole.variance.sum() + whole.center.square().sum())),
         "dimension_gap": dimension_gap(whole),
         "head_gap": largest_jump(spectrum(whole)[:n]),
     }
@@ -155,6 +154,21 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
         values |= {"alpha_req": law.exponent, "alpha_req_fit": law.r_squared}
     found = {name: measured(name, value, n, dims) for name, value in values.items()}
     return found | _with_intervals(lambda part: of_spectrum(part, head=n >= 2 * dims), sketch.raw)
+
+
+def of_single_rows(sketch: Sketch) -> dict[str, Measured]:
+    """The rows of zeros, and those that were left out as near-empty or exploded, with their numbers."""
+    dims = sketch.total.dims
+    n = sketch.n // sketch.sample.rows.shape[1] + sketch.left_out
+    found = {
+        "zero_rows": (sketch.zero_rows / n, sketch.zero_index),
+        "near_empty_rows": (len(sketch.light.index) / n, sketch.light.index),
+        "energy_share": (float(sketch.heavy.share.sum()), sketch.heavy.index),
+    }
+    return {
+        name: replace(measured(name, value, n, dims), which=tuple(which[:_WHICH].tolist()))
+        for name, (value, which) in found.items()
+    }
 
 
 def of_hashes(distinct: Distinct, dims: int) -> Measured:

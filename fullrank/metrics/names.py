@@ -53,6 +53,12 @@ _SPREAD = {
     "negative_share": Name("negative values", "spread", "share of all values", "none"),
     "dimension_std": _listed("dimension_std", "SimSiam std x sqrt(D)", "spread", f"{_OF_UNIT}, divisor N"),
     "zero_rows": Name("rows of zeros", "spread", "share of all rows", "low", 0.0),
+    "near_empty_rows": Name(
+        "near-empty rows", "spread", "share of all rows, left out: below a thousandth of the median norm", "low", 0.0
+    ),
+    "energy_share": Name(
+        "energy of exploded rows", "spread", "share of the sum of squared norms, of single rows left out", "low", 0.0
+    ),
     "row_norm": Name("norm of the rows", "spread", "root mean square, in the unit of the rows as they came", "none"),
     "norm_variation": Name("variation of the norms", "spread", "standard deviation over mean", "none"),
 }

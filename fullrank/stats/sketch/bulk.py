@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fullrank.stats.moments import Moments, RunningMoments, merge, moments
 from fullrank.stats.sketch.apart import Samples, extremes, norms_of
 from fullrank.stats.sketch.few_rows import zero_rows
 from fullrank.stats.sketch.memory import require_memory
-from fullrank.stats.moments import Moments, RunningMoments, merge, moments
 
 _AT_ONCE, _ROWS = 2**23, 4096  # numbers in float64 at a time, but no fewer rows
 
