@@ -14,7 +14,7 @@ from fullrank.diagnosis.diagnose import diagnose
 from fullrank.diagnosis.report import Report
 from fullrank.errors import CollapseError, UserError, suggest
 from fullrank.metrics import Estimate, cka, jackknife_difference, knn_overlap
-from fullrank.metrics.measure import of_spectrum, of_unit, regrouped
+from fullrank.metrics.measure import of_spectrum, of_unit
 from fullrank.metrics.names import NAMES
 from fullrank.metrics.rows import pair_sample
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
@@ -180,13 +180,12 @@ def _pair(sketches: Sequence[Sketch]) -> tuple[Sketch, Sketch] | None:
 
 def _intervals(old: Sketch, new: Sketch) -> dict[str, Estimate]:
     """Differences of what moments determine, by leaving out the same samples of both."""
-    dims = max(side.raw[0].dims for side in (old, new))
     kinds: list[tuple[_Function, Sequence[Moments], Sequence[Moments]]] = [(of_spectrum, old.raw, new.raw)]
-    if old.zero_rows == new.zero_rows == 0:
+    if old.directed and new.directed:
         kinds.append((of_unit, old.unit, new.unit))
     found: dict[str, Estimate] = {}
     for function, before, after in kinds:
-        groups = [regrouped([group for group in side if group.n > 0], dims) for side in (before, after)]
+        groups = [[group for group in side if group.n > 0] for side in (before, after)]
         if len(groups[0]) >= FEWEST_GROUPS:
             found |= jackknife_difference(function, *groups)
     return found

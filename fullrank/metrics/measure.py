@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import reduce
+from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
 from fullrank.metrics import (
-    METRICS,
     Estimate,
     alignment_estimate,
     alpha_req,
@@ -19,63 +17,30 @@ from fullrank.metrics import (
     dims_for_variance,
     duplicate_dimensions,
     iso_score,
-    isotropic_hill,
-    jackknife_all,
+    nesum,
     pair_estimates,
+    participation_ratio,
+    relative_spread,
     rogue_dimension,
     self_cluster,
     spectrum_auc,
+    stable_rank,
     summarize_moments,
     w2_uniformity,
 )
 from fullrank.metrics.dimensions import largest_jump
+from fullrank.metrics.measured import Measured as Measured
+from fullrank.metrics.measured import about, enough, measured, with_intervals
 from fullrank.metrics.names import NAMES
 from fullrank.metrics.rows import chosen, measure_labels, measure_rows, measure_towers, measure_views
 from fullrank.metrics.summary import shape_of_ranks
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
 from fullrank.runs import former
-from fullrank.stats import Distinct, Moments, merge, spectrum
+from fullrank.stats import Distinct, Moments, decay, spectrum
 from fullrank.stats.sketch import Sketch
 
-_RANKS = {"effective_rank", "rankme", "rankme_centered", "participation_ratio", "nesum", "stable_rank"}  # 1 to D
 FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
-_BIASED = {"effective_rank", "rankme", "rankme_centered", "rank_share", "head_weight", "w2_uniformity"}
-_ENOUGH = 8  # rows a dimension from which the jackknife's interval of a biased number holds (benchmarks/jackknife.py)
-_RANGE = dict.fromkeys(_RANKS, (1.0, math.inf)) | {
-    **dict.fromkeys(("relative_spread", "rank_share", "dimension_std"), (0.0, 1.0)),
-    "mean_cosine": (-1.0, 1.0),
-    "decay_exponent": (0.0, 8.0),
-    "w2_uniformity": (0.0, math.sqrt(2)),
-    "self_cluster": (-1.0, 1.0),
-    "uniformity": (-8.0, 0.0),
-    "hyperspherical_energy": (0.25, math.inf),
-    "two_nn": (0.0, math.inf),
-    "alignment": (0.0, 4.0),
-}
 _WHICH = 20  # numbers of rows that are told
-_EXPECTED = {metric.name: metric for metric in METRICS if metric.expected is not None}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One number about the embeddings; what it is called and how it was computed is in `names.NAMES`.
-
-    value: of all rows, or of a sample of `sampled` rows. low, high: 95 % interval of the distribution's value, with
-    the bias of order 1/N corrected, or of what samples of `sampled` rows give on average; None where there is none, or
-    where it would be wrong. null: what perfect data of this size would give, or for hubs and contrast, Gaussian data of
-    the same spectrum. healthy: the ideal value, None where there is none. which:
-    the numbers of the rows, dimensions or classes that it is about, worst first, at most 20.
-    """
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    null: float | None = None
-    healthy: float | None = None
-    sampled: int | None = None
-    which: tuple[int, ...] = ()
-
 
 Measurements = Mapping[str, Measured]
 
@@ -101,7 +66,7 @@ def measure(
     sampled = measure_rows(rows[0], seed=seed)
     sampled["negative_share"] = float((rows[0] < 0).double().mean()), None, rows.shape[1]
     if sketch.directed:  # else moments of directions are not those of directions alone, and the sample's stand
-        found |= of_directions(sketch.unit)
+        found |= of_directions(sketch)
     if len(rows) > 1:
         sampled |= measure_views(rows, seed=seed)
     if towers and len(rows) == 2:
@@ -112,7 +77,7 @@ def measure(
         if name not in found:
             found[name] = measured(name, value, sketch.n, rows.shape[2], null=null, sampled=used)
     for name, estimate in of_pairs(sketch, seed=seed).items():
-        found[name] = _about(found[name], estimate)
+        found[name] = about(found[name], estimate)
     found |= _derived(found, sketch.n, rows.shape[2])
     return {name: found[name] for name in NAMES if name in found}
 
@@ -153,7 +118,11 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
     if law is not None:
         values |= {"alpha_req": law.exponent, "alpha_req_fit": law.r_squared}
     found = {name: measured(name, value, n, dims) for name, value in values.items()}
-    return found | _with_intervals(lambda part: of_spectrum(part, head=n >= 2 * dims), sketch.raw)
+    head = n >= 2 * dims
+    if enough(n, dims):
+        return found | with_intervals(lambda part: of_spectrum(part, head=head), sketch.raw, whole)
+    found |= {name: measured(name, value, n, dims) for name, value in of_spectrum(whole, head=head).items()}
+    return found | with_intervals(of_largest, sketch.raw, whole)  # without intervals that would not hold
 
 
 def of_single_rows(sketch: Sketch) -> dict[str, Measured]:
@@ -180,14 +149,13 @@ def of_hashes(distinct: Distinct, dims: int) -> Measured:
     return replace(found, low=low, high=high) if error else found
 
 
-def of_directions(unit: Sequence[Moments]) -> dict[str, Measured]:
+def of_directions(sketch: Sketch) -> dict[str, Measured]:
     """What the moments of the rows at length 1 determine, none of which may be zero."""
-    whole = reduce(merge, unit)
-    n, dims = whole.n, whole.dims
-    if n >= _ENOUGH * dims:
-        return _with_intervals(of_unit, unit)
-    found = _with_intervals(of_cosines, unit)  # no decomposition for each interval that would not hold
-    return found | {"w2_uniformity": measured("w2_uniformity", w2_uniformity(whole), n, dims)}
+    whole = sketch.total_unit
+    if enough(whole.n, whole.dims):
+        return with_intervals(of_unit, sketch.unit, whole)
+    found = with_intervals(of_cosines, sketch.unit, whole)  # no decomposition for each interval that would not hold
+    return found | {"w2_uniformity": measured("w2_uniformity", w2_uniformity(whole), whole.n, whole.dims)}
 
 
 def of_pairs(sketch: Sketch, *, seed: int = 0) -> dict[str, Estimate]:
@@ -203,60 +171,6 @@ def of_pairs(sketch: Sketch, *, seed: int = 0) -> dict[str, Estimate]:
     return {name: one for name, one in found.items() if math.isfinite(one.standard_error)}
 
 
-def measured(
-    name: str, value: float, n: int, dims: int, *, null: float | None = None, sampled: int | None = None
-) -> Measured:
-    """A measurement without an interval, of n rows in `dims` dimensions, with its healthy value and its null."""
-    entry = NAMES[name]
-    healthy = entry.healthy * dims if entry.healthy is not None and entry.times_dims else entry.healthy
-    return Measured(name, value, None, None, _null(name, n, dims) if null is None else null, healthy, sampled)
-
-
-def _null(name: str, n: int, dims: int) -> float | None:
-    if name in ("rankme_centered", "rank_share"):
-        rank = isotropic_hill(n, dims, 1, root=True)
-        return rank if name == "rankme_centered" else rank / max(min(n - 1, dims), 1)
-    metric = _EXPECTED.get(name)
-    return None if metric is None else metric.null(n, dims)
-
-
-def _with_intervals(
-    function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments]
-) -> dict[str, Measured]:
-    groups = regrouped([group for group in groups if group.n > 0], groups[0].dims)
-    whole = reduce(merge, groups)
-    n, dims = whole.n, whole.dims
-    if len(groups) < FEWEST_GROUPS:
-        return {name: measured(name, value, n, dims) for name, value in function(whole).items()}
-    estimates = jackknife_all(function, groups)
-    return {
-        name: measured(name, found.value, n, dims)
-        if name in _BIASED and n < _ENOUGH * dims
-        else _interval(name, found, n, dims)
-        for name, found in estimates.items()
-    }
-
-
-def _interval(name: str, found: Estimate, n: int, dims: int) -> Measured:
-    least, most = _RANGE.get(name, (-math.inf, math.inf))
-    most = dims if name in _RANKS else most
-    low, high = (min(max(end, least), most) for end in (found.low, found.high))
-    return replace(measured(name, found.value, n, dims), low=low, high=high)
-
-
-def _about(one: Measured, found: Estimate) -> Measured:
-    """With an interval about the value, which goes with the number of rows."""
-    least, most = _RANGE.get(one.name, (-math.inf, math.inf))
-    reach = (found.high - found.low) / 2
-    return replace(one, low=max(one.value - reach, least), high=min(one.value + reach, most))
-
-
-def regrouped(groups: Sequence[Moments], dims: int) -> list[Moments]:
-    """Fewer groups where each deletion costs the decomposition of a large matrix: 20, 10 above 256, 5 above 1,024."""
-    most = 20 if dims <= 256 else 10 if dims <= 1024 else FEWEST_GROUPS
-    return [reduce(merge, groups[start::most]) for start in range(min(most, len(groups)))]
-
-
 def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
     """The smooth functions of the spectrum, by one decomposition centered and one not."""
     row = summarize_moments(z)
@@ -265,6 +179,18 @@ def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
     if not head:  # which leaving out a group must not decide
         shape.pop("head_weight", None)
     return row | shape
+
+
+def of_largest(z: Moments) -> dict[str, float]:
+    """Those of them that are not biased by few rows: no more than the largest eigenvalues is computed of them."""
+    rank = participation_ratio(z)
+    return {
+        "relative_spread": relative_spread(z),
+        "participation_ratio": rank,
+        "decay_exponent": decay(rank, 2, z.dims),
+        "stable_rank": stable_rank(z),
+        "nesum": nesum(z),
+    }
 
 
 def of_unit(u: Moments) -> dict[str, float]:

@@ -155,6 +155,8 @@ def stable_rank(z: Tensor | Moments) -> float:
     >>> stable_rank(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
     1.25
     """
+    if isinstance(z, Moments):
+        return _over_largest(z, center=False)
     return float(hill(_eigenvalues(z, center=False), math.inf))
 
 
@@ -168,6 +170,8 @@ def nesum(z: Tensor | Moments) -> float:
     >>> nesum(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
     1.25
     """
+    if isinstance(z, Moments):
+        return _over_largest(z, center=True)
     return float(hill(_eigenvalues(z), math.inf))
 
 
@@ -212,3 +216,11 @@ def components(spectrum: Tensor, share: float) -> int:
 
 def _eigenvalues(z: Tensor | Moments, *, center: bool = True) -> Tensor:
     return eigenvalues(z if isinstance(z, Moments) else embeddings(z), center=center)
+
+
+def _over_largest(z: Moments, *, center: bool) -> float:
+    """The sum of the eigenvalues over the largest, without the others."""
+    z = without_rounding(z)
+    largest = z.largest[0 if center else 1]
+    trace = float(z.variance.sum()) + (0.0 if center else float(z.center.square().sum()))
+    return max(trace / largest, 1.0) if largest > 0 else 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from scipy.special import stdtrit
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics.isotropic import isotropic_spectrum
-from fullrank.stats import Moments, hill, merge, moments
+from fullrank.stats import Moments, hill, merge, moments, without
 
+_DIGITS = 1e-3  # of the scatter that a difference of moments must have, so that it keeps 13 digits
 FEWEST_GROUPS = 5  # below it the spread of the deleted values says too little about itself
 
 
@@ -77,8 +79,12 @@ def jackknife(function: Callable[[Moments], float], groups: Sequence[Moments]) -
     return jackknife_all(lambda part: {"": function(part)}, groups)[""]
 
 
-def jackknife_all(function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments]) -> dict[str, Estimate]:
+def jackknife_all(
+    function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments], *, whole: Moments | None = None
+) -> dict[str, Estimate]:
     """`jackknife` for a function that returns several named numbers, such as `summarize_moments`.
+
+    whole: the union of the groups, where it is at hand.
 
     >>> from fullrank.metrics import summarize_moments
     >>> z = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))
@@ -86,13 +92,12 @@ def jackknife_all(function: Callable[[Moments], Mapping[str, float]], groups: Se
     >>> f"{found['effective_rank'].corrected:.2f} +- {found['effective_rank'].standard_error:.2f}"
     '10.00 +- 0.04'
     """
-    groups = [group for group in groups if group.n > 0]
-    if len(groups) < FEWEST_GROUPS:
-        raise UserError(f"{len(groups)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
-    *_, whole = _running(groups)
+    sizes = torch.tensor([group.n for group in groups if group.n > 0], dtype=torch.float64)
+    if len(sizes) < FEWEST_GROUPS:
+        raise UserError(f"{len(sizes)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
+    whole = reduce(merge, groups) if whole is None else whole
     values = function(whole)
-    deleted = [function(rest) for rest in _without_each(groups)]
-    sizes = torch.tensor([group.n for group in groups], dtype=torch.float64)
+    deleted = [function(rest) for rest in _without_each(groups, whole)]
     return {
         name: _estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
         for name, value in values.items()
@@ -162,9 +167,9 @@ def jackknife_difference(
     before, after = [a for a, _ in pairs], [b for _, b in pairs]
     if len(pairs) < FEWEST_GROUPS:
         raise UserError(f"{len(pairs)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
-    (*_, whole_before), (*_, whole_after) = _running(before), _running(after)
-    values = _difference(function(whole_before), function(whole_after))
-    rests = zip(_without_each(before), _without_each(after), strict=True)
+    wholes = reduce(merge, before), reduce(merge, after)
+    values = _difference(*map(function, wholes))
+    rests = zip(_without_each(before, wholes[0]), _without_each(after, wholes[1]), strict=True)
     deleted = [_difference(function(a), function(b)) for a, b in rests]
     sizes = torch.tensor([group.n for group in before], dtype=torch.float64)
     return {
@@ -225,21 +230,16 @@ def _dealt(sizes: Tensor, groups: int, seed: int) -> Tensor:
     return group
 
 
-def _running(groups: Sequence[Moments]) -> Iterator[Moments]:
-    """The first group, the first two, ..., all of them."""
-    whole = groups[0]
-    yield whole
-    for group in groups[1:]:
-        whole = merge(whole, group)
-        yield whole
-
-
-def _without_each(groups: Sequence[Moments]) -> Iterator[Moments]:
-    """All groups but the first, all but the second, ..., by 3 G merges instead of G^2."""
-    after = [*_running(groups[:0:-1])]  # the last, the last two, ..., all but the first
-    yield after.pop()
-    for before in _running(groups[:-1]):
-        yield merge(before, after.pop()) if after else before
+def _without_each(groups: Sequence[Moments], whole: Moments) -> Iterator[Moments]:
+    """All groups but the first, all but the second, ..., of those that have rows; `whole` is their union."""
+    energy = float(whole.variance.sum()) * whole.n
+    for left, group in enumerate(groups):
+        if group.n == 0:
+            continue
+        rest = without(whole, group)
+        if float(rest.variance.sum()) * rest.n < _DIGITS * energy:  # the group has almost all, and its rounding is seen
+            rest = reduce(merge, (other for number, other in enumerate(groups) if number != left))
+        yield rest
 
 
 def _estimate(value: float, deleted: Tensor, sizes: Tensor) -> Estimate:
