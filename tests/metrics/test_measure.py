@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fullrank import metrics
 from fullrank.metrics.figures import figures
-from fullrank.metrics.measure import Measured, measure, of_hashes
+from fullrank.metrics.measure import Measured, measure, of_directions, of_hashes, of_moments
 from fullrank.metrics.names import NAMES
 from fullrank.stats import distinct_rows, normalize
 from fullrank.stats.sketch import merge_sketches, sketch
@@ -191,6 +191,20 @@ def test_a_merged_sketch_measures_the_same() -> None:
     whole, merged = of(z), measure(parts)
     for name, one in whole.items():
         assert merged[name].value == pytest.approx(one.value, rel=1e-7, abs=1e-9), name
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_fewer_rows_than_dimensions_measure_as_by_moments_of_dimensions(offset: float) -> None:
+    z = power_law(1.0, 300, 400) + offset
+    z[:, 7], z[:, 8] = -2 * z[:, 9], 5.0  # a copy, and a dimension that is dead
+    few, many = sketch([z]), sketch([z], sample=299)  # which makes moments of dimensions, in as many groups
+    assert (few.total.scatter.shape, many.total.scatter.shape) == ((301, 301), (400, 400))
+    of_few, of_many = (of_moments(one) | of_directions(one) for one in (few, many))
+    assert of_few.keys() == of_many.keys()
+    for name, one in of_many.items():
+        for part in ("value", "low", "high"):
+            ours, theirs = getattr(of_few[name], part), getattr(one, part)
+            assert ours == (theirs and pytest.approx(theirs, rel=1e-9, abs=1e-9)), (name, part)
 
 
 EDGES = {

@@ -88,7 +88,8 @@ def outlying(values: Tensor, usual: Tensor, n: int, factor: float) -> int:
     if n < _FEWEST or len(values) == 0:
         return 0
     middle, upper = usual.quantile(0.5), usual.quantile(0.9)
-    tail = float((upper / middle).log()) / math.log(5)  # 1 / exponent: a tenth of the rows is beyond the 90th, half 1/2
+    tail = float((upper / middle).log()) / math.log(5)  # 1 / exponent: a tenth of the rows is beyond the 90th, a half
+    tail *= 1 + 2 / math.sqrt(len(usual) / 10)  # and two errors of that, by the rows beyond
     limit = max(math.log(factor), (math.log(n / 2) + _CHANCE) * tail)
     beyond = (values / middle).log() > limit
     if bool(beyond.all()):  # there may be more
