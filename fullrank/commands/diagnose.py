@@ -27,7 +27,7 @@ STDOUT = Path("-")
 class Diagnose:
     """Are these embeddings collapsed: which kind, why, and what to try.
 
-    Exit codes: 0 healthy or degraded, 1 collapsed, 2 bad input, 3 undetermined.
+    Exit codes: 0 healthy or degraded, 1 collapsed, 2 bad input, 3 undetermined or too early to judge.
     """
 
     file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
@@ -40,7 +40,7 @@ class Diagnose:
     """The rows are so many blocks of one length: view 1 of all samples, then view 2, ..."""
     profile: str | None = None
     """What made them: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio.
-    By default generic, and non-contrastive for a run."""
+    By default generic, and for a run what its recipe is."""
     loss: str | None = None
     """Name and value of the loss, such as infonce=5.54, to see whether it stands at that of a collapse."""
     batch_size: int | None = None
@@ -52,7 +52,7 @@ class Diagnose:
     margin: float | None = None
     """Margin, for a --loss of triplets."""
     layer: Literal["backbone", "embedding"] | None = None
-    """Which output of a run to look at. By default the embedding."""
+    """Which output of a run to look at. By default the backbone, with the embedding beside it."""
     fail_on: Literal["warn", "fail"] = "fail"
     """From which verdict on the exit code is 1: warn counts degraded too."""
     json: Path | None = None
@@ -95,22 +95,23 @@ def diagnose(options: Diagnose, console: Console) -> int:
 def exit_code(verdict: str, fail_on: str) -> int:
     """The exit code of a verdict.
 
-    >>> [exit_code(verdict, "warn") for verdict in ("healthy", "degraded", "collapsed", "undetermined")]
-    [0, 1, 1, 3]
+    >>> [exit_code(verdict, "warn") for verdict in ("healthy", "degraded", "collapsed", "undetermined", "early")]
+    [0, 1, 1, 3, 3]
     """
-    return {"collapsed": 1, "degraded": 1 if fail_on == "warn" else 0, "undetermined": 3}.get(verdict, 0)
+    return {"collapsed": 1, "degraded": 1 if fail_on == "warn" else 0, "undetermined": 3, "early": 3}.get(verdict, 0)
 
 
 def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]]:
     from fullrank.commands._reading import read_sketch
     from fullrank.diagnosis.diagnose import diagnose_sketch
+    from fullrank.diagnosis.known import Known
     from fullrank.diagnosis.profiles import find_profile
 
     if options.layer is not None:
         raise UserError(f"--layer is of use for the folder of a run only, and {options.file} is none: leave it out.")
     profile = options.profile or "generic"
     find_profile(profile)  # a mistyped name is found before a large file is read
-    known = loss_of(options)
+    loss = loss_of(options)
     name, found, labels = read_sketch(
         options.file, console, views=options.views, labels=options.labels, groups=options.groups, seed=options.seed
     )
@@ -121,62 +122,32 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
             profile=profile,
             source=name,
             seed=options.seed,
-            training=None if known is None else replace(known, dims=found.sample.rows.shape[2]),
+            known=Known() if loss is None else Known(loss=replace(loss, dims=found.sample.rows.shape[2])),
         )
     return made, [] if labels is None else [*labels.names]
 
 
 def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[str, Any]], list[str]]:
-    """The report on one layer of a run's last look, its verdicts over training, and the names of the classes."""
-    import torch
-
-    from fullrank.diagnosis.diagnose import diagnose_sketch
+    """The report on a run's last look, its verdicts over training, and the names of the classes."""
     from fullrank.diagnosis.loss_plateau import SETTINGS
     from fullrank.diagnosis.profiles import find_profile
+    from fullrank.diagnosis.training import diagnose_run, looks_of, over_training, profile_of
+    from fullrank.runs import read_json, read_rows
     from fullrank.runs.probe import read_probe
-    from fullrank.stats.sketch import sketch
 
-    run, profile, layer = Path(options.file), options.profile or "non-contrastive", options.layer or "embedding"
+    run = Path(options.file)
     of_files = ("labels", "groups", "loss", *SETTINGS)
     given = [name for name in of_files if getattr(options, name) is not None] + ["views"] * (options.views != 1)
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise UserError(f"{flag} is of no use for a run, only for a file of embeddings: leave it out.")
-    find_profile(profile)
+    name = str(read_json(run / "config.json")["recipe"])
+    profile = profile_of(name) if options.profile is None else find_profile(options.profile)
     kept = read_probe(run)
-    z = torch.from_numpy(kept.backbone if layer == "backbone" else kept.embedding)
+    looks = looks_of(read_rows(run / "metrics.jsonl"))
     with console.status("Measuring"):
-        made = diagnose_sketch(
-            sketch([z], seed=options.seed),
-            labels=None if kept.labels is None else torch.from_numpy(kept.labels),
-            profile=profile,
-            where=layer,
-            source=str(run),
-            seed=options.seed,
-        )
-    return made, over_training(run, layer), [*kept.classes]
-
-
-def over_training(run: Path, layer: str) -> list[dict[str, Any]]:
-    """The verdict at every look of the training's monitor, by the same thresholds."""
-    from fullrank.diagnosis.verdict import verdict
-    from fullrank.runs import read_rows
-
-    rows = []
-    for row in read_rows(run / "metrics.jsonl"):
-        if row["kind"] == "monitor" and layer in row:
-            judged, numbers = verdict(row[layer]), row[layer]
-            bad = "collapsed" if judged.collapsed else "degraded"
-            rows.append(
-                {
-                    "step": row["step"],
-                    "verdict": judged.kind if judged.kind in ("healthy", "undetermined") else bad,
-                    "kind": judged.kind if judged.kind in ("complete", "dimensional") else None,
-                    "sentence": judged.sentence,
-                    **{name: numbers[name] for name in ("relative_spread", "mean_cosine", "effective_rank")},
-                }
-            )
-    return rows
+        made = diagnose_run(kept, looks, profile=profile, source=str(run), layer=options.layer, seed=options.seed)
+    return made, over_training(looks, profile, options.layer), [*kept.classes]
 
 
 def loss_of(options: Diagnose) -> Training | None:

@@ -1,7 +1,7 @@
-"""What the numbers about an embedding mean."""
+"""What the numbers about an embedding mean: one judge, one table of rules in `kinds`."""
 
 from __future__ import annotations
 
-from fullrank.diagnosis.verdict import Verdict, verdict
+from fullrank.diagnosis.judge import Verdict, judge
 
-__all__ = ["Verdict", "verdict"]
+__all__ = ["Verdict", "judge"]

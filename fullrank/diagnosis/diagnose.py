@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from fullrank.diagnosis.judge import examine
+from fullrank.diagnosis.judge import judge
+from fullrank.diagnosis.known import NOTHING, Known
 from fullrank.diagnosis.loss_plateau import SETTINGS, Training
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
@@ -51,14 +52,14 @@ def diagnose(
     x = as_views(z, views)
     units = None if groups is None else codes(groups, x.shape[1], "groups")
     named = None if labels is None else codes(labels, x.shape[1], "labels")
-    known = None
+    known = NOTHING
     if loss is not None:
         name, value = loss
-        known = Training(name, value, batch_size, local_batch, prototypes, margin, x.shape[2])
+        known = Known(loss=Training(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
     elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
         raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
     found = sketch(chunked(x), units=units, seed=seed)
-    return diagnose_sketch(found, labels=named, profile=profile, where=where, source=source, seed=seed, training=known)
+    return diagnose_sketch(found, labels=named, profile=profile, where=where, source=source, seed=seed, known=known)
 
 
 def diagnose_sketch(
@@ -69,20 +70,21 @@ def diagnose_sketch(
     where: str = "embeddings",
     source: str = "sketch",
     seed: int = 0,
-    training: Training | None = None,
+    known: Known = NOTHING,
 ) -> Report:
     """`diagnose` of a sketch, as of a file that was read in chunks; labels are codes (N,) of all samples."""
     objective = find_profile(profile)
     views, dims = found.sample.rows.shape[1:]
     n = found.n // views
     measurements = measure(found, labels=labels, towers=profile == "clip" and views == 2, seed=seed)
-    seen = examine(measurements, objective, n=n, dims=dims, training=training)
+    seen = judge(measurements, objective, n=n, dims=dims, known=known)
     return Report(
-        verdict=seen.verdict,
+        verdict=seen.state,
         kind=seen.kind,
         sentence=seen.sentence,
         findings=seen.findings,
         silenced=seen.silenced,
+        unasked=seen.unasked,
         measurements=measurements,
         source=source,
         where=where,

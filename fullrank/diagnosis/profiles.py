@@ -1,11 +1,11 @@
-"""What an objective changes: which rules may fail, which only warn or note, and which thresholds are others."""
+"""What an objective changes: which rules may fail, which only warn or note, and which thresholds differ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fullrank.diagnosis.rule import Severity
-from fullrank.diagnosis.verdict import COSINE_FAILS, COSINE_WARNS
+from fullrank.diagnosis.kinds.complete import COSINE_FAILS, COSINE_WARNS
+from fullrank.diagnosis.rule import Objective, Severity
 from fullrank.errors import UserError, suggest
 
 Thresholds = tuple[float, float | None]  # warn, fail
@@ -13,28 +13,19 @@ Thresholds = tuple[float, float | None]  # warn, fail
 
 @dataclass(frozen=True)
 class Profile:
-    """An objective: the most that a rule may say (unnamed ones: fail), and its own thresholds by rule and measurement.
+    """What made the embeddings: the most that a rule may say (unnamed ones: their own), and its own thresholds.
 
-    No profile lets a cone, hubs or a modality gap fail: each can be what the objective makes on purpose, and only a
-    baseline tells.
+    No rule lets a cone, hubs or a modality gap fail: each can be what the objective makes on purpose, and only a
+    baseline tells. thresholds: by rule and measurement.
     """
 
     name: str
     about: str
+    objective: Objective | None = None
     most: dict[str, Severity] = field(default_factory=dict)
     thresholds: dict[tuple[str, str], Thresholds] = field(default_factory=dict)
 
 
-_NEVER_FAIL: dict[str, Severity] = {
-    "cone": "warn",
-    "cone of positive features": "note",  # by its signs, not by its training
-    "hubs": "warn",
-    "modality gap": "warn",
-    "modality gap of two groups": "warn",
-    "collapsed classes": "note",
-    "labels at chance": "note",  # of random labels, nothing follows for the embeddings
-    "weak class": "warn",
-}
 _POINT = ("complete collapse", "mean_cosine")
 _NO_COSINE: dict[tuple[str, str], Thresholds] = {_POINT: (1.0, None)}  # a cone of .99 is usual before fine-tuning
 _MONITOR: dict[tuple[str, str], Thresholds] = {_POINT: (COSINE_WARNS, COSINE_FAILS)}  # what the training monitor says
@@ -42,46 +33,51 @@ _MONITOR: dict[tuple[str, str], Thresholds] = {_POINT: (COSINE_WARNS, COSINE_FAI
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("generic", "embeddings of which nothing is known", _NEVER_FAIL),
+        Profile("generic", "embeddings of which nothing is known"),
         Profile(
             "contrastive",
             "trained with negatives (SimCLR, MoCo, InfoNCE)",
-            _NEVER_FAIL,
-            _MONITOR | {("cone", "cosine_excess"): (0.5, None)},  # ours
+            "contrastive",
+            thresholds=_MONITOR | {("cone", "cosine_excess"): (0.5, None)},  # ours
         ),
         Profile(
             "non-contrastive",
             "trained without negatives (BYOL, SimSiam, VICReg, DINO, JEPA)",
-            _NEVER_FAIL,
-            _MONITOR,
+            "two-branch",
+            thresholds=_MONITOR,
         ),
         Profile(
             "supervised",
             "trained on classes: tight clusters are the aim for a closed set, and as many directions as classes",
-            _NEVER_FAIL | {"clusters": "note", "dimensional collapse": "warn", "dead dimensions": "warn"},
+            "classification",
+            {"clusters": "note", "dimensional collapse": "note", "dead dimensions": "warn"},
         ),
         Profile(
             "text",
             "sentence or token embeddings: cones and rogue dimensions are usual",
-            _NEVER_FAIL | {"cone": "note", "head-dominated spectrum": "warn"},
+            "language model",
+            {"cone": "note", "head-dominated spectrum": "warn"},
             _NO_COSINE,
         ),
         Profile(
             "clip",
             "two towers that share a space; pass both as two views",
-            _NEVER_FAIL | {"modality gap of two groups": "note", "head-dominated spectrum": "note", "cone": "note"},
+            "contrastive",
+            {"modality gap of two groups": "note", "head-dominated spectrum": "note", "cone": "note"},
             _NO_COSINE,
         ),
         Profile(
             "recsys",
             "tables of item or user embeddings: rare rows stay near their start, popular ones are hubs",
-            _NEVER_FAIL | {"duplicate rows": "warn", "head-dominated spectrum": "warn", "hubs": "note"},
+            "recommender",
+            {"duplicate rows": "warn", "head-dominated spectrum": "warn", "hubs": "note"},
             _NO_COSINE,
         ),
         Profile(
             "bio",
             "cells, sequences, molecules: clusters may be cell types, or donors and batches",
-            _NEVER_FAIL | {"clusters": "warn", "cone": "note", "duplicate rows": "warn"},
+            "cells",
+            {"clusters": "warn", "cone": "note", "duplicate rows": "warn"},
             _NO_COSINE,
         ),
     )

@@ -9,11 +9,12 @@ from functools import cached_property
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
-from fullrank.diagnosis.judge import Finding
+from fullrank.diagnosis.finding import Finding
+from fullrank.diagnosis.judge import State
 from fullrank.diagnosis.rule import Kind
 from fullrank.errors import CollapseError
 from fullrank.metrics.figures import figures
@@ -21,6 +22,7 @@ from fullrank.metrics.measure import Measured
 from fullrank.metrics.names import NAMES
 from fullrank.stats.sketch import Sketch
 
+_BESIDE = ("where", "verdict", "sentence")
 SCHEMA = 1  # of the JSON; docs/diagnosis.schema.json
 
 
@@ -28,15 +30,17 @@ SCHEMA = 1  # of the JSON; docs/diagnosis.schema.json
 class Report:
     """A verdict about embeddings, and everything that it stands on.
 
-    verdict: "collapsed", "degraded" (a warning), "healthy" or "undetermined"; kind: of which collapse, or None.
-    silenced: rules that were left out, with the reason. n: samples.
+    verdict: "collapsed", "degraded" (a warning), "healthy", "undetermined" or "early" (a training that is too young
+    to be judged); kind: of which collapse, or None. silenced: rules that were left out, with the reason. unasked: rules
+    whose measurements were not made. n: samples. beside: of a run, the other layer with its verdict and sentence.
     """
 
-    verdict: Literal["collapsed", "degraded", "healthy", "undetermined"]
+    verdict: State
     kind: Kind | None
     sentence: str
     findings: tuple[Finding, ...]
     silenced: tuple[tuple[str, str], ...]
+    unasked: tuple[tuple[str, tuple[str, ...]], ...]
     measurements: Mapping[str, Measured]
     source: str
     where: str
@@ -47,9 +51,11 @@ class Report:
     sketch: Sketch = field(repr=False)
     labels: Tensor | None = field(repr=False)
     seed: int = field(repr=False)
+    beside: tuple[str, State, str] | None = None
 
     def __str__(self) -> str:
         lines = [self.sentence]
+        lines += [f"  beside it, the {self.beside[0]}: {self.beside[2]}"] if self.beside else []
         lines += [f"  {one.severity}: {one.rule}: {one.sentence}." for one in self.findings]
         lines += [f"  left out: {name}: {because}." for name, because in self.silenced]
         return "\n".join(lines)
@@ -84,7 +90,9 @@ class Report:
             "measurements": [_measurement(one) for one in self.measurements.values()],
             "findings": [_finding(one) for one in self.findings],
             "silenced": [{"rule": name, "because": because} for name, because in self.silenced],
+            "unasked": [{"rule": name, "needs": [*needed]} for name, needed in self.unasked],
             "figures": self.figures,
+            **({} if self.beside is None else {"beside": dict(zip(_BESIDE, self.beside, strict=True))}),
         }
 
     def to_html(self, path: str | Path) -> None:
@@ -124,9 +132,10 @@ def _finding(one: Finding) -> dict[str, Any]:
         "severity": one.severity,
         "sentence": one.sentence,
         "evidence": [*one.evidence],
+        "which": [*one.which],
         "why": one.advice.why,
-        "causes": [{"cause": cause, "test": test} for cause, test in one.advice.causes],
-        "remedies": [{"text": text, "code": code} for text, code in one.advice.remedies],
+        "causes": [{"cause": cause.text, "test": cause.test} for cause in one.advice.causes],
+        "remedies": [{"text": remedy.text, "code": remedy.code} for remedy in one.advice.remedies],
         "verify": one.advice.verify,
     }
 

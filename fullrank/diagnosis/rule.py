@@ -1,27 +1,46 @@
-"""What a rule of the doctor is made of: a graded measurement, gates that must be open, and a sentence."""
+"""What a rule is made of: a graded measurement, gates that must be open, a sentence, and what is said beside it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["complete", "dimensional", "cluster", "cone", "head-dominated", "duplicates", "hubs", "modality gap"]
+Kind = Literal[
+    "complete",
+    "dimensional",
+    "cluster",
+    "cone",
+    "head-dominated",
+    "duplicates",
+    "hubs",
+    "modality gap",
+    "scale",
+    "single rows",
+]
 Severity = Literal["note", "warn", "fail"]
+Objective = Literal[
+    "two-branch", "contrastive", "metric learning", "classification", "recommender", "language model", "cells"
+]
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A measurement that is worse the further `way` it lies: beyond `warn`, and beyond `fail` if it can fail."""
+    """A measurement that is worse the further `way` it lies: beyond `warn`, and beyond `fail` if it can fail.
+
+    band: share of a threshold within which a number without an interval is as good as at it, as other rows or another
+    seed would have put it on the other side.
+    """
 
     name: str
     way: Literal["above", "below"]
     warn: float
     fail: float | None = None
+    band: float = 0.0
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition on a measurement, without which the evidence beside it counts for nothing."""
+    """A condition on a measurement, or on what is known of the training; what it guards needs it open."""
 
     name: str
     way: Literal["above", "below"]
@@ -39,17 +58,60 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """A possible cause, and the test that tells it from the others.
+
+    of: the objectives under which it happens, none for all. needs: gates that must be open for it to be possible.
+    proof: gates which prove it when all are open; a proven cause comes first.
+    """
+
+    text: str
+    test: str
+    of: tuple[Objective, ...] = ()
+    needs: tuple[Gate, ...] = ()
+    proof: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to try: in words, and as a command, flags of `fullrank train`, or Python about z (N, D) or views (V, N, D).
+
+    of: the objectives for which it is of use, none for all.
+    """
+
+    text: str
+    code: str
+    of: tuple[Objective, ...] = ()
+
+
+@dataclass(frozen=True)
+class Advice:
+    """why: what the trouble costs. verify: how to see that it has gone."""
+
+    why: str
+    causes: tuple[Cause, ...]
+    remedies: tuple[Remedy, ...]
+    verify: str
+
+
+@dataclass(frozen=True)
 class Rule:
     """A kind of trouble, any evidence of which is enough.
 
-    least: rows below which it says nothing. silences: the rules that mean nothing beside this one, when it found at
-    least a warning (`from_fail`: only when it failed), with the reason.
+    title: the end of "Collapsed ..." where it fails. least: rows below which it says nothing. most: the worst that it
+    says under any profile that does not name it. silences: the rules that mean nothing beside this one where it is at
+    least as bad (`from_fail`: only where it failed), with the reason. excused: gates any of which, if open, makes a
+    failure a warning.
     """
 
     name: str
     kind: Kind | None
     evidence: tuple[Evidence, ...]
+    advice: Advice
+    title: str = ""
     least: int = 2
+    most: Severity = "fail"
     silences: tuple[str, ...] = ()
     because: str = ""
     from_fail: bool = False
+    excused: tuple[Gate, ...] = ()

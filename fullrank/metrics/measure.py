@@ -79,6 +79,8 @@ def measure(
     for name, estimate in of_pairs(sketch, seed=seed).items():
         found[name] = about(found[name], estimate)
     found |= _derived(found, sketch.n, rows.shape[2])
+    if labels is not None:
+        found |= _of_classes(found["effective_rank"], len(labels.unique()), sketch.n, rows.shape[2])
     return {name: found[name] for name in NAMES if name in found}
 
 
@@ -216,6 +218,13 @@ def _derived(found: Measurements, n: int, dims: int) -> dict[str, Measured]:
         values["head_error"] = math.sqrt(max(1 / found["bimodality"].value - 1, 0.0) / n)
     derived = {name: measured(name, value, n, dims) for name, value in values.items()}
     return derived | {"cosine_excess": _cosine_excess(found["mean_cosine"], found["negative_share"].value)}
+
+
+def _of_classes(rank: Measured, classes: int, n: int, dims: int) -> dict[str, Measured]:
+    """How many of the directions that `classes` need there are, as a share; none for fewer than two."""
+    if classes < 2:
+        return {}
+    return {"class_directions": measured("class_directions", min(rank.value / (min(classes - 1, dims)), 1.0), n, dims)}
 
 
 def _cosine_excess(cosine: Measured, negative: float) -> Measured:

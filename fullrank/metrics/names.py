@@ -52,6 +52,7 @@ _SPREAD = {
     ),
     "negative_share": Name("negative values", "spread", "share of all values", "none"),
     "dimension_std": _listed("dimension_std", "SimSiam std x sqrt(D)", "spread", f"{_OF_UNIT}, divisor N"),
+    "energy_share": Name("energy in exploded rows", "spread", "share of the sum of squared norms", "low", 0.0),
     "zero_rows": Name("rows of zeros", "spread", "share of all rows", "low", 0.0),
     "near_empty_rows": Name(
         "near-empty rows", "spread", "share of all rows, left out: below a thousandth of the median norm", "low", 0.0
@@ -156,6 +157,9 @@ _LABELS = {
     "nc2_angles": Name("NC2, distance from a simplex", "labels", "mean |cosine + 1 / (C - 1)|", "none"),
     "neighbor_labels": Name("neighbors of the same class", "labels", "cosine, k = 10", "high", 1.0),
     "label_gain": Name("neighbors of the same class above chance", "labels", "0 chance, 1 all", "high", 1.0),
+    "class_directions": Name(
+        *("effective rank over classes less 1", "labels", "at most 1", "high", 1.0),
+    ),
     "class_rank": Name("least rank of a class over the median", "labels", "unbiased participation ratio", "high", 1.0),
     "class_spread": Name("least spread of a class over the median", "labels", "relative spread", "high", 1.0),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 ARRAYS = {"neighbours": "neighbors", "neighbour_labels": "neighbor_labels"}  # of samples.npz
 NUMBERS = {  # of a monitor row in metrics.jsonl and result.json
     "std": "dimension_std",
@@ -9,3 +11,16 @@ NUMBERS = {  # of a monitor row in metrics.jsonl and result.json
     "dead": "dead_dimensions",
     "dims90": "dims_for_variance",
 }
+
+
+def verdict(written: Mapping[str, object]) -> Mapping[str, object]:
+    """The verdict of result.json with its state, which version 0.1.0 wrote as a kind and whether it was a collapse.
+
+    >>> verdict({"kind": "dimensional", "collapsed": False})
+    {'kind': 'dimensional', 'collapsed': False, 'state': 'degraded'}
+    """
+    if "state" in written or "kind" not in written:
+        return written
+    if written["kind"] in ("healthy", "undetermined"):
+        return {**written, "state": written["kind"], "kind": None}
+    return {**written, "state": "collapsed" if written.get("collapsed") else "degraded"}

@@ -66,8 +66,8 @@ class Samples:
 class Result:
     """What a finished run says of itself; accuracies in [0, 1], times in seconds."""
 
-    kind: str
-    collapsed: bool
+    state: str
+    kind: str | None
     sentence: str
     knn: float | None
     linear: Numbers
@@ -221,12 +221,12 @@ def _result(path: Path) -> Result | None:
     if not path.is_file():
         return None
     value = _json(path)
-    verdict = _mapping(value.get("verdict"))
-    if "kind" not in verdict:
+    verdict = former.verdict(_mapping(value.get("verdict")))
+    if "state" not in verdict:
         raise UserError(f"{path} has no verdict: delete it to report the run as unfinished.")
     return Result(
-        kind=str(verdict["kind"]),
-        collapsed=bool(verdict.get("collapsed")),
+        state=str(verdict["state"]),
+        kind=None if verdict.get("kind") is None else str(verdict["kind"]),
         sentence=str(verdict.get("sentence", "")),
         knn=_number(value.get("knn")),
         linear=_numbers(value.get("linear")),

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from fullrank.data import Views
-from fullrank.diagnosis import verdict
+from fullrank.diagnosis.training import judge_looks, looks_of, profile_of
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
-from fullrank.runs import replace, write_json, write_npz
+from fullrank.runs import read_json, read_rows, replace, write_json, write_npz
 from fullrank.runs.probe import ProbeRows, write_probe
 from fullrank.stats import normalize
 from fullrank.training.probe import Probe, Reading
@@ -81,10 +81,16 @@ def _bytes(view: Tensor, views: Views, size: int) -> Tensor:
 
 
 def write_result(run: Path, reading: Reading, *, seconds: dict[str, float], steps: int, seed: int) -> None:
-    """result.json: the verdict on the embedding in words, the collapse numbers, times, versions and seed."""
-    judged = verdict(reading.row["embedding"])
+    """result.json: the verdict on the last look in words, the collapse numbers, times, versions and seed."""
+    looks = looks_of(read_rows(run / "metrics.jsonl"))
+    judged = judge_looks(looks, profile_of(str(read_json(run / "config.json")["recipe"])))
     result = {
-        "verdict": {"kind": judged.kind, "collapsed": judged.collapsed, "sentence": judged.sentence},
+        "verdict": {
+            "where": judged.where,
+            "state": judged.verdict.state,
+            "kind": judged.verdict.kind,
+            "sentence": judged.sentence,
+        },
         "knn": None,
         "linear": None,
         "probe_knn": reading.row["knn"],

@@ -1,6 +1,6 @@
 """From readings to alarms: what is a sign of collapse, and when signs are enough for an alarm.
 
-The verdict has its thresholds in `fullrank.diagnosis.verdict`; those of the early warnings are here. They come from the
+The verdict has its thresholds in `fullrank.diagnosis.kinds`; those of the early warnings are here. They come from the
 project's survey of collapse metrics, from practice and judgment: unverified on a population of trainings.
 """
 
@@ -13,7 +13,7 @@ from statistics import median
 from typing import Literal
 
 from fullrank.diagnosis import Verdict
-from fullrank.diagnosis.verdict import FEWEST, FEWEST_FOR_RANK
+from fullrank.diagnosis.judge import FEWEST, FEWEST_FOR_RANK
 from fullrank.errors import UserError
 
 DRAWDOWN_WARNS, DRAWDOWN_FAILS = 0.2, 0.5  # fall of a rank from its own peak
@@ -102,11 +102,11 @@ class Judge:
             return []
         falls = self._drawdown(row) if row["n"] >= FEWEST_FOR_RANK else []
         drop = self._spread.drop(reading.step, row["relative_spread"])
-        if verdict.kind == "complete" and verdict.collapsed:
+        if verdict.kind == "complete" and verdict.state == "collapsed":
             return [Sign("collapse", "fail", verdict.sentence)]  # ranks are those of noise now
         signs = []
-        if verdict.kind in ("complete", "dimensional"):
-            signs.append(Sign("collapse", "fail" if verdict.collapsed else "warn", verdict.sentence))
+        if verdict.kind == "complete" or (verdict.kind == "dimensional" and row["n"] >= FEWEST_FOR_RANK):
+            signs.append(Sign("collapse", "fail" if verdict.state == "collapsed" else "warn", verdict.sentence))
         if falls:
             worst = max(falls, key=lambda fall: fall[0])
             signs.append(Sign("drawdown", "fail" if worst[0] > DRAWDOWN_FAILS else "warn", worst[1]))

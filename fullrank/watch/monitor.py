@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullrank.diagnosis import Verdict, verdict
+from fullrank.diagnosis import Verdict, judge
+from fullrank.diagnosis.profiles import find_profile
 from fullrank.errors import UserError
 from fullrank.metrics import summarize
+from fullrank.metrics.measure import measured_row
 from fullrank.watch.early_warning import Judge, Reading, Rule, Rules, Severity
 from fullrank.watch.schedule import BUDGET, Cost, Schedule
 
@@ -51,7 +53,7 @@ OnAlarm = Literal["warn", "stop"] | Callable[[Alarm], None]
 class CollapseMonitor:
     """Watches embeddings while they are trained: call it with a batch z (N, D) in any loop.
 
-    Every reading is a row of `fullrank.metrics.summarize`, judged by `fullrank.diagnosis.verdict`. Alarms are raised
+    Every reading is a row of `fullrank.metrics.summarize`, judged by `fullrank.diagnosis.judge`. Alarms are raised
     for a collapse (or a warning of one), for NaN and infinity, and early: when the unbiased participation ratio or
     RankMe has fallen from its own peak, beyond the noise of the readings (by 20 % a warning, by 50 % a failure), or
     the relative spread by half within 500 steps (a warning). `rules` says after how many steps and readings.
@@ -62,7 +64,7 @@ class CollapseMonitor:
     - where: what z is, for the sentences.
 
     Give a batch of one size: ranks are compared at equal N only. Rows above 1,024 are thinned. With several processes
-    each judges its own batch: stop by what one of them says, or the others wait for it. Blind to: what `verdict` is
+    each judges its own batch: stop by what one of them says, or the others wait for it. Blind to: what `judge` is
     blind to, and a collapse that was there before the grace was over without reaching the verdict's thresholds.
 
     >>> monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0))
@@ -160,6 +162,7 @@ def read(z: Tensor | NDArray[Any], step: int) -> Reading:
 
 def _judged(row: dict[str, float]) -> Verdict:
     if "not_finite" not in row:
-        return verdict(row)
+        profile = find_profile("non-contrastive")
+        return judge(measured_row(row), profile, n=int(row["n"]), dims=int(row["dims"]))
     rows = f"{row['not_finite']:.0f} of {row['n']:.0f} rows"
-    return Verdict("undetermined", False, f"Undetermined: {rows} contain NaN or infinity.")
+    return Verdict("undetermined", None, f"Undetermined: {rows} contain NaN or infinity.")

@@ -10,7 +10,8 @@ import pytest
 
 import fullrank
 from fullrank.cli import main
-from fullrank.commands.diagnose import over_training
+from fullrank.diagnosis.training import looks_of, over_training, profile_of
+from fullrank.runs import read_rows
 from fullrank.runs.probe import read_probe
 from tests.cli.test_errors import sentence
 from tests.commands.test_diagnose import report
@@ -44,10 +45,15 @@ def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: py
     assert (content["where"], content["n"], content["dims"]) == (layer, told["n"], told["dims"])
     for name in ("relative_spread", "effective_rank", "participation_ratio", "mean_cosine"):
         assert found[name] == pytest.approx(told[name], rel=1e-3), name
-    report_of_rows = fullrank.diagnose(
-        getattr(read_probe(run), layer), labels=read_probe(run).labels, profile="non-contrastive", where=layer
-    ).to_json()
-    assert report_of_rows | {"source": "run"} == {name: content[name] for name in report_of_rows}
+    rows = read_probe(run)
+    of_rows = fullrank.diagnose(getattr(rows, layer), labels=rows.labels, profile="non-contrastive").to_json()
+    assert [one | {"which": []} for one in of_rows["measurements"]] == [
+        one | {"which": []} for one in content["measurements"]
+    ]
+    assert of_rows["figures"] == content["figures"]
+    assert content["beside"]["where"] == {"backbone": "embedding", "embedding": "backbone"}[layer]
+    assert content["verdict"] == "early"
+    assert content["sentence"].startswith("Too early to judge (2 steps, ")
     assert content["training"][-1]["step"] == 2
     assert content["training"][-1]["effective_rank"] == told["effective_rank"]
     assert len(content["classes"]) == 10
@@ -59,8 +65,8 @@ def test_a_collapse_over_training_is_told_by_the_thresholds_of_the_monitor(run: 
     rows = [json.loads(line) for line in lines]
     rows[-1 if rows[-1]["kind"] == "monitor" else -2]["embedding"] |= {"relative_spread": 0.001, "mean_cosine": 1.0}
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    told = over_training(run, "embedding")
-    assert (told[-1]["verdict"], told[-1]["kind"]) == ("collapsed", "complete")
+    told = over_training(looks_of(read_rows(run / "metrics.jsonl")), profile_of("intl"))
+    assert (told[-1]["where"], told[-1]["verdict"], told[-1]["kind"]) == ("embedding", "collapsed", "complete")
     assert told[0]["verdict"] != "collapsed"
 
 

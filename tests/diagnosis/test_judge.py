@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import fullrank
-from fullrank.diagnosis.judge import Diagnosis, examine, grade
+from fullrank.diagnosis.grade import grade
+from fullrank.diagnosis.judge import Verdict, judge
 from fullrank.diagnosis.loss_plateau import Training, at_plateau, not_gathered
 from fullrank.diagnosis.profiles import PROFILES
 from fullrank.diagnosis.rule import Graded
@@ -26,15 +27,15 @@ def healthy() -> dict[str, Measured]:
     return measure(sketch([gaussian(400, 32)]))
 
 
-def judged(values: Mapping[str, float | Measured], profile: str = "generic") -> Diagnosis:
+def judged(values: Mapping[str, float | Measured], profile: str = "generic") -> Verdict:
     """The diagnosis of 400 x 32 healthy measurements but for some."""
     changed = {name: value if isinstance(value, Measured) else Measured(name, value) for name, value in values.items()}
-    return examine(healthy() | changed, PROFILES[profile], n=400, dims=32)
+    return judge(healthy() | changed, PROFILES[profile], n=400, dims=32)
 
 
 def test_healthy_measurements_find_nothing() -> None:
     seen = judged({})
-    assert (seen.verdict, seen.kind, seen.findings, seen.silenced) == ("healthy", None, (), ())
+    assert (seen.state, seen.kind, seen.findings, seen.silenced) == ("healthy", None, (), ())
     assert seen.sentence.startswith("No collapse found")
 
 
@@ -60,14 +61,15 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"relative_contrast": 6, "contrast_excess": 4}, "degraded", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 30}, "collapsed", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 1.1}, "healthy", None),  # a Gaussian has it, too
-        ({"hub_skewness": 5, "hub_excess": 4}, "degraded", "hubs"),
+        ({"hub_skewness": 5, "hub_excess": 4.0}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
         ({"antihub_share": 0.3, "antihub_excess": 0.25}, "degraded", "hubs"),
         ({"duplicate_rows": 0.3}, "degraded", "duplicates"),
         ({"duplicate_rows": 0.6}, "collapsed", "duplicates"),
         ({"dead_dimensions": 0.05}, "degraded", "dimensional"),
         ({"dead_dimensions": 0.2}, "collapsed", "dimensional"),
-        ({"dead_dimensions": 0.2, "negative_share": 0.0}, "degraded", "dimensional"),  # as a ReLU leaves some
+        ({"dead_dimensions": 0.2, "negative_share": 0.0}, "healthy", None),  # as a ReLU leaves some
+        ({"dead_dimensions": 0.6, "negative_share": 0.0}, "degraded", "dimensional"),
         ({"decay_exponent": 2.8, "head_gap": 13.0}, "degraded", "head-dominated"),  # a healthy rest
         ({"decay_exponent": 2.8, "head_gap": 13.0, "rank_share": 0.15}, "collapsed", "dimensional"),
         ({"label_gain": 0.0, "neighbor_labels": 0.1}, "healthy", None),  # random labels
@@ -75,12 +77,17 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"bimodality": 0.9}, "degraded", "modality gap"),
         ({"gap_gain": 0.2, "gap_separable": 1.0, "gap_distance": 0.8}, "degraded", "modality gap"),
         ({"gap_gain": 0.0, "gap_separable": 1.0, "gap_distance": 0.8}, "healthy", None),  # CLIP's usual gap
-        ({"zero_rows": 0.01}, "degraded", None),
+        ({"zero_rows": 0.01}, "degraded", "single rows"),
+        ({"energy_share": 0.4}, "degraded", "single rows"),
+        ({"row_norm": 1e-5}, "degraded", "scale"),
+        ({"row_norm": 1e-13}, "collapsed", "scale"),
+        ({"class_directions": 0.2}, "collapsed", "dimensional"),  # two clusters for ten classes
+        ({"hub_skewness": 5, "hub_excess": 3.2}, "healthy", None),  # at the threshold, whatever the seed
     ],
 )
 def test_each_rule_gives_its_verdict(values: dict[str, float], verdict: str, kind: str | None) -> None:
     seen = judged(values)
-    assert (seen.verdict, seen.kind) == (verdict, kind)
+    assert (seen.state, seen.kind) == (verdict, kind)
 
 
 def test_complete_collapse_silences_what_is_noise_then() -> None:
@@ -116,16 +123,16 @@ def test_a_threshold_is_passed_by_the_whole_interval(low: float, high: float, ex
 def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_would_do() -> None:
     wide = Measured("decay_exponent", 1.3, 1.1, 1.5)
     seen = judged({"decay_exponent": wide})
-    assert seen.verdict == "undetermined"
+    assert seen.state == "undetermined"
     assert "needs N >= 1600" in seen.sentence  # half of 0.4 is twice the distance of 0.1, so four times the rows
     at = judged({"decay_exponent": Measured("decay_exponent", 1.4, 1.3, 1.5)})
     assert "lies at the threshold" in at.sentence
     cone = judged(
         {"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)}
     )  # at most a warning: not worth an exit code
-    assert (cone.verdict, [finding.severity for finding in cone.findings]) == ("healthy", ["note"])
+    assert (cone.state, [finding.severity for finding in cone.findings]) == ("healthy", ["note"])
     other = judged({"decay_exponent": wide, "dead_dimensions": 0.5})
-    assert other.verdict == "collapsed"  # what is sure counts
+    assert other.state == "collapsed"  # what is sure counts
 
 
 def test_too_few_rows_are_said() -> None:
@@ -140,15 +147,15 @@ def test_too_few_rows_are_said() -> None:
 
 def test_profiles_change_what_fails() -> None:
     cone = {"mean_cosine": 0.995, "cosine_excess": 0.995, "relative_spread": 0.12}
-    assert judged(cone).verdict == "collapsed"
-    assert judged(cone, "text").verdict == "healthy"  # a note
+    assert judged(cone).state == "collapsed"
+    assert judged(cone, "text").state == "healthy"  # a note
     assert [finding.severity for finding in judged(cone, "text").findings] == ["note"]
     assert judged({"mean_cosine": 0.95}, "contrastive").kind == "complete"
     clusters = {"relative_contrast": 40.0, "contrast_excess": 30.0}
-    assert judged(clusters, "supervised").verdict == "healthy"
-    assert judged(clusters, "bio").verdict == "degraded"
+    assert judged(clusters, "supervised").state == "healthy"
+    assert judged(clusters, "bio").state == "degraded"
     for name in PROFILES:
-        assert judged({"relative_spread": 0.001}, name).verdict == "collapsed"
+        assert judged({"relative_spread": 0.001}, name).state == "collapsed"
 
 
 PLATEAUS: list[tuple[str, float, dict[str, Any]]] = [

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.profiles import PROFILES
-from fullrank.diagnosis.rules import RULES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -21,7 +21,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Duplicates": ("duplicate rows",),
     "Hubs": ("hubs",),
     "Modality gap": ("modality gap", "modality gap of two groups"),
-    "Dead dimensions": ("dead dimensions", "copied dimensions"),
+    "Dead dimensions": ("dead dimensions", "dimensions that a ReLU left dead", "copied dimensions"),
+    "Fewer directions than classes": ("fewer directions than classes",),
+    "Single rows": ("rows of zeros", "exploded rows"),
+    "Scale": ("vanishing scale",),
 }
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same
 EXPLAINED: dict[str, set[float]] = {  # what is no threshold, by what it follows from
@@ -29,6 +32,8 @@ EXPLAINED: dict[str, set[float]] = {  # what is no threshold, by what it follows
     "Cone": {round(x, 2) for x in (1.0, 1 / math.pi, HALF_NORMALS, HALF_NORMALS + 0.6 * (1 - HALF_NORMALS))},
     "Hubs": {96.0, round((1 - 2 * HUBS) / math.sqrt(HUBS * (1 - HUBS)), 1)},
     "Modality gap": {0.33},
+    "Fewer directions than classes": {1.0},
+    "Scale": {6e-8},
 }
 SECTION = pytest.mark.parametrize("section", SECTIONS)
 

@@ -47,10 +47,11 @@ def metrics(decay: float) -> str:
 
 
 def result(decay: float) -> dict[str, Any]:
-    kind = "dimensional" if decay > 0.1 else "healthy"
-    words = {"healthy": "The embedding uses its dimensions.", "dimensional": "A few directions carry it all."}
+    kind = "dimensional" if decay > 0.1 else None
+    words = {None: "The embedding uses its dimensions.", "dimensional": "A few directions carry it all."}
     return {
-        "verdict": {"kind": kind, "collapsed": kind != "healthy", "sentence": words[kind]},
+        "verdict": {"where": "backbone", "state": "collapsed" if kind else "healthy", "kind": kind,
+                    "sentence": words[kind]},
         "knn": 0.71 - decay, "linear": {"train": 0.85, "validation": 0.81, "test": 0.8 - decay, "penalty": 0.01},
         "baselines": {"pixels": {"knn": 0.6, "linear": 0.62}, "untrained": {"knn": 0.55, "linear": 0.58}},
         "collapse": {"backbone": look(BACKBONE, decay, 200), "embedding": look(EMBEDDING, decay, 200)},

@@ -59,7 +59,7 @@ def test_one_run(run: Path, tmp_path: Path) -> None:
 
 def test_two_runs_share_their_curves(pair: Path) -> None:
     page = Page(pair)
-    assert "2 runs: healthy (1), dimensional collapse (1). The best kNN accuracy is 69.0 %, by good." in page.text
+    assert "2 runs: Healthy (1), Collapsed: dimensional (1). The best kNN accuracy is 69.0 %, by good." in page.text
     assert sum(item.get("id") == "losses" for item in page.named("figure")) == 1
     assert sum(str(item.get("id")).startswith("spectra") for item in page.named("figure")) == 2
     settings = page.source[page.source.index('<h2 id="settings">') :]
@@ -113,7 +113,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     config["settings"][HOSTILE] = HOSTILE
     (run / "config.json").write_text(json.dumps(config))
     result = json.loads((run / "result.json").read_text())
-    result["verdict"] = {"kind": HOSTILE, "collapsed": True, "sentence": HOSTILE}
+    result["verdict"] = {"state": "collapsed", "kind": HOSTILE, "sentence": HOSTILE}
     result["baselines"] = {HOSTILE: {"knn": 0.5, "linear": 0.5}}
     (run / "result.json").write_text(json.dumps(result))
     line = {"kind": "train", "step": 0, "loss": 1.0, "terms": {HOSTILE: 1.0}}
@@ -175,7 +175,7 @@ def test_runs_of_one_name_are_told_apart_and_one_run_is_shown_once(tmp_path: Pat
         for name in ("metrics.jsonl", "spectra.npz", "samples.npz"):
             (folder / name).unlink()
     page = Page(write_report([first, second, first], tmp_path / "report.html"))
-    assert "2 runs: healthy (2)" in page.text
+    assert "2 runs: Healthy (2)" in page.text
     assert {"x/run", "y/run"} <= set(re.findall(r"./run", page.text))
 
 

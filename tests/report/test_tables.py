@@ -22,13 +22,15 @@ def changed(run: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("kind", "collapsed", "words"),
     [
-        ("dimensional", True, "dimensional collapse"),
-        ("dimensional", False, "few dimensions in use"),
-        ("complete", False, "close to complete collapse"),
-        ("healthy", False, "healthy"),
+        ("dimensional", True, "Collapsed: dimensional"),
+        ("dimensional", False, "Degraded: dimensional"),
+        ("complete", False, "Degraded: complete"),
+        ("healthy", False, "Healthy"),
     ],
 )
-def test_a_warning_is_not_called_a_collapse(tmp_path: Path, kind: str, collapsed: bool, words: str) -> None:
+def test_a_verdict_of_version_0_1_0_is_said_in_the_words_of_today(
+    tmp_path: Path, kind: str, collapsed: bool, words: str
+) -> None:
     verdict = {"kind": kind, "collapsed": collapsed, "sentence": "So it is."}
     assert card(read_run(changed(write_run(tmp_path / "run"), verdict=verdict)), "run").words == words
 

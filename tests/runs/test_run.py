@@ -27,7 +27,7 @@ def test_a_finished_run(run: Path) -> None:
     assert read.spectra.backbone.shape == (len(STEPS), BACKBONE)
     assert read.samples.classes == ("shirt", "coat", "bag", "boot")
     assert read.result is not None
-    assert (read.result.kind, read.result.linear["validation"], read.knn) == ("healthy", 0.81, 0.69)
+    assert (read.result.state, read.result.linear["validation"], read.knn) == ("healthy", 0.81, 0.69)
     assert read.result.baselines["pixels"]["knn"] == 0.6
 
 

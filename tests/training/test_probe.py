@@ -5,10 +5,12 @@ import torch
 from torch import nn
 
 from fullrank.data import ImageTensor, Views, preset
-from fullrank.diagnosis import verdict
+from fullrank.diagnosis import judge
+from fullrank.diagnosis.profiles import PROFILES
 from fullrank.losses import CorInfoMax, alignment, log_determinant_mutual_information
 from fullrank.methods import JointEmbedding
 from fullrank.metrics import summarize
+from fullrank.metrics.measure import measured_row
 from fullrank.nn import encoder, evaluating, mlp
 from fullrank.training.probe import Probe, probe_size, read, take_probe
 
@@ -72,8 +74,9 @@ def test_a_collapsed_projector_is_seen_at_the_embedding_and_not_at_the_backbone(
     assert isinstance(last, nn.Linear)
     nn.init.zeros_(last.weight)
     reading = read(collapsed, Probe(images(100).images, None), VIEWS)
-    assert verdict(reading.row["embedding"]).kind == "complete"
-    assert verdict(reading.row["embedding"]).collapsed
+    row = reading.row["embedding"]
+    seen = judge(measured_row(row), PROFILES["non-contrastive"], n=int(row["n"]), dims=int(row["dims"]))
+    assert (seen.state, seen.kind) == ("collapsed", "complete")
     assert reading.row["backbone"]["relative_spread"] > 0.1
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from fullrank.diagnosis import verdict
+from fullrank.diagnosis import judge
+from fullrank.diagnosis.profiles import PROFILES
 from fullrank.errors import UserError
+from fullrank.metrics.measure import measured_row
 from fullrank.watch import Reading, Rules
 from fullrank.watch.early_warning import DROP_STEPS, Judge
 
@@ -26,12 +28,12 @@ def reading(
         "n": float(n),
         "dims": 64.0,
     }
-    return Reading(step, row, verdict(row))
+    return Reading(step, row, judge(measured_row(row), PROFILES["non-contrastive"], n=n, dims=64))
 
 
 def judged(readings: Iterable[Reading], rules: Rules | None = None) -> Said:
-    judge = Judge(rules or Rules(grace=0))
-    return [(one.step, sign.rule, sign.severity) for one in readings for sign in judge.alarms(one)]
+    alarmed = Judge(rules or Rules(grace=0))
+    return [(one.step, sign.rule, sign.severity) for one in readings for sign in alarmed.alarms(one)]
 
 
 def spreads(values: list[float], every: int = 100) -> list[Reading]:
@@ -80,7 +82,7 @@ def test_a_rank_that_falls_from_its_own_peak_warns_before_any_threshold(name: st
 
     values = [20.0, 30.0, *[40.0] * 8, *[31.0] * 3, *[19.0] * 3]
     readings = [at(step, value) for step, value in enumerate(values)]
-    assert {one.verdict.kind for one in readings} == {"healthy"}
+    assert {one.verdict.state for one in readings} == {"healthy"}
     assert judged(readings) == [(12, "drawdown", "warn"), (15, "drawdown", "fail")]
 
 

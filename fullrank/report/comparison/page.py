@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.report.comparison.text import alike, cells
-from fullrank.report.diagnosis.page import WORDS
 from fullrank.report.draw.lines import column, panel, spectrum
 from fullrank.report.html import render, write_html
 from fullrank.report.runs.figures import Plot, run_keys
+from fullrank.report.words import STATES
 
 _GATE = {"regressed": "Regressed", "same": "The same", "better": "Better", "undetermined": "Undetermined"}
 _TONES = {"regressed": "complete", "same": "healthy", "better": "healthy", "collapsed": "complete"}
@@ -34,7 +34,7 @@ def comparison_page(content: Mapping[str, Any]) -> str:
     shown = {
         "content": content,
         "gate": _GATE[content["verdict"]],
-        "words": WORDS,
+        "words": STATES,
         "tones": _TONES,
         "alike": alike(content),
         "rows": [(change, cells(change)) for change in content["changes"]],

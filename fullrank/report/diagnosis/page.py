@@ -10,8 +10,8 @@ from typing import Any
 from fullrank.report.diagnosis.figures import diagnosis_figures
 from fullrank.report.html import render, write_html
 from fullrank.report.numbers import NONE, interval, number
+from fullrank.report.words import verdict_words
 
-WORDS = {"collapsed": "Collapsed", "degraded": "Degraded", "healthy": "Healthy", "undetermined": "Undetermined"}
 _KEY_NUMBERS = ("relative_spread", "mean_cosine", "effective_rank", "participation_ratio")
 _DIRECTIONS = {"high": "higher is healthier", "low": "lower is healthier", "none": "no direction is healthier"}
 
@@ -46,7 +46,7 @@ def diagnosis_page(content: Mapping[str, Any]) -> str:
     cells = measurement_cells(content)
     shown = {
         "content": content,
-        "word": WORDS.get(content["verdict"], content["verdict"]),
+        "word": verdict_words(content["verdict"], content["kind"]),
         "facts": facts(content, cells),
         "sureness": sureness(content, cells),
         "findings": content.get("findings", ()),

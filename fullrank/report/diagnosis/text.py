@@ -13,7 +13,7 @@ from rich.text import Text
 from fullrank.report.diagnosis.page import measurement_cells, sentence
 from fullrank.report.numbers import NONE
 
-_STYLES = {"collapsed": "bold red", "degraded": "bold yellow", "healthy": "bold green", "undetermined": "bold yellow"}
+_STYLES = {"collapsed": "bold red", "healthy": "bold green"}
 _SHOWN = (
     *("relative_spread", "mean_cosine", "effective_rank", "rankme_centered", "participation_ratio", "decay_exponent"),
     *("dead_dimensions", "duplicate_rows", "hub_skewness", "two_nn", "view_retrieval", "gap_ratio", "label_gain"),
@@ -23,7 +23,9 @@ _SHOWN = (
 def print_diagnosis(content: Mapping[str, Any], console: Console) -> None:
     """The verdict, each finding with cause and remedy, and a table of the numbers behind them."""
     _say(console, f"{content['source']}: {content['n']:,} rows, {content['dims']:,} dimensions")
-    console.print(Text(content["sentence"], _STYLES.get(content["verdict"], "bold")), soft_wrap=True)
+    console.print(Text(content["sentence"], _STYLES.get(content["verdict"], "bold yellow")), soft_wrap=True)
+    if "beside" in content:
+        _say(console, f"Beside it, the {content['beside']['where']}: {content['beside']['sentence']}")
     for finding in content.get("findings", ()):
         _finding(finding, console)
     console.print()
@@ -55,7 +57,7 @@ def junit(content: Mapping[str, Any], *, fail_on: str) -> str:
             ElementTree.SubElement(case, "failure", message=xml_text(finding["sentence"])).text = xml_text(remedies)
         cases.append(case)
     verdict = ElementTree.Element("testcase", classname="fullrank.diagnose", name="verdict")
-    if content["verdict"] == "undetermined":
+    if content["verdict"] in ("undetermined", "early"):
         ElementTree.SubElement(verdict, "error", message=xml_text(content["sentence"]))
     elif content["verdict"] == "collapsed" or (content["verdict"] == "degraded" and fail_on == "warn"):
         ElementTree.SubElement(verdict, "failure", message=xml_text(content["sentence"]))

@@ -8,25 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullrank.report.numbers import NONE, duration, fixed, percent
+from fullrank.report.words import STATES, verdict_words
 from fullrank.runs.run import Numbers, Run
-
-KINDS = {
-    "healthy": "healthy",
-    "complete": "complete collapse",
-    "dimensional": "dimensional collapse",
-    "near-complete": "close to complete collapse",
-    "near-dimensional": "few dimensions in use",
-    "undetermined": "undetermined",
-    "unfinished": "unfinished",
-}
 
 
 @dataclass(frozen=True)
 class Card:
-    """The verdict on one run: a kind, a sentence, and the numbers behind it."""
+    """The verdict on one run: its state, a sentence, and the numbers behind it."""
 
     label: str
-    kind: str
+    state: str
     words: str
     sentence: str
     facts: Sequence[tuple[str, str]]
@@ -55,20 +46,17 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     return [path.as_posix() for path in full]
 
 
-def kind(run: Run) -> str:
-    """The kind of the verdict, "near-" a collapse if it only warns of it, or "unfinished"."""
-    if run.result is None:
-        return "unfinished"
-    warns = run.result.kind in ("complete", "dimensional") and not run.result.collapsed
-    return f"near-{run.result.kind}" if warns else run.result.kind
+def words(run: Run) -> str:
+    """The verdict in a word or two."""
+    return STATES["unfinished"] if run.result is None else verdict_words(run.result.state, run.result.kind)
 
 
 def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
     """The whole report in one line."""
     if len(runs) == 1:
         return f"{labels[0]}: {sentence(runs[0])}"
-    kinds = [KINDS.get(kind(run), kind(run)) for run in runs]
-    counts = [f"{name} ({kinds.count(name)})" for name in dict.fromkeys(kinds)]
+    said = [words(run) for run in runs]
+    counts = [f"{name} ({said.count(name)})" for name in dict.fromkeys(said)]
     line = f"{len(runs)} runs: {', '.join(counts)}."
     scored = [(run.knn, label) for run, label in zip(runs, labels, strict=True) if run.knn is not None]
     if scored:
@@ -89,7 +77,7 @@ def sentence(run: Run) -> str:
 def card(run: Run, label: str) -> Card:
     """The verdict card: spread and rank always together, then what the representation is good for."""
     facts = []
-    for space in ("embedding", "backbone"):
+    for space in ("backbone", "embedding"):
         metrics = run.collapse(space)
         facts.append((f"{space}: relative spread", fixed(metrics.get("relative_spread"), 3)))
         facts.append((f"{space}: effective rank", _of_dimensions(metrics, "effective_rank")))
@@ -98,13 +86,14 @@ def card(run: Run, label: str) -> Card:
     else:
         facts.append(("kNN accuracy", percent(run.knn)))
         facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
-    return Card(label, kind(run), KINDS.get(kind(run), kind(run)), sentence(run), facts)
+    state = "unfinished" if run.result is None else run.result.state
+    return Card(label, state, words(run), sentence(run), facts)
 
 
 def comparison(runs: Sequence[Run]) -> list[Row]:
     """Everything that can be compared; a row that no run can fill is left out."""
     rows = [
-        Row("verdict", [KINDS.get(kind(run), kind(run)) for run in runs]),
+        Row("verdict", [words(run) for run in runs]),
         Row("kNN accuracy", [percent(run.knn) for run in runs], "higher is better"),
     ]
     rows += [

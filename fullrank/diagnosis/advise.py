@@ -1,0 +1,55 @@
+"""What is said beside a finding, as far as it fits what is known: causes that are possible, remedies that apply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fullrank.diagnosis.finding import Finding
+from fullrank.diagnosis.grade import beyond
+from fullrank.diagnosis.kinds import loss as words
+from fullrank.diagnosis.known import Known
+from fullrank.diagnosis.loss_plateau import at_plateau, not_gathered
+from fullrank.diagnosis.rule import Advice, Cause, Gate, Remedy, Severity
+from fullrank.metrics.measure import Measured
+
+
+def advice_for(advice: Advice, found: Mapping[str, Measured], known: Known) -> Advice:
+    """Without the causes that the objective or a measurement excludes, proven ones first; without idle remedies."""
+
+    def passes(gate: Gate) -> bool:
+        value = found[gate.name].value if gate.name in found else known.numbers.get(gate.name)
+        return gate.or_missing if value is None else beyond(value, gate.threshold, gate.way)
+
+    causes = [cause for cause in advice.causes if _fits(cause, known) and all(passes(gate) for gate in cause.needs)]
+    causes.sort(key=lambda cause: not (cause.proof and all(passes(gate) for gate in cause.proof)))
+    remedies = [remedy for remedy in advice.remedies if _fits(remedy, known) and _applies(remedy, known)]
+    return replace(advice, causes=tuple(causes), remedies=tuple(remedies))
+
+
+def _fits(item: Cause | Remedy, known: Known) -> bool:
+    return known.trained_by is None or not item.of or known.trained_by in item.of
+
+
+def _applies(remedy: Remedy, known: Known) -> bool:
+    """Flags and recipes of `fullrank train` are of use for a run of it only."""
+    return known.of_run or not remedy.code.startswith(("--", "fullrank train"))
+
+
+def of_loss(known: Known, found: Mapping[str, Measured]) -> list[Finding]:
+    """What the loss alone says."""
+
+    def finding(rule: str, severity: Severity, said: str, advice: Advice, title: str = "") -> list[Finding]:
+        return [Finding(rule, None, severity, said, ("loss",), advice_for(advice, found, known), title)]
+
+    if known.loss is None:
+        return []
+    local, plateau = not_gathered(known.loss), at_plateau(known.loss)
+    if local is not None:
+        return finding("negatives not gathered", "warn", local, words.NOT_GATHERED)
+    if plateau is None:
+        return []
+    if not math.isfinite(known.loss.value):
+        return finding("diverged loss", "fail", plateau, words.DIVERGED, "to a loss that is no number")
+    return finding("loss plateau", "warn", plateau, words.PLATEAU)

@@ -1,0 +1,28 @@
+"""What a rule found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fullrank.diagnosis.rule import Advice, Kind, Severity
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found: how bad it is, on which evidence, and what is said beside it.
+
+    severity "note" does not count for the verdict. title: the end of "Collapsed ...". which: the rows, dimensions or
+    classes that the first of the evidence is about, worst first. unsure: the interval spans the threshold, or the
+    value lies at it. may_fail: it does, and what lies beyond can be a collapse.
+    """
+
+    rule: str
+    kind: Kind | None
+    severity: Severity
+    sentence: str
+    evidence: tuple[str, ...]
+    advice: Advice
+    title: str = ""
+    which: tuple[int, ...] = ()
+    unsure: bool = False
+    may_fail: bool = False

@@ -1,0 +1,76 @@
+"""How bad one measurement is: which threshold it is surely beyond, and how many rows would make it sure."""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Mapping
+from typing import Literal
+
+from fullrank.diagnosis.profiles import Thresholds
+from fullrank.diagnosis.rule import Evidence, Graded, Rule
+from fullrank.metrics.measure import Measured
+
+Level = Literal["unsure", "note", "warn", "fail"]
+_TOO_MANY = 100  # times as many rows as there are: then the value is at the threshold, and more rows are no advice
+
+
+def grade(measured: Measured, graded: Graded, thresholds: Thresholds | None = None) -> Level | None:
+    """Which threshold a measurement is surely beyond; "unsure" if its interval spans that of the warning.
+
+    An interval counts with the value itself: one that leaves it out on the harmless side proves nothing.
+
+    >>> rank = Measured("rank_share", 0.2, low=0.15, high=0.3)
+    >>> grade(rank, Graded("rank_share", "below", 0.25, 0.1)), grade(rank, Graded("rank_share", "below", 0.5, 0.4))
+    ('unsure', 'fail')
+    """
+    warn, fail = thresholds or (graded.warn, graded.fail)
+    value, band = measured.value, 0.0 if measured.low is not None else graded.band
+    low = value if measured.low is None else min(measured.low, value)
+    high = value if measured.high is None else max(measured.high, value)
+    sure, possible = (low, high) if graded.way == "above" else (high, low)
+    outwards = 1 + band if graded.way == "above" else 1 - band
+    if fail is not None and beyond(sure, fail * outwards, graded.way):
+        return "fail"
+    if beyond(sure, warn * outwards, graded.way):
+        return "warn"
+    return "unsure" if beyond(possible, warn * (2 - outwards), graded.way) else None
+
+
+def beyond(value: float, threshold: float, way: Literal["above", "below"]) -> bool:
+    """Does a value lie on the bad side of a threshold?"""
+    return value > threshold if way == "above" else value < threshold
+
+
+def askable(evidence: Evidence, found: Mapping[str, Measured]) -> bool:
+    """Is everything there that a piece of evidence looks at and says?"""
+    return not _missing(evidence, found)
+
+
+def needs(rule: Rule, found: Mapping[str, Measured]) -> tuple[str, ...]:
+    """The measurements that a rule lacks to be asked, by its first evidence."""
+    return _missing(rule.evidence[0], found)
+
+
+def _missing(evidence: Evidence, found: Mapping[str, Measured]) -> tuple[str, ...]:
+    said = [name for _, name, _, _ in string.Formatter().parse(evidence.sentence) if name]
+    gates = [gate.name for gate in evidence.gates if not gate.or_missing]
+    return tuple(name for name in dict.fromkeys([evidence.graded.name, *said, *gates]) if name not in found)
+
+
+def more_rows(measured: Measured, threshold: float, n: int) -> str:
+    """How many rows would shrink the interval to the distance from the threshold."""
+    if measured.low is None or measured.high is None:
+        return f"undetermined, {measured.value:.3g} lies at the threshold {threshold:g}"
+    half = (measured.high - measured.low) / 2
+    distance = abs(measured.value - threshold)
+    interval = f"the interval {measured.low:.3g} to {measured.high:.3g} spans the threshold {threshold:g}"
+    if half > distance * math.sqrt(_TOO_MANY):
+        return f"{interval}: undetermined, it lies at the threshold"
+    return f"{interval}: undetermined, needs N >= {_rounded(n * (half / distance) ** 2)}"
+
+
+def _rounded(n: float) -> int:
+    """Up to two digits."""
+    unit = int(10 ** max(math.floor(math.log10(max(n, 1))) - 1, 0))
+    return math.ceil(n / unit - 1e-9) * unit

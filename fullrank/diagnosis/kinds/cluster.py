@@ -1,0 +1,77 @@
+"""Clusters: a few tight spots and nothing between them; with labels, classes that are one point each."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+_SPREAD = Remedy("spread the directions", 'loss = loss + fullrank.losses.uniformity(views)["loss"]')
+
+_CLUSTERS = Advice(
+    "The embeddings are a few tight points: right for a closed set of classes, useless for anything finer.",
+    (
+        Cause(
+            "trained on the classes for too long",
+            "with labels: the clusters are the classes",
+            of=("classification", "metric learning"),
+            proof=(Gate("nc1", "below", 0.1),),
+        ),
+        Cause(
+            "only a few prototypes are used",
+            "the entropy of the mean assignment is far below ln K",
+            of=("two-branch",),
+        ),
+        Cause(
+            "the clusters are batches, donors or sources of the data",
+            "the cluster tells the source better than it should",
+        ),
+        Cause("many inputs are equal", "the rows of one cluster come from different inputs"),
+    ),
+    (
+        Remedy("mix in an objective of single samples", "fullrank train simclr", of=("two-branch", "contrastive")),
+        Remedy("spread the directions by a flag", "--uniformity 1", of=("two-branch", "contrastive")),
+        _SPREAD,
+        Remedy("keep neighbors apart", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),
+    ),
+    "The relative contrast falls towards that of its null.",
+)
+
+_CLASSES = Advice(
+    "Each class is one point. Good for a closed set of classes; transfer and fine retrieval suffer.",
+    (Cause("trained to the end on these classes", "NC1 fell while the accuracy stood"),),
+    (_SPREAD,),
+    "NC1 rises above 0.1 on classes that were not trained on.",
+)
+
+RULES = (
+    Rule(
+        "clusters",
+        "cluster",
+        (
+            Evidence(
+                Graded("relative_contrast", "above", 4.0, 10.0),  # the failing value is ours
+                "rows lie {relative_contrast:.1f} times as far apart as nearest neighbors do, {contrast_excess:.1f} "
+                "times as far as in a Gaussian cloud of this spectrum",
+                (Gate("contrast_excess", "above", 2.0),),  # ours: few dimensions alone give contrast, to a Gaussian too
+            ),
+        ),
+        _CLUSTERS,
+        title="to a few points",
+        least=16,
+        silences=(
+            *("dimensional collapse", "head-dominated spectrum", "modality gap of two groups", "cone", "hubs"),
+            *("copied dimensions",),
+        ),
+        because="clusters make it: their centers span few directions",
+    ),
+)
+
+OF_CLASSES = (
+    Rule(
+        "collapsed classes",
+        "cluster",
+        (Evidence(Graded("nc1", "below", 0.1), "the variation within classes is {nc1:.1%} of that between them"),),
+        _CLASSES,
+        least=64,
+        most="note",
+    ),
+)

@@ -1,0 +1,92 @@
+"""Complete collapse: all embeddings are one point, or one direction."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+SPREAD_WARNS, SPREAD_FAILS = 0.1, 0.01  # relative spread; a healthy embedding is near 1
+COSINE_WARNS, COSINE_FAILS = 0.9, 0.99  # mean cosine of the self-supervised embedding
+
+_ADVICE = Advice(
+    "All inputs get the same embedding, so nothing that is built on it can tell them apart.",
+    (
+        Cause(
+            "the network or its file is broken, or all inputs are equal",
+            "compare the inputs, and the embeddings of an untrained network",
+            proof=(Gate("row_norm", "below", 1e-12),),
+        ),
+        Cause(
+            "the target passes a gradient (no stop-gradient)",
+            "the gradient of the target branch must be None or 0",
+            of=("two-branch",),
+        ),
+        Cause(
+            "the predictor is too weak or learns too slowly",
+            "with ten times its learning rate the spread returns",
+            of=("two-branch",),
+        ),
+        Cause(
+            "the teacher follows too fast", "with a momentum of 0.996 or more the spread returns", of=("two-branch",)
+        ),
+        Cause(
+            "all negatives are easy, or the hardest ones pull everything together",
+            "the share of triplets with a loss above 0, and semi-hard negatives instead of the hardest",
+            of=("metric learning",),
+        ),
+        Cause(
+            "the regularization of the embeddings is too strong",
+            "a tenth of the weight decay (or L2) keeps the spread",
+            of=("recommender", "metric learning", "classification"),
+        ),
+        Cause(
+            "there are no negatives, or too few", "the loss with twice the batch", of=("language model", "contrastive")
+        ),
+        Cause("the learning rate is too high or there is no warm-up", "a tenth of it from the start keeps the spread"),
+        Cause(
+            "batch norm is missing, or was in eval mode while training",
+            "the spread before and after it differs",
+            of=("two-branch", "contrastive"),
+        ),
+    ),
+    (
+        Remedy("add a term that keeps the embeddings apart", "--w2 0.5", of=("two-branch", "contrastive")),
+        Remedy("the same in a loop of your own", 'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]'),
+        Remedy("use a loss with a variance term of its own", 'loss = fullrank.losses.vicreg(views)["loss"]'),
+        Remedy(
+            "stop the gradient of the target, and move it slowly",
+            "fullrank train byol --teacher 0.996",
+            of=("two-branch",),
+        ),
+        Remedy(
+            "restart from a checkpoint from before the fall, with a tenth of the learning rate",
+            "for group in optimizer.param_groups:\n    group['lr'] *= 0.1",
+        ),
+    ),
+    "The relative spread rises above 0.1 within some hundred steps, before any accuracy does.",
+)
+
+RULES = (
+    Rule(
+        "complete collapse",
+        "complete",
+        (
+            Evidence(
+                Graded("relative_spread", "below", SPREAD_WARNS, SPREAD_FAILS),
+                "the spread around the mean is {relative_spread:.2%} of the norm and the mean cosine {mean_cosine:.3f}",
+            ),
+            Evidence(
+                Graded("mean_cosine", "above", COSINE_FAILS, COSINE_FAILS),
+                "all embeddings point in one direction: the mean cosine is {mean_cosine:.3f}",
+            ),
+            Evidence(
+                Graded("tower_spread", "below", SPREAD_WARNS, SPREAD_FAILS),
+                "one of the towers has a spread of {tower_spread:.2%} of its norm around its mean",
+            ),
+        ),
+        _ADVICE,
+        title="to a point",
+        silences=("every other",),
+        because="what is left beside one point is noise, and this would be measured on the noise",
+        from_fail=True,
+    ),
+)

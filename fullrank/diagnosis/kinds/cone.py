@@ -1,0 +1,77 @@
+"""Cone: all embeddings lean in one direction."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.kinds.dimensional import FEW_NEGATIVE
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+_CONE = 0.6  # ours: the survey warns at 0.3, which ReLU features exceed, and fails at 0.6
+_CENTER = Remedy("center the embeddings before they are compared", "z = z - z.mean(0)")
+
+RULES = (
+    Rule(
+        "cone",
+        "cone",
+        (
+            Evidence(
+                Graded("cosine_excess", "above", _CONE),
+                "any two embeddings have a cosine of {mean_cosine:.2f} on average; the spread around their mean is "
+                "{relative_spread:.1%} of the norm",
+            ),
+        ),
+        Advice(
+            "All cosines are high. The order of neighbors may be right all the same, but no fixed threshold works.",
+            (
+                Cause("a common mean that the objective never removed", "the mean cosine falls when rows are centered"),
+                Cause(
+                    "a low temperature makes it on purpose (E5, BGE)",
+                    "retrieval is good: it is no error",
+                    of=("language model", "contrastive"),
+                ),
+                Cause(
+                    "a loss without negatives on pairs of texts",
+                    "CosineSimilarityLoss was used",
+                    of=("language model",),
+                ),
+                Cause(
+                    "a language model without fine-tuning", "it is there before the training", of=("language model",)
+                ),
+            ),
+            (
+                _CENTER,
+                Remedy("spread the directions by a flag", "--uniformity 1", of=("two-branch", "contrastive")),
+                Remedy("spread the directions", 'loss = loss + fullrank.losses.uniformity(views)["loss"]'),
+                Remedy(
+                    "take the threshold from pairs that are unrelated",
+                    "u = torch.nn.functional.normalize(z, dim=1)\ncosines = (u * u.roll(1, 0)).sum(1)\n"
+                    "threshold = cosines.mean() + 1.3 * cosines.std()",
+                ),
+            ),
+            "The mean cosine is near 0 after centering, and retrieval did not suffer.",
+        ),
+        most="warn",
+        silences=("hubs",),
+        because="the cone makes them: center the embeddings and measure again",
+    ),
+    Rule(
+        "cone of positive features",
+        "cone",
+        (
+            Evidence(
+                Graded("mean_cosine", "above", _CONE),
+                "{negative_share:.1%} of the values are negative, as after a ReLU, and therefore any two embeddings "
+                "have a cosine of {mean_cosine:.2f} on average (unrelated half-normals: 0.64)",
+                (Gate("negative_share", "below", FEW_NEGATIVE), Gate("cosine_excess", "below", _CONE)),
+            ),
+        ),
+        Advice(
+            "No fixed threshold on a cosine works. By itself it says nothing against the features.",
+            (Cause("they are the output of a ReLU", "before it, the mean cosine is lower"),),
+            (_CENTER,),
+            "The mean cosine is near 0 after centering.",
+        ),
+        most="note",  # by its signs, not by its training
+        silences=("hubs",),
+        because="the common mean makes them: center the embeddings and measure again",
+    ),
+)

@@ -1,0 +1,197 @@
+"""Dimensional collapse: the embeddings fill few of their dimensions; some are dead, copies, or fewer than classes."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D)
+DECAY_WARNS, DECAY_FAILS = 1.4, 1.8  # exponent a of eigenvalues j^-a; healthy ones are near 1
+HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
+JUMP = 10.0  # ours: between two of the first four eigenvalues, or variances of dimensions; j^-3 has 8
+FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
+
+_DECAY = Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS)
+_DECAYS = (
+    "the participation ratio is {participation_ratio:.1f}, and the eigenvalues decay like a power law of exponent "
+    "{decay_exponent:.2f} (healthy: about 1)"
+)
+_NOT_HEAD = (
+    Gate("head_gap", "below", JUMP, or_missing=True),
+    Gate("head_weight", "below", HEAD_HEAVY, or_missing=True),
+)
+_NO_REST = (Gate("rank_share", "below", SHARE_WARNS),)  # what is behind the head decays as well
+_POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
+_SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
+
+_RANK = Advice(
+    "Most dimensions carry nothing that the others do not: classes that differ in the missing directions are lost.",
+    (
+        Cause(
+            "only the projector's output is so low",
+            "the backbone, which people use, is healthy",
+            needs=(Gate("backbone_healthy", "above", 0.5),),
+            proof=(Gate("backbone_healthy", "above", 0.5),),
+        ),
+        Cause(
+            "the network is at its first steps",
+            "the rank rises over the first hundreds of steps",
+            needs=(Gate("steps", "below", 1000),),
+        ),
+        Cause(
+            "the augmentation is stronger than the signal",
+            "with weaker crops and colors the rank rises",
+            of=("two-branch", "contrastive"),
+        ),
+        Cause(
+            "a linear projector's bias to low rank",
+            "without the projector the rank rises (DirectCLR)",
+            of=("contrastive",),
+        ),
+        Cause(
+            "too few negatives, or a high temperature",
+            "a larger batch or a lower temperature raises the rank",
+            of=("contrastive", "language model"),
+        ),
+        Cause(
+            "the objective needs no more directions than it has classes",
+            "the rank is near the number of classes",
+            of=("classification", "metric learning"),
+        ),
+        Cause("a strong weight decay or L2", "without it the rank rises"),
+        Cause("the data has no more directions", "the rank of the inputs, or of an untrained network, is as low"),
+    ),
+    (
+        Remedy("add a term that sees missing directions", "--w2 0.5", of=("two-branch", "contrastive")),
+        Remedy("the same in a loop of your own", 'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]'),
+        Remedy("maximize the rank itself", 'loss = loss + 0.1 * fullrank.losses.hill_entropy(views)["loss"]'),
+        Remedy(
+            "train on a part of the representation, without a projector",
+            "fullrank train directclr",
+            of=("contrastive",),
+        ),
+    ),
+    "The participation ratio rises and its exponent falls towards 1, at the backbone too.",
+)
+
+_DEAD = Advice(
+    "Storage and compute go to dimensions that are the same for every input.",
+    (
+        Cause("a ReLU at the output", "the dead dimensions are exactly 0; right for a backbone", needs=(_POSITIVE,)),
+        Cause("a bad start, or batch norm's weights went to 0", "the weights of the last layer and its norm"),
+        Cause("the weight decay killed them", "they were alive early in the training"),
+    ),
+    (
+        Remedy("add a variance term", 'loss = fullrank.losses.vicreg(views)["loss"]'),
+        Remedy("drop them", "z = z[:, z.std(0) > 0]"),
+    ),
+    "Their share is 0.",
+)
+
+_COPIED = Advice(
+    "Dimensions that repeat others carry nothing of their own.",
+    (
+        Cause("weights are tied or started equal", "the rows of the last layer's weight are equal"),
+        Cause("no term keeps the dimensions from agreeing", "their correlation rose while training"),
+    ),
+    (
+        Remedy("add a term against correlation", 'loss = loss + fullrank.losses.barlow_twins(views)["loss"]'),
+        Remedy(
+            "drop the copies",
+            "copies = torch.corrcoef(z.T).abs().triu(1).gt(0.999).any(0)\nz = z[:, ~copies]",
+        ),
+    ),
+    "No two dimensions have a correlation above 0.999.",
+)
+
+_CLASSES = Advice(
+    "Classes share directions: a linear classifier cannot tell all of them apart.",
+    (
+        Cause("several classes have become one cluster", "the confusion between classes is high within a cluster"),
+        Cause("the loss was minimized by ignoring some classes", "the accuracy of the rare classes"),
+    ),
+    (Remedy("keep neighbors apart", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),),
+    "The effective rank reaches the number of classes minus 1.",
+)
+
+RULES = (
+    Rule(
+        "dimensional collapse",
+        "dimensional",
+        (
+            Evidence(
+                Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS),
+                "{rankme_centered:.1f} directions carry the singular values, {rank_share:.0%} of what is possible",
+            ),
+            Evidence(_DECAY, _DECAYS, _NOT_HEAD),
+            Evidence(_DECAY, _DECAYS, _NO_REST),
+        ),
+        _RANK,
+        title="to few dimensions",
+        least=32,
+        silences=("copied dimensions",),
+        because="few directions make them alike",
+        excused=(  # of a run: what the untrained network had is no collapse of the training's, nor is what learns
+            Gate("rank_since_start", "above", 0.8),
+            Gate("knn_since_start", "above", 0.02),
+        ),
+    ),
+    Rule(
+        "fewer directions than classes",
+        "dimensional",
+        (
+            Evidence(
+                Graded("class_directions", "below", 0.5, 0.25),  # ours
+                "the effective rank of {effective_rank:.1f} is {class_directions:.0%} of what the classes need",
+            ),
+        ),
+        _CLASSES,
+        title="to fewer directions than there are classes",
+        least=64,
+    ),
+    Rule(
+        "dead dimensions",
+        "dimensional",
+        (
+            Evidence(
+                Graded("dead_dimensions", "above", 0.01, 0.10),
+                "{dead_dimensions:.1%} of the dimensions are dead",
+                (_SIGNED,),
+            ),
+            Evidence(  # ours: behind a ReLU they are waste, and no collapse of the others
+                Graded("dead_dimensions", "above", 0.5),
+                "{dead_dimensions:.1%} of the dimensions are dead behind a ReLU",
+                (_POSITIVE,),
+            ),
+        ),
+        _DEAD,
+        title="to the dimensions that are alive",
+        least=16,
+    ),
+    Rule(
+        "dimensions that a ReLU left dead",
+        "dimensional",
+        (
+            Evidence(
+                Graded("dead_dimensions", "above", 0.01),
+                "{dead_dimensions:.1%} of the dimensions are dead, as a ReLU leaves some",
+                (_POSITIVE, Gate("dead_dimensions", "below", 0.5)),
+            ),
+        ),
+        _DEAD,
+        least=16,
+        most="note",
+    ),
+    Rule(
+        "copied dimensions",
+        "dimensional",
+        (
+            Evidence(
+                Graded("duplicate_dimensions", "above", 0.01, 0.25),  # the failing value is ours
+                "{duplicate_dimensions:.1%} of the dimensions repeat another one",
+            ),
+        ),
+        _COPIED,
+        title="to copies of dimensions",
+        least=16,
+    ),
+)

@@ -1,0 +1,31 @@
+"""Duplicates: rows that repeat others."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Graded, Remedy, Rule
+
+RULES = (
+    Rule(
+        "duplicate rows",
+        "duplicates",
+        (
+            Evidence(
+                Graded("duplicate_rows", "above", 0.02, 0.5),  # the survey fails at 0.1; ours: copies are of inputs
+                "{duplicate_rows:.1%} of the rows repeat another one",
+            ),
+        ),
+        Advice(
+            "Copies leak between training and test sets, are false negatives, and falsify every number about "
+            "neighbors.",
+            (
+                Cause("the data holds copies", "the inputs of equal rows are equal"),
+                Cause("constant inputs: empty texts, black images", "the most frequent row's inputs"),
+                Cause("the sampler repeats", "the same inputs appear more often than in the data"),
+            ),
+            (Remedy("remove them", "z = z.unique(dim=0)"),),
+            "The share is below 2 %.",
+        ),
+        title="to copies",
+        least=16,
+    ),
+)

@@ -1,0 +1,80 @@
+"""Modality gap: two groups, such as images and texts, that live apart."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+_TOWERS = Advice(
+    "The two towers live apart, and the gap hides matches: retrieval is better once each tower is centered.",
+    (
+        Cause(
+            "two untrained towers start in two cones, and a low temperature keeps them there", "it is there at step 0"
+        ),
+        Cause("one modality has too few or mismatched pairs", "retrieval is poor after centering, too"),
+    ),
+    (
+        Remedy("center each tower with its own mean, at inference", "views = views - views.mean(1, keepdim=True)"),
+        Remedy(
+            "keep a learned temperature at 0.02 or more",
+            "with torch.no_grad():\n    logit_scale.clamp_(max=math.log(50))",
+        ),
+        Remedy("share the last projection", "projection = torch.nn.Linear(z.shape[1], z.shape[1])"),
+    ),
+    "Retrieval without centering reaches that with it; a distance of zero is no aim.",
+)
+
+_GROUPS = Advice(
+    "Two groups that differ in one direction dominate every comparison across them.",
+    (
+        Cause(
+            "they are two modalities, sources or languages", "the sign of the first component tells which row is which"
+        ),
+        Cause(
+            "half of the rows were processed differently (another pooling, prefix or normalization)",
+            "look at the order of the rows in the file",
+        ),
+    ),
+    (
+        Remedy(
+            "center each group (N,) with its own mean",
+            "for one in group.unique():\n    z[group == one] -= z[group == one].mean(0)",
+        ),
+    ),
+    "The first direction has no two peaks any more.",
+)
+
+RULES = (
+    Rule(
+        "modality gap",
+        "modality gap",
+        (
+            Evidence(
+                Graded("gap_gain", "above", 0.02),  # ours
+                "the towers' means are {gap_distance:.2f} apart, {gap_separable:.0%} of the rows lie on their side, "
+                "and retrieval gains {gap_gain:.1%} when each tower is centered",
+                (Gate("gap_separable", "above", 0.99),),
+            ),
+        ),
+        _TOWERS,
+        least=16,
+        most="warn",
+        silences=("modality gap of two groups", "head-dominated spectrum", "dimensional collapse", "cone", "hubs"),
+        because="the gap between the towers makes it",
+    ),
+    Rule(
+        "modality gap of two groups",
+        "modality gap",
+        (
+            Evidence(
+                Graded("bimodality", "above", 0.75),  # ours; a uniform gives 0.56
+                "the rows form two groups along the first direction (1 / kurtosis {bimodality:.2f}; a normal has 0.33)",
+                (Gate("contrast_excess", "below", 2.0),),
+            ),
+        ),
+        _GROUPS,
+        least=16,
+        most="warn",
+        silences=("head-dominated spectrum", "cone", "hubs"),
+        because="two groups, as of two modalities, make it",
+    ),
+)

@@ -1,0 +1,33 @@
+"""Scale: the embeddings have shrunk to where number formats and eps terms decide."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Graded, Remedy, Rule
+
+RULES = (
+    Rule(
+        "vanishing scale",
+        "scale",
+        (
+            Evidence(
+                # 1e-12 is the eps of torch's normalize in float32; a square of 1e-4 is lost in half precision
+                Graded("row_norm", "below", 1e-4, 1e-12),
+                "the rows have a norm of {row_norm:.2g}, where half precision loses squares below 6e-8 and "
+                "normalization divides by its eps of 1e-12",
+            ),
+        ),
+        Advice(
+            "Every other number here is free of the scale; products, softmaxes and thresholds are not.",
+            (
+                Cause("the weight decay or L2 pulls the embeddings to the origin", "their norm over the training"),
+                Cause(
+                    "the loss does not see the scale, and a decay acts on it",
+                    "with the last layer's decay at 0 the norm stays",
+                ),
+            ),
+            (Remedy("scale all rows to length 1", "z = torch.nn.functional.normalize(z.double(), dim=1, eps=0.0)"),),
+            "The norm stays where it was at the start of the training.",
+        ),
+        title="to the origin",
+    ),
+)

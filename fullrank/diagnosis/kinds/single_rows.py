@@ -1,0 +1,47 @@
+"""Single rows: rows of zeros, and a few rows that hold most of the energy; everything else is judged without them."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Graded, Remedy, Rule
+
+RULES = (
+    Rule(
+        "rows of zeros",
+        "single rows",
+        (Evidence(Graded("zero_rows", "above", 0.0), "{zero_rows:.2%} of the rows are 0"),),  # ours: any is a fault
+        Advice(
+            "A row of zeros has no direction: its cosines are undefined.",
+            (
+                Cause("empty or unreadable inputs", "the inputs of these rows"),
+                Cause("a ReLU killed the whole row", "the layer before"),
+            ),
+            (Remedy("leave the rows out", "z = z[z.norm(dim=1) > 0]"),),
+            "There is none.",
+        ),
+        most="warn",
+    ),
+    Rule(
+        "exploded rows",
+        "single rows",
+        (
+            Evidence(
+                Graded("energy_share", "above", 0.0),  # what counts as exploded, the sketch decides
+                "a few rows hold {energy_share:.1%} of the energy (the sum of the squared norms)",
+            ),
+        ),
+        Advice(
+            "Without them the embeddings are as judged here; with them, every mean, distance and spectrum is theirs.",
+            (
+                Cause("broken or unusual inputs", "the inputs of these rows"),
+                Cause("a division by a norm near 0, or an overflow", "the rows before the last normalization"),
+            ),
+            (
+                Remedy("leave the rows out", "norms = z.norm(dim=1)\nz = z[norms < 10 * norms.median()]"),
+                Remedy("scale all rows to length 1", "z = torch.nn.functional.normalize(z, dim=1)"),
+            ),
+            "No row is many times as long as the others.",
+        ),
+        least=16,
+        most="warn",
+    ),
+)

@@ -1,0 +1,43 @@
+"""What is known beside the measurements: the objective, the training so far, the other layer, the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fullrank.diagnosis.loss_plateau import Training
+from fullrank.diagnosis.rule import Objective
+
+_OF_LOSS: dict[str, Objective] = {
+    **dict.fromkeys(("triplet", "soft_margin"), "metric learning"),
+    **dict.fromkeys(("infonce", "nt_xent", "simclr", "dcl", "clip"), "contrastive"),
+    "mnrl": "language model",
+    **dict.fromkeys(("dino", "swav", "msn", "byol", "simsiam", "vicreg", "barlow_twins", "w2", "tico"), "two-branch"),
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the judge may use beside measurements; everything may be missing.
+
+    objective: what made the embeddings. of_run: they are those of a run of `fullrank train`, so its flags are of use.
+    young: why it is too early to judge, such as "10 steps, 10 passes over the data". rising: why it is too early to
+    call a rank low. numbers: for the gates of rules:
+    "steps"; "rank_since_start" and "knn_since_start", the effective rank over that of the untrained network and the
+    kNN accuracy less its; "backbone_healthy", 1 or 0. loss: its name, value and settings.
+    """
+
+    objective: Objective | None = None
+    of_run: bool = False
+    young: str | None = None
+    rising: str | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    loss: Training | None = None
+
+    @property
+    def trained_by(self) -> Objective | None:
+        """The objective, which the name of the loss tells best."""
+        return _OF_LOSS.get(self.loss.loss, self.objective) if self.loss is not None else self.objective
+
+
+NOTHING = Known()

@@ -1,0 +1,177 @@
+"""The verdict on a run: its last look beside its first, the backbone first and the embedding beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+
+from fullrank.diagnosis.diagnose import diagnose_sketch
+from fullrank.diagnosis.judge import Verdict, judge
+from fullrank.diagnosis.known import Known
+from fullrank.diagnosis.profiles import Profile, find_profile
+from fullrank.diagnosis.report import Report
+from fullrank.metrics.measure import measured_row
+from fullrank.runs.probe import ProbeRows
+from fullrank.stats.sketch import sketch
+
+Layer = Literal["backbone", "embedding"]
+Look = Mapping[str, Any]  # a monitor row of metrics.jsonl: step, epoch, knn, and the numbers of both layers
+YOUNG = 200  # ours: steps before which a network shows its start; 336 photographs at 60 steps still rose
+_RISES = 1.1  # ours: times the effective rank of half the steps, from which a low rank is on its way up
+_CONTRASTIVE = {  # recipes with negatives; the others have two branches and none
+    *("simclr", "dcl", "infonce", "moco", "moco_v3", "nnclr", "directclr", "spectral_contrastive"),
+}
+
+
+@dataclass(frozen=True)
+class RunVerdict:
+    """The verdict that counts, of which layer it is, and that of the other layer."""
+
+    where: Layer
+    verdict: Verdict
+    beside: Verdict
+
+    @property
+    def sentence(self) -> str:
+        """Both in words, the one that counts first."""
+        other = "embedding" if self.where == "backbone" else "backbone"
+        return f"{self.where.capitalize()}: {self.verdict.sentence} {other.capitalize()}: {self.beside.sentence}"
+
+
+def profile_of(recipe: str) -> Profile:
+    """The profile of what a recipe trains."""
+    return find_profile("contrastive" if recipe in _CONTRASTIVE else "non-contrastive")
+
+
+def looks_of(rows: Sequence[Look]) -> list[Look]:
+    """The monitor rows among those of metrics.jsonl, as far as they hold the numbers of both layers."""
+    needed = ("n", "dims", "effective_rank", "relative_spread", "mean_cosine")
+
+    def whole(numbers: object) -> bool:
+        return isinstance(numbers, Mapping) and all(isinstance(numbers.get(name), int | float) for name in needed)
+
+    return [
+        row for row in rows if row["kind"] == "monitor" and whole(row.get("backbone")) and whole(row.get("embedding"))
+    ]
+
+
+def judge_looks(looks: Sequence[Look], profile: Profile) -> RunVerdict:
+    """Judge a run by its monitor rows, of which the last is the one that counts.
+
+    The backbone leads, because it is what people use. Only an embedding that has become one point, while the backbone
+    has not, goes before it: nothing trains the backbone then. What needs pairs of rows is not asked; `fullrank
+    diagnose RUN` asks it.
+
+    >>> row = {"relative_spread": 0.9, "mean_cosine": 0.1, "effective_rank": 40.0, "participation_ratio": 30.0,
+    ...        "rankme_centered": 50.0, "n": 500, "dims": 64}
+    >>> judge_looks([{"step": 10, "epoch": 5.0, "backbone": row, "embedding": row}], find_profile("generic")).sentence
+    'Backbone: Too early to judge (10 steps, 5.0 passes over the data). Embedding: Too early to judge (10 steps, 5.0...
+    """
+
+    def judged(layer: Layer, known: Known) -> Verdict:
+        row = looks[-1][layer]
+        return judge(measured_row(row), profile, n=int(row["n"]), dims=int(row["dims"]), known=known)
+
+    return both_layers(looks, judged)
+
+
+def diagnose_run(
+    kept: ProbeRows,
+    looks: Sequence[Look],
+    *,
+    profile: Profile,
+    source: str,
+    layer: Layer | None = None,
+    seed: int = 0,
+) -> Report:
+    """The full report on the rows that a run kept of its last look, of the layer that counts or the one asked for.
+
+    The other layer's verdict stands beside it; every rule is asked, with what the monitor rows `looks` tell.
+    """
+    labels = None if kept.labels is None else torch.from_numpy(kept.labels)
+    reports: dict[Layer, Report] = {}
+
+    def judged(of: Layer, known: Known) -> Verdict:
+        z = torch.from_numpy(kept.backbone if of == "backbone" else kept.embedding)
+        made = diagnose_sketch(
+            sketch([z], seed=seed),
+            labels=labels,
+            profile=profile.name,
+            where=of,
+            source=source,
+            seed=seed,
+            known=known,
+        )
+        reports[of] = made
+        return Verdict(made.verdict, made.kind, made.sentence, made.findings)
+
+    found = both_layers(looks, judged)
+    where = found.where if layer is None else layer
+    other: Layer = "embedding" if where == "backbone" else "backbone"
+    return replace(reports[where], beside=(other, reports[other].verdict, reports[other].sentence))
+
+
+def over_training(looks: Sequence[Look], profile: Profile, layer: Layer | None = None) -> list[dict[str, Any]]:
+    """The verdict at every look of the training's monitor, by the same rules."""
+    rows = []
+    for at in range(1, len(looks) + 1):
+        found = judge_looks(looks[:at], profile)
+        where = found.where if layer is None else layer
+        judged, numbers = found.verdict if where == found.where else found.beside, looks[at - 1][where]
+        rows.append(
+            {
+                "step": looks[at - 1]["step"],
+                "where": where,
+                "verdict": judged.state,
+                "kind": judged.kind,
+                "sentence": judged.sentence,
+                **{name: numbers[name] for name in ("relative_spread", "mean_cosine", "effective_rank")},
+            }
+        )
+    return rows
+
+
+def both_layers(looks: Sequence[Look], judged: Callable[[Layer, Known], Verdict]) -> RunVerdict:
+    """The verdicts of `judged` on backbone and embedding, with what the looks tell, in the order that counts."""
+    backbone = judged("backbone", known_of(looks, "backbone"))
+    embedding = judged("embedding", known_of(looks, "embedding", backbone=backbone))
+    point = embedding.state == "collapsed" and embedding.kind == "complete"
+    if point and backbone.state != "collapsed":
+        return RunVerdict("embedding", embedding, backbone)
+    return RunVerdict("backbone", backbone, embedding)
+
+
+def known_of(looks: Sequence[Look], layer: Layer, *, backbone: Verdict | None = None) -> Known:
+    """What the looks at a training tell of a layer at the last of them, compared with the untrained network."""
+    numbers: dict[str, float] = {}
+    if backbone is not None:
+        numbers["backbone_healthy"] = float(backbone.state == "healthy")
+    if not looks:
+        return Known(of_run=True, numbers=numbers)
+    first, last = looks[0], looks[-1]
+    numbers["steps"] = float(last["step"])
+    if first["step"] == 0 and last["step"] > 0:
+        for name, of in (("rank_since_start", "effective_rank"), ("spread_since_start", "relative_spread")):
+            if first[layer].get(of):
+                numbers[name] = last[layer][of] / first[layer][of]
+        if first.get("knn") is not None and last.get("knn") is not None:
+            numbers["knn_since_start"] = last["knn"] - first["knn"]
+    step = int(last["step"])
+    so_far = f"{step:,} steps, {float(last.get('epoch') or 0.0):.1f} passes over the data"
+    if step < YOUNG:
+        return Known(of_run=True, young=so_far, numbers=numbers)
+    rises = _rises(looks, layer)
+    return Known(of_run=True, rising=None if rises is None else f"{so_far}, and {rises}", numbers=numbers)
+
+
+def _rises(looks: Sequence[Look], layer: Layer) -> str | None:
+    """Is the rank of a layer still on its way up?"""
+    step = int(looks[-1]["step"])
+    half = next((look for look in reversed(looks[:-1]) if look["step"] <= step / 2 and look["step"] > 0), None)
+    rank = looks[-1][layer]["effective_rank"]
+    if half is not None and step < 5 * YOUNG and rank > _RISES * half[layer]["effective_rank"]:
+        return f"the rank still rises: {half[layer]['effective_rank']:.1f} to {rank:.1f}"
+    return None
