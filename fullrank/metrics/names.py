@@ -52,7 +52,6 @@ _SPREAD = {
     ),
     "negative_share": Name("negative values", "spread", "share of all values", "none"),
     "dimension_std": _listed("dimension_std", "SimSiam std x sqrt(D)", "spread", f"{_OF_UNIT}, divisor N"),
-    "energy_share": Name("energy in exploded rows", "spread", "share of the sum of squared norms", "low", 0.0),
     "zero_rows": Name("rows of zeros", "spread", "share of all rows", "low", 0.0),
     "near_empty_rows": Name(
         "near-empty rows", "spread", "share of all rows, left out: below a thousandth of the median norm", "low", 0.0

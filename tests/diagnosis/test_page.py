@@ -23,7 +23,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Modality gap": ("modality gap", "modality gap of two groups"),
     "Dead dimensions": ("dead dimensions", "dimensions that a ReLU left dead", "copied dimensions"),
     "Fewer directions than classes": ("fewer directions than classes",),
-    "Single rows": ("rows of zeros", "exploded rows"),
+    "Single rows": ("rows of zeros", "near-empty rows", "exploded rows"),
     "Scale": ("vanishing scale",),
 }
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same

@@ -21,6 +21,27 @@ RULES = (
         most="warn",
     ),
     Rule(
+        "near-empty rows",
+        "single rows",
+        (
+            Evidence(
+                Graded("near_empty_rows", "above", 0.0),  # what counts as near-empty, the sketch decides
+                "{near_empty_rows:.2%} of the rows are shorter than a thousandth of the median row",
+            ),
+        ),
+        Advice(
+            "Scaled to length 1, such a row is noise as long as any other row.",
+            (
+                Cause("inputs with next to no content", "the inputs of these rows"),
+                Cause("rows that were never trained", "how often their items occur", of=("recommender",)),
+            ),
+            (Remedy("leave the rows out", "norms = z.norm(dim=1)\nz = z[norms > 0.001 * norms.median()]"),),
+            "No row is a thousandth of the others.",
+        ),
+        least=16,
+        most="warn",
+    ),
+    Rule(
         "exploded rows",
         "single rows",
         (
