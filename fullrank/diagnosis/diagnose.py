@@ -92,6 +92,7 @@ def diagnose_sketch(
         n=n,
         dims=dims,
         views=views,
+        left_out=found.left_out,
         sketch=found,
         labels=labels,
         seed=seed,

@@ -32,7 +32,8 @@ class Report:
 
     verdict: "collapsed", "degraded" (a warning), "healthy", "undetermined" or "early" (a training that is too young
     to be judged); kind: of which collapse, or None. silenced: rules that were left out, with the reason. unasked: rules
-    whose measurements were not made. n: samples. beside: of a run, the other layer with its verdict and sentence.
+    whose measurements were not made. n: the samples that were judged; left_out: those that were not, as they are of
+    zeros, exploded or near-empty. beside: of a run, the other layer with its verdict and sentence.
     """
 
     verdict: State
@@ -48,6 +49,7 @@ class Report:
     n: int
     dims: int
     views: int
+    left_out: int
     sketch: Sketch = field(repr=False)
     labels: Tensor | None = field(repr=False)
     seed: int = field(repr=False)
@@ -83,6 +85,7 @@ class Report:
             "n": self.n,
             "dims": self.dims,
             "views": self.views,
+            "left_out": self.left_out,
             "labeled": self.labels is not None,
             "verdict": self.verdict,
             "kind": self.kind,

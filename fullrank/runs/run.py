@@ -74,6 +74,7 @@ class Result:
     sub_vector: Numbers  # scores of the features that alone entered the loss
     separability: Numbers  # of the classes
     baselines: Mapping[str, Numbers]
+    probe_baselines: Numbers  # kNN accuracies among the probe images, of pixels and of the untrained network
     collapse: Mapping[str, Numbers]
     seconds: Numbers
     steps: float | None
@@ -232,6 +233,7 @@ def _result(path: Path) -> Result | None:
         linear=_numbers(value.get("linear")),
         sub_vector=_numbers(value.get("sub_vector")),
         separability=_numbers(value.get("separability")),
+        probe_baselines=_numbers(value.get("probe_baselines")),
         baselines={name: _numbers(scores) for name, scores in _mapping(value.get("baselines")).items()},
         collapse={space: _looked(metrics) for space, metrics in _mapping(value.get("collapse")).items()},
         seconds=_numbers(value.get("seconds")),

@@ -135,7 +135,7 @@ def fit(run: Path, job: Job, console: Console) -> bool:
             reading = read(job.method, probe, job.views)
             save_probe(run, probe, reading, step=plan.steps)
         finish(run, job.method, job.views, probe, reading)
-        write_result(run, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
+        write_result(run, probe, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
     return finished
 
 

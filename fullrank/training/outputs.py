@@ -80,9 +80,12 @@ def _bytes(view: Tensor, views: Views, size: int) -> Tensor:
     return (pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def write_result(run: Path, reading: Reading, *, seconds: dict[str, float], steps: int, seed: int) -> None:
+def write_result(
+    run: Path, probe: Probe, reading: Reading, *, seconds: dict[str, float], steps: int, seed: int
+) -> None:
     """result.json: the verdict on the last look in words, the collapse numbers, times, versions and seed."""
     looks = looks_of(read_rows(run / "metrics.jsonl"))
+    untrained = looks[0]["step"] == 0
     judged = judge_looks(looks, profile_of(str(read_json(run / "config.json")["recipe"])))
     result = {
         "verdict": {
@@ -94,6 +97,7 @@ def write_result(run: Path, reading: Reading, *, seconds: dict[str, float], step
         "knn": None,
         "linear": None,
         "probe_knn": reading.row["knn"],
+        "probe_baselines": {"pixels": probe.knn_of_pixels(), "untrained": looks[0]["knn"] if untrained else None},
         "collapse": {name: reading.row[name] for name in ("backbone", "embedding")},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "steps": steps,

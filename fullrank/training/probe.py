@@ -30,6 +30,10 @@ class Probe:
     labels: Tensor | None
     classes: tuple[str, ...] = ()
 
+    def knn_of_pixels(self) -> float | None:
+        """The kNN accuracy of the raw pixels, which an encoder has to beat."""
+        return _knn(self.images.flatten(1).float(), self.labels)
+
 
 @runtime_checkable
 class HasSpectra(Protocol):

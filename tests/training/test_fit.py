@@ -239,6 +239,8 @@ def test_the_demo_tells_collapse_from_none(train: Train, small: Recipe) -> None:
     assert (bad["verdict"]["state"], bad["verdict"]["kind"]) == ("collapsed", "complete")
     assert good["verdict"]["state"] == "early"  # 120 steps are too few to call it anything else
     assert json.dumps(good)  # what was written is JSON
+    assert 0.9 < good["probe_baselines"]["pixels"] < 1.0  # digits are easy
+    assert good["probe_baselines"]["untrained"] == bad["probe_baselines"]["untrained"] > 0.8
     assert bad["collapse"]["embedding"]["mean_cosine"] > 0.99
     assert good["collapse"]["embedding"]["mean_cosine"] < 0.5
     assert good["collapse"]["embedding"]["effective_rank"] > 5 * bad["collapse"]["embedding"]["effective_rank"]

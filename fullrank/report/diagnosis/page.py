@@ -80,10 +80,21 @@ def measurement_cells(content: Mapping[str, Any]) -> dict[str, Cell]:
     }
 
 
+def size(content: Mapping[str, Any]) -> str:
+    """How many rows and dimensions, and how many of the rows were left out.
+
+    >>> size({"n": 599, "left_out": 1, "dims": 32})
+    '600 rows, 32 dimensions; judged without 1 row of zeros, exploded or near-empty'
+    """
+    out = content.get("left_out", 0)
+    without = f"; judged without {out:,} row{'s' * (out > 1)} of zeros, exploded or near-empty" if out else ""
+    return f"{content['n'] + out:,} rows, {content['dims']:,} dimensions{without}"
+
+
 def facts(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
     """What was looked at, and the numbers that decide most, with their 95 % intervals."""
     found = [
-        ("rows and dimensions", f"{content['n']:,} x {content['dims']:,}"),
+        ("looked at", size(content)),
         *([("views of each sample", str(content["views"]))] if content["views"] > 1 else []),
         ("measured at", str(content["where"])),
         ("judged as", str(content["profile"])),

@@ -83,6 +83,8 @@ def card(run: Run, label: str) -> Card:
         facts.append((f"{space}: effective rank", _of_dimensions(metrics, "effective_rank")))
     if run.result is not None and run.knn is None:
         facts.append(("kNN accuracy among the probe images", percent(run.probe_knn)))
+        for name, title in (("untrained", "the same of the untrained network"), ("pixels", "the same of raw pixels")):
+            facts.append((title, percent(run.result.probe_baselines.get(name))))
     else:
         facts.append(("kNN accuracy", percent(run.knn)))
         facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
