@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from fullrank.commands._common import unread_output
 from fullrank.errors import UserError, suggest
 
 COMMANDS = ("demo", "train", "evaluate", "report", "diagnose", "compare", "paper", "recipes")
@@ -27,6 +27,8 @@ usage: fullrank COMMAND [...]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 2 after bad input, 130 after an interruption, or the command's own.
 
+    That is also the code when the reader of standard output has gone, as in `fullrank diagnose z.npy | head`.
+
     >>> main(["recipes", "--help"])
     usage: fullrank recipes [RECIPE]
     <BLANKLINE>
@@ -36,21 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    try:
-        return _run(arguments)
-    except UserError as error:
-        if debug:
-            raise
-        print(f"fullrank: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        print("fullrank: interrupted.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    with unread_output():
+        try:
+            return _run(arguments)
+        except UserError as error:
+            if debug:
+                raise
+            print(f"fullrank: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            print("fullrank: interrupted.", file=sys.stderr)
+            return 130
 
 
 def _run(arguments: list[str]) -> int:

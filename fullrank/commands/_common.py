@@ -1,8 +1,12 @@
-"""What the commands share: parsing by tyro, and the console."""
+"""What the commands share: parsing by tyro, the console, and an output that may go unread."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,3 +27,42 @@ def parse(kind: Any, arguments: list[str], command: str, default: Any = None) ->
     return tyro.cli(
         kind, args=arguments, prog=f"fullrank {command}", config=(tyro.conf.OmitArgPrefixes,), default=start
     )
+
+
+class _Unread:
+    """A stream that goes on in silence when its reader has gone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or do as if."""
+        self._kept(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do as if."""
+        self._kept(self._stream.flush)
+
+    def _kept(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # what is still buffered goes there too
+            os.close(nowhere)
+
+
+@contextmanager
+def unread_output() -> Iterator[None]:
+    """Whether somebody reads standard output changes nothing of what a command does, nor its exit code."""
+    stream = sys.stdout
+    sys.stdout = output = _Unread(stream)
+    try:
+        yield
+    finally:
+        output.flush()
+        sys.stdout = stream

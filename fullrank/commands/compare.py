@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Compare:
-    """Are the new embeddings worse than the old ones, by more than the limits?
+    """Are the new embeddings those of the same model, and not worse than the old ones by more than the limits?
 
     Limits are NAME=0.05 or, as a share of the old value, NAME=10%; names are those of report.json. Without any,
     relative spread, effective rank and participation ratio may drop by 10 %, and the mean cosine rise by 0.05. Exit
-    codes: 0 the same or better, 1 regressed, 2 bad input, 3 undetermined.
+    codes: 0 the same or better, 1 different or regressed, 2 bad input, 3 undecided.
     """
 
     old: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OLD")]
     """Embeddings as for `fullrank diagnose`, or a report.json that it wrote."""
     new: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NEW")]
-    """The same of the new model; best of the same samples in the same order, for narrower intervals."""
+    """The new ones; best of the same samples in the same order."""
+    expect: Literal["same-model", "same-rows", "same-distribution"] | None = None
+    """What they should be: of the same samples by the same model (but for rotation, scale and rounding); of the same
+    samples by any model or seed; of other samples. By default same-model for as many rows, else same-distribution."""
     max_drop: tuple[str, ...] = ()
     """What may not fall by more, such as effective_rank=10%."""
     max_rise: tuple[str, ...] = ()
@@ -52,8 +55,8 @@ def compare(options: Compare, console: Console) -> int:
     """Do it, say it, write it; the exit code."""
     said = spoken(console, options.json)
     drops, rises = _limits(options.max_drop, "--max-drop"), _limits(options.max_rise, "--max-rise")
-    from fullrank.diagnosis.comparison import check_limits
     from fullrank.diagnosis.comparison import compare as compare_sides
+    from fullrank.diagnosis.limits import check_limits
     from fullrank.diagnosis.profiles import find_profile
     from fullrank.report.comparison.text import comparison_junit, print_comparison
 
@@ -66,7 +69,7 @@ def compare(options: Compare, console: Console) -> int:
         for spec in (options.old, options.new)
     ]
     with said.status("Comparing"):
-        content = compare_sides(*sides, max_drop=drops, max_rise=rises).to_json()
+        content = compare_sides(*sides, expect=options.expect, max_drop=drops, max_rise=rises).to_json()
     print_comparison(content, said)
     write_json_to(options.json, content)
     if options.junit is not None:
@@ -76,7 +79,7 @@ def compare(options: Compare, console: Console) -> int:
 
         page = write_comparison(content, options.html)
         said.print(f"Report: {page}", highlight=False, soft_wrap=True, markup=False)
-    return {"regressed": 1, "undetermined": 3}.get(content["verdict"], 0)
+    return {"different": 1, "regressed": 1, "undecided": 3}.get(content["outcome"], 0)
 
 
 def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ import fullrank
 from fullrank.cli import main
 from tests.cli.test_errors import sentence
 
+ROWS = ("--expect", "same-rows")
 DECAY = np.arange(1, 9) ** 0.4
 
 
@@ -21,7 +22,18 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Old embeddings, better and worse ones of the same rows, and the report of the old ones."""
     monkeypatch.chdir(tmp_path)
     z = np.random.default_rng(0).normal(size=(300, 8))
-    for name, values in (("old", z / DECAY), ("new", 2 * z / DECAY), ("worse", z / DECAY**1.6), ("better", z)):
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0]
+    for name, values in (
+        ("old", z / DECAY),
+        ("new", 2 * z / DECAY),
+        ("worse", z / DECAY**1.6),
+        ("better", z),
+        ("turned", z / DECAY @ turn),
+        ("noise", np.random.default_rng(2).normal(size=z.shape)),
+        ("permuted", z[::-1] / DECAY),
+        ("fewer", np.random.default_rng(3).normal(size=(200, 8)) / DECAY),
+        ("drifted", np.random.default_rng(3).normal(size=(200, 8)) / DECAY + 0.4),
+    ):
         np.save(f"{name}.npy", values.astype(np.float32))
 
 
@@ -29,26 +41,38 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("new", "flags", "code", "word"),
     [
         ("new", [], 0, "The same"),
-        ("worse", [], 1, "Regressed"),
-        ("better", [], 0, "Better"),
-        ("worse", ["--max-drop", "effective_rank=90%"], 0, "The same"),
-        ("worse", ["--max-rise", "stable_rank=1", "--max-drop", "effective_rank=90%", "mean_cosine=1"], 0, "The same"),
-        ("better", ["--max-rise", "effective_rank=0.1"], 1, "Regressed"),
+        ("turned", [], 0, "The same"),
+        ("noise", [], 1, "Different"),
+        ("permuted", [], 1, "Different"),
+        ("permuted", ["--expect", "same-distribution"], 0, "The same"),
+        ("fewer", [], 0, "The same"),
+        ("drifted", [], 1, "Different"),
+        ("worse", [], 1, "Different"),
+        ("worse", [*ROWS], 1, "Regressed"),
+        ("better", [*ROWS], 0, "Better"),
+        ("worse", [*ROWS, "--max-drop", "effective_rank=90%"], 0, "The same"),
+        (
+            "worse",
+            [*ROWS, "--max-rise", "stable_rank=1", "--max-drop", "effective_rank=90%", "mean_cosine=1"],
+            0,
+            "The same",
+        ),
+        ("better", [*ROWS, "--max-rise", "effective_rank=0.1"], 1, "Regressed"),
     ],
 )
 def test_the_gate(new: str, flags: list[str], code: int, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "old.npy", f"{new}.npy", *flags]) == code
     said = capsys.readouterr().out
     assert f"\n{word}" in said
-    assert "CKA" in said
+    assert ("CKA" in said) != ("MMD" in said and "Not asked: correspondence" in said)
 
 
-def test_a_limit_at_the_value_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["compare", "old.npy", "worse.npy", "--json", "c.json"])
+def test_a_limit_at_the_value_is_undecided(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["compare", "old.npy", "worse.npy", *ROWS, "--json", "c.json"])
     change = next(row for row in json.loads(Path("c.json").read_text())["changes"] if row["name"] == "effective_rank")
     limit = f"effective_rank={-change['difference']}"
-    assert main(["compare", "old.npy", "worse.npy", "--max-drop", limit, "--junit", "c.xml"]) == 3
-    assert "Undetermined" in capsys.readouterr().out
+    assert main(["compare", "old.npy", "worse.npy", *ROWS, "--max-drop", limit, "--junit", "c.xml"]) == 3
+    assert "Undecided" in capsys.readouterr().out
     assert ElementTree.parse("c.xml").getroot().attrib["errors"] == "2"
 
 
@@ -58,7 +82,8 @@ def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "old.json", "worse.npy", "--json", "-"]) == 1
     said = capsys.readouterr()
     content = json.loads(said.out)
-    assert (content["verdict"], content["paired"], content["cka"]) == ("regressed", False, None)
+    assert (content["outcome"], content["paired"], content["checks"]) == ("regressed", False, [])
+    assert {one["question"] for one in content["unasked"]} >= {"correspondence", "structure", "distribution"}
     assert "old.npy" in said.err
 
 
@@ -82,6 +107,8 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
         (["old.npy", "new.npy", "--max-drop", "effective_rank"], "write it as effective_rank=10%"),
         (["old.npy", "new.npy", "--max-drop", "effektive_rank=1"], "did you mean effective_rank"),
         (["old.npy", "new.npy", "--max-rise", "mean_cosine=x"], "pass a number such as 0.05"),
+        (["old.npy", "fewer.npy", *ROWS], "There are 300 and 200 rows, which cannot be same-rows"),
+        (["text.json", "new.npy", *ROWS], "A report keeps no rows"),
         (["old.npy", "new.npy", "--profile", "recs"], "did you mean recsys"),
         (["text.json", "text.json", "--groups", "g.txt"], "--groups changes no report.json"),
         (["text.json", "new.npy", "--profile", "bio"], "judged as bio and as text"),

@@ -20,7 +20,7 @@ DECAY = torch.arange(1, 17) ** 0.6
 
 
 def compared(new: torch.Tensor) -> dict[str, Any]:
-    return fullrank.compare(gaussian(300, 16), new).to_json()
+    return fullrank.compare(gaussian(300, 16), new, expect="same-rows" if len(new) == 300 else None).to_json()
 
 
 def test_it_says_what_regressed_and_by_how_much() -> None:
@@ -30,12 +30,22 @@ def test_it_says_what_regressed_and_by_how_much() -> None:
     for side in ("old", "new"):
         assert content[side]["sentence"] in page
     rank = next(change for change in content["changes"] if change["name"] == "effective_rank")
-    row = page[page.index(f'<tr class="regressed"><th scope="row">{rank["title"]}') :].split("</tr>")[0]
+    row = page[page.index(f'<tr class="bad"><th scope="row">{rank["title"]}') :].split("</tr>")[0]
     for words in (f"{rank['old']:.3g}", f"{rank['new']:.3g}", f"{rank['low']:.3g} to", f"{rank['limit']:.2g}"):
         assert f"{words}" in row
     assert row.endswith("<td>regressed</td>")
-    assert page.count("<tr") == 1 + len(content["changes"])
-    assert "The same rows in old and new: CKA" in page
+    assert page.count("<tr") == 2 + len(content["changes"]) + len(content["checks"])
+
+
+def test_it_says_what_of_the_rows_differs_and_what_was_not_asked() -> None:
+    z = gaussian(300, 16)
+    page = comparison_page(fullrank.compare(z, z.flip(0)).to_json())
+    assert '<p class="kind">Different</p>' in page
+    row = page[page.index('<tr class="bad"><th scope="row">rows that do not correspond') :].split("</tr>")[0]
+    assert row.endswith("<td>different</td>")
+    unpaired = comparison_page(fullrank.compare(z, gaussian(200, 16, seed=1)).to_json())
+    assert "Not asked: correspondence and structure, because the rows are taken for other samples." in unpaired
+    assert "squared MMD" in unpaired
 
 
 def test_sides_without_a_spectrum_have_no_figure() -> None:
@@ -63,7 +73,8 @@ def test_the_page_in_chromium(new: torch.Tensor, tmp_path: Path) -> None:
             assert tab.ask(SMALLEST) > 15
             assert tab.ask(OVERFLOW) <= 0
         assert tab.ask(REACHED)
-        assert tab.ask("document.querySelectorAll(\"[tabindex='0']\").length") == 1  # the wide table scrolls by keys
+        tables = 2 if len(new) == 300 else 1
+        assert tab.ask("document.querySelectorAll(\"[tabindex='0']\").length") == tables  # wide ones scroll by keys
         assert _brightness(tab, "light") > 200
         assert _brightness(tab, "dark") < 60
         assert [address for address in tab.requests() if not address.startswith("data:")] == [page.as_uri()]

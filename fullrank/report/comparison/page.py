@@ -6,14 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fullrank.report.comparison.text import alike, cells
+from fullrank.report.comparison.text import CHANGED, CHECKED, cells, check_cells, unasked
 from fullrank.report.draw.lines import column, panel, spectrum
 from fullrank.report.html import render, write_html
 from fullrank.report.runs.figures import Plot, run_keys
 from fullrank.report.words import STATES
 
-_GATE = {"regressed": "Regressed", "same": "The same", "better": "Better", "undetermined": "Undetermined"}
-_TONES = {"regressed": "complete", "same": "healthy", "better": "healthy", "collapsed": "complete"}
+_GATE = {
+    "different": "Different",
+    "regressed": "Regressed",
+    "same": "The same",
+    "better": "Better",
+    "undecided": "Undecided",
+}
+_TONES = {
+    **dict.fromkeys(("different", "regressed", "collapsed"), "complete"),
+    **dict.fromkeys(("same", "better", "healthy"), "healthy"),
+}
+_EXPECTED = {
+    "same-model": "Are the new embeddings of the same samples by the same model, and not worse than the old?",
+    "same-rows": "Are the new embeddings of the same samples, and not worse than the old ones?",
+    "same-distribution": "Are the new embeddings of the same distribution, and not worse than the old ones?",
+    None: "Are the new embeddings worse than the old ones?",
+}
 
 
 def write_comparison(content: Mapping[str, Any], out: Path) -> Path:
@@ -22,21 +37,25 @@ def write_comparison(content: Mapping[str, Any], out: Path) -> Path:
 
 
 def comparison_page(content: Mapping[str, Any]) -> str:
-    """The HTML of a comparison, self-contained and without scripts, from its JSON (schema 1).
+    """The HTML of a comparison, self-contained and without scripts, from its JSON (schema 2).
 
     >>> side = {"source": "z.npy", "verdict": "healthy", "kind": None, "sentence": "No collapse.", "n": 9, "dims": 4,
     ...     "spectrum": [2.0, 1.0]}
-    >>> page = comparison_page({"verdict": "same", "sentence": "The same.", "changes": [], "paired": False,
-    ...     "old": side, "new": side, "fullrank": "0.1.0"})
+    >>> page = comparison_page({"outcome": "same", "sentence": "The same.", "expect": None, "checks": [],
+    ...     "changes": [], "unasked": [], "old": side, "new": side, "fullrank": "0.1.0"})
     >>> page.count("No collapse."), "<script" in page
     (2, False)
     """
     shown = {
         "content": content,
-        "gate": _GATE[content["verdict"]],
+        "gate": _GATE[content["outcome"]],
         "words": STATES,
         "tones": _TONES,
-        "alike": alike(content),
+        "expected": _EXPECTED[content["expect"]],
+        "unasked": unasked(content),
+        "checked": CHECKED,
+        "changed": CHANGED,
+        "checks": [(check, check_cells(check)) for check in content["checks"]],
         "rows": [(change, cells(change)) for change in content["changes"]],
         "figure": _spectra([content[side]["spectrum"] for side in ("old", "new")]),
     }

@@ -1,0 +1,169 @@
+"""How far may a measurement move? Differences of two reports, with intervals, held to limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from fullrank.errors import UserError, suggest
+from fullrank.metrics import Estimate, jackknife_difference
+from fullrank.metrics.measure import of_spectrum, of_unit
+from fullrank.metrics.names import NAMES
+from fullrank.metrics.uncertainty import FEWEST_GROUPS
+from fullrank.stats import Moments
+from fullrank.stats.sketch import Sketch
+
+Side = Mapping[str, Any]  # the JSON of a report
+_Function = Callable[[Moments], Mapping[str, float]]
+Limits = Mapping[str, tuple[Literal["drop", "rise"], float, bool]]  # way, amount, whether it is a share of the old
+Outcome = Literal["regressed", "same", "better", "undecided"]
+MAX_DROP = {"relative_spread": "10%", "effective_rank": "10%", "participation_ratio": "10%"}  # ours
+MAX_RISE = {"mean_cosine": "0.05"}  # ours
+
+
+@dataclass(frozen=True)
+class Change:
+    """One number of the old and of the new embeddings.
+
+    low, high: 95 % interval of the difference new - old; None where there is none. limit: how far it may move the bad
+    way (negative: down), None if it is not held to any. outcome: of the limit; None without one.
+    """
+
+    name: str
+    title: str
+    old: float
+    new: float
+    difference: float
+    low: float | None
+    high: float | None
+    limit: float | None
+    outcome: Outcome | None
+
+
+def limit_of(name: str, amount: float | str, flag: str) -> tuple[float, bool]:
+    """An amount, and whether it is a share of the old value.
+
+    >>> limit_of("effective_rank", "10%", "max_drop")
+    (0.1, True)
+    """
+    if name not in NAMES:
+        hint = suggest(name, NAMES, otherwise=f"pass one of {', '.join(NAMES)}.")
+        raise UserError(f"There is no measurement {name!r} for {flag}: {hint}")
+    text = str(amount)
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = math.nan
+    if not (number >= 0 and math.isfinite(number)):
+        raise UserError(f"{flag} of {name} is {amount!r}: pass a number such as 0.05, or a share such as 10%.")
+    return (number / 100, True) if text.endswith("%") else (number, False)
+
+
+def check_limits(drops: Mapping[str, float | str] | None, rises: Mapping[str, float | str] | None) -> Limits:
+    """The limits by measurement, ours if there are none; UserError for one that is none."""
+    if not drops and not rises:
+        drops, rises = MAX_DROP, MAX_RISE
+    found: dict[str, tuple[Literal["drop", "rise"], float, bool]] = {}
+    found |= {name: ("drop", *limit_of(name, amount, "max_drop")) for name, amount in (drops or {}).items()}
+    both = [name for name in (rises or {}) if name in found]
+    if both:
+        raise UserError(f"{both[0]} has a limit to its drop and to its rise: pass one of them.")
+    return found | {name: ("rise", *limit_of(name, amount, "max_rise")) for name, amount in (rises or {}).items()}
+
+
+def intervals(old: Sketch, new: Sketch) -> dict[str, Estimate]:
+    """Differences of what moments determine, by leaving out the same samples of both; none if groups do not match."""
+    if [group.n for group in old.raw] != [group.n for group in new.raw]:
+        return {}
+    kinds: list[tuple[_Function, Sequence[Moments], Sequence[Moments]]] = [(of_spectrum, old.raw, new.raw)]
+    if old.directed and new.directed:
+        kinds.append((of_unit, old.unit, new.unit))
+    found: dict[str, Estimate] = {}
+    for function, before, after in kinds:
+        groups = [[group for group in side if group.n > 0] for side in (before, after)]
+        if len(groups[0]) >= FEWEST_GROUPS:
+            found |= jackknife_difference(function, *groups)
+    return found
+
+
+def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate]) -> list[Change]:
+    """Every number that both reports have, those with a limit first; paired: the intervals of `intervals`."""
+    before, after = ({row["name"]: row for row in side["measurements"]} for side in (old, new))
+    missing = [name for name in limits if name not in before or name not in after]
+    if missing and limits.keys() - MAX_DROP.keys() - MAX_RISE.keys():
+        raise UserError(f"{missing[0]} was not measured on both sides: leave out its limit, or pass what it needs.")
+    names = [name for name in before if name in after and None not in (before[name]["value"], after[name]["value"])]
+    order = sorted(names, key=lambda name: name not in limits)  # stable: those with a limit first
+    found = [_change(before[name], after[name], limits.get(name), paired.get(name)) for name in order]
+    if old["n"] == new["n"]:
+        return found
+    biased = [change.outcome is not None and change.low is None for change in found]  # by N, how much is not known
+    return [replace(one, outcome="undecided") if bias else one for one, bias in zip(found, biased, strict=True)]
+
+
+def eased(found: Sequence[Change]) -> tuple[list[Change], list[tuple[str, str]]]:
+    """Changes between other samples, for limits that nobody asked for; and the limits that were not asked, and why.
+
+    What may have moved beyond its limit, but need not, is the same; what depends on the number of rows is not judged.
+    """
+    held = [replace(one, limit=None, outcome=None) if _depends(one) else one for one in found]
+    spared = [(one.title, "it depends on the number of rows, which differs") for one in found if _depends(one)]
+    return [replace(one, outcome="same") if one.outcome == "undecided" else one for one in held], spared
+
+
+def _depends(change: Change) -> bool:
+    return change.outcome == "undecided" and change.low is None
+
+
+def _change(
+    old: Side, new: Side, limit: tuple[Literal["drop", "rise"], float, bool] | None, paired: Estimate | None
+) -> Change:
+    difference = new["value"] - old["value"]
+    low, high = _paired_ends(difference, paired) if paired is not None else _independent_ends(old, new)
+    way, amount, relative = limit or ("drop", 0.0, False)
+    allowed = (amount * abs(old["value"]) if relative else amount) * (-1 if way == "drop" else 1)
+    judged = _judge(difference, low, high, allowed, way) if limit is not None else None
+    shown = None if limit is None else allowed
+    return Change(old["name"], old["title"], old["value"], new["value"], difference, low, high, shown, judged)
+
+
+def _paired_ends(difference: float, found: Estimate) -> tuple[float | None, float | None]:
+    """At equal N, so around the difference itself, not corrected for the bias that both values have."""
+    reach = (found.high - found.low) / 2
+    return (difference - reach, difference + reach) if math.isfinite(reach) else (None, None)
+
+
+def _independent_ends(old: Side, new: Side) -> tuple[float | None, float | None]:
+    ends = [side[end] for side in (old, new) for end in ("low", "high")]
+    if None in ends:
+        return None, None
+    middle = (ends[2] + ends[3] - ends[0] - ends[1]) / 2
+    reach = math.hypot(ends[1] - ends[0], ends[3] - ends[2]) / 2
+    return middle - reach, middle + reach
+
+
+def _judge(
+    difference: float, low: float | None, high: float | None, allowed: float, way: Literal["drop", "rise"]
+) -> Outcome:
+    """The outcome of one limit; better means by more than the limit, the good way."""
+    low, high = (difference if low is None else low), (difference if high is None else high)
+    if way == "rise":  # the same, turned round
+        low, high, allowed = -high, -low, -allowed
+    if high < allowed:
+        return "regressed"
+    if low < allowed:
+        return "undecided"
+    return "better" if low > -allowed and low > 0 else "same"
+
+
+def words(change: Change) -> str:
+    """What moved, from where to where, beside its limit."""
+    moved = f"{change.title} went from {change.old:.4g} to {change.new:.4g}"
+    interval = ""
+    if change.outcome == "undecided" and change.low is not None:
+        interval = f", 95 % interval of the change {change.low:.2g} to {change.high:.2g}"
+    elif change.outcome == "undecided":
+        interval = ", but the numbers of samples differ and there is no interval"
+    return f"{moved} (limit of the change {change.limit:+.2g}{interval})"

@@ -1,0 +1,174 @@
+"""Are these the same rows, the same model, the same distribution? Numbers of two samples, held to measured limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from fullrank.metrics import cka, knn_overlap
+from fullrank.metrics._pairs import first_copies
+from fullrank.metrics.correspondence import (
+    index_overlap,
+    matched_cosine,
+    matched_ranks,
+    mean_shift,
+    misplaced,
+    turned,
+)
+from fullrank.metrics.rows import chosen
+from fullrank.metrics.two_samples import frechet_distance, mmd
+from fullrank.stats.sketch import Sketch
+
+Expectation = Literal["same-model", "same-rows", "same-distribution"]
+Question = Literal["correspondence", "structure", "distribution"]
+EXPECTATIONS: tuple[Expectation, ...] = get_args(Expectation)
+FEWEST = 20  # rows from which it can be told whether they correspond
+_WIDE = 1024  # rows for what decomposes a matrix of them
+_LISTED = 20  # rows that are named
+_NEIGHBORS = 10
+_NAMES: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # title, and which way is alike
+    "misplaced_rows": ("correspondence", "rows that do not correspond", "low"),
+    "matched_rank": ("correspondence", "rank of its own row, median", "high"),
+    "matched_cosine": ("correspondence", "cosine, old to new", "high"),
+    "index_overlap": ("correspondence", "old neighbors found by new vectors", "high"),
+    "cka": ("structure", "CKA (debiased)", "high"),
+    "shared_neighbors": ("structure", "shared nearest neighbors", "high"),
+    "mean_shift": ("structure", "shift of the mean in deviations", "low"),
+    "turned_cosine": ("structure", "cosine, old to new, turned", "high"),
+    "mmd": ("distribution", "squared MMD", "high"),  # of which p is held to the limit
+    "frechet_distance": ("distribution", "Frechet distance / old variance", "low"),
+}
+_HALVES = 3  # draws of the Frechet distance by chance
+# Measured by benchmarks/compare_gate.py: the most or the least of each number that raises no alarm.
+LIMITS: Mapping[Expectation, Mapping[str, float]] = {
+    "same-model": {"misplaced_rows": 0.02, "cka": 0.95, "shared_neighbors": 0.85, "mean_shift": 0.1},
+    "same-rows": {"misplaced_rows": 0.3},
+    "same-distribution": {"mmd": 0.01},
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number about two sets of rows.
+
+    better: whether less or more is more alike. chance: what unrelated rows, or for a distance halves of one set, give
+    on average. low, high: 99 % interval of permutations, p: share of them that reach the value, both for `mmd` alone.
+    limit: the most of what is better low, the least of what is better high, the least p of `mmd`; None if it is held to
+    none. outcome: of the limit. which: numbers of the rows that do not correspond, worst first, at most 20.
+    """
+
+    question: Question
+    name: str
+    title: str
+    better: Literal["low", "high"]
+    value: float
+    chance: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    limit: float | None = None
+    outcome: Literal["same", "different"] | None = None
+    which: tuple[int, ...] = ()
+
+
+def same_rows(old: Sketch, new: Sketch) -> bool:
+    """Whether both samples are of the same numbered rows."""
+    one, two = old.sample, new.sample
+    return one.rows.shape[:2] == two.rows.shape[:2] and bool((one.index == two.index).all())
+
+
+def check_rows(old: Sketch, new: Sketch, expect: Expectation, *, seed: int = 0) -> tuple[Check, ...]:
+    """Correspondence and structure of the sampled rows, whose numbers are the same; none if there are too few.
+
+    If the rows do not correspond, whether they are of one distribution comes after, held to no limit.
+    """
+    limits, picked = LIMITS[expect], chosen(len(old.sample.index), seed=seed)
+    first, second = (side.sample.rows[picked, 0].double() for side in (old, new))
+    index = old.sample.index[picked]
+    different = first_copies(first).sort().values  # a copy has no nearest neighbor of its own
+    if len(different) < FEWEST:
+        return ()
+    first, second, index = first[different], second[different], index[different]
+    found = [*_correspondence(first, second, index, limits, seed), *_structure(first, second, limits, seed)]
+    lost = found[0].value > LIMITS["same-model"]["misplaced_rows"] and first.shape[1] == second.shape[1]
+    return (*found, *(check_distribution(old, new, None, seed=seed) if lost else ()))
+
+
+def check_distribution(old: Sketch, new: Sketch, expect: Expectation | None, *, seed: int = 0) -> tuple[Check, ...]:
+    """How far the two distributions lie apart; none if the widths differ, or groups are too few for a permutation."""
+    rows, groups = [], []
+    for side in (old, new):
+        picked = chosen(len(side.sample.index), seed=seed)
+        rows.append(side.sample.rows[picked, 0].double())
+        groups.append(side.sample_groups[picked])
+    if rows[0].shape[1] != rows[1].shape[1] or min(len(some.unique()) for some in groups) < 4:
+        return ()
+    limits = LIMITS[expect] if expect else {}
+    found = mmd(*rows, *groups, seed=seed)
+    apart, chance = _frechet([_fewer(side) for side in rows], seed)
+    drift = _check("mmd", found.value, limits, chance=0.0, p=found.p)
+    return replace(drift, low=found.low, high=found.high), _check("frechet_distance", apart, {}, chance=chance)
+
+
+def _correspondence(x: Tensor, y: Tensor, index: Tensor, limits: Mapping[str, float], seed: int) -> list[Check]:
+    ranks = matched_ranks(x, y, seed=seed)
+    worst = ranks.argsort()[: min(_LISTED, int((ranks < 0.5).sum()))]
+    rows = _check("misplaced_rows", misplaced(ranks), limits, chance=1.0)
+    found = [
+        replace(rows, which=tuple(index[worst.cpu()].tolist())),
+        _check("matched_rank", float(ranks.median()), limits, chance=0.5),
+    ]
+    if x.shape == y.shape:
+        unrelated = matched_cosine(_fewer(x), _fewer(y).roll(len(_fewer(x)) // 2, 0))
+        found += [
+            _check("matched_cosine", matched_cosine(_fewer(x), _fewer(y)), limits, chance=unrelated),
+            _check("index_overlap", index_overlap(x, y, seed=seed), limits, chance=min(1.0, _NEIGHBORS / len(x))),
+        ]
+    return found
+
+
+def _structure(x: Tensor, y: Tensor, limits: Mapping[str, float], seed: int) -> list[Check]:
+    chance = min(1.0, _NEIGHBORS / (len(x) - 1))
+    above = {name: chance + limit * (1 - chance) for name, limit in limits.items() if name == "shared_neighbors"}
+    old, new = turned(_fewer(x), _fewer(y))
+    return [
+        _check("cka", cka(x, y), limits, chance=0.0),
+        _check("shared_neighbors", knn_overlap(x, y, k=_NEIGHBORS, seed=seed), above, chance=chance),
+        _check("mean_shift", mean_shift(old, new), limits),
+        _check("turned_cosine", matched_cosine(old, new), limits),
+    ]
+
+
+def _check(
+    name: str, value: float, limits: Mapping[str, float], *, chance: float | None = None, p: float | None = None
+) -> Check:
+    question, title, better = _NAMES[name]
+    limit, judged = limits.get(name), value if p is None else p
+    value = value if math.isfinite(value) else 1e300
+    if limit is None:
+        return Check(question, name, title, better, value, chance, p=p)
+    kept = judged <= limit if better == "low" else judged >= limit
+    return Check(
+        question, name, title, better, value, chance, p=p, limit=limit, outcome="same" if kept else "different"
+    )
+
+
+def _fewer(x: Tensor) -> Tensor:
+    """At most 1,024 of the rows of x (N, D), evenly."""
+    return x[:: -(-len(x) // _WIDE)]
+
+
+def _frechet(rows: list[Tensor], seed: int) -> tuple[float, float]:
+    """The distance, and its mean over random splits of all rows into two sets of these sizes."""
+    both, size = torch.cat(rows), len(rows[0])
+    drawn = []
+    for draw in range(_HALVES):
+        order = torch.randperm(len(both), generator=torch.Generator().manual_seed(seed + draw))
+        drawn.append(frechet_distance(both[order[:size]], both[order[size:]]))
+    value = frechet_distance(*rows)
+    return value, sum(drawn) / len(drawn)
