@@ -77,19 +77,23 @@ class Check:
 
 
 def same_rows(old: Sketch, new: Sketch) -> bool:
-    """Whether both samples are of the same numbered rows."""
-    one, two = old.sample, new.sample
-    return one.rows.shape[:2] == two.rows.shape[:2] and bool((one.index == two.index).all())
+    """Whether both are of as many samples and views, most of the looked-at ones of the same numbers."""
+    views = [side.sample.rows.shape[1] for side in (old, new)]
+    counts = [side.n // some + side.left_out for side, some in zip((old, new), views, strict=True)]
+    both = int(torch.isin(old.sample.index, new.sample.index).sum())
+    most = max(len(side.sample.index) for side in (old, new))
+    return views[0] == views[1] and counts[0] == counts[1] and 2 * both > most
 
 
 def check_rows(old: Sketch, new: Sketch, expect: Expectation, *, seed: int = 0) -> tuple[Check, ...]:
-    """Correspondence and structure of the sampled rows, whose numbers are the same; none if there are too few.
+    """Correspondence and structure of the sampled rows of equal numbers; none if there are too few.
 
     If the rows do not correspond, whether they are of one distribution comes after, held to no limit.
     """
-    limits, picked = LIMITS[expect], chosen(len(old.sample.index), seed=seed)
-    first, second = (side.sample.rows[picked, 0].double() for side in (old, new))
-    index = old.sample.index[picked]
+    limits = LIMITS[expect]
+    index = old.sample.index[torch.isin(old.sample.index, new.sample.index)]
+    index = index[chosen(len(index), seed=seed)]
+    first, second = (side.sample.rows[torch.searchsorted(side.sample.index, index), 0].double() for side in (old, new))
     different = first_copies(first).sort().values  # a copy has no nearest neighbor of its own
     if len(different) < FEWEST:
         return ()
