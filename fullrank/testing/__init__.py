@@ -4,5 +4,13 @@ from __future__ import annotations
 
 from fullrank.testing.assertions import assert_not_collapsed
 from fullrank.testing.losses import check_loss, laws_of_losses, laws_of_pair_losses
+from fullrank.testing.methods import check_method, laws_of_methods
 
-__all__ = ["assert_not_collapsed", "check_loss", "laws_of_losses", "laws_of_pair_losses"]
+__all__ = [
+    "assert_not_collapsed",
+    "check_loss",
+    "check_method",
+    "laws_of_losses",
+    "laws_of_methods",
+    "laws_of_pair_losses",
+]

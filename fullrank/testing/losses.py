@@ -7,15 +7,16 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fullrank.errors import UserError, suggest
 from fullrank.losses import Terms
 from fullrank.losses.declaration import LAWS, Point, Weight, declared
 from fullrank.testing.clouds import noise
+from fullrank.testing.laws import chosen, judged, raise_all
 from fullrank.testing.loss_laws import LOSS_LAWS
 from fullrank.testing.loss_values import fail
 from fullrank.testing.pair_laws import PAIR_LAWS
@@ -75,14 +76,8 @@ def check_loss(
             weights=told.weights if weights is None else weights,
             point=told.point if point is None else point,
         )
-    laws = laws_of_pair_losses if tried.pairs else laws_of_losses
-    for given in (*tried.breaks, *([] if law is None else [law])):
-        if given not in laws:
-            hint = suggest(given, laws, otherwise=f"pass one of {', '.join(laws)}.")
-            raise UserError(f"There is no law {given!r} of {tried.name}: {hint}")
-    sentences = [_judged(tried, each) for each in (laws if law is None else [law])]
-    if any(sentences):
-        raise AssertionError("\n".join(filter(None, sentences)))
+    laws = chosen(tried.name, law, tried.breaks, laws_of_pair_losses if tried.pairs else laws_of_losses)
+    raise_all([judged(tried.name, each, LAWS[each], partial(_try, tried, each), tried.breaks) for each in laws])
 
 
 @dataclass(frozen=True)
@@ -118,27 +113,15 @@ class _Tried:
         return loss
 
 
-def _judged(tried: _Tried, law: str) -> str:
-    """What is wrong with a loss under a law, "" if nothing is."""
-    try:
-        if law == "terms":
-            _add_up(tried)
-        elif law == "plateau":
-            _stands_at_its_plateau(tried)
-        elif tried.pairs:
-            PAIR_LAWS[law](tried.fresh)
-        else:
-            LOSS_LAWS[law](tried.fresh)
-        broken = ""
-    except AssertionError as error:
-        broken = str(error)
-    except Exception as error:  # whatever a loss raises is of its making
-        broken = f"it raised {type(error).__name__}: {error}"
-    if law not in tried.breaks:
-        return broken and f'{tried.name} breaks the law "{law}" ({LAWS[law]}): {broken.rstrip(".")}.'
-    reason = tried.breaks[law]
-    said = f'{tried.name} is said to break the law "{law}" ({LAWS[law]}), since "{reason}"'
-    return "" if broken else f"{said}, but holds it: leave it out of breaks."
+def _try(tried: _Tried, law: str) -> None:
+    if law == "terms":
+        _add_up(tried)
+    elif law == "plateau":
+        _stands_at_its_plateau(tried)
+    elif tried.pairs:
+        PAIR_LAWS[law](tried.fresh)
+    else:
+        LOSS_LAWS[law](tried.fresh)
 
 
 def _add_up(tried: _Tried) -> None:

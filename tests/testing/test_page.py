@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fullrank.losses.declaration import LAWS
-from fullrank.testing import laws_of_losses, laws_of_pair_losses
+from fullrank.testing import laws_of_losses, laws_of_methods, laws_of_pair_losses
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?\d+\.\d+")
@@ -43,3 +43,9 @@ def test_the_second_loss_passes_in_pytest_law_by_law(tmp_path: Path) -> None:
 def test_the_table_lists_the_laws() -> None:
     assert dict(re.findall(r"^\| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)[1:]) == LAWS
     assert f"{', '.join(laws_of_pair_losses[:-1])} and {laws_of_pair_losses[-1]}." in " ".join(PAGE.split())
+
+
+def test_the_method_of_the_page_holds_the_contract_and_its_laws_are_listed() -> None:
+    exec(blocks("python")[2], {})
+    listed = " ".join(PAGE.partition("## A method")[2].partition("## ")[0].split())
+    assert [law for law in re.findall(r" \(([a-z ]+)\)", listed) if law in laws_of_methods] == list(laws_of_methods)
