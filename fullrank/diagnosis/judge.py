@@ -137,7 +137,7 @@ def _state(
     few = known.rising if counts and worst is not None and worst.kind == "dimensional" else None
     early = known.young or few
     if early is not None and not (failed and worst is not None and _fell(worst, known)):
-        looks = f" So far: {worst.sentence}." if worst is not None else ""
+        looks = f" So far: {worst.sentence}." if worst is not None and counts else ""
         return "early", worst.kind if worst is not None and counts else None, f"Too early to judge ({early}).{looks}"
     if worst is not None and failed:
         title = f" {worst.title}" if worst.title else ""

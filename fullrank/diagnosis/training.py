@@ -36,7 +36,9 @@ class RunVerdict:
 
     @property
     def sentence(self) -> str:
-        """Both in words, the one that counts first."""
+        """Both in words, the one that counts first; one is enough where both are early."""
+        if self.verdict.state == self.beside.state == "early":
+            return self.verdict.sentence
         other = "embedding" if self.where == "backbone" else "backbone"
         return f"{self.where.capitalize()}: {self.verdict.sentence} {other.capitalize()}: {self.beside.sentence}"
 
@@ -68,7 +70,7 @@ def judge_looks(looks: Sequence[Look], profile: Profile) -> RunVerdict:
     >>> row = {"relative_spread": 0.9, "mean_cosine": 0.1, "effective_rank": 40.0, "participation_ratio": 30.0,
     ...        "rankme_centered": 50.0, "n": 500, "dims": 64}
     >>> judge_looks([{"step": 10, "epoch": 5.0, "backbone": row, "embedding": row}], find_profile("generic")).sentence
-    'Backbone: Too early to judge (10 steps, 5.0 passes over the data). Embedding: Too early to judge (10 steps, 5.0...
+    'Too early to judge (10 steps, 5.0 passes over the data).'
     """
 
     def judged(layer: Layer, known: Known) -> Verdict:

@@ -11,11 +11,6 @@ _ADVICE = Advice(
     "All inputs get the same embedding, so nothing that is built on it can tell them apart.",
     (
         Cause(
-            "the network or its file is broken, or all inputs are equal",
-            "compare the inputs, and the embeddings of an untrained network",
-            proof=(Gate("row_norm", "below", 1e-12),),
-        ),
-        Cause(
             "the target passes a gradient (no stop-gradient)",
             "the gradient of the target branch must be None or 0",
             of=("two-branch",),
@@ -46,6 +41,11 @@ _ADVICE = Advice(
             "batch norm is missing, or was in eval mode while training",
             "the spread before and after it differs",
             of=("two-branch", "contrastive"),
+        ),
+        Cause(
+            "the network or its file is broken, or all inputs are equal",
+            "compare the inputs, and the embeddings of an untrained network",
+            proof=(Gate("row_norm", "below", 1e-12),),
         ),
     ),
     (
