@@ -84,6 +84,15 @@ def test_commands_of_the_page_about_diagnosis_run(tmp_path: Path, monkeypatch: p
     assert [main(command[1:]) for command in commands(DIAGNOSIS)] == [0, 0]
 
 
+def test_what_is_taught_is_imported_from_the_front_door_or_a_room() -> None:
+    """The parts of a package file of one's own may name the files that they stand beside."""
+    pages = [ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page.name != "architecture.md")]
+    taught = [line for page in pages for line in re.findall(r"^from (fullrank[\w.]*) import", page.read_text(), re.M)]
+    assert len(taught) > 8
+    for name in taught:
+        assert (ROOT / name.replace(".", "/") / "__init__.py").is_file(), f"{name} is an inner file"
+
+
 def test_make_targets_of_the_readme_exist() -> None:
     targets = [command[1] for command in commands(README) if command[0] == "make"]
     assert targets[:2] == ["demo", "test"]

@@ -17,7 +17,7 @@ from fullrank.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fullrank.diagnosis.loss_plateau import Training
+    from fullrank.diagnosis.loss_plateau import LossValue
     from fullrank.diagnosis.report import Report
 
 STDOUT = Path("-")
@@ -150,9 +150,9 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
     return made, over_training(looks, profile, options.layer), [*kept.classes]
 
 
-def loss_of(options: Diagnose) -> Training | None:
+def loss_of(options: Diagnose) -> LossValue | None:
     """What --loss and its companions say."""
-    from fullrank.diagnosis.loss_plateau import SETTINGS, Training
+    from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue
 
     if options.loss is None:
         for name in SETTINGS:
@@ -166,7 +166,7 @@ def loss_of(options: Diagnose) -> Training | None:
         number = float(value)
     except ValueError:
         raise UserError(f"--loss {options.loss} is no name and value: write it as infonce=5.54.") from None
-    return Training(name, number, options.batch_size, options.local_batch, options.prototypes, options.margin)
+    return LossValue(name, number, options.batch_size, options.local_batch, options.prototypes, options.margin)
 
 
 def spoken(console: Console, json_to: Path | None) -> Console:

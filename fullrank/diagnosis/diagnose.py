@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fullrank.diagnosis.judge import judge
 from fullrank.diagnosis.known import NOTHING, Known
-from fullrank.diagnosis.loss_plateau import SETTINGS, Training
+from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.embeddings.arrays import as_views, chunked, codes
@@ -55,7 +55,7 @@ def diagnose(
     known = NOTHING
     if loss is not None:
         name, value = loss
-        known = Known(loss=Training(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
+        known = Known(loss=LossValue(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
     elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
         raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
     found = sketch(chunked(x), units=units, seed=seed)

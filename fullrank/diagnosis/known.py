@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fullrank.diagnosis.loss_plateau import Training
+from fullrank.diagnosis.loss_plateau import LossValue
 from fullrank.diagnosis.rule import Objective
 
 _OF_LOSS: dict[str, Objective] = {
@@ -32,7 +32,7 @@ class Known:
     young: str | None = None
     rising: str | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
-    loss: Training | None = None
+    loss: LossValue | None = None
 
     @property
     def trained_by(self) -> Objective | None:

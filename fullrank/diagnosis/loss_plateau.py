@@ -15,7 +15,7 @@ _NEAR = 0.01  # of the plateau, or of 1 where that is less
 
 
 @dataclass(frozen=True)
-class Training:
+class LossValue:
     """What is known of a loss: its name and value, and the settings that its plateau needs.
 
     UserError for a name that is none, and for a setting on which the plateau does not depend.
@@ -53,14 +53,14 @@ _OTHERS: dict[str, Point] = {  # of other people's losses
 _PLATEAUS = _OURS | _OTHERS
 
 
-def at_plateau(training: Training) -> str | None:
+def at_plateau(training: LossValue) -> str | None:
     """The sentence about a loss that has the value of constant embeddings, to 1 %, or that is no number; else None.
 
     The losses of `fullrank.losses` with their defaults, whose declarations say the value, and clip, mnrl (as infonce),
     simclr (as nt_xent), msn (as dino), triplet and soft_margin. Those of prototypes are seen at 0 too. UserError for a
     setting that is needed and missing. Every loss starts near its plateau: mean it after the warm-up.
 
-    >>> at_plateau(Training("infonce", 5.545, batch_size=256))
+    >>> at_plateau(LossValue("infonce", 5.545, batch_size=256))
     'infonce stands at 5.545, and 5.545 = ln 256 is its value when all embeddings are equal'
     """
     if not math.isfinite(training.value):
@@ -76,10 +76,10 @@ def at_plateau(training: Training) -> str | None:
     return None
 
 
-def not_gathered(training: Training) -> str | None:
+def not_gathered(training: LossValue) -> str | None:
     """The sentence about a loss of a batch at the plateau of one process's share of it; None if it is not.
 
-    >>> not_gathered(Training("infonce", 4.159, batch_size=256, local_batch=64))
+    >>> not_gathered(LossValue("infonce", 4.159, batch_size=256, local_batch=64))
     'infonce stands at 4.159 = ln 64, that of the local batch: the negatives of other processes are not gathered'
     """
     point = _PLATEAUS[training.loss]
@@ -94,7 +94,7 @@ def not_gathered(training: Training) -> str | None:
     )
 
 
-def _settings(training: Training, point: Point) -> dict[str, float]:
+def _settings(training: LossValue, point: Point) -> dict[str, float]:
     """The settings that the value of one point needs."""
     found: dict[str, float] = {}
     for name in point.needs:

@@ -13,7 +13,7 @@ import torch
 import fullrank
 from fullrank.diagnosis.grade import grade
 from fullrank.diagnosis.judge import Verdict, judge
-from fullrank.diagnosis.loss_plateau import Training, at_plateau, not_gathered
+from fullrank.diagnosis.loss_plateau import LossValue, at_plateau, not_gathered
 from fullrank.diagnosis.profiles import PROFILES
 from fullrank.diagnosis.rule import Graded
 from fullrank.losses import barlow_twins, dcl, infonce, nt_xent, uniformity, vicreg, w2
@@ -177,19 +177,19 @@ PLATEAUS: list[tuple[str, float, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("loss", "value", "settings"), PLATEAUS, ids=[row[0] for row in PLATEAUS])
 def test_the_plateau_is_the_loss_of_one_point(loss: str, value: float, settings: dict[str, Any]) -> None:
-    assert "all embeddings are equal" in (at_plateau(Training(loss, value, **settings)) or "")
-    assert at_plateau(Training(loss, value * 0.9 - 0.2, **settings)) is None
+    assert "all embeddings are equal" in (at_plateau(LossValue(loss, value, **settings)) or "")
+    assert at_plateau(LossValue(loss, value * 0.9 - 0.2, **settings)) is None
 
 
 def test_one_prototype_and_divergence_are_seen() -> None:
-    assert "same prototype" in (at_plateau(Training("dino", 0.001, prototypes=4096)) or "")
-    assert "diverged" in (at_plateau(Training("dino", math.nan, prototypes=4096)) or "")
+    assert "same prototype" in (at_plateau(LossValue("dino", 0.001, prototypes=4096)) or "")
+    assert "diverged" in (at_plateau(LossValue("dino", math.nan, prototypes=4096)) or "")
 
 
 def test_the_local_batch_is_told_from_the_global_one() -> None:
-    local = Training("infonce", math.log(64), batch_size=256, local_batch=64)
+    local = LossValue("infonce", math.log(64), batch_size=256, local_batch=64)
     assert "not gathered" in (not_gathered(local) or "")
-    assert not_gathered(Training("infonce", math.log(256), batch_size=256, local_batch=64)) is None
+    assert not_gathered(LossValue("infonce", math.log(256), batch_size=256, local_batch=64)) is None
     report = fullrank.diagnose(power_law(0.5, 200, 16), loss=("infonce", math.log(64)), batch_size=256, local_batch=64)
     assert (report.verdict, report.kind) == ("degraded", None)
     assert report.findings[0].rule == "negatives not gathered"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fullrank.diagnosis.loss_plateau import Training, at_plateau, not_gathered
+from fullrank.diagnosis.loss_plateau import LossValue, at_plateau, not_gathered
 from fullrank.errors import UserError
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES
 from fullrank.losses.declaration import declaration
@@ -20,28 +20,28 @@ def test_every_public_loss_is_known_at_the_value_that_it_declares() -> None:
     for loss in public:
         plateau, name = declaration(loss).point, loss.__name__.lower()
         settings = {setting: SETTINGS[setting] for setting in plateau.needs}
-        at = Training(name, plateau(SETTINGS), **settings)
+        at = LossValue(name, plateau(SETTINGS), **settings)
         assert "is its value when all embeddings are equal" in (at_plateau(at) or ""), name
-        assert at_plateau(Training(name, 0.9 * plateau(SETTINGS) - 0.3, **settings)) is None, name
+        assert at_plateau(LossValue(name, 0.9 * plateau(SETTINGS) - 0.3, **settings)) is None, name
 
 
 def test_the_words_are_the_formula() -> None:
-    assert "4.844 = ln(2 x 64 - 1) is" in (at_plateau(Training("simclr", 4.84, batch_size=64)) or "")
-    assert "-8.000 = -sqrt 64 is" in (at_plateau(Training("mmcr", -8.0, batch_size=64)) or "")
-    assert "and 24.750 is" in (at_plateau(Training("vicreg", 24.75)) or "")
-    local = Training("simclr", math.log(127), batch_size=256, local_batch=64)
+    assert "4.844 = ln(2 x 64 - 1) is" in (at_plateau(LossValue("simclr", 4.84, batch_size=64)) or "")
+    assert "-8.000 = -sqrt 64 is" in (at_plateau(LossValue("mmcr", -8.0, batch_size=64)) or "")
+    assert "and 24.750 is" in (at_plateau(LossValue("vicreg", 24.75)) or "")
+    local = LossValue("simclr", math.log(127), batch_size=256, local_batch=64)
     assert "4.844 = ln(2 x 64 - 1), that of the local batch" in (not_gathered(local) or "")
 
 
 def test_a_memory_is_full_at_the_plateau() -> None:
-    assert at_plateau(Training("tico", 8.0)) is not None
-    assert at_plateau(Training("tico", 0.8)) is None
+    assert at_plateau(LossValue("tico", 8.0)) is not None
+    assert at_plateau(LossValue("tico", 0.8)) is None
 
 
 def test_what_a_plateau_needs_is_asked_for_and_nothing_else_is_taken() -> None:
     with pytest.raises(UserError, match="The plateau of simdino depends on batch_size: pass batch_size="):
-        at_plateau(Training("simdino", -1.0))
+        at_plateau(LossValue("simdino", -1.0))
     with pytest.raises(UserError, match="The plateau of vicreg does not depend on margin: leave it out"):
-        Training("vicreg", 24.75, margin=0.2)
+        LossValue("vicreg", 24.75, margin=0.2)
     with pytest.raises(UserError, match="There is no plateau of a loss 'hinge': pass one of alignment, "):
-        Training("hinge", 0.2)
+        LossValue("hinge", 0.2)
