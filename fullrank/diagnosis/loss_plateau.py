@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES
-from fullrank.losses.declaration import Point, declaration
+from fullrank.losses.declaration import Point, declaration, sibling
 
 SETTINGS = ("batch_size", "local_batch", "prototypes", "margin")  # of a loss, that people pass
 _NEAR = 0.01  # of the plateau, or of 1 where that is less
@@ -31,8 +31,10 @@ class LossValue:
 
     def __post_init__(self) -> None:
         if self.loss not in _PLATEAUS:
-            known = ", ".join(sorted(_PLATEAUS))
-            raise UserError(f"There is no plateau of a loss {self.loss!r}: pass one of {known}.")
+            other = sibling(self.loss, _PUBLIC)
+            known = f"pass one of {', '.join(sorted(_PLATEAUS))}."
+            hint = f"did you mean {other.lower()}?" if other else suggest(self.loss, _PLATEAUS, otherwise=known)
+            raise UserError(f"There is no plateau of a loss {self.loss!r}: {hint}")
         needed = _PLATEAUS[self.loss].needs
         useful = (*needed, "local_batch") if "batch_size" in needed else needed
         for name in SETTINGS:

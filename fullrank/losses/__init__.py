@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch import nn
 
+from fullrank.errors import suggest
 from fullrank.losses.alignment import Alignment, alignment
 from fullrank.losses.barlow_twins import BarlowTwins, barlow_twins
 from fullrank.losses.byol import BYOL, byol
 from fullrank.losses.coding_rate import CodingRate, coding_rate
 from fullrank.losses.corinfomax import CorInfoMax, LogDeterminantMutualInformation, log_determinant_mutual_information
 from fullrank.losses.dcl import DCL, dcl
+from fullrank.losses.declaration import sibling
 from fullrank.losses.dino import DINO
 from fullrank.losses.energy import compressive_energy, hyperspherical_energy, layer_energy
 from fullrank.losses.frossl import FroSSL, frossl
@@ -166,3 +169,11 @@ __all__ = [
     "w_mse",
     "zero_cl",
 ]
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> object:
+        known = [] if name.startswith("_") else __all__
+        other = sibling(name, (*LOSSES, *STATEFUL_LOSSES, *PAIR_LOSSES)) if known else None
+        hint = f"did you mean {other}?" if other else suggest(name, known, otherwise="")
+        raise AttributeError(f"module 'fullrank.losses' has no attribute {name!r}" + (f": {hint}" if hint else ""))

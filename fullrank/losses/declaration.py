@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -149,3 +150,21 @@ def declaration(loss: Callable[..., object]) -> Declaration:
     """What a declared loss says about itself."""
     found: Declaration = getattr(loss, _KEY)
     return found
+
+
+def sibling(name: str, losses: Iterable[Callable[..., object]]) -> str | None:
+    """The loss that the name of a paper or a recipe means, by the first line of the loss's file.
+
+    >>> from fullrank.losses import LOSSES
+    >>> sibling("emp_ssl", LOSSES), sibling("lejepa", LOSSES)
+    ('coding_rate', 'sigreg')
+    """
+    for loss in losses:
+        header = (sys.modules[loss.__module__].__doc__ or "").partition(")")[0]
+        if _letters(name) and _letters(name) in _letters(header):
+            return loss.__name__
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()

@@ -46,9 +46,28 @@ def load(name: str) -> type[Recipe]:
     if name.endswith(".py"):
         return _only_recipe(_run_file(Path(name)), name)
     if name not in names():
+        of_loss = _with_loss(name)
+        if of_loss:
+            raise UserError(f"There is no recipe {name}, which is a loss: its recipe is {' or '.join(of_loss)}.")
         hint = suggest(name, names(), cutoff=0.4, otherwise=f"pass one of {', '.join(names())}.")
         raise UserError(f"There is no recipe {name}: {hint} (`fullrank recipes` lists them all.)")
     return _only_recipe(importlib.import_module(f"fullrank.recipes.{name}"), name)
+
+
+def _with_loss(loss: str) -> list[str]:
+    """The recipes that import a loss of that name, as a function or as a module."""
+    found = []
+    for name in names():
+        tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        taken = [alias.name for node in imports if node.module == "fullrank.losses" for alias in node.names]
+        if any(_plain(each) == _plain(loss) for each in taken):
+            found.append(name)
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def _run_file(path: Path) -> ModuleType:
