@@ -6,7 +6,7 @@ import pytest
 
 import fullrank.losses
 from fullrank import recipes
-from fullrank.diagnosis.loss_plateau import Training
+from fullrank.diagnosis.loss_plateau import LossValue
 from fullrank.errors import UserError
 
 
@@ -47,6 +47,6 @@ def test_a_loss_where_a_recipe_is_wanted_is_answered_with_its_recipe(loss: str, 
 
 def test_the_plateau_of_a_loss_of_another_name_is_named() -> None:
     with pytest.raises(UserError, match=r"There is no plateau of a loss 'emp_ssl': did you mean coding_rate\?"):
-        Training("emp_ssl", 1.0)
+        LossValue("emp_ssl", 1.0)
     with pytest.raises(UserError, match=r"'vicregg': did you mean vicreg\?"):
-        Training("vicregg", 1.0)
+        LossValue("vicregg", 1.0)
