@@ -14,7 +14,7 @@ import torch
 import torchvision
 
 from fullrank.data.images import ImageFolder, ImageTensor, labeled, split
-from fullrank.data.sources import load as sources
+from fullrank.data.sources import fashion_mnist as sources
 from fullrank.data.sources.load import NAMES, load_dataset
 from fullrank.errors import UserError
 from tests.data.pictures import plain
@@ -89,7 +89,7 @@ def test_idx_files_that_are_wrong(tmp_path: Path, zipped: bool) -> None:
 
 
 def test_fashion_mnist_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_DEBIAN_FASHION", tmp_path / "nothing")
+    monkeypatch.setattr(sources, "_DEBIAN", tmp_path / "nothing")
     with pytest.raises(UserError, match=r"pass --data-root .* or install Debian's dataset-fashion-mnist"):
         load_dataset("fashion-mnist")
     asked: list[bool] = []

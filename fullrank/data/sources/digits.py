@@ -1,0 +1,23 @@
+"""The digits inside scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fullrank.data.images import Dataset, ImageTensor, split
+from fullrank.data.sources.pixels import measured
+
+
+def digits(_root: Path | None, _say: Callable[[str], None]) -> Dataset:
+    """The 8 x 8 digits inside scikit-learn, 0..16 scaled to 0..255; a stratified 400 of 1,797 are the test set."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = torch.from_numpy((data.images * (255 / 16)).round().astype(np.uint8)).unsqueeze(1)
+    classes = tuple(str(name) for name in data.target_names)
+    train, test = split(ImageTensor(images, torch.from_numpy(data.target).long(), classes), 400 / 1797, seed=0)
+    return measured("digits", train, test)
