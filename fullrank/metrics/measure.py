@@ -122,9 +122,9 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
     found = {name: measured(name, value, n, dims) for name, value in values.items()}
     head = n >= 2 * dims
     if enough(n, dims):
-        return found | with_intervals(lambda part: of_spectrum(part, head=head), sketch.raw, whole)
+        return found | with_intervals(lambda part: of_spectrum(part, head=head), sketch.raw, whole, sketch.groups)
     found |= {name: measured(name, value, n, dims) for name, value in of_spectrum(whole, head=head).items()}
-    return found | with_intervals(of_largest, sketch.raw, whole)  # without intervals that would not hold
+    return found | with_intervals(of_largest, sketch.raw, whole, sketch.groups)  # without intervals that would not hold
 
 
 def of_single_rows(sketch: Sketch) -> dict[str, Measured]:
@@ -155,8 +155,10 @@ def of_directions(sketch: Sketch) -> dict[str, Measured]:
     """What the moments of the rows at length 1 determine, none of which may be zero."""
     whole = sketch.total_unit
     if enough(whole.n, whole.dims):
-        return with_intervals(of_unit, sketch.unit, whole)
-    found = with_intervals(of_cosines, sketch.unit, whole)  # no decomposition for each interval that would not hold
+        return with_intervals(of_unit, sketch.unit, whole, sketch.groups)
+    found = with_intervals(
+        of_cosines, sketch.unit, whole, sketch.groups
+    )  # no decomposition for each interval that would not hold
     return found | {"w2_uniformity": measured("w2_uniformity", w2_uniformity(whole), whole.n, whole.dims)}
 
 

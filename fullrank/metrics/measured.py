@@ -67,11 +67,11 @@ def _null(name: str, n: int, dims: int) -> float | None:
 
 
 def with_intervals(
-    function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments], whole: Moments
+    function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments], whole: Moments, count: int
 ) -> dict[str, Measured]:
-    """The measurements of a function of moments, with intervals where 5 groups, whose union is `whole`, have rows."""
+    """The measurements of a function of moments, with intervals where `count`, 5 or more groups of `whole`, have rows."""
     n, dims = whole.n, whole.dims
-    if sum(group.n > 0 for group in groups) < FEWEST_GROUPS:
+    if count < FEWEST_GROUPS:
         return {name: measured(name, value, n, dims) for name, value in function(whole).items()}
     estimates = jackknife_all(function, groups, whole=whole)
     return {

@@ -177,12 +177,8 @@ def gaussian_like(z: Tensor, *, seed: int = 0) -> Tensor:
     n, dims = x.shape
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(n, min(n, dims), generator=generator, dtype=torch.float64).to(x.device)
-    if n < dims:
-        root = x / n**0.5
-    else:
-        values, vectors = torch.linalg.eigh(x.T @ x / n)
-        root = values.clamp_min(0.0).sqrt()[:, None] * vectors.T
-    cloud: Tensor = noise @ root
+    root = x if n < dims else torch.linalg.qr(x, mode="r")[1]  # any root of x^T x gives the covariance
+    cloud: Tensor = noise @ (root / n**0.5)
     return cloud
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from scipy.linalg import eigh
 from torch import Tensor
 
 from fullrank.metrics import (
@@ -27,7 +28,7 @@ from fullrank.metrics import (
     w2_uniformity,
 )
 from fullrank.metrics._pairs import neighbors
-from fullrank.stats import normalize
+from fullrank.stats import normalize, smaller_gram
 
 PAIRS = 2048  # rows for what takes time in their square
 _SLICES = 128
@@ -50,11 +51,10 @@ def chosen(count: int, *, seed: int) -> Tensor:
 def principal(x: Tensor, count: int = 2) -> tuple[Tensor, Tensor]:
     """Scores (N, count) of centered rows x (N, D) on their first directions, and those (D, count), largest first."""
     n, dims = x.shape
-    if n < dims:
-        values, left = torch.linalg.eigh(x @ x.T)
-        directions = x.T @ left[:, -count:].flip(1) / values[-count:].flip(0).clamp_min(1e-300).sqrt()
-    else:
-        directions = torch.linalg.eigh(x.T @ x).eigenvectors[:, -count:].flip(1)
+    gram = smaller_gram(x)
+    last = (len(gram) - count, len(gram) - 1)
+    values, vectors = (torch.from_numpy(part).flip(-1) for part in eigh(gram.numpy(), subset_by_index=last))
+    directions = x.T @ vectors / values.clamp_min(1e-300).sqrt() if n < dims else vectors
     return x @ directions, directions
 
 

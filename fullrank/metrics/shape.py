@@ -14,6 +14,7 @@ from fullrank.metrics._embeddings import eigenvalues, embeddings, unit_moments, 
 from fullrank.metrics.rank import participation_ratio
 from fullrank.stats import Moments, decay, hill
 
+_SURE = 1e-6  # of the largest diagonal entry of a triangular factor: above it no direction is rounding
 ORDERS = (0.0, 0.5, 1.0, 2.0, math.inf)
 
 
@@ -173,6 +174,11 @@ def coherence(z: Tensor) -> float:
     x = embeddings(z)
     if not bool(x.any()):
         return 1.0
+    tall = len(x) >= x.shape[1]
+    left, factor = torch.linalg.qr(x if tall else x.T, mode="reduced" if tall else "r")
+    sides = factor.diagonal().abs()
+    if float(sides.min()) > _SURE * float(sides.max()):  # full rank for sure: the shares are those of any basis
+        return float(left.square().sum(1).max()) * len(x) / x.shape[1] if tall else 1.0
     left, sigma, _ = torch.linalg.svd(x, full_matrices=False)
     kept = sigma > sigma[0] * max(x.shape) * torch.finfo(x.dtype).eps
     return float(left[:, kept].square().sum(1).max()) * len(x) / int(kept.sum())

@@ -92,12 +92,12 @@ def jackknife_all(
     >>> f"{found['effective_rank'].corrected:.2f} +- {found['effective_rank'].standard_error:.2f}"
     '10.00 +- 0.04'
     """
-    sizes = torch.tensor([group.n for group in groups if group.n > 0], dtype=torch.float64)
-    if len(sizes) < FEWEST_GROUPS:
-        raise UserError(f"{len(sizes)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
     whole = reduce(merge, groups) if whole is None else whole
     values = function(whole)
-    deleted = [function(rest) for rest in _without_each(groups, whole)]
+    found = [(whole.n - rest.n, function(rest)) for rest in _without_each(groups, whole)]  # groups may be made anew
+    sizes, deleted = torch.tensor([n for n, _ in found], dtype=torch.float64), [rest for _, rest in found]
+    if len(sizes) < FEWEST_GROUPS:
+        raise UserError(f"{len(sizes)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
     return {
         name: _estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
         for name, value in values.items()

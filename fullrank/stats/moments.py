@@ -82,7 +82,7 @@ class Moments:
     @cached_property
     def settled(self) -> Moments:
         """The same with zero scatter where a dimension is constant up to rounding."""
-        spread = self.covariance.diagonal()
+        spread = self.scatter.diagonal() / max(self.n, 1)
         moves = (spread.sqrt() > ROUNDING * self.mean.abs()) | (spread == 0)  # zero is settled already
         if bool(moves.all()):
             return self
@@ -94,8 +94,18 @@ class Moments:
         return self.covariance + torch.outer(self.mean, self.mean)
 
     def add(self, z: Tensor) -> Moments:
-        """These moments and those of more rows z (M, D), as one."""
-        return merge(self, moments(z))
+        """These moments and those of more rows z (M, D), as one; for few rows, of which no D x D is made."""
+        rows = z.detach().double()
+        n = self.n + len(rows)
+        if len(rows) == 0:
+            return self
+        mean = self.mean + (rows.mean(0) - self.mean) * (len(rows) / n)
+        shift, y = self.mean - mean, rows - mean
+        cubic, quartic = _higher(self.n, self.scatter @ shift, self.scatter.trace(), self.cubic, self.quartic, shift)
+        squares = torch.linalg.vecdot(y, y)
+        both = torch.cat([y, self.n**0.5 * shift[None]])
+        scatter = torch.addmm(self.scatter, both.T, both)
+        return Moments(n, mean, scatter, cubic + squares @ y, quartic + squares @ squares)
 
 
 class RunningMoments:
@@ -171,10 +181,12 @@ def merge(a: Moments, b: Moments) -> Moments:
     n = a.n + b.n
     if n == 0:
         return a
-    mean = a.mean + (b.mean - a.mean) * (b.n / n)
-    (scatter, cubic, quartic), others = _about(a, mean), _about(b, mean)
+    apart = b.mean - a.mean
+    mean = a.mean + apart * (b.n / n)
+    scatter = torch.add(a.scatter, b.scatter).addr_(apart, apart, alpha=a.n * b.n / n)
+    (cubic, quartic), others = _about(a, mean), _about(b, mean)
     axes = None if a.axes is None or b.axes is None else _merged_axes(a.n, a.axes, b.n, b.axes)
-    return Moments(n, mean, scatter + others[0], cubic + others[1], quartic + others[2], axes)
+    return Moments(n, mean, scatter, cubic + others[0], quartic + others[1], axes)
 
 
 def without(whole: Moments, part: Moments) -> Moments:
@@ -188,13 +200,15 @@ def without(whole: Moments, part: Moments) -> Moments:
     """
     n = whole.n - part.n
     mean = whole.mean + (whole.mean - part.mean) * (part.n / max(n, 1))
-    (scatter, cubic, quartic), others = _about(whole, mean), _about(part, mean)
+    apart = part.mean - mean
+    scatter = torch.sub(whole.scatter, part.scatter).addr_(apart, apart, alpha=-n * part.n / whole.n)
+    (cubic, quartic), others = _about(whole, mean), _about(part, mean)
     axes = None
     if whole.axes is not None and part.axes is not None:
         middle = whole.axes.mean + (whole.axes.mean - part.axes.mean) * (part.n / max(n, 1))
         squares = whole.axes.squares - part.axes.squares - n * part.n / whole.n * (middle - part.axes.mean).square()
         axes = Axes(middle, squares.clamp_min(0.0))
-    return Moments(n, mean, scatter.sub_(others[0]), cubic - others[1], quartic - others[2], axes)
+    return Moments(n, mean, scatter, cubic - others[0], quartic - others[1], axes)
 
 
 def _merged_axes(n: int, a: Axes, m: int, b: Axes) -> Axes:
@@ -211,11 +225,10 @@ def _mirror(lower: Tensor) -> None:
         square.copy_(square.tril() + square.tril(-1).T)
 
 
-def _about(a: Moments, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Scatter, cubic and quartic of the rows of `a` about another mean."""
+def _about(a: Moments, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Cubic and quartic of the rows of `a` about another mean."""
     shift = a.mean - mean
-    cubic, quartic = _higher(a.n, a.scatter @ shift, a.scatter.trace(), a.cubic, a.quartic, shift)
-    return torch.addr(a.scatter, shift, shift, alpha=a.n), cubic, quartic
+    return _higher(a.n, a.scatter @ shift, a.scatter.trace(), a.cubic, a.quartic, shift)
 
 
 def _higher(

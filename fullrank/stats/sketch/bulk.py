@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fullrank.stats.moments import Moments, RunningMoments, merge, moments
+from fullrank.stats.moments import Moments, RunningMoments, merge
 from fullrank.stats.sketch.apart import Samples, extremes, norms_of
 from fullrank.stats.sketch.few_rows import zero_rows
 from fullrank.stats.sketch.memory import require_memory
@@ -111,7 +111,7 @@ def merge_bulks(a: Bulk, b: Bulk) -> Bulk:
 def with_samples(group: Moments, some: Samples, number: int, groups: int, *, at_length_one: bool) -> Moments:
     """The moments of group `number` with its share of some samples."""
     rows = some.rows[(some.groups % groups == number).to(some.rows.device)].flatten(0, 1).to(group.mean.device)
-    return merge(group, moments(units_of(rows) if at_length_one else rows)) if len(rows) else group
+    return group.add(units_of(rows) if at_length_one else rows)
 
 
 def with_zeros(group: Moments, count: int) -> Moments:

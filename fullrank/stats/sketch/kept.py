@@ -99,6 +99,15 @@ class Sketch:
             return self._few[1]
         return _Groups(self.bulk.unit, self._stays, self._zero_counts, at_length_one=True)
 
+    @property
+    def groups(self) -> int:
+        """How many of the groups hold rows."""
+        if self.bulk is None:
+            return sum(group.n > 0 for group in self.raw)
+        own = torch.tensor([group.n for group in self.bulk.raw])
+        more = _by_group(self._stays.groups.bincount(minlength=20) + self._zero_counts, len(own))
+        return int((own + torch.tensor(more) > 0).sum())
+
     @cached_property
     def total(self) -> Moments:
         """Moments of all rows."""
