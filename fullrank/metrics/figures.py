@@ -8,9 +8,8 @@ import torch
 from scipy.special import betainc
 from torch import Tensor
 
-from fullrank.metrics import gaussian_like, isotropic_hill, isotropic_spectrum
-from fullrank.metrics.neighbors import occurrences
-from fullrank.metrics.rows import pair_sample, principal
+from fullrank.metrics import isotropic_hill, isotropic_spectrum
+from fullrank.metrics.rows import neighbors_of, pair_sample, principal
 from fullrank.stats import hill, normalize, spectrum
 from fullrank.stats.sketch import Sketch
 
@@ -30,7 +29,7 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
     >>> sorted(drawn), len(drawn["spectrum"]["eigenvalue"])
     (['cosines', 'dimensions', 'hill', 'hubness', 'projection', 'spectrum'], 4)
     """
-    whole, z = sketch.total, pair_sample(sketch.sample.rows[:, 0].double(), seed=seed)
+    whole, found = sketch.total, neighbors_of(sketch, seed=seed)
     values = spectrum(whole)[: whole.n]
     n, dims = whole.n, whole.dims
     null = isotropic_spectrum(n, dims) * (float(values.sum()) / dims)
@@ -38,11 +37,11 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
     of_sample = None if labels is None else pair_sample(labels[sketch.sample.index], seed=seed)
     return {
         "spectrum": {"index": [*range(1, len(values) + 1)], "eigenvalue": _short(values), "null": _short(null)},
-        "cosines": _cosines(z),
+        "cosines": _cosines(found.rows, dims),
         "hill": {"order": [*_ORDERS], "value": profile, "null": [isotropic_hill(n, dims, q) for q in _ORDERS]},
         "dimensions": {"std": _short(whole.variance.clamp_min(0.0).sqrt())},
-        "projection": _projection(z, of_sample),
-        "hubness": _hubness(z, seed=seed),
+        "projection": _projection(found.rows, of_sample),
+        "hubness": _hubness(found.occurrences.long(), found.of_like.long()),
     }
 
 
@@ -51,12 +50,12 @@ def _short(x: Tensor) -> list[float]:
     return [float(f"{value:.6g}") for value in x.tolist()]
 
 
-def _cosines(z: Tensor) -> dict[str, list[float]]:
-    """Density of the cosines of all pairs of z (k, D), and that of uniform directions, in 80 bins."""
+def _cosines(z: Tensor, dims: int) -> dict[str, list[float]]:
+    """Density of the cosines of all pairs of z (k, K) in `dims` dimensions, and that of uniform directions: 80 bins."""
     u, edges = normalize(z), torch.linspace(-1, 1, _BINS + 1, dtype=torch.float64)
     above = torch.ones(len(u), len(u), dtype=torch.bool).triu_(1)
     counts = torch.histc((u @ u.T)[above], _BINS, -1, 1)
-    half = (z.shape[1] - 1) / 2
+    half = (dims - 1) / 2
     below = torch.from_numpy(betainc(half, half, ((edges + 1) / 2).numpy())) if half > 0 else (edges > 0).double()
     density = counts / counts.sum().clamp_min(1) * (_BINS / 2)
     return {"edges": _short(edges), "density": _short(density), "null": _short(below.diff() * (_BINS / 2))}
@@ -70,9 +69,8 @@ def _projection(z: Tensor, labels: Tensor | None) -> dict[str, list[float] | lis
     return {"x": _short(scores[:, 0]), "y": _short(scores[:, 1]), "label": shown}
 
 
-def _hubness(z: Tensor, *, seed: int) -> dict[str, list[int]]:
+def _hubness(found: Tensor, like: Tensor) -> dict[str, list[int]]:
     """How many rows are among the 10 nearest of `count` others, and how many of a Gaussian cloud of that spectrum."""
-    found, like = occurrences(z, seed=seed).long(), occurrences(gaussian_like(z, seed=seed), seed=seed).long()
     most = int(max(found.max(), like.max())) + 1
     rows, null = found.bincount(minlength=most), like.bincount(minlength=most)
     seen = ((rows > 0) | (null > 0)).nonzero()[:, 0]

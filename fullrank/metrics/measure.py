@@ -32,7 +32,7 @@ from fullrank.metrics.dimensions import largest_jump
 from fullrank.metrics.measured import Measured as Measured
 from fullrank.metrics.measured import about, enough, measured, with_intervals
 from fullrank.metrics.names import NAMES
-from fullrank.metrics.rows import chosen, measure_labels, measure_rows, measure_towers, measure_views
+from fullrank.metrics.rows import chosen, measure_labels, measure_rows, measure_towers, measure_views, neighbors_of
 from fullrank.metrics.summary import shape_of_ranks
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
 from fullrank.runs import former
@@ -63,7 +63,7 @@ def measure(
     rows = sketch.sample.rows.transpose(0, 1).double()  # (V, k, D)
     found = of_moments(sketch) | of_single_rows(sketch)
     found["duplicate_rows"] = of_hashes(sketch.distinct, rows.shape[2])
-    sampled = measure_rows(rows[0], seed=seed)
+    sampled = measure_rows(sketch, seed=seed)
     sampled["negative_share"] = float((rows[0] < 0).double().mean()), None, rows.shape[1]
     if sketch.directed:  # else moments of directions are not those of directions alone, and the sample's stand
         found |= of_directions(sketch)
@@ -156,9 +156,7 @@ def of_directions(sketch: Sketch) -> dict[str, Measured]:
     whole = sketch.total_unit
     if enough(whole.n, whole.dims):
         return with_intervals(of_unit, sketch.unit, whole, sketch.groups)
-    found = with_intervals(
-        of_cosines, sketch.unit, whole, sketch.groups
-    )  # no decomposition for each interval that would not hold
+    found = with_intervals(of_cosines, sketch.unit, whole, sketch.groups)  # decomposes for none that would not hold
     return found | {"w2_uniformity": measured("w2_uniformity", w2_uniformity(whole), whole.n, whole.dims)}
 
 
@@ -166,12 +164,12 @@ def of_pairs(sketch: Sketch, *, seed: int = 0) -> dict[str, Estimate]:
     """The errors of what looks at pairs of the sample, where they are known; none of fewer than 5 groups."""
     rows = sketch.sample.rows.transpose(0, 1)
     kept = chosen(rows.shape[1], seed=seed)
-    views, groups = rows[:, kept].double(), sketch.sample_groups[kept]
+    groups = sketch.sample_groups[kept]
     if len(groups.unique()) < FEWEST_GROUPS:
         return {}
-    found = pair_estimates(views[0], groups, seed=seed)
-    if len(views) > 1:
-        found["alignment"] = alignment_estimate(views[0], views[1], groups)
+    found = pair_estimates(neighbors_of(sketch, seed=seed).rows, groups, seed=seed)
+    if len(rows) > 1:
+        found["alignment"] = alignment_estimate(rows[0, kept].double(), rows[1, kept].double(), groups)
     return {name: one for name, one in found.items() if math.isfinite(one.standard_error)}
 
 

@@ -69,7 +69,7 @@ def _null(name: str, n: int, dims: int) -> float | None:
 def with_intervals(
     function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments], whole: Moments, count: int
 ) -> dict[str, Measured]:
-    """The measurements of a function of moments, with intervals where `count`, 5 or more groups of `whole`, have rows."""
+    """The measurements of a function of moments, with intervals where 5 of the groups, `count`, have rows."""
     n, dims = whole.n, whole.dims
     if count < FEWEST_GROUPS:
         return {name: measured(name, value, n, dims) for name, value in function(whole).items()}

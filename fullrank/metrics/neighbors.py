@@ -117,8 +117,10 @@ def antihub_share(z: Tensor, *, k: int = 10, queries: Tensor | None = None, seed
     return float((occurrences(z, k=k, queries=queries, seed=seed) == 0).double().mean())
 
 
-def summarize_neighbors(z: Tensor, *, seed: int = 0) -> dict[str, float]:
+def summarize_neighbors(z: Tensor, *, seed: int = 0, count: Tensor | None = None) -> dict[str, float]:
     """What the 10 nearest rows of each row of z (N, D) tell, with one search by distance and one by cosine.
+
+    count: `occurrences(z, seed=seed)`, where it is at hand: there is no search by cosine then.
 
     "relative_contrast", "two_nn", "mle_dimension", "hub_skewness" and "antihub_share", as the functions of that name.
 
@@ -128,7 +130,7 @@ def summarize_neighbors(z: Tensor, *, seed: int = 0) -> dict[str, float]:
     (2, 2, True)
     """
     x, near = _nearest(z, 10, seed)
-    count = occurrences(z, seed=seed)
+    count = occurrences(z, seed=seed) if count is None else count
     return {
         "relative_contrast": _contrast(x, near),
         "two_nn": two_nn_of(near),

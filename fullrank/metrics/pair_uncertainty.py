@@ -34,8 +34,9 @@ def pair_estimates(z: Tensor, groups: Tensor, *, seed: int = 0) -> dict[str, Est
     """
     z, groups = sample(z, seed), sample(groups, seed)
     u, kept = unit_rows(z), first_copies(embeddings(z))
-    kernels = ((start, torch.exp(-2.0 * squares)) for start, squares in distances(u))
-    inverses = ((start, squares.clamp_min(CLOSEST**2).reciprocal()) for start, squares in distances(u))
+    apart = [*distances(u)]
+    kernels = ((start, torch.exp(-2.0 * squares)) for start, squares in apart)
+    inverses = ((start, squares.clamp_min(CLOSEST**2).reciprocal()) for start, squares in apart)
     found = {
         "uniformity": jackknife_pairs(math.log, kernels, groups),
         "hyperspherical_energy": jackknife_pairs(float, inverses, groups),

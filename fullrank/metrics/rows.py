@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from scipy.linalg import eigh
 from torch import Tensor
@@ -28,7 +30,9 @@ from fullrank.metrics import (
     w2_uniformity,
 )
 from fullrank.metrics._pairs import neighbors
+from fullrank.metrics.neighbors import occurrences
 from fullrank.stats import normalize, smaller_gram
+from fullrank.stats.sketch import Sketch
 
 PAIRS = 2048  # rows for what takes time in their square
 _SLICES = 128
@@ -58,22 +62,47 @@ def principal(x: Tensor, count: int = 2) -> tuple[Tensor, Tensor]:
     return x @ directions, directions
 
 
-def measure_rows(z: Tensor, *, seed: int = 0) -> Sampled:
-    """What the sampled rows z (k, D) of one view tell beside their moments: value, null and number of rows each."""
-    x = pair_sample(z, seed=seed)
+@dataclass(frozen=True, eq=False)
+class Neighbors:
+    """The rows (k, K) whose pairs are looked at, and how often each is a neighbor of others; the same of its like."""
+
+    rows: Tensor
+    like: Tensor  # a Gaussian cloud of the same spectrum
+    occurrences: Tensor
+    of_like: Tensor
+
+
+def neighbors_of(sketch: Sketch, *, seed: int = 0) -> Neighbors:
+    """Those of a sketch, found once."""
+    found = sketch.memo.get(("neighbors", seed))
+    if not isinstance(found, Neighbors):
+        x = sketch.first_views(chosen(len(sketch.sample.index), seed=seed))
+        like = gaussian_like(x, seed=seed)
+        found = Neighbors(x, like, occurrences(x, seed=seed), occurrences(like, seed=seed))
+        sketch.memo["neighbors", seed] = found
+    return found
+
+
+def measure_rows(sketch: Sketch, *, seed: int = 0) -> Sampled:
+    """What the sampled rows of the first view tell beside their moments: value, null and number of rows each."""
+    found = neighbors_of(sketch, seed=seed)
+    x, rows = found.rows, pair_sample(sketch.sample.rows[:, 0], seed=seed)
     values = {
-        "mean_cosine": mean_cosine(x),
-        "dimension_std": dimension_std(x),
-        "w2_uniformity": w2_uniformity(x),
         "norm_variation": norm_variation(x),
         "uniformity": uniformity(x),
         "hyperspherical_energy": hyperspherical_energy(x, seed=seed),
         "near_duplicate_rows": near_duplicate_rows(x, seed=seed),
-        "sigreg": sigreg(x, slices=_SLICES, seed=seed),
+        "sigreg": sigreg(rows, slices=_SLICES, seed=seed),
         "coherence": coherence(x),
     }
-    found: Sampled = {name: (value, None, len(x)) for name, value in values.items()}
-    return found | _first_direction(x) | _neighborhood(x, seed=seed)
+    if not sketch.directed:  # else the moments say it of all rows
+        values |= {
+            "mean_cosine": mean_cosine(x),
+            "dimension_std": dimension_std(rows),
+            "w2_uniformity": w2_uniformity(rows),
+        }
+    sampled: Sampled = {name: (value, None, len(x)) for name, value in values.items()}
+    return sampled | _first_direction(x) | _neighborhood(found, seed=seed)
 
 
 def _first_direction(x: Tensor) -> Sampled:
@@ -86,10 +115,11 @@ def _first_direction(x: Tensor) -> Sampled:
     return {"bimodality": (float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0, 1 / 3, len(x))}
 
 
-def _neighborhood(x: Tensor, *, seed: int) -> Sampled:
+def _neighborhood(of: Neighbors, *, seed: int) -> Sampled:
     """What neighbors tell; contrast and hubs beside those of a Gaussian cloud of the same spectrum."""
-    n = len(x)
-    found, like = (summarize_neighbors(cloud, seed=seed) for cloud in (x, gaussian_like(x, seed=seed)))
+    n = len(of.rows)
+    found = summarize_neighbors(of.rows, seed=seed, count=of.occurrences)
+    like = summarize_neighbors(of.like, seed=seed, count=of.of_like)
     beside = ("relative_contrast", "hub_skewness", "antihub_share")
     return {
         **{name: (found[name], None, n) for name in ("two_nn", "mle_dimension")},

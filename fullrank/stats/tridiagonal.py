@@ -51,7 +51,7 @@ def largest(covariance: Tensor, mean: Tensor) -> tuple[float, float]:
     found = []
     for shift in (0.0, 1.0):
         operator = LinearOperator(c.shape, matvec=lambda x, s=shift: c @ x + s * (m @ x) * m, dtype=c.dtype)
-        values = eigsh(operator, 1, which="LA", v0=start, ncv=64, tol=1e-12, return_eigenvectors=False)
+        values = eigsh(operator, 1, which="LA", v0=start, ncv=48, tol=1e-10, return_eigenvectors=False)
         found.append(float(values[0]))
     return found[0], found[1]
 

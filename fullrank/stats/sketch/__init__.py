@@ -5,4 +5,13 @@ from fullrank.stats.sketch.bulk import group_count
 from fullrank.stats.sketch.kept import Sketch
 from fullrank.stats.sketch.one_pass import HASHES, SAMPLE, load_sketch, merge_sketches, sketch
 
-__all__ = ["HASHES", "SAMPLE", "Outliers", "Sketch", "group_count", "load_sketch", "merge_sketches", "sketch"]
+__all__ = [
+    "HASHES",
+    "SAMPLE",
+    "Outliers",
+    "Sketch",
+    "group_count",
+    "load_sketch",
+    "merge_sketches",
+    "sketch",
+]

@@ -11,11 +11,14 @@ from torch import Tensor
 from fullrank.stats.moments import ROUNDING, Axes, Moments, moments
 
 
-def row_groups(rows: Tensor, group: Tensor, groups: int) -> tuple[tuple[Moments, ...], tuple[Moments, ...]]:
+def row_groups(
+    rows: Tensor, group: Tensor, groups: int, turned: tuple[Tensor, Tensor] | None = None
+) -> tuple[tuple[Moments, ...], tuple[Moments, ...]]:
     """Moments of rows (N, D) in groups (N,), N < D, as they are and at length 1: K = N + 1 axes in place of D.
 
     The axes span the rows less their mean, and the mean: an isometry, so that everything that does not depend on the
-    axes is the same, to rounding. What does is in `Moments.axes`. Memory N x D and groups x K x K.
+    axes is the same, to rounding. What does is in `Moments.axes`. turned: `turn(rows)`, where it is at hand. Memory
+    N x D and groups x K x K.
 
     >>> z = torch.randn(5, 100, generator=torch.Generator().manual_seed(0))
     >>> (raw,), (unit,) = row_groups(z, torch.zeros(5, dtype=torch.int64), 1)
@@ -23,16 +26,30 @@ def row_groups(rows: Tensor, group: Tensor, groups: int) -> tuple[tuple[Moments,
     (torch.Size([6, 6]), 100, True)
     """
     z = rows.detach().cpu().double()
-    turned, mean = _turned(z)
-    whole = turned + mean
+    about, mean = turn(z) if turned is None else turned
+    whole = about + mean
     lengths = torch.linalg.vector_norm(whole, dim=1, keepdim=True).clamp_min(1e-300)
     raw, unit = [], []
     for number in range(groups):
         of = group == number
-        about = moments(turned[of])
-        raw.append(replace(about, mean=about.mean + mean if about.n else about.mean, axes=_axes(z[of])))
-        unit.append(replace(moments(whole[of] / lengths[of]), axes=_axes(z[of] / lengths[of])))
+        some, own = moments(about[of]), z[of]
+        raw.append(replace(some, mean=some.mean + mean if some.n else some.mean, axes=_axes(own)))
+        unit.append(replace(moments(whole[of] / lengths[of]), axes=_axes(own.div_(lengths[of]))))
     return tuple(raw), tuple(unit)
+
+
+def in_few_axes(rows: Tensor) -> Tensor:
+    """Rows z (N, D), N < D, in N + 1 axes of the space that they span: distances and angles are the same; float64.
+
+    >>> z = torch.randn(5, 100, generator=torch.Generator().manual_seed(0)).double()
+    >>> in_few_axes(z).shape, torch.allclose(in_few_axes(z) @ in_few_axes(z).T, z @ z.T)
+    (torch.Size([5, 6]), True)
+    """
+    z = rows.detach().cpu().double()
+    if len(z) >= z.shape[1] - 1:
+        return z
+    about, mean = turn(z)
+    return about + mean
 
 
 def zero_rows(n: int, like: Moments) -> Moments:
@@ -42,20 +59,22 @@ def zero_rows(n: int, like: Moments) -> Moments:
     return Moments(n, nothing, torch.zeros_like(like.scatter), nothing, torch.zeros_like(like.quartic), axes)
 
 
-def _turned(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates (N, K) of the rows less their mean, and those (K,) of the mean."""
-    stacked = z.new_empty(len(z) + 1, z.shape[1])
-    mean = stacked[-1] = z.mean(0) if len(z) else z.new_zeros(z.shape[1])
-    torch.sub(z, mean, out=stacked[:-1])
-    still = stacked[:-1].square().mean(0).sqrt() <= ROUNDING * mean.abs() if len(z) else mean == 0
+def turn(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates (N, K) of rows (N, D) less their mean, and those (K,) of the mean, in axes that span both."""
+    stacked = rows.new_empty(len(rows) + 1, rows.shape[1], dtype=torch.float64, device="cpu")
+    stacked[:-1] = rows
+    stacked[-1] = stacked[:-1].mean(0) if len(rows) else 0.0
+    mean = stacked[-1].clone()
+    stacked[:-1] -= mean
+    still = (stacked[:-1].square().sum(0) / max(len(rows), 1)).sqrt() <= ROUNDING * mean.abs()
     stacked[:-1].masked_fill_(still, 0.0)
-    (factor,) = qr(stacked.numpy().T, mode="r", overwrite_a=True, check_finite=False)
-    turned = torch.from_numpy(factor[: len(stacked)].T.copy())
-    return turned[:-1], turned[-1]
+    _, factor = qr(stacked.numpy().T, mode="raw", overwrite_a=True, check_finite=False)
+    both = torch.from_numpy(factor.T.copy())
+    return both[:-1], both[-1]
 
 
 def _axes(z: Tensor) -> Axes:
     if len(z) == 0:
         return Axes(z.new_zeros(z.shape[1]), z.new_zeros(z.shape[1]))
     mean = z.mean(0)
-    return Axes(mean, (z - mean).square().sum(0))
+    return Axes(mean, (z - mean).square_().sum(0))

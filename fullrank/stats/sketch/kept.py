@@ -16,7 +16,7 @@ from fullrank.runs import write_npz
 from fullrank.stats import Distinct, Moments, Reservoir, merge, merge_distinct, merge_samples, row_hashes
 from fullrank.stats.sketch.apart import Outliers, Samples, left_out, norms_of
 from fullrank.stats.sketch.bulk import Bulk, group_count, moments_bytes, with_samples, with_zeros
-from fullrank.stats.sketch.few_rows import row_groups
+from fullrank.stats.sketch.few_rows import in_few_axes, row_groups, turn
 from fullrank.stats.sketch.memory import require_memory
 from fullrank.stats.sketch.zeros import Zeros
 
@@ -172,9 +172,20 @@ class Sketch:
         zeros = _by_group(self._zero_counts, count)
         raw, unit = (
             tuple(with_zeros(one, own) for one, own in zip(made, zeros, strict=True))
-            for made in row_groups(some.rows.flatten(0, 1), group, count)
+            for made in row_groups(some.rows.flatten(0, 1), group, count, self._turned)
         )
         return raw, unit
+
+    @cached_property
+    def _turned(self) -> tuple[Tensor, Tensor]:
+        return turn(self._stays.rows.detach().flatten(0, 1))
+
+    def first_views(self, which: Tensor) -> Tensor:
+        """First views (k, K) of samples of these positions, in float64: in few axes where they are fewer than D."""
+        if self.bulk is None and not self._zero_counts.any():
+            about, mean = self._turned
+            return about[which * self.drawn.rows.shape[1]] + mean
+        return in_few_axes(self.sample.rows[:, 0][which.to(self.drawn.rows.device)])
 
     @cached_property
     def _sampled(self) -> tuple[Reservoir, Tensor]:
