@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fullrank import watch as watch
     from fullrank.diagnosis.comparison import compare as compare
     from fullrank.diagnosis.diagnose import diagnose as diagnose
+    from fullrank.engine.gather import gather as gather
     from fullrank.training.api import evaluate as evaluate
     from fullrank.training.api import load as load
     from fullrank.training.api import train as train
@@ -28,6 +29,7 @@ __all__ = [
     "compare",
     "diagnose",
     "evaluate",
+    "gather",
     "load",
     "losses",
     "metrics",
@@ -42,6 +44,7 @@ _FUNCTIONS = {  # name -> the file that holds it
     "compare": "fullrank.diagnosis.comparison",
     "diagnose": "fullrank.diagnosis.diagnose",
     "evaluate": "fullrank.training.api",
+    "gather": "fullrank.engine.gather",
     "load": "fullrank.training.api",
     "train": "fullrank.training.api",
 }

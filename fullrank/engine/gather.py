@@ -36,10 +36,18 @@ def process_rank() -> int:
 
 
 def gather(z: Tensor, dim: int = 0) -> Tensor:
-    """z of all processes, concatenated along `dim` in the order of their ranks; z itself without a process group.
+    """z of all processes, concatenated along `dim` in the order of their ranks, with its gradient.
 
     The gradient is summed over processes, so that with the averaging of DDP it is that of one process with the
-    whole batch. All processes must pass the same shape.
+    whole batch; losses that compare samples need it. Blind to shapes: processes that pass different ones wait for
+    each other or fail, so drop a last batch that is smaller.
+
+    Args:
+        z: Any tensor, of the same shape in every process.
+        dim: The dimension that counts the samples: 1 for views (V, N, D).
+
+    Returns:
+        The samples of all processes; z itself without a process group.
 
     >>> gather(torch.ones(2, 3), dim=1).shape
     torch.Size([2, 3])
