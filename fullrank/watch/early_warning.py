@@ -1,37 +1,40 @@
-"""From readings to alarms: what is a sign of collapse, and when signs are enough for an alarm.
+"""From readings to alarms: which signs a reading shows, and when they are enough.
 
-The verdict has its thresholds in `fullrank.diagnosis.kinds`; those of the early warnings are here. They come from the
-project's survey of collapse metrics, from practice and judgment: unverified on a population of trainings.
+Two kinds of sign: a number has left the course that this training was on (`course`), and the verdict of the reading.
+What each is worth was measured on healthy and broken trainings of six domains (`benchmarks/watch_rule.py`,
+docs/watching.md): only what never came in a healthy one fails.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
 
-from fullrank.diagnosis import Verdict
-from fullrank.diagnosis.judge import FEWEST, FEWEST_FOR_RANK
+from fullrank.diagnosis.judge import Verdict, judge
+from fullrank.diagnosis.known import Known
+from fullrank.diagnosis.profiles import Profile
 from fullrank.errors import UserError
+from fullrank.metrics.measure import measured_row
+from fullrank.watch.course import LENGTH, Change, Course, Drift
 
-DRAWDOWN_WARNS, DRAWDOWN_FAILS = 0.2, 0.5  # fall of a rank from its own peak
-SPREAD_DROP, DROP_STEPS = 0.5, 500  # fall of the relative spread within so many steps
-_RANKS = {"participation_ratio": "The participation ratio", "rankme": "RankMe"}
-_LEVEL = {"warn": 1, "fail": 2}
-
-Rule = Literal["not finite", "collapse", "drawdown", "spread drop"]
+Rule = Literal["not finite", "collapse", "low rank", "spread", "rank", "scale", "views"]
 Severity = Literal["warn", "fail"]
+_POINTS = ("complete", "scale")  # kinds of collapse that no healthy training was near
+_RISEN = 1.25  # times its lowest value: then a low rank is getting better
+_LEVEL: dict[Severity, int] = {"warn": 1, "fail": 2}
 
 
 @dataclass(frozen=True)
 class Rules:
     """When signs become an alarm.
 
-    grace: readings before this step never alarm and set no peak, because an untrained network can look collapsed.
-    confirm, window: an alarm needs its sign in `confirm` of the last `window` readings, and is over, so that it can
-    come again, when none of them shows it.
+    grace: before this step a verdict is no sign, unless the numbers have settled or fallen since the first reading,
+    because an untrained network can look collapsed. confirm, window: a verdict has to be in `confirm` of the last
+    `window` readings. An alarm is over, so that it can come again, when none of the last `window` shows its sign.
+    Numbers that leave their course need neither: see `Course`.
     """
 
     grace: int = 500
@@ -47,7 +50,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Reading:
-    """One look: the step, the numbers of `fullrank.metrics.summarize` (JSON-ready), and their verdict.
+    """One look: the step, the numbers (JSON-ready, `fullrank.watch.numbers`), and their verdict.
 
     Embeddings with NaN or infinity have no numbers but "n", "dims" and "not_finite", the rows that are not.
     """
@@ -64,22 +67,64 @@ class Sign:
     rule: Rule
     severity: Severity
     sentence: str
+    confirmed: bool = False  # by itself, so that one reading is enough for a warning and two for a failure
 
 
-class Judge:
-    """Readings in, alarms out; what it remembers is small, whatever the length of the training."""
+@dataclass(frozen=True)
+class _Watched:
+    """A number whose course is watched: which ways are bad, and the changes that count, in its logarithm if `log`."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    name: str
+    title: str
+    down: bool
+    up: bool
+    least: float  # change from which on it is a warning
+    fails: float  # and a failure
+    far: tuple[float, float] = (math.inf, math.inf)  # that count however slowly they came, down and up
+    from_start: bool = False  # a slow fall counts from the first reading, and else from when the number has settled
+    log: bool = True
+
+    def on_scale(self, value: float) -> float:
+        return math.log(max(value, 1e-300)) if self.log else value
+
+    def shown(self, value: float) -> str:
+        return f"{math.exp(value) if self.log else value:.3g}"
+
+
+_TWICE, _TENFOLD = math.log(2), math.log(10)
+_WATCHED: dict[Rule, _Watched] = {
+    "spread": _Watched(
+        *("relative_spread", "relative spread", True, False, math.log(1.25), math.inf, (_TWICE, math.inf)),
+        from_start=True,
+    ),
+    "rank": _Watched("effective_rank", "effective rank", True, False, math.log(1.25), math.inf, (_TWICE, math.inf)),
+    "scale": _Watched(
+        *("row_norm", "norm of the rows", True, True, math.log(1.5), _TENFOLD, (_TENFOLD, 2 * _TENFOLD)),
+        from_start=True,
+    ),
+    "views": _Watched("alignment", "distance of the two views", False, True, 0.3, math.inf, log=False),
+}
+_NARROWEST = 0.1  # width of a course
+_SLOW = 3  # times the change that fails, if it came little by little: a thousandfold norm
+
+
+class Watcher:
+    """Rows of numbers in, readings and alarms out; what it remembers is small, whatever the length of the training."""
+
+    def __init__(self, rules: Rules, profile: Profile) -> None:
+        self._rules, self._profile = rules, profile
         self._recent: deque[dict[Rule, int]] = deque(maxlen=rules.window)  # level of each rule's sign
         self._raised: dict[Rule, int] = {}
-        self._ranks: dict[tuple[float, float, str], _Rank] = {}  # n, dims, name: ranks compare at equal n only
-        self._spread = _Spread()
+        self._courses = {rule: Course(narrowest=_NARROWEST, least=of.least) for rule, of in _WATCHED.items()}
+        self._drifts = {
+            rule: Drift(down=of.far[0], up=of.far[1], from_start=of.from_start) for rule, of in _WATCHED.items()
+        }
+        self._first: Mapping[str, float] = {}
+        self._lowest = math.inf  # effective rank
 
-    def alarms(self, reading: Reading) -> list[Sign]:
-        """The signs that become an alarm with this reading; one that is already raised is not said again."""
-        if reading.step < self._rules.grace:
-            return []
+    def read(self, step: int, row: dict[str, float]) -> tuple[Reading, list[Sign]]:
+        """The reading, and the signs that become an alarm with it; one that is already raised is not said again."""
+        reading = Reading(step, row, self._judged(step, row))
         signs = self._signs(reading)
         self._recent.append({sign.rule: _LEVEL[sign.severity] for sign in signs})
         self._raised = {
@@ -87,82 +132,68 @@ class Judge:
         }
         new = []
         for sign in signs:
-            levels = sorted((seen.get(sign.rule, 0) for seen in self._recent), reverse=True)
-            confirmed = levels[self._rules.confirm - 1] if len(levels) >= self._rules.confirm else 0
-            if confirmed > self._raised.get(sign.rule, 0):
-                self._raised[sign.rule] = confirmed
-                new.append(Sign(sign.rule, "fail" if confirmed == 2 else "warn", sign.sentence))
-        return new
+            level = self._level(sign)
+            if level > self._raised.get(sign.rule, 0):
+                self._raised[sign.rule] = level
+                new.append(Sign(sign.rule, "fail" if level == 2 else "warn", sign.sentence))
+        return reading, new
+
+    def _level(self, sign: Sign) -> int:
+        """How bad a sign is with what the readings before showed: 0 if it waits; no single reading fails."""
+        if sign.confirmed:
+            before = len(self._recent) > 1 and sign.rule in self._recent[-2]
+            return _LEVEL[sign.severity] if before else 1
+        levels = sorted((seen.get(sign.rule, 0) for seen in self._recent), reverse=True)
+        return levels[self._rules.confirm - 1] if len(levels) >= self._rules.confirm else 0
+
+    def _judged(self, step: int, row: dict[str, float]) -> Verdict:
+        if "not_finite" in row:
+            rows = f"{row['not_finite']:.0f} of {row['n']:.0f} rows"
+            return Verdict("undetermined", None, f"Undetermined: {rows} contain NaN or infinity.")
+        self._first = self._first or row
+        since = {
+            f"{name}_since_start": row[of] / self._first[of]
+            for name, of in (("spread", "relative_spread"), ("rank", "effective_rank"))
+            if self._first.get(of, 0) > 0
+        }
+        young = None
+        if step < self._rules.grace and not self._courses["rank"].settled:
+            young = f"step {step}, and the numbers still move"
+        rank = row["effective_rank"]
+        self._lowest = min(self._lowest, rank)
+        rising = f"the rank rises, {self._lowest:.1f} to {rank:.1f}" if rank > _RISEN * self._lowest else None
+        known = Known(young=young, rising=rising, numbers={"steps": step, **since})
+        return judge(measured_row(row), self._profile, n=int(row["n"]), dims=int(row["dims"]), known=known)
 
     def _signs(self, reading: Reading) -> list[Sign]:
         verdict, row = reading.verdict, reading.row
         if "not_finite" in row:
-            return [Sign("not finite", "fail", verdict.sentence)]
-        if row["n"] < FEWEST:
-            return []
-        falls = self._drawdown(row) if row["n"] >= FEWEST_FOR_RANK else []
-        drop = self._spread.drop(reading.step, row["relative_spread"])
-        if verdict.kind == "complete" and verdict.state == "collapsed":
-            return [Sign("collapse", "fail", verdict.sentence)]  # ranks are those of noise now
-        signs = []
-        if verdict.kind == "complete" or (verdict.kind == "dimensional" and row["n"] >= FEWEST_FOR_RANK):
-            signs.append(Sign("collapse", "fail" if verdict.state == "collapsed" else "warn", verdict.sentence))
-        if falls:
-            worst = max(falls, key=lambda fall: fall[0])
-            signs.append(Sign("drawdown", "fail" if worst[0] > DRAWDOWN_FAILS else "warn", worst[1]))
-        if drop:
-            signs.append(Sign("spread drop", "warn", drop))
+            return [Sign("not finite", "fail", verdict.sentence, confirmed=True)]
+        signs = [sign for rule in _WATCHED if (sign := self._left(rule, row)) is not None]
+        if verdict.state == "collapsed" and verdict.kind in _POINTS:
+            signs.append(Sign("collapse", "fail", verdict.sentence))
+        elif verdict.state == "collapsed":
+            signs.append(Sign("low rank", "warn", verdict.sentence))
         return signs
 
-    def _drawdown(self, row: dict[str, float]) -> list[tuple[float, str]]:
-        falls = []
-        for name, title in _RANKS.items():
-            rank = self._ranks.setdefault((row["n"], row["dims"], name), _Rank())
-            fall = rank.fall(row[name])
-            if fall > DRAWDOWN_WARNS:
-                share = f"{100 * (1 - row[name] / rank.peak):.0f} %"
-                numbers = f"{row[name]:.1f} after {rank.peak:.1f}"
-                falls.append((fall, f"{title} has fallen by {share} from its peak: {numbers}."))
-        return falls
-
-
-class _Rank:
-    """A rank over time. Single batches are noisy, so its peak is that of the median of three readings, and a fall
-    counts beyond twice the noise, which the differences of successive readings tell; a fixed probe set has little.
-    """
-
-    def __init__(self) -> None:
-        self.peak = 0.0
-        self._last: deque[float] = deque(maxlen=3)
-        self._differences: deque[float] = deque(maxlen=30)
-
-    def fall(self, value: float) -> float:
-        if self._last:
-            self._differences.append(abs(value - self._last[-1]))
-        self._last.append(value)
-        if len(self._last) < 3:
-            return 0.0
-        self.peak = max(self.peak, median(self._last))
-        noise = 1.05 * median(self._differences)  # 1.4826 / sqrt(2): the standard deviation of one, if they are normal
-        return 1 - (value + 2 * noise) / self.peak
-
-
-class _Spread:
-    """The relative spread over the last steps; a drop lasts until the spread has recovered."""
-
-    def __init__(self) -> None:
-        self._recent: deque[tuple[int, float]] = deque()
-        self._before = math.inf  # spread before the drop that lasts; infinite when there is none
-
-    def drop(self, step: int, value: float) -> str | None:
-        self._recent.append((step, value))
-        while step - self._recent[0][0] > DROP_STEPS:
-            self._recent.popleft()
-        limit = 1 - SPREAD_DROP
-        if self._before == math.inf or value > limit * self._before:
-            highest = max(spread for _, spread in self._recent)
-            self._before = highest if highest > 0 and value <= limit * highest else math.inf
-        if self._before == math.inf:
+    def _left(self, rule: Rule, row: Mapping[str, float]) -> Sign | None:
+        of, course = _WATCHED[rule], self._courses[rule]
+        if of.name not in row:
             return None
-        numbers = f"{value:.2g} after {self._before:.2g}"
-        return f"The relative spread has fallen by {100 * SPREAD_DROP:.0f} % or more in {DROP_STEPS} steps: {numbers}."
+        value = of.on_scale(row[of.name])
+        settled, left = course.settled, course.step(value)
+        gone = self._drifts[rule].step(value, settled=settled)
+        if left is not None and (of.down if left.way == "down" else of.up):
+            said = f"from {of.shown(left.low)} to {of.shown(left.high)} in the {LENGTH} readings before"
+            return _sign(rule, row, left, of.fails, said)
+        if gone is not None:
+            best = "highest" if gone.way == "down" else "lowest"
+            return _sign(rule, row, gone, _SLOW * of.fails, f"little by little; its {best} was {of.shown(gone.low)}")
+        return None
+
+
+def _sign(rule: Rule, row: Mapping[str, float], change: Change, fails: float, said: str) -> Sign:
+    of = _WATCHED[rule]
+    way = "fallen" if change.way == "down" else "grown"
+    sentence = f"The {of.title} has {way} to {row[of.name]:.3g}, {said}."
+    return Sign(rule, "fail" if change.size >= fails else "warn", sentence, confirmed=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +23,7 @@ def hf_monitor(
     every: int | None = None,
     on_alarm: OnAlarm = "warn",
     rules: Rules | None = None,
+    profile: str = "generic",
     budget: float = BUDGET,
     forward: Forward | None = None,
 ) -> HFMonitor:
@@ -30,7 +31,8 @@ def hf_monitor(
 
     The probe is a mapping like a tokenizer returns ("input_ids", "attention_mask"), or a loader of such batches;
     `CollapseMonitor` explains the options. Readings are taken after a step, in eval mode and without a gradient, and
-    go to the trainer's `state.log_history` as "collapse/LAYER/NUMBER", from where a resumed training reads them again.
+    go to the trainer's `state.log_history` as "collapse/LAYER/NUMBER", from where a resumed training reads them again;
+    `callback.log_to(trainer.log)` sends them to W&B, TensorBoard and whatever else the trainer reports to, too.
     With on_alarm="stop" a failure sets `control.should_training_stop`. With several processes each reads the probe,
     they look at the same steps, and what one of them sees stops all.
     Raises UserError when Transformers is not installed. In use:
@@ -43,7 +45,9 @@ def hf_monitor(
     except ImportError:
         raise UserError("hf_monitor needs Transformers: install it with `pip install fullrank[hf]`.") from None
     callback: HFMonitor = type("HFMonitor", (HFMonitor, base), {})(
-        ProbeMonitor(layers, probe, every=every, on_alarm=on_alarm, rules=rules, budget=budget, forward=forward)
+        ProbeMonitor(
+            layers, probe, every=every, on_alarm=on_alarm, rules=rules, profile=profile, budget=budget, forward=forward
+        )
     )
     return callback
 
@@ -53,6 +57,11 @@ class HFMonitor:
 
     def __init__(self, monitor: ProbeMonitor) -> None:
         self._monitor = monitor
+        self._log: Callable[[dict[str, float]], object] | None = None
+
+    def log_to(self, log: Callable[[dict[str, float]], object]) -> None:
+        """Log the numbers by the trainer's own `log`, which no callback is given."""
+        self._log = log
 
     @property
     def alarms(self) -> list[Alarm]:
@@ -76,7 +85,10 @@ class HFMonitor:
         if not self._monitor.due(state.global_step, agree):
             return
         readings = self._monitor.look(kwargs["model"], state.global_step)
-        state.log_history.append({**flat(readings), "step": state.global_step})
+        if self._log is not None:
+            self._log(flat(readings))
+        else:
+            state.log_history.append({**flat(readings), "step": state.global_step})
         if self._monitor.should_stop(agree):
             control.should_training_stop = True
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from fullrank.errors import UserError
 from fullrank.watch.early_warning import Reading, Rules
 from fullrank.watch.layers import Forward, embed, probe_batches
-from fullrank.watch.monitor import ROWS, Alarm, CollapseMonitor, OnAlarm
+from fullrank.watch.monitor import Alarm, CollapseMonitor, OnAlarm
+from fullrank.watch.rows import MOST
 from fullrank.watch.schedule import BUDGET, Schedule
 
 Probe = Tensor | Mapping[str, Tensor] | Iterable[Any]
@@ -43,20 +44,23 @@ class ProbeMonitor:
         every: int | None = None,
         on_alarm: OnAlarm = "warn",
         rules: Rules | None = None,
+        profile: str = "generic",
         budget: float = BUDGET,
         forward: Forward | None = None,
     ) -> None:
         if isinstance(layers, str) or len(set(layers)) < max(len(layers), 1):
             raise UserError(f"The layers are {layers!r}: pass a list of different names, such as ['projector'].")
         self.schedule = Schedule(every, budget)
-        self.monitors = {name: CollapseMonitor(on_alarm=on_alarm, rules=rules, where=name) for name in layers}
+        self.monitors = {
+            name: CollapseMonitor(on_alarm=on_alarm, rules=rules, profile=profile, where=name) for name in layers
+        }
         self._probe, self._forward = probe, forward
         self._batches: list[Any] = []
 
     def look(self, model: nn.Module, step: int) -> dict[str, Reading]:
         """A reading of every layer, now."""
         with self.schedule.reading(step):
-            self._batches = self._batches or probe_batches(self._probe, ROWS)
+            self._batches = self._batches or probe_batches(self._probe, MOST)
             outputs = embed(model, list(self.monitors), self._batches, self._forward)
             return {name: monitor.look(outputs[name], step) for name, monitor in self.monitors.items()}
 

@@ -14,6 +14,7 @@ from fullrank.nn import evaluating
 
 Forward = Callable[[nn.Module, Any], object]  # runs a model on a batch; by default model(batch), model(**batch)
 _BATCH = 256
+_WRAPPERS = ("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module")  # DDP, compile, Fabric, FSDP
 
 
 def probe_batches(probe: Tensor | Mapping[str, Tensor] | Iterable[Any], rows: int) -> list[Any]:
@@ -47,7 +48,9 @@ def embed(
 
     Names are those of `model.named_modules()`. Feature maps (N, C, H, W) are averaged over positions, sequences
     (N, T, D) over the tokens that the batch's "attention_mask" keeps; of a layer that returns several things, the
-    "last_hidden_state" or the first tensor is taken. Afterwards every part of the model is in the mode it was in.
+    "last_hidden_state" or the first tensor is taken. A layer that a forward pass calls several times, as for two
+    views, counts by its first call. What wrappers add to the names (DistributedDataParallel's "module.",
+    torch.compile's "_orig_mod.") may be left out. Afterwards every part of the model is in the mode it was in.
     Raises UserError for an unknown name and for a layer that the forward pass does not reach.
 
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
@@ -60,30 +63,45 @@ def embed(
     outputs: dict[str, list[Tensor]] = {name: [] for name in layers}
     found = _named(model, layers)
     mask: Tensor | None = None
+    seen = 0  # batches before this one
 
     def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda module, inputs, output: outputs[name].append(_rows(name, output, mask))
+        def first(module: nn.Module, inputs: Any, output: Any) -> None:
+            if len(outputs[name]) == seen:
+                outputs[name].append(_rows(name, output, mask))
+
+        return first
 
     hooks = [module.register_forward_hook(keep(name)) for name, module in found.items()]
     like = next(chain(model.parameters(), model.buffers()), torch.zeros(0))
     try:
-        with torch.no_grad(), evaluating(model):
-            for batch in batches:
+        # Compiled code may leave out hooks that came after it.
+        with torch.no_grad(), evaluating(model), torch.compiler.set_stance("force_eager"):
+            for seen, batch in enumerate(batches):
                 batch = _onto(batch, like)
                 mask = batch.get("attention_mask") if isinstance(batch, Mapping) else None
                 _run(model, batch, forward)
+                _require_reached(outputs, seen, forward)
     finally:
         for hook in hooks:
             hook.remove()
-    unseen = [name for name, parts in outputs.items() if not parts]
-    if unseen:
-        passed = "model(batch)" if forward is None else "forward(model, batch)"
-        raise UserError(f"{passed} does not reach the layer {unseen[0]!r}: pass forward=lambda model, batch: ...")
+    if not all(outputs.values()):
+        _require_reached(outputs, 0, forward)
     return {name: torch.cat(parts) for name, parts in outputs.items()}
 
 
+def _require_reached(outputs: Mapping[str, list[Tensor]], batch: int, forward: Forward | None) -> None:
+    unseen = [name for name, parts in outputs.items() if len(parts) <= batch]
+    if unseen:
+        passed = "model(batch)" if forward is None else "forward(model, batch)"
+        raise UserError(f"{passed} does not reach the layer {unseen[0]!r}: pass forward=lambda model, batch: ...")
+
+
 def _named(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
-    modules = {name: module for name, module in model.named_modules() if name}
+    own = {name: module for name, module in model.named_modules() if name}
+    short = {".".join(part for part in name.split(".") if part not in _WRAPPERS): own[name] for name in own}
+    modules = {**short, **own}
+    modules.pop("", None)  # what the wrappers wrap
     for name in layers:
         if name not in modules:
             top = ", ".join(sorted({key.split(".")[0] for key in modules})) or "none"

@@ -37,11 +37,12 @@ class LightningMonitor(Callback):
         every: int | None = None,
         on_alarm: OnAlarm = "warn",
         rules: Rules | None = None,
+        profile: str = "generic",
         budget: float = BUDGET,
         forward: Forward | None = None,
     ) -> None:
         self._monitor = ProbeMonitor(
-            layers, probe, every=every, on_alarm=on_alarm, rules=rules, budget=budget, forward=forward
+            layers, probe, every=every, on_alarm=on_alarm, rules=rules, profile=profile, budget=budget, forward=forward
         )
 
     @property

@@ -9,18 +9,19 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullrank.diagnosis import Verdict, judge
+from fullrank.diagnosis.judge import Verdict
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.errors import UserError
-from fullrank.metrics import summarize
-from fullrank.metrics.measure import measured_row
-from fullrank.watch.early_warning import Judge, Reading, Rule, Rules, Severity
+from fullrank.watch.early_warning import Reading, Rule, Rules, Severity, Watcher
+from fullrank.watch.numbers import numbers
+from fullrank.watch.rows import Rows
 from fullrank.watch.schedule import BUDGET, Cost, Schedule
 
-ROWS = 1024  # rows of one reading; of more, evenly spaced ones are taken
+Embeddings = Tensor | NDArray[Any]
 
 
 class CollapseWarning(UserWarning):
@@ -51,26 +52,29 @@ OnAlarm = Literal["warn", "stop"] | Callable[[Alarm], None]
 
 
 class CollapseMonitor:
-    """Watches embeddings while they are trained: call it with a batch z (N, D) in any loop.
+    """Call it with the embeddings of each step; at some of them it takes a reading, and says when they collapse.
 
-    Every reading is a row of `fullrank.metrics.summarize`, judged by `fullrank.diagnosis.judge`. Alarms are raised
-    for a collapse (or a warning of one), for NaN and infinity, and early: when the unbiased participation ratio or
-    RankMe has fallen from its own peak, beyond the noise of the readings (by 20 % a warning, by 50 % a failure), or
-    the relative spread by half within 500 steps (a warning). `rules` says after how many steps and readings.
+    A reading is the numbers of `fullrank.watch.numbers` with the verdict of `fullrank.diagnosis.judge` on them, of 256
+    to 1,024 rows: larger batches are thinned, the last of smaller ones joined, whatever their sizes, and a reading
+    waits until there are enough. An alarm is of one of the rules of docs/watching.md.
 
-    - every: steps between readings; None spaces them so that they take at most `budget` of the wall time.
-    - on_alarm: "warn" gives a `CollapseWarning`; "stop" does too and, at a failure, sets `should_stop`, which the loop
-      has to read; a function is called with each `Alarm`.
-    - where: what z is, for the sentences.
+    Args:
+        every: Steps between readings; None spaces them so that they take at most `budget` of the wall time.
+        on_alarm: "warn" gives a `CollapseWarning`; "stop" does too and, at a failure, sets `should_stop`, which the
+            loop has to read; a function is called with each `Alarm`.
+        rules: When a verdict becomes an alarm.
+        profile: What made the embeddings, as in `fullrank.diagnose`: "generic", "contrastive", "supervised", ...
+        budget: Share of the wall time that readings may take.
+        where: What z is, for the sentences.
 
-    Give a batch of one size: ranks are compared at equal N only. Rows above 1,024 are thinned. With several processes
-    each judges its own batch: stop by what one of them says, or the others wait for it. Blind to: what `judge` is
-    blind to, and a collapse that was there before the grace was over without reaching the verdict's thresholds.
+    With several processes each judges its own rows and the first one alone speaks: let what it says stop all. Blind to:
+    what a verdict of these numbers is blind to, what goes wrong by less than the run's own noise, and a training that
+    was broken before its first reading without reaching a threshold.
 
     >>> monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0))
-    >>> z = torch.randn(64, 16, generator=torch.Generator().manual_seed(0))
+    >>> z = torch.randn(256, 16, generator=torch.Generator().manual_seed(0))
     >>> monitor(z).verdict.sentence
-    'No collapse: the spread around the mean is 99 % of the norm, the effective rank 13.7 of 16.'
+    'No collapse found: the spread around the mean is 100% of the norm, the effective rank 15.4 of 16.'
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", CollapseWarning)
     ...     readings = [monitor(1 + 1e-4 * z) for _ in range(3)]
@@ -84,6 +88,7 @@ class CollapseMonitor:
         every: int | None = None,
         on_alarm: OnAlarm = "warn",
         rules: Rules | None = None,
+        profile: str = "generic",
         budget: float = BUDGET,
         where: str = "embedding",
     ) -> None:
@@ -93,33 +98,36 @@ class CollapseMonitor:
         self.alarms: list[Alarm] = []
         self.should_stop = False
         self._schedule = Schedule(every, budget)
-        self._judge = Judge(rules or Rules())
+        self._watcher = Watcher(rules or Rules(), find_profile(profile))
+        self._rows = Rows()
         self._on_alarm, self._where = on_alarm, where
         self._step = -1
 
-    def __call__(self, z: Tensor | NDArray[Any], step: int | None = None) -> Reading | None:
-        """Take a reading of z (N, D) if one is due; the step is that of the training, by default the count of calls.
+    def __call__(
+        self, z: Embeddings, step: int | None = None, *, other_view: Embeddings | None = None
+    ) -> Reading | None:
+        """Take in z (N, D), and take a reading if one is due and there are rows enough for it.
 
-        Raises UserError if z has another shape or the step goes back.
+        The step is that of the training, by default the count of calls; the rows of a step that is passed twice are
+        joined. With the other view of the same samples (N, D), or a second sample of their posterior, their distance
+        is watched too. Raises UserError if z has another shape or the step goes back.
         """
         step = self._step + 1 if step is None else step
         if step < self._step:
             raise UserError(f"Step {step} comes after step {self._step}: pass the step of the whole training, or none.")
         self._step = step
-        if not self._schedule.due(step):
+        due = self._schedule.due(step)
+        self._rows.add(_views(z, other_view), due=due)
+        if not due or self._rows.lacking:
             return None
         with self._schedule.reading(step):
-            return self.look(z, step)
+            return self._look(self._rows.take(), step, self._rows.batches)
 
-    def look(self, z: Tensor | NDArray[Any], step: int) -> Reading:
-        """Take a reading of z (N, D) now, whatever is due."""
-        reading = read(z, step)
-        for alarm in self._take(reading):
-            if callable(self._on_alarm):
-                self._on_alarm(alarm)
-            else:
-                warnings.warn(str(alarm), CollapseWarning, stacklevel=3)
-        return reading
+    def look(self, z: Embeddings, step: int, *, other_view: Embeddings | None = None) -> Reading:
+        """Take a reading of the rows of z (N, D) alone, now, whatever is due."""
+        rows = Rows()
+        rows.add(_views(z, other_view))
+        return self._look(rows.take(), step, batches=1)
 
     @property
     def cost(self) -> Cost:
@@ -131,38 +139,36 @@ class CollapseMonitor:
         return {"step": self._step, "readings": [{"step": one.step, "row": one.row} for one in self.readings]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the readings of `state_dict` into a new monitor; what they alarmed is known, but not said again."""
-        for one in state["readings"]:
-            self._take(Reading(one["step"], one["row"], _judged(one["row"])))
-        self._step = state["step"]
+        """Take the readings of `state_dict` into a new monitor.
 
-    def _take(self, reading: Reading) -> list[Alarm]:
+        What they alarmed is known, but not said again while it lasts, and does not stop a training that goes on.
+        """
+        for one in state["readings"]:
+            self._take(one["step"], one["row"])
+        self._step = state["step"]
+        self.should_stop = False
+
+    def _look(self, views: tuple[Tensor, ...], step: int, batches: int) -> Reading:
+        reading, new = self._take(step, numbers(views) | {"batches": batches})
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return reading
+        for alarm in new:
+            if callable(self._on_alarm):
+                self._on_alarm(alarm)
+            else:
+                warnings.warn(str(alarm), CollapseWarning, stacklevel=4)
+        return reading
+
+    def _take(self, step: int, row: dict[str, float]) -> tuple[Reading, list[Alarm]]:
+        reading, signs = self._watcher.read(step, row)
         self.readings.append(reading)
-        signs = self._judge.alarms(reading)
         new = [Alarm(reading.step, self._where, s.rule, s.severity, s.sentence, reading) for s in signs]
         self.alarms += new
         if self._on_alarm == "stop" and any(alarm.severity == "fail" for alarm in new):
             self.should_stop = True
-        return new
+        return reading, new
 
 
-def read(z: Tensor | NDArray[Any], step: int) -> Reading:
-    """A reading of z (N, D), of at most 1,024 evenly spaced rows.
-
-    >>> read(np.array([[1.0, 2.0], [float("nan"), 0.0]]), step=7).verdict.sentence
-    'Undetermined: 1 of 2 rows contain NaN or infinity.'
-    """
-    z = z.detach() if isinstance(z, Tensor) else torch.tensor(np.asarray(z))
-    if z.ndim == 2 and len(z) > ROWS:
-        z = z[torch.linspace(0, len(z) - 1, ROWS, device=z.device).long()]
-    broken = int((~torch.isfinite(z)).any(-1).sum()) if z.ndim == 2 else 0
-    row: dict[str, float] = {"n": len(z), "dims": z.shape[1], "not_finite": broken} if broken else summarize(z)
-    return Reading(step, row, _judged(row))
-
-
-def _judged(row: dict[str, float]) -> Verdict:
-    if "not_finite" not in row:
-        profile = find_profile("non-contrastive")
-        return judge(measured_row(row), profile, n=int(row["n"]), dims=int(row["dims"]))
-    rows = f"{row['not_finite']:.0f} of {row['n']:.0f} rows"
-    return Verdict("undetermined", None, f"Undetermined: {rows} contain NaN or infinity.")
+def _views(z: Embeddings, other_view: Embeddings | None) -> tuple[Tensor, ...]:
+    given = [z] if other_view is None else [z, other_view]
+    return tuple(one.detach() if isinstance(one, Tensor) else torch.tensor(np.asarray(one)) for one in given)

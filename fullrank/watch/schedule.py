@@ -55,6 +55,7 @@ class Schedule:
         """Whether a reading should be taken at this step."""
         if self._began is None:
             self._began = self._clock()
+        if self._readings == 0:  # also when the first one had to wait
             return True
         if step <= self._last:
             return False

@@ -1,120 +1,222 @@
-"""Alarms: grace, hysteresis, and early warnings, on rows that are made up."""
+"""Signs and alarms, on rows that are made up: what a training's own course says, and what the verdict says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
 
 import pytest
 
-from fullrank.diagnosis import judge
 from fullrank.diagnosis.profiles import PROFILES
 from fullrank.errors import UserError
-from fullrank.metrics.measure import measured_row
-from fullrank.watch import Reading, Rules
-from fullrank.watch.early_warning import DROP_STEPS, Judge
+from fullrank.watch import Rules
+from fullrank.watch.course import LENGTH, Course, Drift
+from fullrank.watch.early_warning import Watcher
 
 Said = list[tuple[int, str, str]]  # step, rule, severity
+Row = dict[str, float]
+GENERIC = PROFILES["generic"]
 
 
-def reading(
-    step: int, *, spread: float = 1.0, cosine: float = 0.0, rank: float = 40.0, rankme: float = 50.0, n: int = 256
-) -> Reading:
-    row = {
+def row(*, spread: float = 1.0, cosine: float = 0.0, rank: float = 50.0, norm: float = 1.0, **others: float) -> Row:
+    return {
         "relative_spread": spread,
         "mean_cosine": cosine,
         "effective_rank": rank,
-        "rankme": rankme,
-        "participation_ratio": rank,
-        "n": float(n),
+        "rankme_centered": 1.1 * rank,
+        "participation_ratio": 0.8 * rank,
+        "row_norm": norm,
+        "n": 256.0,
         "dims": 64.0,
+        **others,
     }
-    return Reading(step, row, judge(measured_row(row), PROFILES["non-contrastive"], n=n, dims=64))
 
 
-def judged(readings: Iterable[Reading], rules: Rules | None = None) -> Said:
-    alarmed = Judge(rules or Rules(grace=0))
-    return [(one.step, sign.rule, sign.severity) for one in readings for sign in alarmed.alarms(one)]
-
-
-def spreads(values: list[float], every: int = 100) -> list[Reading]:
-    return [reading(step * every, spread=value) for step, value in enumerate(values)]
-
-
-def test_a_healthy_training_says_nothing() -> None:
-    assert judged(reading(step, rank=40 + step % 5, rankme=50 - step % 7) for step in range(200)) == []
-
-
-def test_two_bad_readings_are_no_alarm_and_three_of_four_are() -> None:
-    good, bad = 1.0, 0.001
-    assert judged(spreads([bad, bad, good, good] * 5)) == []
-    assert judged(spreads([good, bad, bad, good, bad])) == [(400, "collapse", "fail")]
-
-
-def test_an_alarm_is_said_once_until_the_window_is_clean() -> None:
-    good, bad = 1.0, 0.001
-    assert judged(spreads([bad] * 9 + [good] * 3 + [bad] * 9)) == [(200, "collapse", "fail")]
-    assert judged(spreads([bad] * 9 + [good] * 4 + [bad] * 9)) == [
-        (200, "collapse", "fail"),
-        (1500, "collapse", "fail"),
+def watched(rows: Iterable[Row], rules: Rules | None = None, every: int = 1, profile: str = "generic") -> Said:
+    watcher = Watcher(rules or Rules(grace=0), PROFILES[profile])
+    return [
+        (at * every, sign.rule, sign.severity)
+        for at, one in enumerate(rows)
+        for sign in watcher.read(at * every, one)[1]
     ]
 
 
-def test_a_warning_grows_into_a_failure_and_both_are_said() -> None:
-    assert judged(spreads([0.05] * 4 + [0.001] * 6)) == [(200, "collapse", "warn"), (600, "collapse", "fail")]
+def noisy(value: float, count: int, noise: float = 0.1, seed: int = 0) -> list[float]:
+    draw = random.Random(seed)
+    return [value * (1 + draw.uniform(-noise, noise)) for _ in range(count)]
 
 
-def test_one_failure_among_warnings_is_a_warning() -> None:
-    assert judged(spreads([0.05, 0.05, 0.001, 0.05, 0.05, 0.05])) == [(200, "collapse", "warn")]
+@pytest.mark.parametrize("name", ["spread", "rank", "norm"])
+def test_a_steady_training_says_nothing(name: str) -> None:
+    base = {"spread": 0.7, "rank": 40.0, "norm": 5.0}[name]
+    assert watched(row(**{name: value}) for value in noisy(base, 300)) == []
 
 
-def test_in_the_grace_nothing_is_an_alarm_and_nothing_is_remembered() -> None:
-    start = [reading(step, spread=0.001, cosine=1.0, rank=60, rankme=60) for step in range(0, 500, 10)]
-    healthy = [reading(step) for step in range(500, 900, 10)]
-    assert judged(start + healthy, Rules()) == []  # neither the point at the start nor its high rank
-    late = [reading(step, spread=0.001) for step in (480, 490, 500, 510, 520)]
-    assert judged(late, Rules()) == [(520, "collapse", "fail")]
+@pytest.mark.parametrize("name", ["spread", "rank", "norm"])
+def test_a_number_that_goes_on_as_it_did_says_nothing(name: str) -> None:
+    """A training moves all its numbers, fast at first: that is its course."""
+    base = {"spread": 0.8, "rank": 40.0, "norm": 5.0}[name]
+    moving = [base * (0.6 + 0.4 * 0.8**step) for step in range(60)]
+    noise = noisy(1.0, 60, 0.02)
+    values = [value * one for value, one in zip(moving, noise, strict=True)]
+    assert watched(row(**{name: value}) for value in values) == []
 
 
-@pytest.mark.parametrize("name", ["rank", "rankme"])
-def test_a_rank_that_falls_from_its_own_peak_warns_before_any_threshold(name: str) -> None:
-    def at(step: int, value: float) -> Reading:
-        return reading(step, rank=value) if name == "rank" else reading(step, rankme=value)
-
-    values = [20.0, 30.0, *[40.0] * 8, *[31.0] * 3, *[19.0] * 3]
-    readings = [at(step, value) for step, value in enumerate(values)]
-    assert {one.verdict.state for one in readings} == {"healthy"}
-    assert judged(readings) == [(12, "drawdown", "warn"), (15, "drawdown", "fail")]
-
-
-def test_a_fall_within_the_noise_of_the_readings_is_none() -> None:
-    noisy = [40.0 + 8 * (-1) ** step for step in range(20)]
-    assert judged(reading(step, rank=value) for step, value in enumerate([*noisy, 30.0, 30.0, 30.0])) == []
-    assert judged(reading(step, rank=value) for step, value in enumerate([*[48.0] * 20, 30.0, 30.0, 30.0])) != []
+@pytest.mark.parametrize(
+    ("name", "rule", "after"),
+    [("spread", "spread", 0.4), ("rank", "rank", 20.0), ("norm", "scale", 2.0), ("norm", "scale", 12.0)],
+)
+def test_a_large_change_warns_at_its_first_reading(name: str, rule: str, after: float) -> None:
+    base = {"spread": 0.9, "rank": 45.0, "norm": 5.0}[name]
+    values = [*noisy(base, 20, 0.03), *noisy(after, 5, 0.03)]
+    assert watched(row(**{name: value}) for value in values) == [(20, rule, "warn")]
 
 
-def test_a_single_high_reading_sets_no_peak() -> None:
-    assert judged(reading(step, rank=60 if step == 4 else 40) for step in range(20)) == []
+def test_a_small_change_needs_more_readings_than_a_large_one() -> None:
+    firsts = []
+    for after in (30.0, 20.0, 8.0):
+        said = watched(row(rank=value) for value in [*noisy(45, 20, 0.2), *noisy(after, 11, 0.02)])
+        firsts.append(said[0][0])
+    assert firsts[0] > firsts[1] >= firsts[2] == 20
 
 
-def test_ranks_of_other_batch_sizes_are_not_compared() -> None:
-    few = [reading(step, n=64, rank=25, rankme=30) for step in range(10, 20)]
-    assert judged([reading(step) for step in range(10)] + few) == []
+def test_one_bad_reading_fails_nothing() -> None:
+    values = [*noisy(5, 20, 0.03), 500.0, *noisy(5, 20, 0.03)]
+    assert watched(row(norm=value) for value in values) == [(20, "scale", "warn")]
 
 
-def test_a_spread_that_halves_within_500_steps_warns_above_the_thresholds() -> None:
-    assert judged(spreads([1.0, 1.0, 0.4, 0.4, 0.4, 0.4])) == [(400, "spread drop", "warn")]
-    assert judged(spreads([1.0, 0.4, 0.4, 0.4], every=DROP_STEPS)) == [(3 * DROP_STEPS, "spread drop", "warn")]
+@pytest.mark.parametrize("after", [0.05, 400.0])
+def test_a_norm_that_leaves_its_course_many_fold_fails_at_the_second_reading(after: float) -> None:
+    values = [*noisy(5, 20, 0.03), *noisy(after, 5, 0.03)]
+    assert watched(row(norm=value) for value in values) == [(20, "scale", "warn"), (21, "scale", "fail")]
 
 
-def test_a_spread_that_falls_slowly_or_comes_back_does_not() -> None:
-    assert judged(spreads([0.93**step for step in range(20)])) == []
-    assert judged(spreads([1.0, 0.4, 0.4, 1.0, 1.0])) == []
-    assert judged(spreads([1.0, 0.4, 0.4, 0.4], every=DROP_STEPS + 1)) == []
+def test_a_slow_shrinking_is_seen_by_its_length_and_fails_in_the_end() -> None:
+    said = watched(row(norm=0.9**step) for step in range(200))
+    assert [(rule, severity) for _, rule, severity in said[:2]] == [("scale", "warn"), ("scale", "fail")]
+    assert said[0][0] < 30
 
 
-def test_under_complete_collapse_only_that_is_said() -> None:
-    readings = spreads([1.0] * 5) + [reading(step, spread=0.001, rank=2, rankme=1) for step in range(500, 540, 10)]
-    assert judged(readings) == [(520, "collapse", "fail")]
+@pytest.mark.parametrize(("name", "rule"), [("spread", "spread"), ("rank", "rank")])
+def test_a_slow_fall_to_less_than_half_warns(name: str, rule: str) -> None:
+    base = {"spread": 0.9, "rank": 45.0}[name]
+    values = noisy(base, 30, 0.02) + [base * 0.99**step for step in range(120)]
+    said = watched(row(**{name: value}) for value in values)
+    assert [one[1:] for one in said] == [(rule, "warn")]
+    assert watched(row(**{name: value}) for value in values[:90]) == []
+
+
+def test_views_that_part_warn_and_views_that_meet_do_not() -> None:
+    apart = [*noisy(0.5, 20), *noisy(1.9, 4)]
+    together = [*noisy(0.5, 20), *noisy(0.05, 4)]
+    assert watched(row(alignment=value) for value in apart) == [(20, "views", "warn")]
+    assert watched(row(alignment=value) for value in together) == []
+
+
+def test_growing_spread_and_rank_say_nothing() -> None:
+    assert watched(row(spread=value) for value in [*noisy(0.3, 20), *noisy(0.9, 20, 0.01)]) == []
+    assert watched(row(rank=value) for value in [*noisy(20, 20), *noisy(55, 20, 0.01)]) == []
+
+
+def test_a_verdict_needs_three_of_four_readings() -> None:
+    good, bad = 1.0, 0.0001
+    rules = [{"spread": spread} for spread in [bad, bad, good, good] * 5]
+    assert "collapse" not in [one[1] for one in watched(row(**one) for one in rules)]
+    said = watched(row(spread=spread) for spread in [good, bad, bad, good, bad])
+    assert said == [(2, "spread", "warn"), (4, "collapse", "fail")]
+
+
+def test_an_alarm_is_said_once_until_the_window_is_clean() -> None:
+    good, bad = [row()], [row(spread=1e-4)]
+    said = watched(bad * 9 + good * 3 + bad * 9)
+    assert [one for one in said if one[1] == "collapse"] == [(2, "collapse", "fail")]
+    said = watched(bad * 9 + good * 4 + bad * 9)
+    assert [one[0] for one in said if one[1] == "collapse"] == [2, 15]
+
+
+def test_an_untrained_network_that_looks_collapsed_and_recovers_is_no_alarm() -> None:
+    spreads = [min(0.002 * 1.5**step, 0.8) for step in range(60)]
+    assert watched((row(spread=spread, cosine=1 - spread) for spread in spreads), Rules(), every=20) == []
+
+
+def test_a_training_that_falls_to_a_point_from_its_start_fails_in_the_grace() -> None:
+    spreads = [0.8 * 0.5**step for step in range(20)]
+    said = watched((row(spread=spread, cosine=1 - spread) for spread in spreads), Rules(), every=20)
+    assert [one[1:] for one in said] == [("spread", "warn"), ("collapse", "fail")]
+    assert said[-1][0] < 300
+
+
+def test_a_spread_that_falls_to_half_from_the_start_warns_before_any_threshold() -> None:
+    spreads = [0.8 * 0.8**step for step in range(8)]
+    said = watched((row(spread=spread) for spread in spreads), Rules(), every=20)
+    assert said == [(100, "spread", "warn")]
+    assert spreads[5] > 0.2
+
+
+def test_a_point_that_is_not_left_in_a_hundred_steps_fails_in_the_grace() -> None:
+    still = watched((row(spread=0.005, cosine=1.0) for _ in range(40)), Rules(), every=20)
+    assert still == [(140, "collapse", "fail")]
+
+
+def test_a_low_rank_that_grows_is_no_alarm_and_one_that_stays_is_a_warning() -> None:
+    start = [row(rank=50)]
+    assert watched(start + [row(rank=1.5 * 1.2**step) for step in range(20)]) == []
+    assert [one[1:] for one in watched(start + [row(rank=1.5)] * 24)] == [("low rank", "warn")]
+    assert watched([row(rank=1.5)] * 24) == []  # as the untrained network had it
+
+
+@pytest.mark.parametrize("rank", [12.0, 8.0])
+def test_what_is_only_degraded_is_in_the_verdict_and_no_alarm(rank: float) -> None:
+    watcher = Watcher(Rules(grace=0), GENERIC)
+    for step in range(10):
+        reading, new = watcher.read(step, row(rank=rank))
+        assert new == []
+    assert reading.verdict.state == "degraded"
+
+
+def test_the_profile_decides_what_a_rank_means() -> None:
+    """As many directions as classes are the aim of a classifier."""
+    rows = [row(), *[row(rank=1.5)] * 5]
+    assert [one[1] for one in watched(rows)] == ["low rank"]
+    assert watched(rows, profile="supervised") == []
+
+
+def test_not_finite_warns_at_once_and_fails_at_the_second_reading() -> None:
+    broken: Row = {"n": 256.0, "dims": 64.0, "not_finite": 3.0}
+    assert watched([row(), broken, row(), broken, broken]) == [(1, "not finite", "warn"), (4, "not finite", "fail")]
+
+
+def test_a_course_is_known_after_six_readings() -> None:
+    course = Course(narrowest=0.1, least=0.2)
+    assert [course.step(0.0) for _ in range(6)] == [None] * 6
+    assert course.known
+    assert not course.settled
+
+
+def test_beyond_its_course_for_twelve_readings_a_number_is_on_a_new_one() -> None:
+    course = Course(narrowest=0.1, least=0.2)
+    for _ in range(LENGTH):
+        course.step(5.0)
+    changes = [course.step(4.0) for _ in range(LENGTH)]
+    assert all(change is not None for change in changes[:-1])
+    assert changes[-1] is None
+    assert course.step(4.0) is None
+    assert course.step(3.0) is not None
+
+
+@pytest.mark.parametrize(("values", "settled"), [([1.0] * 12, True), ([0.1 * step for step in range(12)], False)])
+def test_a_course_has_settled_when_it_goes_nowhere(values: Sequence[float], settled: bool) -> None:
+    course = Course(narrowest=0.1, least=0.2)
+    for value in values:
+        course.step(value)
+    assert course.settled is settled
+
+
+def test_a_drift_counts_from_where_the_number_settled() -> None:
+    drift = Drift(down=1.0, up=9.0)
+    high = [drift.step(9.0, settled=False) for _ in range(5)]
+    assert high + [drift.step(5.0, settled=True) for _ in range(9)] == [None] * 14
+    assert [drift.step(3.9, settled=True) is None for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize("rules", [{"grace": -1}, {"confirm": 0}, {"confirm": 3, "window": 2}])

@@ -84,6 +84,31 @@ def test_a_resumed_training_knows_its_readings(tmp_path: Path) -> None:
         assert [reading.step for reading in readings] == list(range(1, 31))
 
 
+class Reported(TrainerCallback):
+    """Stands for W&B or TensorBoard: it has what the trainer logs."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        self.rows.append(dict(logs))
+
+
+def test_the_numbers_reach_what_the_trainer_reports_to(tmp_path: Path) -> None:
+    callback, reported = hf_monitor(["encoder"], tokens(0), every=5), Reported()
+    training = trainer(callback, tmp_path, loss=healthy, steps=21)
+    training.add_callback(reported)
+    callback.log_to(training.log)
+    training.train()
+    norms = [row["collapse/encoder/row_norm"] for row in reported.rows if "collapse/encoder/row_norm" in row]
+    assert len(norms) == callback.cost.readings == 5
+    history = [row for row in training.state.log_history if "collapse/encoder/row_norm" in row]
+    assert [row["step"] for row in history] == [1, 6, 11, 16, 21]  # once, so that a resumed training reads it once
+    again = hf_monitor(["encoder"], tokens(0), every=5)
+    again.on_train_begin(None, training.state, None)
+    assert [reading.step for reading in again._monitor.monitors["encoder"].readings] == [1, 6, 11, 16, 21]
+
+
 def test_without_transformers_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UserError, match=r"install it with `pip install fullrank\[hf\]`"):

@@ -162,3 +162,68 @@ def test_several_processes_agree_before_they_look_and_one_stops_all() -> None:
     assert asked[-1] == (False, False)
     assert not monitor.should_stop(None)
     assert ProbeMonitor(["backbone"], IMAGES, every=7).due(1, agree)  # steps are the same everywhere
+
+
+def compile_eagerly(net: nn.Module) -> nn.Module:
+    compiled = torch.compile(net, backend="eager")
+    assert isinstance(compiled, nn.Module)
+    return compiled
+
+
+def test_wrapped_models_are_found_by_the_names_of_what_they_wrap() -> None:
+    net = Net().eval()
+    expected = embed(net, ["projector.0"], [IMAGES])["projector.0"]
+    wrapped = nn.ModuleDict({"module": net})  # as DistributedDataParallel has it
+    compiled = compile_eagerly(net)
+
+    def run(model: nn.Module, batch: Tensor) -> object:
+        return net(batch)
+
+    for model, name in [(wrapped, "projector.0"), (wrapped, "module.projector.0")]:
+        torch.testing.assert_close(embed(model, [name], [IMAGES], run)[name], expected)
+    for name in ("projector.0", "_orig_mod.projector.0"):
+        torch.testing.assert_close(embed(compiled, [name], [IMAGES])[name], expected)
+    with pytest.raises(UserError, match="did you mean projector"):
+        embed(wrapped, ["projecter"], [IMAGES], run)
+
+
+def test_a_layer_of_its_own_that_is_called_module_keeps_its_name() -> None:
+    net = nn.Sequential()
+    net.add_module("module", nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 5)))
+    assert embed(net, ["module.1"], [torch.zeros(4, 3)])["module.1"].shape == (4, 5)
+
+
+def test_a_compiled_model_that_has_run_is_seen() -> None:
+    """What was compiled without hooks would pass them by."""
+    net = Net().eval()
+    compiled = compile_eagerly(net)
+    compiled(IMAGES)
+    assert embed(compiled, ["projector.0"], [IMAGES])["projector.0"].shape == (10, 4)
+
+
+class Siamese(nn.Module):
+    """One encoder for both views of a step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, other = self.encoder(x), self.encoder(x + 1)
+        return torch.cat([one, other])
+
+
+def test_a_layer_that_is_called_twice_counts_once() -> None:
+    net, x = Siamese(), torch.randn(10, 3)
+    z = embed(net, ["encoder"], x.split(4))["encoder"]
+    torch.testing.assert_close(z, net.encoder(x).detach())
+
+
+def test_a_layer_that_only_some_batches_reach_is_told() -> None:
+    net = Net()
+
+    def run(model: nn.Module, batch: Tensor) -> object:
+        return net(batch) if len(batch) > 3 else net.backbone(batch)
+
+    with pytest.raises(UserError, match="does not reach the layer 'projector'"):
+        embed(net, ["projector"], IMAGES.split(7), run)
