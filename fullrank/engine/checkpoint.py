@@ -41,6 +41,10 @@ class Checkpoint(pl.Callback):
         if self.asked_to_stop:
             trainer.should_stop = True
 
+    def ask_to_stop(self) -> None:
+        """Stop after this step, with a checkpoint."""
+        self.asked_to_stop = True
+
     def _save(self, trainer: pl.Trainer) -> None:
         beside = self.path.with_name(f".{self.path.name}.part")
         with full_disk_is_an_error(self.path):

@@ -27,6 +27,8 @@ class RunOptions:
     """Processes that decode the images of a folder, per device; data sets in memory need none."""
     monitor_every: int = 100
     """Steps between two readings of the collapse numbers."""
+    on_collapse: Literal["warn", "stop"] = "warn"
+    """At a sign of collapse, say so, or after a failure also save a checkpoint and stop."""
     checkpoint_every: int = 500
     """Steps between two checkpoints; the last step and Ctrl-C save one too."""
     probe: int | None = None

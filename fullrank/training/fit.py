@@ -25,6 +25,7 @@ from fullrank.data import (
     load_dataset,
     train_batches,
 )
+from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
 from fullrank.engine.gather import process_rank
@@ -34,8 +35,9 @@ from fullrank.errors import UserError
 from fullrank.methods import Method
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe, settings
-from fullrank.runs import new_run, refuse_used, write_json
+from fullrank.runs import new_run, read_json, refuse_used, write_json
 from fullrank.training.module import Training
+from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import environment, finish, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
@@ -121,12 +123,23 @@ def fit(run: Path, job: Job, console: Console) -> bool:
     count = probe_size(job.dataset.train, options.probe)
     probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed)
     progress = Progress(run.name, plan.steps, console)
-    record = Record(run, probe, every=options.monitor_every, show=progress.show)
     checkpoint = Checkpoint(run, every=options.checkpoint_every)
+    watch = OnCollapse(
+        run,
+        profile_of(str(read_json(run / "config.json")["recipe"])),
+        say=lambda text: console.print(text, highlight=False, soft_wrap=True, markup=False),
+        stop=checkpoint.ask_to_stop if options.on_collapse == "stop" else None,
+    )
+
+    def show(row: dict[str, Any]) -> None:
+        progress.show(row)
+        watch.show(row)
+
+    record = Record(run, probe, every=options.monitor_every, show=show)
     training = Training(job.method, job.views, plan)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
     with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
-        trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, checkpoint])
+        trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint])
         trainer.fit(training, Batches(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
     if finished and trainer.is_global_zero:
