@@ -18,7 +18,7 @@ from torch import Tensor
 from fullrank.metrics import Estimate, alignment_estimate, jackknife_rows, pair_estimates
 from fullrank.metrics._embeddings import unit_rows
 from fullrank.metrics._pairs import neighbors
-from fullrank.metrics.neighbors import occurrences, skewness
+from fullrank.metrics.hubs import occurrences, skewness
 
 GROUPS = 20
 

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from fullrank.errors import UserError, suggest
 from fullrank.metrics import Estimate, jackknife_difference
-from fullrank.metrics.measure import of_spectrum, of_unit
-from fullrank.metrics.names import NAMES
+from fullrank.metrics.measure import RECORDS, of_spectrum, of_unit
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
 from fullrank.stats import Moments
 from fullrank.stats.sketch import Sketch
@@ -48,8 +47,8 @@ def limit_of(name: str, amount: float | str, flag: str) -> tuple[float, bool]:
     >>> limit_of("effective_rank", "10%", "max_drop")
     (0.1, True)
     """
-    if name not in NAMES:
-        hint = suggest(name, NAMES, otherwise=f"pass one of {', '.join(NAMES)}.")
+    if name not in RECORDS:
+        hint = suggest(name, RECORDS, otherwise=f"pass one of {', '.join(RECORDS)}.")
         raise UserError(f"There is no measurement {name!r} for {flag}: {hint}")
     text = str(amount)
     try:

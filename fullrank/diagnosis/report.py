@@ -18,8 +18,7 @@ from fullrank.diagnosis.judge import State
 from fullrank.diagnosis.rule import Kind
 from fullrank.errors import CollapseError
 from fullrank.metrics.figures import figures
-from fullrank.metrics.measure import Measured
-from fullrank.metrics.names import NAMES
+from fullrank.metrics.measure import RECORDS, Measured
 from fullrank.stats.sketch import Sketch
 
 _BESIDE = ("where", "verdict", "sentence")
@@ -111,7 +110,7 @@ class Report:
 
 
 def _measurement(one: Measured) -> dict[str, Any]:
-    entry = NAMES[one.name]
+    entry = RECORDS[one.name]
     return {
         "name": one.name,
         "title": entry.title,
@@ -122,9 +121,11 @@ def _measurement(one: Measured) -> dict[str, Any]:
         "healthy": _finite(one.healthy),
         "direction": entry.direction,
         "group": entry.group,
-        "conventions": entry.conventions,
-        "blind_to": [*entry.blind_to],
+        "conventions": entry.how,
+        "blind_to": sorted(entry.blind_to or ()),
         "sampled": one.sampled,
+        "which": [*one.which],
+        "which_are": entry.which_are,
     }
 
 

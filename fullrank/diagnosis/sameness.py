@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fullrank.metrics import cka, knn_overlap
-from fullrank.metrics._pairs import first_copies
+from fullrank.metrics._pairs import chosen, first_copies
 from fullrank.metrics.correspondence import (
     index_overlap,
     matched_cosine,
@@ -20,7 +20,6 @@ from fullrank.metrics.correspondence import (
     misplaced,
     turned,
 )
-from fullrank.metrics.rows import chosen
 from fullrank.metrics.two_samples import frechet_distance, mmd
 from fullrank.stats.sketch import Sketch
 
@@ -31,7 +30,7 @@ FEWEST = 20  # rows from which it can be told whether they correspond
 _WIDE = 1024  # rows for what decomposes a matrix of them
 _LISTED = 20  # rows that are named
 _NEIGHBORS = 10
-_NAMES: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # title, and which way is alike
+_RECORDS: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # title, and which way is alike
     "misplaced_rows": ("correspondence", "rows that do not correspond", "low"),
     "matched_rank": ("correspondence", "rank of its own row, median", "high"),
     "matched_cosine": ("correspondence", "cosine, old to new", "high"),
@@ -151,7 +150,7 @@ def _structure(x: Tensor, y: Tensor, limits: Mapping[str, float], seed: int) -> 
 def _check(
     name: str, value: float, limits: Mapping[str, float], *, chance: float | None = None, p: float | None = None
 ) -> Check:
-    question, title, better = _NAMES[name]
+    question, title, better = _RECORDS[name]
     limit, judged = limits.get(name), value if p is None else p
     value = value if math.isfinite(value) else 1e300
     if limit is None:

@@ -2,57 +2,122 @@
 
 from __future__ import annotations
 
-from fullrank.metrics.catalog import (
-    DESCRIPTIONS,
-    METRICS,
-    PAIR_METRICS,
-    Collapse,
-    Description,
-    Metric,
-    PairMetric,
+from fullrank.metrics.classes import (
+    CLASS_DIRECTIONS,
+    CLASS_RANK,
+    CLASS_SPREAD,
+    CLASSES,
+    LABEL_GAIN,
+    NC1,
+    NC2_ANGLES,
+    NC2_NORMS,
+    NEIGHBOR_LABELS,
 )
-from fullrank.metrics.dimensions import dead_dimensions, dimension_gap, duplicate_dimensions, rogue_dimension
-from fullrank.metrics.energy import hyperspherical_energy, koleo, uniform_energy
-from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
-from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
-from fullrank.metrics.modality_gap import ModalityGap, modality_gap
-from fullrank.metrics.neighbors import (
+from fullrank.metrics.cloud import Cloud
+from fullrank.metrics.coherence import COHERENCE, coherence
+from fullrank.metrics.dimensions import (
+    DEAD_DIMENSIONS,
+    DIMENSION_GAP,
+    DUPLICATE_DIMENSIONS,
+    ROGUE_DIMENSION,
+    dead_dimensions,
+    dimension_gap,
+    duplicate_dimensions,
+    rogue_dimension,
+)
+from fullrank.metrics.energy import HYPERSPHERICAL_ENERGY, KOLEO, hyperspherical_energy, koleo, uniform_energy
+from fullrank.metrics.head import BIMODALITY, HEAD_ERROR, HEAD_GAP, bimodality, head_gap
+from fullrank.metrics.hubs import (
+    ANTIHUB_EXCESS,
+    ANTIHUB_SHARE,
+    HUB_EXCESS,
+    HUB_SKEWNESS,
     antihub_share,
-    duplicate_rows,
     gaussian_like,
     hub_skewness,
+)
+from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
+from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
+from fullrank.metrics.modality_gap import (
+    GAP_DISTANCE,
+    GAP_GAIN,
+    GAP_RATIO,
+    GAP_SEPARABLE,
+    TOWER_SPREAD,
+    ModalityGap,
+    modality_gap,
+)
+from fullrank.metrics.neighbors import (
+    CONTRAST_EXCESS,
+    DUPLICATE_ROWS,
+    MLE_DIMENSION,
+    NEAR_DUPLICATE_ROWS,
+    RELATIVE_CONTRAST,
+    TWO_NN,
+    duplicate_rows,
     mle_dimension,
     near_duplicate_rows,
     relative_contrast,
     summarize_neighbors,
     two_nn,
 )
-from fullrank.metrics.normality import sigreg
+from fullrank.metrics.normality import SIGREG, sigreg
 from fullrank.metrics.pair_uncertainty import alignment_estimate, pair_estimates
+from fullrank.metrics.participation import (
+    ISO_SCORE,
+    PARTICIPATION_RATIO,
+    PLUGIN_PARTICIPATION_RATIO,
+    iso_score,
+    participation_ratio,
+    plugin_participation_ratio,
+)
+from fullrank.metrics.power_law import ALPHA_REQ, ALPHA_REQ_FIT, PowerLaw, alpha_req
 from fullrank.metrics.properties import Properties, Property, properties
 from fullrank.metrics.rank import (
+    CONDITION_NUMBER,
+    DIMS_FOR_VARIANCE,
+    EFFECTIVE_RANK,
+    NESUM,
+    RANK_SHARE,
+    RANKME,
+    RANKME_CENTERED,
+    STABLE_RANK,
     condition_number,
     dims_for_variance,
     effective_rank,
-    iso_score,
     nesum,
-    participation_ratio,
-    plugin_participation_ratio,
+    rank_share,
     rankme,
+    rankme_centered,
     stable_rank,
 )
+from fullrank.metrics.record import Collapse, Measurement
 from fullrank.metrics.separability import between_class_distance, separability, silhouette, within_class_distance
 from fullrank.metrics.shape import (
-    PowerLaw,
-    alpha_req,
-    coherence,
+    DECAY_EXPONENT,
+    HEAD_WEIGHT,
+    SPECTRUM_AUC,
     decay_exponent,
     head_weight,
     hill_profile,
-    self_cluster,
     spectrum_auc,
 )
-from fullrank.metrics.spread import dimension_std, mean_cosine, norm_variation, relative_spread, row_norm, zero_rows
+from fullrank.metrics.single_rows import ENERGY_SHARE, NEAR_EMPTY_ROWS, ZERO_ROWS, zero_rows
+from fullrank.metrics.spread import (
+    COSINE_EXCESS,
+    DIMENSION_STD,
+    MEAN_COSINE,
+    NEGATIVE_SHARE,
+    NORM_VARIATION,
+    RELATIVE_SPREAD,
+    ROW_NORM,
+    dimension_std,
+    mean_cosine,
+    negative_share,
+    norm_variation,
+    relative_spread,
+    row_norm,
+)
 from fullrank.metrics.summary import summarize, summarize_moments
 from fullrank.metrics.uncertainty import (
     Estimate,
@@ -64,20 +129,41 @@ from fullrank.metrics.uncertainty import (
     moment_groups,
     rows_needed,
 )
-from fullrank.metrics.uniformity import alignment, uniformity, w2_uniformity
-from fullrank.metrics.views import cka, knn_overlap, lidar, view_retrieval
+from fullrank.metrics.uniformity import (
+    ALIGNMENT,
+    SELF_CLUSTER,
+    UNIFORMITY,
+    W2_UNIFORMITY,
+    alignment,
+    self_cluster,
+    uniformity,
+    w2_uniformity,
+)
+from fullrank.metrics.views import CKA, KNN_OVERLAP, LIDAR, VIEW_RETRIEVAL, cka, knn_overlap, lidar, view_retrieval
+
+MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then those that no report shows
+    *(RELATIVE_SPREAD, MEAN_COSINE, COSINE_EXCESS, NEGATIVE_SHARE, DIMENSION_STD, ZERO_ROWS, NEAR_EMPTY_ROWS),
+    *(ENERGY_SHARE, ROW_NORM, NORM_VARIATION),
+    *(EFFECTIVE_RANK, RANKME, RANKME_CENTERED, RANK_SHARE, PARTICIPATION_RATIO, NESUM, STABLE_RANK),
+    *(DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP, HEAD_ERROR, DIMS_FOR_VARIANCE, SPECTRUM_AUC, ISO_SCORE, ALPHA_REQ),
+    *(ALPHA_REQ_FIT, SELF_CLUSTER, W2_UNIFORMITY, BIMODALITY),
+    *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
+    *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, CONTRAST_EXCESS, TWO_NN, MLE_DIMENSION, HUB_SKEWNESS),
+    *(HUB_EXCESS, ANTIHUB_SHARE, ANTIHUB_EXCESS, DUPLICATE_ROWS, NEAR_DUPLICATE_ROWS, SIGREG, COHERENCE),
+    *(ALIGNMENT, VIEW_RETRIEVAL, KNN_OVERLAP, LIDAR, TOWER_SPREAD, GAP_DISTANCE, GAP_RATIO, GAP_SEPARABLE),
+    *(GAP_GAIN,),
+    *(NC1, NC2_NORMS, NC2_ANGLES, NEIGHBOR_LABELS, LABEL_GAIN, CLASSES, CLASS_DIRECTIONS, CLASS_RANK, CLASS_SPREAD),
+    *(PLUGIN_PARTICIPATION_RATIO, CONDITION_NUMBER, KOLEO, CKA),
+)
 
 __all__ = [
-    "DESCRIPTIONS",
-    "METRICS",
-    "PAIR_METRICS",
+    "MEASUREMENTS",
+    "Cloud",
     "Collapse",
-    "Description",
     "Estimate",
-    "Metric",
+    "Measurement",
     "ModalityGap",
     "NeuralCollapse",
-    "PairMetric",
     "PowerLaw",
     "Properties",
     "Property",
@@ -86,6 +172,7 @@ __all__ = [
     "alpha_req",
     "antihub_share",
     "between_class_distance",
+    "bimodality",
     "cka",
     "class_ranks",
     "coherence",
@@ -99,6 +186,7 @@ __all__ = [
     "duplicate_rows",
     "effective_rank",
     "gaussian_like",
+    "head_gap",
     "head_weight",
     "hill_profile",
     "hub_skewness",
@@ -119,6 +207,7 @@ __all__ = [
     "modality_gap",
     "moment_groups",
     "near_duplicate_rows",
+    "negative_share",
     "nesum",
     "neural_collapse",
     "norm_variation",
@@ -126,7 +215,9 @@ __all__ = [
     "participation_ratio",
     "plugin_participation_ratio",
     "properties",
+    "rank_share",
     "rankme",
+    "rankme_centered",
     "relative_contrast",
     "relative_spread",
     "rogue_dimension",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 MOST = 8192  # rows; of more, a metric of pairs takes a random sample of this size, drawn by its seed
+PAIRS = 2048  # rows of a diagnosis for what takes time in their square
 _BLOCK = 1 << 22  # distances at a time: 32 MB in float64
 _SAME = 1e-6  # of the root mean square distance from the mean: rows that agree to this are one row
 
@@ -30,6 +31,25 @@ def sampled(n: int, seed: int) -> Tensor:
     """
     chosen = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:MOST]
     return chosen.sort().values
+
+
+def chosen(count: int, *, seed: int) -> Tensor:
+    """At most 2,048 of the numbers below `count`, ascending.
+
+    >>> chosen(3, seed=0)
+    tensor([0, 1, 2])
+    """
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:PAIRS]
+    return order.sort().values
+
+
+def pair_sample(x: Tensor, *, seed: int) -> Tensor:
+    """At most 2,048 of the rows x (k, ...), drawn by the seed, in their order.
+
+    >>> pair_sample(torch.arange(3000), seed=0).shape
+    torch.Size([2048])
+    """
+    return x[chosen(len(x), seed=seed)]
 
 
 def distances(x: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -90,6 +110,12 @@ def neighbors(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tens
         near.append(exact.gather(1, order))
         index.append(chosen.gather(1, order))
     return torch.cat(near), torch.cat(index)
+
+
+def by_lot(u: Tensor, seed: int) -> Tensor:
+    """Rows u (N, D) with noise of 1e-8, so that equal distances are told apart by chance and not by their order."""
+    noise = torch.randn(u.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return u + 1e-8 * noise.to(u.device)
 
 
 def distinct(x: Tensor) -> Tensor:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centered, embeddings
-from fullrank.metrics._pairs import neighbors, sampled
-from fullrank.metrics.neighbors import by_lot
+from fullrank.metrics._pairs import by_lot, neighbors, sampled
 from fullrank.stats import normalize
 
 _ANCHORS = 512  # rows that the others are described by

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, embeddings, mean_and_variance, without_rounding
-from fullrank.stats import Moments
+from fullrank.metrics._embeddings import centered
+from fullrank.metrics.cloud import Cloud, Data, as_cloud
+from fullrank.metrics.head import largest_jump
+from fullrank.metrics.record import ALL, MOST, OF_COVARIANCE, Measurement
 
 DEAD = 1e-6  # of the largest variance
+ROGUE = 10.0  # times the mean variance, as in vecscope
 COPY = 0.999  # absolute correlation
-_HEAD = 3  # directions at most that stand before the rest
-_BLOCK = 512  # dimensions a block: at most 512 x D correlations at a time
 _PROJECTED = 16  # directions in which copies of few rows are looked for first
+_BLOCK = 512  # dimensions a block: at most 512 x D correlations at a time
 
 
-def dead_dimensions(z: Tensor | Moments) -> float:
+def dead_dimensions(z: Data) -> float:
     """Share of the dimensions of z (N, D) whose variance is at most 1e-6 of the largest.
 
     In [0, 1]; low is healthy, ideal 0; total collapse, zeros and one row give 1. A ReLU backbone has some by
@@ -28,11 +30,36 @@ def dead_dimensions(z: Tensor | Moments) -> float:
     >>> dead_dimensions(torch.tensor([[1.0, 5.0], [-1.0, 5.0]]))
     0.5
     """
-    _, variance = mean_and_variance(z)
+    _, variance = as_cloud(z).mean_and_variance
     return float((variance <= DEAD * variance.max()).double().mean())
 
 
-def duplicate_dimensions(z: Tensor | Moments) -> float:
+def _dead(z: Cloud) -> Tensor:
+    variance = z.mean_and_variance[1]
+    order = variance.argsort(stable=True)
+    return order[variance[order] <= DEAD * variance.max()][:MOST]
+
+
+DEAD_DIMENSIONS = Measurement(
+    "dead_dimensions",
+    dead_dimensions,
+    "dead dimensions",
+    "variance <= 1e-6 of the largest",
+    "dimensions",
+    of="moments",
+    direction="low",
+    ideal=0.0,
+    collapsed=1.0,
+    range=(0.0, 1.0),
+    blind_to=ALL - {"dead"},
+    expected=lambda _n, _dims: 0.0,
+    which=_dead,
+    which_are="dimensions",
+    rotates=False,
+)
+
+
+def duplicate_dimensions(z: Data) -> float:
     """Share of the dimensions of z (N, D) that repeat a later one: absolute correlation above 0.999.
 
     Of m copies m - 1 count; constant dimensions repeat nothing. In [0, 1]; low is healthy, ideal 0; total
@@ -43,20 +70,40 @@ def duplicate_dimensions(z: Tensor | Moments) -> float:
     >>> duplicate_dimensions(torch.tensor([[1.0, -2.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 2.0, 1.0]]))
     0.333...
     """
-    if isinstance(z, Moments):
-        if z.axes is not None:
-            raise UserError(
-                "Moments of fewer rows than dimensions do not know how dimensions correlate: pass the rows."
-            )
-        return sum(_copies(block) for block in _correlations(z)) / z.dims
-    x = _unit_columns(z)
-    n, dims = x.shape
-    if n <= 4 * _PROJECTED or n >= dims:
-        return sum(_copies(x[:, at : at + _BLOCK].T @ x[:, at:]) for at in range(0, dims, _BLOCK)) / dims
-    return sum(_copies(x[:, some].T @ x[:, at:], some - at) for at, some in _candidates(x)) / dims
+    cloud = as_cloud(z)
+    return len(cloud.once(_copies)) / cloud.dims
 
 
-def rogue_dimension(z: Tensor | Moments) -> float:
+def _copies(z: Cloud) -> Tensor:
+    """The dimensions that repeat a later one, those with the highest correlation first."""
+    highest = torch.zeros(z.dims, dtype=torch.float64)
+    for which, block in _correlations(z):
+        later = torch.arange(z.dims - block.shape[1], z.dims, device=block.device) > which[:, None]
+        highest[which.cpu()] = (block.abs() * later).amax(1).cpu()
+    order = highest.argsort(descending=True, stable=True)
+    return order[highest[order] > COPY]
+
+
+DUPLICATE_DIMENSIONS = Measurement(
+    "duplicate_dimensions",
+    duplicate_dimensions,
+    "copied dimensions",
+    "|correlation| > 0.999",
+    "dimensions",
+    of="moments",
+    direction="low",
+    ideal=0.0,
+    collapsed=0.0,
+    range=(0.0, 1.0),
+    blind_to=ALL - {"duplicate"},
+    expected=lambda _n, _dims: 0.0,
+    which=lambda z: z.once(_copies)[:MOST],
+    which_are="dimensions",
+    rotates=False,
+)
+
+
+def rogue_dimension(z: Data) -> float:
     """Largest variance of a dimension of z (N, D) over the mean variance of all.
 
     In [1, D]; low is healthy, ideal 1; total collapse, zeros and one row give 1. Depends on the axes. Grades no
@@ -66,12 +113,36 @@ def rogue_dimension(z: Tensor | Moments) -> float:
     >>> round(rogue_dimension(torch.tensor([[3.0, 1.0], [-3.0, -1.0]])), 6)
     1.8
     """
-    _, variance = mean_and_variance(z)
+    _, variance = as_cloud(z).mean_and_variance
     mean = float(variance.mean())
     return float(variance.max()) / mean if mean > 0 else 1.0
 
 
-def dimension_gap(z: Tensor | Moments) -> float:
+def _rogue(z: Cloud) -> Tensor:
+    """The largest, and what else has more than ten times the mean variance."""
+    variance = z.mean_and_variance[1]
+    order = variance.argsort(descending=True, stable=True)
+    return order[: max(1, min(int((variance > ROGUE * variance.mean()).sum()), MOST))]
+
+
+ROGUE_DIMENSION = Measurement(
+    "rogue_dimension",
+    rogue_dimension,
+    "largest variance of a dimension over the mean",
+    OF_COVARIANCE,
+    "dimensions",
+    of="moments",
+    direction="low",
+    ideal=1.0,
+    collapsed=1.0,
+    range=(1.0, math.inf),
+    which=_rogue,
+    which_are="dimensions",
+    rotates=False,
+)
+
+
+def dimension_gap(z: Data) -> float:
     """Largest ratio of neighbors among the first four variances of the dimensions of z (N, D), descending.
 
     At least 1; low is healthy; total collapse, zeros and one row give 1. Depends on the axes. Grades no collapse: it
@@ -81,56 +152,61 @@ def dimension_gap(z: Tensor | Moments) -> float:
     >>> round(dimension_gap(torch.tensor([[3.0, 1.0], [-3.0, -1.0]])))
     9
     """
-    _, variance = mean_and_variance(z)
-    return largest_jump(variance.clamp_min(0.0).sort(descending=True).values)
+    _, variance = as_cloud(z).mean_and_variance
+    return largest_jump(variance.sort(descending=True).values)
 
 
-def largest_jump(values: Tensor) -> float:
-    """The largest ratio of two neighbors among the first four values, descending; 1 where no two are above zero.
-
-    >>> largest_jump(torch.tensor([8.0, 2.0, 1.0, 0.0]))
-    4.0
-    """
-    first = values[: _HEAD + 1]
-    first = first[first > first[:1] * 1e-12] if len(first) else first
-    ratios = first[:-1] / first[1:]
-    return float(ratios.max()) if len(ratios) else 1.0
-
-
-def _copies(correlations: Tensor, own: Tensor | None = None) -> int:
-    """How many rows (B, D - start) correlate with a later column; own (B,): their own columns, by default the first."""
-    own = torch.arange(len(correlations), device=correlations.device) if own is None else own
-    later = torch.arange(correlations.shape[1], device=correlations.device) > own[:, None]
-    return int(((correlations.abs() > COPY) & later).any(1).sum())
+DIMENSION_GAP = Measurement(
+    "dimension_gap",
+    dimension_gap,
+    "largest jump among the first variances",
+    "ratio of neighbors, of the first four",
+    "dimensions",
+    of="moments",
+    direction="low",
+    collapsed=1.0,
+    range=(1.0, math.inf),
+    rotates=False,
+)
 
 
-def _candidates(x: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Of each block of dimensions its start and those that may repeat a later one, of unit columns x (N, D).
+def _correlations(z: Cloud) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some dimensions (B,) at a time, and their correlations (B, K) with the last K dimensions, all later ones."""
+    if z.moments is not None and z.moments.axes is None:
+        covariance = z.moments.covariance
+        scale = _inverse(covariance.diagonal().sqrt())
+        for start in range(0, z.dims, _BLOCK):
+            some = torch.arange(start, min(start + _BLOCK, z.dims), device=scale.device)
+            yield some, covariance[some, start:] * scale[some, None] * scale[start:]
+        return
+    x = _unit_columns(z.rows)
+    few = 4 * _PROJECTED < len(x) < z.dims
+    for start in range(0, z.dims, _BLOCK):
+        some = torch.arange(start, min(start + _BLOCK, z.dims), device=x.device)
+        some = some[z.once(_near_copies)[some]] if few else some
+        if len(some):
+            yield some, x[:, some].T @ x[:, start:]
+
+
+def _near_copies(z: Cloud) -> Tensor:
+    """Which dimensions (D,) may repeat a later one.
 
     Two columns of correlation c are sqrt(2 - 2 |c|) apart, up to sign, and no more than that in any 16 directions.
     """
+    x = _unit_columns(z.rows)
     noise = torch.randn(len(x), _PROJECTED, generator=torch.Generator().manual_seed(0), dtype=x.dtype)
     few = (torch.linalg.qr(noise.to(x.device))[0].T @ x).float()
     reach = few.square().sum(0) / 2
+    found = []
     for start in range(0, x.shape[1], _BLOCK):
         own = slice(start, start + _BLOCK)
         near = (few[:, own].T @ few[:, start:]).abs_().sub_(reach[start:]) > reach[own, None] - (1 - COPY) - 1e-5
-        some = near.triu_(1).any(1).nonzero()[:, 0]
-        if len(some):
-            yield start, start + some
+        found.append(near.triu_(1).any(1))
+    return torch.cat(found)
 
 
-def _correlations(z: Moments) -> Iterator[Tensor]:
-    """Correlations (B, D - start) of the dimensions from `start` on with themselves and all later ones."""
-    covariance = without_rounding(z).covariance
-    scale = _inverse(covariance.diagonal().sqrt())
-    for start in range(0, len(scale), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        yield covariance[rows, start:] * scale[rows, None] * scale[start:]
-
-
-def _unit_columns(z: Tensor) -> Tensor:
-    x = centered(embeddings(z))
+def _unit_columns(x: Tensor) -> Tensor:
+    x = centered(x)
     x = x / x.abs().amax(0).where(x.abs().amax(0) > 0, 1.0)  # so that squares of small ones do not vanish
     return x * _inverse(torch.linalg.vector_norm(x, dim=0))
 

@@ -10,14 +10,15 @@ from scipy.special import gammaln, psi
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import unit_rows
 from fullrank.metrics._pairs import distances, neighbors, sample
+from fullrank.metrics.cloud import Rows, as_cloud
+from fullrank.metrics.record import OF_UNIT, WITHIN, Measurement
 
 CLOSEST = 1e-6  # of two directions; what is closer counts as this close, so that a copy costs much and not infinity
 _EPS = 1e-8  # DINOv2's, inside the logarithm
 
 
-def hyperspherical_energy(z: Tensor, *, power: Literal[0, 1, 2] = 2, angular: bool = False, seed: int = 0) -> float:
+def hyperspherical_energy(z: Rows, *, power: Literal[0, 1, 2] = 2, angular: bool = False, seed: int = 0) -> float:
     """Hyperspherical energy of z (N, D): the mean over pairs of distance^-power of rows scaled to length 1.
 
     Liu et al. (2018), as a mean where they take the sum; at power 0 the mean log of 1 / distance. The distance is
@@ -32,7 +33,8 @@ def hyperspherical_energy(z: Tensor, *, power: Literal[0, 1, 2] = 2, angular: bo
     """
     if power not in (0, 1, 2):
         raise UserError(f"The power of the energy is {power}: pass 0, 1 or 2.")
-    u = sample(unit_rows(z), seed)
+    cloud = as_cloud(z, seed)
+    u = sample(cloud.unit, cloud.seed)
     n = len(u)
     if n < 2:
         return _energy(u.new_zeros(1), power)
@@ -43,6 +45,25 @@ def hyperspherical_energy(z: Tensor, *, power: Literal[0, 1, 2] = 2, angular: bo
         gap = 2 * torch.asin((chord / 2).clamp_max(1.0)) if angular else chord
         total += _energy(gap, power) * len(gap)
     return total / (n * (n - 1) / 2)
+
+
+HYPERSPHERICAL_ENERGY = Measurement(
+    "hyperspherical_energy",
+    hyperspherical_energy,
+    "energy",
+    f"{OF_UNIT}, power 2, chords",
+    "pairs",
+    of="rows",
+    direction="low",
+    ideal=0.5,
+    collapsed=1e12,
+    range=(0.25, math.inf),
+    interval="pairs",
+    blind_to=WITHIN - {"cluster"},
+    expected=lambda _, dims: uniform_energy(dims),
+    way=0.5,
+    of_pairs=True,
+)
 
 
 def uniform_energy(dims: int, *, power: Literal[0, 1, 2] = 2) -> float:
@@ -61,7 +82,7 @@ def uniform_energy(dims: int, *, power: Literal[0, 1, 2] = 2) -> float:
     return math.exp(float(gammas) + (dims - power - 2) * math.log(2) - math.log(math.pi) / 2)
 
 
-def koleo(z: Tensor, *, seed: int = 0) -> float:
+def koleo(z: Rows, *, seed: int = 0) -> float:
     """KoLeo of z (N, D): minus the mean log of the distance to the nearest neighbor, rows scaled to length 1.
 
     Sablayrolles et al. (2019), with DINOv2's 1e-8 inside the logarithm, once. Low is healthy; about -0.35 (all at
@@ -72,10 +93,24 @@ def koleo(z: Tensor, *, seed: int = 0) -> float:
     >>> round(koleo(torch.eye(4)), 4)  # -log(2) / 2
     -0.3466
     """
-    u = sample(unit_rows(z), seed)
+    cloud = as_cloud(z, seed)
+    u = sample(cloud.unit, cloud.seed)
     gap = neighbors(u, 1)[0] if len(u) > 1 else u.new_zeros(1)
     gap = torch.where(gap > 1e-15, gap, 0.0)  # what rounding leaves between equal rows
     return -float((gap + _EPS).log().mean())
+
+
+KOLEO = Measurement(
+    "koleo",
+    koleo,
+    of="rows",
+    direction="low",
+    ideal=-0.35,
+    collapsed=-math.log(_EPS),
+    blind_to=frozenset(),
+    way=1.0,
+    of_pairs=True,
+)
 
 
 def _energy(gap: Tensor, power: int) -> float:

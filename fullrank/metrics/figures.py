@@ -9,8 +9,11 @@ from scipy.special import betainc
 from torch import Tensor
 
 from fullrank.metrics import isotropic_hill, isotropic_spectrum
-from fullrank.metrics.rows import neighbors_of, pair_sample, principal
-from fullrank.stats import hill, normalize, spectrum
+from fullrank.metrics._pairs import pair_sample
+from fullrank.metrics.head import principal
+from fullrank.metrics.hubs import gaussian_neighbors, occurrences
+from fullrank.metrics.measure import cloud_of_pairs
+from fullrank.stats import hill, spectrum
 from fullrank.stats.sketch import Sketch
 
 _ORDERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
@@ -29,7 +32,7 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
     >>> sorted(drawn), len(drawn["spectrum"]["eigenvalue"])
     (['cosines', 'dimensions', 'hill', 'hubness', 'projection', 'spectrum'], 4)
     """
-    whole, found = sketch.total, neighbors_of(sketch, seed=seed)
+    whole, some = sketch.total, cloud_of_pairs(sketch, seed=seed)
     values = spectrum(whole)[: whole.n]
     n, dims = whole.n, whole.dims
     null = isotropic_spectrum(n, dims) * (float(values.sum()) / dims)
@@ -37,11 +40,11 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
     of_sample = None if labels is None else pair_sample(labels[sketch.sample.index], seed=seed)
     return {
         "spectrum": {"index": [*range(1, len(values) + 1)], "eigenvalue": _short(values), "null": _short(null)},
-        "cosines": _cosines(found.rows, dims),
+        "cosines": _cosines(some.unit, dims),
         "hill": {"order": [*_ORDERS], "value": profile, "null": [isotropic_hill(n, dims, q) for q in _ORDERS]},
         "dimensions": {"std": _short(whole.variance.clamp_min(0.0).sqrt())},
-        "projection": _projection(found.rows, of_sample),
-        "hubness": _hubness(found.occurrences.long(), found.of_like.long()),
+        "projection": _projection(some.rows * some.scale, of_sample),
+        "hubness": _hubness(some.once(occurrences).long(), some.once(gaussian_neighbors).counts.long()),
     }
 
 
@@ -50,9 +53,9 @@ def _short(x: Tensor) -> list[float]:
     return [float(f"{value:.6g}") for value in x.tolist()]
 
 
-def _cosines(z: Tensor, dims: int) -> dict[str, list[float]]:
-    """Density of the cosines of all pairs of z (k, K) in `dims` dimensions, and that of uniform directions: 80 bins."""
-    u, edges = normalize(z), torch.linspace(-1, 1, _BINS + 1, dtype=torch.float64)
+def _cosines(u: Tensor, dims: int) -> dict[str, list[float]]:
+    """Density of the cosines of all pairs of unit rows u (k, K) in `dims` dimensions, and of uniform ones: 80 bins."""
+    edges = torch.linspace(-1, 1, _BINS + 1, dtype=torch.float64)
     above = torch.ones(len(u), len(u), dtype=torch.bool).triu_(1)
     counts = torch.histc((u @ u.T)[above], _BINS, -1, 1)
     half = (dims - 1) / 2

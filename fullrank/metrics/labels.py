@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centered, embeddings
-from fullrank.metrics.rank import participation_ratio
+from fullrank.metrics.cloud import Rows, as_cloud
+from fullrank.metrics.participation import participation_ratio
 from fullrank.metrics.spread import relative_spread
 
 
@@ -25,7 +26,7 @@ class NeuralCollapse:
 
 
 def neural_collapse(
-    z: Tensor, labels: Tensor, *, weight: Tensor | None = None, bias: Tensor | None = None
+    z: Rows, labels: Tensor, *, weight: Tensor | None = None, bias: Tensor | None = None
 ) -> NeuralCollapse:
     """Neural collapse (Papyan, Han & Donoho, 2020) of z (N, D) with labels (N,) of C classes; 0 is collapsed, all five.
 
@@ -46,7 +47,8 @@ def neural_collapse(
     >>> [round(value, 6) for value in (found.nc1, found.nc2_norms, found.nc2_angles, found.nc3, found.nc4)]
     [0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    x = embeddings(z)
+    cloud = as_cloud(z)
+    x = cloud.rows
     classes, which = _classes(x, labels)
     count = len(classes)
     if count < 2:
@@ -58,11 +60,11 @@ def neural_collapse(
     norms, cosines = _geometry(corners)
     nc3 = nc4 = None
     if weight is not None:
-        nc3, nc4 = _agreement(z.detach().to(x), means, corners, weight, bias)
+        nc3, nc4 = _agreement(x * cloud.scale, means, corners, weight, bias)
     return NeuralCollapse(_nc1(corners, inner, share), norms, cosines, nc3, nc4)
 
 
-def class_ranks(z: Tensor, labels: Tensor) -> dict[int, dict[str, float]]:
+def class_ranks(z: Rows, labels: Tensor) -> dict[int, dict[str, float]]:
     """Rows, relative spread and unbiased participation ratio of z (N, D) within each class of labels (N,).
 
     "n", "relative_spread" (about the origin, of the class's rows) and "participation_ratio" by label, in ascending
@@ -74,7 +76,7 @@ def class_ranks(z: Tensor, labels: Tensor) -> dict[int, dict[str, float]]:
     >>> {label: (row["n"], round(row["relative_spread"], 6)) for label, row in ranks.items()}
     {4: (2, 1.0), 7: (2, 0.0)}
     """
-    x = embeddings(z)
+    x = as_cloud(z).rows
     classes, which = _classes(x, labels)
     rows = {int(label): x[which == c] for c, label in enumerate(classes.tolist())}
     return {

@@ -1,85 +1,53 @@
-"""One measured number, what perfect data of its size would give, and its interval by leaving out groups of rows."""
+"""A measured number from its record, and its interval by leaving out groups of rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from fullrank.metrics import METRICS, Estimate, isotropic_hill, jackknife_all
-from fullrank.metrics.names import NAMES
-from fullrank.metrics.uncertainty import FEWEST_GROUPS
+from fullrank.metrics.cloud import Cloud
+from fullrank.metrics.record import MOST, Measured, Measurement
+from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate, jackknife_all
 from fullrank.stats import Moments
 
-_RANKS = {"effective_rank", "rankme", "rankme_centered", "participation_ratio", "nesum", "stable_rank"}  # 1 to D
-_BIASED = {"effective_rank", "rankme", "rankme_centered", "rank_share", "head_weight", "w2_uniformity"}
 _ENOUGH = 8  # rows a dimension from which the jackknife's interval of a biased number holds (benchmarks/jackknife.py)
-_RANGE = dict.fromkeys(_RANKS, (1.0, math.inf)) | {
-    **dict.fromkeys(("relative_spread", "rank_share", "dimension_std"), (0.0, 1.0)),
-    "mean_cosine": (-1.0, 1.0),
-    "decay_exponent": (0.0, 8.0),
-    "w2_uniformity": (0.0, math.sqrt(2)),
-    "self_cluster": (-1.0, 1.0),
-    "uniformity": (-8.0, 0.0),
-    "hyperspherical_energy": (0.25, math.inf),
-    "two_nn": (0.0, math.inf),
-    "alignment": (0.0, 4.0),
-}
-_EXPECTED = {metric.name: metric for metric in METRICS if metric.expected is not None}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One number about the embeddings; what it is called and how it was computed is in `names.NAMES`.
-
-    value: of all rows, or of a sample of `sampled` rows. low, high: 95 % interval of the distribution's value, with
-    the bias of order 1/N corrected, or of what samples of `sampled` rows give on average; None where there is none, or
-    where it would be wrong. null: what perfect data of this size would give, or for hubs and contrast, Gaussian data of
-    the same spectrum. healthy: the ideal value, None where there is none. which:
-    the numbers of the rows, dimensions or classes that it is about, worst first, at most 20.
-    """
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-    null: float | None = None
-    healthy: float | None = None
-    sampled: int | None = None
-    which: tuple[int, ...] = ()
+_AT_BOUND = 1e-6  # of a number: this near to the end of its range it is there
 
 
 def measured(
-    name: str, value: float, n: int, dims: int, *, null: float | None = None, sampled: int | None = None
+    record: Measurement,
+    value: float,
+    n: int,
+    dims: int,
+    *,
+    null: float | None = None,
+    sampled: int | None = None,
+    which: Iterable[int] = (),
 ) -> Measured:
     """A measurement without an interval, of n rows in `dims` dimensions, with its healthy value and its null."""
-    entry = NAMES[name]
-    healthy = entry.healthy * dims if entry.healthy is not None and entry.times_dims else entry.healthy
-    return Measured(name, value, None, None, _null(name, n, dims) if null is None else null, healthy, sampled)
+    if null is None and record.expected is not None:
+        null = record.expected(n, dims)
+    named = tuple(int(number) for number in which)[:MOST]
+    return Measured(record.name, value, None, None, null, record.healthy(dims), sampled, named)
 
 
-def _null(name: str, n: int, dims: int) -> float | None:
-    if name in ("rankme_centered", "rank_share"):
-        rank = isotropic_hill(n, dims, 1, root=True)
-        return rank if name == "rankme_centered" else rank / max(min(n - 1, dims), 1)
-    metric = _EXPECTED.get(name)
-    return None if metric is None else metric.null(n, dims)
-
-
-def with_intervals(
-    function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments], whole: Moments, count: int
+def of_groups(
+    records: Sequence[Measurement], groups: Sequence[Moments], whole: Cloud, count: int
 ) -> dict[str, Measured]:
-    """The measurements of a function of moments, with intervals where 5 of the groups, `count`, have rows."""
+    """What the records say of `whole`, with intervals where they hold, by its groups, of which `count` have rows."""
     n, dims = whole.n, whole.dims
-    if count < FEWEST_GROUPS:
-        return {name: measured(name, value, n, dims) for name, value in function(whole).items()}
-    estimates = jackknife_all(function, groups, whole=whole)
-    return {
-        name: measured(name, found.value, n, dims)
-        if name in _BIASED and not enough(n, dims)
-        else _interval(name, found, n, dims)
-        for name, found in estimates.items()
-    }
+    found = {}
+    smooth = [one for one in records if one.interval == "jackknife" and (enough(n, dims) or not one.biased)]
+    if count >= FEWEST_GROUPS and whole.moments is not None:
+        found = _with_intervals(smooth, groups, whole.moments, count)
+    for record in records:
+        if record.name not in found:
+            found[record.name] = measured(record, float(record.function(whole)), n, dims)
+        if record.which is not None:
+            which = tuple(int(number) for number in record.which(whole))[:MOST]
+            found[record.name] = replace(found[record.name], which=which)
+    return {name: one for name, one in found.items() if not math.isnan(one.value)}
 
 
 def enough(n: int, dims: int) -> bool:
@@ -91,15 +59,49 @@ def enough(n: int, dims: int) -> bool:
     return n >= _ENOUGH * dims
 
 
-def _interval(name: str, found: Estimate, n: int, dims: int) -> Measured:
-    least, most = _RANGE.get(name, (-math.inf, math.inf))
-    most = dims if name in _RANKS else most
-    low, high = (min(max(end, least), most) for end in (found.low, found.high))
-    return replace(measured(name, found.value, n, dims), low=low, high=high)
-
-
-def about(one: Measured, found: Estimate) -> Measured:
+def about(record: Measurement, one: Measured, found: Estimate) -> Measured:
     """With an interval about the value, which goes with the number of rows."""
-    least, most = _RANGE.get(one.name, (-math.inf, math.inf))
     reach = (found.high - found.low) / 2
-    return replace(one, low=max(one.value - reach, least), high=min(one.value + reach, most))
+    return replace(one, low=max(one.value - reach, record.range[0]), high=min(one.value + reach, record.range[1]))
+
+
+def _with_intervals(
+    records: Sequence[Measurement], groups: Sequence[Moments], whole: Moments, count: int
+) -> dict[str, Measured]:
+    n, dims = whole.n, whole.dims
+
+    def ask(part: Moments) -> dict[str, float]:
+        cloud = Cloud(part)
+        return {one.name: one.function(cloud) for one in records}
+
+    estimates = jackknife_all(ask, groups, whole=whole)
+    centers = {one.name: _center(one, estimates[one.name], dims) for one in records}
+    found = {}
+    for one in records:
+        follows = math.nan if one.follows is None else one.follows(centers, n, dims)
+        center = centers[one.name] if math.isnan(follows) else follows
+        found[one.name] = _interval(one, estimates[one.name], center, n, dims, count)
+    return found
+
+
+def _center(record: Measurement, found: Estimate, dims: int) -> float:
+    """The value without its bias, within its range; at an end of the range as it is: no bias is smooth there."""
+    least, most = record.range[0], record.most(dims)
+    if any(abs(found.value - end) <= _AT_BOUND * max(1.0, abs(end)) for end in (least, most) if math.isfinite(end)):
+        return found.value
+    return min(max(found.corrected, least), most)
+
+
+def _interval(record: Measurement, found: Estimate, center: float, n: int, dims: int, groups: int) -> Measured:
+    reach = (found.high - found.low) / 2
+    low, high = max(center - reach, record.range[0]), min(center + reach, record.most(dims))
+    null = None if record.expected is None else _corrected(record.expected, n, dims, groups)
+    if null is not None:
+        null = min(max(null, record.range[0]), record.most(dims))
+    return replace(measured(record, center, n, dims, null=null), low=low, high=high)
+
+
+def _corrected(expected: Callable[[int, int], float], n: int, dims: int, groups: int) -> float:
+    """What perfect data of this size gives when its bias is taken off as that of the value is."""
+    rest = n - round(n / groups)
+    return expected(n, dims) + (groups - 1) * (expected(n, dims) - expected(rest, dims))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import unit_rows
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud
+from fullrank.metrics.record import OF_UNIT, Measurement
+from fullrank.metrics.spread import relative_spread
 from fullrank.metrics.views import view_retrieval
 
 
@@ -23,7 +26,7 @@ class ModalityGap:
     retrieval_centered: float
 
 
-def modality_gap(z1: Tensor, z2: Tensor, *, seed: int = 0) -> ModalityGap:
+def modality_gap(z1: Rows, z2: Rows, *, seed: int = 0) -> ModalityGap:
     """The gap between two towers' embeddings z1, z2 (N, D) of the same samples, rows scaled to length 1.
 
     - distance: |mean 1 - mean 2| (Liang et al., 2022), in [0, 2];
@@ -43,9 +46,10 @@ def modality_gap(z1: Tensor, z2: Tensor, *, seed: int = 0) -> ModalityGap:
     >>> round(gap.distance, 2), gap.separable
     (1.99, 1.0)
     """
-    if z1.shape != z2.shape:
-        raise UserError(f"The towers have the shapes {tuple(z1.shape)} and {tuple(z2.shape)}: pass two of equal shape.")
-    a, b = unit_rows(z1), unit_rows(z2)
+    one, two = as_cloud(z1, seed), as_cloud(z2, seed + 1)
+    a, b = one.unit, two.unit
+    if a.shape != b.shape:
+        raise UserError(f"The towers have the shapes {tuple(a.shape)} and {tuple(b.shape)}: pass two of equal shape.")
     within = ((a - a.mean(0)).square().sum(1).mean() + (b - b.mean(0)).square().sum(1).mean()) / 2
     distance = float((a.mean(0) - b.mean(0)).square().sum().sqrt())
     distance, spread = (0.0 if value < 1e-12 else value for value in (distance, math.sqrt(float(within))))
@@ -53,7 +57,7 @@ def modality_gap(z1: Tensor, z2: Tensor, *, seed: int = 0) -> ModalityGap:
         distance,
         distance / spread if spread > 0 else math.inf if distance > 0 else 0.0,
         (_own_side(a, b) + _own_side(b, a)) / 2,
-        view_retrieval(z1, z2, seed=seed),
+        view_retrieval(one, two, seed=seed),
         view_retrieval(a - a.mean(0), b - b.mean(0), seed=seed),
     )
 
@@ -63,3 +67,59 @@ def _own_side(own: Tensor, other: Tensor) -> float:
     odd = own[1::2] if len(own) > 1 else own
     nearer = (odd - other[::2].mean(0)).square().sum(1) - (odd - own[::2].mean(0)).square().sum(1)
     return float(((nearer > 1e-12).double() + (nearer >= -1e-12).double()).mean()) / 2
+
+
+def _gap(z1: Cloud, z2: Cloud) -> ModalityGap:
+    """The gap, computed once for its five numbers."""
+    return z1.between(z2, modality_gap)
+
+
+def _tower(
+    name: str,
+    function: Callable[[Cloud, Cloud], float],
+    title: str,
+    conventions: str,
+    *,
+    expected: float,
+    low: bool = False,
+) -> Measurement:
+    return Measurement(
+        *(name, function, title, conventions, "towers"),
+        of="towers",
+        direction="low" if low else "none",
+        ideal=0.0 if low else None,
+        expected=lambda _n, _dims: expected,
+    )
+
+
+TOWER_SPREAD = Measurement(
+    "tower_spread",
+    lambda one, two: min(relative_spread(one), relative_spread(two)),
+    "spread of the narrower tower",
+    "relative spread of each",
+    "towers",
+    of="towers",
+    direction="high",
+    ideal=1.0,
+    collapsed=0.0,
+    range=(0.0, 1.0),
+    expected=lambda _n, _dims: 1.0,
+)
+GAP_DISTANCE = _tower(
+    "gap_distance", lambda a, b: _gap(a, b).distance, "distance of the towers' means", OF_UNIT, expected=0.0
+)
+GAP_RATIO = _tower("gap_ratio", lambda a, b: _gap(a, b).ratio, "gap over spread", OF_UNIT, expected=0.0)
+GAP_SEPARABLE = replace(
+    _tower(
+        *("gap_separable", lambda a, b: _gap(a, b).separable, "rows nearer to their own tower"),
+        f"{OF_UNIT}, held-out half",
+        expected=0.5,
+    ),
+    ideal=0.5,
+)
+GAP_GAIN = _tower(
+    *("gap_gain", lambda a, b: _gap(a, b).retrieval_centered - _gap(a, b).retrieval),
+    *("retrieval gained by centering each tower", "cosine"),
+    expected=0.0,
+    low=True,
+)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, embeddings
+from fullrank.metrics._embeddings import centered
 from fullrank.metrics._pairs import sample
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud
+from fullrank.metrics.record import Measurement
 from fullrank.stats import epps_pulley, random_slices
 
+_SLICES = 128  # of the measurement
 _AT_A_TIME = 1 << 23  # numbers under a cosine: 64 MB
 
 
-def sigreg(z: Tensor, *, standardized: bool = True, slices: int = 512, seed: int = 0) -> float:
+def sigreg(z: Rows, *, standardized: bool = True, slices: int = 512, seed: int = 0) -> float:
     """SIGReg of z (N, D): how far random projections are from a standard normal (LeJEPA, 2025, arXiv:2511.08544).
 
     N times the Epps-Pulley distance, by the authors' trapezoid of 17 knots on [0, 3], mean over `slices` directions
@@ -30,14 +34,33 @@ def sigreg(z: Tensor, *, standardized: bool = True, slices: int = 512, seed: int
     """
     if slices < 1:
         raise UserError(f"{slices} slices show nothing: pass 1 or more.")
-    x = embeddings(z)  # for its checks, also of the raw one
+    cloud = as_cloud(z, seed)
+    x = cloud.rows
     if standardized:
         x = centered(x)
         deviation = x.square().mean(0).sqrt()
         x = x / deviation.where(deviation > 0, 1.0)
     else:
-        x = z.detach().to(x)
-    x = sample(x, seed)
-    directions = random_slices(x.shape[1], slices, seed, like=x)
+        x = x * cloud.scale
+    x = sample(x, cloud.seed)
+    directions = random_slices(x.shape[1], slices, cloud.seed, like=x)
     chunk = max(1, _AT_A_TIME // (17 * len(x)))
     return float(torch.cat([epps_pulley(x @ part) for part in directions.split(chunk, dim=1)]).mean())
+
+
+def _of_few_slices(z: Cloud) -> float:
+    return sigreg(z, slices=_SLICES)
+
+
+SIGREG = Measurement(
+    "sigreg",
+    _of_few_slices,
+    "SIGReg, standardized",
+    f"{_SLICES} slices, [0, 3] x 17 knots",
+    "pairs",
+    of="rows",
+    ideal=0.5,
+    range=(0.0, math.inf),
+    no_interval="biased",
+    rotates=False,
+)

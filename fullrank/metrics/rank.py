@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, eigenvalues, embeddings, without_rounding
+from fullrank.metrics.cloud import Data, as_cloud
+from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
+from fullrank.metrics.record import MEAN, OF_COVARIANCE, Measurement, rank_record
 from fullrank.stats import Moments, hill
 
 Convention = Literal["paper", "stable-pretraining", "centered", "eigenvalues"]
 
 
-def effective_rank(z: Tensor | Moments) -> float:
+def effective_rank(z: Data) -> float:
     """Entropic effective rank of z (N, D): the exponential of the entropy of the covariance eigenvalues.
 
     D_1 = exp(-sum p log p), p = eigenvalues / sum: the Hill number of order 1 (Kim et al., 2023, VNE). Roy &
@@ -27,10 +29,21 @@ def effective_rank(z: Tensor | Moments) -> float:
     >>> round(effective_rank(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 6)
     2.0
     """
-    return float(hill(_eigenvalues(z), 1))
+    return float(hill(as_cloud(z).spectrum, 1))
 
 
-def rankme(z: Tensor | Moments, *, convention: Convention = "paper") -> float:
+EFFECTIVE_RANK = rank_record(
+    "effective_rank",
+    effective_rank,
+    "effective rank D1",
+    f"of eigenvalues, {OF_COVARIANCE}",
+    expected=lambda n, dims: isotropic_hill(n, dims, 1),
+    blind_to=MEAN,
+    biased=True,
+)
+
+
+def rankme(z: Data, *, convention: Convention = "paper") -> float:
     """RankMe of z (N, D): the exponential of the entropy of the singular values. Five numbers bear this name.
 
     - "paper" (Garrido et al., 2023): uncentered, p = sigma / sum + 1e-7, not renormalized.
@@ -50,14 +63,84 @@ def rankme(z: Tensor | Moments, *, convention: Convention = "paper") -> float:
     """
     match convention:
         case "paper":
-            return uncentered_rankme(_eigenvalues(z, center=False), 1e-7)
+            return uncentered_rankme(as_cloud(z).uncentered, 1e-7)
         case "stable-pretraining":
-            return uncentered_rankme(_eigenvalues(z, center=False), 1e-5)
+            return uncentered_rankme(as_cloud(z).uncentered, 1e-5)
         case "centered":
-            return float(hill(_eigenvalues(z).sqrt(), 1))
+            return float(hill(as_cloud(z).spectrum.sqrt(), 1))
         case "eigenvalues":
             return effective_rank(z)
     raise UserError(f"There is no RankMe convention {convention!r}: paper, stable-pretraining, centered, eigenvalues.")
+
+
+RANKME = rank_record(
+    "rankme",
+    rankme,
+    "RankMe",
+    "of singular values, uncentered, eps 1e-7 (Garrido et al.)",
+    expected=lambda n, dims: isotropic_hill(n + 1, dims, 1, root=True),
+    blind_to=frozenset(),
+    biased=True,
+)
+
+
+def rankme_centered(z: Data) -> float:
+    """`rankme` of z (N, D) by its centered convention: Roy & Vetterli's effective rank (2007).
+
+    In [1, min(N - 1, D)]; high is healthy, ideal D; total collapse, zeros and one row give 1. Grows with N; noise
+    raises it. Blind to: complete collapse and the cone.
+
+    >>> import torch
+    >>> round(rankme_centered(torch.eye(4)), 3)
+    3.0
+    """
+    return rankme(z, convention="centered")
+
+
+def rank_share(z: Data) -> float:
+    """`rankme_centered` of z (N, D) over min(N - 1, D), the share of the directions that are possible.
+
+    In [0, 1]; high is healthy, ideal 1; total collapse, zeros and one row give 1 / min(N - 1, D), at least 0. Blind to:
+    complete collapse and the cone, and to a lost rank under noise: see `signal_share`.
+
+    >>> import torch
+    >>> round(rank_share(torch.eye(4)), 3)
+    1.0
+    """
+    cloud = as_cloud(z)
+    return rankme_centered(cloud) / possible(cloud.n, cloud.dims)
+
+
+def possible(n: int, dims: int) -> int:
+    """How many directions n rows in `dims` dimensions can have about their mean, at least 1."""
+    return max(min(n - 1, dims), 1)
+
+
+RANKME_CENTERED = rank_record(
+    "rankme_centered",
+    rankme_centered,
+    "RankMe, centered",
+    f"of singular values, {OF_COVARIANCE}",
+    expected=lambda n, dims: isotropic_hill(n, dims, 1, root=True),
+    blind_to=MEAN,
+    biased=True,
+)
+RANK_SHARE = Measurement(
+    name="rank_share",
+    function=rank_share,
+    title="centered RankMe of what is possible",
+    group="spectrum",
+    conventions="over min(N - 1, D)",
+    of="moments",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+    interval="jackknife",
+    biased=True,
+    blind_to=MEAN,
+    expected=lambda n, dims: isotropic_hill(n, dims, 1, root=True) / possible(n, dims),
+    follows=lambda found, n, dims: found.get("rankme_centered", math.nan) / possible(n, dims),
+)
 
 
 def uncentered_rankme(raw: Tensor, eps: float = 1e-7) -> float:
@@ -68,83 +151,7 @@ def uncentered_rankme(raw: Tensor, eps: float = 1e-7) -> float:
     return float(torch.exp(-torch.xlogy(p, p).sum()))
 
 
-def plugin_participation_ratio(z: Tensor | Moments) -> float:
-    """Participation ratio of z (N, D): (sum of the covariance eigenvalues)^2 / sum of their squares.
-
-    D_2, the Hill number of order 2; IsoScore is (D_2 - 1) / (D - 1). In [1, min(N - 1, D)]; high is healthy,
-    ideal D; total collapse, zeros and one row give 1. Grows with N as 1 / (1/N + 1/PR): for a few hundred rows use
-    `participation_ratio`. Even healthy spectra read low: 1/j decay gives 23 of 256.
-    Blind to: complete collapse and the cone.
-
-    >>> import torch
-    >>> plugin_participation_ratio(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
-    1.470...
-    """
-    return float(hill(_eigenvalues(z), 2))
-
-
-def participation_ratio(z: Tensor | Moments) -> float:
-    """Participation ratio of the distribution behind z (N, D), right from a single batch of 32 on.
-
-    The ratio of Himeno & Yamada's (2014) unbiased estimates of (tr C)^2 and tr C^2, free of any distribution.
-    Moments hold all it needs, and no eigenvalue is computed of them. Cut to [1, D]; high is healthy, ideal D; total
-    collapse, zeros and one row give 1. With N < 4, or if an estimate is not positive, the plug-in
-    `plugin_participation_ratio` is answered. Relative error of one batch of 64: about 6 % (flat) to 17 % (1/j spectra).
-    Blind to: complete collapse and the cone.
-
-    >>> import torch
-    >>> z = torch.randn(32, 256, generator=torch.Generator().manual_seed(0))
-    >>> round(plugin_participation_ratio(z)), round(participation_ratio(z))
-    (27, 230)
-    """
-    if isinstance(z, Moments):
-        covariance = without_rounding(z).covariance
-        trace, trace_of_square = float(covariance.trace()), float(covariance.square().sum())
-        return unbiased_from(trace, trace_of_square, float(z.quartic), z.n, z.dims)
-    x = embeddings(z)
-    return unbiased_of_rows(x, eigenvalues(x))
-
-
-def unbiased_of_rows(x: Tensor, spectrum: Tensor) -> float:
-    """The unbiased participation ratio of x (N, D), given its covariance eigenvalues."""
-    quartic = float(centered(x).square().sum(1).square().sum())
-    return unbiased_from(float(spectrum.sum()), float(spectrum.square().sum()), quartic, *x.shape)
-
-
-def unbiased_from(trace: float, trace_of_square: float, quartic: float, n: int, dims: int) -> float:
-    """The same from tr C and tr C^2, C with divisor n, and the sum of the fourth powers of the centered norms."""
-    if trace_of_square == 0:
-        return 1.0
-    plug_in = trace**2 / trace_of_square
-    if n < 4:
-        return plug_in
-    trace, trace_of_square = trace * n / (n - 1), trace_of_square * (n / (n - 1)) ** 2
-    fourth = n * quartic / (n - 1)
-    squared_trace = 2 * trace_of_square + (n * n - 3 * n + 1) * trace**2 - fourth
-    square = (n - 1) * (n - 2) * trace_of_square + trace**2 - fourth
-    if squared_trace <= 0 or square <= 0:
-        return plug_in
-    return min(max(squared_trace / square, 1.0), float(dims))
-
-
-def iso_score(z: Tensor | Moments) -> float:
-    """IsoScore of z (N, D): (participation ratio - 1) / (D - 1), the share of directions used, from 0 to 1.
-
-    Rudman et al.'s (2022) definition by the covariance in its principal axes is this, exactly; without the shrinkage
-    of IsoScore*. In [0, 1]; high is healthy, ideal 1; total collapse, zeros and one row give 0, and so does one
-    dimension. Plug-in, centered: perfect data read N / (N + D). Healthy values depend on the width. Blind to:
-    complete collapse and the cone.
-
-    >>> import torch
-    >>> round(iso_score(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 4)
-    0.4706
-    """
-    rank = plugin_participation_ratio(z)
-    dims = z.dims if isinstance(z, Moments) else z.shape[1]
-    return max(rank - 1, 0.0) / max(dims - 1, 1)
-
-
-def stable_rank(z: Tensor | Moments) -> float:
+def stable_rank(z: Data) -> float:
     """Stable rank of z (N, D): squared Frobenius norm over squared spectral norm (Tsitsulin et al., 2023).
 
     D_inf of the uncentered spectrum, the sum of the eigenvalues over the largest; centered it is `nesum`. In [1,
@@ -155,12 +162,23 @@ def stable_rank(z: Tensor | Moments) -> float:
     >>> stable_rank(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
     1.25
     """
-    if isinstance(z, Moments):
-        return _over_largest(z, center=False)
-    return float(hill(_eigenvalues(z, center=False), math.inf))
+    cloud = as_cloud(z)
+    if cloud.moments is not None:
+        return _over_largest(cloud.moments, center=False)
+    return float(hill(cloud.uncentered, math.inf))
 
 
-def nesum(z: Tensor | Moments) -> float:
+STABLE_RANK = rank_record(
+    "stable_rank",
+    stable_rank,
+    "stable rank",
+    "uncentered, not normalized",
+    expected=lambda n, dims: isotropic_hill(n + 1, dims, math.inf),
+    blind_to=frozenset(),
+)
+
+
+def nesum(z: Data) -> float:
     """NESum of z (N, D): the sum of the covariance eigenvalues over the largest (He & Ozay, 2022).
 
     D_inf of the centered spectrum. In [1, min(N - 1, D)]; high is healthy, ideal D; total collapse, zeros and one
@@ -170,12 +188,30 @@ def nesum(z: Tensor | Moments) -> float:
     >>> nesum(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
     1.25
     """
-    if isinstance(z, Moments):
-        return _over_largest(z, center=True)
-    return float(hill(_eigenvalues(z), math.inf))
+    cloud = as_cloud(z)
+    if cloud.moments is not None:
+        return _over_largest(cloud.moments, center=True)
+    return float(hill(cloud.spectrum, math.inf))
 
 
-def condition_number(z: Tensor | Moments) -> float:
+def _over_largest(z: Moments, *, center: bool) -> float:
+    """The sum of the eigenvalues over the largest, without the others."""
+    largest = z.largest[0 if center else 1]
+    trace = float(z.variance.sum()) + (0.0 if center else float(z.center.square().sum()))
+    return max(trace / largest, 1.0) if largest > 0 else 1.0
+
+
+NESUM = rank_record(
+    "nesum",
+    nesum,
+    "NESum",
+    f"of eigenvalues, {OF_COVARIANCE}",
+    expected=lambda n, dims: isotropic_hill(n, dims, math.inf),
+    blind_to=MEAN,
+)
+
+
+def condition_number(z: Data) -> float:
     """Condition number of the covariance of z (N, D): largest over smallest of its D eigenvalues.
 
     In [1, inf]; low is healthy, ideal 1. Infinite when the covariance is singular: total collapse, zeros, N <= D,
@@ -186,13 +222,31 @@ def condition_number(z: Tensor | Moments) -> float:
     >>> condition_number(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
     4.0
     """
-    values = _eigenvalues(z)
-    dims = z.dims if isinstance(z, Moments) else z.shape[1]
-    smallest = float(values[-1]) if len(values) == dims else 0.0
+    cloud = as_cloud(z)
+    values = cloud.spectrum
+    smallest = float(values[-1]) if len(values) == cloud.dims else 0.0
     return float(values[0]) / smallest if smallest > 0 else math.inf
 
 
-def dims_for_variance(z: Tensor | Moments, share: float = 0.90) -> int:
+def _largest_over_smallest(n: int, dims: int) -> float:
+    spectrum = isotropic_spectrum(n, dims)
+    return float(spectrum[0] / spectrum[-1]) if n > dims else math.inf
+
+
+CONDITION_NUMBER = Measurement(
+    name="condition_number",
+    function=condition_number,
+    of="moments",
+    direction="low",
+    ideal=1.0,
+    collapsed=math.inf,
+    range=(1.0, math.inf),
+    blind_to=MEAN,
+    expected=_largest_over_smallest,
+)
+
+
+def dims_for_variance(z: Data, share: float = 0.90) -> int:
     """Number of principal components that hold `share` (0 to 1) of the variance of z (N, D).
 
     In [1, min(N - 1, D)]; high is healthy, ideal share x D; total collapse, zeros and one row give 1.
@@ -205,7 +259,7 @@ def dims_for_variance(z: Tensor | Moments, share: float = 0.90) -> int:
     """
     if not 0 < share <= 1:
         raise UserError(f"The share of variance is {share}: pass a number above 0 and at most 1, such as 0.9.")
-    return components(_eigenvalues(z), share)
+    return components(as_cloud(z).spectrum, share)
 
 
 def components(spectrum: Tensor, share: float) -> int:
@@ -214,13 +268,13 @@ def components(spectrum: Tensor, share: float) -> int:
     return 1 + int((spectrum.cumsum(0)[:-1] < enough).sum())
 
 
-def _eigenvalues(z: Tensor | Moments, *, center: bool = True) -> Tensor:
-    return eigenvalues(z if isinstance(z, Moments) else embeddings(z), center=center)
-
-
-def _over_largest(z: Moments, *, center: bool) -> float:
-    """The sum of the eigenvalues over the largest, without the others."""
-    z = without_rounding(z)
-    largest = z.largest[0 if center else 1]
-    trace = float(z.variance.sum()) + (0.0 if center else float(z.center.square().sum()))
-    return max(trace / largest, 1.0) if largest > 0 else 1.0
+DIMS_FOR_VARIANCE = rank_record(
+    "dims_for_variance",
+    dims_for_variance,
+    "dimensions for 90 % of variance",
+    OF_COVARIANCE,
+    expected=lambda n, dims: components(isotropic_spectrum(n, dims), 0.9),
+    blind_to=MEAN,
+    ideal=0.9,
+    interval="none",
+)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
-from fullrank.metrics._embeddings import centered, embeddings, mean_and_variance, unit_rows
-from fullrank.stats import Moments
+from fullrank.metrics.cloud import Cloud, Data, Rows, as_cloud
+from fullrank.metrics.record import OF_UNIT, WITHIN, Measured, Measurement, Measurements
+
+FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
 
 
-def relative_spread(z: Tensor | Moments) -> float:
+def relative_spread(z: Data) -> float:
     """Root mean square distance from the mean, as a share of the root mean square norm, of z (N, D).
 
     sqrt(tr C / (tr C + |mean|^2)), C the covariance with divisor N. In [0, 1]; high is healthy, ideal 1; total
@@ -23,12 +24,29 @@ def relative_spread(z: Tensor | Moments) -> float:
     >>> relative_spread(torch.tensor([[1.0, 1.0], [1.0, -1.0]])) ** 2
     0.5...
     """
-    mean, variance = mean_and_variance(z)
+    mean, variance = as_cloud(z).mean_and_variance
     total = float(variance.sum() + mean.square().sum())
     return math.sqrt(float(variance.sum()) / total) if total > 0 else 0.0
 
 
-def mean_cosine(z: Tensor) -> float:
+RELATIVE_SPREAD = Measurement(
+    "relative_spread",
+    relative_spread,
+    "relative spread",
+    "about the origin, divisor N",
+    "spread",
+    of="moments",
+    direction="high",
+    ideal=1.0,
+    collapsed=0.0,
+    range=(0.0, 1.0),
+    interval="jackknife",
+    blind_to=WITHIN,
+    expected=lambda n, _dims: math.sqrt(1 - 1 / n),
+)
+
+
+def mean_cosine(z: Data) -> float:
     """Mean cosine over all pairs of different rows of z (N, D), without bias, in O(N D).
 
     (|sum u|^2 - N) / (N (N - 1)), u the rows scaled to length 1. In [-1 / (N - 1), 1]; low is healthy, ideal 0;
@@ -40,17 +58,92 @@ def mean_cosine(z: Tensor) -> float:
     >>> mean_cosine(torch.tensor([[2.0, 0.0], [0.0, 5.0], [0.0, 1.0]]))  # one pair of three agrees
     0.333...
     """
-    u = unit_rows(z)
-    n = len(u)
+    return as_cloud(z).once(_mean_cosine)
+
+
+def _mean_cosine(z: Cloud) -> float:
+    n = z.n
     if n < 2:
         return 1.0
+    if z.moments is not None:
+        return min((n * float(z.unit_mean_and_variance[0].square().sum()) - 1) / (n - 1), 1.0)
+    u = z.unit
     squared_norms = u.square().sum(1)
     zeros = int((squared_norms == 0).sum())
     pairs = float(u.sum(0).square().sum() - squared_norms.sum()) + zeros * (zeros - 1)
     return pairs / (n * (n - 1))
 
 
-def dimension_std(z: Tensor) -> float:
+MEAN_COSINE = Measurement(
+    "mean_cosine",
+    mean_cosine,
+    "mean cosine",
+    f"{OF_UNIT}, all pairs, unbiased",
+    "spread",
+    of="directions",
+    direction="low",
+    ideal=0.0,
+    collapsed=1.0,
+    range=(-1.0, 1.0),
+    interval="jackknife",
+    blind_to=WITHIN,
+    expected=lambda _n, _dims: 0.0,
+    of_pairs=True,
+)
+
+
+def negative_share(z: Rows) -> float:
+    """Share of all values of z (N, D) that are below zero.
+
+    In [0, 1]; no value is healthy: about half of a signed embedding, next to none of features behind a ReLU. Depends on
+    the axes. Grades no collapse.
+
+    >>> import torch
+    >>> negative_share(torch.tensor([[1.0, -1.0], [0.0, 2.0]]))
+    0.25
+    """
+    return float((as_cloud(z).rows < 0).double().mean())
+
+
+NEGATIVE_SHARE = Measurement(
+    "negative_share",
+    negative_share,
+    "negative values",
+    "share of all values",
+    "spread",
+    of="rows",
+    range=(0.0, 1.0),
+    rotates=False,
+)
+
+
+def _cosine_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
+    """How far a mean cosine lies from that of the features' signs towards 1; half-normals have 2 / pi."""
+    if "mean_cosine" not in found or "negative_share" not in found:
+        return None
+    cosine = found["mean_cosine"]
+    usual = 2 / math.pi if found["negative_share"].value < FEW_NEGATIVE else 0.0
+    value, low, high = (
+        None if end is None else (end - usual) / (1 - usual) for end in (cosine.value, cosine.low, cosine.high)
+    )
+    assert value is not None
+    return Measured("cosine_excess", value, low, high, null=0.0, healthy=0.0, sampled=cosine.sampled)
+
+
+COSINE_EXCESS = Measurement(
+    "cosine_excess",
+    _cosine_excess,
+    "mean cosine beyond that of the signs",
+    "0: 2 / pi if no value is negative, else 0; 1: 1",
+    "spread",
+    of="derived",
+    direction="low",
+    ideal=0.0,
+    range=(-math.inf, 1.0),
+)
+
+
+def dimension_std(z: Data) -> float:
     """Mean over dimensions of the standard deviation of z (N, D) with rows scaled to length 1, times sqrt(D).
 
     SimSiam's collapse curve (Chen & He, 2021, section 4.1) times sqrt(D), so that 1 is isotropic at any width
@@ -62,11 +155,28 @@ def dimension_std(z: Tensor) -> float:
     >>> dimension_std(torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]))
     1.0...
     """
-    deviations = centered(unit_rows(z)).square().mean(0).sqrt()
+    deviations = as_cloud(z).unit_mean_and_variance[1].sqrt()
     return float(deviations.mean()) * math.sqrt(len(deviations))
 
 
-def row_norm(z: Tensor) -> float:
+DIMENSION_STD = Measurement(
+    "dimension_std",
+    dimension_std,
+    "SimSiam std x sqrt(D)",
+    f"{OF_UNIT}, divisor N",
+    "spread",
+    of="directions",
+    direction="high",
+    ideal=1.0,
+    collapsed=0.0,
+    range=(0.0, 1.0),
+    interval="jackknife",
+    blind_to=WITHIN - {"dead"},
+    rotates=False,
+)
+
+
+def row_norm(z: Data) -> float:
     """Root mean square norm of the rows of z (N, D), in the unit they came in.
 
     At least 0, no value is healthy for sure: the one number here that sees embeddings shrink to the origin or grow
@@ -76,12 +186,25 @@ def row_norm(z: Tensor) -> float:
     >>> row_norm(torch.tensor([[3.0, 4.0], [3.0, -4.0]]))
     5.0
     """
-    x = embeddings(z)  # for its checks and its range
-    largest = float(z.detach().abs().amax())
-    return largest * math.sqrt(float(x.square().sum(1).mean()))
+    cloud = as_cloud(z)
+    mean, variance = cloud.mean_and_variance
+    return cloud.scale * math.sqrt(float(variance.sum() + mean.square().sum()))
 
 
-def norm_variation(z: Tensor) -> float:
+ROW_NORM = Measurement(
+    "row_norm",
+    row_norm,
+    "norm of the rows",
+    "root mean square, in the unit of the rows as they came",
+    "spread",
+    of="moments",
+    range=(0.0, math.inf),
+    interval="jackknife",
+    scales=True,
+)
+
+
+def norm_variation(z: Rows) -> float:
     """Standard deviation of the norms of the rows of z (N, D) over their mean.
 
     At least 0, no value is healthy for sure; rows of one length give 0, and so do total collapse, zeros and one row. A
@@ -91,19 +214,18 @@ def norm_variation(z: Tensor) -> float:
     >>> round(norm_variation(torch.tensor([[1.0, 0.0], [0.0, 3.0]])), 6)
     0.5
     """
-    norms = torch.linalg.vector_norm(embeddings(z), dim=1)
+    norms = torch.linalg.vector_norm(as_cloud(z).rows, dim=1)
     mean = float(norms.mean())
     return float(norms.std(correction=0)) / mean if mean > 0 else 0.0
 
 
-def zero_rows(z: Tensor) -> float:
-    """Share of the rows of z (N, D) that are zero in every dimension.
-
-    In [0, 1]; low is healthy, ideal 0; zeros give 1, any other point 0. A row of zeros is an empty input or a failed
-    computation more often than an embedding. Grades no collapse.
-
-    >>> import torch
-    >>> zero_rows(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
-    0.5
-    """
-    return float((embeddings(z) == 0).all(1).double().mean())
+NORM_VARIATION = Measurement(
+    "norm_variation",
+    norm_variation,
+    "variation of the norms",
+    "standard deviation over mean",
+    "spread",
+    of="rows",
+    collapsed=0.0,
+    range=(0.0, math.inf),
+)

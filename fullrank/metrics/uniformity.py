@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor
+from scipy.special import hyp0f1
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import eigenvalues, unit_moments, unit_rows
+from fullrank.metrics._embeddings import unit_moments
 from fullrank.metrics._pairs import sample
-from fullrank.stats import Moments, log_gaussian_potential
+from fullrank.metrics.cloud import Cloud, Data, Rows, as_cloud
+from fullrank.metrics.isotropic import isotropic_spectrum
+from fullrank.metrics.record import ALL, OF_UNIT, WITHIN, Measurement
+from fullrank.stats import log_gaussian_potential, smaller_gram
 
 
-def w2_uniformity(z: Tensor | Moments) -> float:
+def w2_uniformity(z: Data) -> float:
     """Wasserstein-2 distance of z (N, D), rows scaled to length 1, from the uniform distribution on the sphere.
 
     sqrt(2 - 2 tr(C^1/2) / sqrt(D)), C the covariance with divisor N, which for unit rows equals Fang et al.'s
@@ -28,12 +31,33 @@ def w2_uniformity(z: Tensor | Moments) -> float:
     >>> round(w2_uniformity(torch.ones(5, 3)), 6)
     1.414214
     """
-    values = eigenvalues(unit_moments(z) if isinstance(z, Moments) else unit_rows(z))
-    dims = z.dims if isinstance(z, Moments) else z.shape[1]
-    return math.sqrt(max(0.0, 2 - 2 * float(values.sqrt().sum()) / math.sqrt(dims)))
+    cloud = as_cloud(z)
+    return math.sqrt(max(0.0, 2 - 2 * float(cloud.unit_spectrum.sqrt().sum()) / math.sqrt(cloud.dims)))
 
 
-def uniformity(z: Tensor, t: float = 2.0, *, seed: int = 0) -> float:
+def _w2_of_isotropic(n: int, dims: int) -> float:
+    return math.sqrt(max(0.0, 2 - 2 * float(isotropic_spectrum(n, dims).sqrt().sum()) / dims))
+
+
+W2_UNIFORMITY = Measurement(
+    "w2_uniformity",
+    w2_uniformity,
+    "W2 uniformity",
+    f"{OF_UNIT}, divisor N",
+    "spectrum",
+    of="directions",
+    direction="low",
+    ideal=0.0,
+    collapsed=math.sqrt(2),
+    range=(0.0, math.sqrt(2)),
+    interval="jackknife",
+    biased=True,
+    blind_to=frozenset(),
+    expected=_w2_of_isotropic,
+)
+
+
+def uniformity(z: Rows, t: float = 2.0, *, seed: int = 0) -> float:
     """Wang & Isola's (2020) uniformity of z (N, D), rows scaled to length 1, over all pairs.
 
     log mean_{i<j} exp(-t |u_i - u_j|^2). In [-4 t, 0]; low is healthy, ideal -4 + 8 / D at t = 2; total
@@ -46,10 +70,29 @@ def uniformity(z: Tensor, t: float = 2.0, *, seed: int = 0) -> float:
     >>> round(uniformity(torch.tensor([[3.0, 0.0], [-0.1, 0.0]])), 6)
     -8.0
     """
-    return float(log_gaussian_potential(sample(unit_rows(z), seed), t))
+    cloud = as_cloud(z, seed)
+    return float(log_gaussian_potential(sample(cloud.unit, cloud.seed), t))
 
 
-def alignment(z1: Tensor, z2: Tensor) -> float:
+UNIFORMITY = Measurement(
+    "uniformity",
+    uniformity,
+    "uniformity",
+    f"{OF_UNIT}, t = 2, all pairs",
+    "pairs",
+    of="rows",
+    direction="low",
+    ideal=-4.0,
+    collapsed=0.0,
+    range=(-8.0, 0.0),
+    interval="pairs",
+    blind_to=WITHIN - {"cluster"},
+    expected=lambda _, dims: math.log(hyp0f1(dims / 2, 4.0)) - 4,
+    of_pairs=True,
+)
+
+
+def alignment(z1: Rows, z2: Rows) -> float:
     """Mean squared distance between the two views z1, z2 (N, D) of each sample, rows scaled to length 1.
 
     mean |u1 - u2|^2 = 2 - 2 mean cosine (Wang & Isola, 2020, alpha = 2). In [0, 4]; low is healthy when the
@@ -60,6 +103,73 @@ def alignment(z1: Tensor, z2: Tensor) -> float:
     >>> alignment(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 7.0]]))
     2.0
     """
-    if z1.shape != z2.shape:
-        raise UserError(f"The views have the shapes {tuple(z1.shape)} and {tuple(z2.shape)}: pass two of equal shape.")
-    return float((unit_rows(z1) - unit_rows(z2)).square().sum(1).mean())
+    one, two = as_cloud(z1).unit, as_cloud(z2).unit
+    if one.shape != two.shape:
+        raise UserError(
+            f"The views have the shapes {tuple(one.shape)} and {tuple(two.shape)}: pass two of equal shape."
+        )
+    return float((one - two).square().sum(1).mean())
+
+
+ALIGNMENT = Measurement(
+    "alignment",
+    alignment,
+    "alignment of two views",
+    f"{OF_UNIT}, squared distance",
+    "views",
+    of="pair",
+    direction="low",
+    ideal=0.0,
+    collapsed=0.0,
+    range=(0.0, 4.0),
+    interval="pairs",
+    blind_to=ALL,
+    expected=lambda _n, _dims: 2.0,
+)
+
+
+def self_cluster(z: Data) -> float:
+    """SelfCluster of z (N, D): the mean squared cosine of two rows, from that of uniform directions (0) to 1.
+
+    (mean_{i != j} cos^2 - 1/D) / (1 - 1/D) (Tsitsulin et al., 2023), uncentered, without bias in N: an inverse
+    participation ratio about the origin. In [-1 / (D - 1), 1]; low is healthy, ideal 0; total collapse, one
+    row and zeros give 1, and so does one dimension. Moments must be those of rows scaled to length 1. Blind to:
+    dimensional and cluster collapse down to a few directions (16 of 256 give 0.06), dead and duplicate dimensions.
+
+    >>> import torch
+    >>> round(self_cluster(torch.eye(3)), 6), self_cluster(torch.ones(5, 3))
+    (-0.5, 1.0)
+    """
+    cloud = as_cloud(z)
+    n, dims = cloud.n, cloud.dims
+    squares = cloud.once(_squared_cosines)
+    if n < 2 or dims < 2:
+        return 1.0
+    return min((squares / (n * (n - 1)) - 1 / dims) / (1 - 1 / dims), 1.0)
+
+
+def _squared_cosines(z: Cloud) -> float:
+    """The sum over ordered pairs of different rows; two rows of zeros are one point."""
+    if z.moments is not None:
+        return float(unit_moments(z.moments).second_moment.square().sum()) * z.n * z.n - z.n
+    own = z.unit.square().sum(1)
+    zeros = int((own == 0).sum())
+    return float(smaller_gram(z.unit).square().sum() - own.square().sum()) + zeros * (zeros - 1)
+
+
+SELF_CLUSTER = Measurement(
+    "self_cluster",
+    self_cluster,
+    "SelfCluster",
+    f"{OF_UNIT}, uncentered, unbiased",
+    "spectrum",
+    of="directions",
+    direction="low",
+    ideal=0.0,
+    collapsed=1.0,
+    range=(-1.0, 1.0),
+    interval="jackknife",
+    blind_to=WITHIN,
+    expected=lambda _n, _dims: 0.0,
+    of_pairs=True,
+)

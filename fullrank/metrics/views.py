@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, embeddings, unit_rows
-from fullrank.metrics._pairs import neighbors, sampled
-from fullrank.metrics.neighbors import by_lot
+from fullrank.metrics._embeddings import centered, embeddings
+from fullrank.metrics._pairs import MOST, neighbors, sampled
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud
+from fullrank.metrics.record import ALL, MEAN, SHARED, Measurement
 from fullrank.stats import hill
 
 _RIDGE = 1e-4  # of the mean variance; the paper names no value
@@ -50,7 +51,21 @@ def lidar(views: Tensor) -> float:
     return float(hill(values, 1))
 
 
-def view_retrieval(z1: Tensor, z2: Tensor, *, seed: int = 0) -> float:
+LIDAR = Measurement(
+    "lidar",
+    lidar,
+    "LiDAR",
+    "ridge 1e-4 of the mean variance (ours)",
+    "views",
+    of="views",
+    direction="high",
+    collapsed=1.0,
+    range=(1.0, math.inf),
+    blind_to=MEAN,
+)
+
+
+def view_retrieval(z1: Rows, z2: Rows, *, seed: int = 0) -> float:
     """Share of the rows of z1 (N, D) whose nearest row of z2 (N, D), by cosine, is their own other view.
 
     In [0, 1]; high is healthy, ideal 1; chance, total collapse and zeros give about 1/N, as ties are drawn by lot;
@@ -60,15 +75,30 @@ def view_retrieval(z1: Tensor, z2: Tensor, *, seed: int = 0) -> float:
     >>> view_retrieval(torch.eye(3), torch.eye(3)[[0, 2, 1]])
     0.333...
     """
-    u1, u2 = _paired(z1, z2, seed)
-    if z1.shape[1] != z2.shape[1]:
-        raise UserError(f"The views have {z1.shape[1]} and {z2.shape[1]} dimensions: pass two of equal width.")
-    u1, u2 = by_lot(unit_rows(u1), seed), by_lot(unit_rows(u2), seed + 1)
-    nearest = neighbors(u2, 1, queries=u1)[1][:, 0]
-    return float((nearest == torch.arange(len(u1), device=nearest.device)).double().mean())
+    one, two = _paired(z1, z2, seed)
+    if one.dims != two.dims:
+        raise UserError(f"The views have {one.dims} and {two.dims} dimensions: pass two of equal width.")
+    nearest = neighbors(two.drawn, 1, queries=one.drawn)[1][:, 0]
+    return float((nearest == torch.arange(one.n, device=nearest.device)).double().mean())
 
 
-def knn_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> float:
+VIEW_RETRIEVAL = Measurement(
+    "view_retrieval",
+    view_retrieval,
+    "views found again",
+    "cosine, nearest row",
+    "views",
+    of="pair",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+    no_interval=SHARED,
+    blind_to=frozenset({"dimensional", "cluster"}),
+    expected=lambda n, _dims: 1 / n,
+)
+
+
+def knn_overlap(z1: Rows, z2: Rows, *, k: int = 10, seed: int = 0) -> float:
     """Share of the k nearest rows, by cosine, that each row has in both z1 (N, D1) and z2 (N, D2): mutual kNN.
 
     Of two views, two epochs or two models of the same samples in the same order (Huh et al., 2024). In [0, 1]; high is
@@ -81,17 +111,35 @@ def knn_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> float:
     """
     if k < 1:
         raise UserError(f"k is {k}: pass 1 or more neighbors.")
-    u1, u2 = _paired(z1, z2, seed)
-    n = len(u1)
-    if n < 3:
+    one, two = _paired(z1, z2, seed)
+    if one.n < 3:
         return 1.0
-    k = min(k, n - 1)
-    found = [neighbors(by_lot(unit_rows(u), seed + i), k)[1] for i, u in enumerate((u1, u2))]
-    both = torch.cat(found, 1).sort(1).values
-    return float((both[:, 1:] == both[:, :-1]).sum()) / (n * k)
+    return _shared(one.nearest(k)[1], two.nearest(k)[1])
 
 
-def cka(z1: Tensor, z2: Tensor) -> float:
+def _shared(first: Tensor, second: Tensor) -> float:
+    """The share of numbers (N, k) that stand in the same row of both."""
+    both = torch.cat([first, second], 1).sort(1).values
+    return float((both[:, 1:] == both[:, :-1]).sum()) / first.numel()
+
+
+KNN_OVERLAP = Measurement(
+    "knn_overlap",
+    knn_overlap,
+    "shared neighbors of two views",
+    "cosine, k = 10",
+    "views",
+    of="pair",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+    no_interval=SHARED,
+    blind_to=ALL,
+    expected=lambda n, _dims: min(10, n - 1) / max(n - 1, 1),
+)
+
+
+def cka(z1: Rows, z2: Rows) -> float:
     """Linear CKA of z1 (N, D1) and z2 (N, D2), debiased: how alike are two embeddings of the same samples?
 
     HSIC(1, 2) / sqrt(HSIC(1, 1) HSIC(2, 2)) (Kornblith et al., 2019) by the unbiased HSIC of Song et al. (2012), so
@@ -103,8 +151,8 @@ def cka(z1: Tensor, z2: Tensor) -> float:
     >>> round(cka(z, -3 * z), 6)
     1.0
     """
-    x, y = _checked(z1, z2)
-    x, y = centered(x), centered(y)
+    one, two = _same_rows(z1, z2)
+    x, y = centered(one.rows), centered(two.rows)
     own = [_hsic(x, x), _hsic(y, y)]
     if len(x) < 4 or min(own) <= 0:
         return 0.0
@@ -123,15 +171,22 @@ def _hsic(x: Tensor, y: Tensor) -> float:
     return trace + corners - 2 / (n - 2) * float(row_x @ row_y)
 
 
-def _checked(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
-    x, y = embeddings(z1), embeddings(z2)
-    if len(x) != len(y):
-        raise UserError(f"There are {len(x)} and {len(y)} rows: pass two embeddings of the same samples.")
-    return x, y
+def _same_rows(z1: Rows, z2: Rows, seed: int = 0) -> tuple[Cloud, Cloud]:
+    one, two = as_cloud(z1, seed), as_cloud(z2, seed + 1)
+    if one.n != two.n:
+        raise UserError(f"There are {one.n} and {two.n} rows: pass two embeddings of the same samples.")
+    return one, two
 
 
-def _paired(z1: Tensor, z2: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Both in float64, or the same sample of both."""
-    x, y = _checked(z1, z2)
-    chosen = sampled(len(x), seed).to(x.device)
-    return x[chosen], y[chosen]
+def _paired(z1: Rows, z2: Rows, seed: int) -> tuple[Cloud, Cloud]:
+    """Both, or the same sample of both."""
+    one, two = _same_rows(z1, z2, seed)
+    if one.n <= MOST:
+        return one, two
+    chosen = sampled(one.n, seed).to(one.rows.device)
+    return Cloud(one.rows[chosen], seed=one.seed), Cloud(two.rows[chosen], seed=two.seed)
+
+
+CKA = Measurement(
+    "cka", cka, of="pair", direction="high", ideal=1.0, collapsed=0.0, blind_to=ALL, expected=lambda _n, _dims: 0.0
+)

@@ -15,7 +15,7 @@ from fullrank.cli import main
 from fullrank.diagnosis.kinds import RULES, loss
 from fullrank.diagnosis.profiles import PROFILES, Profile
 from fullrank.diagnosis.rule import Remedy, Rule
-from fullrank.metrics.names import NAMES
+from fullrank.metrics.measure import RECORDS
 
 BY_NAME = {rule.name: rule for rule in RULES}
 RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -27,7 +27,7 @@ def test_evidence_is_measured_and_said(rule: Rule) -> None:
     for evidence in rule.evidence:
         named = {evidence.graded.name, *(gate.name for gate in evidence.gates)}
         said = {name for name, _ in re.findall(r"{(\w+)(:[^}]*)?}", evidence.sentence)}
-        assert named | said <= set(NAMES)
+        assert named | said <= set(RECORDS)
         assert said
         evidence.sentence.format(**dict.fromkeys(said, 0.5))
 
@@ -38,7 +38,7 @@ def test_to_fail_is_worse_than_to_warn(rule: Rule) -> None:
         graded = evidence.graded
         if graded.fail is not None:
             assert graded.fail >= graded.warn if graded.way == "above" else graded.fail <= graded.warn
-        own = NAMES[graded.name].direction
+        own = RECORDS[graded.name].direction
         assert own in ("none", "low" if graded.way == "above" else "high")
 
 

@@ -30,7 +30,7 @@ from fullrank.metrics import (
     uniformity,
 )
 from fullrank.metrics._pairs import distances, distinct, neighbors, sample
-from fullrank.metrics.neighbors import occurrences
+from fullrank.metrics.hubs import occurrences
 from fullrank.stats import normalize
 from tests.metrics.clouds import gaussian, offset, power_law
 

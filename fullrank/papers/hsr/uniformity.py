@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
-from fullrank.metrics import METRICS, separability
+from fullrank.metrics import MEASUREMENTS, separability
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Settings
 from fullrank.papers.kit.judging import by_case, by_seed, differences, judge, level
 from fullrank.papers.kit.represented import unseen, unseen_accuracy
@@ -78,7 +78,7 @@ def _classes(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str
 
 
 def _panels(found: Mapping[str, Values]) -> tuple[Panel, ...]:
-    (sphere,) = (metric.null(1, _WIDTH) for metric in METRICS if metric.name == "uniformity")
+    (sphere,) = (metric.null(1, _WIDTH) for metric in MEASUREMENTS if metric.name == "uniformity")
     potential = "log mean Gaussian potential (nats)"
     even = level(f"uniform on the sphere: {sphere:.2f}", sphere, (0, len(_WEIGHTS) + 1))
     return (

@@ -1,0 +1,194 @@
+"""The measurements of labeled rows: neural collapse, the classes of neighbors, and the weakest class."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.metrics._pairs import chosen
+from fullrank.metrics.cloud import Cloud
+from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
+from fullrank.metrics.record import MOST, Measured, Measurement, Measurements
+
+_FEWEST_OF_CLASS = 8  # rows from which a class has a rank and a spread to compare
+_WEAK = 0.5  # of the median over classes: those below are named
+
+
+def _labels(z: Cloud) -> Tensor:
+    assert z.labels is not None
+    return z.labels
+
+
+def _neural_collapse(z: Cloud) -> NeuralCollapse:
+    return neural_collapse(z, _labels(z))
+
+
+NC1 = Measurement(
+    "nc1",
+    lambda z: z.once(_neural_collapse).nc1,
+    "NC1, variability within classes",
+    "over between classes, pseudo-inverse",
+    "labels",
+    of="labels",
+)
+NC2_NORMS = Measurement(
+    "nc2_norms",
+    lambda z: z.once(_neural_collapse).nc2_norms,
+    "NC2, unequal norms of class means",
+    "standard deviation over mean",
+    "labels",
+    of="labels",
+)
+NC2_ANGLES = Measurement(
+    "nc2_angles",
+    lambda z: z.once(_neural_collapse).nc2_angles,
+    "NC2, distance from a simplex",
+    "mean |cosine + 1 / (C - 1)|",
+    "labels",
+    of="labels",
+)
+
+
+CLASSES = Measurement(
+    "classes",
+    lambda z: float(len(_labels(z).unique())),
+    "classes",
+    "different labels in the sample",
+    "labels",
+    of="labels",
+    range=(1.0, math.inf),
+)
+
+
+def _class_directions(found: Measurements, n: int, dims: int) -> Measured | None:
+    """How many of the directions that the classes need there are."""
+    if "classes" not in found or "effective_rank" not in found:
+        return None
+    needed = min(found["classes"].value - 1, dims)
+    return Measured("class_directions", min(found["effective_rank"].value / needed, 1.0), healthy=1.0)
+
+
+CLASS_DIRECTIONS = Measurement(
+    "class_directions",
+    _class_directions,
+    "effective rank over classes less 1",
+    "at most 1",
+    "labels",
+    of="derived",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+)
+
+
+def _for_pairs(z: Cloud) -> Cloud:
+    """At most 2,048 of the rows, with their labels."""
+    kept = chosen(z.n, seed=z.seed)
+    return z if len(kept) == z.n else Cloud(z.rows[kept], seed=z.seed, labels=_labels(z)[kept])
+
+
+def _neighbor_labels(z: Cloud) -> float:
+    """Share of the 10 nearest rows, by cosine, that have a row's label."""
+    some = z.once(_for_pairs)
+    labels = _labels(some)
+    return float((labels[some.nearest(10)[1]] == labels[:, None]).double().mean())
+
+
+def _by_chance(z: Cloud) -> float:
+    labels = _labels(z.once(_for_pairs))
+    counts = labels.unique(return_counts=True)[1].double()
+    return float((counts * (counts - 1)).sum()) / (len(labels) * (len(labels) - 1))
+
+
+NEIGHBOR_LABELS = Measurement(
+    "neighbor_labels",
+    _neighbor_labels,
+    "neighbors of the same class",
+    "cosine, k = 10",
+    "labels",
+    of="labels",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+    beside=_by_chance,
+)
+
+
+def _label_gain(found: Measurements, _n: int, _dims: int) -> Measured | None:
+    if "neighbor_labels" not in found:
+        return None
+    one = found["neighbor_labels"]
+    chance = one.null or 0.0
+    gain = (one.value - chance) / (1 - chance) if chance < 1 else 0.0
+    return Measured("label_gain", gain, null=0.0, healthy=1.0, sampled=one.sampled)
+
+
+LABEL_GAIN = Measurement(
+    "label_gain",
+    _label_gain,
+    "neighbors of the same class above chance",
+    "0 chance, 1 all",
+    "labels",
+    of="derived",
+    direction="high",
+    ideal=1.0,
+    range=(-1.0, 1.0),
+)
+
+
+def _by_class(z: Cloud) -> dict[int, dict[str, float]]:
+    found = class_ranks(z, _labels(z))
+    return {label: row for label, row in found.items() if row["n"] >= _FEWEST_OF_CLASS}
+
+
+def _relative(z: Cloud, part: str) -> tuple[Tensor, Tensor]:
+    """The classes, the weakest first, and that number of each over the median; none where there are no two."""
+    found = z.once(_by_class)
+    values = torch.tensor([row[part] for row in found.values()])
+    median = values.median() if len(values) > 1 else values.new_zeros(())
+    share = values / median if median > 0 else torch.ones_like(values)
+    order = share.argsort(stable=True)
+    return torch.tensor([*found])[order], share[order]
+
+
+def _weakest(z: Cloud, part: str) -> float:
+    share = _relative(z, part)[1]
+    return float(share[0]) if len(share) > 1 else float("nan")
+
+
+def _weak(z: Cloud, part: str) -> Tensor:
+    """The weakest class, and all others below half of the median."""
+    classes, share = _relative(z, part)
+    return classes[: max(1, min(int((share < _WEAK).sum()), MOST))]
+
+
+CLASS_RANK = Measurement(
+    "class_rank",
+    lambda z: _weakest(z, "participation_ratio"),
+    "least rank of a class over the median",
+    "unbiased participation ratio",
+    "labels",
+    of="labels",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+    expected=lambda _n, _dims: 1.0,
+    which=lambda z: _weak(z, "participation_ratio"),
+    which_are="classes",
+)
+CLASS_SPREAD = Measurement(
+    "class_spread",
+    lambda z: _weakest(z, "relative_spread"),
+    "least spread of a class over the median",
+    "relative spread",
+    "labels",
+    of="labels",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+    expected=lambda _n, _dims: 1.0,
+    which=lambda z: _weak(z, "relative_spread"),
+    which_are="classes",
+)

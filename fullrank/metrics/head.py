@@ -1,0 +1,117 @@
+"""Do a few directions stand before the rest of the spectrum, and do the rows form two groups along the first?"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from scipy.linalg import eigh
+from torch import Tensor
+
+from fullrank.metrics.cloud import Data, Rows, as_cloud
+from fullrank.metrics.record import MEAN, Measured, Measurement, Measurements
+from fullrank.stats import smaller_gram
+
+_HEAD = 3  # directions at most that stand before the rest
+
+
+def head_gap(z: Data) -> float:
+    """Largest ratio of neighbors among the first four covariance eigenvalues of z (N, D).
+
+    At least 1; low is healthy; total collapse, zeros and one row give 1. Tells up to three directions before the rest
+    from a smooth decay. Grades no collapse.
+
+    >>> round(head_gap(torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])))
+    9
+    """
+    return largest_jump(as_cloud(z).spectrum)
+
+
+HEAD_GAP = Measurement(
+    "head_gap",
+    head_gap,
+    "largest jump among the first eigenvalues",
+    "ratio of neighbors, of the first four",
+    "spectrum",
+    of="moments",
+    direction="low",
+    collapsed=1.0,
+    range=(1.0, math.inf),
+    blind_to=MEAN | {"dimensional"},
+)
+
+
+def largest_jump(values: Tensor) -> float:
+    """The largest ratio of two neighbors among the first four values, descending; 1 where no two are above zero.
+
+    >>> largest_jump(torch.tensor([8.0, 2.0, 1.0, 0.0]))
+    4.0
+    """
+    first = values[: _HEAD + 1]
+    first = first[first > first[:1] * 1e-12] if len(first) else first
+    ratios = first[:-1] / first[1:]
+    return float(ratios.max()) if len(ratios) else 1.0
+
+
+def bimodality(z: Rows) -> float:
+    """1 / kurtosis of z (N, D) along its first principal direction: two groups give 1, a normal 1/3.
+
+    In [0, 1]; no direction is healthy. A uniform gives 0.56; near 0 are a few rows that lie far out. NaN for fewer than
+    four rows and for total collapse, which have no direction. Grades no collapse.
+
+    >>> bimodality(torch.tensor([[1.0, 0.0], [1.0, 0.1], [-1.0, 0.0], [-1.0, -0.1]])) > 0.99
+    True
+    """
+    x = as_cloud(z).rows
+    y = x - x.mean(0)
+    if len(x) < 4 or not bool(y.any()):
+        return math.nan
+    scores, _ = principal(y / y.abs().max(), 1)
+    fourth = float(scores.pow(4).mean())
+    return float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0
+
+
+BIMODALITY = Measurement(
+    "bimodality",
+    bimodality,
+    "two groups along the first direction",
+    "1 / kurtosis; a normal gives 1/3",
+    "spectrum",
+    of="rows",
+    range=(0.0, 1.0),
+    expected=lambda _n, _dims: 1 / 3,
+)
+
+
+def principal(x: Tensor, count: int = 2) -> tuple[Tensor, Tensor]:
+    """Scores (N, count) of centered rows x (N, D) on their first directions, and those (D, count), largest first.
+
+    >>> principal(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]).double(), 1)[1].abs()
+    tensor([[1.],
+            [0.]], dtype=torch.float64)
+    """
+    n, dims = x.shape
+    gram = smaller_gram(x)
+    last = (len(gram) - count, len(gram) - 1)
+    values, vectors = (torch.from_numpy(part).flip(-1) for part in eigh(gram.cpu().numpy(), subset_by_index=last))
+    values, vectors = values.to(x.device), vectors.to(x.device)
+    directions = x.T @ vectors / values.clamp_min(1e-300).sqrt() if n < dims else vectors
+    return x @ directions, directions
+
+
+def _head_error(found: Measurements, n: int, _dims: int) -> Measured | None:
+    """How unsure the largest eigenvalue is: large where one row makes it."""
+    if "bimodality" not in found:
+        return None
+    return Measured("head_error", math.sqrt(max(1 / found["bimodality"].value - 1, 0.0) / n))
+
+
+HEAD_ERROR = Measurement(
+    "head_error",
+    _head_error,
+    "standard error of the largest eigenvalue",
+    "share of it, by the kurtosis along it",
+    "spectrum",
+    of="derived",
+    direction="low",
+)

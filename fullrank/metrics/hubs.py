@@ -1,0 +1,229 @@
+"""Rows that are everybody's neighbor, rows that are nobody's, and what a Gaussian cloud of the same spectrum shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fullrank.errors import UserError
+from fullrank.metrics._embeddings import centered
+from fullrank.metrics._pairs import by_lot, neighbors, sample
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud
+from fullrank.metrics.record import MOST, SHARED, Measured, Measurement, Measurements
+
+_DRAWS = 4  # Gaussian clouds whose mean is the null
+_K = 10  # neighbors
+OVER_NULL = f"null: Gaussian, same spectrum, mean of {_DRAWS} draws"
+
+
+def hub_skewness(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> float:
+    """Hubness of z (N, D): the skewness of how often a row is among the k nearest, by cosine, of the others.
+
+    Radovanovic et al. (2010). With `queries` (M, D) the rows of z are a gallery, as in retrieval between two towers.
+    About 0.3 is isotropic, but 3 a healthy 1/j spectrum and 7 a cone: it depends on N, k and the spectrum, so compare
+    with that of `gaussian_like(z)`. No direction is healthy for sure; fewer than three rows and equally frequent
+    rows give 0, and total collapse, where the nearest is drawn by lot, about that of chance. Above 8,192 rows, that
+    of a sample drawn by `seed`. Grades no collapse.
+
+    >>> star = torch.tensor([[1.0, 0.1, 0.0], [1.0, -0.1, 0.0], [1.0, 0.0, 0.1], [1.0, 0.0, 0.0], [1.0, 0.0, -0.1]])
+    >>> round(hub_skewness(star, k=1), 2)  # the fourth is nearest to all others
+    1.29
+    """
+    return skewness(occurrences(z, k=k, queries=queries, seed=seed))
+
+
+def _hubs(z: Cloud) -> Tensor:
+    """The rows that are most often among the nearest, of those beyond two standard deviations."""
+    count = z.once(occurrences)
+    order = count.argsort(descending=True, stable=True)
+    return order[count[order] > count.mean() + 2 * count.std(correction=0)][:MOST]
+
+
+HUB_SKEWNESS = Measurement(
+    "hub_skewness",
+    hub_skewness,
+    "hubness",
+    f"cosine, k = 10; {OVER_NULL}",
+    "pairs",
+    of="rows",
+    direction="low",
+    no_interval=SHARED,
+    beside=lambda z: z.once(gaussian_neighbors).skewness,
+    which=_hubs,
+    which_are="rows",
+)
+
+
+def _hub_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
+    if "hub_skewness" not in found:
+        return None
+    one = found["hub_skewness"]
+    excess = one.value - (one.null or 0.0)
+    return Measured("hub_excess", excess, null=0.0, healthy=0.0, sampled=one.sampled, which=one.which)
+
+
+HUB_EXCESS = Measurement(
+    "hub_excess",
+    _hub_excess,
+    "hubness above its null",
+    OVER_NULL,
+    "pairs",
+    of="derived",
+    direction="low",
+    ideal=0.0,
+    no_interval=SHARED,
+    which_are="rows",
+)
+
+
+def antihub_share(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> float:
+    """Share of the rows of z (N, D) that are among the k nearest, by cosine, of no other row: never found.
+
+    With `queries` (M, D), of no query. In [0, 1); low is healthy, but some are normal: compare with
+    `gaussian_like(z)`. Fewer than three rows give 0. Above 8,192 rows, that of a sample drawn by `seed`. Grades no
+    collapse.
+
+    >>> antihub_share(torch.tensor([[1.0, 0.1], [1.0, -0.1], [1.0, 0.0], [1.0, 0.3]]), k=1)
+    0.25
+    """
+    return float((occurrences(z, k=k, queries=queries, seed=seed) == 0).double().mean())
+
+
+ANTIHUB_SHARE = Measurement(
+    "antihub_share",
+    antihub_share,
+    "rows that are nobody's neighbor",
+    "cosine, k = 10",
+    "pairs",
+    of="rows",
+    direction="low",
+    range=(0.0, 1.0),
+    no_interval=SHARED,
+    beside=lambda z: z.once(gaussian_neighbors).antihubs,
+)
+
+
+def _antihub_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
+    if "antihub_share" not in found:
+        return None
+    one = found["antihub_share"]
+    return Measured("antihub_excess", one.value - (one.null or 0.0), null=0.0, healthy=0.0, sampled=one.sampled)
+
+
+ANTIHUB_EXCESS = Measurement(
+    "antihub_excess",
+    _antihub_excess,
+    "rows that are nobody's above its null",
+    OVER_NULL,
+    "pairs",
+    of="derived",
+    direction="low",
+    ideal=0.0,
+    range=(-1.0, 1.0),
+    no_interval=SHARED,
+)
+
+
+def occurrences(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> Tensor:
+    """How often each row (N,) of z (N, D), or of its sample, is among the k nearest by cosine. Ties are drawn by lot.
+
+    >>> occurrences(torch.tensor([[1.0, 0.1], [1.0, -0.1], [1.0, 0.0], [1.0, 0.3]]), k=1)
+    tensor([1., 1., 2., 0.], dtype=torch.float64)
+    """
+    if k < 1:
+        raise UserError(f"k is {k}: pass 1 or more neighbors.")
+    cloud = as_cloud(z, seed)
+    if queries is None:
+        if cloud.n < 3:
+            return cloud.rows.new_ones(cloud.n)
+        return cloud.nearest(k)[1].flatten().bincount(minlength=len(cloud.drawn)).double()
+    targets, gallery = sample(as_cloud(queries, seed).unit, seed + 1), cloud.drawn
+    if targets.shape[1] != gallery.shape[1]:
+        raise UserError(f"The queries have {targets.shape[1]} dimensions, the gallery {cloud.dims}: pass one space.")
+    _, index = neighbors(gallery, min(k, len(gallery)), queries=by_lot(targets, seed))
+    return index.flatten().bincount(minlength=len(gallery)).double()
+
+
+def skewness(count: Tensor) -> float:
+    """Third central moment over the 3/2 power of the second, of numbers (N,); 0 if they are equal.
+
+    >>> round(skewness(torch.tensor([0.0, 0.0, 3.0])), 3)
+    0.707
+    """
+    deviation = count - count.mean()
+    variance = float(deviation.square().mean())
+    return float((deviation**3).mean()) / variance**1.5 if variance > 0 else 0.0
+
+
+def gaussian_like(z: Rows, *, seed: int = 0) -> Tensor:
+    """A Gaussian cloud (N, D), mean zero, with the covariance of z (N, D) up to scale: the null of its spectrum.
+
+    A value far from that of this cloud is about more than the spectrum: clusters, hubs, a mean. Float64.
+
+    >>> z = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([2.0, 1.0])
+    >>> like = gaussian_like(z).var(0)
+    >>> round(float(like[0] / like[1]))
+    4
+    """
+    x = centered(as_cloud(z, seed).rows)
+    n, dims = x.shape
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(n, min(n, dims), generator=generator, dtype=torch.float64).to(x.device)
+    root = x if n < dims else torch.linalg.qr(x, mode="r")[1]  # any root of x^T x gives the covariance
+    cloud: Tensor = noise @ (root / n**0.5)
+    return cloud
+
+
+@dataclass(frozen=True)
+class GaussianNeighbors:
+    """What the neighbors in Gaussian clouds of one spectrum tell: see the metrics of that name."""
+
+    contrast: float
+    skewness: float
+    antihubs: float
+    counts: Tensor  # (n,) how often each row of the first draw is among the nearest of others
+
+
+def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
+    """The mean over draws of a Gaussian cloud with as many rows and the spectrum of z, of at most 8,192 rows.
+
+    >>> from fullrank.metrics.cloud import Cloud
+    >>> z = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
+    >>> 1.1 < gaussian_neighbors(Cloud(z)).contrast < 1.4
+    True
+    """
+    n = len(z.drawn)
+    if n < 3:
+        return GaussianNeighbors(1.0, 0.0, 0.0, z.drawn.new_ones(n))
+    draws = [_of_draw(_draw(z.spectrum.sqrt(), n, z.seed + draw)) for draw in range(_DRAWS)]
+    contrast = sum(one for one, _ in draws) / _DRAWS
+    skew, antihubs = (sum(map(one, (count for _, count in draws))) / _DRAWS for one in (skewness, _missed))
+    return GaussianNeighbors(contrast, skew, antihubs, draws[0][1])
+
+
+def _missed(count: Tensor) -> float:
+    return float((count == 0).double().mean())
+
+
+def _draw(roots: Tensor, n: int, seed: int) -> Tensor:
+    """n rows in their principal axes: a rotation changes no neighbor."""
+    noise = torch.randn(n, len(roots), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return noise.to(roots.device) * roots
+
+
+def _of_draw(x: Tensor) -> tuple[float, Tensor]:
+    """Relative contrast of x (N, K), and how often each row is among the 10 nearest, by one matrix of products."""
+    n = len(x)
+    if not bool(x.any()):
+        return 1.0, x.new_ones(n)
+    gram = x @ x.T
+    squares = gram.diagonal()
+    apart = (squares[:, None] + squares - 2 * gram).clamp_min_(0.0)
+    middle = float(apart[torch.ones_like(apart, dtype=torch.bool).triu_(1)].median())
+    nearest = float(apart.fill_diagonal_(torch.inf).amin(1).median())
+    cosines = (gram / squares.sqrt()).fill_diagonal_(-torch.inf)  # of a row, in units of its own length
+    index = cosines.topk(min(_K, n - 1), dim=1).indices
+    contrast = max((middle / nearest) ** 0.5, 1.0) if nearest > 0 else 1.0
+    return contrast, index.flatten().bincount(minlength=n).double()

@@ -1,0 +1,66 @@
+"""Rows that are zero, next to nothing or exploded: how many, which, and how much of the energy they hold."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud
+from fullrank.metrics.record import MOST, Measurement
+
+
+def zero_rows(z: Rows) -> float:
+    """Share of the rows of z (N, D) that are zero in every dimension.
+
+    In [0, 1]; low is healthy, ideal 0; zeros give 1, any other point 0. A row of zeros is an empty input or a failed
+    computation more often than an embedding. Grades no collapse.
+
+    >>> import torch
+    >>> zero_rows(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    0.5
+    """
+    return float(_zero(as_cloud(z)).double().mean())
+
+
+def _zero(z: Cloud) -> Tensor:
+    return (z.rows == 0).all(1)
+
+
+ZERO_ROWS = Measurement(
+    "zero_rows",
+    zero_rows,
+    "rows of zeros",
+    "share of all rows",
+    "spread",
+    of="counts",
+    direction="low",
+    ideal=0.0,
+    range=(0.0, 1.0),
+    which=lambda z: _zero(z).nonzero()[:MOST, 0],
+    which_are="rows",
+)
+NEAR_EMPTY_ROWS = Measurement(
+    "near_empty_rows",
+    lambda sketch: len(sketch.light.index) / (sketch.n // sketch.sample.rows.shape[1] + sketch.left_out),
+    "near-empty rows",
+    "share of all rows, left out: below a thousandth of the median norm",
+    "spread",
+    of="sketch",
+    direction="low",
+    ideal=0.0,
+    range=(0.0, 1.0),
+    which=lambda sketch: sketch.light.index[:MOST],
+    which_are="rows",
+)
+ENERGY_SHARE = Measurement(
+    "energy_share",
+    lambda sketch: float(sketch.heavy.share.sum()),
+    "energy of exploded rows",
+    "share of the sum of squared norms, of single rows left out",
+    "spread",
+    of="sketch",
+    direction="low",
+    ideal=0.0,
+    range=(0.0, 1.0),
+    which=lambda sketch: sketch.heavy.index[:MOST],
+    which_are="rows",
+)
