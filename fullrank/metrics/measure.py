@@ -15,6 +15,7 @@ from fullrank.metrics.cloud import Cloud
 from fullrank.metrics.measured import about, measured, of_groups
 from fullrank.metrics.pair_uncertainty import alignment_estimate, pair_estimates
 from fullrank.metrics.record import MOST, Measured, Measurement, Measurements, Of
+from fullrank.metrics.summary import what_follows
 from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate
 from fullrank.runs import former
 from fullrank.stats import Distinct, Moments
@@ -79,11 +80,8 @@ def measured_row(row: Mapping[str, float | None]) -> dict[str, Measured]:
     """
     n, dims = int(row["n"] or 0), int(row["dims"] or 0)
     values = {former.NUMBERS.get(name, name): value for name, value in row.items() if value is not None}
+    values = what_follows(values, n, dims) | values
     found = {name: measured(record, values[name], n, dims) for name, record in RECORDS.items() if name in values}
-    for name, record in RECORDS.items():
-        value = math.nan if name in found or record.follows is None else record.follows(values, n, dims)
-        if not math.isnan(value):
-            found[name] = measured(record, value, n, dims)
     return _with_derived(found, n, dims)
 
 

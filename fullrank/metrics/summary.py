@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from fullrank.metrics.cloud import Cloud
@@ -57,6 +60,16 @@ def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None)
     if alignment_pair is not None:
         row["alignment"] = alignment(*alignment_pair)
     return row
+
+
+def what_follows(row: Mapping[str, float], n: int, dims: int) -> dict[str, float]:
+    """Numbers of a monitor row that follow from others of it: the shape of the spectrum from two ranks.
+
+    >>> what_follows({"rankme_centered": 8.0}, 400, 16)
+    {'rank_share': 0.5}
+    """
+    found = {one.name: one.follows(row, n, dims) for one in _ROW if one.follows is not None}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
 def summarize_moments(z: Moments) -> dict[str, float]:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from fullrank.metrics._embeddings import _above_rounding, centered
-from fullrank.metrics.dimensions import DEAD, largest_jump
-from fullrank.metrics.rank import unbiased_from
-from fullrank.metrics.summary import shape_of_ranks
+from fullrank.metrics.dimensions import DEAD
+from fullrank.metrics.head import largest_jump
+from fullrank.metrics.participation import unbiased_from
+from fullrank.metrics.summary import what_follows
 from fullrank.metrics.uniformity import alignment
 from fullrank.stats import hill
 
@@ -103,7 +104,7 @@ def _numbers(of: _Sums, largest: float) -> dict[str, float]:
     deviation = float(of.norms.std(correction=0))
     pairs = of.cosines - (n - zero) + zero * (zero - 1)
     ordered = of.variance.sort(descending=True).values
-    return {
+    row = {
         "relative_spread": math.sqrt(total / (total + mean)) if total + mean > 0 else 0.0,
         "mean_cosine": pairs / (n * (n - 1)) if n > 1 else 1.0,
         "negative_share": of.negative / (n * dims),
@@ -117,7 +118,5 @@ def _numbers(of: _Sums, largest: float) -> dict[str, float]:
         "dead_dimensions": float((of.variance <= DEAD * ordered[0]).double().mean()),
         "rogue_dimension": float(ordered[0] / of.variance.mean()) if total > 0 else 1.0,
         "dimension_gap": largest_jump(ordered),
-        **shape_of_ranks(centered_rank, participation, n, dims),
-        "n": n,
-        "dims": dims,
     }
+    return row | what_follows(row, n, dims) | {"n": n, "dims": dims}
