@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullrank.embeddings.json_files import json_lines
+from fullrank.embeddings.files import shards
+from fullrank.embeddings.json_files import json_lines, json_whole
 from fullrank.embeddings.numpy_files import damage as damaged
 from fullrank.embeddings.numpy_files import header, member
 from fullrank.embeddings.source import damage, ending, need, opened, pick
@@ -39,7 +40,7 @@ class Column:
 
 
 def open_column(spec: str) -> Column:
-    """The column that `path` or `path::key` names, as codes; no code in the file is ever run.
+    """The column that `path`, `path::key`, a folder or a pattern names, as codes; no code in a file is ever run.
 
     UserError, in one sentence with the remedy, for anything that is no column of whole numbers or names.
 
@@ -48,13 +49,10 @@ def open_column(spec: str) -> Column:
     fullrank.errors.UserError: There is no file nowhere.npy: check the path.
     """
     place, _, key = spec.partition("::")
-    path = Path(place)
-    if not path.exists():
-        raise UserError(f"There is no file {path}: check the path.")
-    read = _READERS.get(ending(path))
-    if read is None or path.is_dir():
-        raise UserError(f"{path} is of no kind that labels are read from: pass one of {', '.join(_READERS)}.")
-    values = read(path, key or None)
+    parts = [_values(path, key or None) for path in shards(place, _READERS)]
+    if len({part.dtype.kind in "US" for part in parts}) > 1:
+        raise UserError(f"{spec} mixes names and numbers: write them all alike.")
+    values = parts[0] if len(parts) == 1 else np.concatenate([part.reshape(-1) for part in parts])
     if values.ndim == 2 and 1 in values.shape:
         values = values.reshape(-1)
     if values.ndim != 1 or len(values) == 0:
@@ -66,6 +64,16 @@ def open_column(spec: str) -> Column:
     names, codes = np.unique(values, return_inverse=True)
     words = tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names.tolist())
     return Column(spec, torch.from_numpy(codes.astype(np.int64)), words)
+
+
+def _values(path: Path, key: str | None) -> Values:
+    """What one file holds."""
+    if not path.exists():
+        raise UserError(f"There is no file {path}: check the path.")
+    read = _READERS.get(ending(path))
+    if read is None or path.is_dir():
+        raise UserError(f"{path} is of no kind that labels are read from: pass one of {', '.join(_READERS)}.")
+    return read(path, key)
 
 
 def _npy(path: Path, key: str | None) -> Values:
@@ -126,15 +134,31 @@ def _plain(column: Any) -> Values:
 
 
 def _jsonl(path: Path, key: str | None) -> Values:
-    name, found = str(path), []
-    with damage(name, "file of JSON lines"):
-        for at, value in json_lines(path):
-            if isinstance(value, dict):
-                value = value[pick(name, key, list(value), [k for k, v in value.items() if isinstance(v, int | str)])]
-            if not isinstance(value, int | str):
-                raise UserError(f"{name}: line {at} holds {json.dumps(value)[:40]}: pass a whole number or a name.")
-            found.append(value)
-    return _alike(name, found)
+    with damage(str(path), "file of JSON lines"):
+        return _alike(str(path), [_label(f"{path}: line {at}", value, key) for at, value in json_lines(path)])
+
+
+def _json(path: Path, key: str | None) -> Values:
+    """A list of labels or of objects that hold one, an object that holds such a list, or labels by name."""
+    name, content = str(path), json_whole(path)
+    if isinstance(content, dict) and not all(isinstance(value, int | str) for value in content.values()):
+        lists = [place for place, value in content.items() if isinstance(value, list)]
+        place = next((one for one in lists if key and key.startswith(f"{one}.")), "") or pick(name, key, lists)
+        content, key = content[place], (key or "").removeprefix(place).removeprefix(".") or None
+    if isinstance(content, dict):
+        content = list(content.values())
+    if not isinstance(content, list):
+        raise UserError(f'{name} holds no list of labels: write ["a", "b", ...], or one label a line (.txt).')
+    return _alike(name, [_label(f"{name}: entry {at}", value, key) for at, value in enumerate(content)])
+
+
+def _label(where: str, value: Any, key: str | None) -> int | str:
+    """A label, or the one that an object holds."""
+    if isinstance(value, dict):
+        value = value[pick(where, key, list(value), [k for k, v in value.items() if isinstance(v, int | str)])]
+    if not isinstance(value, int | str):
+        raise UserError(f"{where} holds {json.dumps(value)[:40]}: pass a whole number or a name.")
+    return value
 
 
 def _text(path: Path, key: str | None) -> Values:
@@ -193,6 +217,7 @@ _READERS: dict[str, Callable[[Path, str | None], Values]] = {
     ".csv": _table,
     ".tsv": _table,
     ".jsonl": _jsonl,
+    ".json": _json,
     ".txt": _text,
     ".h5": _hdf5,
     ".hdf5": _hdf5,

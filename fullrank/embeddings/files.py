@@ -70,22 +70,30 @@ def _opened(spec: str, without: Collection[str]) -> EmbeddingFile:
     place, _, key = spec.partition("::")
     if "://" in place:
         return _remote(place, key or None)
-    taken = [(Path(file), column) for file, _, column in (one.partition("::") for one in without)]
+    taken = [(path, column) for file, _, column in (one.partition("::") for one in without) for path in shards(file)]
+    paths = shards(place)
+    if paths == [Path(place)]:
+        return _one(paths[0], key or None, taken)
+    return _shards(spec, [_one(path, key or None, taken) for path in paths])
+
+
+def shards(place: str, endings: Collection[str] = ENDINGS) -> list[Path]:
+    """The files that a path, a folder or a pattern stands for, in the order of their names; UserError if none does."""
     if any(character in place for character in "*?[") and not Path(place).exists():
         paths = sorted(glob.glob(place))
         if not paths:
             raise UserError(f"No file matches {place}: check the pattern.")
-        return _shards(spec, [_one(Path(path), key or None, taken) for path in paths])
+        return [Path(path) for path in paths]
     if Path(place).is_dir() and Path(place).suffix.lower() != ".zarr":
-        return _shards(spec, [_one(path, key or None, taken) for path in _folder(Path(place))])
-    return _one(Path(place), key or None, taken)
+        return _folder(Path(place), endings)
+    return [Path(place)]
 
 
-def _folder(folder: Path) -> list[Path]:
+def _folder(folder: Path, endings: Collection[str]) -> list[Path]:
     """The shards in a folder, in the order of their names; text and JSON only if there is nothing else."""
     kinds: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if ending(path) in ENDINGS and path.name[0] not in "._":
+        if ending(path) in endings and path.name[0] not in "._":
             kinds.setdefault(ending(path), []).append(path)
     plain = {kind: paths for kind, paths in kinds.items() if kind not in (".json", ".txt")} or kinds
     if len(plain) != 1:

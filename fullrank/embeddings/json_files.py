@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullrank.embeddings.source import LINE, EmbeddingFile, damage, from_slices, opened, pick, rows_at_once
-from fullrank.embeddings.table_columns import parsed
+from fullrank.embeddings.source import (
+    LINE,
+    EmbeddingFile,
+    damage,
+    equally_wide,
+    from_slices,
+    opened,
+    pick,
+    rows_at_once,
+)
+from fullrank.embeddings.table_columns import listed, parsed
 from fullrank.errors import UserError
 
 _WHOLE = 2**26  # bytes of a .json
@@ -35,19 +45,56 @@ def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
         with damage(name, "file of JSON lines"):
             chosen = islice(json_lines(path), start, stop)
             while some := list(islice(chosen, rows_at_once(dims, 8))):
-                rows = []
-                for at, value in some:
-                    row = _numbers(f"{name}: line {at}", value if entry is None else _at(value, entry))
-                    if len(row) != dims:
-                        raise UserError(f"{name} is ragged: line {at} has {len(row)} numbers, the first {dims}.")
-                    rows.append(row)
+                rows = [
+                    _numbers(f"{name}: line {at}", value if entry is None else _at(value, entry)) for at, value in some
+                ]
+                equally_wide(name, [len(row) for row in rows], dims, [f"line {at}" for at, _ in some])
                 yield torch.tensor(rows, dtype=torch.float64)
 
     return EmbeddingFile(f"{name}::{entry}" if entry else name, None, dims, "float64", read)
 
 
 def read_json(path: Path, key: str | None) -> EmbeddingFile:
-    """A list of lists or of objects, or an object that holds one; at most 64 MB, because it is parsed whole."""
+    """A list of lists or of objects, an object that holds one, or vectors by name; at most 64 MB, parsed whole."""
+    name = str(path)
+    content = json_whole(path)
+    place = ""
+    if isinstance(content, dict) and not (key is None and _by_name(content)):
+        place, key = _place(name, content, key)
+        content = content[place] if place in content else _at(content, place)
+    places: list[str] = []
+    if isinstance(content, dict):
+        places, content = list(content), list(content.values())
+    columns = f"the vectors of {listed(places)}" if places else ""
+    if not isinstance(content, list) or not content:
+        raise UserError(
+            f"{name} holds no list of embeddings: write [[0.1, 0.2], ...], or one embedding a line (.jsonl)."
+        )
+    places = places or [f"entry {at}" for at in range(len(content))]
+    entry = _entry(name, content[0], key) if isinstance(content[0], dict) else None
+    values = [row if entry is None else _at(row, entry) for row in content]
+    rows = [_numbers(f"{name}: {where}", row) for where, row in zip(places, values, strict=True)]
+    equally_wide(name, [len(row) for row in rows], places=places)
+    z = torch.tensor(rows, dtype=torch.float64)
+    spot = ".".join(part for part in (place, entry) if part)
+    named_file = f"{name}::{spot}" if spot else name
+    file = from_slices(named_file, z.shape, "float64", 8, lambda first, last: z[first:last])
+    return replace(file, columns=columns)
+
+
+def _place(name: str, content: dict[str, Any], key: str | None) -> tuple[str, str | None]:
+    """Where an object holds the embeddings, and what is left of the key."""
+    found = {spot: value for spot, value in _entries(content, "") if isinstance(value, list) and len(value)}
+    suitable = [spot for spot, value in found.items() if isinstance(value[0], list | dict)]
+    named = [spot for spot, value in content.items() if isinstance(value, dict) and _by_name(value)]
+    known = [*suitable, *named]
+    place = next((spot for spot in known if key and (key == spot or key.startswith(f"{spot}."))), "")
+    place = place or pick(name, None if len(known) == 1 else key, [*found, *named], known)
+    return place, (key or "").removeprefix(place).removeprefix(".") or None
+
+
+def json_whole(path: Path) -> Any:
+    """What a .json holds; UserError for one of more than 64 MB."""
     name = str(path)
     with damage(name, "JSON"):
         with opened(path) as file:
@@ -56,27 +103,13 @@ def read_json(path: Path, key: str | None) -> EmbeddingFile:
             raise UserError(
                 f"{name} is larger than {_WHOLE} bytes: write JSON lines, as `jq -c '.[]'` does, to .jsonl."
             )
-        content = _loads(f"{name}", data.decode("utf-8-sig"))
-    place = ""
-    if isinstance(content, dict):
-        found = {spot: value for spot, value in _entries(content, "") if isinstance(value, list) and len(value)}
-        suitable = [spot for spot, value in found.items() if isinstance(value[0], list | dict)]
-        place = next((spot for spot in suitable if key and (key == spot or key.startswith(f"{spot}."))), "")
-        place = place or pick(name, None if len(suitable) == 1 else key, list(found), suitable)
-        content, key = found[place], (key or "").removeprefix(place).removeprefix(".") or None
-    if not isinstance(content, list) or not content:
-        raise UserError(
-            f"{name} holds no list of embeddings: write [[0.1, 0.2], ...], or one embedding a line (.jsonl)."
-        )
-    entry = _entry(name, content[0], key) if isinstance(content[0], dict) else None
-    values = [row if entry is None else _at(row, entry) for row in content]
-    rows = [_numbers(f"{name}: entry {at}", row) for at, row in enumerate(values)]
-    odd = next((at for at, row in enumerate(rows) if len(row) != len(rows[0])), None)
-    if odd is not None:
-        raise UserError(f"{name} is ragged: entry {odd} has {len(rows[odd])} numbers, the first {len(rows[0])}.")
-    z = torch.tensor(rows, dtype=torch.float64)
-    spot = ".".join(part for part in (place, entry) if part)
-    return from_slices(f"{name}::{spot}" if spot else name, z.shape, "float64", 8, lambda first, last: z[first:last])
+        return _loads(name, data.decode("utf-8-sig"))
+
+
+def _by_name(value: dict[str, Any]) -> bool:
+    """Whether an object maps names to vectors: two or more, all of one length."""
+    vectors = [inside for inside in value.values() if _is_vector(inside)]
+    return len(vectors) == len(value) > 1 and len({len(inside) for inside in vectors}) == 1
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:

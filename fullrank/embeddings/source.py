@@ -75,6 +75,26 @@ def matrix(name: str, shape: Sequence[int]) -> tuple[int, int]:
     return size
 
 
+def equally_wide(
+    name: str, widths: Sequence[int] | NDArray[np.generic], dims: int | None = None, places: Sequence[str] = ()
+) -> int:
+    """How many numbers each row has: dims, or as many as the first; UserError, with its place, for a row of others.
+
+    >>> equally_wide("z.jsonl", [2, 3], places=["line 1", "line 2"])
+    Traceback (most recent call last):
+    fullrank.errors.UserError: z.jsonl is ragged: line 2 has 3 numbers, the first has 2.
+    """
+    found = np.asarray(widths)
+    width = dims if dims is not None else int(found[0]) if len(found) else 0
+    if (found != width).any():
+        odd = int((found != width).argmax())
+        where = places[odd] if places else "a row"
+        raise UserError(f"{name} is ragged: {where} has {found[odd]} numbers, the first has {width}.")
+    if width == 0:
+        raise UserError(f"{name} holds empty lists: pass at least one number a row.")
+    return width
+
+
 def rows_at_once(dims: int, itemsize: int) -> int:
     """How many rows a chunk has."""
     return max(1, CHUNK // (dims * itemsize))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fullrank.embeddings.delimited import delimited, layout
 from fullrank.embeddings.plain_text import read_spaced
-from fullrank.embeddings.source import EmbeddingFile, damage, ending, need, tensor
+from fullrank.embeddings.source import EmbeddingFile, damage, ending, equally_wide, need, tensor
 from fullrank.embeddings.table_columns import Choice, choose, item_of, listed, parsed
 from fullrank.errors import UserError
 
@@ -30,10 +30,13 @@ def parquet(
 
     with damage(name, "parquet file"):
         file = ParquetFile(opened())
-        found = choose(name, _first(name, file.iter_batches(64)), key, without)
+        first = _first(name, file.iter_batches(64))
+        found = choose(name, first, key, without)
         columns = list(found.columns)
         rows = file.metadata.num_rows
-        return _from_batches(name, found, rows, lambda: ParquetFile(opened()).iter_batches(4096, columns=columns))
+        return _from_batches(
+            name, found, first, rows, lambda: ParquetFile(opened()).iter_batches(4096, columns=columns)
+        )
 
 
 def read_arrow(path: Path, key: str | None, without: Collection[str] = ()) -> EmbeddingFile:
@@ -41,9 +44,10 @@ def read_arrow(path: Path, key: str | None, without: Collection[str] = ()) -> Em
     name = str(path)
     need("pyarrow", name)
     with damage(name, "Arrow file"):
-        found = choose(name, _first(name, _arrow(path)[1]), key, without)
+        first = _first(name, _arrow(path)[1])
+        found = choose(name, first, key, without)
         columns = list(found.columns)
-        return _from_batches(name, found, None, lambda: (batch.select(columns) for batch in _arrow(path)[1]))
+        return _from_batches(name, found, first, None, lambda: (batch.select(columns) for batch in _arrow(path)[1]))
 
 
 def read_text(path: Path, key: str | None, without: Collection[str] = ()) -> EmbeddingFile:
@@ -59,7 +63,7 @@ def read_text(path: Path, key: str | None, without: Collection[str] = ()) -> Emb
         first = _first(name, iter(delimited(path, how)))
         found = choose(name, first, key, without, text=True, named=how.named)
         words = "string" in str(first.schema.field(found.columns[0]).type)
-        return _from_batches(name, found, None, lambda: iter(delimited(path, how, found.columns, words)))
+        return _from_batches(name, found, first, None, lambda: iter(delimited(path, how, found.columns, words)))
 
 
 def _first(name: str, batches: Iterator[Any]) -> Any:
@@ -97,14 +101,11 @@ def open_table(path: Path) -> tuple[Any, Iterator[Any]]:
     return table.schema, iter(table)
 
 
-def _from_batches(name: str, found: Choice, n: int | None, batches: Callable[[], Any]) -> EmbeddingFile:
-    """A file of record batches that are read one after another."""
+def _from_batches(name: str, found: Choice, first: Any, n: int | None, batches: Callable[[], Any]) -> EmbeddingFile:
+    """A file of record batches that are read one after another; the first one says what they hold."""
     columns = found.columns
-    with damage(name, "file"):
-        first = next((rows for batch in batches() if len(rows := _matrix(name, batch, columns, None))), None)
-    if first is None:
-        raise UserError(f"{name} is empty: pass at least one row.")
-    dims = first.shape[1]
+    known = _matrix(name, first, columns, None)
+    dims = known.shape[1]
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
         at = 0
@@ -116,7 +117,7 @@ def _from_batches(name: str, found: Choice, n: int | None, batches: Callable[[],
                     yield tensor(_matrix(name, batch, columns, dims)[low:high])
                 at = last
 
-    return EmbeddingFile(name, n, dims, first.dtype.name, read, listed(columns), found.left_out)
+    return EmbeddingFile(name, n, dims, known.dtype.name, read, listed(columns), found.left_out)
 
 
 def _matrix(name: str, batch: Any, columns: Sequence[str], dims: int | None) -> Any:
@@ -137,24 +138,15 @@ def _matrix(name: str, batch: Any, columns: Sequence[str], dims: int | None) -> 
     if items.null_count:
         raise UserError(f"{name}::{columns[0]} has missing numbers: leave these rows out.")
     if not pyarrow.types.is_fixed_size_list(lists.type):
-        lengths = np.asarray(lists.value_lengths())
-        width = dims if dims is not None else int(lengths[0]) if len(lengths) else 0
-        if (lengths != width).any():
-            odd = int((lengths != width).argmax())
-            raise UserError(f"{name}::{columns[0]} is ragged: a row has {lengths[odd]} numbers, the first {width}.")
+        widths = np.asarray(lists.value_lengths())
     else:
-        width = lists.type.list_size
-    if width == 0:
-        raise UserError(f"{name}::{columns[0]} holds empty lists: pass at least one number a row.")
-    return np.asarray(items).reshape(-1, width)
+        widths = np.full(len(lists), lists.type.list_size)
+    return np.asarray(items).reshape(-1, equally_wide(f"{name}::{columns[0]}", widths, dims))
 
 
 def _parsed(name: str, column: Any, dims: int | None) -> Any:
     """The numbers of a column of words such as "[0.1, 0.2]"."""
     column.validate(full=True)  # offsets of a broken file point anywhere
     rows = parsed(name, column.to_pylist())
-    width = dims if dims is not None else len(rows[0]) if rows else 0
-    odd = next((len(row) for row in rows if len(row) != width), width)
-    if odd != width or width == 0:
-        raise UserError(f"{name} is ragged or empty: a row has {odd} numbers, the first {width}.")
+    equally_wide(name, [len(row) for row in rows], dims)
     return np.array(rows)

@@ -38,6 +38,8 @@ def write(folder: Path, kind: str, labels: list[Any]) -> str:
         path.write_text("id,label\n" + "".join(f"0.5,{label}\n" for label in labels))
     elif kind == "jsonl":
         path.write_text("".join(json.dumps({"id": 0.5, "label": label}) + "\n" for label in labels))
+    elif kind == "json":
+        path.write_text(json.dumps([{"id": 0.5, "label": label} for label in labels]))
     elif kind == "txt":
         path.write_text("".join(f"{label}\n" for label in labels))
     else:
@@ -46,7 +48,7 @@ def write(folder: Path, kind: str, labels: list[Any]) -> str:
     return str(path)
 
 
-KINDS = ["npy", "npz", "parquet", "arrow", "csv", "jsonl", "txt", "h5"]
+KINDS = ["npy", "npz", "parquet", "arrow", "csv", "jsonl", "json", "txt", "h5"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,6 +56,30 @@ def test_names_of_every_kind_of_file(kind: str, tmp_path: Path) -> None:
     column = open_column(write(tmp_path, kind, WORDS))
     assert column.codes.tolist() == CODES
     assert column.names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "h5"])
+def test_names_of_a_folder_and_of_a_pattern_of_files(kind: str, tmp_path: Path) -> None:
+    for at in range(2):
+        (tmp_path / "parts" / str(at)).mkdir(parents=True)
+        Path(write(tmp_path / "parts" / str(at), kind, WORDS)).rename(tmp_path / "parts" / f"{at}.{kind}")
+        (tmp_path / "parts" / str(at)).rmdir()
+    for place in (tmp_path / "parts", tmp_path / "parts" / f"*.{kind}"):
+        column = open_column(str(place))
+        assert column.codes.tolist() == [*CODES, *CODES]
+        assert column.names == ("a", "b", "c")
+
+
+def test_names_in_json_of_other_shapes(tmp_path: Path) -> None:
+    for content, key in (
+        (WORDS, ""),
+        ({f"row {at}": word for at, word in enumerate(WORDS)}, ""),
+        ({"labels": WORDS}, ""),
+        ({"labels": WORDS, "others": WORDS[::-1]}, "::labels"),
+        ({"data": [{"label": word, "id": "x"} for word in WORDS]}, "::data.label"),
+    ):
+        (tmp_path / "x.json").write_text(json.dumps(content))
+        assert open_column(f"{tmp_path}/x.json{key}").codes.tolist() == CODES
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,6 +139,10 @@ def packed(value: Any) -> bytes:
         ("x.jsonl", b'"a"\n3\n', "mixes names and numbers"),
         ("x.jsonl", b'"a"\n[3]\n', "line 2 holds"),
         ("x.jsonl", b"1" * 40 + b"\n", "holds object"),
+        ("x.json", b'["a", 3]', "mixes names and numbers"),
+        ("x.json", b'["a", [3]]', "entry 1 holds"),
+        ("x.json", b'"a"', "holds no list of labels"),
+        ("x.json", b'{"a": [1], "b": [2]}', "say which one"),
         ("x.txt", b"\xff\xfe\n", "no text"),
         ("x.txt", b"", "one whole number or name a row"),
         ("x.exe", b"MZ", "of no kind"),

@@ -150,6 +150,11 @@ WRITTEN: dict[str, tuple[str, Callable[[Path], object]]] = {
         "z.json::data.embedding",
         lambda path: path.write_text(json.dumps({"n": 41, "data": [{"embedding": row.tolist()} for row in Z]})),
     ),
+    "json by name": ("z.json", lambda path: path.write_text(json.dumps({f"w{i}": r.tolist() for i, r in enumerate(Z)}))),
+    "json by name in an object": (
+        "z.json",
+        lambda path: path.write_text(json.dumps({"n": 41, "vectors": {str(i): r.tolist() for i, r in enumerate(Z)}})),
+    ),
     "npy packed": ("z.npy.gz", lambda path: packed(path, saved(Z))),
     "csv packed": ("z.csv.gz", lambda path: packed(path, "".join(line(row, ",") + "\n" for row in Z).encode())),
     "jsonl packed": ("z.jsonl.gz", lambda path: packed(path, "".join(f"{row.tolist()}\n" for row in Z).encode())),
