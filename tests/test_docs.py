@@ -15,6 +15,7 @@ from PIL import Image
 
 from docs.build import fashion_mnist as table
 from fullrank.cli import main
+from fullrank.embeddings.files import ENDINGS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,6 +48,10 @@ def embeddings(folder: Path) -> None:
     for name in ("embeddings", "old", "new"):
         np.save(folder / f"{name}.npy", z)
     (folder / "labels.csv").write_text("id,label\n" + "".join(f"{at},{z[at, 0] > 0}\n" for at in range(200)))
+
+
+def test_the_readme_names_every_kind_of_file_that_is_read() -> None:
+    assert [kind for kind in ENDINGS if f"`{kind}`" not in README] == []
 
 
 def test_readme_is_short() -> None:

@@ -22,8 +22,8 @@ _PLAIN_EVERY = 10.0  # seconds between two lines when the output is no terminal
 
 def read_sketch(
     spec: str, console: Console, *, views: int = 1, labels: str | None = None, groups: str | None = None, seed: int = 0
-) -> tuple[str, Sketch, Column | None]:
-    """The name of a file, its sketch, and its labels; groups are of what was sampled independently.
+) -> tuple[EmbeddingFile, Sketch, Column | None]:
+    """A file with what was read of it, its sketch, and its labels; groups are of what was sampled independently.
 
     The rows are `views` blocks of one length, a view each. UserError if that does not divide the rows, or if there
     are not as many labels or groups as samples.
@@ -40,8 +40,13 @@ def read_sketch(
     shown = watched(chunks, n, console, f"Reading {file.name}")
     found = sketch(shown, units=None if units is None else units.codes, seed=seed)
     if file.columns or file.left_out or file.dtype == "int8":  # name, rows and dimensions head every report
-        console.print(file.read_as(found.n), highlight=False, soft_wrap=True, markup=False)
-    return file.name, found, named
+        console.print(said_of(file, found), highlight=False, soft_wrap=True, markup=False)
+    return file, found, named
+
+
+def said_of(file: EmbeddingFile, found: Sketch) -> str:
+    """What was read, in one sentence; the rows are all of the file, whether or not the sketch leaves some out."""
+    return file.read_as(found.n + found.left_out * found.sample.rows.shape[1])
 
 
 def stacked(file: EmbeddingFile, n: int, views: int) -> Iterator[Tensor]:

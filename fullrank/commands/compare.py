@@ -95,11 +95,11 @@ def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _read(spec: str, groups: str | None, profile: str, console: Console) -> Report:
-    from fullrank.commands._reading import read_sketch
+    from fullrank.commands._reading import read_sketch, said_of
     from fullrank.diagnosis.diagnose import diagnose_sketch
 
-    name, found, _ = read_sketch(spec, console, groups=groups)
-    return diagnose_sketch(found, profile=profile, source=name)
+    file, found, _ = read_sketch(spec, console, groups=groups)
+    return diagnose_sketch(found, profile=profile, source=file.name, read_as=said_of(file, found))
 
 
 def _saved(path: Path) -> Mapping[str, Any]:

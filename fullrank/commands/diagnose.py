@@ -102,7 +102,7 @@ def exit_code(verdict: str, fail_on: str) -> int:
 
 
 def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]]:
-    from fullrank.commands._reading import read_sketch
+    from fullrank.commands._reading import read_sketch, said_of
     from fullrank.diagnosis.diagnose import diagnose_sketch
     from fullrank.diagnosis.known import Known
     from fullrank.diagnosis.profiles import find_profile
@@ -112,7 +112,7 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
     profile = options.profile or "generic"
     find_profile(profile)  # a mistyped name is found before a large file is read
     loss = loss_of(options)
-    name, found, labels = read_sketch(
+    file, found, labels = read_sketch(
         options.file, console, views=options.views, labels=options.labels, groups=options.groups, seed=options.seed
     )
     with console.status("Measuring"):
@@ -120,7 +120,8 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
             found,
             labels=None if labels is None else labels.codes,
             profile=profile,
-            source=name,
+            source=file.name,
+            read_as=said_of(file, found),
             seed=options.seed,
             known=Known() if loss is None else Known(loss=replace(loss, dims=found.sample.rows.shape[2])),
         )

@@ -69,10 +69,14 @@ def diagnose_sketch(
     profile: str = "generic",
     where: str = "embeddings",
     source: str = "sketch",
+    read_as: str = "",
     seed: int = 0,
     known: Known = NOTHING,
 ) -> Report:
-    """`diagnose` of a sketch, as of a file that was read in chunks; labels are codes (N,) of all samples."""
+    """`diagnose` of a sketch, as of a file that was read in chunks; labels are codes (N,) of all samples.
+
+    read_as: a sentence about what was read, for the report.
+    """
     objective = find_profile(profile)
     views, dims = found.sample.rows.shape[1:]
     n = found.n // views
@@ -87,6 +91,7 @@ def diagnose_sketch(
         unasked=seen.unasked,
         measurements=measurements,
         source=source,
+        read_as=read_as,
         where=where,
         profile=profile,
         n=n,

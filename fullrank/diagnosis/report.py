@@ -32,7 +32,8 @@ class Report:
     verdict: "collapsed", "degraded" (a warning), "healthy", "undetermined" or "early" (a training that is too young
     to be judged); kind: of which collapse, or None. silenced: rules that were left out, with the reason. unasked: rules
     whose measurements were not made. n: the samples that were judged; left_out: those that were not, as they are of
-    zeros, exploded or near-empty. beside: of a run, the other layer with its verdict and sentence.
+    zeros, exploded or near-empty. beside: of a run, the other layer with its verdict and sentence. read_as: what was
+    read of a file, in one sentence.
     """
 
     verdict: State
@@ -53,6 +54,7 @@ class Report:
     labels: Tensor | None = field(repr=False)
     seed: int = field(repr=False)
     beside: tuple[str, State, str] | None = None
+    read_as: str = ""
 
     def __str__(self) -> str:
         lines = [self.sentence]
@@ -79,6 +81,7 @@ class Report:
             "schema": SCHEMA,
             "fullrank": version("fullrank"),
             "source": self.source,
+            "read_as": self.read_as,
             "where": self.where,
             "profile": self.profile,
             "n": self.n,

@@ -211,7 +211,28 @@ def test_views_of_chunks_of_other_lengths_stay_together(monkeypatch: pytest.Monk
 def test_the_columns_that_are_read_and_left_out_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [f"{i},{a},{b},{c},{i % 2}.0" for i, (a, b, c) in enumerate(cloud()[:, :3])]
     Path("z.csv").write_text("\n".join([",a,b,c,donor", *lines]))
-    main(["diagnose", "z.csv", "--groups", "z.csv::donor", "--no-report"])
+    main(["diagnose", "z.csv", "--groups", "z.csv::donor"])
     left = "the first column (an index), donor (labels or groups)"
-    read = f"Read z.csv: 200 rows of 3 dimensions (float64), from a, b, c; left out: {left}.\n"
-    assert capsys.readouterr().out.startswith(read)
+    read = f"Read z.csv: 200 rows of 3 dimensions (float64), from a, b, c; left out: {left}."
+    assert capsys.readouterr().out.startswith(f"{read}\n")
+    assert report("z")["read_as"] == read
+    assert read in Path("z-diagnosis/report.html").read_text()
+
+
+def test_rows_that_are_left_out_were_read_too() -> None:
+    z = cloud()
+    z[:3] = 0
+    main(["diagnose", write("empty.npy", z)])
+    assert report("empty")["read_as"] == "Read empty.npy: 200 rows of 8 dimensions (float32)."
+    assert report("empty")["n"] == 197
+
+
+def test_labels_of_shards_are_no_dimensions(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("parts").mkdir()
+    for part in range(2):
+        lines = [f"{a},{b},{c},{i % 2}.0" for i, (a, b, c) in enumerate(cloud(seed=part)[:, :3])]
+        Path(f"parts/{part}.csv").write_text("\n".join(["a,b,c,kind", *lines]))
+    main(["diagnose", "parts", "--labels", "parts/*.csv::kind"])
+    read = "400 rows of 3 dimensions (float64), from a, b, c of 2 files from 0.csv to 1.csv; left out: kind (labels or"
+    assert read in capsys.readouterr().out
+    assert report("parts")["classes"] == ["0", "1"]

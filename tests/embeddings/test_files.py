@@ -150,7 +150,10 @@ WRITTEN: dict[str, tuple[str, Callable[[Path], object]]] = {
         "z.json::data.embedding",
         lambda path: path.write_text(json.dumps({"n": 41, "data": [{"embedding": row.tolist()} for row in Z]})),
     ),
-    "json by name": ("z.json", lambda path: path.write_text(json.dumps({f"w{i}": r.tolist() for i, r in enumerate(Z)}))),
+    "json by name": (
+        "z.json",
+        lambda path: path.write_text(json.dumps({f"w{at}": row.tolist() for at, row in enumerate(Z)})),
+    ),
     "json by name in an object": (
         "z.json",
         lambda path: path.write_text(json.dumps({"n": 41, "vectors": {str(i): r.tolist() for i, r in enumerate(Z)}})),
