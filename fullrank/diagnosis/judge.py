@@ -15,7 +15,7 @@ from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
 from fullrank.diagnosis.profiles import Profile
 from fullrank.diagnosis.rule import Evidence, Gate, Kind, Rule, Severity
-from fullrank.metrics.measure import Measured
+from fullrank.metrics.measure import RECORDS, Measured
 
 State = Literal["collapsed", "degraded", "healthy", "undetermined", "early"]
 ORDER: dict[Level, int] = {"unsure": 0, "note": 1, "warn": 2, "fail": 3}
@@ -89,6 +89,7 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     if most == "fail" and any(_open(gate, found, known) for gate in rule.excused):
         most = "warn"
     names = (evidence.graded.name, *(gate.name for gate in evidence.gates if gate.name in found))
+    named = next((found[name] for name in names if name in found and found[name].which), measured)
     unsure = level == "unsure"
     if level == "unsure":
         warn, fail = profile.thresholds.get((rule.name, measured.name)) or (evidence.graded.warn, evidence.graded.fail)
@@ -100,7 +101,11 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     advice = advice_for(rule.advice, found, known)
     may_fail = unsure and most == "fail" and fail is not None
     return Finding(
-        rule.name, rule.kind, severity, sentence, names, advice, rule.title, measured.which, unsure, may_fail
+        *(rule.name, rule.kind, severity, sentence, names, advice, rule.title),
+        which=named.which,
+        which_are=RECORDS[named.name].which_are if named.which else None,
+        unsure=unsure,
+        may_fail=may_fail,
     )
 
 

@@ -59,7 +59,9 @@ class Report:
     def __str__(self) -> str:
         lines = [self.sentence]
         lines += [f"  beside it, the {self.beside[0]}: {self.beside[2]}"] if self.beside else []
-        lines += [f"  {one.severity}: {one.rule}: {one.sentence}." for one in self.findings]
+        for one in self.findings:
+            lines.append(f"  {one.severity}: {one.rule}: {one.sentence}.")
+            lines += [f"    {one.which_are}: {', '.join(map(str, one.which))}"] if one.which else []
         lines += [f"  left out: {name}: {because}." for name, because in self.silenced]
         return "\n".join(lines)
 
@@ -140,6 +142,7 @@ def _finding(one: Finding) -> dict[str, Any]:
         "sentence": one.sentence,
         "evidence": [*one.evidence],
         "which": [*one.which],
+        "which_are": one.which_are,
         "why": one.advice.why,
         "causes": [{"cause": cause.text, "test": cause.test} for cause in one.advice.causes],
         "remedies": [{"text": remedy.text, "code": remedy.code} for remedy in one.advice.remedies],

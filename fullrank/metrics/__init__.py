@@ -14,6 +14,7 @@ from fullrank.metrics.classes import (
     NEIGHBOR_LABELS,
 )
 from fullrank.metrics.cloud import Cloud
+from fullrank.metrics.codebook import CODE_USE, DIFFERENT_ROWS, LONE_ROWS, code_use, different_rows, lone_rows
 from fullrank.metrics.coherence import COHERENCE, coherence
 from fullrank.metrics.dimensions import (
     DEAD_DIMENSIONS,
@@ -150,6 +151,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then 
     *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
     *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, CONTRAST_EXCESS, TWO_NN, MLE_DIMENSION, HUB_SKEWNESS),
     *(HUB_EXCESS, ANTIHUB_SHARE, ANTIHUB_EXCESS, DUPLICATE_ROWS, NEAR_DUPLICATE_ROWS, SIGREG, COHERENCE),
+    *(DIFFERENT_ROWS, LONE_ROWS, CODE_USE),
     *(ALIGNMENT, VIEW_RETRIEVAL, KNN_OVERLAP, LIDAR, TOWER_SPREAD, GAP_DISTANCE, GAP_RATIO, GAP_SEPARABLE),
     *(GAP_GAIN,),
     *(NC1, NC2_NORMS, NC2_ANGLES, NEIGHBOR_LABELS, LABEL_GAIN, CLASSES, CLASS_DIRECTIONS, CLASS_RANK, CLASS_SPREAD),
@@ -175,10 +177,12 @@ __all__ = [
     "bimodality",
     "cka",
     "class_ranks",
+    "code_use",
     "coherence",
     "condition_number",
     "dead_dimensions",
     "decay_exponent",
+    "different_rows",
     "dimension_gap",
     "dimension_std",
     "dims_for_variance",
@@ -202,6 +206,7 @@ __all__ = [
     "knn_overlap",
     "koleo",
     "lidar",
+    "lone_rows",
     "mean_cosine",
     "mle_dimension",
     "modality_gap",

@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Cone": ("cone", "cone of positive features"),
     "Head-dominated spectrum": ("head-dominated spectrum",),
     "Duplicates": ("duplicate rows",),
+    "Codebook": ("unused codes", "codes"),
     "Hubs": ("hubs",),
     "Modality gap": ("modality gap", "modality gap of two groups"),
     "Dead dimensions": ("dead dimensions", "dimensions that a ReLU left dead", "copied dimensions"),

@@ -60,7 +60,7 @@ def test_the_numbers_are_those_of_the_metrics() -> None:
             )  # head_weight and decay by corrected ranks
         else:
             assert one.value == pytest.approx(metric(z), rel=1e-9, abs=1e-12), name
-    assert len(corrected) == 12
+    assert len(corrected) == 15
 
 
 def test_everything_measured_has_a_name_and_keeps_the_order_of_the_names() -> None:
@@ -99,7 +99,7 @@ def test_pairs_have_an_interval_where_it_holds_and_else_say_that_they_have_none(
         assert one.high is not None
         assert one.low < one.value < one.high
     without = [one for one in found.values() if "no interval" in RECORDS[one.name].how]
-    assert len(without) == 12
+    assert len(without) == 15
     assert all(one.low is None for one in without)
     assert found["w2_uniformity"].low is not None  # 400 rows in 16 dimensions
     assert measure(sketch([views[:, :60]]))["w2_uniformity"].low is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fullrank.diagnosis.kinds import (
     cluster,
+    codebook,
     complete,
     cone,
     dimensional,
@@ -23,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     *scale.RULES,
     *cluster.RULES,
     *modality_gap.RULES,
+    *codebook.RULES,
     *duplicates.RULES,
     *head_dominated.RULES,
     *dimensional.RULES,

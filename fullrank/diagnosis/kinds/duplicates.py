@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Graded, Remedy, Rule
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+_COPIES = Graded("duplicate_rows", "above", 0.02, 0.5)  # the survey fails at 0.1; ours: copies are of inputs
+_SAID = "{duplicate_rows:.1%} of the rows repeat another one"
 
 RULES = (
     Rule(
         "duplicate rows",
         "duplicates",
         (
-            Evidence(
-                Graded("duplicate_rows", "above", 0.02, 0.5),  # the survey fails at 0.1; ours: copies are of inputs
-                "{duplicate_rows:.1%} of the rows repeat another one",
-            ),
+            Evidence(_COPIES, _SAID, (Gate("lone_rows", "above", 0.25, or_missing=True),)),
+            Evidence(_COPIES, _SAID, (Gate("different_rows", "below", 16),)),  # more of few lone ones are a codebook's
+            Evidence(_COPIES, _SAID, (Gate("duplicate_rows", "below", 0.5),)),
         ),
         Advice(
             "Copies leak between training and test sets, are false negatives, and falsify every number about "

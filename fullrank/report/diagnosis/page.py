@@ -13,6 +13,7 @@ from fullrank.report.numbers import NONE, interval, number
 from fullrank.report.words import verdict_words
 
 _KEY_NUMBERS = ("relative_spread", "mean_cosine", "effective_rank", "participation_ratio")
+_MOST = 20  # numbers in the JSON
 _DIRECTIONS = {"high": "higher is healthier", "low": "lower is healthier", "none": "no direction is healthier"}
 
 
@@ -58,6 +59,7 @@ def diagnosis_page(content: Mapping[str, Any]) -> str:
         "figures": diagnosis_figures(content.get("figures", {}), content.get("classes", [])),
         "number": number,
         "sentence": sentence,
+        "which": {one["rule"]: which(one, content) for one in content.get("findings", ())},
         "severities": {"fail": "Collapse", "warn": "Warning", "note": "Note"},
     }
     return render("diagnosis/page.html.j2", shown)
@@ -78,6 +80,20 @@ def measurement_cells(content: Mapping[str, Any]) -> dict[str, Cell]:
         )
         for row in content.get("measurements", ())
     }
+
+
+def which(finding: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    """The rows, dimensions or classes that a finding is about, classes by their names where they are known.
+
+    >>> which({"which": [5, 17], "which_are": "rows"}, {})
+    'Rows 5, 17'
+    """
+    numbers, names = finding.get("which") or [], content.get("classes") or []
+    if not numbers:
+        return ""
+    classes = finding["which_are"] == "classes" and max(numbers) < len(names)
+    shown = [str(names[number]) if classes else str(number) for number in numbers]
+    return f"{finding['which_are'].capitalize()} {', '.join(shown)}" + (" and others" if len(shown) == _MOST else "")
 
 
 def size(content: Mapping[str, Any]) -> str:

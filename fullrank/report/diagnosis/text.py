@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fullrank.report.diagnosis.page import measurement_cells, sentence, size
+from fullrank.report.diagnosis.page import measurement_cells, sentence, size, which
 from fullrank.report.numbers import NONE
 
 _STYLES = {"collapsed": "bold red", "healthy": "bold green"}
@@ -27,7 +27,7 @@ def print_diagnosis(content: Mapping[str, Any], console: Console) -> None:
     if "beside" in content:
         _say(console, f"Beside it, the {content['beside']['where']}: {content['beside']['sentence']}")
     for finding in content.get("findings", ()):
-        _finding(finding, console)
+        _finding(finding, console, which(finding, content))
     console.print()
     _numbers(content, console)
 
@@ -77,9 +77,11 @@ def suite(name: str, cases: Sequence[ElementTree.Element]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _finding(finding: Mapping[str, Any], console: Console) -> None:
+def _finding(finding: Mapping[str, Any], console: Console, named: str) -> None:
     console.print()
     _say(console, f"{finding['severity'].upper()}  {sentence(finding['sentence'])}")
+    if named:
+        _say(console, f"  which   {named}.")
     for cause in finding["causes"][:3]:
         _say(
             console,

@@ -1,0 +1,53 @@
+"""Codebook: rows take few values, as those of a quantizer; what counts is how evenly they are used."""
+
+from __future__ import annotations
+
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+_ADVICE = Advice(
+    "Codes that are hardly used carry nothing, and the few that are used tell few inputs apart.",
+    (
+        Cause("codes that were never near an input get no gradient", "how many entries no row takes, over training"),
+        Cause(
+            "the commitment loss is too weak or too strong", "the perplexity with a quarter and four times its weight"
+        ),
+    ),
+    (
+        Remedy(
+            "replace the codes that nothing uses by rows of the batch",
+            "codes, use = z.unique(dim=0, return_counts=True)\n"
+            "codes[use <= 1] = z[torch.randint(len(z), (int((use <= 1).sum()),))]",
+        ),
+        Remedy("spread the rows before they are quantized", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),
+    ),
+    "The perplexity of the codes comes near to their number.",
+)
+_FEWEST = 16  # ours: fewer values are no codebook, but a few points
+_LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies
+_USED = "the rows take {different_rows:.0f} values, as those of a codebook, and use {code_use:.0%} of them"
+_CODES = (
+    Gate("duplicate_rows", "above", 0.5),
+    Gate("lone_rows", "below", _LONE),
+    Gate("different_rows", "above", _FEWEST - 1),
+)
+
+RULES = (
+    Rule(
+        "unused codes",
+        "codebook",
+        (Evidence(Graded("code_use", "below", 0.5, 0.1), _USED, _CODES),),  # ours
+        _ADVICE,
+        title="to a few codes",
+        least=64,
+        silences=("codes",),
+        because="the codes are not used evenly",
+    ),
+    Rule(
+        "codes",
+        "codebook",
+        (Evidence(Graded("different_rows", "above", _FEWEST - 1), _USED, _CODES),),
+        _ADVICE,
+        least=64,
+        most="note",
+    ),
+)

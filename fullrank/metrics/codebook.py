@@ -1,0 +1,82 @@
+"""Codes: rows that take few values, again and again, as those of a codebook do."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud
+from fullrank.metrics.record import Measurement
+
+
+def _uses(z: Cloud) -> Tensor:
+    """How often each value occurs (K,)."""
+    counts: Tensor = z.rows.unique(dim=0, return_counts=True)[1]
+    return counts.double()
+
+
+def different_rows(z: Rows) -> float:
+    """The number of different rows of z (N, D), from 1 to N.
+
+    Equal in every value. Grades no collapse: data has as many as rows, quantized rows as many as the codes in use.
+
+    >>> import torch
+    >>> different_rows(torch.arange(20.0).repeat(5)[:, None])
+    20.0
+    """
+    return float(len(as_cloud(z, 0).once(_uses)))
+
+
+def code_use(z: Rows) -> float:
+    """The perplexity of the values that the rows of z (N, D) take, over the number of these values.
+
+    In (0, 1]; high is healthy: 1 if all are taken equally often, as where all rows differ. Blind to: where the values
+    lie, and entries of a codebook that no row takes. Grades no collapse of rows that differ.
+
+    >>> import torch
+    >>> round(code_use(torch.arange(20.0).repeat(5)[:, None]), 6)
+    1.0
+    """
+    counts = as_cloud(z, 0).once(_uses)
+    shares = counts / counts.sum()
+    return math.exp(-float((shares * shares.log()).sum())) / len(counts)
+
+
+def lone_rows(z: Rows) -> float:
+    """The share of the rows of z (N, D) that no other row repeats, in [0, 1].
+
+    Data with copies has many, quantized rows few. Grades no collapse.
+
+    >>> import torch
+    >>> lone_rows(torch.tensor([[0.0], [0.0], [1.0], [2.0]]))
+    0.5
+    """
+    cloud = as_cloud(z, 0)
+    return float((cloud.once(_uses) == 1).sum()) / cloud.n
+
+
+_OF_SAMPLE = "of the sample"
+
+DIFFERENT_ROWS = Measurement(
+    *("different_rows", different_rows, "different rows", "equal in every value", "pairs"),
+    of="rows",
+    range=(1.0, math.inf),
+    no_interval=_OF_SAMPLE,
+)
+
+CODE_USE = Measurement(
+    *("code_use", code_use, "evenness of equal rows", "perplexity of equal rows over different rows", "pairs"),
+    of="rows",
+    direction="high",
+    ideal=1.0,
+    range=(0.0, 1.0),
+    no_interval=_OF_SAMPLE,
+)
+
+LONE_ROWS = Measurement(
+    *("lone_rows", lone_rows, "rows that no other repeats", "equal in every value", "pairs"),
+    of="rows",
+    range=(0.0, 1.0),
+    no_interval=_OF_SAMPLE,
+)
