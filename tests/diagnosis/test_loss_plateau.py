@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fullrank.cli import main
 from fullrank.diagnosis.loss_plateau import LossValue, at_plateau, not_gathered
 from fullrank.errors import UserError
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES
@@ -45,3 +48,14 @@ def test_what_a_plateau_needs_is_asked_for_and_nothing_else_is_taken() -> None:
         LossValue("vicreg", 24.75, margin=0.2)
     with pytest.raises(UserError, match="There is no plateau of a loss 'hinge': pass one of alignment, "):
         LossValue("hinge", 0.2)
+
+
+@pytest.mark.parametrize("loss", ["infonce=nan", "vicreg=inf"])
+def test_a_loss_that_is_no_number_fails_whatever_the_embeddings_are(
+    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("healthy.npy", np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32))
+    batch = ["--batch-size", "64"] if "infonce" in loss else []
+    assert main(["diagnose", "healthy.npy", "--loss", loss, *batch]) == 1
+    assert "the training has diverged" in capsys.readouterr().out
