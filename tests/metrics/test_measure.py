@@ -60,7 +60,7 @@ def test_the_numbers_are_those_of_the_metrics() -> None:
             )  # head_weight and decay by corrected ranks
         else:
             assert one.value == pytest.approx(metric(z), rel=1e-9, abs=1e-12), name
-    assert len(corrected) == 15
+    assert len(corrected) == 12
 
 
 def test_everything_measured_has_a_name_and_keeps_the_order_of_the_names() -> None:

@@ -14,7 +14,7 @@ RULES = (
         (
             Evidence(_COPIES, _SAID, (Gate("lone_rows", "above", 0.25, or_missing=True),)),
             Evidence(_COPIES, _SAID, (Gate("different_rows", "below", 16),)),  # more of few lone ones are a codebook's
-            Evidence(_COPIES, _SAID, (Gate("duplicate_rows", "below", 0.5),)),
+            Evidence(_COPIES, _SAID, (Gate("duplicate_rows", "below", 0.75),)),
         ),
         Advice(
             "Copies leak between training and test sets, are false negatives, and falsify every number about "
