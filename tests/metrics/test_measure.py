@@ -154,6 +154,28 @@ def test_rows_of_zeros_are_counted_and_the_rest_is_measured_without_them() -> No
         assert one.value == pytest.approx(other.value, abs=max(groups / 2, 1e-9)), name
 
 
+def test_a_few_broken_rows_do_not_decide_the_numbers() -> None:
+    texts = normalize(power_law(0.5, 1500, 24))
+    empty = texts.clone()
+    empty[[3, 200, 201, 700, 900, 1499]] = 0  # as TF-IDF and SVD make of empty texts
+    found, healthy = of(empty), of(texts)
+    assert found["zero_rows"].which == (3, 200, 201, 700, 900, 1499)
+    assert found["hub_skewness"].value == pytest.approx(healthy["hub_skewness"].value, abs=0.3)
+    for factor in (100, 1e6):
+        loud = texts.clone()
+        loud[417] *= factor
+        found = of(loud)
+        assert found["energy_share"].which == (417,)
+        assert found["energy_share"].value == pytest.approx(factor**2 / (factor**2 + 1499))
+        assert found["effective_rank"].value == pytest.approx(healthy["effective_rank"].value, rel=0.01)
+    z = gaussian(600, 32)
+    z[5] *= 1e6
+    assert of(z)["duplicate_dimensions"].value == 0
+    quiet = gaussian(600, 32)
+    quiet[8] *= 1e-6
+    assert (of(quiet)["near_empty_rows"].which, of(quiet)["near_empty_rows"].value) == ((8,), 1 / 600)
+
+
 def test_zeros_that_are_half_of_the_rows_are_a_collapse_and_stay() -> None:
     z = gaussian(100, 8)
     z[:60] = 0

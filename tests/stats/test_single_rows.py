@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import reduce
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.stats import Moments, moments, normalize
-from fullrank.stats.sketch import Sketch, merge_sketches, sketch
+from fullrank.stats.sketch import Sketch, load_sketch, memory, merge_sketches, sketch
 
 
 def gaussian(n: int, d: int, seed: int = 0) -> Tensor:
@@ -169,3 +172,47 @@ def test_few_rows_make_no_matrix_of_dimensions() -> None:
     assert made.total.scatter.shape == made.total_unit.scatter.shape == (31, 31)
     assert made.total.dims == 5000
     assert sketch([gaussian(30, 30)]).total.scatter.shape == (30, 30)
+
+
+DATA = Path(__file__).parent / "data"  # of version 0.1.0, of the rows below, the second with sample=10
+
+
+def test_sketches_of_version_0_1_0_are_read_and_merge(tmp_path: Path) -> None:
+    z = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    z[7] = 0
+    z[11] *= 1e4
+    more = gaussian(60, 3, seed=5).float()
+    every, some = (load_sketch(DATA / f"sketch-0.1.0-{name}.npz") for name in ("all-rows", "sampled"))
+    same(every, sketch([z]))  # its sample holds all rows, so that it is made anew
+    assert every.heavy.index.tolist() == [11]
+    same(merge_sketches(every, sketch([more], start=40)), sketch([z, more]))
+    assert (some.n, some.zero_rows, some.left_out, some.directed) == (40, 1, 0, False)  # only moments of all are left
+    close(some.total, moments(z))
+    both = merge_sketches(some, sketch([more], start=40, sample=10))
+    close(both.total, moments(torch.cat([z, more])))
+    both.save(tmp_path / "sketch.npz")
+    close(load_sketch(tmp_path / "sketch.npz").total, both.total)
+
+
+@pytest.mark.parametrize("d", [500, 6])
+def test_what_was_left_out_survives_a_file(d: int, tmp_path: Path) -> None:
+    made = sketch([broken(400, d)], sample=450)
+    made.save(tmp_path / "sketch.npz")
+    same(load_sketch(tmp_path / "sketch.npz"), made)
+    with np.load(tmp_path / "sketch.npz") as file:
+        newer = {name: file[name] for name in file.files} | {"version": np.array(3)}
+    np.savez(tmp_path / "newer.npz", **newer)
+    with pytest.raises(UserError, match="a newer version of FullRank"):
+        load_sketch(tmp_path / "newer.npz")
+
+
+def test_too_much_memory_is_one_sentence_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 50 * 2**20)
+    with pytest.raises(
+        UserError, match=r"The moments of 2,000 dimensions take 0\.4 GB, and 0\.0 GB are free: pass fewer"
+    ):
+        sketch([torch.ones(2001, 1).expand(-1, 2000)])
+    assert sketch([gaussian(20, 2000)]).total.n == 20  # of few rows it takes little
+    monkeypatch.setattr(memory, "free_memory", lambda: 2**18)
+    with pytest.raises(UserError, match=r"The moments of 20 rows take 0\.0 GB"):
+        sketch([gaussian(20, 2000)]).total  # noqa: B018
