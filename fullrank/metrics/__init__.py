@@ -103,6 +103,7 @@ from fullrank.metrics.shape import (
     hill_profile,
     spectrum_auc,
 )
+from fullrank.metrics.signal import SIGNAL_RANK, SIGNAL_SHARE, signal_rank, signal_share
 from fullrank.metrics.single_rows import ENERGY_SHARE, NEAR_EMPTY_ROWS, ZERO_ROWS, zero_rows
 from fullrank.metrics.spread import (
     COSINE_EXCESS,
@@ -146,6 +147,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then 
     *(RELATIVE_SPREAD, MEAN_COSINE, COSINE_EXCESS, NEGATIVE_SHARE, DIMENSION_STD, ZERO_ROWS, NEAR_EMPTY_ROWS),
     *(ENERGY_SHARE, ROW_NORM, NORM_VARIATION),
     *(EFFECTIVE_RANK, RANKME, RANKME_CENTERED, RANK_SHARE, PARTICIPATION_RATIO, NESUM, STABLE_RANK),
+    *(SIGNAL_RANK, SIGNAL_SHARE),
     *(DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP, HEAD_ERROR, DIMS_FOR_VARIANCE, SPECTRUM_AUC, ISO_SCORE, ALPHA_REQ),
     *(ALPHA_REQ_FIT, SELF_CLUSTER, W2_UNIFORMITY, BIMODALITY),
     *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
@@ -230,6 +232,8 @@ __all__ = [
     "rows_needed",
     "self_cluster",
     "separability",
+    "signal_rank",
+    "signal_share",
     "sigreg",
     "silhouette",
     "spectrum_auc",

@@ -121,7 +121,7 @@ CASES = (
     Case("rank 8", lambda n, d, seed: low_rank(8, n, d, seed), "dimensional"),
     Case("rank 16", lambda n, d, seed: low_rank(16, n, d, seed), "dimensional"),
     Case("rank D/8", lambda n, d, seed: low_rank(d // 8, n, d, seed), "dimensional", few="undetermined"),
-    Case("power law 1/j^1.5", lambda n, d, seed: power_law(1.5, n, d, seed), "dimensional", few="undetermined"),
+    Case("power law 1/j^1.5", lambda n, d, seed: power_law(1.5, n, d, seed), "healthy", few="undetermined"),
     Case("power law 1/j^2", lambda n, d, seed: power_law(2.0, n, d, seed), "dimensional"),
     Case("half of the dimensions dead", half_dead, "dimensional"),
     Case("half of the dimensions copied", copied_dimensions, "dimensional"),

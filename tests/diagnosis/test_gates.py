@@ -95,3 +95,15 @@ def test_no_jump_excuses_what_decays_behind_it() -> None:
     assert report.measurements["head_gap"].value > 10
     assert (report.verdict, report.kind) == ("collapsed", "dimensional")
     assert "power law" in report.sentence or "directions" in report.sentence
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.05])
+@pytest.mark.parametrize(("kept", "dims"), [(16, 64), (24, 384)])
+def test_noise_does_not_hide_a_lost_rank(kept: int, dims: int, noise: float) -> None:
+    z = gaussian(2000, dims) + 0.3
+    directions = torch.linalg.qr(gaussian(dims, kept, seed=7)).Q
+    cut = z @ directions @ directions.T
+    report = fullrank.diagnose(cut + noise * cut.std() * gaussian(2000, dims, seed=9))
+    assert report.verdict in ("collapsed", "degraded")
+    assert report.measurements["signal_rank"].value == kept
+    assert fullrank.diagnose(z).measurements["signal_rank"].value == dims

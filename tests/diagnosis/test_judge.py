@@ -51,7 +51,9 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"rank_share": 0.05}, "collapsed", "dimensional"),
         ({"rank_share": 0.2}, "degraded", "dimensional"),
         ({"decay_exponent": 2.0}, "collapsed", "dimensional"),
-        ({"decay_exponent": 1.5}, "degraded", "dimensional"),
+        ({"decay_exponent": 1.75}, "degraded", "dimensional"),
+        ({"decay_exponent": 1.6}, "healthy", None),  # as backbones that learn
+        ({"signal_share": 0.2, "signal_rank": 6}, "degraded", "dimensional"),
         ({"decay_exponent": 2.0, "head_weight": 0.5}, "degraded", "head-dominated"),
         ({"decay_exponent": 2.0, "head_weight": 0.5, "rogue_dimension": 60}, "collapsed", "head-dominated"),
         ({"rogue_dimension": 60}, "healthy", None),  # the next ones are as large, as on the axes of a power law
@@ -121,11 +123,11 @@ def test_a_threshold_is_passed_by_the_whole_interval(low: float, high: float, ex
 
 
 def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_would_do() -> None:
-    wide = Measured("decay_exponent", 1.3, 1.1, 1.5)
+    wide = Measured("decay_exponent", 1.6, 1.4, 1.8)
     seen = judged({"decay_exponent": wide})
     assert seen.state == "undetermined"
     assert "needs N >= 1600" in seen.sentence  # half of 0.4 is twice the distance of 0.1, so four times the rows
-    at = judged({"decay_exponent": Measured("decay_exponent", 1.4, 1.3, 1.5)})
+    at = judged({"decay_exponent": Measured("decay_exponent", 1.7, 1.6, 1.8)})
     assert "lies at the threshold" in at.sentence
     cone = judged(
         {"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)}

@@ -99,7 +99,7 @@ def test_pairs_have_an_interval_where_it_holds_and_else_say_that_they_have_none(
         assert one.high is not None
         assert one.low < one.value < one.high
     without = [one for one in found.values() if "no interval" in RECORDS[one.name].how]
-    assert len(without) == 15
+    assert len(without) == 17
     assert all(one.low is None for one in without)
     assert found["w2_uniformity"].low is not None  # 400 rows in 16 dimensions
     assert measure(sketch([views[:, :60]]))["w2_uniformity"].low is None

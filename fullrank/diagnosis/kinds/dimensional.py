@@ -5,7 +5,7 @@ from __future__ import annotations
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D)
-DECAY_WARNS, DECAY_FAILS = 1.4, 1.8  # exponent a of eigenvalues j^-a; healthy ones are near 1
+DECAY_WARNS, DECAY_FAILS = 1.7, 1.8  # exponent a of eigenvalues j^-a; backbones that learn have up to 1.6
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
 JUMP = 10.0  # ours: between two of the first four eigenvalues, or variances of dimensions; j^-3 has 8
 FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
@@ -122,6 +122,10 @@ RULES = (
                 Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS),
                 "{rankme_centered:.1f} directions carry the singular values, {rank_share:.0%} of what is possible",
             ),
+            Evidence(  # ours
+                Graded("signal_share", "below", 0.3, SHARE_FAILS),
+                "{signal_rank:.0f} directions, {signal_share:.0%} of what is possible, stand above the noise",
+            ),
             Evidence(_DECAY, _DECAYS, _NOT_HEAD),
             Evidence(_DECAY, _DECAYS, _NO_REST),
         ),
@@ -158,7 +162,7 @@ RULES = (
                 (_SIGNED,),
             ),
             Evidence(  # ours: behind a ReLU they are waste, and no collapse of the others
-                Graded("dead_dimensions", "above", 0.5),
+                Graded("dead_dimensions", "above", 0.25),
                 "{dead_dimensions:.1%} of the dimensions are dead behind a ReLU",
                 (_POSITIVE,),
             ),
@@ -174,7 +178,7 @@ RULES = (
             Evidence(
                 Graded("dead_dimensions", "above", 0.01),
                 "{dead_dimensions:.1%} of the dimensions are dead, as a ReLU leaves some",
-                (_POSITIVE, Gate("dead_dimensions", "below", 0.5)),
+                (_POSITIVE, Gate("dead_dimensions", "below", 0.25)),
             ),
         ),
         _DEAD,
