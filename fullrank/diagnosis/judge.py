@@ -89,7 +89,8 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     if most == "fail" and any(_open(gate, found, known) for gate in rule.excused):
         most = "warn"
     names = (evidence.graded.name, *(gate.name for gate in evidence.gates if gate.name in found))
-    named = next((found[name] for name in names if name in found and found[name].which), measured)
+    known_rows = [found[name] for name in names if found[name].which] if most != "note" else []
+    named = known_rows[0] if known_rows else measured
     unsure = level == "unsure"
     if level == "unsure":
         warn, fail = profile.thresholds.get((rule.name, measured.name)) or (evidence.graded.warn, evidence.graded.fail)

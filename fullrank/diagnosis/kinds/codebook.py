@@ -24,7 +24,7 @@ _ADVICE = Advice(
 )
 _FEWEST = 16  # ours: fewer values are no codebook, but a few points
 _LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies
-_USED = "the rows take {different_rows:.0f} values, as those of a codebook, and use {code_use:.0%} of them"
+_USED = "the sampled rows take {different_rows:.0f} values, as those of a codebook, and use {code_use:.0%} of them"
 _CODES = (
     Gate("duplicate_rows", "above", 0.75),
     Gate("lone_rows", "below", _LONE),

@@ -110,7 +110,8 @@ def size(content: Mapping[str, Any]) -> str:
 def facts(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
     """What was looked at, and the numbers that decide most, with their 95 % intervals."""
     found = [
-        ("looked at", size(content)),
+        ("rows and dimensions", f"{content['n']:,} x {content['dims']:,}"),
+        *([("left out as zero, exploded, near-empty", f"{out:,}")] if (out := content.get("left_out", 0)) else []),
         *([("views of each sample", str(content["views"]))] if content["views"] > 1 else []),
         ("measured at", str(content["where"])),
         ("judged as", str(content["profile"])),
