@@ -48,6 +48,7 @@ from fullrank.metrics.modality_gap import (
     ModalityGap,
     modality_gap,
 )
+from fullrank.metrics.neighbor_agreement import NEIGHBOR_AGREEMENT, neighbor_agreement
 from fullrank.metrics.neighbors import (
     CONTRAST_EXCESS,
     DUPLICATE_ROWS,
@@ -154,6 +155,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then 
     *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, CONTRAST_EXCESS, TWO_NN, MLE_DIMENSION, HUB_SKEWNESS),
     *(HUB_EXCESS, ANTIHUB_SHARE, ANTIHUB_EXCESS, DUPLICATE_ROWS, NEAR_DUPLICATE_ROWS, SIGREG, COHERENCE),
     *(DIFFERENT_ROWS, LONE_ROWS, CODE_USE),
+    NEIGHBOR_AGREEMENT,
     *(ALIGNMENT, VIEW_RETRIEVAL, KNN_OVERLAP, LIDAR, TOWER_SPREAD, GAP_DISTANCE, GAP_RATIO, GAP_SEPARABLE),
     *(GAP_GAIN,),
     *(NC1, NC2_NORMS, NC2_ANGLES, NEIGHBOR_LABELS, LABEL_GAIN, CLASSES, CLASS_DIRECTIONS, CLASS_RANK, CLASS_SPREAD),
@@ -215,6 +217,7 @@ __all__ = [
     "moment_groups",
     "near_duplicate_rows",
     "negative_share",
+    "neighbor_agreement",
     "nesum",
     "neural_collapse",
     "norm_variation",
