@@ -22,12 +22,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-def test_the_first_loss_fails_as_the_page_shows() -> None:
+@pytest.mark.parametrize(("number", "of_text"), [(0, 0), (-1, 1)], ids=["loss", "metric"])
+def test_what_breaks_the_contract_on_the_page_fails_as_it_shows(number: int, of_text: int) -> None:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(blocks("python")[0], {})
-    said, (shown,) = " ".join(out.getvalue().split()), blocks("text")
-    shown = " ".join(shown.split())
+        exec(blocks("python")[number], {})
+    said, shown = " ".join(out.getvalue().split()), " ".join(blocks("text")[of_text].split())
     assert NUMBER.sub("#", said) == NUMBER.sub("#", shown)
     numbers = [[float(number) for number in NUMBER.findall(text)] for text in (said, shown)]
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
