@@ -1,9 +1,9 @@
 """The thresholds of a diagnosis against a population of embeddings.
 
-    python -m benchmarks.calibration make --out FOLDER            # hours at first: downloads, trains, writes sets
-    python -m benchmarks.calibration judge --sets FOLDER          # measures what is not measured yet, judges, writes
-    python -m benchmarks.calibration verdicts --sets FOLDER       # judges again what was measured before: seconds
-    python -m benchmarks.calibration tune --sets FOLDER           # what is wrong on the half that may be looked at
+python -m benchmarks.calibration make --out FOLDER            # hours at first: downloads, trains, writes sets
+python -m benchmarks.calibration judge --sets FOLDER          # measures what is not measured yet, judges, writes
+python -m benchmarks.calibration verdicts --sets FOLDER       # judges again what was measured before: seconds
+python -m benchmarks.calibration tune --sets FOLDER           # what is wrong on the half that may be looked at
 """
 
 from __future__ import annotations

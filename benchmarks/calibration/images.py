@@ -143,9 +143,13 @@ def sources() -> Iterator[Source]:
             yield Source(f"{of}, HOG", "images", "generic", "healthy", partial(_hog, of=of))
             features = partial(_imagenet, of=of, logits=False)
             yield Source(f"{of}, ImageNet encoder", "images", "supervised", "healthy", features)
-    yield Source("sprites, ImageNet logits", "images", "supervised", "open", partial(_imagenet, of="sprites", logits=True))
+    yield Source(
+        "sprites, ImageNet logits", "images", "supervised", "open", partial(_imagenet, of="sprites", logits=True)
+    )
     for network in UNTRAINED:
-        yield Source(f"sprites, untrained {network}", "untrained", "generic", "open", partial(_untrained, network=network))
+        yield Source(
+            f"sprites, untrained {network}", "untrained", "generic", "open", partial(_untrained, network=network)
+        )
     for decay, relu, dims in ((0.0, False, 64), (1.0, False, 128), (0.5, True, 96)):
         name = f"normals of decay {decay:g}{' and ReLU' if relu else ''}, {dims}"
         yield Source(name, "synthetic", "generic", "healthy", partial(_noise, decay=decay, relu=relu, dims=dims))

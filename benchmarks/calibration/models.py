@@ -76,9 +76,16 @@ def _triplets(root: Path, *, pushed: bool) -> Made:
     generator = torch.Generator().manual_seed(1)
     for batch in _batches(1200, 400):
         other = torch.randint(1200, (128, 2), generator=generator)
-        same = torch.stack([torch.where(labels[:1200] == label)[0][pick % 50] for label, pick in zip(labels[batch], other[:, 0], strict=True)])
+        same = torch.stack(
+            [
+                torch.where(labels[:1200] == label)[0][pick % 50]
+                for label, pick in zip(labels[batch], other[:, 0], strict=True)
+            ]
+        )
         z, positive, negative = (normalize(network(rows[index]), dim=1) for index in (batch, same, other[:, 1]))
-        loss = triplet_margin_loss(z, positive, negative, margin=0.3) if pushed else (z - positive).square().sum(1).mean()
+        loss = (
+            triplet_margin_loss(z, positive, negative, margin=0.3) if pushed else (z - positive).square().sum(1).mean()
+        )
         if not pushed:
             loss = loss + (z - negative).square().sum(1).mean()
         optimizer.zero_grad()

@@ -58,7 +58,10 @@ def _share(part: int, whole: int) -> str:
 
 
 def _ruins(answers: Sequence[Answer]) -> str:
-    lines = ["| what was done | grade | duty | collapsed | degraded | undetermined | healthy |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| what was done | grade | duty | collapsed | degraded | undetermined | healthy |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for (ruin, grade, duty), states in by_ruin(answers).items():
         healthy = sum(states.values()) - sum(states[state] for state in (*CALLED, "undetermined"))
         counts = [str(states[state]) for state in ("collapsed", "degraded", "undetermined")]
@@ -82,7 +85,9 @@ def tuning_page(answers: Sequence[Answer]) -> str:
     """Every false alarm and miss of the tuning half under the own profile, by the rule that decided."""
     own = [one for one in answers if one.set.half == "tuning" and one.profile == one.set.profile]
     wrong = [("false alarms", [one for one in own if one.false_alarm]), ("missed", [one for one in own if one.missed])]
-    wrong.append(("undetermined, and must be found", [o for o in own if o.set.duty == "must" and o.state == "undetermined"]))
+    wrong.append(
+        ("undetermined, and must be found", [o for o in own if o.set.duty == "must" and o.state == "undetermined"])
+    )
     lines = []
     for title, found in wrong:
         lines.append(f"## {title}: {len(found)}\n")

@@ -1,4 +1,4 @@
-"""FullRank's own trainings, short ones: what the encoder makes of test images, and what the projector made of the probe.
+"""Short trainings of FullRank: what the encoder makes of test images, and what the projector made of the probe.
 
 Each run is made once, by the command line, into the folder that the sets are made in. A backbone that beats the
 untrained one is healthy, however early; whether a projector's output is, only the reader can know: it is open, but for

@@ -16,6 +16,7 @@ from .ruin import Duty, Ruin, ruins_for
 from .source import Half, Source, seed_of
 
 MOST = 3000  # rows of a set
+RUINED = 600  # rows of a ruined one, of which there are many
 _DUTY: dict[str, Duty] = {"healthy": "harmless", "ruined": "must", "open": "may"}
 
 
@@ -67,7 +68,7 @@ def _of_source(folder: Path, source: Source) -> list[Set]:
     found = [_write(folder, source, z, "as it is", "", duty)]
     if labels is not None:
         found.append(_write(folder, source, z, "as it is, labels told", "", duty, labels=labels))
-    return found + [_ruined(folder, source, z, ruin) for ruin in ruins_for(source, z.shape[1])]
+    return found + [_ruined(folder, source, z[:RUINED], ruin) for ruin in ruins_for(source, z.shape[1])]
 
 
 def _ruined(folder: Path, source: Source, z: Tensor, ruin: Ruin) -> Set:

@@ -131,7 +131,9 @@ def _cells(root: Path, *, genes: bool) -> Made:
 def _counts(root: Path, *, types: int, dims: int) -> Made:
     """Negative binomial counts of 800 cells and 600 genes, log(1 + CP10k), principal components."""
     random = np.random.default_rng(seed_of("counts", types))
-    level = random.gamma(0.4, size=600) * np.exp(0.9 * random.normal(size=(types, 600)) * (random.random((types, 600)) < 0.3))
+    level = random.gamma(0.4, size=600) * np.exp(
+        0.9 * random.normal(size=(types, 600)) * (random.random((types, 600)) < 0.3)
+    )
     kind = random.integers(types, size=ROWS)
     programs = np.exp(0.5 * random.normal(size=(ROWS, 10)) @ random.normal(size=(10, 600)) * 0.4)
     mean = level[kind] * programs * random.lognormal(0, 0.4, size=(ROWS, 1))

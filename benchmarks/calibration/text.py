@@ -76,7 +76,9 @@ def _minilm(root: Path, texts: list[str], *, layer: int | None, trained: bool, p
     model = AutoModel.from_pretrained(folder) if trained else AutoModel.from_config(AutoConfig.from_pretrained(folder))
     found = []
     for start in range(0, len(texts), 50):
-        words = tokenizer(texts[start : start + 50], padding=True, truncation=True, max_length=_WORDS, return_tensors="pt")
+        words = tokenizer(
+            texts[start : start + 50], padding=True, truncation=True, max_length=_WORDS, return_tensors="pt"
+        )
         with torch.inference_mode():
             states = model.eval()(**words, output_hidden_states=True).hidden_states[-1 if layer is None else layer]
         mask = words["attention_mask"][:, :, None]
@@ -86,7 +88,9 @@ def _minilm(root: Path, texts: list[str], *, layer: int | None, trained: bool, p
     return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:ROWS]]
 
 
-def _sentences(root: Path, *, texts: Callable[[int], list[str]], layer: int | None, trained: bool, pooled: bool) -> Made:
+def _sentences(
+    root: Path, *, texts: Callable[[int], list[str]], layer: int | None, trained: bool, pooled: bool
+) -> Made:
     return _minilm(root, texts(ROWS), layer=layer, trained=trained, pooled=pooled), None
 
 

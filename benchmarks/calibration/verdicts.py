@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fullrank.diagnosis.judge import examine
+from fullrank.diagnosis.judge import judge
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.metrics.measure import Measured
 
 from .measuring import measured
 from .sets import Set
+from .source import seed_of
 
 CALLED = ("degraded", "collapsed")
 
@@ -41,9 +42,9 @@ class Answer:
 
 
 def judged(folder: Path, sets: Iterable[Set], *, again: bool) -> list[Answer]:
-    """Two answers for each set, or one where its profile is generic."""
+    """Two answers for each set, or one where its profile is generic; sets as they are come first, the others mixed."""
     answers = []
-    for number, one in enumerate(sets):
+    for number, one in enumerate(sorted(sets, key=lambda one: (one.grade != "", seed_of(one.name)))):
         found = measured(folder, one, again=again)
         if number % 50 == 0:
             print(f"{number}: {one.name}", flush=True)
@@ -52,13 +53,13 @@ def judged(folder: Path, sets: Iterable[Set], *, again: bool) -> list[Answer]:
 
 
 def _answer(one: Set, found: dict[str, Measured], profile: str) -> Answer:
-    seen = examine(found, find_profile(profile), n=one.n, dims=one.dims)
+    seen = judge(found, find_profile(profile), n=one.n, dims=one.dims)
     deciding = ""
     if seen.findings:
         first = seen.findings[0]
         numbers = [_number(found[name]) for name in first.evidence if name in found]
         deciding = f"{first.rule} ({first.severity}): {', '.join(numbers)}"
-    return Answer(one, profile, seen.verdict, seen.kind, seen.sentence, deciding)
+    return Answer(one, profile, seen.state, seen.kind, seen.sentence, deciding)
 
 
 def _number(one: Measured) -> str:
