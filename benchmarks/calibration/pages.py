@@ -91,7 +91,9 @@ def tuning_page(answers: Sequence[Answer]) -> str:
     lines = []
     for title, found in wrong:
         lines.append(f"## {title}: {len(found)}\n")
-        for one in sorted(found, key=lambda one: one.deciding):
-            lines.append(f"- {one.set.name} [{one.set.n} x {one.set.dims}, {one.profile}] {one.state}: {one.deciding}")
+        lines += [
+            f"- {one.set.name} [{one.set.n} x {one.set.dims}, {one.profile}] {one.state}: {one.deciding}"
+            for one in sorted(found, key=lambda one: one.deciding)
+        ]
         lines.append("")
     return "\n".join(lines)

@@ -39,17 +39,20 @@ class Ruin:
 
 def _size(z: Tensor) -> Tensor:
     """The root mean square distance of the rows to their mean."""
-    return (z - z.mean(0)).square().sum(1).mean().sqrt()
+    size: Tensor = (z - z.mean(0)).square().sum(1).mean().sqrt()
+    return size
 
 
 def _like(z: Tensor, random: Generator) -> Tensor:
     """Noise of the size of the spread, the same in all directions."""
-    return torch.randn(z.shape, generator=random) * _size(z) / z.shape[1] ** 0.5
+    noise: Tensor = torch.randn(z.shape, generator=random) * _size(z) / z.shape[1] ** 0.5
+    return noise
 
 
 def _direction(z: Tensor, random: Generator) -> Tensor:
     direction = torch.randn(z.shape[1], generator=random)
-    return direction / direction.norm()
+    unit: Tensor = direction / direction.norm()
+    return unit
 
 
 def _cut(z: Tensor, random: Generator, *, part: float | None, noise: float = 0.0) -> Tensor:
@@ -57,7 +60,8 @@ def _cut(z: Tensor, random: Generator, *, part: float | None, noise: float = 0.0
     mean = z.mean(0)
     left, values, right = torch.linalg.svd(z - mean, full_matrices=False)
     kept = 1 if part is None else max(round(rankme(z - mean) * part), 1)
-    return mean + left[:, :kept] * values[:kept] @ right[:kept] + noise * _like(z, random)
+    lower: Tensor = mean + left[:, :kept] * values[:kept] @ right[:kept] + noise * _like(z, random)
+    return lower
 
 
 def _lean(z: Tensor, random: Generator, *, spread: float) -> Tensor:

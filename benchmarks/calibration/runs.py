@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,7 +87,7 @@ def sources() -> Iterator[Source]:
             for steps in lengths:
                 profile = "contrastive" if recipe in WITH_NEGATIVES else "non-contrastive"
                 of = f"{recipe}, {steps} steps, {'sprites' if color else 'Fashion-MNIST'}"
-                settings = {"recipe": recipe, "steps": steps, "color": color}
+                settings: dict[str, Any] = {"recipe": recipe, "steps": steps, "color": color}
                 backbone: Expected = "open" if steps <= EARLY or recipe in COLLAPSES else "healthy"
                 embedding: Expected = "ruined" if recipe in COLLAPSES else "open"
                 yield Source(f"backbone of {of}", "runs", profile, backbone, partial(_backbone, **settings))

