@@ -60,14 +60,13 @@ def _cut(z: Tensor, random: Generator, *, part: float | None, noise: float = 0.0
     mean = z.mean(0)
     left, values, right = torch.linalg.svd(z - mean, full_matrices=False)
     kept = 1 if part is None else max(round(rankme(z - mean) * part), 1)
-    lower: Tensor = mean + left[:, :kept] * values[:kept] @ right[:kept] + noise * _like(z, random)
-    return lower
+    return mean + left[:, :kept] * values[:kept] @ right[:kept] + noise * _like(z, random)
 
 
 def _lean(z: Tensor, random: Generator, *, spread: float) -> Tensor:
     """Rows shrink around one common vector until their relative spread is this."""
     mean = z.mean(0)
-    center = _direction(z, random) * _size(z) * (1 / spread**2 - 1) ** 0.5
+    center: Tensor = _direction(z, random) * _size(z) * (1 / spread**2 - 1) ** 0.5
     return z - mean + center
 
 

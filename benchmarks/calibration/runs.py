@@ -59,7 +59,7 @@ def _trained(root: Path, recipe: str, steps: int, *, color: bool) -> Path:
 
 def _backbone(root: Path, *, recipe: str, steps: int, color: bool) -> Made:
     run = _trained(root, recipe, steps, color=color)
-    dataset = load_dataset(str(sprites(root, 32)) if color else "fashion-mnist", image_size=32 if color else None)
+    dataset = load_dataset(str(sprites(root, 32)) if color else "fashion-mnist")
     rows = dataset.test or dataset.train
     take = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:ROWS].tolist()
     images, labels = _images(rows, take)
