@@ -68,11 +68,11 @@ def _pca(root: Path, *, of: str, dims: int, whiten: bool) -> Made:
 
 
 def _zca(root: Path, *, of: str) -> Made:
-    """Whitened by the symmetric root of the covariance, with a ridge of 1 % of the mean variance."""
+    """Pixels that change, whitened by the symmetric root of the covariance, with a ridge of 1 % of the mean variance."""
     rows, labels = _images(root, of)
     if rows.shape[1] > 256:
         rows = interpolate(rows.unflatten(1, (1, 28, 28)), size=14, mode="area").flatten(1)
-    centered = (rows - rows.mean(0)).double()
+    centered = (rows - rows.mean(0))[:, rows.var(0) > 1e-6].double()  # a pixel that never changes has no direction
     covariance = centered.T @ centered / len(rows)
     values, vectors = torch.linalg.eigh(covariance + 0.01 * covariance.diagonal().mean() * torch.eye(len(covariance)))
     return (centered @ vectors * values.rsqrt() @ vectors.T).float(), labels

@@ -59,8 +59,9 @@ def _cut(z: Tensor, random: Generator, *, part: float | None, noise: float = 0.0
     """Only the first directions stay: this part of the centered RankMe of them, or one."""
     mean = z.mean(0)
     left, values, right = torch.linalg.svd(z - mean, full_matrices=False)
-    kept = 1 if part is None else max(round(rankme(z - mean) * part), 1)
-    return mean + left[:, :kept] * values[:kept] @ right[:kept] + noise * _like(z, random)
+    kept = 1 if part is None else max(round(float(rankme(z - mean)) * part), 1)
+    lower: Tensor = mean + left[:, :kept] * values[:kept] @ right[:kept]
+    return lower + noise * _like(z, random)
 
 
 def _lean(z: Tensor, random: Generator, *, spread: float) -> Tensor:

@@ -48,7 +48,8 @@ def _dependencies() -> csr_matrix:
     where = ([row[name] for name, _ in pairs], [column[other] for _, other in pairs])
     table = csr_matrix((np.ones(len(pairs)), where), shape=(len(names), len(others)))
     table = table[:, np.flatnonzero(table.getnnz(axis=0) >= 20)]
-    return table[np.flatnonzero(table.getnnz(axis=1) >= 4)][:8000]
+    table = table[np.flatnonzero(table.getnnz(axis=1) >= 4)][:8000]
+    return table[:, np.flatnonzero(table.getnnz(axis=0) >= 4)]  # what nobody has taken keeps no factor
 
 
 def _als(ratings: csr_matrix, dims: int, *, weight: float = 20.0, ridge: float = 1.0) -> tuple[Matrix, Matrix]:
