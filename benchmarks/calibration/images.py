@@ -68,7 +68,7 @@ def _pca(root: Path, *, of: str, dims: int, whiten: bool) -> Made:
 
 
 def _zca(root: Path, *, of: str) -> Made:
-    """Pixels that change, whitened by the symmetric root of the covariance, with a ridge of 1 % of the mean variance."""
+    """Pixels that change, whitened by the symmetric root of the covariance with a ridge of 1 % of its mean variance."""
     rows, labels = _images(root, of)
     if rows.shape[1] > 256:
         rows = interpolate(rows.unflatten(1, (1, 28, 28)), size=14, mode="area").flatten(1)
