@@ -1,8 +1,8 @@
 """Short trainings of FullRank: what the encoder makes of test images, and what the projector made of the probe.
 
-Each run is made once, by the command line, into the folder that the sets are made in. A backbone of 200 steps that beats the
-untrained one by its neighbors is healthy; whether a projector's output is, only the reader can know: it is open, but for
-objectives that collapse by construction.
+Each run is made once, by the command line, into the folder that the sets are made in. A backbone of 200 steps that
+beats the untrained one by its neighbors is healthy; whether a projector's output is, only the reader can know: it is
+open, but for objectives that collapse by construction.
 """
 
 from __future__ import annotations
