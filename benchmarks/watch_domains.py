@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from watch_trainings import Model, autoencoder, graph, metric, recommender, texts, two_branches
+from watch_trainings import Model, autoencoder, graph, metric, recommender, texts, two_branches  # type: ignore[import-not-found]
 
 from fullrank.watch.numbers import numbers
 
