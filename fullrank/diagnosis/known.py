@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from fullrank.diagnosis.loss_plateau import LossValue
 from fullrank.diagnosis.rule import Objective
 
-_OF_LOSS: dict[str, Objective] = {
+_OF_LOSS: dict[str, Objective] = {  # every other loss has two branches and no negatives
     **dict.fromkeys(("triplet", "soft_margin"), "metric learning"),
-    **dict.fromkeys(("infonce", "nt_xent", "simclr", "dcl", "clip"), "contrastive"),
+    **dict.fromkeys(("infonce", "nt_xent", "simclr", "dcl", "clip", "moco", "moco_v3", "nnclr"), "contrastive"),
+    "spectral_contrastive": "contrastive",
     "mnrl": "language model",
-    **dict.fromkeys(("dino", "swav", "msn", "byol", "simsiam", "vicreg", "barlow_twins", "w2", "tico"), "two-branch"),
 }
 
 
@@ -37,7 +37,7 @@ class Known:
     @property
     def trained_by(self) -> Objective | None:
         """The objective, which the name of the loss tells best."""
-        return _OF_LOSS.get(self.loss.loss, self.objective) if self.loss is not None else self.objective
+        return _OF_LOSS.get(self.loss.loss, "two-branch") if self.loss is not None else self.objective
 
 
 NOTHING = Known()

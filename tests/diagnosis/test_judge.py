@@ -13,6 +13,7 @@ import torch
 import fullrank
 from fullrank.diagnosis.grade import grade
 from fullrank.diagnosis.judge import Verdict, judge
+from fullrank.diagnosis.known import Known
 from fullrank.diagnosis.loss_plateau import LossValue, at_plateau, not_gathered
 from fullrank.diagnosis.profiles import PROFILES
 from fullrank.diagnosis.rule import Graded
@@ -195,3 +196,49 @@ def test_the_local_batch_is_told_from_the_global_one() -> None:
     report = fullrank.diagnose(power_law(0.5, 200, 16), loss=("infonce", math.log(64)), batch_size=256, local_batch=64)
     assert (report.verdict, report.kind) == ("degraded", None)
     assert report.findings[0].rule == "negatives not gathered"
+
+
+def test_causes_fit_the_loss_that_was_told() -> None:
+    point = {"relative_spread": 0.001, "mean_cosine": 1.0}
+
+    def causes(loss: str, **settings: float) -> str:
+        known = Known(loss=LossValue(loss, 0.5, **settings))  # type: ignore[arg-type]
+        found = healthy() | {name: Measured(name, value) for name, value in point.items()}
+        seen = judge(found, PROFILES["generic"], n=400, dims=32, known=known)
+        worst = next(one for one in seen.findings if one.rule == "complete collapse")
+        return " ".join(cause.text for cause in worst.advice.causes)
+
+    assert "negatives are easy" in causes("triplet", margin=0.2)
+    assert "predictor" not in causes("triplet", margin=0.2)
+    assert "predictor" in causes("byol")
+    assert "negatives" not in causes("byol")
+
+
+def test_a_cause_that_is_proven_comes_first_and_one_that_is_excluded_is_not_said() -> None:
+    low = healthy() | {"rank_share": Measured("rank_share", 0.05)}
+    projector = Known(of_run=True, numbers={"backbone_healthy": 1.0})
+    first = judge(low, PROFILES["non-contrastive"], n=400, dims=32, known=projector).findings[0].advice.causes[0]
+    assert first.text == "only the projector's output is so low"
+    unknown = judge(low, PROFILES["non-contrastive"], n=400, dims=32).findings[0].advice
+    assert first not in unknown.causes
+    assert not any(remedy.code.startswith("--") for remedy in unknown.remedies)  # flags of a run of ours only
+
+
+def test_what_a_profile_makes_a_note_of_silences_no_failure() -> None:
+    clusters = {"relative_contrast": 40.0, "contrast_excess": 30.0}
+    seen = judged(clusters | {"class_directions": 0.12}, "supervised")  # two clusters for ten classes
+    assert (seen.state, seen.kind) == ("collapsed", "dimensional")
+
+
+def test_a_young_training_is_early_unless_it_fell_to_a_point() -> None:
+    low = healthy() | {"rank_share": Measured("rank_share", 0.05)}
+    young = Known(of_run=True, young="10 steps", numbers={"steps": 10.0, "spread_since_start": 1.2})
+    assert judge(low, PROFILES["generic"], n=400, dims=32, known=young).state == "early"
+    point = healthy() | {"relative_spread": Measured("relative_spread", 0.001)}
+    assert judge(point, PROFILES["generic"], n=400, dims=32, known=young).state == "early"  # as it was at the start
+    fell = Known(of_run=True, young="10 steps", numbers={"steps": 10.0, "spread_since_start": 0.1})
+    assert judge(point, PROFILES["generic"], n=400, dims=32, known=fell).state == "collapsed"
+    learns = Known(of_run=True, numbers={"steps": 1000.0, "knn_since_start": 0.1})
+    assert judge(low, PROFILES["generic"], n=400, dims=32, known=learns).state == "degraded"
+    forgets = Known(of_run=True, numbers={"steps": 1000.0, "knn_since_start": -0.1, "rank_since_start": 0.3})
+    assert judge(low, PROFILES["generic"], n=400, dims=32, known=forgets).state == "collapsed"
