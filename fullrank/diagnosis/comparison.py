@@ -28,6 +28,7 @@ from fullrank.stats.sketch import Sketch
 
 SCHEMA = 2  # of the JSON; docs/comparison.schema.json
 _MOST = 0.9  # share of rows that do not correspond, from which no single row is named
+_HAIR = 0.01  # share by which a number moves at least, or a new verdict is no news
 _SURE = 0.99  # rank of its own row from which a row surely corresponds
 _ABOUT = ("source", "n", "dims", "verdict", "kind", "sentence")
 
@@ -183,7 +184,7 @@ def _checks(
 def _outcome(
     old: Side, new: Side, checks: Sequence[Check], moved: Sequence[Change], silent: str | None
 ) -> tuple[Literal["different"] | Outcome, str]:
-    if new["verdict"] == "collapsed" != old["verdict"]:
+    if _has_collapsed(old, new):
         return "regressed", f"Regressed: the new embeddings have collapsed, the old ones had not. {new['sentence']}"
     by_outcome: dict[Outcome | None, list[Change]] = {}
     for change in moved:
@@ -201,6 +202,20 @@ def _outcome(
     held: list[str] = [*dict.fromkeys(check.question for check in checks if check.outcome)]
     held += [change.title for change in by_outcome.get("same", [])]
     return "same", f"The same, within the limits: {', '.join(held) or 'nothing was held to a limit'}.{also}"
+
+
+def _has_collapsed(old: Side, new: Side) -> bool:
+    """Whether the new side is collapsed, the old one was not, and what shows it has moved by more than 1 %.
+
+    A verdict alone may turn on a hair: dimensions that a ReLU left dead are expected only while no value is negative.
+    """
+    if new["verdict"] != "collapsed" or old["verdict"] == "collapsed":
+        return False
+    before, after = ({row["name"]: row["value"] for row in side["measurements"]} for side in (old, new))
+    shown = {one["evidence"][0] for one in new.get("findings", []) if one["severity"] == "fail"}  # others are gates
+    pairs = [(before.get(name), after.get(name)) for name in shown]
+    moved = [one is None or two is None or abs(two - one) > _HAIR * max(abs(one), abs(two)) for one, two in pairs]
+    return any(moved) or not shown
 
 
 def _different(checks: Sequence[Check]) -> str:

@@ -241,6 +241,15 @@ def test_a_new_collapse_is_a_regression_whatever_the_limits() -> None:
         found.raise_for_status()
 
 
+def test_a_verdict_that_turns_on_a_hair_is_no_regression() -> None:
+    """Dimensions that a ReLU left dead, and a little noise of both signs beside them."""
+    z = cloud().clamp_min(0) * (torch.arange(16) > 2)
+    new = z + 0.01 * z.std(0) * cloud(seed=9)
+    found = fullrank.compare(z, new)
+    assert (found.old["verdict"] != "collapsed", found.new["verdict"]) == (True, "collapsed")
+    assert found.outcome == "same"
+
+
 def test_other_widths_are_compared() -> None:
     wide = torch.cat([cloud(), cloud(seed=6)], 1)
     found = fullrank.compare(cloud(), wide, expect="same-rows")
