@@ -85,7 +85,7 @@ def _runs() -> list[Run]:
     runs = []
     for half, of_half in told.items():
         for name, words in of_half.items():
-            for seed, word in enumerate(words.split(), start=0 if half == "rule" else 20):
+            for seed, word in enumerate(words.split(), start=0 if half == "rule" else 10):
                 fault, _, start = word.partition("@")
                 healthy = fault == "-"
                 runs.append(Run(name, None if healthy else fault, 0 if healthy else int(start or HALF), seed, half))

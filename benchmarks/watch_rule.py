@@ -92,6 +92,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "failed": len(failed),
         "median lead of the first failure": median(failed) if failed else None,
         "first by rule": Counter(row["first"][2] for row in costly if row["first"]),
+        "readings from a fault at half to the first alarm": sorted(
+            (row["first"][0] - row["start"]) // EVERY for row in costly + free if row["start"] and row["first"]
+        ),
+        "faults at half": sum(row["start"] > 0 for row in costly + free),
         "broken without a fall": len(free),
         "of these warned of": sum(row["first"] is not None for row in free),
     }
