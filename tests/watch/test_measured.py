@@ -1,0 +1,51 @@
+"""What docs/watching.md claims of the alarms is what the rules of today say of the kept trainings."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs/results/benchmarks"
+PAGE = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
+LINES = {
+    "healthy trainings": "healthy",
+    "of them with a warning": "healthy that were warned of",
+    "of them with a failure": "healthy that failed",
+    "broken, quality falls": "broken with a fall",
+    "of them not after the fall": "warned of before or at the fall",
+    "median lead of the first alarm before the fall, in steps": "median lead of the first alarm",
+    "broken, quality does not fall": "broken without a fall",
+}
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[str, dict[str, Any]]:
+    rule = runpy.run_path(str(ROOT / "benchmarks/watch_rule.py"))
+    with gzip.open(RESULTS / "watch_traces.json.gz", "rt", encoding="utf-8") as file:
+        runs = json.load(file)
+    rows = [rule["judged"](run, grace=500) for run in runs]
+    return {half: rule["summary"]([row for row in rows if row["half"] == half]) for half in ("rule", "held out")}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_page_has_the_counts(counted: dict[str, dict[str, Any]], line: str) -> None:
+    name = LINES[line]
+    rule, held_out = counted["rule"][name], counted["held out"][name]
+    assert f"| {line} | {rule:.0f} | {held_out:.0f} |" in PAGE
+
+
+def test_nothing_healthy_fails_and_everything_broken_in_the_middle_alarms_within_two_readings(
+    counted: dict[str, dict[str, Any]],
+) -> None:
+    for half in counted.values():
+        assert half["healthy that failed"] == 0
+        readings = half["readings from a fault at half to the first alarm"]
+        assert len(readings) == half["faults at half"]
+        assert max(readings) <= 2
+    assert sum(half["faults at half"] for half in counted.values()) == 24
