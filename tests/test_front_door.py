@@ -96,4 +96,4 @@ def test_a_comparison_shows_itself_in_a_notebook() -> None:
     comparison = fullrank.compare(z, z * torch.tensor([1.0] + [0.1] * 7), expect="same-rows")
     assert comparison.outcome == "regressed"
     assert html.escape(comparison.sentence) in comparison._repr_html_()
-    assert "<li>regressed: effective rank D1: 7.81 to 1.53.</li>" in comparison._repr_html_()
+    assert "<li>regressed: effective rank D1: 7.98 to 1.53.</li>" in comparison._repr_html_()

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fullrank.runs.former import by_todays_names
+
 RESULTS = Path(__file__).parents[1] / "results" / "fashion-mnist"
 FLAGS = {"intl-teacher": "intl --teacher 0.996"}  # results of other settings than the defaults
 
@@ -39,14 +41,14 @@ def page() -> str:
 
 def numbers(result: dict[str, Any]) -> list[str]:
     """Minutes, kNN, linear, relative spread, effective rank and W2, as the tables show them."""
-    embedding = result["collapse"]["embedding"]
+    embedding = by_todays_names(result["collapse"]["embedding"])
     return [
         f"{result['seconds']['train'] / 60:.1f}",
         f"{result['knn']:.3f}",
         f"{result['linear']['test']:.3f}",
         f"{embedding['relative_spread']:.2f}",
         f"{embedding['effective_rank']:.0f} of {embedding['dims']}",
-        f"{embedding['w2']:.2f}",
+        f"{embedding['w2_uniformity']:.2f}",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 ARRAYS = {"neighbours": "neighbors", "neighbour_labels": "neighbor_labels"}  # of samples.npz
 NUMBERS = {  # of a monitor row in metrics.jsonl and result.json
@@ -11,6 +12,15 @@ NUMBERS = {  # of a monitor row in metrics.jsonl and result.json
     "dead": "dead_dimensions",
     "dims90": "dims_for_variance",
 }
+
+
+def by_todays_names(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A monitor row, or the numbers of a layer in result.json, under the names of today.
+
+    >>> by_todays_names({"w2": 0.5, "n": 9})
+    {'w2_uniformity': 0.5, 'n': 9}
+    """
+    return {NUMBERS.get(name, name): value for name, value in row.items()}
 
 
 def verdict(written: Mapping[str, object]) -> Mapping[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fullrank.cli import main
-from fullrank.diagnosis.rule import Kind
+from fullrank.diagnosis.kinds import RULES
 from tests.diagnosis.clouds import CASES
 from tests.metrics.clouds import gaussian
 
@@ -25,8 +24,14 @@ def empty_rows() -> Tensor:
     return z
 
 
+def few_codes() -> Tensor:
+    weights = torch.arange(1.0, 129.0) ** -2.0 + 1e-3
+    return gaussian(128, DIMS)[torch.multinomial(weights, ROWS, True, generator=torch.Generator().manual_seed(0))]
+
+
 BAD = {case.kind: (case.cloud(ROWS, DIMS, 0), case.profile) for case in CASES if case.kind != "healthy"}
 BAD |= {"scale": (1e-20 * gaussian(ROWS, DIMS), "generic"), "single rows": (empty_rows(), "generic")}
+BAD |= {"codebook": (few_codes(), "generic")}
 
 
 def run(z: Tensor, profile: str, *flags: str) -> tuple[int, dict[str, str]]:
@@ -43,7 +48,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_kind_has_a_cloud() -> None:
-    assert set(BAD) == set(get_args(Kind))
+    assert set(BAD) == {rule.kind for rule in RULES if rule.kind is not None}
 
 
 @pytest.mark.parametrize("kind", BAD)

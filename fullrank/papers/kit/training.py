@@ -19,6 +19,7 @@ from fullrank.engine.checkpoint import last_checkpoint
 from fullrank.papers.kit.experiment import Panel, Series, Settings
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json, read_rows
+from fullrank.runs.former import by_todays_names
 from fullrank.training.fit import resume, start
 
 
@@ -103,7 +104,10 @@ def _train(folder: Path, name: str, recipe: Recipe, options: RunOptions) -> None
 
 def numbers(runs: Mapping[str, Sequence[Path]], space: str, name: str) -> dict[str, list[float]]:
     """A collapse number of the finished runs by case, in the order of the seeds: `space` is backbone or embedding."""
-    return {case: [float(_result(run)["collapse"][space][name]) for run in folders] for case, folders in runs.items()}
+    return {
+        case: [float(by_todays_names(_result(run)["collapse"][space])[name]) for run in folders]
+        for case, folders in runs.items()
+    }
 
 
 def accuracies(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[float]]:

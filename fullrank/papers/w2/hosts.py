@@ -93,7 +93,7 @@ def _measure(runs: Mapping[str, Sequence[Path]]) -> dict[str, Values]:
         name: numbers(runs, "embedding", key)
         for name, key in (
             ("effective rank", "effective_rank"),
-            ("W2", "w2"),
+            ("W2", "w2_uniformity"),
             ("Wang-Isola", "uniformity"),
             ("alignment", "alignment"),
         )
