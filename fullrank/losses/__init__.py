@@ -13,6 +13,7 @@ from fullrank.losses.barlow_twins import BarlowTwins, barlow_twins
 from fullrank.losses.byol import BYOL, byol
 from fullrank.losses.coding_rate import CodingRate, coding_rate
 from fullrank.losses.corinfomax import CorInfoMax, LogDeterminantMutualInformation, log_determinant_mutual_information
+from fullrank.losses.cw_rgp import CWRGP, cw_rgp
 from fullrank.losses.dcl import DCL, dcl
 from fullrank.losses.declaration import sibling
 from fullrank.losses.dino import DINO
@@ -51,6 +52,7 @@ LOSSES: tuple[Callable[..., Terms], ...] = (
     alignment,
     barlow_twins,
     coding_rate,
+    cw_rgp,
     dcl,
     frossl,
     hill_entropy,
@@ -91,6 +93,7 @@ PAIR_LOSSES: tuple[Callable[..., Callable[..., Terms] | Terms], ...] = (
 
 __all__ = [
     "BYOL",
+    "CWRGP",
     "DCL",
     "DINO",
     "INTL",
@@ -137,6 +140,7 @@ __all__ = [
     "coding_rate",
     "combine",
     "compressive_energy",
+    "cw_rgp",
     "dcl",
     "embedding_loss",
     "frossl",
