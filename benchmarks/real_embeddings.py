@@ -34,10 +34,8 @@ from torch.nn.functional import interpolate
 import fullrank
 from fullrank.cli import main as run
 from fullrank.data import ImageTensor, load_dataset
-from fullrank.diagnosis import Verdict
-from fullrank.diagnosis import judge as judge_measurements
+from fullrank.diagnosis.judge import judge_row
 from fullrank.diagnosis.profiles import find_profile
-from fullrank.metrics.measure import measured_row
 from fullrank.nn import load_encoder
 
 HEALTHY = ("intl", "simclr")
@@ -126,16 +124,12 @@ def runs(folder: Path, images: Tensor, labels: Tensor) -> tuple[list[Case], dict
 
 def _reading(row: dict[str, Any]) -> dict[str, Any]:
     """The step, kNN accuracy, what is said of backbone and embedding, and the numbers of the embedding."""
-    judged = {where: _verdict(row[where]) for where in ("embedding", "backbone")}
+    profile = find_profile("non-contrastive")
+    judged = {where: judge_row(row[where], profile) for where in ("embedding", "backbone")}
     said = {where: f"{one.state}, {one.kind}" if one.kind else one.state for where, one in judged.items()}
     return {"step": row["step"], "knn": row["knn"], **said, "sentence": judged["embedding"].sentence} | {
         "numbers": row["embedding"]
     }
-
-
-def _verdict(row: dict[str, float]) -> Verdict:
-    profile = find_profile("non-contrastive")
-    return judge_measurements(measured_row(row), profile, n=int(row["n"]), dims=int(row["dims"]))
 
 
 def judge(case: Case) -> dict[str, Any]:

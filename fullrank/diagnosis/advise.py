@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fullrank.diagnosis.finding import Finding
-from fullrank.diagnosis.grade import beyond
+from fullrank.diagnosis.grade import is_open
 from fullrank.diagnosis.kinds import loss as words
 from fullrank.diagnosis.known import Known
 from fullrank.diagnosis.loss_plateau import at_plateau, not_gathered
@@ -18,12 +18,11 @@ from fullrank.metrics.measure import Measured
 def advice_for(advice: Advice, found: Mapping[str, Measured], known: Known) -> Advice:
     """Without the causes that the objective or a measurement excludes, proven ones first; without idle remedies."""
 
-    def passes(gate: Gate) -> bool:
-        value = found[gate.name].value if gate.name in found else known.numbers.get(gate.name)
-        return gate.or_missing if value is None else beyond(value, gate.threshold, gate.way)
+    def pass_all(gates: tuple[Gate, ...]) -> bool:
+        return all(is_open(gate, found, known) for gate in gates)
 
-    causes = [cause for cause in advice.causes if _fits(cause, known) and all(passes(gate) for gate in cause.needs)]
-    causes.sort(key=lambda cause: not (cause.proof and all(passes(gate) for gate in cause.proof)))
+    causes = [cause for cause in advice.causes if _fits(cause, known) and pass_all(cause.needs)]
+    causes.sort(key=lambda cause: not (cause.proof and pass_all(cause.proof)))
     remedies = [remedy for remedy in advice.remedies if _fits(remedy, known) and _applies(remedy, known)]
     return replace(advice, causes=tuple(causes), remedies=tuple(remedies))
 

@@ -7,8 +7,9 @@ import string
 from collections.abc import Mapping
 from typing import Literal
 
+from fullrank.diagnosis.known import Known
 from fullrank.diagnosis.profiles import Thresholds
-from fullrank.diagnosis.rule import Evidence, Graded, Rule
+from fullrank.diagnosis.rule import Evidence, Gate, Graded, Rule
 from fullrank.metrics.measure import Measured
 
 Level = Literal["unsure", "note", "warn", "fail"]
@@ -40,6 +41,12 @@ def grade(measured: Measured, graded: Graded, thresholds: Thresholds | None = No
 def beyond(value: float, threshold: float, way: Literal["above", "below"]) -> bool:
     """Does a value lie on the bad side of a threshold?"""
     return value > threshold if way == "above" else value < threshold
+
+
+def is_open(gate: Gate, found: Mapping[str, Measured], known: Known) -> bool:
+    """Does a gate's measurement, or what is known of the training, lie on its side of the threshold?"""
+    value = found[gate.name].value if gate.name in found else known.numbers.get(gate.name)
+    return gate.or_missing if value is None else beyond(value, gate.threshold, gate.way)
 
 
 def askable(evidence: Evidence, found: Mapping[str, Measured]) -> bool:

@@ -9,13 +9,13 @@ from typing import Literal
 
 from fullrank.diagnosis.advise import advice_for, of_loss
 from fullrank.diagnosis.finding import Finding
-from fullrank.diagnosis.grade import Level, askable, beyond, grade, more_rows, needs
+from fullrank.diagnosis.grade import Level, askable, grade, is_open, more_rows, needs
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
 from fullrank.diagnosis.profiles import Profile
-from fullrank.diagnosis.rule import Evidence, Gate, Kind, Rule, Severity
-from fullrank.metrics.measure import RECORDS, Measured
+from fullrank.diagnosis.rule import Evidence, Kind, Rule, Severity
+from fullrank.metrics.measure import RECORDS, Measured, measured_row
 
 State = Literal["collapsed", "degraded", "healthy", "undetermined", "early"]
 ORDER: dict[Level, int] = {"unsure": 0, "note": 1, "warn": 2, "fail": 3}
@@ -70,11 +70,21 @@ def judge(found: Mapping[str, Measured], profile: Profile, *, n: int, dims: int,
     return Verdict(state, kind, sentence, tuple(findings), tuple(silenced), unasked)
 
 
+def judge_row(row: Mapping[str, float], profile: Profile, *, known: Known = NOTHING) -> Verdict:
+    """Judge a monitor row, which holds "n" and "dims" beside its numbers.
+
+    >>> from fullrank.diagnosis.profiles import PROFILES
+    >>> judge_row({"relative_spread": 0.002, "mean_cosine": 1.0, "n": 500, "dims": 32}, PROFILES["generic"]).kind
+    'complete'
+    """
+    return judge(measured_row(row), profile, n=int(row["n"]), dims=int(row["dims"]), known=known)
+
+
 def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, known: Known) -> Finding | None:
     """The worst evidence for a rule, as bad as the profile lets it be."""
     worst: tuple[Level, Evidence] | None = None
     for evidence in rule.evidence:
-        if not askable(evidence, found) or not all(_open(gate, found, known) for gate in evidence.gates):
+        if not askable(evidence, found) or not all(is_open(gate, found, known) for gate in evidence.gates):
             continue
         own = profile.thresholds.get((rule.name, evidence.graded.name))
         level = grade(found[evidence.graded.name], evidence.graded, own)
@@ -86,7 +96,7 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     measured = found[evidence.graded.name]
     sentence = evidence.sentence.format(**{name: one.value for name, one in found.items()})
     most = profile.most.get(rule.name, rule.most)
-    if most == "fail" and any(_open(gate, found, known) for gate in rule.excused):
+    if most == "fail" and any(is_open(gate, found, known) for gate in rule.excused):
         most = "warn"
     names = (evidence.graded.name, *(gate.name for gate in evidence.gates if gate.name in found))
     known_rows = [found[name] for name in names if found[name].which] if most != "note" else []
@@ -108,11 +118,6 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
         unsure=unsure,
         may_fail=may_fail,
     )
-
-
-def _open(gate: Gate, found: Mapping[str, Measured], known: Known) -> bool:
-    value = found[gate.name].value if gate.name in found else known.numbers.get(gate.name)
-    return gate.or_missing if value is None else beyond(value, gate.threshold, gate.way)
 
 
 def _heard(findings: list[Finding], profile: Profile) -> tuple[list[Finding], list[tuple[str, str]]]:
@@ -137,18 +142,15 @@ def _heard(findings: list[Finding], profile: Profile) -> tuple[list[Finding], li
 def _state(
     findings: list[Finding], found: Mapping[str, Measured], profile: Profile, n: int, dims: int, known: Known
 ) -> tuple[State, Kind | None, str]:
-    worst = findings[0] if findings else None
-    failed = worst is not None and worst.severity == "fail"
-    counts = worst is not None and worst.severity != "note"
-    few = known.rising if counts and worst is not None and worst.kind == "dimensional" else None
-    early = known.young or few
-    if early is not None and not (failed and worst is not None and _fell(worst, known)):
-        looks = f" So far: {worst.sentence}." if worst is not None and counts else ""
-        return "early", worst.kind if worst is not None and counts else None, f"Too early to judge ({early}).{looks}"
-    if worst is not None and failed:
+    worst = findings[0] if findings and findings[0].severity != "note" else None
+    early = known.young or (known.rising if worst is not None and worst.kind == "dimensional" else None)
+    if early is not None and not (worst is not None and worst.severity == "fail" and _fell(worst, known)):
+        looks = f" So far: {worst.sentence}." if worst is not None else ""
+        return "early", worst.kind if worst is not None else None, f"Too early to judge ({early}).{looks}"
+    if worst is not None and worst.severity == "fail":
         title = f" {worst.title}" if worst.title else ""
         return "collapsed", worst.kind, f"Collapsed{title}: {worst.sentence}."
-    if worst is not None and worst.severity == "warn":
+    if worst is not None:
         return "degraded", worst.kind, f"Degraded ({worst.kind or worst.rule}): {worst.sentence}."
     if n < FEWEST_FOR_RANK:
         few = f"{n} samples are too few to judge the rank; pass {FEWEST_FOR_RANK} or more"

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from fullrank.diagnosis.loss_plateau import LossValue
 from fullrank.diagnosis.rule import Objective
 
+CONTRASTIVE = {  # losses and recipes with negatives
+    *("infonce", "nt_xent", "simclr", "dcl", "clip", "moco", "moco_v3", "nnclr", "directclr", "spectral_contrastive"),
+}
 _OF_LOSS: dict[str, Objective] = {  # every other loss has two branches and no negatives
     **dict.fromkeys(("triplet", "soft_margin"), "metric learning"),
-    **dict.fromkeys(("infonce", "nt_xent", "simclr", "dcl", "clip", "moco", "moco_v3", "nnclr"), "contrastive"),
-    "spectral_contrastive": "contrastive",
+    **dict.fromkeys(CONTRASTIVE, "contrastive"),
     "mnrl": "language model",
 }
 
@@ -41,3 +43,13 @@ class Known:
 
 
 NOTHING = Known()
+
+
+def since_start(first: Mapping[str, float], last: Mapping[str, float]) -> dict[str, float]:
+    """Rank and spread of a monitor row as shares of those of the first, where these are above 0.
+
+    >>> since_start({"effective_rank": 20.0, "relative_spread": 0.0}, {"effective_rank": 5.0, "relative_spread": 1.0})
+    {'rank_since_start': 0.25}
+    """
+    named = (("rank_since_start", "effective_rank"), ("spread_since_start", "relative_spread"))
+    return {name: last[of] / first[of] for name, of in named if first.get(of, 0) > 0}

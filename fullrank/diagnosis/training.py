@@ -9,11 +9,10 @@ from typing import Any, Literal
 import torch
 
 from fullrank.diagnosis.diagnose import diagnose_sketch
-from fullrank.diagnosis.judge import Verdict, judge
-from fullrank.diagnosis.known import Known
+from fullrank.diagnosis.judge import Verdict, judge_row
+from fullrank.diagnosis.known import CONTRASTIVE, Known, since_start
 from fullrank.diagnosis.profiles import Profile, find_profile
 from fullrank.diagnosis.report import Report
-from fullrank.metrics.measure import measured_row
 from fullrank.runs.probe import ProbeRows
 from fullrank.stats.sketch import sketch
 
@@ -21,9 +20,6 @@ Layer = Literal["backbone", "embedding"]
 Look = Mapping[str, Any]  # a monitor row of metrics.jsonl: step, epoch, knn, and the numbers of both layers
 YOUNG = 200  # ours: steps before which a network shows its start; 336 photographs at 60 steps still rose
 _RISES = 1.1  # ours: times the effective rank of half the steps, from which a low rank is on its way up
-_CONTRASTIVE = {  # recipes with negatives; the others have two branches and none
-    *("simclr", "dcl", "infonce", "moco", "moco_v3", "nnclr", "directclr", "spectral_contrastive"),
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class RunVerdict:
 
 def profile_of(recipe: str) -> Profile:
     """The profile of what a recipe trains."""
-    return find_profile("contrastive" if recipe in _CONTRASTIVE else "non-contrastive")
+    return find_profile("contrastive" if recipe in CONTRASTIVE else "non-contrastive")
 
 
 def looks_of(rows: Sequence[Look]) -> list[Look]:
@@ -74,8 +70,7 @@ def judge_looks(looks: Sequence[Look], profile: Profile) -> RunVerdict:
     """
 
     def judged(layer: Layer, known: Known) -> Verdict:
-        row = looks[-1][layer]
-        return judge(measured_row(row), profile, n=int(row["n"]), dims=int(row["dims"]), known=known)
+        return judge_row(looks[-1][layer], profile, known=known)
 
     return both_layers(looks, judged)
 
@@ -156,9 +151,7 @@ def known_of(looks: Sequence[Look], layer: Layer, *, backbone: Verdict | None = 
     first, last = looks[0], looks[-1]
     numbers["steps"] = float(last["step"])
     if first["step"] == 0 and last["step"] > 0:
-        for name, of in (("rank_since_start", "effective_rank"), ("spread_since_start", "relative_spread")):
-            if first[layer].get(of):
-                numbers[name] = last[layer][of] / first[layer][of]
+        numbers |= since_start(first[layer], last[layer])
         if first.get("knn") is not None and last.get("knn") is not None:
             numbers["knn_since_start"] = last["knn"] - first["knn"]
     step = int(last["step"])

@@ -24,6 +24,17 @@ def embeddings(z: Tensor) -> Tensor:
     return x / largest if largest > 0 else x
 
 
+def require_one_width(x: Tensor, y: Tensor) -> None:
+    """UserError unless both are rows (N, D) and (M, D).
+
+    >>> require_one_width(torch.ones(2, 3), torch.ones(2, 4))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: The rows have the shapes (2, 3) and (2, 4): pass embeddings of one width.
+    """
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise UserError(f"The rows have the shapes {(*x.shape,)} and {(*y.shape,)}: pass embeddings of one width.")
+
+
 def unit_rows(z: Tensor) -> Tensor:
     """Rows of z (N, D) scaled to length 1, in float64; zero rows stay zero.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, embeddings
+from fullrank.metrics._embeddings import centered, embeddings, require_one_width
 from fullrank.metrics._pairs import by_lot, neighbors, sampled
 from fullrank.stats import normalize
 
@@ -133,8 +133,7 @@ def mean_shift(z1: Tensor, z2: Tensor) -> float:
     >>> round(mean_shift(z, z + 0.5), 1), round(mean_shift(*turned(z, 2 * z.flip(1))), 6)
     (0.5, 0.0)
     """
-    if z1.ndim != 2 or z2.ndim != 2 or z1.shape[1] != z2.shape[1]:
-        raise UserError(f"The rows have the shapes {(*z1.shape,)} and {(*z2.shape,)}: pass embeddings of one width.")
+    require_one_width(z1, z2)
     y = z2.detach().double()
     apart = float(torch.linalg.vector_norm(z1.detach().double().mean(0) - y.mean(0)))
     spread = float(centered(y).square().sum(1).mean().sqrt())

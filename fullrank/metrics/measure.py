@@ -17,7 +17,7 @@ from fullrank.metrics.pair_uncertainty import alignment_estimate, pair_estimates
 from fullrank.metrics.record import MOST, Measured, Measurement, Measurements, Of
 from fullrank.metrics.summary import what_follows
 from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate
-from fullrank.runs import former
+from fullrank.runs.former import by_todays_names
 from fullrank.stats import Distinct, Moments
 from fullrank.stats.sketch import Sketch
 
@@ -79,7 +79,7 @@ def measured_row(row: Mapping[str, float | None]) -> dict[str, Measured]:
     (0.9, True)
     """
     n, dims = int(row["n"] or 0), int(row["dims"] or 0)
-    values = {former.NUMBERS.get(name, name): value for name, value in row.items() if value is not None}
+    values = {name: value for name, value in by_todays_names(row).items() if value is not None}
     values = what_follows(values, n, dims) | values
     found = {name: measured(record, values[name], n, dims) for name, record in RECORDS.items() if name in values}
     return _with_derived(found, n, dims)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered
+from fullrank.metrics._embeddings import centered, require_one_width
 from fullrank.metrics._pairs import distances
 
 _DRAWS = 999
@@ -105,8 +105,7 @@ def _discrepancy(first: Tensor, sums: Tensor, sizes: Tensor) -> Tensor:
 
 def _one_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Both in float64, divided by one number."""
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise UserError(f"The rows have the shapes {(*x.shape,)} and {(*y.shape,)}: pass embeddings of one width.")
+    require_one_width(x, y)
     x, y = x.detach().double(), y.detach().double()
     largest = float(torch.maximum(x.abs().amax(), y.abs().amax()))
     return (x / largest, y / largest) if largest > 0 else (x, y)

@@ -202,7 +202,7 @@ def _numbers(value: object) -> Numbers:
 
 def _looked(value: object) -> Numbers:
     """The numbers of one space, by the names of today."""
-    return {former.NUMBERS.get(name, name): number for name, number in _numbers(value).items()}
+    return former.by_todays_names(_numbers(value))
 
 
 def _train(record: Mapping[str, Any]) -> Train:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fullrank.metrics import Collapse
 from fullrank.stats import normalize
+from fullrank.testing.clouds import noise
 
 ROWS, DIMS = 256, 64
 GRADES = 4  # none, and three that get worse
@@ -19,7 +20,7 @@ GRADES = 4  # none, and three that get worse
 @cache
 def rows(n: int = ROWS, d: int = DIMS, seed: int = 0) -> Tensor:
     """Standard normal numbers (n, d)."""
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return noise(n, d, seed=seed)
 
 
 @cache

@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fullrank.diagnosis.judge import Verdict, judge
-from fullrank.diagnosis.known import Known
+from fullrank.diagnosis.judge import Verdict, judge_row
+from fullrank.diagnosis.known import Known, since_start
 from fullrank.diagnosis.profiles import Profile
 from fullrank.errors import UserError
-from fullrank.metrics.measure import measured_row
 from fullrank.watch.course import LENGTH, Change, Course, Drift
 
 Rule = Literal["not finite", "collapse", "low rank", "spread", "rank", "scale", "views"]
@@ -151,19 +150,14 @@ class Watcher:
             rows = f"{row['not_finite']:.0f} of {row['n']:.0f} rows"
             return Verdict("undetermined", None, f"Undetermined: {rows} contain NaN or infinity.")
         self._first = self._first or row
-        since = {
-            f"{name}_since_start": row[of] / self._first[of]
-            for name, of in (("spread", "relative_spread"), ("rank", "effective_rank"))
-            if self._first.get(of, 0) > 0
-        }
         young = None
         if step < self._rules.grace and not self._courses["rank"].settled:
             young = f"step {step}, and the numbers still move"
         rank = row["effective_rank"]
         self._lowest = min(self._lowest, rank)
         rising = f"the rank rises, {self._lowest:.1f} to {rank:.1f}" if rank > _RISEN * self._lowest else None
-        known = Known(young=young, rising=rising, numbers={"steps": step, **since})
-        return judge(measured_row(row), self._profile, n=int(row["n"]), dims=int(row["dims"]), known=known)
+        known = Known(young=young, rising=rising, numbers={"steps": step, **since_start(self._first, row)})
+        return judge_row(row, self._profile, known=known)
 
     def _signs(self, reading: Reading) -> list[Sign]:
         verdict, row = reading.verdict, reading.row

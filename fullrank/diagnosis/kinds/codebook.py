@@ -22,13 +22,14 @@ _ADVICE = Advice(
     ),
     "The perplexity of the codes comes near to their number.",
 )
-_FEWEST = 16  # ours: fewer values are no codebook, but a few points
-_LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies
+FEWEST = 16  # ours: fewer values are no codebook, but a few points
+LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies
+REPEAT = 0.75  # ours: where fewer rows repeat another, values are taken less than four times
 _USED = "the sampled rows take {different_rows:.0f} values, as those of a codebook, and use {code_use:.0%} of them"
 _CODES = (
-    Gate("duplicate_rows", "above", 0.75),
-    Gate("lone_rows", "below", _LONE),
-    Gate("different_rows", "above", _FEWEST - 1),
+    Gate("duplicate_rows", "above", REPEAT),
+    Gate("lone_rows", "below", LONE),
+    Gate("different_rows", "above", FEWEST - 1),
 )
 
 RULES = (
@@ -45,7 +46,7 @@ RULES = (
     Rule(
         "codes",
         "codebook",
-        (Evidence(Graded("different_rows", "above", _FEWEST - 1), _USED, _CODES),),
+        (Evidence(Graded("different_rows", "above", FEWEST - 1), _USED, _CODES),),
         _ADVICE,
         least=64,
         most="note",

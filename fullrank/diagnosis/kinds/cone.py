@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.dimensional import FEW_NEGATIVE
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.metrics.spread import FEW_NEGATIVE
 
 _CONE = 0.6  # ours: the survey warns at 0.3, which ReLU features exceed, and fails at 0.6
 _CENTER = Remedy("center the embeddings before they are compared", "z = z - z.mean(0)")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.metrics.spread import FEW_NEGATIVE
 
 SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D)
 DECAY_WARNS, DECAY_FAILS = 1.7, 1.8  # exponent a of eigenvalues j^-a; backbones that learn have up to 1.6
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
 JUMP = 10.0  # ours: between two of the first four eigenvalues, or variances of dimensions; j^-3 has 8
-FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
 
 _DECAY = Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS)
 _DECAYS = (
@@ -134,7 +134,7 @@ RULES = (
         least=32,
         silences=("copied dimensions",),
         because="few directions make them alike",
-        excused=(  # of a run: what the untrained network had is no collapse of the training's, nor is what learns
+        excused=(  # of a run: the untrained network had this rank already, or the features have learned
             Gate("rank_since_start", "above", 0.8),
             Gate("knn_since_start", "above", 0.02),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fullrank.diagnosis.kinds.codebook import FEWEST, LONE, REPEAT
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _COPIES = Graded("duplicate_rows", "above", 0.02, 0.5)  # the survey fails at 0.1; ours: copies are of inputs
@@ -11,10 +12,10 @@ RULES = (
     Rule(
         "duplicate rows",
         "duplicates",
-        (
-            Evidence(_COPIES, _SAID, (Gate("lone_rows", "above", 0.25, or_missing=True),)),
-            Evidence(_COPIES, _SAID, (Gate("different_rows", "below", 16),)),  # more of few lone ones are a codebook's
-            Evidence(_COPIES, _SAID, (Gate("duplicate_rows", "below", 0.75),)),
+        (  # of rows that are no codebook's, each by one of its gates that is closed
+            Evidence(_COPIES, _SAID, (Gate("lone_rows", "above", LONE, or_missing=True),)),
+            Evidence(_COPIES, _SAID, (Gate("different_rows", "below", FEWEST),)),
+            Evidence(_COPIES, _SAID, (Gate("duplicate_rows", "below", REPEAT),)),
         ),
         Advice(
             "Copies leak between training and test sets, are false negatives, and falsify every number about "
