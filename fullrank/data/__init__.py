@@ -1,23 +1,32 @@
-"""Data: sources (name or path to images), batches by step, and augmented views of them."""
+"""Data: sources (name or path to images), batches by step, and augmented views of them. Importing it loads no torch."""
 
 from __future__ import annotations
 
-from fullrank.data.batches import Batch, plain_batches, train_batches
-from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labeled, select, split
-from fullrank.data.sources.load import NAMES, load_dataset
-from fullrank.data.views.augmentation import Augmentation, Parameters, draw
-from fullrank.data.views.crops import crop_sizes, crop_views
-from fullrank.data.views.published import default_preset, preset
-from fullrank.data.views.views import Views
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fullrank.data.inventory import Inventory
+from fullrank.data.options import DataOptions
+
+if TYPE_CHECKING:
+    from fullrank.data.batches import Batch, plain_batches, train_batches
+    from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labeled, select, split
+    from fullrank.data.sources.load import NAMES, load_dataset
+    from fullrank.data.views.augmentation import Augmentation, Parameters, draw
+    from fullrank.data.views.crops import crop_sizes, crop_views
+    from fullrank.data.views.published import default_preset, preset
+    from fullrank.data.views.views import Views
 
 __all__ = [
     "NAMES",
     "Augmentation",
     "Batch",
+    "DataOptions",
     "Dataset",
     "ImageFolder",
     "ImageSet",
     "ImageTensor",
+    "Inventory",
     "Parameters",
     "Views",
     "crop_sizes",
@@ -32,3 +41,20 @@ __all__ = [
     "split",
     "train_batches",
 ]
+
+_FILES = {  # file -> what it holds
+    "batches": ("Batch", "plain_batches", "train_batches"),
+    "images": ("Dataset", "ImageFolder", "ImageSet", "ImageTensor", "labeled", "select", "split"),
+    "sources.load": ("NAMES", "load_dataset"),
+    "views.augmentation": ("Augmentation", "Parameters", "draw"),
+    "views.crops": ("crop_sizes", "crop_views"),
+    "views.published": ("default_preset", "preset"),
+    "views.views": ("Views",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for file, names in _FILES.items():
+        if name in names:
+            return getattr(import_module(f"fullrank.data.{file}"), name)
+    raise AttributeError(f"module 'fullrank.data' has no attribute {name!r}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from fullrank.data.inventory import Inventory
 from fullrank.errors import UserError
 
 # These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
@@ -80,13 +81,36 @@ Images = TypeVar("Images", bound=ImageSet)
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A named source: images to train on, a test set where the source has one, mean and std in [0, 1]."""
+    """A named source: images to train on, a test set where the source has one, mean and std in [0, 1].
+
+    The classes of the test set are those of the training set, in their order, and those that it alone has.
+
+    >>> some = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1, -1]), ("a", "b"))
+    >>> Dataset("mine", some, None, (0.5,), (0.25,)).inventory().line()
+    'mine: 5 images, 2 classes (a, b), 1 of no class, no test set'
+    """
 
     name: str
     train: ImageSet
     test: ImageSet | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def inventory(self) -> Inventory:
+        """What was understood; `left_out` counts files by ending, `notes` say what was chosen."""
+        train, test = self.train, self.test
+        return Inventory(
+            name=self.name,
+            images=len(train),
+            classes=train.classes,
+            unlabeled=0 if train.labels is None else int((train.labels < 0).sum()),
+            test=None if test is None else len(test),
+            left_out=dict(self.left_out),
+            unreadable=len(train.skipped) + (0 if test is None else len(test.skipped)),
+            notes=self.notes,
+        )
 
 
 def select(images: Images, indices: Tensor) -> Images:

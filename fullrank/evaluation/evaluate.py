@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from fullrank.data import Dataset, ImageSet, labeled, load_dataset, plain_batches, split
+from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
@@ -59,9 +59,10 @@ def evaluate_run(
     dataset = load_dataset(
         settings["data"],
         root=root,
-        max_corrupt=settings["max_corrupt"],
+        options=DataOptions.from_json(settings),
         say=lambda text: console.print(text, markup=False),
     )
+    console.print(dataset.inventory().line(), highlight=False, soft_wrap=True, markup=False)
     division = divide(dataset, seed=settings["seed"], validation=validation)
     console.print(f"{run}: scored on {division.about}", highlight=False)
     begun = time.perf_counter()
@@ -102,9 +103,21 @@ def divide(dataset: Dataset, *, seed: int, validation: bool = False) -> Split:
         return Split(rest, held_out, f"{len(held_out)} held-out training images")
     if dataset.test is not None:
         test = labeled(dataset.test)
+        _refuse_unknown(dataset, test)
         return Split(train, test, f"{len(test)} test images")
     rest, held_out = split(train, 0.2, seed)
     return Split(rest, held_out, f"{len(held_out)} held-out images (a fifth; the encoder saw them without labels)")
+
+
+def _refuse_unknown(dataset: Dataset, test: ImageSet) -> None:
+    """UserError for a class that only the test set has."""
+    known = set(labeled(dataset.train).classes)
+    if unknown := [name for name in test.classes if name not in known]:
+        some = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+        raise UserError(
+            f"{len(unknown)} of the {len(test.classes)} classes of the test set have no training images ({some}): add "
+            "some, remove these test images, or list the classes to keep in a file for --classes."
+        )
 
 
 @dataclass(frozen=True, eq=False)

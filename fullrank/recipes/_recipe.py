@@ -1,4 +1,4 @@
-"""The settings that decide what is learned, frozen: each field a flag, or a regularizer's record of flags. No torch."""
+"""The settings that decide what is learned, frozen: each field a flag, or a record of flags. No torch."""
 
 # ruff: noqa: RUF009 (a default that is called here is a frozen record)
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
+from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
 from fullrank.regularizers import Regularizer
 from fullrank.regularizers.coding_rate import CodingRate
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def _group(name: str) -> Any:
-    """The name in --help of the flags of a regularizer."""
+    """The name in --help of the flags of a record."""
     return arg(name=name, prefix_name=False)
 
 
@@ -35,12 +36,11 @@ def _group(name: str) -> Any:
 class Recipe:
     """The settings that decide what is learned; a recipe file adds those of its loss and overrides `objective`."""
 
-    data: str = "fashion-mnist"
-    """digits, fashion-mnist, cifar10, cifar100, stl10, a folder of images, or an .npz file with `images`."""
+    data: Annotated[str | tuple[str, ...], arg(metavar="DATA [DATA ...]")] = "fashion-mnist"
+    """digits, fashion-mnist, cifar10, cifar100, stl10, an .npz file with `images`, or folders and lists of images."""
     data_root: Path | None = None
     """Folder that holds, or receives, the named data set."""
-    max_corrupt: float = 0.1
-    """Share of unreadable images in a folder above which training is refused."""
+    reading: Annotated[DataOptions, _group("data")] = DataOptions()
     backbone: str = "tiny"
     """tiny, or any timm or torchvision model name."""
     image_size: int | None = None
@@ -98,6 +98,10 @@ class Recipe:
         """The terms that flags add to the loss of any method, by the name of their field."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Regularizer)}
+
+    def records(self) -> dict[str, Any]:
+        """The fields that are records of flags, by name: the regularizers, and how data is read."""
+        return {**self.regularizers(), "reading": self.reading}
 
     def objective(self) -> Callable[[Tensor], Terms]:
         """The loss of embeddings z (V, N, D), with this recipe's weights."""

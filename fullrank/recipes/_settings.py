@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
 from fullrank.recipes._recipe import Recipe
 from fullrank.regularizers import Regularizer
@@ -24,7 +25,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for name, value in asdict(recipe).items():
-        flat |= value if name in recipe.regularizers() else {name: value}
+        flat |= value if name in recipe.records() else {name: value}
     return flat
 
 
@@ -34,12 +35,13 @@ def with_settings(recipe: R, changes: Mapping[str, Any]) -> R:
     >>> with_settings(Recipe(), {"lr": 0.1, "w2": 0.5}).w2
     W2(w2=0.5, w2_end=None)
     """
-    return replace(recipe, **_nested(changes, recipe.regularizers()))
+    return replace(recipe, **_nested(changes, recipe.records()))
 
 
 def from_settings(recipe: type[Any], settings: Mapping[str, Any]) -> Any:
     """A recipe or options object from the JSON in a run's config.json."""
-    records = {field.name: field.default for field in fields(recipe) if isinstance(field.default, Regularizer)}
+    kinds = (Regularizer, DataOptions)
+    records = {field.name: field.default for field in fields(recipe) if isinstance(field.default, kinds)}
     hints = {name: hint for name, hint in get_type_hints(recipe).items() if name not in records}
     for record in records.values():
         hints |= {field.name: get_type_hints(type(record))[field.name] for field in fields(record)}
@@ -51,7 +53,7 @@ def from_settings(recipe: type[Any], settings: Mapping[str, Any]) -> Any:
     return recipe(**_nested({name: _value(hints[name], value) for name, value in settings.items()}, records))
 
 
-def _nested(flat: Mapping[str, Any], records: Mapping[str, Regularizer]) -> dict[str, Any]:
+def _nested(flat: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a recipe for some flat settings, those of its records put into them."""
     nested = dict(flat)
     for name, record in records.items():

@@ -25,6 +25,7 @@ from fullrank.data import (
     load_dataset,
     train_batches,
 )
+from fullrank.data.options import data_name
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
@@ -92,10 +93,11 @@ def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
     dataset = load_dataset(
         recipe.data,
         root=recipe.data_root,
-        max_corrupt=recipe.max_corrupt,
+        options=recipe.reading,
         say=lambda text: console.print(text, markup=False),
     )
-    _say_skipped(dataset, console)
+    if process_rank() == 0:
+        _say_understood(dataset, console)
     plan = make_plan(recipe, options, len(dataset.train))
     images = dataset.train
     size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
@@ -167,7 +169,8 @@ def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batc
     )
 
 
-def _say_skipped(dataset: Dataset, console: Console) -> None:
+def _say_understood(dataset: Dataset, console: Console) -> None:
+    console.print(dataset.inventory().line(), highlight=False, soft_wrap=True, markup=False)
     skipped = dataset.train.skipped + (dataset.test.skipped if dataset.test is not None else ())
     if skipped:
         console.print(f"Skipped {len(skipped)} unreadable images:", highlight=False)
@@ -184,7 +187,7 @@ def _make_run(name: str, job: Job, preset: str | None) -> Path:
         if out is None and _RUN not in os.environ:
             raise UserError("Several processes need one folder: pass --out.")
         return Path(os.environ.get(_RUN) or str(out))
-    run = new_run(out, f"{Path(name).stem}-{Path(job.recipe.data).stem}")
+    run = new_run(out, f"{Path(name).stem}-{data_name(job.recipe.data)}")
     os.environ[_RUN] = str(run.resolve())
     try:
         config: dict[str, Any] = {

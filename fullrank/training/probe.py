@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from fullrank.data import ImageSet, ImageTensor, Views, plain_batches, split
+from fullrank.data import ImageSet, ImageTensor, Views, labeled, plain_batches, split
 from fullrank.evaluation import knn_accuracy
 from fullrank.losses import log_determinant_mutual_information
 from fullrank.methods import Method
@@ -19,6 +19,7 @@ from fullrank.stats import spectrum
 
 _BATCH = 500
 _PAIRS = 512  # images whose two augmented views give alignment and mutual information
+_KNOWN = 0.9  # share of images with labels from which on the others are left out of the probe
 _PER_FEATURE = 3  # pairs for each feature of the embedding: with fewer, chance alone makes views informative
 
 
@@ -54,7 +55,12 @@ class Reading:
 
 
 def take_probe(images: ImageSet, *, size: int, count: int, seed: int) -> Probe:
-    """A seeded sample of at most `count` training images at `size` pixels, un-augmented."""
+    """A seeded sample of at most `count` training images at `size` pixels, un-augmented.
+
+    Where at most a tenth of the images has no label, these are no part of it.
+    """
+    if images.labels is not None and (images.labels >= 0).double().mean() >= _KNOWN:
+        images = labeled(images)
     chosen = images if len(images) <= count else split(images, count / len(images), seed)[1]
     pictures = torch.cat(list(plain_batches(chosen, size=size)))
     known = chosen.labels is not None and bool((chosen.labels >= 0).all())

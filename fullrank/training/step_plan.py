@@ -6,6 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from fullrank.data import crop_sizes
+from fullrank.data.options import data_name
 from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.recipes._recipe import Recipe
@@ -31,7 +32,7 @@ def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
     """The plan for a training set of so many images; UserError if a batch does not fit into it."""
     if recipe.batch_size > images:
         raise UserError(
-            f"--batch-size {recipe.batch_size} is larger than the {images} images of {recipe.data}: "
+            f"--batch-size {recipe.batch_size} is larger than the {images} images of {data_name(recipe.data)}: "
             f"pass --batch-size {images} or less."
         )
     per_epoch = images // recipe.batch_size

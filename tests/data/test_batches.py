@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fullrank.data import DataOptions
 from fullrank.data.batches import Batch, plain_batches, train_batches
 from fullrank.data.images import ImageFolder, ImageSet, ImageTensor
 from fullrank.data.sources.folder import read_folder
@@ -34,7 +35,7 @@ def numbered(count: int) -> ImageTensor:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
     folder = make_folder(tmp_path_factory.mktemp("pictures"))
-    return read_folder(folder, max_corrupt=0.1, say=quiet)[0]
+    return read_folder(folder, options=DataOptions(), say=quiet).train
 
 
 def run(
@@ -120,7 +121,7 @@ def test_crops_of_files(pictures: ImageFolder) -> None:
 def test_the_same_picture_is_cropped_anew_in_each_step_and_place(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         noise(4, 4, seed=0).save(tmp_path / name)
-    images = read_folder(tmp_path, max_corrupt=0.0, say=quiet)[0]
+    images = read_folder(tmp_path, options=DataOptions(max_corrupt=0.0), say=quiet).train
     patches = torch.cat([views(batch)[0] for batch in run(images, 0, 3, size=2)])
     assert len(patches.flatten(1).unique(dim=0)) == 6
 
@@ -133,7 +134,7 @@ def test_batches_can_be_iterated_again(pictures: ImageFolder) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_file_that_vanishes_is_named_in_one_sentence(tmp_path: Path, workers: int) -> None:
     plain(tmp_path, 4)
-    images = read_folder(tmp_path, max_corrupt=0.1, say=quiet)[0]
+    images = read_folder(tmp_path, options=DataOptions(), say=quiet).train
     images.files[2].unlink()
     text = f"{images.files[2]} could be read at the start and cannot be read now (there is no such file): "
     with pytest.raises(UserError, match="^" + re.escape(text) + "put the file back, or start again to leave it out.$"):
@@ -189,7 +190,7 @@ def test_plain_pictures_are_resized_to_eight_sevenths_and_cut_in_the_middle(tmp_
     picture = noise(32, 64, seed=0)
     picture.save(tmp_path / "a.png")
     Image.new("RGB", (3, 9000)).save(tmp_path / "b.png")
-    (batch,) = plain_batches(read_folder(tmp_path, max_corrupt=0.0, say=quiet)[0], size=14)
+    (batch,) = plain_batches(read_folder(tmp_path, options=DataOptions(max_corrupt=0.0), say=quiet).train, size=14)
     assert batch.shape == (2, 3, 14, 14)
     whole = picture.resize((32, 16), Image.Resampling.BILINEAR).crop((9, 1, 23, 15))
     assert torch.equal(batch[0], torch.from_numpy(np.array(whole)).permute(2, 0, 1))

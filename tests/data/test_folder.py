@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fullrank.data import DataOptions
 from fullrank.data.images import ImageFolder
-from fullrank.data.sources import folder as module
+from fullrank.data.sources import check as module
 from fullrank.data.sources.folder import read_folder
 from fullrank.errors import UserError
 from tests.data.pictures import ODD, make_folder, noise, odd, plain, quiet
 
 
 def read(path: Path, max_corrupt: float = 0.1) -> ImageFolder:
-    train, test = read_folder(path, max_corrupt=max_corrupt, say=quiet)
-    assert test is None
-    return train
+    found = read_folder(path, options=DataOptions(max_corrupt=max_corrupt), say=quiet)
+    assert found.test is None
+    return found.train
 
 
 def opened(images: ImageFolder, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -140,26 +141,7 @@ def test_what_has_no_classes_has_no_labels(tmp_path: Path) -> None:
     assert read(tmp_path).labels is None
     plain(tmp_path / "other", 2)
     assert read(tmp_path).classes == ("only", "other")
-    plain(tmp_path, 1)
-    loose = read(tmp_path)
-    assert loose.labels is None
-    assert loose.classes == ()
-    assert len(loose) == 5
-
-
-def test_train_and_test_side_by_side(tmp_path: Path) -> None:
-    for name in ("train/a", "train/b", "train/c", "val/c", "val/b"):
-        plain(tmp_path / name, 2)
-    plain(tmp_path / "test", 3)
-    train, test = read_folder(tmp_path, max_corrupt=0.1, say=quiet)
-    assert test is not None
-    assert (len(train), len(test)) == (6, 4)  # val: it has classes, and test has none
-    assert test.labels is not None
-    assert test.labels.tolist() == [1, 1, 2, 2]  # numbered as in train
-    assert test.classes == ("a", "b", "c")
-    plain(tmp_path / "val" / "d", 1)
-    with pytest.raises(UserError, match=r"val/d is a class that the training folder lacks: add it there or remove"):
-        read_folder(tmp_path, max_corrupt=0.1, say=quiet)
+    assert read_folder(tmp_path, options=DataOptions(labels="none"), say=quiet).train.labels is None
 
 
 def test_too_many_unreadable(tmp_path: Path) -> None:
@@ -186,14 +168,14 @@ def test_a_slow_check_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Mon
     plain(tmp_path, 3)
     monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
     said: list[str] = []
-    read_folder(tmp_path, max_corrupt=0.1, say=said.append)
+    read_folder(tmp_path, options=DataOptions(), say=said.append)
     assert said == ["checked 1 of 3 pictures"]  # the next line is due ten seconds later
 
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stderr", terminal)
     said.clear()
-    read_folder(tmp_path, max_corrupt=0.1, say=said.append)
+    read_folder(tmp_path, options=DataOptions(), say=said.append)
     assert said == []
     assert "checking pictures" in terminal.getvalue()
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 import torchvision
 
+from fullrank.data import DataOptions
 from fullrank.data.images import ImageFolder, ImageTensor, labeled, split
 from fullrank.data.sources import fashion_mnist as sources
 from fullrank.data.sources.load import NAMES, load_dataset
@@ -183,7 +184,7 @@ def test_sets_that_must_be_downloaded(tmp_path: Path, monkeypatch: pytest.Monkey
         ("fashion_mnist", "did you mean fashion-mnist"),
         ("photos/", f"photos/ is neither a built-in .*: the built-in names are {', '.join(NAMES)}, or pass a folder"),
         ("gone.npz", "gone.npz is neither a built-in data set nor an existing path"),
-        (__file__, "is no source of images: pass a folder of pictures or an .npz file"),
+        (__file__, "is no source of images: pass a folder of pictures, a list of them"),
     ],
 )
 def test_names_that_are_none(name: str, text: str) -> None:
@@ -200,7 +201,7 @@ def test_a_folder_is_a_data_set(tmp_path: Path) -> None:
     assert data.mean == (0.485, 0.456, 0.406)
     assert data.train.skipped == ((str(tmp_path / "photos" / "bad.png"), "empty file"),)
     with pytest.raises(UserError, match="--max-corrupt"):
-        load_dataset(str(tmp_path / "photos"), max_corrupt=0.0)
+        load_dataset(str(tmp_path / "photos"), options=DataOptions(max_corrupt=0.0))
 
 
 def test_split_is_stratified_seeded_and_complete() -> None:

@@ -1,149 +1,137 @@
-"""A folder of pictures: found, checked to the last byte, labeled by its subfolders."""
+"""Folders and lists of pictures: found, understood, checked to the last byte, labeled."""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import cache
-from multiprocessing.pool import ThreadPool
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
-from torch import Tensor
 
-from fullrank.data.images import ImageFolder, picture_formats, read_picture, reason, strict_decoding
+from fullrank.data.images import ImageFolder
+from fullrank.data.options import DataOptions
+from fullrank.data.sources.check import check
+from fullrank.data.sources.classes import wanted
+from fullrank.data.sources.find import find_pictures
+from fullrank.data.sources.layout import Layout, Part, decided, understand
+from fullrank.data.sources.lists import read_list
 from fullrank.errors import UserError
 
-_QUIET_SECONDS = 2.0  # a check that is faster shows nothing
-_LINE_SECONDS = 10.0  # between two lines where there is no terminal
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """What was read: training and test images, the files left out by ending, and what was decided."""
+
+    train: ImageFolder
+    test: ImageFolder | None
+    left_out: Counter[str]
+    notes: tuple[str, ...]
 
 
-def read_folder(
-    folder: Path, *, max_corrupt: float, say: Callable[[str], None]
-) -> tuple[ImageFolder, ImageFolder | None]:
-    """Read (train, test) from a folder: `train/` with `test/` or `val/` beside it, else all of it and None.
+def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Callable[[str], None]) -> Pictures:
+    """Read folders, or lists of files, together as one data set.
 
     Every picture is decoded once. The unreadable are left out and listed; UserError if their share is above
-    `max_corrupt`, if there is no picture, or only one to train on.
+    `max_corrupt`, if there is no picture, if there is only one to train on, or if what folders mean is ambiguous.
     """
-    held = [folder / name for name in ("test", "val") if (folder / name).is_dir()]
-    if not ((folder / "train").is_dir() and held):
-        return _at_least_two(_read(folder, max_corrupt, say), folder), None
-    # ImageNet's test/ is flat and unlabeled, its val/ is the one with classes
-    held.sort(key=lambda path: not any(child.is_dir() for child in path.iterdir()))
-    train = _at_least_two(_read(folder / "train", max_corrupt, say), folder / "train")
-    test = _read(held[0], max_corrupt, say, train.classes)
-    channels = max(train.channels, test.channels)
-    return replace(train, channels=channels), replace(test, channels=channels)
-
-
-def _read(
-    folder: Path, max_corrupt: float, say: Callable[[str], None], classes: tuple[str, ...] | None = None
-) -> ImageFolder:
-    """Read one folder; `classes` are those of the training folder, None where this is the training folder."""
-    found = _find(folder)
-    if not found:
-        raise UserError(f"{folder} holds no picture: pass a folder with PNG, JPEG or other picture files.")
-    gray, files, skipped = True, [], []
-    for path, (mode, problem) in zip(found, _check(found, say), strict=True):
-        if problem:
-            skipped.append((str(path), problem))
-        else:
-            files.append(path)
-            gray = gray and mode == "L"
-    if len(skipped) > max_corrupt * len(found):
+    roots = [paths] if isinstance(paths, Path) else list(paths)
+    layout, left_out = _gathered(roots, options)
+    train, said = decided(layout.train, options)
+    test = None if layout.test is None else decided(layout.test, options, ask=False)[0]
+    notes = [*layout.notes, *said]
+    if options.classes is not None:
+        keep = wanted(options.classes, {name for name in train.names if name})
+        train, test = _only(train, keep), None if test is None else _only(test, keep)
+        notes.append(f"{len(keep)} classes kept by {options.classes}")
+    checked = check(train.files + (test.files if test else []), say)
+    found, where = _readable(train, checked[: len(train)], options.max_corrupt), train.where
+    if len(found.part) < 2:
         raise UserError(
-            f"{len(skipped)} of {len(found)} pictures in {folder} cannot be read (first: {': '.join(skipped[0])}): "
+            f"{where} holds {len(found.part)} readable picture(s), training needs at least 2: add pictures."
+        )
+    images = _images(found, ())
+    if test is None or not len(test):
+        return Pictures(images, None, left_out, tuple(notes))
+    asked = _images(_readable(test, checked[len(train) :], options.max_corrupt), images.classes)
+    channels = max(images.channels, asked.channels)
+    train_set, test_set = (replace(each, channels=channels) for each in (images, asked))
+    return Pictures(train_set, test_set, left_out, tuple(notes))
+
+
+def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Counter[str]]:
+    """The layouts of all roots as one."""
+    layouts, left_out = [], Counter[str]()
+    for root in roots:
+        if root.is_file():
+            layouts.append(Layout(read_list(root), None))
+            continue
+        found = find_pictures(root)
+        left_out += found.left_out
+        if not found.files:
+            beside = ", ".join(f"{ending} {count}" for ending, count in found.left_out.most_common(5))
+            raise UserError(
+                f"{root} holds no picture{f' (but {beside})' if beside else ''}: pass a folder with PNG, JPEG or other "
+                "picture files."
+            )
+        layouts.append(understand(root, found.files, options))
+    if len(layouts) == 1:
+        return layouts[0], left_out
+    if options.labels == "folders":
+        layouts = [replace(layout, train=_one_class(layout.train)) for layout in layouts]
+    where = ", ".join(str(root) for root in roots)
+    tests = [layout.test for layout in layouts if layout.test is not None]
+    notes = [f"{root}: {note}" for root, layout in zip(roots, layouts, strict=True) for note in layout.notes]
+    train = _joined([layout.train for layout in layouts], where)
+    if not train.labeled:
+        notes.append("each is flat (--labels folders makes each a class)")
+    return Layout(train, _joined(tests, where) if tests else None, tuple(notes)), left_out
+
+
+def _one_class(part: Part) -> Part:
+    return part if part.labeled else Part(part.files, [Path(part.where).name] * len(part), part.where)
+
+
+def _joined(parts: Sequence[Part], where: str) -> Part:
+    """All of them; a file that is met twice is an error, since it would count twice."""
+    files = [path for part in parts for path in part.files]
+    twice = [path for path, count in Counter(path.absolute() for path in files).items() if count > 1]
+    if twice:
+        raise UserError(f"{twice[0]} and {len(twice) - 1} others are named twice by {where}: leave out one of these.")
+    return Part(files, [name for part in parts for name in part.names], where)
+
+
+def _only(part: Part, keep: set[str]) -> Part:
+    rows = [at for at, name in enumerate(part.names) if name in keep]
+    return Part([part.files[at] for at in rows], [part.names[at] for at in rows], part.where)
+
+
+@dataclass(frozen=True, eq=False)
+class _Readable:
+    part: Part
+    gray: bool
+    skipped: tuple[tuple[str, str], ...]
+
+
+def _readable(part: Part, checked: Sequence[tuple[str, str]], max_corrupt: float) -> _Readable:
+    rows = [at for at, (_, problem) in enumerate(checked) if not problem]
+    skipped = tuple((str(part.files[at]), problem) for at, (_, problem) in enumerate(checked) if problem)
+    if len(skipped) > max_corrupt * len(part):
+        raise UserError(
+            f"{len(skipped)} of {len(part)} pictures in {part.where} cannot be read (first: {': '.join(skipped[0])}): "
             f"repair or remove them, or allow more with --max-corrupt (now {max_corrupt})."
         )
-    labels, classes = _label(files, folder, classes)
-    return ImageFolder(tuple(files), labels, classes, 1 if gray else 3, tuple(skipped))
+    kept = Part([part.files[at] for at in rows], [part.names[at] for at in rows], part.where)
+    return _Readable(kept, all(checked[at][0] == "L" for at in rows), skipped)
 
 
-def _at_least_two(images: ImageFolder, folder: Path) -> ImageFolder:
-    if len(images) < 2:
-        raise UserError(f"{folder} holds {len(images)} readable picture(s), training needs at least 2: add pictures.")
-    return images
-
-
-@cache
-def _extensions() -> frozenset[str]:
-    readable = picture_formats()
-    return frozenset(end for end, name in Image.registered_extensions().items() if name in readable)
-
-
-def _find(root: Path) -> list[Path]:
-    """All files named like a picture, sorted; no hidden ones, and no folder twice (links may form a loop)."""
-    seen: set[tuple[int, int]] = set()
-    folders, found = [str(root)], []
-    links: list[str] = []
-    while folders or links:  # links last, so that a folder is met in its own place
-        folder = folders.pop() if folders else links.pop(0)
-        try:
-            status = os.stat(folder)
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            raise UserError(f"{folder} cannot be listed ({error.strerror}): make it readable or remove it.") from error
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if os.path.isdir(entry.path):
-                (links if entry.is_symlink() else folders).append(entry.path)
-            elif os.path.splitext(entry.name)[1].lower() in _extensions():
-                found.append(entry.path)
-    return [Path(path) for path in sorted(found)]
-
-
-def _check(files: list[Path], say: Callable[[str], None]) -> list[tuple[str, str]]:
-    """Decode each file once: its mode and "", or "" and what is wrong with it."""
-    with strict_decoding(), ThreadPool(os.cpu_count()) as pool:
-        return list(_shown(pool.imap(_check_one, files, chunksize=16), len(files), say))
-
-
-def _check_one(path: Path) -> tuple[str, str]:
-    try:
-        return read_picture(path, small=True).mode, ""
-    except Exception as error:  # decoders raise anything
-        return "", "empty file" if path.is_file() and path.stat().st_size == 0 else reason(error)
-
-
-def _shown(results: Iterable[tuple[str, str]], total: int, say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
-    """Pass the results on, with a progress bar (or lines, where there is no terminal) if it takes long."""
-    bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task("checking pictures", total=total)
-    due = time.monotonic() + _QUIET_SECONDS
-    with ExitStack() as stack:
-        for done, result in enumerate(results, start=1):
-            yield result
-            bar.update(task, completed=done)
-            if time.monotonic() < due:
-                continue
-            if sys.stderr.isatty():
-                stack.enter_context(bar)
-                due = float("inf")  # it refreshes itself
-            else:
-                say(f"checked {done:,} of {total:,} pictures")
-                due = time.monotonic() + _LINE_SECONDS
-
-
-def _label(files: list[Path], root: Path, classes: tuple[str, ...] | None) -> tuple[Tensor | None, tuple[str, ...]]:
-    """Labels by the first folder below the root; none if a picture lies in the root or all in one folder."""
-    parts = [path.relative_to(root).parts for path in files]
-    found = sorted({names[0] for names in parts})
-    classes = tuple(found) if classes is None else classes
-    if len(classes) < 2 or any(len(names) == 1 for names in parts):
-        return None, ()
+def _images(found: _Readable, known: tuple[str, ...]) -> ImageFolder:
+    """Labeled by the names of classes, those `known` first."""
+    part, channels = found.part, 1 if found.gray else 3
+    names = {name for name in part.names if name is not None}
+    if len(names | set(known)) < 2 or not names:
+        return ImageFolder(tuple(part.files), None, (), channels, found.skipped)
+    classes = (*known, *sorted(names - set(known)))
     number = {name: label for label, name in enumerate(classes)}
-    if unknown := [name for name in found if name not in number]:
-        raise UserError(f"{root / unknown[0]} is a class that the training folder lacks: add it there or remove it.")
-    return torch.tensor([number[names[0]] for names in parts]), classes
+    labels = torch.tensor([-1 if name is None else number[name] for name in part.names])
+    return ImageFolder(tuple(part.files), labels, classes, channels, found.skipped)

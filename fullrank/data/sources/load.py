@@ -1,16 +1,20 @@
-"""From a name or a path to images: built-in sets, folders of pictures and .npz files."""
+"""From a name or paths to images: built-in sets, folders and lists of pictures, and .npz files."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fullrank.data.images import Dataset
+from fullrank.data.options import DataOptions
 from fullrank.data.sources.cifar import cifar10, cifar100
+from fullrank.data.sources.classes import only_classes
 from fullrank.data.sources.digits import digits
 from fullrank.data.sources.fashion_mnist import fashion_mnist
 from fullrank.data.sources.folder import read_folder
+from fullrank.data.sources.lists import ENDINGS
 from fullrank.data.sources.npz import read_npz
 from fullrank.data.sources.pixels import measured
 from fullrank.data.sources.stl10 import stl10
@@ -34,33 +38,59 @@ def _say(text: str) -> None:
 
 
 def load_dataset(
-    name: str, *, root: Path | None = None, max_corrupt: float = 0.1, say: Callable[[str], None] = _say
+    data: str | Sequence[str],
+    *,
+    root: Path | None = None,
+    options: DataOptions | None = None,
+    say: Callable[[str], None] = _say,
 ) -> Dataset:
-    """Load a built-in set (one of NAMES), a folder of pictures or an .npz file; a built-in name wins over a path.
+    """Load a built-in set (one of NAMES), an .npz file, or a folder or list of pictures, or several of these together.
 
-    `root` is where built-in sets are looked for and downloaded to (with a message to `say`). `max_corrupt` is
-    the share of a folder's pictures that may be unreadable, in [0, 1]. Mean and std are the published ones for
-    CIFAR, STL-10 and folders (ImageNet's), and computed for what lives in memory otherwise. UserError, with
-    what to do, where nothing can be loaded.
+    A built-in name wins over a path, and says so. `root` is where built-in sets are looked for and downloaded to (with
+    a message to `say`); `options` decide what is ambiguous. Mean and std are the published ones for CIFAR, STL-10 and
+    pictures (ImageNet's), and computed for what lives in memory otherwise. UserError, with what to do, where nothing
+    can be loaded.
 
     >>> digits = load_dataset("digits")
     >>> digits.train.images.shape, len(digits.test)
     (torch.Size([1397, 1, 8, 8]), 400)
+    >>> digits.inventory().line()
+    'digits: 1,397 images, 10 classes (0, 1, ...), 400 test images'
     """
-    if name in SOURCES:
-        return SOURCES[name](root, say)
-    path = Path(name)
-    if path.is_dir():
-        train, test = read_folder(path, max_corrupt=max_corrupt, say=say)
-        mean, std = (_GRAY_MEAN, _GRAY_STD) if train.channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
-        return Dataset(path.resolve().name, train, test, mean, std)
-    if path.suffix.lower() == ".npz" and path.is_file():
-        return measured(path.stem, read_npz(path), None)
-    raise UserError(_unknown(name, path))
+    options = options or DataOptions()
+    names = [data] if isinstance(data, str) else [*data]
+    if len(names) == 1 and names[0] in SOURCES:
+        loaded = SOURCES[names[0]](root, say)
+        if Path(names[0]).exists():
+            note = f"the built-in set, not what lies here under this name: pass ./{names[0]} for that"
+            loaded = replace(loaded, notes=(*loaded.notes, note))
+        return loaded if options.classes is None else only_classes(loaded, options.classes)
+    if len(names) == 1 and _is_npz(Path(names[0])):
+        path = Path(names[0])
+        loaded = measured(path.stem, read_npz(path), None)
+        return loaded if options.classes is None else only_classes(loaded, options.classes)
+    return _pictures(names, options, say)
 
 
-def _unknown(name: str, path: Path) -> str:
+def _pictures(names: Sequence[str], options: DataOptions, say: Callable[[str], None]) -> Dataset:
+    paths = [Path(name) for name in names]
+    for name, path in zip(names, paths, strict=True):
+        if not path.is_dir() and not (path.is_file() and path.suffix.lower() in ENDINGS):
+            raise UserError(_unknown(name, path, several=len(names) > 1))
+    read = read_folder(paths, options=options, say=say)
+    mean, std = (_GRAY_MEAN, _GRAY_STD) if read.train.channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
+    title = ", ".join(path.resolve().stem if path.is_file() else path.resolve().name for path in paths)
+    return Dataset(title, read.train, read.test, mean, std, read.left_out, read.notes)
+
+
+def _is_npz(path: Path) -> bool:
+    return path.suffix.lower() == ".npz" and path.is_file()
+
+
+def _unknown(name: str, path: Path, *, several: bool) -> str:
+    if several and (name in SOURCES or _is_npz(path)):
+        return f"{name} is no folder and no list, and only these can be read together: pass it alone."
     if path.exists():
-        return f"{name} is no source of images: pass a folder of pictures or an .npz file."
+        return f"{name} is no source of images: pass a folder of pictures, a list of them (.txt, .csv) or an .npz file."
     hint = suggest(name.lower(), NAMES, otherwise=f"the built-in names are {', '.join(NAMES)}.")
     return f"{name} is neither a built-in data set nor an existing path: {hint[:-1]}, or pass a folder or an .npz file."

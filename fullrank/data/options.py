@@ -1,0 +1,44 @@
+"""How data is read where it could mean more than one thing: each field is a flag, and importing it loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What decides how a data set is understood; the defaults are right where only one reading makes sense."""
+
+    max_corrupt: float = 0.1
+    """Share of unreadable images in a folder above which training is refused."""
+    split: str = "auto"
+    """Folders to train and to test on, such as train,val, or none where folders of such names are classes."""
+    labels: Literal["auto", "folders", "none"] = "auto"
+    """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
+    classes: Path | None = None
+    """File with the classes to keep, one a line."""
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> DataOptions:
+        """Those of a run's settings; what a former version did not write has its default.
+
+        >>> DataOptions.from_json({"max_corrupt": 0.5, "lr": 0.1}).max_corrupt
+        0.5
+        """
+        values = {field.name: settings[field.name] for field in fields(cls) if field.name in settings}
+        if values.get("classes"):
+            values["classes"] = Path(values["classes"])
+        return cls(**values)
+
+
+def data_name(data: str | Sequence[str]) -> str:
+    """A short name of data, for the folder of a run.
+
+    >>> data_name("a/photos/"), data_name(("a/b", "list.txt")), data_name("hf:ORG/NAME")
+    ('photos', 'b-list', 'NAME')
+    """
+    names = [Path(name).stem.replace(":", "-") for name in ([data] if isinstance(data, str) else data)]
+    return "-".join(names[:3])

@@ -1,0 +1,73 @@
+"""Which files below a folder are pictures, and how many are not, by their endings."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from fullrank.data.images import picture_formats
+from fullrank.data.inventory import NO_ENDING
+from fullrank.errors import UserError
+
+
+@dataclass(frozen=True)
+class Found:
+    """The pictures below a folder, sorted, and the other files counted by ending (lower case, "no ending")."""
+
+    files: list[Path]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@cache
+def picture_endings() -> frozenset[str]:
+    """The endings, in lower case, of files that can be read as pictures."""
+    readable = picture_formats()
+    return frozenset(end for end, name in Image.registered_extensions().items() if name in readable)
+
+
+def find_pictures(root: Path) -> Found:
+    """All files named like a picture; no hidden ones, and no folder twice (links may form a loop)."""
+    files, left_out = [], Counter[str]()
+    endings = picture_endings()
+    for path in _files(root):
+        ending = os.path.splitext(path)[1].lower()
+        if ending in endings:
+            files.append(path)
+        else:
+            left_out[ending or NO_ENDING] += 1
+    return Found([Path(path) for path in sorted(files)], left_out)
+
+
+def _files(root: Path) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    folders, links = [str(root)], list[str]()
+    while folders or links:  # links last, so that a folder is met in its own place
+        folder = folders.pop() if folders else links.pop(0)
+        try:
+            status = os.stat(folder)
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be listed ({error.strerror}): make it readable or remove it.") from error
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if not _is_folder(entry):
+                yield entry.path
+            else:
+                (links if entry.is_symlink() else folders).append(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

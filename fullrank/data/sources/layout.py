@@ -1,0 +1,240 @@
+"""What the folders below a root mean: splits by their usual names, classes by the folders inside of them."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fullrank.data.options import DataOptions
+from fullrank.errors import UserError
+
+TRAIN = ("train", "training")
+VALIDATION = ("val", "valid", "validation", "dev")
+TEST = ("test", "testing", "eval", "evaluation")
+
+_FEW = 0.1  # share of images up to which strays are left aside without asking
+_INSIDE = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data")  # folders that are no class
+_KAGGLE = ("CLS-LOC", "Data", "ILSVRC")  # ImageNet's own folders above its splits; the labels of val/ lie on top
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of one split with the name of the class of each, None where it is unknown."""
+
+    files: list[Path]
+    names: list[str | None]
+    where: str
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def labeled(self) -> bool:
+        """Whether there is a class for any of them."""
+        return any(name is not None for name in self.names)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The images to train on, the test set, and what was decided on the way."""
+
+    train: Part
+    test: Part | None
+    notes: tuple[str, ...] = ()
+
+
+def understand(root: Path, files: Sequence[Path], options: DataOptions) -> Layout:
+    """What the pictures `files` below `root` are for; UserError, with the flag that decides, where it is ambiguous."""
+    base = _inner(root, files, stop=() if options.split == "none" else TRAIN)
+    tops = _tops(base, files)
+    notes = [f"read in {base.relative_to(root)}/"] if base != root else []
+    if strays := len(files) - sum(len(inside) for inside in tops.values()):
+        notes.append(f"{_images(strays)} beside it left out")
+    chosen = _splits(base, tops, options.split)
+    if chosen is None:
+        return Layout(_by_folder(base, _all(tops)), None, tuple(notes))
+    name, held = chosen
+    inner = _inner(base / name, tops[name])
+    train = _by_folder(inner, [path for path in tops[name] if path.is_relative_to(inner)])
+    tests = [_test(base / other, tops[other], train, root) for other in held]
+    usable = [test for test in tests if test.labeled or not train.labeled]
+    test = _first(base, usable, explicit=options.split != "auto")
+    notes.append(f"trained on {name}/" + (f", tested on {_name(test)}/" if test else ""))
+    for other in tests:
+        if other is not test:
+            why = "is not used" if other in usable else "has no labels and is not used"
+            notes.append(f"{_name(other)}/ ({_images(len(other))}) {why}")
+    for beside, inside in tops.items():
+        if beside != name and beside not in held:
+            place = "beside the splits" if beside == "" else f"in {beside}/, which is no split,"
+            notes.append(f"{_images(len(inside))} {place} left out")
+    return Layout(train, test, tuple(notes))
+
+
+def _all(tops: dict[str, list[Path]]) -> list[Path]:
+    return sorted((path for inside in tops.values() for path in inside), key=str)
+
+
+def _tops(base: Path, files: Sequence[Path]) -> dict[str, list[Path]]:
+    """The pictures below `base` by its first folder; "" for those that lie in it."""
+    tops: dict[str, list[Path]] = {}
+    depth = len(base.parts)
+    for path in files:
+        parts = path.parts
+        if parts[:depth] == base.parts:
+            tops.setdefault(parts[depth] if len(parts) > depth + 1 else "", []).append(path)
+    return tops
+
+
+def _inner(base: Path, files: Sequence[Path], stop: Sequence[str] = ()) -> Path:
+    """Down to where pictures lie in several folders, or in none; a few strays on the way do not stop it."""
+    while True:
+        tops = _tops(base, files)
+        strays = len(tops.pop("", ()))
+        if len(tops) != 1:
+            return base
+        ((name, inside),) = tops.items()
+        if name.lower() in stop or strays > len(inside) * _FEW:
+            return base
+        if strays and len(_tops(_inner(base / name, inside), inside)) < 2:
+            return base  # one flat folder and strays
+        base = base / name
+
+
+def _splits(base: Path, tops: dict[str, list[Path]], asked: str) -> tuple[str, list[str]] | None:
+    """The training folder and those that could be the test set; None where folders are classes."""
+    names = [name for name in tops if name]
+    if asked == "none":
+        return None
+    if asked != "auto":
+        return _asked(base, names, asked)
+    train = [name for name in names if name.lower() in TRAIN]
+    held = [name for name in names if name.lower() in (*VALIDATION, *TEST)]
+    others = [name for name in names if name not in train and name not in held]
+    if not train and (others or not held):
+        return None
+    flat = [name for name in train if all(path.parent.name == name for path in tops[name])]
+    if len(flat) == 1 and not held and len(others) > 1:
+        return None  # a class beside others, as in {bus, car, train}
+    loose = len(tops.get("", ()))
+    few = loose <= _FEW * sum(map(len, tops.values()))
+    if len(train) == 1 and (held or (not others and few)):
+        return train[0], held
+    beside = f" beside {_images(loose)}" if loose else ""
+    guess = dict.fromkeys(((train or held)[0], (held or others or train)[-1]))
+    raise UserError(
+        f"{base} holds {_list(names)}{beside}, which may be splits or classes: pass --split with the folders to train "
+        f"and to test on, such as --split {','.join(guess)}, or --split none if they are classes."
+    )
+
+
+def _asked(base: Path, names: Sequence[str], asked: str) -> tuple[str, list[str]]:
+    wanted = [name.strip().strip("/") for name in asked.split(",")]
+    for name in wanted:
+        if name not in names:
+            has = f"only {_list(names)}" if names else "only pictures"
+            raise UserError(f"--split {asked}: {base} has no folder {name} with pictures, {has}.")
+    if len(wanted) > 2:
+        raise UserError(f"--split {asked}: pass the folder to train on and one to test on.")
+    return wanted[0], wanted[1:]
+
+
+def _by_folder(base: Path, files: Sequence[Path]) -> Part:
+    """Labeled by the first folder below `base`; nothing is known of what lies in `base` itself."""
+    parts = [path.relative_to(base).parts for path in files]
+    return Part(list(files), [names[0] if len(names) > 1 else None for names in parts], str(base))
+
+
+def _test(base: Path, files: list[Path], train: Part, root: Path) -> Part:
+    """A test folder: labeled by its folders, by val_annotations.txt (Tiny-ImageNet), or by ImageNet's own table."""
+    classes = {name for name in train.names if name is not None}
+    inner = base
+    while True:
+        (name, *more) = _tops(inner, files)
+        if more or name == "" or name in classes or name.lower() not in _INSIDE:
+            break
+        inner = inner / name
+    part = _by_folder(inner, files)
+    if part.labeled or not classes:
+        return Part(part.files, part.names, str(base))
+    table = _annotations(base, root)
+    return Part(part.files, [table.get(path.stem) for path in part.files], str(base))
+
+
+def _annotations(base: Path, root: Path) -> dict[str, str]:
+    """File name without ending -> class, from the table beside a flat folder; empty where there is none."""
+    tiny = base / "val_annotations.txt"
+    if tiny.is_file():
+        rows = [line.split("\t") for line in tiny.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return {Path(row[0]).stem: row[1] for row in rows if len(row) > 1}
+    places = [base, base.parent]
+    while places[-1] != root or places[-1].name in _KAGGLE:
+        if places[-1] == places[-1].parent:
+            break
+        places.append(places[-1].parent)
+    for place in places:
+        table = place / "LOC_val_solution.csv"
+        if base.name.lower() in VALIDATION and table.is_file():
+            with table.open(encoding="utf-8", errors="replace", newline="") as file:
+                return {row[0]: row[1].split()[0] for row in csv.reader(file) if len(row) > 1 and row[1].strip()}
+    return {}
+
+
+def _first(base: Path, tests: list[Part], *, explicit: bool) -> Part | None:
+    """The test set: a test folder before one for validation; UserError where two have the same right."""
+    if not tests or explicit:
+        return tests[0] if tests else None
+    ranked = sorted(tests, key=_rank)
+    if len(ranked) > 1 and _rank(ranked[0]) == _rank(ranked[1]):
+        names = [_name(part) for part in ranked]
+        raise UserError(
+            f"{base} holds {_list(names)}, of which one can be the test set: pass --split with the folders to train "
+            f"and to test on, such as --split train,{names[0]}."
+        )
+    return ranked[0]
+
+
+def _rank(part: Part) -> tuple[bool, bool]:
+    return not part.labeled, _name(part).lower() not in TEST
+
+
+def _name(part: Part) -> str:
+    return Path(part.where).name
+
+
+def _inside(root: Path, base: Path) -> tuple[str, ...]:
+    return () if root == base else (f"read inside {base.relative_to(root)}/",)
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = [f"{name}/" for name in names[:5]]
+    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part, tuple[str, ...]]:
+    """The part with the labels that `--labels` says; UserError where much of it lies beside the folders of the rest."""
+    known = Counter(name for name in part.names if name is not None)
+    loose = len(part) - sum(known.values())
+    bare = Part(part.files, [None] * len(part), part.where)
+    if options.labels == "none":
+        return bare, ("labels left out by --labels none",) if known else ()
+    if options.labels == "folders" and len(known) < 2:
+        raise UserError(
+            f"--labels folders: {part.where} has {len(known)} folder{'' if len(known) == 1 else 's'} of pictures, and "
+            "classes are two or more: leave it out."
+        )
+    if len(known) < 2:
+        return (bare if ask else part), ()
+    if loose > len(part) * _FEW and options.labels == "auto" and ask:
+        raise UserError(
+            f"{part.where} holds {_images(loose)} beside {len(known)} folders ({_list(sorted(known))}) with "
+            f"{sum(known.values()):,}: pass --labels folders if the folders are classes, or --labels none."
+        )
+    return part, ()

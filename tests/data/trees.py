@@ -1,0 +1,26 @@
+"""Folders of small pictures by the names of what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from fullrank.data import DataOptions, load_dataset
+
+
+def tree(root: Path, *places: str, count: int = 2) -> Path:
+    """Pictures, or an empty file, at each place: "a/b" is a folder of `count`, "a/b.png" one of this name."""
+    for place in places:
+        path = root / place
+        ending = path.suffix
+        files = [path] if ending or place == "LICENSE" else [path / f"{number}.png" for number in range(count)]
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4)).save(file) if file.suffix == ".png" else file.touch()
+    return root
+
+
+def understood(root: Path, **options: object) -> str:
+    """The line, without the name of the data."""
+    return load_dataset(str(root), options=DataOptions(**options)).inventory().line().removeprefix(f"{root.name}: ")  # type: ignore[arg-type]
