@@ -23,6 +23,8 @@ class Evaluate:
     settings."""
     data_root: Path | None = None
     """Folder of the named data set, if it has moved."""
+    trust: bool = False
+    """Run the file of the run's own backbone although it is not as it was in the training."""
 
 
 def run(arguments: list[str]) -> int:
@@ -50,6 +52,7 @@ def run(arguments: list[str]) -> int:
         baselines=options.baselines,
         validation=options.validation,
         data_root=options.data_root,
+        trust=options.trust,
         console=console,
     )
     if not options.validation:

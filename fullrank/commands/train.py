@@ -52,8 +52,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _resume(arguments: list[str]) -> int:
+    trust = "--trust" in arguments
+    arguments = [argument for argument in arguments if argument != "--trust"]
     if len(arguments) != 1:
-        raise UserError("--resume takes one run folder and no other flag: its settings are in its config.json.")
+        raise UserError("--resume takes one run folder and no flag but --trust: its settings are in its config.json.")
     from fullrank import recipes
     from fullrank.engine import RunOptions
     from fullrank.runs import read_json
@@ -66,7 +68,7 @@ def _resume(arguments: list[str]) -> int:
     console = terminal()
     with console.status("Starting"):
         from fullrank.training.fit import resume
-    return _after_training(run, resume(run, recipe, options, console), console)
+    return _after_training(run, resume(run, recipe, options, console, trust=trust), console)
 
 
 def _after_training(run: Path, finished: bool, console: Console) -> int:

@@ -9,8 +9,19 @@ from fullrank.data.inventory import Inventory
 from fullrank.data.options import DataOptions
 
 if TYPE_CHECKING:
-    from fullrank.data.batches import Batch, plain_batches, train_batches
-    from fullrank.data.images import Dataset, ImageFolder, ImageSet, ImageTensor, labeled, select, split
+    from fullrank.data.batches import Batch, center_of_picture, center_of_tensor, plain_batches, train_batches
+    from fullrank.data.images import (
+        Dataset,
+        ImageFolder,
+        ImageSet,
+        ImageTensor,
+        as_picture,
+        labeled,
+        read_picture,
+        select,
+        split,
+        strict_decoding,
+    )
     from fullrank.data.sources.load import NAMES, load_dataset
     from fullrank.data.views.augmentation import Augmentation, Parameters, draw
     from fullrank.data.views.crops import crop_sizes, crop_views
@@ -29,6 +40,9 @@ __all__ = [
     "Inventory",
     "Parameters",
     "Views",
+    "as_picture",
+    "center_of_picture",
+    "center_of_tensor",
     "crop_sizes",
     "crop_views",
     "default_preset",
@@ -37,14 +51,19 @@ __all__ = [
     "load_dataset",
     "plain_batches",
     "preset",
+    "read_picture",
     "select",
     "split",
+    "strict_decoding",
     "train_batches",
 ]
 
 _FILES = {  # file -> what it holds
-    "batches": ("Batch", "plain_batches", "train_batches"),
-    "images": ("Dataset", "ImageFolder", "ImageSet", "ImageTensor", "labeled", "select", "split"),
+    "batches": ("Batch", "center_of_picture", "center_of_tensor", "plain_batches", "train_batches"),
+    "images": (
+        *("Dataset", "ImageFolder", "ImageSet", "ImageTensor", "as_picture", "labeled", "read_picture", "select", "split"),
+        "strict_decoding",
+    ),
     "sources.load": ("NAMES", "load_dataset"),
     "views.augmentation": ("Augmentation", "Parameters", "draw"),
     "views.crops": ("crop_sizes", "crop_views"),

@@ -138,11 +138,11 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
             [(0, i, i) for i in range(first, min(first + batch_size, len(images)))]
             for first in range(0, len(images), batch_size)
         ]
-        for views in _sound(_loader(images, chunks, workers, partial(_center, size=size), seed=0, pin=False)):
+        for views in _sound(_loader(images, chunks, workers, partial(_centered, size=size), seed=0, pin=False)):
             yield views[0]
     else:
         for part in images.images.split(batch_size):
-            yield _resize(part, size)
+            yield center_of_tensor(part, size)
 
 
 @dataclass(frozen=True)
@@ -191,16 +191,28 @@ def _sound(batches: Iterable[list[Tensor] | UserError]) -> Iterator[list[Tensor]
         yield batch
 
 
-def _center(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:
-    """Shorter side to round(8/7 size), then the center; only what is inside is resized (think of 1 x 9999)."""
+def _centered(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:
+    return [center_of_picture(image, size)]
+
+
+def center_of_picture(image: Image.Image, size: int) -> Tensor:
+    """uint8 (C, size, size) of a picture: its shorter side to round(8/7 size), then the center.
+
+    >>> center_of_picture(Image.new("RGB", (9999, 20)), 8).shape  # only what is inside is resized
+    torch.Size([3, 8, 8])
+    """
     side = min(image.size) * size / round(size * 8 / 7)
     left, top = (image.width - side) / 2, (image.height - side) / 2
     square = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-    return [torch.from_numpy(np.array(square)).view(size, size, -1).permute(2, 0, 1).contiguous()]
+    return torch.from_numpy(np.array(square)).view(size, size, -1).permute(2, 0, 1).contiguous()
 
 
-def _resize(images: Tensor, size: int) -> Tensor:
-    """Shorter side of (n, C, H, W) to `size`, antialiased, then the center."""
+def center_of_tensor(images: Tensor, size: int) -> Tensor:
+    """uint8 (n, C, size, size) of uint8 (n, C, H, W): the shorter side to `size`, antialiased, then the center.
+
+    >>> center_of_tensor(torch.zeros(2, 1, 8, 16, dtype=torch.uint8), 4).shape
+    torch.Size([2, 1, 4, 4])
+    """
     height, width = images.shape[2:]
     if min(height, width) != size:
         scale = size / min(height, width)

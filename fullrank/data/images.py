@@ -195,9 +195,17 @@ def read_picture(path: Path, *, small: bool = False) -> Image.Image:
     with Image.open(path, formats=picture_formats()) as image:
         if small:
             image.draft(image.mode, (1, 1))  # all data is still read, the pixels are fewer
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return _on_white(_eight_bit(image))
+        return as_picture(image)
+
+
+def as_picture(image: Image.Image) -> Image.Image:
+    """An opened image as "L" or "RGB": upright, on white, 8 bit.
+
+    >>> as_picture(Image.new("LA", (4, 2))).mode
+    'L'
+    """
+    image.load()
+    return _on_white(_eight_bit(ImageOps.exif_transpose(image)))
 
 
 def reason(error: Exception) -> str:

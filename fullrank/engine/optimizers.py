@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -64,17 +64,23 @@ def optimizer(
     lr: float,
     weight_decay: float,
     lars_trust: float = 1e-3,
+    shares: Mapping[Tensor, float] | None = None,
 ) -> Optimizer:
     """The named optimizer over the trainable parameters of a module; those of one dimension are not decayed.
+
+    `shares` says of some parameters which share of the learning rate they have; the others have all of it.
 
     >>> [group["weight_decay"] for group in optimizer("sgd", nn.Linear(2, 2), lr=0.1, weight_decay=1e-4).param_groups]
     [0.0001, 0.0]
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
-    ]
+    share = {id(parameter): value for parameter, value in (shares or {}).items()}
+    groups = []
+    for one in sorted({share.get(id(parameter), 1.0) for parameter in parameters}, reverse=True) or [1.0]:
+        mine = [parameter for parameter in parameters if share.get(id(parameter), 1.0) == one]
+        matrices, vectors = ([p for p in mine if (p.ndim > 1) is wide] for wide in (True, False))
+        groups += [{"params": matrices, "weight_decay": weight_decay, "lr": lr * one}]
+        groups += [{"params": vectors, "weight_decay": 0.0, "lr": lr * one}]
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=lr)
     if name == "sgd":

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
+from torch import Tensor, nn
 
 from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split
 from fullrank.errors import UserError
@@ -42,6 +42,8 @@ def evaluate_run(
     baselines: bool = False,
     validation: bool = False,
     data_root: Path | None = None,
+    backbone: nn.Module | None = None,
+    trust: bool = False,
     console: Console,
 ) -> dict[str, Any]:
     """Features, kNN and linear probe of a run's frozen encoder, printed and merged into its result.json.
@@ -49,11 +51,13 @@ def evaluate_run(
     Also how far apart the classes of the test set lie, and the score of the first features alone where only they
     entered the loss.
 
+    `backbone` and `trust` are those of `fullrank.nn.load_encoder`.
+
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
     """
     config = read_json(run / "config.json")
-    saved = load_encoder(run / "encoder.safetensors")
+    saved = load_encoder(run / "encoder.safetensors", backbone=backbone, trust=trust)
     settings = config["settings"]
     root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
     dataset = load_dataset(

@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import combinations
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
+from fullrank.nn.own_module import absolute, is_file_of_code, own_module
 from fullrank.nn.tiny import WIDTH, tiny
 
+Stem = Literal["imagenet", "small"]
+OBJECT = "module "  # begins the name of a network that was passed as an object, and so cannot be made again
 SMALL = 64  # pixels: up to here a stem that divides the image by four leaves too little of it
 STEM_POOLS = (  # where a stem's max-pool sits: ResNets, GoogLeNet, Inception, SENets, ByobNets, DenseNet, DPN
     *("maxpool", "maxpool1", "maxpool_3a", "Pool1", "pool0", "layer0.pool", "layer0.pool0"),
@@ -29,29 +32,48 @@ class Encoder(nn.Module):
     torch.Size([4, 512])
     """
 
-    def __init__(self, model: nn.Module, *, width: int, name: str, channels: int, image_size: int) -> None:
+    def __init__(
+        self, model: nn.Module, *, width: int, name: str, channels: int, image_size: int, stem: Stem = "imagenet"
+    ) -> None:
         super().__init__()
         self.model = model
         self.width = width
         self.name = name
         self.channels = channels
         self.image_size = image_size
+        self.stem = stem
+        self.frozen: tuple[str, ...] = ()
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, channels, H, W) to features (N, width)."""
         return cast(Tensor, self.model(images))
 
+    def train(self, mode: bool = True) -> Encoder:
+        """Train or eval mode; the modules at `frozen` stay in eval mode, so that their statistics do."""
+        super().train(mode)
+        for path in self.frozen:
+            self.model.get_submodule(path).eval()
+        return self
 
-def encoder(name: str, *, image_size: int, channels: int = 3, view_sizes: Sequence[int] = ()) -> Encoder:
+
+def encoder(
+    name: str | nn.Module,
+    *,
+    image_size: int,
+    channels: int = 3,
+    view_sizes: Sequence[int] = (),
+    stem: Stem | None = None,
+) -> Encoder:
     """An untrained encoder for square images of `image_size` px; nothing is ever downloaded.
 
     Views of other sizes (multi-crop) are named in `view_sizes`; transformers then interpolate their positions.
 
-    `name` is "tiny", a timm model ("resnet18", "vit_tiny_patch16_224"), or a torchvision classifier where timm
-    has none of that name or after "torchvision/". Up to 64 px a first convolution that strides becomes 3x3 with
-    stride 1 and the stem's max-pool goes (the CIFAR ResNet of SimCLR, arXiv:2002.05709), and a vision
-    transformer gets smaller patches, about 8 x 8 of them. Raises UserError for an unknown name and for images
-    that the model cannot take.
+    `name` is "tiny", a timm model ("resnet18", "timm/resnet18", "resnet18.a1_in1k"), or a torchvision classifier
+    where timm has none of that name or after "torchvision/". With the stem "small", which is the default up to 64 px,
+    a first convolution that strides becomes 3x3 with stride 1 and the stem's max-pool goes (the CIFAR ResNet of
+    SimCLR, arXiv:2002.05709), and a vision transformer gets smaller patches, about 8 x 8 of them; with "imagenet" the
+    model is as it was published. A network of one's own is "./net.py:Net", whose file is run, or a module, which is
+    taken as it is. Raises UserError for an unknown name and for images that the model cannot take.
 
     >>> encoder("resnet18", image_size=32).width
     512
@@ -61,47 +83,71 @@ def encoder(name: str, *, image_size: int, channels: int = 3, view_sizes: Sequen
     """
     if image_size < 1 or channels < 1:
         raise UserError(f"No image has {image_size} px and {channels} channels: pass at least 1 of each.")
+    own = name if isinstance(name, nn.Module) else None
+    name = encoder_name(name)
     side = image_size
+    small = image_size <= SMALL if stem is None else stem == "small"
     try:
-        model, width = _build(name, image_size, channels, any_size=not set(view_sizes) <= {image_size})
+        if own is not None or is_file_of_code(name):
+            model = own_module(name, image_size=image_size, channels=channels) if own is None else own
+            width, small = _output_shape(model, image_size, channels)[-1], False
+        else:
+            model, width, small = _build(
+                name, image_size, channels, small, any_size=not set(view_sizes) <= {image_size}
+            )
         shape = _output_shape(model, image_size, channels)
         for side in view_sizes:
             _output_shape(model, side, channels)
-    except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         what = f"'{name}' cannot take images of {side} px with {channels} channels"
         raise UserError(f"{what} ({_first_line(error)}): use larger images or another model.") from error
     if shape != (2, width):
         what = f"'{name}' gives features of shape {shape[1:]} for one image, not of width {width}"
         raise UserError(f"{what}: use another model.")
-    return Encoder(model, width=width, name=name, channels=channels, image_size=image_size)
+    of = {"channels": channels, "image_size": image_size}
+    return Encoder(model, width=width, name=name, stem="small" if small else "imagenet", **of)
 
 
-def _build(name: str, image_size: int, channels: int, any_size: bool) -> tuple[nn.Module, int]:
-    """The model of this name without its classifier, and the width of its features."""
+def encoder_name(name: str | nn.Module) -> str:
+    """What an encoder is called in files: without the name of timm, a file by its whole path, a module by its class.
+
+    >>> encoder_name("timm/resnet18"), encoder_name(nn.Identity())
+    ('resnet18', 'module torch.nn.modules.linear.Identity')
+    """
+    if isinstance(name, nn.Module):
+        return f"{OBJECT}{type(name).__module__}.{type(name).__qualname__}"
+    return absolute(name) if is_file_of_code(name) else name.removeprefix("timm/")
+
+
+def _build(name: str, image_size: int, channels: int, small: bool, any_size: bool) -> tuple[nn.Module, int, bool]:
+    """The model of this name without its classifier, the width of its features, and whether its stem became small."""
     if name == "tiny":
-        return tiny(image_size=image_size, channels=channels), WIDTH
-    if name in _timm_names():
-        return _from_timm(name, image_size, channels, any_size)
+        return tiny(image_size=image_size, channels=channels), WIDTH, False
+    if name.partition(".")[0] in _timm_names():
+        return _from_timm(name, image_size, channels, small, any_size)
     bare = name.removeprefix("torchvision/")
     if bare in _torchvision_names():
-        return _from_torchvision(bare, image_size, channels)
+        return _from_torchvision(bare, image_size, channels, small)
     raise UserError(f"There is no encoder '{name}': {_suggestion(name)}.")
 
 
-def _from_timm(name: str, image_size: int, channels: int, any_size: bool) -> tuple[nn.Module, int]:
-    """A model of timm, and the width of its features."""
+def _from_timm(name: str, image_size: int, channels: int, small: bool, any_size: bool) -> tuple[nn.Module, int, bool]:
+    """A model of timm for `_build`; a tag of its weights changes nothing but the name."""
     import timm  # here, since "tiny" needs neither library and they take seconds to import
 
+    kind, _, tag = name.partition(".")
+    if tag and name not in (tags := timm.list_pretrained(f"{kind}.*")):
+        raise UserError(f"There is no encoder '{name}': {suggest(name, tags, otherwise=f'pass {kind}.')}")
     options: dict[str, Any] = {"pretrained": False, "num_classes": 0, "in_chans": channels}
     if timm.get_pretrained_cfg_value(name, "fixed_input_size"):  # transformers, mixers: built for one size
-        wishes = _patches(image_size) | ({"dynamic_img_size": True} if any_size else {})
+        wishes = (_patches(image_size) if small else {}) | ({"dynamic_img_size": True} if any_size else {})
         model = _with_wishes(partial(timm.create_model, name, img_size=image_size, **options), wishes)
     else:
         model = timm.create_model(name, **options)
         first = cast("str | list[str]", timm.get_pretrained_cfg_value(name, "first_conv"))
-        _shrink_stem(model, [first] if isinstance(first, str) else first, image_size)
+        small = small and _shrink_stem(model, [first] if isinstance(first, str) else first)
     # A layer between pooling and classifier (mobilenetv3, vgg) stays, and then its width is the width.
-    return model, int(cast(int, getattr(model, "head_hidden_size", None) or model.num_features))
+    return model, int(cast(int, getattr(model, "head_hidden_size", None) or model.num_features)), small
 
 
 def _with_wishes(create: Callable[..., nn.Module], wishes: dict[str, Any]) -> nn.Module:
@@ -114,15 +160,13 @@ def _with_wishes(create: Callable[..., nn.Module], wishes: dict[str, Any]) -> nn
 
 
 def _patches(image_size: int) -> dict[str, Any]:
-    """For a small image, the patch size that cuts it into about 8 x 8, if possible without a remainder."""
-    if image_size > SMALL:
-        return {}
+    """The patch size that cuts a small image into about 8 x 8, if possible without a remainder."""
     least = max(2, image_size // 8)
     return {"patch_size": next((p for p in range(least, image_size // 4 + 1) if image_size % p == 0), least)}
 
 
-def _from_torchvision(name: str, image_size: int, channels: int) -> tuple[nn.Module, int]:
-    """A classifier of torchvision without its last layer and its dropout, and the width of its features."""
+def _from_torchvision(name: str, image_size: int, channels: int, small: bool) -> tuple[nn.Module, int, bool]:
+    """A classifier of torchvision for `_build`, without its dropout."""
     from torchvision import models
 
     options: dict[str, Any] = {}
@@ -139,17 +183,16 @@ def _from_torchvision(name: str, image_size: int, channels: int) -> tuple[nn.Mod
     _put(model, last, nn.Identity())
     if isinstance(convolution, nn.Conv2d) and convolution.in_channels != channels:
         _redraw(convolution, channels, convolution.kernel_size)
-    if not name.startswith(("vit_", "swin_", "maxvit_")):
-        _shrink_stem(model, [first], image_size)
-    return model, classifier.in_channels if isinstance(classifier, nn.Conv2d) else classifier.in_features
+    small = small and not name.startswith(("vit_", "swin_", "maxvit_")) and _shrink_stem(model, [first])
+    return model, classifier.in_channels if isinstance(classifier, nn.Conv2d) else classifier.in_features, small
 
 
-def _shrink_stem(model: nn.Module, first: list[str], image_size: int) -> None:
-    """Keep the resolution of a small image: first convolutions of stride 1, and no max-pool in the stem."""
+def _shrink_stem(model: nn.Module, first: list[str]) -> bool:
+    """Keep the resolution of a small image: first convolutions of stride 1, and no max-pool in the stem; if it can."""
     layers = [model.get_submodule(path) for path in first]
     strided = [layer for layer in layers if isinstance(layer, nn.Conv2d) and max(layer.stride) > 1]
-    if image_size > SMALL or not strided:
-        return
+    if not strided:
+        return False
     for layer in strided:
         side = 1 if max(layer.kernel_size) == 1 else 3  # the 1x1 branch of a RepVGG stays one
         layer.stride, layer.padding = (1, 1), (side // 2, side // 2)
@@ -157,6 +200,7 @@ def _shrink_stem(model: nn.Module, first: list[str], image_size: int) -> None:
     for path, pool in list(model.named_modules()):
         if path in STEM_POOLS and getattr(pool, "stride", 2) != 1:
             _put(model, path, nn.Identity())
+    return True
 
 
 def _redraw(layer: nn.Conv2d, channels: int, kernel: tuple[int, ...]) -> None:

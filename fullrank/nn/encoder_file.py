@@ -1,80 +1,185 @@
-"""A trained encoder as one file: weights, and what is needed to use them."""
+"""A trained encoder as one file: its weights under the names of its library, and what is needed to use them."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from fullrank.errors import UserError
-from fullrank.nn.encoder import Encoder, encoder
+from fullrank.nn.encoder import OBJECT, Encoder, encoder
+from fullrank.nn.own_module import code_hash, is_file_of_code
+
+_FORMAT = 2  # 1, of version 0.1.0, put "model." before every name
+_LIBRARIES = ("fullrank", "torch", "torchvision", "timm")
 
 
 @dataclass(frozen=True, eq=False)
 class SavedEncoder:
     """An encoder in eval mode, and the mean and standard deviation (by channel, of pixels in [0, 1]) of its input.
 
-    `loss_features` is how many of the first features entered the loss by themselves; None where all did.
+    `loss_features` is how many of the first features entered the loss by themselves; None where all did. `recipe` and
+    `versions` say what trained it and with which libraries; None and empty where the file does not say.
     """
 
     encoder: Encoder
     mean: tuple[float, ...]
     std: tuple[float, ...]
     loss_features: int | None = None
+    recipe: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Representation (N, width) of images uint8 (N, C, S, S), on their device."""
+        """Representation (N, width) of images (N, C, S, S), uint8 or float in [0, 1], on their device.
+
+        They are normalized here, once: UserError for numbers outside that range, as normalized ones are, and for
+        another type, number of channels or size than those of the training.
+        """
         mean, std = (images.new_tensor(values, dtype=torch.float32).view(-1, 1, 1) for values in (self.mean, self.std))
-        representation: Tensor = self.encoder((images.float() / 255 - mean) / std)
+        pixels = pixels_of(images, self.encoder.channels)
+        size = self.encoder.image_size
+        if pixels.shape[-2:] != (size, size):
+            raise UserError(
+                f"The images have {pixels.shape[-2]} x {pixels.shape[-1]} px, and this encoder takes {size} x {size}: "
+                "resize them, or call embed(), which does."
+            )
+        representation: Tensor = self.encoder((pixels - mean) / std)
         return representation
 
     def untrained(self, seed: int) -> SavedEncoder:
         """The same network with fresh weights, as a baseline."""
+        of = self.encoder
+        if of.name.startswith(OBJECT):
+            raise UserError(f"{of.name} cannot be made again without its weights: leave out the untrained baseline.")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            fresh = encoder(self.encoder.name, image_size=self.encoder.image_size, channels=self.encoder.channels)
+            fresh = encoder(of.name, image_size=of.image_size, channels=of.channels, stem=of.stem)
         return replace(self, encoder=fresh.eval())
 
 
+def pixels_of(images: Tensor, channels: int) -> Tensor:
+    """Images (N, C, H, W), uint8 or float in [0, 1], as float32 in [0, 1]; UserError for any other.
+
+    >>> pixels_of(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), 1).max()
+    tensor(1.)
+    >>> pixels_of(torch.full((1, 1, 2, 2), -2.1), 1)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: The images are float32 from -2.1 to -2.1: pass uint8, or float in [0, 1] before ...
+    """
+    if images.ndim != 4:
+        raise UserError(f"The images have the shape {tuple(images.shape)}: pass (images, channels, height, width).")
+    if images.shape[1] != channels:
+        taken = f"this encoder takes {channels} (1 is gray, 3 is RGB)"
+        last = ", with the channels before height and width" if images.shape[-1] == channels else ""
+        raise UserError(f"The images have {images.shape[1]} channels, and {taken}: pass such images{last}.")
+    if images.dtype == torch.uint8:
+        return images.float() / 255
+    name = str(images.dtype).removeprefix("torch.")
+    if not images.is_floating_point():
+        raise UserError(f"The images are {name}: pass uint8, or float in [0, 1].")
+    low, high = (float(value) for value in images.aminmax()) if images.numel() else (0.0, 1.0)
+    if not (low >= 0 and high <= 1):  # also false for NaN
+        raise UserError(
+            f"The images are {name} from {low:.3g} to {high:.3g}: pass uint8, or float in [0, 1] before any "
+            "normalization, which the encoder does itself."
+        )
+    return images.float()
+
+
 def encoder_bytes(
-    trained: Encoder, *, mean: tuple[float, ...], std: tuple[float, ...], loss_features: int | None = None
+    trained: Encoder,
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    loss_features: int | None = None,
+    recipe: str | None = None,
 ) -> bytes:
     """The content of an encoder.safetensors file; the arguments are the fields of a `SavedEncoder`.
+
+    The tensors have the names that timm or torchvision gives them, without the classifier.
 
     >>> content = encoder_bytes(encoder("tiny", image_size=28, channels=1), mean=(0.5,), std=(0.25,))
     >>> len(content) > 300_000
     True
     """
     about = {
+        "format": _FORMAT,
         "name": trained.name,
+        "stem": trained.stem,
         "image_size": trained.image_size,
         "channels": trained.channels,
         "mean": mean,
         "std": std,
         "loss_features": loss_features,
+        "recipe": recipe,
+        "versions": {name: version(name) for name in _LIBRARIES},
     }
-    tensors = {name: value.detach().cpu().contiguous() for name, value in trained.state_dict().items()}
-    content: bytes = save(tensors, metadata={"fullrank": json.dumps(about)})
+    if is_file_of_code(trained.name):
+        about["code_sha256"] = code_hash(trained.name)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in trained.model.state_dict().items()}
+    content: bytes = save(tensors, metadata={"format": "pt", "fullrank": json.dumps(about)})
     return content
 
 
-def load_encoder(path: Path) -> SavedEncoder:
-    """Read an encoder.safetensors file; no code in it is run. UserError if it is missing or not one of FullRank's."""
+def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: bool = False) -> SavedEncoder:
+    """Read an encoder.safetensors file, also of version 0.1.0.
+
+    No code in it is run. Where its network is a file of the user's, that file is run if it is as it was in the
+    training; `trust` runs it as it is now. `backbone` takes the weights of an encoder that was an object of one's own.
+    UserError if the file is missing or not one of FullRank's.
+    """
+    path = Path(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["fullrank"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        fresh = encoder(about["name"], image_size=about["image_size"], channels=about["channels"])
-        fresh.load_state_dict(tensors)
+        about, tensors = read_encoder(path)
+        of = {name: about[name] for name in ("image_size", "channels")}
+        if not isinstance(about["name"], str):
+            raise TypeError("it does not name its network")
+        name = _known_network(path, about, backbone, trust)
+        fresh = encoder(name, stem=about.get("stem"), **of)
+        fresh.model.load_state_dict(tensors)
+        mean, std = tuple(about["mean"]), tuple(about["std"])
     except FileNotFoundError as error:
         raise UserError(
             f"{path} is missing: finish the training with `fullrank train --resume {path.parent}`."
         ) from error
-    except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
-        raise UserError(f"{path} is no encoder of FullRank ({error}): train again.") from error
-    return SavedEncoder(fresh.eval(), tuple(about["mean"]), tuple(about["std"]), about.get("loss_features"))
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(f"{path} is no encoder of FullRank ({first}): pass one that `fullrank train` made.") from error
+    said = about.get("loss_features"), about.get("recipe"), about.get("versions", {})
+    return SavedEncoder(fresh.eval(), mean, std, *said)
+
+
+def _known_network(path: Path, about: Mapping[str, Any], backbone: nn.Module | None, trust: bool) -> str | nn.Module:
+    """What makes the network of a file: its name, if that runs no code that changed, or the object of the caller."""
+    name = str(about["name"])
+    if backbone is not None:
+        return backbone
+    if name.startswith(OBJECT):
+        what = name.removeprefix(OBJECT)
+        raise UserError(
+            f"The network in {path} was the object {what}: pass one, as in fullrank.load(run, backbone=...)."
+        )
+    if is_file_of_code(name) and not trust and code_hash(name) != about.get("code_sha256"):
+        file = name.rpartition(":")[0]
+        raise UserError(
+            f"{file} is not as it was when {path} was trained: restore it, or pass --trust to run it as it is."
+        )
+    return name
+
+
+def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What the header of an encoder's file says, and its tensors by the names of its library; KeyError without it."""
+    with safe_open(path, framework="pt") as file:
+        about: dict[str, Any] = json.loads((file.metadata() or {})["fullrank"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    if about.get("format", 1) == 1:
+        tensors = {name.removeprefix("model."): value for name, value in tensors.items()}
+    return about, tensors

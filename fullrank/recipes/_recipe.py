@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ from tyro.conf import arg
 
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
+from fullrank.recipes._start import Start
 from fullrank.regularizers import Regularizer
 from fullrank.regularizers.coding_rate import CodingRate
 from fullrank.regularizers.energy import Energy
@@ -42,7 +43,7 @@ class Recipe:
     """Folder that holds, or receives, the named data set."""
     reading: Annotated[DataOptions, _group("data")] = DataOptions()
     backbone: str = "tiny"
-    """tiny, or any timm or torchvision model name."""
+    """tiny, any timm or torchvision model name, or a network of your own as ./net.py:Net."""
     image_size: int | None = None
     """Side of the square images in pixels; by default that of the data, 224 for a folder."""
     crops: str | None = None
@@ -67,6 +68,7 @@ class Recipe:
     """Weight decay per step, times the learning rate."""
     warmup_epochs: float = 0.15
     """Linear warm-up per step, in epochs; then a cosine down to a thousandth of the peak."""
+    start: Annotated[Start, _group("pretrained weights")] = Start()
     w2: Annotated[W2, _group("W2 uniformity")] = W2()
     uniformity: Annotated[Uniformity, _group("Wang-Isola uniformity")] = Uniformity()
     uniform_on: Literal["embedding", "prediction", "representation"] = "embedding"
@@ -77,27 +79,31 @@ class Recipe:
     """Decides weights, order and augmentation."""
 
     def __post_init__(self) -> None:
-        """UserError where a regularizer was given as a number, or a setting of a subclass has the name of its flag."""
-        flags = [field.name for field in fields(self) if field.name not in self.regularizers()]
+        """UserError where a record was given as a number, or a setting of a subclass has the name of its flag."""
+        flags = [field.name for field in fields(self) if field.name not in self.records()]
         for field in fields(Recipe):
             kind, value = type(field.default), getattr(self, field.name)
-            if issubclass(kind, Regularizer) and not isinstance(value, kind):
+            if is_dataclass(kind) and not isinstance(value, kind):
                 raise UserError(
                     f"{type(self).__name__} got {field.name}={value!r}: pass {kind.__name__}({value!r}), "
                     f"from {kind.__module__}."
                 )
-        for regularizer in self.regularizers().values():
-            for field in fields(regularizer):
+        for record in self.records().values():
+            for field in fields(record):
                 if field.name in flags:
                     raise UserError(
                         f"{type(self).__name__} has a setting {field.name}, which is a flag of "
-                        f"{type(regularizer).__name__}, from {type(regularizer).__module__}: give it another name."
+                        f"{type(record).__name__}, from {type(record).__module__}: give it another name."
                     )
+
+    def records(self) -> dict[str, Any]:
+        """The fields that hold flags of their own, by name; their flags stand beside those of the recipe."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if is_dataclass(value)}
 
     def regularizers(self) -> dict[str, Regularizer]:
         """The terms that flags add to the loss of any method, by the name of their field."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, Regularizer)}
+        return {name: value for name, value in self.records().items() if isinstance(value, Regularizer)}
 
     def records(self) -> dict[str, Any]:
         """The fields that are records of flags, by name: the regularizers, and how data is read."""

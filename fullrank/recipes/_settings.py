@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
 from fullrank.recipes._recipe import Recipe
-from fullrank.regularizers import Regularizer
 
 R = TypeVar("R", bound=Recipe)
 
@@ -40,8 +38,7 @@ def with_settings(recipe: R, changes: Mapping[str, Any]) -> R:
 
 def from_settings(recipe: type[Any], settings: Mapping[str, Any]) -> Any:
     """A recipe or options object from the JSON in a run's config.json."""
-    kinds = (Regularizer, DataOptions)
-    records = {field.name: field.default for field in fields(recipe) if isinstance(field.default, kinds)}
+    records = {field.name: field.default for field in fields(recipe) if is_dataclass(field.default)}
     hints = {name: hint for name, hint in get_type_hints(recipe).items() if name not in records}
     for record in records.values():
         hints |= {field.name: get_type_hints(type(record))[field.name] for field in fields(record)}

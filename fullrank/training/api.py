@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from torch import nn
 
 from fullrank import recipes
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
 from fullrank.evaluation.evaluate import evaluate_run
-from fullrank.nn import SavedEncoder, load_encoder
+from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
 from fullrank.report import write_report
 from fullrank.runs.run import Run, read_run
@@ -28,6 +29,7 @@ def train(
     data: str | Path | None = None,
     out: str | Path | None = None,
     settings: Mapping[str, object] | None = None,
+    backbone: nn.Module | None = None,
     options: RunOptions | None = None,
     quiet: bool = True,
 ) -> Run:
@@ -39,6 +41,8 @@ def train(
         data: a built-in data set, a folder of images or an .npz file, in place of the recipe's.
         out: the folder of the run; by default the first free runs/RECIPE-DATA-1, -2, ...
         settings: settings of the recipe by the names of their flags, such as {"steps": 100, "w2": 0.5}.
+        backbone: a network of your own, images (N, C, S, S) to features (N, width), which is trained in place;
+            `load` and `evaluate` must be given one like it again.
         options: where it runs and how it is watched.
         quiet: without progress in the terminal.
 
@@ -65,7 +69,9 @@ def train(
     where = options or RunOptions()
     if out is not None:
         where = dataclasses.replace(where, out=Path(out))
-    folder, finished = start(name, recipes.with_settings(chosen, changed), where, Console(quiet=quiet))
+    folder, finished = start(
+        name, recipes.with_settings(chosen, changed), where, Console(quiet=quiet), backbone=backbone
+    )
     if finished and process_rank() == 0:
         write_report([folder], folder / "report.html")
     return read_run(folder)
@@ -79,6 +85,8 @@ def evaluate(
     baselines: bool = False,
     validation: bool = False,
     data_root: str | Path | None = None,
+    backbone: nn.Module | None = None,
+    trust: bool = False,
     quiet: bool = True,
 ) -> dict[str, Any]:
     """Score the frozen encoder of a run by kNN and a linear probe, as `fullrank evaluate` does.
@@ -90,6 +98,8 @@ def evaluate(
         baselines: also score raw pixels and the untrained encoder.
         validation: score on a held-out tenth of the training labels instead of the test set, and write nothing.
         data_root: folder of the named data set, if it has moved.
+        backbone: a network to take the weights of a run whose backbone was an object.
+        trust: run the file of the run's own backbone although it is not as it was in the training.
         quiet: without progress in the terminal.
 
     Returns:
@@ -109,27 +119,32 @@ def evaluate(
         baselines=baselines,
         validation=validation,
         data_root=None if data_root is None else Path(data_root),
+        backbone=backbone,
+        trust=trust,
         console=Console(quiet=quiet),
     )
 
 
-def load(run: str | Path | Run) -> SavedEncoder:
-    """Load the trained encoder of a run: call it with images uint8 (N, C, H, W) for features (N, width).
+def load(run: str | Path | Run, *, backbone: nn.Module | None = None, trust: bool = False) -> Model:
+    """Load the trained encoder of a run: `embed` takes pictures as they come, a call takes images (N, C, S, S).
 
     Args:
         run: a run, its folder, or an encoder.safetensors file. No code in it is executed.
+        backbone: a network to take the weights of a run whose backbone was an object.
+        trust: run the file of the run's own backbone although it is not as it was in the training.
+
+    Returns:
+        The encoder with the mean and standard deviation of its input: `embed(["a.jpg", picture, tensor])`, or a call
+        with images uint8, or float in [0, 1], for features (N, width).
 
     Raises:
         UserError: if there is no encoder, or the file is damaged.
 
     >>> load("no/such/run")
     Traceback (most recent call last):
-    fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run or its encoder.safetensors.
+    fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run, or the file of an encoder.
     """
-    path = _folder(run)
-    if not path.exists():
-        raise UserError(f"{path} does not exist: pass the folder of a run or its encoder.safetensors.")
-    return load_encoder(path / "encoder.safetensors" if path.is_dir() else path)
+    return open_model(_folder(run), backbone=backbone, trust=trust)
 
 
 def _folder(run: str | Path | Run) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from rich.console import Console
+from torch import nn
 
 from fullrank.data import (
     Batch,
@@ -34,9 +35,9 @@ from fullrank.engine.progress import Progress
 from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.methods import Method
-from fullrank.nn import encoder
 from fullrank.recipes import Recipe, settings
 from fullrank.runs import new_run, read_json, refuse_used, write_json
+from fullrank.training.begin import begin, same_code, settled, weights_of
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import environment, finish, save_probe, write_result
@@ -58,19 +59,27 @@ class Job:
     views: Views
     plan: Plan
     image_size: int
+    begun: Mapping[str, Any]
 
 
 def start(
-    name: str, recipe: Recipe, options: RunOptions, console: Console, *, preset: str | None = None
+    name: str,
+    recipe: Recipe,
+    options: RunOptions,
+    console: Console,
+    *,
+    preset: str | None = None,
+    backbone: nn.Module | None = None,
 ) -> tuple[Path, bool]:
     """Train a recipe in a new run folder; the folder, and False if it was asked to stop before the end.
 
     Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file; `preset`
-    the name of the published settings that it started from, to be noted in config.json.
+    the name of the published settings that it started from, to be noted in config.json; `backbone` a network that is
+    trained in place of the recipe's.
     """
     if options.out is not None and process_rank() == 0:
         refuse_used(options.out)
-    job = prepare(recipe, options, console)
+    job = prepare(recipe, options, console, backbone=backbone)
     run = _make_run(name, job, preset)
     try:
         return run, fit(run, job, console)
@@ -78,18 +87,36 @@ def start(
         os.environ.pop(_RUN, None)
 
 
-def resume(run: Path, recipe: Recipe, options: RunOptions, console: Console) -> bool:
-    """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end."""
+def resume(run: Path, recipe: Recipe, options: RunOptions, console: Console, *, trust: bool = False) -> bool:
+    """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end.
+
+    `trust` runs the file of a backbone of the user's own although it is not as it was when the run began.
+    """
     if (run / "result.json").exists() and (run / "encoder.safetensors").exists():
         raise UserError(f"{run} is finished: train with another --out for a new run.")
     if not last_checkpoint(run).exists():
         raise UserError(f"{run} has no checkpoint yet: start it again with another --out.")
-    return fit(run, prepare(recipe, options, console), console)
+    config = read_json(run / "config.json")
+    same_code(config, run, trust)
+    kept = config.get("start", {})
+    return fit(run, prepare(recipe, options, console, kept=kept), console)
 
 
-def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
-    """Load the data and build views, method and plan; the random state of the caller is untouched."""
+def prepare(
+    recipe: Recipe,
+    options: RunOptions,
+    console: Console,
+    *,
+    kept: Mapping[str, Any] | None = None,
+    backbone: nn.Module | None = None,
+) -> Job:
+    """Load the data and build views, method and plan; the random state of the caller is untouched.
+
+    `kept` is what config.json says of the beginning of a run that goes on: its weights are those of its checkpoint.
+    """
     check(recipe, options)
+    weights = weights_of(recipe) if kept is None else None
+    recipe = settled(recipe, weights, backbone)
     dataset = load_dataset(
         recipe.data,
         root=recipe.data_root,
@@ -103,12 +130,22 @@ def prepare(recipe: Recipe, options: RunOptions, console: Console) -> Job:
     size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
     sizes, channels = recipe.view_sizes(size), images.channels
     augmentations = crop_views(_views_name(recipe, dataset, size), sizes, channels=channels)
-    views = Views(augmentations, mean=dataset.mean, std=dataset.std)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        method = recipe.build(encoder(recipe.backbone, image_size=size, channels=channels, view_sizes=sizes))
+        begun = begin(
+            recipe,
+            dataset,
+            image_size=size,
+            view_sizes=sizes,
+            weights=weights,
+            kept=kept,
+            backbone=backbone,
+            say=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
+        )
+        method = recipe.build(begun.encoder)
     method.to(memory_format=torch.channels_last)
-    return Job(recipe, options, dataset, method, views, plan, size)
+    views = Views(augmentations, mean=begun.mean, std=begun.std)
+    return Job(recipe, options, dataset, method, views, plan, size, begun.about)
 
 
 def _views_name(recipe: Recipe, dataset: Dataset, size: int) -> str:
@@ -196,6 +233,7 @@ def _make_run(name: str, job: Job, preset: str | None) -> Path:
             "fullrank": version("fullrank"),
             "settings": settings(job.recipe),
             "run": dataclasses.asdict(job.options),
+            "start": job.begun,
         }
         write_json(run / "config.json", config)
         write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))

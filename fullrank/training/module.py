@@ -17,6 +17,7 @@ from fullrank.engine.optimizers import optimizer, warmup_cosine
 from fullrank.errors import UserError
 from fullrank.losses import Terms
 from fullrank.methods import Method
+from fullrank.nn import rates
 from fullrank.training.regularize import regularize
 from fullrank.training.step_plan import Plan
 
@@ -80,6 +81,7 @@ class Training(pl.LightningModule):
             lr=recipe.lr,
             weight_decay=recipe.weight_decay,
             lars_trust=recipe.lars_trust,
+            shares=rates(self.method.encoder, recipe.start.layer_decay) if recipe.start.layer_decay != 1 else None,
         )
         schedule = LambdaLR(stepper, lambda step: warmup_cosine(step, total=plan.steps, warmup=plan.warmup))
         return {"optimizer": stepper, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

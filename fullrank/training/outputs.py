@@ -115,6 +115,7 @@ def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Readi
         mean=tuple(views.mean),
         std=tuple(views.std),
         loss_features=head.loss_features if isinstance(head, TakesFirstFeatures) else None,
+        recipe=str(read_json(run / "config.json")["recipe"]),
     )
     replace(run / "encoder.safetensors", lambda beside: beside.write_bytes(content))
     save_samples(run, probe, views, reading)

@@ -59,6 +59,7 @@ def check(recipe: Recipe, options: RunOptions) -> None:
         ("--probe", options.probe, 8),
         ("--warmup-epochs", recipe.warmup_epochs, 0),
         ("--weight-decay", recipe.weight_decay, 0),
+        ("--freeze", recipe.start.freeze, 0),
     ]
     for flag, value, least in at_least:
         if value is not None and not value >= least:
@@ -66,6 +67,8 @@ def check(recipe: Recipe, options: RunOptions) -> None:
     for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs), ("--lars-trust", recipe.lars_trust)):
         if not 0 < value < float("inf"):
             raise UserError(f"{flag} {value} is no use: pass a positive number.")
+    if not 0 < recipe.start.layer_decay <= 1:
+        raise UserError(f"--layer-decay {recipe.start.layer_decay} is no share: pass a number above 0, up to 1.")
     if recipe.crops is not None:
         crop_sizes(recipe.crops)
     if not recipe.projector or min(recipe.projector) < 1:

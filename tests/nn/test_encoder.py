@@ -59,6 +59,26 @@ def test_resnet_keeps_the_resolution_of_small_images(name: str) -> None:
     assert (large[0], large[1], large[-1]) == (112, 56, 7)
 
 
+def test_the_stem_can_be_chosen_against_the_size() -> None:
+    small = encoder("resnet18", image_size=96, stem="small")
+    large = encoder("resnet18", image_size=32, stem="imagenet")
+    assert (small.stem, resolutions(small, 96)[:2]) == ("small", [96, 96])
+    assert (large.stem, resolutions(large, 32)[:2]) == ("imagenet", [16, 8])
+    patches = encoder("vit_tiny_patch16_224", image_size=64, stem="imagenet")
+    assert resolutions(patches, 64)[0] == 4
+    assert [encoder("tiny", image_size=size).stem for size in (64, 65)] == ["small", "imagenet"]
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18", "resnet18.a1_in1k", "timm/resnet18.a1_in1k"])
+def test_a_name_of_timm_may_have_its_prefix_and_a_tag(name: str) -> None:
+    built = encoder(name, image_size=32)
+    assert built.name == name.removeprefix("timm/")
+    plain = encoder("resnet18", image_size=32)
+    assert {key: value.shape for key, value in built.state_dict().items()} == {
+        key: value.shape for key, value in plain.state_dict().items()
+    }
+
+
 def test_resnet_stem_is_the_one_of_cifar() -> None:
     stem = encoder("resnet18", image_size=64).model.get_submodule("conv1")
     assert isinstance(stem, nn.Conv2d)
@@ -143,6 +163,7 @@ def test_silent(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixt
         ("tinny", "did you mean .*tiny"),
         ("torchvision/resnt50", "did you mean .*torchvision/resnet50"),
         ("hf-hub:timm/resnet18.a1_in1k", "There is no encoder"),  # would download
+        ("resnet18.a1_in1", "There is no encoder 'resnet18.a1_in1': did you mean resnet18.a1_in1k"),
         ("zzzzqqqq", "pass 'tiny', a timm model or torchvision/MODEL"),
     ],
 )

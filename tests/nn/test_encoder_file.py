@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import timm
 import torch
+import torchvision
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, encoder, encoder_bytes, load_encoder
@@ -58,6 +61,76 @@ def test_how_many_features_entered_the_loss_is_kept_and_older_files_do_not_say(t
     assert load_encoder(path).loss_features == 90
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["fullrank"])
-    assert about.pop("loss_features") == 90
+    assert (about.pop("loss_features"), about.pop("format")) == (90, 2)
     save_file(trained.state_dict(), path, metadata={"fullrank": json.dumps(about)})
     assert load_encoder(path).loss_features is None
+
+
+def libraries_own(name: str) -> nn.Module:
+    model: nn.Module
+    if name.startswith("torchvision/"):
+        model = torchvision.models.get_model(name.removeprefix("torchvision/"), weights=None)
+        model.fc = nn.Identity()
+        return model
+    model = timm.create_model(name, num_classes=0)
+    return model
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "torchvision/resnet18"])
+def test_the_file_loads_strictly_into_the_library_of_its_encoder_with_equal_features(name: str, tmp_path: Path) -> None:
+    """The names began with "model.", so that torchvision matched nothing and left a random network without a word."""
+    trained = encoder(name, image_size=224).eval()
+    path = tmp_path / "encoder.safetensors"
+    path.write_bytes(encoder_bytes(trained, mean=(0.5,) * 3, std=(0.2,) * 3))
+    theirs = libraries_own(name)
+    theirs.load_state_dict(load_file(path), strict=True)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(theirs.eval()(images), trained(images))
+
+
+def test_the_file_is_a_checkpoint_of_timm(tmp_path: Path) -> None:
+    trained = encoder("resnet10t", image_size=96).eval()
+    path = tmp_path / "encoder.safetensors"
+    path.write_bytes(encoder_bytes(trained, mean=(0.5,) * 3, std=(0.2,) * 3))
+    theirs = timm.create_model("resnet10t", num_classes=0, checkpoint_path=str(path)).eval()
+    images = torch.randn(2, 3, 96, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(images), trained(images))
+
+
+def test_the_header_says_what_is_needed_to_use_the_weights(tmp_path: Path) -> None:
+    trained, path = encoder("resnet10t", image_size=32, stem="imagenet"), tmp_path / "encoder.safetensors"
+    path.write_bytes(encoder_bytes(trained, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), recipe="intl"))
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["fullrank"])
+    assert about.pop("versions").keys() == {"fullrank", "torch", "torchvision", "timm"}
+    assert about == {
+        "format": 2, "name": "resnet10t", "stem": "imagenet", "image_size": 32, "channels": 3,
+        "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "loss_features": None, "recipe": "intl",
+    }  # fmt: skip
+    saved = load_encoder(path)
+    assert (saved.encoder.stem, saved.recipe, saved.versions["timm"]) == ("imagenet", "intl", timm.__version__)
+    assert saved.untrained(0).encoder.stem == "imagenet"
+
+
+def test_a_file_of_version_0_1_0_is_read_as_before(tmp_path: Path) -> None:
+    trained, path = encoder("tiny", image_size=16, channels=1).eval(), tmp_path / "encoder.safetensors"
+    about = {"name": "tiny", "image_size": 16, "channels": 1, "mean": [0.5], "std": [0.2], "loss_features": None}
+    older = trained.state_dict()
+    assert all(name.startswith("model.") for name in older)
+    save_file(older, path, metadata={"fullrank": json.dumps(about)})
+    images = torch.randint(0, 256, (2, 1, 16, 16), dtype=torch.uint8)
+    torch.testing.assert_close(load_encoder(str(path))(images), trained((images / 255 - 0.5) / 0.2))
+
+
+@pytest.mark.parametrize("of", ["mean", "name", "image_size"])
+def test_a_header_that_lacks_something_is_said_to_be_no_encoder(of: str, tmp_path: Path) -> None:
+    trained, path = encoder("tiny", image_size=16, channels=1), tmp_path / "encoder.safetensors"
+    path.write_bytes(encoder_bytes(trained, mean=(0.5,), std=(0.2,)))
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["fullrank"])
+    about[of] = None
+    save_file(load_file(path), path, metadata={"fullrank": json.dumps(about)})
+    with pytest.raises(UserError, match="is no encoder of FullRank"):
+        load_encoder(path)

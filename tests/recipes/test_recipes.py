@@ -104,7 +104,8 @@ def test_a_recipe_is_frozen_and_every_field_says_what_it_is(name: str) -> None:
     recipe = recipes.load(name)()
     with pytest.raises(FrozenInstanceError):
         recipe.lr = 1.0  # type: ignore[misc]
-    own = [field.name for field in fields(recipe) if field.name not in recipe.regularizers()]
+    own = [field.name for field in fields(recipe) if field.name not in recipe.records()]
+    assert undocumented([field.name for field in fields(recipe.start)], "recipes/_start.py") == []
     assert undocumented(own, f"recipes/{name}.py", "recipes/_recipe.py") == []
     for file, record in recipe.regularizers().items():
         assert undocumented([field.name for field in fields(record)], f"regularizers/{file}.py") == []

@@ -1,0 +1,111 @@
+"""A trained encoder that takes pictures as they come: paths, PIL images and tensors, checked and brought to size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fullrank.data import as_picture, center_of_picture, center_of_tensor, read_picture, strict_decoding
+from fullrank.errors import UserError
+from fullrank.nn import SavedEncoder, load_encoder, pixels_of
+
+Picture = str | Path | Image.Image | Tensor
+"""A path, a PIL image, or one image (C, H, W), uint8 or float in [0, 1]."""
+
+
+class Model(SavedEncoder):
+    """The encoder of a run, or of a file."""
+
+    def embed(self, images: Sequence[Picture] | Tensor, *, batch_size: int = 64) -> Tensor:
+        """The representation of pictures: float32 (N, width) on the CPU, in their order.
+
+        Pictures are brought to the encoder's size as `evaluate` brings them: of files and PIL images the shorter side
+        to 8/7 of it and then the center, of tensors the shorter side and then the center. A picture's colors become
+        gray for an encoder of one channel; a tensor must have the encoder's channels.
+
+        Args:
+            images: Paths, PIL images, and tensors (C, H, W), mixed at will, or a tensor (N, C, H, W); tensors are
+                uint8, or float in [0, 1], not yet normalized.
+            batch_size: Images that are encoded at once, at least 1.
+
+        Raises:
+            UserError: For a file that cannot be read, and for a tensor of another type, range or number of channels;
+                it names the picture by its place.
+        """
+        one = isinstance(images, str | Path | Image.Image) or (isinstance(images, Tensor) and images.ndim == 3)
+        if one:
+            raise UserError("One picture was passed: pass a list of pictures, as in embed([picture]).")
+        if len(images) == 0:
+            raise UserError("There is no picture to embed: pass at least one.")
+        if batch_size < 1:
+            raise UserError(f"A batch of {batch_size} pictures is none: pass 1 or more.")
+        device = next((tensor.device for tensor in self.encoder.state_dict().values()), torch.device("cpu"))
+        with torch.inference_mode():
+            parts = [
+                self(torch.stack(part).to(device)).float().cpu() for part in _parts(self._pixels(images), batch_size)
+            ]
+        return torch.cat(parts).clone()
+
+    def _pixels(self, images: Iterable[Picture]) -> Iterator[Tensor]:
+        for place, picture in enumerate(images):
+            try:
+                yield _pixels(picture, self.encoder.channels, self.encoder.image_size)
+            except UserError as error:
+                raise UserError(f"Picture {place}: {error}") from None
+
+
+def open_model(path: Path, *, backbone: nn.Module | None = None, trust: bool = False) -> Model:
+    """The model of a run's folder, or of the file of an encoder; UserError if there is none.
+
+    `backbone` and `trust` are those of `fullrank.nn.load_encoder`.
+
+    >>> open_model(Path("nowhere"))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: nowhere does not exist: pass the folder of a run, or the file of an encoder.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist: pass the folder of a run, or the file of an encoder.")
+    saved = load_encoder(path / "encoder.safetensors" if path.is_dir() else path, backbone=backbone, trust=trust)
+    return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)})
+
+
+def _parts(pixels: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:
+    while part := list(islice(pixels, size)):
+        yield part
+
+
+def _pixels(picture: Picture, channels: int, size: int) -> Tensor:
+    """One picture as float (C, size, size) in [0, 1]."""
+    if isinstance(picture, Tensor):
+        if picture.ndim != 3:
+            raise UserError(f"it has the shape {tuple(picture.shape)}: pass (channels, height, width).")
+        pixels = pixels_of(picture[None], channels)
+        return pixels[0] if pixels.shape[-2:] == (size, size) else _resized(pixels, size)[0]
+    image = picture if isinstance(picture, Image.Image) else _opened(picture)
+    try:
+        shown = as_picture(image).convert("L" if channels == 1 else "RGB")
+    except Exception as error:  # decoders raise anything
+        raise UserError(f"it cannot be decoded ({error}): pass another.") from None
+    return center_of_picture(shown, size).float() / 255
+
+
+def _resized(pixels: Tensor, size: int) -> Tensor:
+    return center_of_tensor((pixels * 255).round().to(torch.uint8), size).float() / 255
+
+
+def _opened(path: object) -> Image.Image:
+    if not isinstance(path, str | Path):
+        raise UserError(f"it is of the type {type(path).__name__}: pass a path, a PIL image or a tensor.")
+    if not Path(path).is_file():
+        raise UserError(f"there is no file {path}: check the path.")
+    try:
+        with strict_decoding():
+            return read_picture(Path(path))
+    except Exception as error:  # decoders raise anything
+        raise UserError(f"{path} cannot be read ({error}): pass a picture.") from None
