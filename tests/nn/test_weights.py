@@ -268,7 +268,7 @@ def test_continuing_from_the_packaged_imagenet_encoder_starts_from_its_features(
     assert PACKAGE.submodule_search_locations is not None
     (file,) = Path(PACKAGE.submodule_search_locations[0]).rglob("*.pth")
     raw = torch.load(file, weights_only=True)
-    theirs = timm.create_model("tf_efficientnet_lite0").eval()
+    theirs: Any = timm.create_model("tf_efficientnet_lite0").eval()
     theirs.load_state_dict(dict(zip(theirs.state_dict(), raw.values(), strict=True)))
     ours = encoder("tf_efficientnet_lite0", image_size=224)
     begun = begin_from(open_weights(str(file)), ours)
