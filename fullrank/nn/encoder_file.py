@@ -125,7 +125,7 @@ def encoder_bytes(
     if is_file_of_code(trained.name):
         about["code_sha256"] = code_hash(trained.name)
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained.model.state_dict().items()}
-    content: bytes = save(tensors, metadata={"format": "pt", "fullrank": json.dumps(about)})
+    content: bytes = save(tensors, metadata={"fullrank": json.dumps(about)})  # a second entry would come in any order
     return content
 
 
