@@ -61,7 +61,17 @@ __all__ = [
 _FILES = {  # file -> what it holds
     "batches": ("Batch", "center_of_picture", "center_of_tensor", "plain_batches", "train_batches"),
     "images": (
-        *("Dataset", "ImageFolder", "ImageSet", "ImageTensor", "as_picture", "labeled", "read_picture", "select", "split"),
+        *(
+            "Dataset",
+            "ImageFolder",
+            "ImageSet",
+            "ImageTensor",
+            "as_picture",
+            "labeled",
+            "read_picture",
+            "select",
+            "split",
+        ),
         "strict_decoding",
     ),
     "sources.load": ("NAMES", "load_dataset"),

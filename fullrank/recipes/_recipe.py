@@ -105,10 +105,6 @@ class Recipe:
         """The terms that flags add to the loss of any method, by the name of their field."""
         return {name: value for name, value in self.records().items() if isinstance(value, Regularizer)}
 
-    def records(self) -> dict[str, Any]:
-        """The fields that are records of flags, by name: the regularizers, and how data is read."""
-        return {**self.regularizers(), "reading": self.reading}
-
     def objective(self) -> Callable[[Tensor], Terms]:
         """The loss of embeddings z (V, N, D), with this recipe's weights."""
         raise NotImplementedError(f"{type(self).__name__} must say its objective")
