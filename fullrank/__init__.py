@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fullrank.diagnosis.comparison import compare as compare
     from fullrank.diagnosis.diagnose import diagnose as diagnose
     from fullrank.engine.gather import gather as gather
+    from fullrank.training.api import embed as embed
     from fullrank.training.api import evaluate as evaluate
     from fullrank.training.api import load as load
     from fullrank.training.api import train as train
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "compare",
     "diagnose",
+    "embed",
     "evaluate",
     "gather",
     "load",
@@ -43,6 +45,7 @@ __all__ = [
 _FUNCTIONS = {  # name -> the file that holds it
     "compare": "fullrank.diagnosis.comparison",
     "diagnose": "fullrank.diagnosis.diagnose",
+    "embed": "fullrank.training.api",
     "evaluate": "fullrank.training.api",
     "gather": "fullrank.engine.gather",
     "load": "fullrank.training.api",

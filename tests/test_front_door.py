@@ -32,6 +32,7 @@ def test_every_listed_name_is_there() -> None:
         "train",
         "evaluate",
         "load",
+        "embed",
         "diagnose",
         "compare",
         "losses",

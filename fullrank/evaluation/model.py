@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 
@@ -13,14 +13,18 @@ from torch import Tensor, nn
 
 from fullrank.data import as_picture, center_of_picture, center_of_tensor, read_picture, strict_decoding
 from fullrank.errors import UserError
-from fullrank.nn import SavedEncoder, load_encoder, pixels_of
+from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
+from fullrank.nn.weights import LIBRARIES
 
 Picture = str | Path | Image.Image | Tensor
 """A path, a PIL image, or one image (C, H, W), uint8 or float in [0, 1]."""
 
 
+@dataclass(frozen=True, eq=False)
 class Model(SavedEncoder):
-    """The encoder of a run, or of a file."""
+    """The encoder of a run, or of a file; `place` is where it was found: an absolute path, or a library's name."""
+
+    place: str = ""
 
     def embed(self, images: Sequence[Picture] | Tensor, *, batch_size: int = 64) -> Tensor:
         """The representation of pictures: float32 (N, width) on the CPU, in their order.
@@ -60,19 +64,43 @@ class Model(SavedEncoder):
                 raise UserError(f"Picture {place}: {error}") from None
 
 
-def open_model(path: Path, *, backbone: nn.Module | None = None, trust: bool = False) -> Model:
-    """The model of a run's folder, or of the file of an encoder; UserError if there is none.
+def open_model(
+    source: str | Path,
+    *,
+    backbone: nn.Module | None = None,
+    trust: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Model:
+    """The model of a run's folder, of the file of an encoder, or of the weights timm:NAME or torchvision:NAME.
 
-    `backbone` and `trust` are those of `fullrank.nn.load_encoder`.
+    `backbone` and `trust` are those of `fullrank.nn.load_encoder`; `say` hears how many tensors of weights fit.
+    UserError if there is none.
 
-    >>> open_model(Path("nowhere"))
+    >>> open_model("nowhere")
     Traceback (most recent call last):
     fullrank.errors.UserError: nowhere does not exist: pass the folder of a run, or the file of an encoder.
     """
-    if not path.exists():
-        raise UserError(f"{path} does not exist: pass the folder of a run, or the file of an encoder.")
-    saved = load_encoder(path / "encoder.safetensors" if path.is_dir() else path, backbone=backbone, trust=trust)
-    return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)})
+    if str(source).startswith(LIBRARIES):
+        saved = _of_library(str(source), say)
+        place = str(saved.recipe)
+    else:
+        path = Path(source)
+        if not path.exists():
+            raise UserError(f"{path} does not exist: pass the folder of a run, or the file of an encoder.")
+        saved = load_encoder(path / "encoder.safetensors" if path.is_dir() else path, backbone=backbone, trust=trust)
+        place = str(path.resolve())
+    return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)}, place=place)
+
+
+def _of_library(source: str, say: Callable[[str], None]) -> SavedEncoder:
+    """An encoder with the weights that a library publishes, at the size that it publishes them for."""
+    weights = open_weights(source)
+    assert weights.backbone is not None
+    assert weights.mean is not None
+    assert weights.std is not None
+    made = encoder(weights.backbone, image_size=weights.image_size or 224, stem=weights.stem)
+    say(begin_from(weights, made).sentence(made.name))
+    return SavedEncoder(made.eval(), weights.mean, weights.std, recipe=weights.source)
 
 
 def _parts(pixels: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:

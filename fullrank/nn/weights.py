@@ -19,6 +19,7 @@ from fullrank.nn.encoder import OBJECT, SMALL, Stem
 from fullrank.nn.encoder_file import read_encoder
 from fullrank.nn.own_module import is_file_of_code
 
+LIBRARIES = ("timm:", "torchvision:")
 KINDS = ".safetensors, .pth, .pt, .ckpt, .tar or .bin"
 
 
@@ -33,6 +34,7 @@ class Weights:
     stem: Stem | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    image_size: int | None = None
     prefix: str | None = None
     """Where the wanted tensors are, if the caller said so by PATH::PREFIX."""
     sha256: str | None = None
@@ -139,7 +141,8 @@ def _of_timm(name: str) -> Weights:
     model = _downloaded(f"timm:{name}", lambda: timm.create_model(name, pretrained=True, num_classes=0))
     about = model.pretrained_cfg
     source = kind if not about.get("tag") else f"{kind}.{about['tag']}"
-    return Weights(f"timm:{source}", model.state_dict(), source, "imagenet", tuple(about["mean"]), tuple(about["std"]))
+    pixels = tuple(about["mean"]), tuple(about["std"])
+    return Weights(f"timm:{source}", model.state_dict(), source, "imagenet", *pixels, about["input_size"][-1])
 
 
 def _of_torchvision(name: str) -> Weights:
@@ -158,7 +161,8 @@ def _of_torchvision(name: str) -> Weights:
     state = _downloaded(f"torchvision:{name}", lambda: chosen.get_state_dict(progress=False, check_hash=True))
     shown = chosen.transforms()
     source = f"torchvision:{kind}.{chosen.name}"
-    return Weights(source, state, f"torchvision/{kind}", "imagenet", tuple(shown.mean), tuple(shown.std))
+    pixels = tuple(shown.mean), tuple(shown.std)
+    return Weights(source, state, f"torchvision/{kind}", "imagenet", *pixels, shown.crop_size[0])
 
 
 def _downloaded(name: str, get: Any) -> Any:

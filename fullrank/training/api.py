@@ -1,10 +1,10 @@
-"""`fullrank.train`, `fullrank.evaluate` and `fullrank.load`: what the commands do, from Python."""
+"""`fullrank.train`, `fullrank.evaluate`, `fullrank.load` and `fullrank.embed`: what the commands do, from Python."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from rich.console import Console
 from torch import nn
 
 from fullrank import recipes
+from fullrank.data import DataOptions
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
+from fullrank.evaluation.embed import Shards, embed_to, images_of
 from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
@@ -145,6 +147,48 @@ def load(run: str | Path | Run, *, backbone: nn.Module | None = None, trust: boo
     fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run, or the file of an encoder.
     """
     return open_model(_folder(run), backbone=backbone, trust=trust)
+
+
+def embed(
+    encoder: str | Path | Run | Model,
+    images: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path,
+    batch_size: int = 256,
+    workers: int = 2,
+    quiet: bool = True,
+) -> Path:
+    """Write the embeddings of images to a file, as `fullrank embed` does, in parts that survive an interruption.
+
+    Args:
+        encoder: a run, its folder, the file of an encoder, timm:NAME or torchvision:NAME, or what `load` gave.
+        images: pictures, folders of them, an .npz file or a named data set.
+        out: file that ends in .parquet, .npy, .safetensors or .zarr; names and labels are in it, or in NAME.rows.csv.
+        batch_size: images that are encoded together, at least 1.
+        workers: processes that decode pictures.
+        quiet: without progress in the terminal.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UserError: for images or an encoder that cannot be read, and where the file exists already.
+
+    >>> embed("no/such/run", "digits", out="z.npy")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run, or the file of an encoder.
+    """
+    console = Console(quiet=quiet)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    source = encoder.path if isinstance(encoder, Run) else encoder
+    model = source if isinstance(source, Model) else open_model(source, say=say)
+    data = [str(images)] if isinstance(images, str | Path) else [str(image) for image in images]
+    found = images_of(data, root=None, options=DataOptions(), say=say)
+    one = Shards(1, (0,))
+    return embed_to(Path(out), model, found, shards=one, batch_size=batch_size, workers=workers, console=console)[0]
 
 
 def _folder(run: str | Path | Run) -> Path:

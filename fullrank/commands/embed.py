@@ -1,0 +1,77 @@
+"""`fullrank embed RUN IMAGES --out FILE`: images to embeddings with names and labels, by the encoder of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from fullrank.commands._common import parse, terminal
+from fullrank.data.options import DataOptions
+from fullrank.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embed:
+    """Embed images by a trained encoder, in bounded memory; a call that was killed goes on when it is called again."""
+
+    encoder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+    """A run, the file of an encoder, timm:NAME or torchvision:NAME."""
+    images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGES")]
+    """Pictures, folders or lists of them, an .npz file, or a named data set."""
+    out: Path
+    """File for the embeddings: .parquet holds names and labels too; beside .npy, .safetensors and .zarr they are in
+    NAME.rows.csv."""
+    shards: int | None = None
+    """Number of files; by default one for each process of a launcher, else 1."""
+    shard: int | None = None
+    """Write this one only, from 0; by default all, or those of the launcher's process."""
+    batch_size: int = 256
+    """Images that are encoded together."""
+    workers: int = 2
+    """Processes that decode pictures."""
+    data_root: Path | None = None
+    """Folder of the named data set."""
+    reading: Annotated[DataOptions, tyro.conf.arg(name="data", prefix_name=False)] = field(default_factory=DataOptions)
+    trust: bool = False
+    """Run the file of the run's own backbone although it is not as it was in the training."""
+
+
+def embed(options: Embed, console: Console) -> int:
+    """Do it; the exit code."""
+    from fullrank.embeddings.writers import check_out
+    from fullrank.evaluation.embed import Shards, embed_to, images_of
+    from fullrank.evaluation.model import open_model
+
+    if not options.images:
+        raise UserError("Which images? Pass pictures, a folder, or a data set's name behind the run.")
+    check_out(options.out)
+    shards = Shards.of(options.shards, options.shard)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    model = open_model(options.encoder, trust=options.trust, say=say)
+    images = images_of(options.images, root=options.data_root, options=options.reading, say=say)
+    files = embed_to(
+        options.out,
+        model,
+        images,
+        shards=shards,
+        batch_size=options.batch_size,
+        workers=options.workers,
+        console=console,
+    )
+    for file in files:
+        say(f"Wrote {file}")
+    return 0
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    return embed(parse(Embed, arguments, "embed"), terminal())

@@ -1,0 +1,184 @@
+"""`fullrank embed`: every kind of file holds the same rows, a killed call goes on, shards are the whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import fullrank
+from fullrank.cli import main
+from fullrank.embeddings import open_column, open_embeddings
+from fullrank.evaluation import embed as embedding
+from fullrank.evaluation.embed import Images
+from fullrank.evaluation.model import Model
+from fullrank.nn import encoder, encoder_bytes
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an encoder and 28 photographs of two classes, some gray, of many sizes."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    Path("encoder.safetensors").write_bytes(
+        encoder_bytes(encoder("tiny", image_size=16), mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
+    )
+    random = np.random.default_rng(0)
+    for at in range(28):
+        folder = Path("my photos") / ("brick" if at % 2 else "wood")
+        folder.mkdir(parents=True, exist_ok=True)
+        shape = (20 + at, 60 - at) if at % 3 == 0 else (20 + at, 60 - at, 3)
+        Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{at:02} ä.png")
+    return tmp_path
+
+
+def rows(path: str) -> Tensor:
+    return torch.cat(list(open_embeddings(path).read(0, None)))
+
+
+def expected() -> tuple[list[str], Tensor]:
+    files = sorted(Path("my photos").rglob("*.png"))
+    return [str(file.relative_to("my photos")) for file in files], fullrank.load("encoder.safetensors").embed(files)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".parquet", ".safetensors", ".zarr"])
+def test_every_kind_of_file_holds_names_labels_and_the_rows_that_embed_gives(ending: str, here: Path) -> None:
+    assert main(["embed", "encoder.safetensors", "my photos", "--out", f"z{ending}", "--workers", "0"]) == 0
+    names, z = expected()
+    torch.testing.assert_close(rows(f"z{ending}"), z)
+    if ending == ".parquet":
+        from pyarrow.parquet import read_table
+
+        table = read_table("z.parquet")
+        assert table["name"].to_pylist() == names
+        found = open_column("z.parquet::label")
+        about = json.loads(table.schema.metadata[b"fullrank"])
+        assert about["root"] == str(here / "my photos")
+        assert about["encoder"] == str(here / "encoder.safetensors")
+    else:
+        with open("z.rows.csv", encoding="utf-8", newline="") as file:
+            assert [row["name"] for row in csv.DictReader(file)] == names
+        found = open_column("z.rows.csv::label")
+    assert found.names == ("brick", "wood")
+    assert [found.names[code] for code in found.codes] == [name.split("/")[0] for name in names]
+    assert not Path(f"z{ending}.parts").exists()
+    assert main(["diagnose", f"z{ending}", "--no-report"]) in (0, 1, 3)
+
+
+def test_shards_are_the_whole_and_each_can_be_written_alone(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = ["embed", "encoder.safetensors", "my photos", "--workers", "0"]
+    assert main([*base, "--out", "whole.npy"]) == 0
+    for shard in ("2", "0", "1"):
+        assert main([*base, "--out", "z.npy", "--shards", "3", "--shard", shard]) == 0
+    assert sorted(path.name for path in here.glob("z*.npy")) == [f"z-0000{at}-of-00003.npy" for at in range(3)]
+    assert not Path("z.npy.parts").exists()
+    assert torch.equal(rows("z-*.npy"), rows("whole.npy"))
+    assert open_column("z-*.rows.csv::label").codes.tolist() == open_column("whole.rows.csv::label").codes.tolist()
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        assert main([*base, "--out", "ranks.npy"]) == 0
+    assert torch.equal(rows("ranks-*.npy"), rows("whole.npy"))
+
+
+def test_a_killed_call_goes_on_with_what_it_has(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(embedding, "PART", 8)
+    base = ["embed", "encoder.safetensors", "my photos", "--workers", "0", "--batch-size", "5", "--out", "z.parquet"]
+    calls: list[range] = []
+    encode = embedding._encode
+
+    def noted(model: Model, images: Images, part: range, batch_size: int, workers: int) -> embedding.Rows:
+        calls.append(part)
+        return encode(model, images, part, batch_size, workers)
+
+    def killed(model: Model, images: Images, part: range, batch_size: int, workers: int) -> embedding.Rows:
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return noted(model, images, part, batch_size, workers)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(embedding, "_encode", killed)
+        assert main(base) == 130
+    assert not Path("z.parquet").exists()
+    calls.clear()
+    monkeypatch.setattr(embedding, "_encode", noted)
+    capsys.readouterr()
+    assert main(base) == 0
+    assert "z.parquet: 16 of 28 rows were there already." in capsys.readouterr().out
+    assert calls == [range(16, 24), range(24, 28)]
+    torch.testing.assert_close(rows("z.parquet"), expected()[1])
+
+
+def test_what_is_there_is_not_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["embed", "encoder.safetensors", "my photos", "--workers", "0", "--out"]
+    assert main([*base, "z.npy"]) == 0
+    before = Path("z.npy").read_bytes()
+    assert main([*base, "z.npy"]) == 2
+    assert "z.npy exists already: pass another --out" in capsys.readouterr().err
+    assert Path("z.npy").read_bytes() == before
+    Path("other.npy.parts").mkdir()
+    Path("other.npy.parts/about.json").write_text('{"encoder": "another"}')
+    assert main([*base, "other.npy"]) == 2
+    assert "holds parts of other embeddings: remove it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["encoder.safetensors", "my photos", "--out", "z.txt"], "is of no kind that embeddings are written to"),
+        (["encoder.safetensors", "my photos", "--out", "no/z.npy"], "name a file, in a folder that exists"),
+        (["nowhere", "my photos", "--out", "z.npy"], "nowhere does not exist: pass the folder of a run"),
+        (["encoder.safetensors", "nowhere", "--out", "z.npy"], "neither a built-in data set nor an existing path"),
+        (["encoder.safetensors", "--out", "z.npy"], "Which images?"),
+        (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "0"], "--shards 0 is no number"),
+        (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "2", "--shard", "2"], "--shard 2 is none"),
+        (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "99"], "more than the 28 images"),
+        (["encoder.safetensors", "encoder.safetensors", "--out", "z.npy"], "encoder.safetensors cannot be read"),
+        (["encoder.safetensors", "my photos/wood/00 ä.png", "my photos", "--out", "z.npy"], "is a picture, and other"),
+    ],
+)
+def test_wrong_calls_are_one_sentence_and_write_nothing(
+    arguments: list[str], sentence: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(here.rglob("*"))
+    assert main(["embed", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert sorted(here.rglob("*")) == before
+
+
+def test_pictures_alone_and_data_in_memory_are_embedded_too(here: Path) -> None:
+    files = ["my photos/wood/02 ä.png", "my photos/brick/01 ä.png"]
+    assert main(["embed", "encoder.safetensors", *files, "--out", "some.npy", "--workers", "0"]) == 0
+    torch.testing.assert_close(rows("some.npy"), fullrank.load("encoder.safetensors").embed(files))
+    out = fullrank.embed("encoder.safetensors", "digits", out="digits.parquet")
+    assert out == Path("digits.parquet")
+    from pyarrow.parquet import read_table
+
+    table = read_table("digits.parquet")
+    assert table.num_rows == 1797
+    assert table["split"].to_pylist() == ["train"] * 1397 + ["test"] * 400
+    assert set(table["label"].to_pylist()) == set("0123456789")
+
+
+def test_one_part_at_a_time_is_in_memory(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "PART", 8)
+    sizes: list[int] = []
+    keep = embedding._keep
+
+    def noted(path: Path, z: embedding.Rows) -> None:
+        sizes.append(len(z))
+        keep(path, z)
+
+    monkeypatch.setattr(embedding, "_keep", noted)
+    shutil.rmtree("my photos/wood")
+    fullrank.embed(fullrank.load("encoder.safetensors"), "my photos", out="z.npy", workers=0)
+    assert sizes == [8, 6]
