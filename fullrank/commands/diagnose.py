@@ -51,6 +51,8 @@ class Diagnose:
     """Prototypes, for a --loss of DINO, SwAV or MSN."""
     margin: float | None = None
     """Margin, for a --loss of triplets."""
+    data: tuple[str, ...] = ()
+    """Images to look at through the encoder of a run, in place of its last look."""
     layer: Literal["backbone", "embedding"] | None = None
     """Which output of a run to look at. By default the backbone, with the embedding beside it."""
     fail_on: Literal["warn", "fail"] = "fail"
@@ -75,6 +77,8 @@ def diagnose(options: Diagnose, console: Console) -> int:
     training: list[dict[str, Any]] = []
     if (Path(options.file) / "config.json").is_file():
         made, training, classes = _run_report(options, said)
+    elif options.data:
+        raise UserError(f"--data is for the folder of a run, and {options.file} is none: leave it out.")
     else:
         made, classes = _file_report(options, said)
     content = made.to_json() | ({"classes": classes} if classes else {}) | ({"training": training} if training else {})
@@ -142,6 +146,13 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise UserError(f"{flag} is of no use for a run, only for a file of embeddings: leave it out.")
+    if options.data:
+        from fullrank.commands._images import image_report
+
+        if options.layer == "embedding":
+            raise UserError("--data looks at the backbone, all that an encoder's file keeps: leave out --layer.")
+        seen = image_report(run, options.data, profile=options.profile, seed=options.seed, console=console)
+        return seen[0], [], seen[1]
     name = str(read_json(run / "config.json")["recipe"])
     profile = profile_of(name) if options.profile is None else find_profile(options.profile)
     kept = read_probe(run)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
 
 from fullrank.commands._common import parse, terminal
+from fullrank.data.options import DataOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +25,13 @@ class Evaluate:
     validation: bool = False
     """Score on a held-out tenth of the training labels instead of the test set, and write nothing: for choosing
     settings."""
+    data: tuple[str, ...] = ()
+    """Score on these data: those of the run in their new place, or other labeled images."""
     data_root: Path | None = None
     """Folder of the named data set, if it has moved."""
     trust: bool = False
     """Run the file of the run's own backbone although it is not as it was in the training."""
+    reading: Annotated[DataOptions, arg(name="data", prefix_name=False)] = DataOptions()  # noqa: RUF009 (a frozen record)
 
 
 def run(arguments: list[str]) -> int:
@@ -53,6 +60,8 @@ def run(arguments: list[str]) -> int:
         validation=options.validation,
         data_root=options.data_root,
         trust=options.trust,
+        data=options.data,
+        reading=options.reading,
         console=console,
     )
     if not options.validation:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,24 +52,46 @@ def run(arguments: list[str]) -> int:
     return _after_training(run, finished, console)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """What may have changed since; all settings are in the config.json of the run."""
+
+    data: tuple[str, ...] = ()
+    """The data of the run, if it has moved."""
+    any_data: bool = False
+    """Go on also where these are other images than the run began with."""
+    trust: bool = False
+    """Run the file of the run's own backbone although it is not as it was when the run began."""
+
+
 def _resume(arguments: list[str]) -> int:
-    trust = "--trust" in arguments
-    arguments = [argument for argument in arguments if argument != "--trust"]
-    if len(arguments) != 1:
-        raise UserError("--resume takes one run folder and no flag but --trust: its settings are in its config.json.")
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        raise UserError("--resume takes one run folder: its settings are in its config.json.")
+    from dataclasses import make_dataclass, replace
+    from typing import Annotated
+
+    import tyro
+
+    where = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="Folder of a run that stopped.")]
+    both = make_dataclass("Resumption", [("run", where), ("flags", Resume)])
+    both.__doc__ = "Go on with a run where its last checkpoint was."
+    parsed = parse(both, arguments, "train --resume")
+    run, flags = parsed.run, parsed.flags
     from fullrank import recipes
     from fullrank.engine import RunOptions
     from fullrank.runs import read_json
 
-    run = Path(arguments[0])
     config = read_json(run / "config.json")
     recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
     options = recipes.from_settings(RunOptions, config["run"])
 
     console = terminal()
     with console.status("Starting"):
+        from fullrank.data.identity import place_of
         from fullrank.training.fit import resume
-    return _after_training(run, resume(run, recipe, options, console, trust=trust), console)
+    data = place_of(run, config, flags.data)
+    recipe = replace(recipe, data=data if isinstance(data, str) else tuple(data))
+    return _after_training(run, resume(run, recipe, options, console, any_data=flags.any_data, trust=flags.trust), console)
 
 
 def _after_training(run: Path, finished: bool, console: Console) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         select,
         split,
         strict_decoding,
+        with_channels,
     )
     from fullrank.data.sources.load import NAMES, load_dataset
     from fullrank.data.views.augmentation import Augmentation, Parameters, draw
@@ -56,6 +57,7 @@ __all__ = [
     "split",
     "strict_decoding",
     "train_batches",
+    "with_channels",
 ]
 
 _FILES = {  # file -> what it holds
@@ -73,6 +75,7 @@ _FILES = {  # file -> what it holds
             "split",
         ),
         "strict_decoding",
+        "with_channels",
     ),
     "sources.load": ("NAMES", "load_dataset"),
     "views.augmentation": ("Augmentation", "Parameters", "draw"),

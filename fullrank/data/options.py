@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,16 @@ class DataOptions:
         if values.get("classes"):
             values["classes"] = Path(values["classes"])
         return cls(**values)
+
+    def changed_by(self, other: DataOptions | None) -> DataOptions:
+        """These, and of the other what is no default.
+
+        >>> DataOptions(split="none").changed_by(DataOptions(labels="folders")).split
+        'none'
+        """
+        default = DataOptions()
+        changes = {} if other is None else {field.name: getattr(other, field.name) for field in fields(other)}
+        return replace(self, **{name: value for name, value in changes.items() if value != getattr(default, name)})
 
 
 def data_name(data: str | Sequence[str]) -> str:

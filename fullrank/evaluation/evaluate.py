@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split
+from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split, with_channels
+from fullrank.data.identity import compared, other_data, place_of, quoted, unknown_data
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
@@ -44,6 +46,8 @@ def evaluate_run(
     data_root: Path | None = None,
     backbone: nn.Module | None = None,
     trust: bool = False,
+    data: Sequence[str] = (),
+    reading: DataOptions | None = None,
     console: Console,
 ) -> dict[str, Any]:
     """Features, kNN and linear probe of a run's frozen encoder, printed and merged into its result.json.
@@ -52,6 +56,8 @@ def evaluate_run(
     entered the loss.
 
     `backbone` and `trust` are those of `fullrank.nn.load_encoder`.
+    `data` is scored on in place of the run's own: its new place, or other labeled images; `reading` has what is to be
+    understood otherwise than in the training.
 
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
@@ -61,13 +67,23 @@ def evaluate_run(
     settings = config["settings"]
     root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
     dataset = load_dataset(
-        settings["data"],
+        place_of(run, config, data),
         root=root,
-        options=DataOptions.from_json(settings),
+        options=DataOptions.from_json(settings).changed_by(reading),
         say=lambda text: console.print(text, markup=False),
     )
-    console.print(dataset.inventory().line(), highlight=False, soft_wrap=True, markup=False)
-    division = divide(dataset, seed=settings["seed"], validation=validation)
+    same = compared(config, dataset)
+    dataset = with_channels(dataset, saved.encoder.channels)
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    say(dataset.inventory().line())
+    if same == "other" and not data:
+        place = quoted(place_of(run, config, None))
+        raise other_data(run, config, dataset, f"or pass --data {place} to score on them as they are")
+    if same == "unknown":
+        say(unknown_data(run, config))
+    if same == "other":
+        say(f"These are not the images that {run} was trained on.")
+    division = divide(dataset, seed=settings["seed"], validation=validation, seen=same != "other")
     console.print(f"{run}: scored on {division.about}", highlight=False)
     begun = time.perf_counter()
     task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=settings["seed"])
@@ -94,10 +110,11 @@ def evaluate_run(
     return result
 
 
-def divide(dataset: Dataset, *, seed: int, validation: bool = False) -> Split:
+def divide(dataset: Dataset, *, seed: int, validation: bool = False, seen: bool = True) -> Split:
     """Who may be learned from and who is asked: the test set if there is one, else a held-out fifth.
 
-    With `validation`, a held-out tenth of the training labels; the test set is not touched.
+    With `validation`, a held-out tenth of the training labels; the test set is not touched. `seen` tells whether
+    these are the images that the encoder was trained on.
     """
     train = labeled(dataset.train)
     if len(train) == 0:
@@ -108,9 +125,10 @@ def divide(dataset: Dataset, *, seed: int, validation: bool = False) -> Split:
     if dataset.test is not None:
         test = labeled(dataset.test)
         _refuse_unknown(dataset, test)
-        return Split(train, test, f"{len(test)} test images")
+        return Split(train, test, f"{len(test)} test images" + ("" if seen else f" of {dataset.name}"))
     rest, held_out = split(train, 0.2, seed)
-    return Split(rest, held_out, f"{len(held_out)} held-out images (a fifth; the encoder saw them without labels)")
+    about = "a fifth; the encoder saw them without labels" if seen else f"a fifth of {dataset.name}"
+    return Split(rest, held_out, f"{len(held_out)} held-out images ({about})")
 
 
 def _refuse_unknown(dataset: Dataset, test: ImageSet) -> None:

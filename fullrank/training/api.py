@@ -86,6 +86,7 @@ def evaluate(
     temperature: float = 0.07,
     baselines: bool = False,
     validation: bool = False,
+    data: str | Path | Sequence[str | Path] = (),
     data_root: str | Path | None = None,
     backbone: nn.Module | None = None,
     trust: bool = False,
@@ -99,6 +100,7 @@ def evaluate(
         temperature: divides the cosine in a neighbor's weight.
         baselines: also score raw pixels and the untrained encoder.
         validation: score on a held-out tenth of the training labels instead of the test set, and write nothing.
+        data: the data of the run in their new place, or other labeled images to score on.
         data_root: folder of the named data set, if it has moved.
         backbone: a network to take the weights of a run whose backbone was an object.
         trust: run the file of the run's own backbone although it is not as it was in the training.
@@ -120,6 +122,7 @@ def evaluate(
         temperature=temperature,
         baselines=baselines,
         validation=validation,
+        data=[str(data)] if isinstance(data, str | Path) else [str(each) for each in data],
         data_root=None if data_root is None else Path(data_root),
         backbone=backbone,
         trust=trust,

@@ -26,6 +26,7 @@ from fullrank.data import (
     load_dataset,
     train_batches,
 )
+from fullrank.data.identity import kept_in_config
 from fullrank.data.options import data_name
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
@@ -43,6 +44,7 @@ from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import environment, finish, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
+from fullrank.training.same_data import keep_same_data, places
 from fullrank.training.step_plan import Plan, check, make_plan
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
@@ -87,10 +89,19 @@ def start(
         os.environ.pop(_RUN, None)
 
 
-def resume(run: Path, recipe: Recipe, options: RunOptions, console: Console, *, trust: bool = False) -> bool:
+def resume(
+    run: Path,
+    recipe: Recipe,
+    options: RunOptions,
+    console: Console,
+    *,
+    any_data: bool = False,
+    trust: bool = False,
+) -> bool:
     """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end.
 
-    `trust` runs the file of a backbone of the user's own although it is not as it was when the run began.
+    The data must be those of the run, unless `any_data`; where they have moved, their new place is kept. `trust` runs
+    the file of a backbone of the user's own although it is not as it was when the run began.
     """
     if (run / "result.json").exists() and (run / "encoder.safetensors").exists():
         raise UserError(f"{run} is finished: train with another --out for a new run.")
@@ -98,8 +109,9 @@ def resume(run: Path, recipe: Recipe, options: RunOptions, console: Console, *, 
         raise UserError(f"{run} has no checkpoint yet: start it again with another --out.")
     config = read_json(run / "config.json")
     same_code(config, run, trust)
-    kept = config.get("start", {})
-    return fit(run, prepare(recipe, options, console, kept=kept), console)
+    job = prepare(recipe, options, console, kept=config.get("start", {}))
+    keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
+    return fit(run, job, console)
 
 
 def prepare(
@@ -231,7 +243,8 @@ def _make_run(name: str, job: Job, preset: str | None) -> Path:
             "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
             "preset": preset,
             "fullrank": version("fullrank"),
-            "settings": settings(job.recipe),
+            "settings": settings(job.recipe) | places(job.recipe),
+            "data": kept_in_config(job.dataset),
             "run": dataclasses.asdict(job.options),
             "start": job.begun,
         }

@@ -1,0 +1,99 @@
+"""Which data a run was trained on: where it lies, and a fingerprint of it that tells it from other data."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from fullrank.data.images import Dataset, ImageSet, ImageTensor
+from fullrank.data.sources.load import NAMES
+from fullrank.errors import UserError
+
+Same = Literal["same", "other", "unknown"]
+
+
+def fingerprint(images: ImageSet) -> dict[str, Any]:
+    """The number of images, and a hash: of shape and bytes, or of the names and sizes of files below their folder.
+
+    >>> import torch
+    >>> black = ImageTensor(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), None, ())
+    >>> fingerprint(black)["images"], fingerprint(black) == fingerprint(black)
+    (2, True)
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    if isinstance(images, ImageTensor):
+        digest.update(f"{tuple(images.images.shape)}".encode())
+        for part in images.images.cpu().split(4096):
+            digest.update(part.contiguous().numpy())
+        return {"of": "shape and bytes", "images": len(images), "hash": digest.hexdigest()}
+    base = os.path.commonpath([os.path.dirname(path) for path in images.files])
+    for path in images.files:
+        digest.update(f"{path.relative_to(base).as_posix()}\0{path.stat().st_size}\0".encode(errors="surrogateescape"))
+    return {"of": "names and sizes", "images": len(images), "hash": digest.hexdigest()}
+
+
+def kept_in_config(dataset: Dataset) -> dict[str, Any]:
+    """What config.json keeps of the data beside its place: what was understood, and the fingerprint."""
+    return {"understood": dataset.inventory().to_json(), "fingerprint": fingerprint(dataset.train)}
+
+
+def absolute(data: str | Sequence[str]) -> str | list[str]:
+    """The place of data that means the same from every working directory; names of data sets are kept.
+
+    >>> absolute("digits"), absolute("/a/photos/")
+    ('digits', '/a/photos')
+    """
+    if not isinstance(data, str):
+        return [str(Path(name).absolute()) for name in data]
+    return data if _is_name(data) else str(Path(data).absolute())
+
+
+def place_of(run: Path, config: Mapping[str, Any], given: Sequence[str] | None) -> str | list[str]:
+    """Where the data of a run is: what was `given` in its stead, or what its config.json says, if it is there."""
+    if given:
+        return given[0] if len(given) == 1 else [*given]
+    data: str | list[str] = config["settings"]["data"]
+    for name in [data] if isinstance(data, str) else data:
+        if not _is_name(name) and not Path(name).exists():
+            raise UserError(f"{name}, the data of {run}, is not there: pass --data with its place of today.")
+    return data
+
+
+def compared(config: Mapping[str, Any], dataset: Dataset) -> Same:
+    """Whether these are the training images of a run; unknown for runs of version 0.1.0, which kept no fingerprint."""
+    kept = config.get("data", {}).get("fingerprint")
+    if kept is None:
+        return "unknown"
+    return "same" if fingerprint(dataset.train) == kept else "other"
+
+
+def unknown_data(run: Path, config: Mapping[str, Any]) -> str:
+    """What is said of a run without a fingerprint."""
+    version = config.get("fullrank", "0.1.0")
+    return f"{run} (of version {version}) keeps no fingerprint of its data: that they are the same is not checked."
+
+
+def other_data(run: Path, config: Mapping[str, Any], dataset: Dataset, remedy: str) -> UserError:
+    """The sentence about data that are not those of the run."""
+    was, now = config["data"]["fingerprint"]["images"], len(dataset.train)
+    return UserError(
+        f"{dataset.name} holds other images than {run} was trained on ({was:,} then, {now:,} now, by names and sizes "
+        f"or bytes): put them back, {remedy}."
+    )
+
+
+def quoted(data: str | Sequence[str]) -> str:
+    """Data as it is written behind --data in a shell.
+
+    >>> quoted("my photos"), quoted(["a", "b c"])
+    ("'my photos'", "a 'b c'")
+    """
+    return shlex.join([data] if isinstance(data, str) else data)
+
+
+def _is_name(data: str) -> bool:
+    return data in NAMES
