@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,6 +64,46 @@ def evaluate_run(
     """
     config = read_json(run / "config.json")
     saved = load_encoder(run / "encoder.safetensors", backbone=backbone, trust=trust)
+    dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
+    seed = config["settings"]["seed"]
+    division = divide(dataset, seed=seed, validation=validation, seen=seen)
+    console.print(f"{run}: scored on {division.about}", highlight=False)
+    begun = time.perf_counter()
+    task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=seed)
+    train, test = task.features("encoder", saved, console)
+    result = read_json(run / "result.json")
+    result |= {"scored_on": division.about, **_whole(task.score("encoder", train, test, console))}
+    result["separability"] = task.separability(test, console)
+    some, width = saved.loss_features, train.shape[1]
+    if some is not None and some < width:
+        part = task.score(f"first {some} of {width}", train[:, :some], test[:, :some], console)
+        result["sub_vector"] = {"features": some, "of": width, **_short(part)}
+    result["seconds"]["evaluate"] = round(time.perf_counter() - begun, 1)
+    if baselines:
+        others: dict[str, Callable[[Tensor], Tensor]] = {
+            "untrained": saved.untrained(seed),
+            "pixels": _pixels,
+        }
+        result["baselines"] = {
+            name: _short(task.score(name, *task.features(name, encode, console), console))
+            for name, encode in others.items()
+        }
+    if not validation:
+        write_json(run / "result.json", result)
+    return result
+
+
+def _data(
+    run: Path,
+    config: Mapping[str, Any],
+    saved: SavedEncoder,
+    *,
+    data: Sequence[str],
+    data_root: Path | None,
+    reading: DataOptions | None,
+    console: Console,
+) -> tuple[Dataset, bool]:
+    """The images to score on, and whether the encoder was trained on them; what was understood is said."""
     settings = config["settings"]
     root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
     dataset = load_dataset(
@@ -83,31 +123,7 @@ def evaluate_run(
         say(unknown_data(run, config))
     if same == "other":
         say(f"These are not the images that {run} was trained on.")
-    division = divide(dataset, seed=settings["seed"], validation=validation, seen=same != "other")
-    console.print(f"{run}: scored on {division.about}", highlight=False)
-    begun = time.perf_counter()
-    task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=settings["seed"])
-    train, test = task.features("encoder", saved, console)
-    result = read_json(run / "result.json")
-    result |= {"scored_on": division.about, **_whole(task.score("encoder", train, test, console))}
-    result["separability"] = task.separability(test, console)
-    some, width = saved.loss_features, train.shape[1]
-    if some is not None and some < width:
-        part = task.score(f"first {some} of {width}", train[:, :some], test[:, :some], console)
-        result["sub_vector"] = {"features": some, "of": width, **_short(part)}
-    result["seconds"]["evaluate"] = round(time.perf_counter() - begun, 1)
-    if baselines:
-        others: dict[str, Callable[[Tensor], Tensor]] = {
-            "untrained": saved.untrained(settings["seed"]),
-            "pixels": _pixels,
-        }
-        result["baselines"] = {
-            name: _short(task.score(name, *task.features(name, encode, console), console))
-            for name, encode in others.items()
-        }
-    if not validation:
-        write_json(run / "result.json", result)
-    return result
+    return dataset, same != "other"
 
 
 def divide(dataset: Dataset, *, seed: int, validation: bool = False, seen: bool = True) -> Split:
