@@ -91,7 +91,9 @@ def _resume(arguments: list[str]) -> int:
         from fullrank.training.fit import resume
     data = place_of(run, config, flags.data)
     recipe = replace(recipe, data=data if isinstance(data, str) else tuple(data))
-    return _after_training(run, resume(run, recipe, options, console, any_data=flags.any_data, trust=flags.trust), console)
+    return _after_training(
+        run, resume(run, recipe, options, console, any_data=flags.any_data, trust=flags.trust), console
+    )
 
 
 def _after_training(run: Path, finished: bool, console: Console) -> int:
