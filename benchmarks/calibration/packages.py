@@ -41,12 +41,16 @@ def debian(root: Path, name: str) -> Path:
 
 
 def sprites(root: Path, size: int) -> Path:
-    """A folder RACE/*.png of the game figures of wesnoth-1.16-data (GPL-2+), on white, without equal files."""
+    """A folder train/RACE/*.png, test/RACE/*.png of the figures of wesnoth-1.16-data (GPL-2+), on white, none twice.
+
+    The frames of one figure are near-duplicates: every fourth figure of a race is in test/ with all of its frames.
+    """
     folder = root / f"sprites-{size}"
     if folder.is_dir():
         return folder
     parts = folder.with_name(f"{folder.name}.part")
     units = next(debian(root, "wesnoth-1.16-data").rglob("core/images/units"))
+    figures: dict[str, list[str]] = {}
     seen: set[bytes] = set()
     for number, file in enumerate(sorted(units.glob("*/**/*.png"))):
         digest = hashlib.sha256(file.read_bytes()).digest()
@@ -55,9 +59,12 @@ def sprites(root: Path, size: int) -> Path:
         if digest in seen or box is None:
             continue
         seen.add(digest)
-        race = parts / re.sub(r"\W", "-", file.relative_to(units).parts[0])
-        race.mkdir(parents=True, exist_ok=True)
-        _on_white(picture.crop(box), size).save(race / f"{number:05d}.png")
+        race = re.sub(r"\W", "-", file.relative_to(units).parts[0])
+        figure, known = re.split(r"[-+0-9]", file.stem)[0], figures.setdefault(race, [])
+        known += [figure] if figure not in known else []
+        out = parts / ("test" if known.index(figure) % 4 == 3 else "train") / race / f"{number:05d}.png"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _on_white(picture.crop(box), size).save(out)
     parts.rename(folder)
     return folder
 

@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fullrank.cli import main as command
-from fullrank.data import ImageTensor, load_dataset
+from fullrank.data import ImageSet, ImageTensor, load_dataset
 from fullrank.nn import load_encoder
 from fullrank.runs.probe import read_probe
 
@@ -40,7 +41,7 @@ FASHION = {  # recipe: steps
     "invariance": (200,),
     "spectral": (200,),
 }
-COLOR = {"simclr": (100,), "byol": (100,), "invariance": (100,)}
+COLOR = dict.fromkeys(("simclr", "barlow_twins", "moco", "byol", "invariance"), (400,))
 WITH_NEGATIVES = {"simclr", "moco", "align_uniform", "swav"}
 COLLAPSES = {"invariance"}  # nothing keeps apart; of `spectral` only the embedding collapses
 NO_BETTER = {"w_mse"}  # after so few steps its neighbors tell less than those of the untrained network: open
@@ -69,11 +70,11 @@ def _backbone(root: Path, *, recipe: str, steps: int, color: bool) -> Made:
         return torch.cat([encoder(part) for part in images.split(100)]), labels
 
 
-def _images(rows: object, take: list[int]) -> tuple[Tensor, Tensor | None]:
+def _images(rows: ImageSet, take: list[int]) -> tuple[Tensor, Tensor | None]:
+    labels = None if rows.labels is None else rows.labels[take]
     if isinstance(rows, ImageTensor):
-        return rows.images[take], None if rows.labels is None else rows.labels[take]
-    pictures = [rows[index] for index in take]  # type: ignore[index]
-    return torch.stack([picture for picture, _ in pictures]), torch.tensor([int(label) for _, label in pictures])
+        return rows.images[take], labels
+    return torch.from_numpy(np.stack([np.asarray(rows.open(number)) for number in take])).permute(0, 3, 1, 2), labels
 
 
 def _embedding(root: Path, *, recipe: str, steps: int, color: bool) -> Made:

@@ -44,9 +44,16 @@ def beyond(value: float, threshold: float, way: Literal["above", "below"]) -> bo
 
 
 def is_open(gate: Gate, found: Mapping[str, Measured], known: Known) -> bool:
-    """Does a gate's measurement, or what is known of the training, lie on its side of the threshold?"""
+    """Does a gate's measurement, or what is known of the training, lie on its side of the threshold, or at it?"""
     value = found[gate.name].value if gate.name in found else known.numbers.get(gate.name)
-    return gate.or_missing if value is None else beyond(value, gate.threshold, gate.way)
+    inwards = 1 - gate.band if gate.way == "above" else 1 + gate.band
+    return gate.or_missing if value is None else beyond(value, inwards * gate.threshold, gate.way)
+
+
+def is_ajar(gate: Gate, found: Mapping[str, Measured]) -> bool:
+    """Is an open gate's measurement at the threshold, within its band?"""
+    outwards = 1 + gate.band if gate.way == "above" else 1 - gate.band
+    return gate.name in found and not beyond(found[gate.name].value, outwards * gate.threshold, gate.way)
 
 
 def askable(evidence: Evidence, found: Mapping[str, Measured]) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from fullrank.diagnosis.advise import advice_for, of_loss
 from fullrank.diagnosis.finding import Finding
-from fullrank.diagnosis.grade import Level, askable, grade, is_open, more_rows, needs
+from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, more_rows, needs
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
@@ -80,44 +80,59 @@ def judge_row(row: Mapping[str, float], profile: Profile, *, known: Known = NOTH
     return judge(measured_row(row), profile, n=int(row["n"]), dims=int(row["dims"]), known=known)
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What one piece of evidence says: how bad, and if unsure, why, and whether more than a warning can come of it."""
+
+    level: Level
+    evidence: Evidence
+    doubt: str = ""
+    may_fail: bool = False
+
+
 def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, known: Known) -> Finding | None:
     """The worst evidence for a rule, as bad as the profile lets it be."""
-    worst: tuple[Level, Evidence] | None = None
-    for evidence in rule.evidence:
-        if not askable(evidence, found) or not all(is_open(gate, found, known) for gate in evidence.gates):
-            continue
-        own = profile.thresholds.get((rule.name, evidence.graded.name))
-        level = grade(found[evidence.graded.name], evidence.graded, own)
-        if level is not None and (worst is None or ORDER[level] > ORDER[worst[0]]):
-            worst = level, evidence
+    answers = [_answer(rule, evidence, found, profile, n, known) for evidence in rule.evidence]
+    worst = max((one for one in answers if one is not None), key=lambda one: ORDER[one.level], default=None)
     if worst is None:
         return None
-    level, evidence = worst
-    measured = found[evidence.graded.name]
+    level, evidence = worst.level, worst.evidence
     sentence = evidence.sentence.format(**{name: one.value for name, one in found.items()})
     most = profile.most.get(rule.name, rule.most)
     if most == "fail" and any(is_open(gate, found, known) for gate in rule.excused):
         most = "warn"
     names = (evidence.graded.name, *(gate.name for gate in evidence.gates if gate.name in found))
     known_rows = [found[name] for name in names if found[name].which] if most != "note" else []
-    named = known_rows[0] if known_rows else measured
-    unsure = level == "unsure"
+    named = known_rows[0] if known_rows else found[evidence.graded.name]
     if level == "unsure":
-        warn, fail = profile.thresholds.get((rule.name, measured.name)) or (evidence.graded.warn, evidence.graded.fail)
-        sentence = f"{sentence}; {more_rows(measured, warn, n)}"
         severity: Severity = "note"
+        sentence = f"{sentence}; {worst.doubt}"
     else:
-        fail = None
         severity = most if ORDER[level] > ORDER[most] else level
-    advice = advice_for(rule.advice, found, known)
-    may_fail = unsure and most == "fail" and fail is not None
     return Finding(
-        *(rule.name, rule.kind, severity, sentence, names, advice, rule.title),
+        *(rule.name, rule.kind, severity, sentence, names, advice_for(rule.advice, found, known), rule.title),
         which=named.which,
         which_are=RECORDS[named.name].which_are if named.which else None,
-        unsure=unsure,
-        may_fail=may_fail,
+        unsure=level == "unsure",
+        may_fail=worst.may_fail and most == "fail",
     )
+
+
+def _answer(
+    rule: Rule, evidence: Evidence, found: Mapping[str, Measured], profile: Profile, n: int, known: Known
+) -> _Answer | None:
+    """What evidence says where it can be asked; unsure where its number, or one of a gate, lies at its threshold."""
+    if not askable(evidence, found) or not all(is_open(gate, found, known) for gate in evidence.gates):
+        return None
+    graded, measured = evidence.graded, found[evidence.graded.name]
+    warn, fail = profile.thresholds.get((rule.name, graded.name)) or (graded.warn, graded.fail)
+    level = grade(measured, graded, (warn, fail))
+    ajar = next((gate for gate in evidence.gates if is_ajar(gate, found)), None)
+    if level == "unsure":
+        return _Answer(level, evidence, more_rows(measured, warn, n), fail is not None)
+    if level is not None and ajar is not None:
+        return _Answer("unsure", evidence, more_rows(found[ajar.name], ajar.threshold, n), level == "fail")
+    return None if level is None else _Answer(level, evidence)
 
 
 def _heard(findings: list[Finding], profile: Profile) -> tuple[list[Finding], list[tuple[str, str]]]:

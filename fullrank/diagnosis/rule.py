@@ -29,12 +29,17 @@ class Graded:
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition on a measurement, or on what is known of the training; what it guards needs it open."""
+    """A condition on a measurement, or on what is known of the training; what it guards needs it open.
+
+    band: share of the threshold within which the gate is ajar, as other rows or another seed would have put the number
+    on the other side: then what it guards is unsure.
+    """
 
     name: str
     way: Literal["above", "below"]
     threshold: float
     or_missing: bool = False
+    band: float = 0.0
 
 
 @dataclass(frozen=True)

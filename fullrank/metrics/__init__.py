@@ -105,7 +105,7 @@ from fullrank.metrics.shape import (
     spectrum_auc,
 )
 from fullrank.metrics.signal import SIGNAL_RANK, SIGNAL_SHARE, signal_rank, signal_share
-from fullrank.metrics.single_rows import ENERGY_SHARE, NEAR_EMPTY_ROWS, ZERO_ROWS, zero_rows
+from fullrank.metrics.single_rows import ENERGY_SHARE, FAR_SPREAD, NEAR_EMPTY_ROWS, ZERO_ROWS, zero_rows
 from fullrank.metrics.spread import (
     COSINE_EXCESS,
     DIMENSION_STD,
@@ -146,7 +146,7 @@ from fullrank.metrics.views import CKA, KNN_OVERLAP, LIDAR, VIEW_RETRIEVAL, cka,
 
 MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then those that no report shows
     *(RELATIVE_SPREAD, MEAN_COSINE, COSINE_EXCESS, NEGATIVE_SHARE, DIMENSION_STD, ZERO_ROWS, NEAR_EMPTY_ROWS),
-    *(ENERGY_SHARE, ROW_NORM, NORM_VARIATION),
+    *(ENERGY_SHARE, FAR_SPREAD, ROW_NORM, NORM_VARIATION),
     *(EFFECTIVE_RANK, RANKME, RANKME_CENTERED, RANK_SHARE, PARTICIPATION_RATIO, NESUM, STABLE_RANK),
     *(SIGNAL_RANK, SIGNAL_SHARE),
     *(DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP, HEAD_ERROR, DIMS_FOR_VARIANCE, SPECTRUM_AUC, ISO_SCORE, ALPHA_REQ),

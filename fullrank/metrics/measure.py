@@ -160,9 +160,11 @@ def _asked(
 def _of_sketch(sketch: Sketch) -> dict[str, Measured]:
     """What a sketch knows of all rows: how many it left out, and which."""
     n, dims = sketch.n // sketch.sample.rows.shape[1] + sketch.left_out, sketch.total.dims
+    values = {one: one.function(sketch) for one in _records("sketch", n, dims)}
     return {
-        one.name: measured(one, one.function(sketch), n, dims, which=() if one.which is None else one.which(sketch))
-        for one in _records("sketch", n, dims)
+        one.name: measured(one, value, n, dims, which=() if one.which is None else one.which(sketch))
+        for one, value in values.items()
+        if not math.isnan(value)
     }
 
 

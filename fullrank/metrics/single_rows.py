@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
@@ -49,6 +51,17 @@ NEAR_EMPTY_ROWS = Measurement(
     ideal=0.0,
     range=(0.0, 1.0),
     which=lambda sketch: sketch.light.index[:MOST],
+    which_are="rows",
+)
+FAR_SPREAD = Measurement(
+    "far_spread",
+    lambda sketch: sketch.heavy.spread,
+    "spread of exploded rows",
+    "distance to their own mean over their length, as a share of the same of the other rows; of three or more",
+    "spread",
+    of="sketch",
+    range=(0.0, math.inf),
+    which=lambda sketch: sketch.heavy.index[:MOST],
     which_are="rows",
 )
 ENERGY_SHARE = Measurement(

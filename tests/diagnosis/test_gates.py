@@ -107,3 +107,32 @@ def test_noise_does_not_hide_a_lost_rank(kept: int, dims: int, noise: float) -> 
     assert report.verdict in ("collapsed", "degraded")
     assert report.measurements["signal_rank"].value == kept
     assert fullrank.diagnose(z).measurements["signal_rank"].value == dims
+
+
+def _far(rows: int, *, wide: float, lean: float = 0.0, seed: int = 0) -> torch.Tensor:
+    """600 x 32, of which the first are 30 times as long in one direction, but for `wide` of that length."""
+    z = gaussian(600, 32, seed=seed) + lean
+    direction = gaussian(1, 32, seed=seed + 1)
+    z[:rows] = 30 * (direction + wide * gaussian(rows, 32, seed=seed + 2))
+    return z
+
+
+@pytest.mark.parametrize("rows", [3, 12, 30])
+@pytest.mark.parametrize("wide", [0.02, 0.2])
+@pytest.mark.parametrize("lean", [0.0, 0.5])
+def test_rows_that_are_far_but_alike_are_a_group_and_not_exploded(rows: int, wide: float, lean: float) -> None:
+    report = fullrank.diagnose(_far(rows, wide=wide, lean=lean).float())
+    assert (report.verdict, [one.rule for one in report.findings]) == ("degraded", ["a far group"])
+    assert len(report.findings[0].which) == min(rows, 20)
+    assert set(report.findings[0].which) <= {*range(rows)}
+    assert (report.left_out, report.measurements["effective_rank"].value > 25) == (rows, True)
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.5, 4.0])
+@pytest.mark.parametrize("rows", [1, 2, 3, 12, 30])
+def test_rows_that_broke_one_by_one_are_exploded_also_in_a_cone(rows: int, lean: float) -> None:
+    z = gaussian(600, 32) + lean
+    z[:rows] *= 100
+    rules = {one.rule for one in fullrank.diagnose(z.float()).findings}
+    assert "exploded rows" in rules
+    assert "a far group" not in rules

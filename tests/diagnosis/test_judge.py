@@ -64,6 +64,12 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"relative_contrast": 6, "contrast_excess": 4}, "degraded", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 30}, "collapsed", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 1.1}, "healthy", None),  # a Gaussian has it, too
+        ({"relative_contrast": 40, "contrast_excess": 1.98}, "undetermined", None),  # on either side of the threshold
+        ({"relative_contrast": 40, "contrast_excess": 2.02}, "undetermined", None),
+        ({"relative_contrast": 40, "contrast_excess": 1.9}, "healthy", None),
+        ({"relative_contrast": 40, "contrast_excess": 2.1}, "collapsed", "cluster"),
+        ({"relative_contrast": 6, "contrast_excess": 2.02}, "healthy", None),  # no more than a warning could come of it
+        ({"relative_contrast": 3.95, "contrast_excess": 4}, "undetermined", None),
         ({"hub_skewness": 5, "hub_excess": 4.0}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
         ({"antihub_share": 0.3, "antihub_excess": 0.25}, "degraded", "hubs"),
@@ -82,6 +88,7 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"gap_gain": 0.0, "gap_separable": 1.0, "gap_distance": 0.8}, "healthy", None),  # CLIP's usual gap
         ({"zero_rows": 0.01}, "degraded", "single rows"),
         ({"energy_share": 0.4}, "degraded", "single rows"),
+        ({"energy_share": 0.4, "far_spread": 0.1}, "degraded", "single rows"),
         ({"row_norm": 1e-5}, "degraded", "scale"),
         ({"row_norm": 1e-13}, "collapsed", "scale"),
         ({"class_directions": 0.2}, "collapsed", "dimensional"),  # two clusters for ten classes

@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Modality gap": ("modality gap", "modality gap of two groups"),
     "Dead dimensions": ("dead dimensions", "dimensions that a ReLU left dead", "copied dimensions"),
     "Fewer directions than classes": ("fewer directions than classes",),
-    "Single rows": ("rows of zeros", "near-empty rows", "exploded rows"),
+    "Single rows": ("rows of zeros", "near-empty rows", "exploded rows", "a far group"),
     "Scale": ("vanishing scale",),
 }
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same
@@ -53,7 +53,11 @@ def quoted(section: str) -> set[float]:
 def thresholds(section: str, *, gates: bool) -> set[float]:
     evidence = [one for rule in RULES if rule.name in SECTIONS[section] for one in rule.evidence]
     values = {value for one in evidence for value in (one.graded.warn, one.graded.fail) if value is not None}
-    return values | {gate.threshold for one in evidence for gate in one.gates if gates}
+    if not gates:
+        return values
+    inside = [gate for one in evidence for gate in one.gates]
+    bands = {one.graded.band for one in evidence} | {gate.band for gate in inside}
+    return values | bands | {gate.threshold for gate in inside}
 
 
 @SECTION

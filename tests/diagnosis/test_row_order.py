@@ -1,4 +1,4 @@
-"""The order of the rows decides nothing, also where a number lies at its threshold."""
+"""The order of the rows and the seed decide nothing, also where a number lies at its threshold."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def few_directions() -> Tensor:
     return _normal(0) * torch.arange(1, DIMS + 1) ** -0.69
 
 
-def tight_spots() -> Tensor:
+def tight_spots(width: float = 0.35) -> Tensor:
     """Ten clusters."""
-    return 6.0 * _normal(1)[torch.arange(N) % 10] + 0.35 * 6.0 * _normal(2)
+    return 6.0 * _normal(1)[torch.arange(N) % 10] + width * 6.0 * _normal(2)
 
 
 def cone() -> Tensor:
@@ -47,3 +47,15 @@ def test_20_permutations_of_a_borderline_cloud_give_one_verdict(
         verdicts.add((report.verdict, report.kind))
     assert report.measurements[name].value == pytest.approx(threshold, rel=0.03)  # else it is not at the threshold
     assert len(verdicts) == 1, verdicts
+
+
+@pytest.mark.parametrize(("width", "excess"), [(0.316, 2.0 * 1.03), (0.3295, 2.0)])
+def test_seeds_do_not_decide_what_lies_at_the_threshold_of_the_excess_over_a_gaussian_cloud(
+    width: float, excess: float
+) -> None:
+    z = tight_spots(width)
+    reports = [fullrank.diagnose(z, seed=seed) for seed in range(8)]
+    values = [report.measurements["contrast_excess"].value for report in reports]
+    assert values == pytest.approx([excess] * 8, rel=0.005)
+    assert max(values) - min(values) < 1e-5 * excess
+    assert len({(report.verdict, report.kind) for report in reports}) == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Graded, Remedy, Rule
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+_ALIKE = 0.5  # ours: of the others' spread, below which rows that are far are a group and no single rows
 
 RULES = (
     Rule(
@@ -48,6 +50,7 @@ RULES = (
             Evidence(
                 Graded("energy_share", "above", 0.0),  # what counts as exploded, the sketch decides
                 "a few rows hold {energy_share:.1%} of the energy (the sum of the squared norms)",
+                (Gate("far_spread", "above", _ALIKE, or_missing=True),),
             ),
         ),
         Advice(
@@ -61,6 +64,34 @@ RULES = (
                 Remedy("scale all rows to length 1", "z = torch.nn.functional.normalize(z, dim=1)"),
             ),
             "No row is many times as long as the others.",
+        ),
+        least=16,
+        most="warn",
+    ),
+    Rule(
+        "a far group",
+        "single rows",
+        (
+            Evidence(
+                Graded("energy_share", "above", 0.0),
+                "a few rows lie together, far from all others, with {far_spread:.0%} of the others' spread; they hold "
+                "{energy_share:.1%} of the energy (the sum of the squared norms)",
+                (Gate("far_spread", "below", _ALIKE),),
+            ),
+        ),
+        Advice(
+            "They are a population of their own, or one fault that all of them share. Without them the embeddings are "
+            "as judged here; with them, the direction to them is the largest of every mean and spectrum.",
+            (
+                Cause("a small part of the data is of another kind or source", "the inputs of these rows"),
+                Cause("one input that repeats with small changes, such as a template", "the inputs of these rows"),
+                Cause("a part of the rows was scaled or pooled in another way", "the norms by source or batch"),
+            ),
+            (
+                Remedy("judge the group apart", "norms = z.norm(dim=1)\nz = z[norms < 10 * norms.median()]"),
+                Remedy("scale all rows to length 1", "z = torch.nn.functional.normalize(z, dim=1)"),
+            ),
+            "The group is expected, or has gone.",
         ),
         least=16,
         most="warn",

@@ -37,17 +37,36 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Outliers:
-    """Samples that were left out, worst first: numbers (h,), norms (h,), and share (h,) of the sum of squared norms."""
+    """Samples that were left out, worst first: numbers (h,), norms (h,), and share (h,) of the sum of squared norms.
+
+    spread: how far they lie from their own mean, as a share of their length, over the same of the rows that were not
+    left out: near 1 of rows that broke one by one, near 0 of a group of its own. NaN of fewer than three.
+    """
 
     index: Tensor
     norms: Tensor
     share: Tensor
+    spread: float
 
 
 def norms_of(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The largest and the smallest norm (n,) among the views of samples (n, V, D), in float64."""
     norms = torch.linalg.vector_norm(rows.double(), dim=2).cpu()
     return norms.amax(1), norms.amin(1)
+
+
+def own_spread(rows: Tensor, others: float) -> float:
+    """The relative spread of rows (k, D) over that of others, divisor k - 1; NaN of fewer than three rows.
+
+    >>> round(own_spread(torch.eye(4), 1.0), 6), own_spread(torch.ones(4, 2), 1.0)
+    (1.0, 0.0)
+    """
+    if len(rows) < 3:
+        return math.nan
+    wide = rows.double() / rows.double().abs().max().clamp_min(torch.finfo(torch.float64).tiny)
+    away = (wide - wide.mean(0)).square().sum() / (len(wide) - 1)
+    whole = (wide.square().sum() / len(wide)).clamp_min(torch.finfo(torch.float64).tiny)
+    return float((away / whole).sqrt()) / max(others, torch.finfo(torch.float64).tiny)
 
 
 def extremes(high: Tensor, low: Tensor, index: Tensor, count: int = HELD) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fullrank.runs import write_npz
 from fullrank.stats import Distinct, Moments, Reservoir, merge, merge_distinct, merge_samples, row_hashes
-from fullrank.stats.sketch.apart import Outliers, Samples, left_out, norms_of
+from fullrank.stats.sketch.apart import Outliers, Samples, left_out, norms_of, own_spread
 from fullrank.stats.sketch.bulk import Bulk, group_count, moments_bytes, with_samples, with_zeros
 from fullrank.stats.sketch.few_rows import in_few_axes, row_groups, turn
 from fullrank.stats.sketch.memory import require_memory
@@ -208,7 +208,9 @@ class Sketch:
         whole = self.total
         rest = whole.n * float(whole.variance.sum() + whole.center.square().sum())
         every = max(rest + float(torch.cat(energy).sum()), torch.finfo(torch.float64).tiny)
-        return Outliers(apart[end].index, norms_of(apart[end].rows)[end], energy[end] / every)
+        spread = (whole.n * float(whole.variance.sum()) / rest) ** 0.5 if rest > 0 else 0.0
+        own, some = apart[end], own_spread(apart[end].rows.flatten(0, 1), spread)
+        return Outliers(own.index, norms_of(own.rows)[end], energy[end] / every, some)
 
     def save(self, path: Path) -> None:
         """Write the sketch to an .npz file."""
