@@ -1,4 +1,4 @@
-"""`fullrank diagnose RUN --data IMAGES`: images through the frozen encoder of a run, and what it makes of them."""
+"""`fullrank diagnose RUN --data IMAGES`: images through a frozen encoder, and what it makes of them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,29 @@ from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.training import profile_of
-from fullrank.nn import load_encoder
+from fullrank.evaluation.model import open_model
 from fullrank.runs import read_json
 from fullrank.stats.sketch import sketch
 
 
 def image_report(
-    run: Path, data: tuple[str, ...], *, profile: str | None, seed: int, console: Console
+    source: str, data: tuple[str, ...], *, profile: str | None, seed: int, console: Console
 ) -> tuple[Report, list[str]]:
-    """The report on the representation of all training images of `data`, and the names of their classes."""
-    config = read_json(run / "config.json")
-    objective = profile_of(str(config["recipe"])) if profile is None else find_profile(profile)
-    saved = load_encoder(run / "encoder.safetensors")
+    """The report on the representation of all training images of `data`, and the names of their classes.
+
+    `source` is the folder of a run, the file of an encoder, timm:NAME or torchvision:NAME.
+    """
+    saved = open_model(source, say=lambda text: console.print(text, highlight=False, soft_wrap=True, markup=False))
+    is_run = (Path(source) / "config.json").is_file()
+    config = read_json(Path(source) / "config.json") if is_run else {"settings": {}}
+    of_run = profile_of(str(config["recipe"])).name if is_run else "generic"
+    objective = find_profile(profile or of_run)
     options = DataOptions.from_json(config["settings"])
     dataset = load_dataset(data, root=config["settings"].get("data_root"), options=options)
-    same = compared(config, dataset)
+    same = compared(config, dataset) if is_run else "unknown"
     dataset = with_channels(dataset, saved.encoder.channels)
     said = {"same": "the training images", "other": "other images than it was trained on", "unknown": "images"}[same]
-    line = f"{dataset.inventory().line()}; {said} through the encoder of {run}"
+    line = f"{dataset.inventory().line()}; {said} through the encoder of {source}"
     console.print(line, highlight=False, soft_wrap=True, markup=False)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     saved.encoder.to(device)
@@ -51,7 +56,7 @@ def image_report(
         labels=labels if known else None,
         profile=objective.name,
         where="backbone",
-        source=f"{run} on {dataset.name}",
+        source=f"{source} on {dataset.name}",
         read_as=line,
         seed=seed,
     )

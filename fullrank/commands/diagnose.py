@@ -52,7 +52,7 @@ class Diagnose:
     margin: float | None = None
     """Margin, for a --loss of triplets."""
     data: tuple[str, ...] = ()
-    """Images to look at through the encoder of a run, in place of its last look."""
+    """Images to look at through the encoder of a run (or a file, timm:NAME, torchvision:NAME), not its last look."""
     layer: Literal["backbone", "embedding"] | None = None
     """Which output of a run to look at. By default the backbone, with the embedding beside it."""
     fail_on: Literal["warn", "fail"] = "fail"
@@ -75,10 +75,10 @@ def diagnose(options: Diagnose, console: Console) -> int:
     if options.out is not None and not options.report:
         raise UserError("--out names the folder of the report, and --no-report leaves it out: pass one of them.")
     training: list[dict[str, Any]] = []
-    if (Path(options.file) / "config.json").is_file():
+    if options.data:
+        made, classes = _image_report(options, said)
+    elif (Path(options.file) / "config.json").is_file():
         made, training, classes = _run_report(options, said)
-    elif options.data:
-        raise UserError(f"--data is for the folder of a run, and {options.file} is none: leave it out.")
     else:
         made, classes = _file_report(options, said)
     content = made.to_json() | ({"classes": classes} if classes else {}) | ({"training": training} if training else {})
@@ -132,27 +132,36 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
     return made, [] if labels is None else [*labels.names]
 
 
+def _image_report(options: Diagnose, console: Console) -> tuple[Report, list[str]]:
+    """The report on what an encoder makes of images, and the names of their classes."""
+    _refuse_flags_of_files(options, "images")
+    if options.layer == "embedding":
+        raise UserError("--data looks at the backbone, all that an encoder's file keeps: leave out --layer.")
+    from fullrank.commands._images import image_report
+
+    return image_report(options.file, options.data, profile=options.profile, seed=options.seed, console=console)
+
+
+def _refuse_flags_of_files(options: Diagnose, what: str) -> None:
+    """UserError for the first flag that is about a file of embeddings alone."""
+    from fullrank.diagnosis.loss_plateau import SETTINGS
+
+    of_files = ("labels", "groups", "loss", *SETTINGS)
+    given = [name for name in of_files if getattr(options, name) is not None] + ["views"] * (options.views != 1)
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise UserError(f"{flag} is of no use for {what}, only for a file of embeddings: leave it out.")
+
+
 def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[str, Any]], list[str]]:
     """The report on a run's last look, its verdicts over training, and the names of the classes."""
-    from fullrank.diagnosis.loss_plateau import SETTINGS
     from fullrank.diagnosis.profiles import find_profile
     from fullrank.diagnosis.training import diagnose_run, looks_of, over_training, profile_of
     from fullrank.runs import read_json, read_rows
     from fullrank.runs.probe import read_probe
 
     run = Path(options.file)
-    of_files = ("labels", "groups", "loss", *SETTINGS)
-    given = [name for name in of_files if getattr(options, name) is not None] + ["views"] * (options.views != 1)
-    if given:
-        flag = f"--{given[0].replace('_', '-')}"
-        raise UserError(f"{flag} is of no use for a run, only for a file of embeddings: leave it out.")
-    if options.data:
-        from fullrank.commands._images import image_report
-
-        if options.layer == "embedding":
-            raise UserError("--data looks at the backbone, all that an encoder's file keeps: leave out --layer.")
-        seen = image_report(run, options.data, profile=options.profile, seed=options.seed, console=console)
-        return seen[0], [], seen[1]
+    _refuse_flags_of_files(options, "a run")
     name = str(read_json(run / "config.json")["recipe"])
     profile = profile_of(name) if options.profile is None else find_profile(options.profile)
     kept = read_probe(run)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from fullrank.data import (
     read_picture,
     select,
     strict_decoding,
+    with_channels,
 )
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.errors import UserError
@@ -51,16 +52,18 @@ class Images:
         return sum(map(len, self.sets))
 
 
-def images_of(data: Sequence[str], *, root: Path | None, options: DataOptions, say: Callable[[str], None]) -> Images:
-    """The pictures that paths or a data set's name stand for: training images, then test images, as they are read."""
+def images_of(
+    data: Sequence[str], *, channels: int, root: Path | None, options: DataOptions, say: Callable[[str], None]
+) -> Images:
+    """The pictures that paths or a data set's name stand for, with so many channels: training images, then test."""
     pictures = [
         Path(name) for name in data if Path(name).is_file() and not name.lower().endswith((".npz", ".txt", ".csv"))
     ]
     if len(pictures) == len(data) and data:
-        return _pictures(pictures)
+        return _pictures(pictures, channels)
     if pictures:
         raise UserError(f"{pictures[0]} is a picture, and other data is not: pass pictures alone, or folders alone.")
-    dataset = load_dataset([*data], root=root, options=options, say=say)
+    dataset = with_channels(load_dataset([*data], root=root, options=options, say=say), channels)
     say(dataset.inventory().line())
     return images_in(dataset)
 
@@ -86,14 +89,14 @@ def _words(images: ImageSet) -> list[str]:
     return [images.classes[label] if label >= 0 else "" for label in images.labels.tolist()]
 
 
-def _pictures(files: list[Path]) -> Images:
+def _pictures(files: list[Path], channels: int) -> Images:
     for file in files:
         try:
             with strict_decoding():
                 read_picture(file)
         except Exception as error:  # decoders raise anything
             raise UserError(f"{file} cannot be read ({error}): leave it out.") from None
-    return images_in(Dataset("pictures", ImageFolder(tuple(files), None, (), 3), None, (), ()))
+    return images_in(Dataset("pictures", ImageFolder(tuple(files), None, (), channels), None, (), ()))
 
 
 @dataclass(frozen=True)
@@ -255,19 +258,8 @@ def _encode(model: Model, images: Images, rows: range, batch_size: int, workers:
         here = range(max(rows.start - first, 0), min(rows.stop - first, len(part)))
         first += len(part)
         if len(here):
-            chosen = fitted(select(part, torch.arange(here.start, here.stop)), model.encoder.channels)
+            chosen = select(part, torch.arange(here.start, here.stop))
             batches = plain_batches(chosen, size=model.encoder.image_size, batch_size=batch_size, workers=workers)
             found.append(features(model, batches, device=device))
     z: Tensor = torch.cat(found)
     return z.numpy()
-
-
-def fitted(images: ImageSet, channels: int) -> ImageSet:
-    """Images with the channels that an encoder takes: pictures are decoded so, gray tensors repeated."""
-    if images.channels == channels:
-        return images
-    if isinstance(images, ImageFolder) and channels in (1, 3):
-        return replace(images, channels=channels)
-    if isinstance(images, ImageTensor) and images.channels == 1:
-        return replace(images, images=images.images.expand(-1, channels, -1, -1))
-    raise UserError(f"The images have {images.channels} channels and the encoder takes {channels}: pass others.")

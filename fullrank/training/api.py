@@ -189,7 +189,7 @@ def embed(
     source = encoder.path if isinstance(encoder, Run) else encoder
     model = source if isinstance(source, Model) else open_model(source, say=say)
     data = [str(images)] if isinstance(images, str | Path) else [str(image) for image in images]
-    found = images_of(data, root=None, options=DataOptions(), say=say)
+    found = images_of(data, channels=model.encoder.channels, root=None, options=DataOptions(), say=say)
     one = Shards(1, (0,))
     return embed_to(Path(out), model, found, shards=one, batch_size=batch_size, workers=workers, console=console)[0]
 

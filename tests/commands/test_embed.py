@@ -16,6 +16,7 @@ from torch import Tensor
 import fullrank
 from fullrank.cli import main
 from fullrank.embeddings import open_column, open_embeddings
+from fullrank.embeddings.writers import Rows
 from fullrank.evaluation import embed as embedding
 from fullrank.evaluation.embed import Images
 from fullrank.evaluation.model import Model
@@ -96,11 +97,11 @@ def test_a_killed_call_goes_on_with_what_it_has(
     calls: list[range] = []
     encode = embedding._encode
 
-    def noted(model: Model, images: Images, part: range, batch_size: int, workers: int) -> embedding.Rows:
+    def noted(model: Model, images: Images, part: range, batch_size: int, workers: int) -> Rows:
         calls.append(part)
         return encode(model, images, part, batch_size, workers)
 
-    def killed(model: Model, images: Images, part: range, batch_size: int, workers: int) -> embedding.Rows:
+    def killed(model: Model, images: Images, part: range, batch_size: int, workers: int) -> Rows:
         if len(calls) == 2:
             raise KeyboardInterrupt
         return noted(model, images, part, batch_size, workers)
@@ -174,7 +175,7 @@ def test_one_part_at_a_time_is_in_memory(here: Path, monkeypatch: pytest.MonkeyP
     sizes: list[int] = []
     keep = embedding._keep
 
-    def noted(path: Path, z: embedding.Rows) -> None:
+    def noted(path: Path, z: Rows) -> None:
         sizes.append(len(z))
         keep(path, z)
 

@@ -1,0 +1,131 @@
+"""`fullrank neighbors FILE QUERY ...`: the images nearest to some, on a page that works offline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from fullrank.commands._common import parse, terminal
+from fullrank.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from torch import Tensor
+
+    from fullrank.embeddings.described import Described
+    from fullrank.report.neighbors.page import Shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbors:
+    """Show the images nearest to some, by the cosine of their embeddings."""
+
+    file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
+    """Embeddings that `fullrank embed` wrote: a file, or a pattern of its shards."""
+    queries: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="QUERY")]
+    """Rows of the file, by number from 0 or by name, or pictures, which its encoder embeds."""
+    out: Path = Path("neighbors.html")
+    """The page."""
+    k: int = 12
+    """Neighbors of each query."""
+    images: Path | None = None
+    """Folder of the images, if it has moved."""
+    encoder: str | None = None
+    """Encoder of the file (a run, a file, ...), if it has moved or the file does not name it."""
+
+
+def neighbors(options: Neighbors, console: Console) -> int:
+    """Do it; the exit code."""
+    import torch
+
+    from fullrank.embeddings import open_embeddings
+    from fullrank.embeddings.described import described
+    from fullrank.evaluation.nearest import nearest
+    from fullrank.report.neighbors.page import Query, write_neighbors
+
+    if not options.queries:
+        raise UserError("Which images? Pass rows of the file, by number or name, or pictures behind it.")
+    if options.k < 1:
+        raise UserError(f"--k {options.k} is no number of neighbors: pass 1 or more.")
+    file, known = open_embeddings(options.file), described(options.file)
+    rows = [_row(query, known) for query in options.queries]
+    asked = [_vector(query, row, options, known) for query, row in zip(options.queries, rows, strict=True)]
+    cosines, places = nearest(torch.stack(asked), file.read(0, None), options.k + 1)
+    root = options.images or (Path(known.about["root"]) if known.about.get("root") else None)
+    found = []
+    for query, row, values, near in zip(options.queries, rows, cosines.tolist(), places.tolist(), strict=True):
+        image = _shown(known, row, root) if row is not None else _picture(query)
+        others = [(at, value) for at, value in zip(near, values, strict=True) if at != row][: options.k]
+        found.append(Query(image, [_shown(known, at, root, value) for at, value in others]))
+    page = write_neighbors(options.file, found, options.out)
+    for one in found:
+        first = ", ".join(other.name for other in one.neighbors[:3])
+        alike = f" ({one.alike})" if one.alike else ""
+        console.print(f"{one.image.name}: {first}, ...{alike}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"Page: {page}", highlight=False, soft_wrap=True, markup=False)
+    return 0
+
+
+def _row(query: str, known: Described) -> int | None:
+    """The row that a query names, or None where it is a picture."""
+    names = known.columns["name"]
+    if query in names:
+        return names.index(query)
+    if query.isdecimal():
+        if int(query) >= len(names):
+            raise UserError(f"There is no row {query}: pass 0 to {len(names) - 1}.")
+        return int(query)
+    if not Path(query).is_file():
+        raise UserError(f"{query} is no row of the file and no picture: pass a number, a name or a path.")
+    return None
+
+
+def _vector(query: str, row: int | None, options: Neighbors, known: Described) -> Tensor:
+    """The embedding of a query (D,)."""
+    from fullrank.embeddings import open_embeddings
+    from fullrank.evaluation.embed import identity
+    from fullrank.evaluation.model import open_model
+
+    if row is not None:
+        found: Tensor = next(iter(open_embeddings(options.file).read(row, row + 1)))[0]
+        return found
+    place = options.encoder or known.about.get("encoder")
+    if place is None:
+        raise UserError(f"{options.file} does not name its encoder: pass --encoder, or a row instead of a picture.")
+    model = open_model(place)
+    if known.about.get("encoder_sha256", identity(model)) != identity(model):
+        raise UserError(f"{place} is not the encoder that made {options.file}: pass that one as --encoder.")
+    return model.embed([query])[0]
+
+
+def _shown(known: Described, row: int, root: Path | None, cosine: float | None = None) -> Shown:
+    from fullrank.data import read_picture, strict_decoding
+    from fullrank.report.neighbors.page import Shown, thumbnail
+
+    name = known.columns["name"][row]
+    picture = None
+    if root is not None:
+        try:
+            with strict_decoding():
+                picture = thumbnail(read_picture(root / name))
+        except Exception:  # a picture that has gone or is broken: the page says how many
+            picture = None
+    label: Sequence[str] = known.columns.get("label", [])
+    return Shown(name, label[row] if label else "", cosine, picture)
+
+
+def _picture(path: str) -> Shown:
+    from fullrank.data import read_picture, strict_decoding
+    from fullrank.report.neighbors.page import Shown, thumbnail
+
+    with strict_decoding():
+        return Shown(path, "", None, thumbnail(read_picture(Path(path))))
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    return neighbors(parse(Neighbors, arguments, "neighbors"), terminal())

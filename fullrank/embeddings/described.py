@@ -1,0 +1,68 @@
+"""What stands beside the numbers of a file that `fullrank embed` wrote: names, labels, and where its images are."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullrank.embeddings.files import shards
+from fullrank.embeddings.source import damage, need
+from fullrank.embeddings.writers import rows_file
+from fullrank.errors import UserError
+
+_COLUMNS = ("name", "label", "split")
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """Columns of words by name, a word for each row ("" for none), and what the file says of encoder and images."""
+
+    columns: Mapping[str, list[str]]
+    about: Mapping[str, Any]
+
+
+def described(spec: str) -> Described:
+    """The columns of a file, a folder or a pattern of shards; UserError where there is no column of names.
+
+    >>> described("nowhere.npy")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: There is no file nowhere.npy: check the path.
+    """
+    parts = [_one(path) for path in shards(spec.partition("::")[0])]
+    names = [name for name in _COLUMNS if all(name in part.columns for part in parts)]
+    columns = {name: [word for part in parts for word in part.columns[name]] for name in names}
+    return Described(columns, parts[0].about)
+
+
+def _one(path: Path) -> Described:
+    if not path.exists():
+        raise UserError(f"There is no file {path}: check the path.")
+    columns, about = _parquet(path) if path.suffix == ".parquet" else _beside(path)
+    if "name" not in columns:
+        raise UserError(f"{path} has no column of names: pass a file that `fullrank embed` wrote.")
+    return Described(columns, about)
+
+
+def _parquet(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    need("pyarrow", str(path))
+    from pyarrow.parquet import ParquetFile
+
+    with damage(str(path), "parquet file"), ParquetFile(path) as file:
+        there = [name for name in _COLUMNS if name in file.schema_arrow.names]
+        table = file.read(columns=there)
+        words = {name: [str(word or "") for word in table[name].to_pylist()] for name in there}
+        about = json.loads((file.schema_arrow.metadata or {}).get(b"fullrank", b"{}"))
+    return words, about
+
+
+def _beside(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    file = rows_file(path)
+    if not file.is_file():
+        raise UserError(f"{path} has no {file.name} beside it: pass a file that `fullrank embed` wrote.")
+    with damage(str(file), "table"), file.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+        return {name: [row[name] for row in rows] for name in _COLUMNS if rows and name in rows[0]}, {}
