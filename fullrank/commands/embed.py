@@ -57,7 +57,9 @@ def embed(options: Embed, console: Console) -> int:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     model = open_model(options.encoder, trust=options.trust, say=say)
-    images = images_of(options.images, channels=model.encoder.channels, root=options.data_root, options=options.reading, say=say)
+    images = images_of(
+        options.images, channels=model.encoder.channels, root=options.data_root, options=options.reading, say=say
+    )
     files = embed_to(
         options.out,
         model,
