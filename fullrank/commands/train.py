@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
@@ -28,6 +28,21 @@ def run(arguments: list[str]) -> int:
         return 0
     if arguments[0] == "--resume":
         return _resume(arguments[1:])
+    name = arguments[0]
+    parsed = _parsed(name, arguments[1:])
+    console = terminal()
+    with console.status("Starting"):
+        from fullrank.training.dry_run import dry_run
+        from fullrank.training.fit import start
+    if parsed.dry_run:
+        dry_run(parsed.recipe, parsed.run, console)
+        return 0
+    run, finished = start(name, parsed.recipe, parsed.run, console, preset=parsed.preset)
+    return _after_training(run, finished, console)
+
+
+def _parsed(name: str, arguments: list[str]) -> Any:
+    """The recipe of this name with its flags, the options of the run, and what it starts from."""
     from dataclasses import make_dataclass
     from typing import Annotated
 
@@ -35,21 +50,23 @@ def run(arguments: list[str]) -> int:
 
     from fullrank import recipes
     from fullrank.engine import RunOptions
-    from fullrank.recipes.presets import begin, describe, require_data
+    from fullrank.recipes.presets import begin, describe, like, require_data
 
-    name, recipe_class = arguments[0], recipes.load(arguments[0])
-    preset, recipe, flags = begin(name, recipe_class, arguments[1:])
+    recipe_class = recipes.load(name)
+    run_like, same, flags = like(name, recipe_class, arguments)
+    preset, recipe, flags = begin(name, recipe_class, flags)
+    recipe = same or recipe
     chosen = Annotated[str | None, tyro.conf.arg(help=describe(name))]
-    both = make_dataclass("Train", [("recipe", recipe_class), ("run", RunOptions), ("preset", chosen)])
+    other = Annotated[str | None, tyro.conf.arg(help="Start from the settings of another run, given by its folder.")]
+    dry = Annotated[bool, tyro.conf.arg(help="Print the plan (steps, settings, memory, time) and stop.")]
+    both = make_dataclass(
+        "Train",
+        [("recipe", recipe_class), ("run", RunOptions), ("preset", chosen), ("like", other), ("dry_run", dry)],
+    )
     both.__doc__ = sys.modules[recipe_class.__module__].__doc__
-    parsed = parse(both, flags, f"train {name}", both(recipe, RunOptions(), preset))
+    parsed = parse(both, flags, f"train {name}", both(recipe, RunOptions(), preset, run_like, False))
     require_data(name, preset, parsed.recipe)
-
-    console = terminal()
-    with console.status("Starting"):
-        from fullrank.training.fit import start
-    run, finished = start(name, parsed.recipe, parsed.run, console, preset=preset)
-    return _after_training(run, finished, console)
+    return parsed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ class RunOptions:
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """auto is bf16-mixed on a GPU that has it, else 32-true. Losses are always computed in float32."""
     accumulate: int = 1
-    """Batches per optimizer step; each batch is an objective of its own, so this is no larger batch."""
-    workers: int = 2
-    """Processes that decode the images of a folder, per device; data sets in memory need none."""
+    """Batches per optimizer step; the loss is computed per batch, so this does not enlarge the batch."""
+    workers: int | None = None
+    """Processes that decode the images of a folder, per device; by default one per core. Data in memory needs none."""
     monitor_every: int = 100
     """Steps between two readings of the collapse numbers."""
     on_collapse: Literal["warn", "stop"] = "warn"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from fullrank.nn import Encoder
 
 
+CHOSEN = ("batch_size", "epochs", "lr", "warmup_epochs")  # None: chosen from data, network and machine
+
+
 def _group(name: str) -> Any:
     """The name in --help of the flags of a record."""
     return arg(name=name, prefix_name=False)
@@ -52,22 +55,22 @@ class Recipe:
     """Widths of the projector's layers, the last one is the embedding's."""
     views: str = "auto"
     """Augmentation: auto (by data), simclr, byol, cifar[-asymmetric], w2-study, hsr-byol[-imagenet], gray, digits."""
-    epochs: float = 10.0
-    """Passes over the data."""
+    epochs: float | None = None
+    """Passes over the data; by default chosen from the number of images."""
     steps: int | None = None
     """Optimizer steps, instead of epochs."""
-    batch_size: int = 256
-    """Images per objective, over all processes together."""
+    batch_size: int | None = None
+    """Images per objective, over all processes together; by default chosen from the number of images and memory."""
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
     """Biases and norms get no weight decay (and no layer-wise adaptation from LARS)."""
     lars_trust: float = 0.001
     """Share of a weight matrix's norm that lars moves it by at a learning rate of 1."""
-    lr: float = 5e-3
-    """Peak learning rate, as it is used: never scaled by the batch size."""
+    lr: float | None = None
+    """Peak learning rate, never scaled by the batch size; by default chosen from optimizer and backbone."""
     weight_decay: float = 1e-4
     """Weight decay per step, times the learning rate."""
-    warmup_epochs: float = 0.15
-    """Linear warm-up per step, in epochs; then a cosine down to a thousandth of the peak."""
+    warmup_epochs: float | None = None
+    """Linear warm-up, in epochs, by default chosen from the steps; then a cosine down to a thousandth of the peak."""
     start: Annotated[Start, _group("pretrained weights")] = Start()
     w2: Annotated[W2, _group("W2 uniformity")] = W2()
     uniformity: Annotated[Uniformity, _group("Wang-Isola uniformity")] = Uniformity()

@@ -39,13 +39,15 @@ from fullrank.methods import Method
 from fullrank.recipes import Recipe, settings
 from fullrank.runs import new_run, read_json, refuse_used, write_json
 from fullrank.training.begin import begin, same_code, settled, weights_of
+from fullrank.training.choose import choose, say_chosen, this_machine
+from fullrank.training.cost import bytes_per_image
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import environment, finish, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
 from fullrank.training.same_data import keep_same_data, places
-from fullrank.training.step_plan import Plan, check, make_plan
+from fullrank.training.step_plan import Plan, check, make_plan, refuse_large_batch
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
 
@@ -54,14 +56,16 @@ _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder 
 class Job:
     """What a recipe means for its data."""
 
-    recipe: Recipe
+    recipe: Recipe  # without gaps, as `options`
     options: RunOptions
+    reasons: dict[str, str]  # of the settings that were chosen, by name
     dataset: Dataset
     method: Method
     views: Views
     plan: Plan
     image_size: int
     begun: Mapping[str, Any]
+    memory: int  # bytes that a batch needs for its backward pass
 
 
 def start(
@@ -82,6 +86,7 @@ def start(
     if options.out is not None and process_rank() == 0:
         refuse_used(options.out)
     job = prepare(recipe, options, console, backbone=backbone)
+    say_chosen(job.recipe, job.options, job.reasons, console)
     run = _make_run(name, job, preset)
     try:
         return run, fit(run, job, console)
@@ -122,7 +127,7 @@ def prepare(
     kept: Mapping[str, Any] | None = None,
     backbone: nn.Module | None = None,
 ) -> Job:
-    """Load the data and build views, method and plan; the random state of the caller is untouched.
+    """Load the data, build views and method, and choose what was not given; the caller's random state is untouched.
 
     `kept` is what config.json says of the beginning of a run that goes on: its weights are those of its checkpoint.
     """
@@ -137,8 +142,8 @@ def prepare(
     )
     if process_rank() == 0:
         _say_understood(dataset, console)
-    plan = make_plan(recipe, options, len(dataset.train))
     images = dataset.train
+    refuse_large_batch(recipe, len(images))
     size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
     sizes, channels = recipe.view_sizes(size), images.channels
     augmentations = crop_views(_views_name(recipe, dataset, size), sizes, channels=channels)
@@ -157,7 +162,18 @@ def prepare(
         method = recipe.build(begun.encoder)
     method.to(memory_format=torch.channels_last)
     views = Views(augmentations, mean=begun.mean, std=begun.std)
-    return Job(recipe, options, dataset, method, views, plan, size, begun.about)
+    each = bytes_per_image(method.encoder, channels, sizes)
+    chosen = choose(
+        recipe,
+        options,
+        images=len(images),
+        network=method.encoder,
+        bytes_per_image=each,
+        machine=this_machine(options.devices or max(1, torch.cuda.device_count())),
+    )
+    plan = make_plan(chosen.recipe, chosen.options, len(images))
+    memory = each * plan.batch_size
+    return Job(chosen.recipe, chosen.options, chosen.reasons, dataset, method, views, plan, size, begun.about, memory)
 
 
 def _views_name(recipe: Recipe, dataset: Dataset, size: int) -> str:
@@ -206,13 +222,13 @@ def fit(run: Path, job: Job, console: Console) -> bool:
 def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:
     return train_batches(
         job.dataset.train,
-        batch_size=job.recipe.batch_size,
+        batch_size=job.plan.batch_size,
         seed=job.recipe.seed,
         start=trainer.global_step * job.plan.accumulate,
         stop=job.plan.steps * job.plan.accumulate,
         rank=trainer.global_rank,
         world=trainer.world_size,
-        workers=job.options.workers,
+        workers=job.options.workers or 0,
         crop=job.views.crop,
         device=training.device,
     )
@@ -245,6 +261,7 @@ def _make_run(name: str, job: Job, preset: str | None) -> Path:
             "fullrank": version("fullrank"),
             "settings": settings(job.recipe) | places(job.recipe),
             "data": kept_in_config(job.dataset),
+            "chosen": job.reasons,
             "run": dataclasses.asdict(job.options),
             "start": job.begun,
         }

@@ -54,7 +54,7 @@ class Training(pl.LightningModule):
         """V views of the images of this process; drawn for the global batch, so that its split changes nothing."""
         one = batch.images if isinstance(batch.images, Tensor) else batch.images[0]
         generator = torch.Generator().manual_seed(_mix(self.plan.recipe.seed, _VIEWS, batch.step))
-        parameters = self.views.draw(self.plan.recipe.batch_size, one.shape[-2], one.shape[-1], generator)
+        parameters = self.views.draw(self.plan.batch_size, one.shape[-2], one.shape[-1], generator)
         rows = slice(self.global_rank * len(one), (self.global_rank + 1) * len(one))
         mine = [drawn.rows(rows) for drawn in parameters]
         return [view.contiguous(memory_format=torch.channels_last) for view in self.views.apply(batch.images, mine)]
@@ -78,7 +78,7 @@ class Training(pl.LightningModule):
         stepper = optimizer(
             recipe.optimizer,
             self.method,
-            lr=recipe.lr,
+            lr=plan.lr,
             weight_decay=recipe.weight_decay,
             lars_trust=recipe.lars_trust,
             shares=rates(self.method.encoder, recipe.start.layer_decay) if recipe.start.layer_decay != 1 else None,

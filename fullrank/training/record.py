@@ -80,7 +80,7 @@ class Record(pl.Callback):
         norm = None if module.gradient_norm is None else float(module.gradient_norm)
         row = {
             **self._when("train", trainer, module),
-            "lr": plan.recipe.lr * warmup_cosine(trainer.global_step - 1, total=plan.steps, warmup=plan.warmup),
+            "lr": plan.lr * warmup_cosine(trainer.global_step - 1, total=plan.steps, warmup=plan.warmup),
             "loss": loss,
             "terms": terms,
             "gradient_norm": norm if norm is not None and np.isfinite(norm) else None,

@@ -17,6 +17,8 @@ class Plan:
     """What one training does, in steps: every random number is a function of the recipe's seed and the step."""
 
     recipe: Recipe
+    batch_size: int
+    lr: float
     accumulate: int
     steps: int
     warmup: int
@@ -29,16 +31,25 @@ class Plan:
 
 
 def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
-    """The plan for a training set of so many images; UserError if a batch does not fit into it."""
-    if recipe.batch_size > images:
+    """The plan for a training set of so many images, of a recipe without gaps; UserError if a batch does not fit."""
+    batch, lr, warmup_epochs = recipe.batch_size, recipe.lr, recipe.warmup_epochs
+    assert batch is not None  # choose.py has filled these
+    assert lr is not None
+    assert warmup_epochs is not None
+    refuse_large_batch(recipe, images)
+    per_epoch = images // batch
+    steps = recipe.steps or max(1, round((recipe.epochs or 0) * per_epoch / options.accumulate))
+    warmup = min(round(warmup_epochs * per_epoch / options.accumulate), steps // 2)
+    return Plan(recipe, batch, lr, options.accumulate, steps, warmup, per_epoch)
+
+
+def refuse_large_batch(recipe: Recipe, images: int) -> None:
+    """UserError if the batch that was asked for is larger than the training set."""
+    if recipe.batch_size is not None and recipe.batch_size > images:
         raise UserError(
             f"--batch-size {recipe.batch_size} is larger than the {images} images of {data_name(recipe.data)}: "
             f"pass --batch-size {images} or less."
         )
-    per_epoch = images // recipe.batch_size
-    steps = recipe.steps or max(1, round(recipe.epochs * per_epoch / options.accumulate))
-    warmup = min(round(recipe.warmup_epochs * per_epoch / options.accumulate), steps // 2)
-    return Plan(recipe, options.accumulate, steps, warmup, per_epoch)
 
 
 def check(recipe: Recipe, options: RunOptions) -> None:
@@ -65,10 +76,10 @@ def check(recipe: Recipe, options: RunOptions) -> None:
         if value is not None and not value >= least:
             raise UserError(f"{flag} {value} is too small: pass {least} or more.")
     for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs), ("--lars-trust", recipe.lars_trust)):
-        if not 0 < value < float("inf"):
-            raise UserError(f"{flag} {value} is no use: pass a positive number.")
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(f"{flag} must be positive, got {value}.")
     if not 0 < recipe.start.layer_decay <= 1:
-        raise UserError(f"--layer-decay {recipe.start.layer_decay} is no share: pass a number above 0, up to 1.")
+        raise UserError(f"--layer-decay {recipe.start.layer_decay} is not a share: pass a number above 0, up to 1.")
     if recipe.crops is not None:
         crop_sizes(recipe.crops)
     if not recipe.projector or min(recipe.projector) < 1:

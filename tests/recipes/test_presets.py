@@ -202,7 +202,7 @@ def test_the_listing_of_intl(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in said.splitlines()]
     assert "flag default cifar10 cifar100 imagenet-100 imagenet imagenet-multicrop" in lines
-    assert "--lr 0.005 0.3 0.3 0.25 0.3 0.5" in lines
+    assert "--lr chosen 0.3 0.3 0.25 0.3 0.5" in lines
     assert "--teacher None 0.996" in lines
     assert "--lr: code: 0.5 x 128/256 (imagenet-100)" in lines
     assert "--epochs: code" in lines

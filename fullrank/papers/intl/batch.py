@@ -10,11 +10,11 @@ from fullrank.losses import intl_beta
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
 from fullrank.papers.kit.judging import LEVEL, by_number, by_seed, differences, judge
 from fullrank.papers.kit.represented import unseen_accuracies
-from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
+from fullrank.papers.kit.training import LR, Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.intl import INTL
 
 _RULE, _CONSTANT = "the rule's weight", "constant weight"
-_LR = INTL().lr / 256  # for each image of a batch
+_LR = LR / 256  # for each image of a batch
 
 
 def batch_size(

@@ -46,6 +46,9 @@ def usual_size(settings: Settings, batch_size: int = 256) -> Size:
     return Size(steps=38_400 // batch_size, batch_size=batch_size, image_size=16)
 
 
+LR, WARMUP = 5e-3, 0.15  # of every experiment that says nothing else, whatever its data
+
+
 @dataclass(frozen=True)
 class Job:
     """A name for the run folder, the name of the recipe, and its settings, but for data, size and seed.
@@ -72,6 +75,8 @@ def train_all(settings: Settings, jobs: Sequence[Job], size: Size) -> dict[str, 
         steps = size.steps * size.batch_size // batch_size
         recipe = replace(
             job.settings,
+            lr=job.settings.lr or LR,
+            warmup_epochs=WARMUP if job.settings.warmup_epochs is None else job.settings.warmup_epochs,
             data=settings.data,
             data_root=settings.data_root,
             backbone=size.backbone,

@@ -16,7 +16,8 @@ from typing import Any
 
 from fullrank.errors import UserError, suggest
 from fullrank.recipes._recipe import Recipe
-from fullrank.recipes._settings import with_settings
+from fullrank.recipes._settings import from_settings, settings, with_settings
+from fullrank.runs import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,32 @@ def begin(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[st
     settings = known[found.preset].settings
     values = {field: setting.value for field, setting in settings.items()}
     return found.preset, with_settings(recipe(), values), flags
+
+
+def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str | None, Recipe | None, list[str]]:
+    """What `--like RUN` among the arguments asks for: the run, its settings in this recipe, and the other arguments.
+
+    Settings that this recipe does not have are printed and left out.
+
+    >>> from fullrank import recipes
+    >>> like("intl", recipes.load("intl"), ["--lr", "1"])
+    (None, None, ['--lr', '1'])
+    """
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--like", nargs="?", const="")
+    found, flags = parser.parse_known_args(arguments)
+    if found.like is None:
+        return None, None, flags
+    if not found.like:
+        raise UserError("--like needs a run: pass its folder.")
+    if "--preset" in flags:
+        raise UserError("--like and --preset both say where to begin: pass one of them.")
+    config = read_json(Path(found.like) / "config.json")
+    known = settings(recipe())
+    if left := [field for field in config["settings"] if field not in known]:
+        print(f"Settings that {name} does not have are left out: {', '.join(left)}.")
+    shared = {field: value for field, value in config["settings"].items() if field in known}
+    return found.like, from_settings(recipe, shared), flags
 
 
 def describe(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import CHOSEN, Recipe
 from fullrank.recipes._settings import settings
 from fullrank.recipes.presets import Preset, presets
 
@@ -38,7 +38,8 @@ def _table(default: Recipe, known: dict[str, Preset]) -> Table:
     table, defaults = Table("flag", "default", *known, box=None, header_style="bold"), settings(default)
     for field in _fields(known):
         cells = [_text(one.settings[field].value) if field in one.settings else "" for one in known.values()]
-        table.add_row(_flag(field), _text(defaults[field]), *cells)
+        default_text = "chosen" if defaults[field] is None and field in CHOSEN else _text(defaults[field])
+        table.add_row(_flag(field), default_text, *cells)
     return table
 
 

@@ -1,0 +1,143 @@
+"""Settings that nobody gave, chosen from the data, the network and the machine: one rule per setting.
+
+A flag, a preset or another run's settings always win. `docs/settings.md` shows what each rule was measured on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from fullrank.engine import RunOptions
+from fullrank.recipes import Recipe
+
+_STEPS = 1000
+_PASSES = 10
+_WARMUP_STEPS, _WARMUP_SHARE = 35, 0.015
+_SMALLEST, _LARGEST = 32, 256  # batches
+_BATCHES_PER_PASS = 8
+_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training may use: bytes of memory for what a backward pass needs, and CPU cores for each process."""
+
+    memory: int
+    cores: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A recipe and its options without gaps, and for each setting that was chosen the reason, in words."""
+
+    recipe: Recipe
+    options: RunOptions
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def this_machine(devices: int) -> Machine:
+    """Nine tenths of a GPU's free memory, or half of the main memory; the cores are shared by the processes."""
+    cores = max(1, len(os.sched_getaffinity(0)) // devices) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if torch.cuda.is_available():
+        return Machine(int(0.9 * torch.cuda.mem_get_info()[0]), cores)
+    return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (2 * devices), cores)
+
+
+def choose(
+    recipe: Recipe, options: RunOptions, *, images: int, network: nn.Module, bytes_per_image: int, machine: Machine
+) -> Chosen:
+    """Fill the gaps of a recipe and its options.
+
+    Args:
+        recipe: what was asked for; a setting that is None is chosen.
+        options: as the recipe; `workers` is chosen.
+        images: how many there are to train on.
+        network: the backbone, whose layers decide the learning rate.
+        bytes_per_image: memory that one image of a batch needs, all its views together.
+        machine: what the training may use.
+
+    Returns:
+        The recipe, the options, and a reason for each chosen setting.
+    """
+    reasons: dict[str, str] = {}
+
+    def settle(name: str, given: Any, rule: Callable[[], tuple[Any, str]]) -> Any:
+        if given is not None:
+            return given
+        value, reasons[name] = rule()
+        return value
+
+    batch = settle("batch_size", recipe.batch_size, lambda: _batch_size(images, bytes_per_image, machine))
+    per_pass = max(1, images // batch)
+    updates = per_pass / options.accumulate
+    epochs = recipe.epochs
+    if recipe.steps is None:
+        epochs = settle("epochs", epochs, lambda: _epochs(updates))
+    steps = recipe.steps or (epochs or 0) * updates
+    lr = settle("lr", recipe.lr, lambda: _lr(recipe, network, batch))
+    warmup = settle("warmup_epochs", recipe.warmup_epochs, lambda: _warmup(steps, updates))
+    workers = settle("workers", options.workers, lambda: _workers(machine))
+    settled = replace(recipe, batch_size=batch, epochs=epochs, lr=lr, warmup_epochs=warmup)
+    return Chosen(settled, replace(options, workers=workers), reasons)
+
+
+def _batch_size(images: int, bytes_per_image: int, machine: Machine) -> tuple[int, str]:
+    wanted = min(max(_power_of_two(images // _BATCHES_PER_PASS), _SMALLEST), _LARGEST)
+    fitting = _power_of_two(machine.memory // max(1, bytes_per_image))
+    size = max(2, min(wanted, fitting, _power_of_two(images)))
+    if size < wanted and size == fitting:
+        return size, f"{wanted} images need more than the {machine.memory / 2**30:.3g} GiB of memory at hand"
+    if size == _LARGEST:
+        return size, "the largest that is chosen"
+    return size, f"about an eighth of {images:,} images, at least {_SMALLEST}"
+
+
+def _power_of_two(number: int) -> int:
+    """The largest power of two up to a number, 1 for less than one."""
+    return 1 << max(0, number.bit_length() - 1)
+
+
+def _epochs(updates: float) -> tuple[float, str]:
+    needed = -(-_STEPS // updates)
+    if needed <= _PASSES:
+        return float(_PASSES), f"at least {_PASSES} passes over the images"
+    return float(needed), f"{_STEPS:,} optimizer steps, with {updates:g} in a pass"
+
+
+def _warmup(steps: float, updates: float) -> tuple[float, str]:
+    warmup = min(max(_WARMUP_STEPS, _WARMUP_SHARE * steps), steps / 10)
+    return round(warmup / updates, 4), f"{_WARMUP_SHARE:.1%} of the steps, at least {_WARMUP_STEPS}, at most a tenth"
+
+
+def _workers(machine: Machine) -> tuple[int, str]:
+    return min(machine.cores, _WORKERS), f"one per core, at most {_WORKERS}"
+
+
+def _lr(recipe: Recipe, network: nn.Module, batch: int) -> tuple[float, str]:
+    if recipe.optimizer == "lars":
+        return 0.3 * batch / 256, "0.3 x batch size / 256, as SimCLR's authors have it for LARS"
+    if recipe.optimizer == "sgd":
+        return 0.03 * batch / 256, "0.03 x batch size / 256, as MoCo's authors have it for SGD"
+    if recipe.backbone == "tiny":
+        return 5e-3, "AdamW on the tiny encoder"
+    if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
+        return 1e-3, "AdamW on a network with batch norm"
+    return 5e-4, "AdamW on a network without batch norm, such as a vision transformer"
+
+
+def say_chosen(recipe: Recipe, options: RunOptions, reasons: dict[str, str], console: Console) -> None:
+    """Print each chosen setting as its flag, with the reason."""
+    if not reasons:
+        return
+    console.print("Chosen settings (a flag wins over each):", highlight=False)
+    for name, reason in reasons.items():
+        value = getattr(options if name == "workers" else recipe, name)
+        flag = f"--{name.replace('_', '-')} {value:g}"
+        console.print(f"  {flag:<22} {reason}", highlight=False, soft_wrap=True, markup=False)

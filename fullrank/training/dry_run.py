@@ -1,0 +1,72 @@
+"""What a training would do and cost, without doing it."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from rich.console import Console
+from rich.filesize import decimal
+from torch import Tensor
+
+from fullrank.data import ImageTensor
+from fullrank.engine import RunOptions
+from fullrank.recipes import Recipe
+from fullrank.training.choose import say_chosen
+from fullrank.training.cost import seconds_per_image
+from fullrank.training.fit import Job, prepare
+
+_FEWEST, _ENOUGH = 8, 0.4  # images that time a step, doubled until they take so many seconds or are a batch
+
+
+def dry_run(recipe: Recipe, options: RunOptions, console: Console) -> None:
+    """Print data, chosen settings, steps, network, views, memory and time of a training; nothing is written."""
+    job = prepare(recipe, options, console)
+    say_chosen(job.recipe, job.options, job.reasons, console)
+    plan, images = job.plan, len(job.dataset.train)
+    each_pass = plan.steps_per_epoch * plan.batch_size
+    weights = sum(parameter.numel() for parameter in job.method.parameters() if parameter.requires_grad)
+    views = ", ".join(f"{view.size} px" for view in job.views.augmentations)
+    left = images - each_pass
+    rest = f"; {left} images are left out of each pass, others each time" if left else ""
+    lines = {
+        "steps": f"{plan.steps:,}, with {plan.steps_per_epoch:,} batches of {plan.batch_size} images in a pass{rest}",
+        "network": f"{job.recipe.backbone}, {weights / 1e6:.2g} million weights with its heads",
+        "views": f"{len(job.views.augmentations)} per image ({views})",
+        "memory": f"about {decimal(job.memory)} for the backward pass of a batch in 32-bit numbers",
+        "time": _time(job),
+    }
+    for name, text in lines.items():
+        console.print(f"{name:<8} {text}", highlight=False, soft_wrap=True, markup=False)
+    console.print("This was a dry run: nothing was written.", highlight=False)
+
+
+def _time(job: Job) -> str:
+    if torch.cuda.is_available():
+        return "not measured on a GPU"
+    count = _FEWEST // 2
+    step = reading = 0.0
+    while count < job.plan.batch_size and step * count < _ENOUGH:
+        count = min(2 * count, job.plan.batch_size)
+        batch, reading = _batch(job, count)
+        step = seconds_per_image(job.method, job.views, batch)
+    total = max(step, reading) * job.plan.steps * job.plan.accumulate * job.plan.batch_size
+    slower = ", limited by reading the files" if reading > step else ""
+    return f"about {_duration(total)} on one process of this machine, measured on {count} images{slower}"
+
+
+def _batch(job: Job, count: int) -> tuple[Tensor | list[Tensor], float]:
+    """The first images as the views want them, and the seconds that a worker needs to read one."""
+    images = job.dataset.train
+    if isinstance(images, ImageTensor):
+        return images.images[:count], 0.0
+    begun = time.perf_counter()
+    pictures = [job.views.crop(images.open(i), torch.Generator().manual_seed(i)) for i in range(count)]
+    seconds = (time.perf_counter() - begun) / count / max(1, job.options.workers or 0)
+    return [torch.stack(view) for view in zip(*pictures, strict=True)], seconds
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

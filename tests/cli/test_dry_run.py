@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fullrank.cli import main
+
+
+def _told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = _told(capsys, "train", "simclr", "--data", "digits", "--dry-run")
+    assert "--batch-size 128 about an eighth of 1,397 images" in said
+    assert "1,000, with 10 batches of 128 images in a pass; 117 images are left out of each pass" in said
+    assert "2 per image (8 px, 8 px)" in said
+    assert "time about" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_like_takes_the_settings_of_a_run_and_a_flag_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"data": "digits", "batch_size": 64, "steps": 3, "temperature": 0.5, "w2": 0.25, "projector": [32, 16]}
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": "simclr", "settings": settings}), encoding="utf-8")
+    out = tmp_path / "run"
+    main(["train", "byol", "--like", str(tmp_path), "--steps", "2", "--out", str(out), "--probe", "64"])
+    written = json.loads((out / "config.json").read_text(encoding="utf-8"))["settings"]
+    assert (written["data"], written["batch_size"], written["w2"]) == ("digits", 64, 0.25)
+    assert written["steps"] == 2
+    assert "temperature" not in written
+    assert "Settings that byol does not have are left out: temperature." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--like"], "--like needs a run: pass its folder."),
+        (["--like", "nowhere"], "nowhere is not a run folder"),
+        (["--like", "nowhere", "--preset", "cifar10"], "pass one of them"),
+    ],
+)
+def test_a_wrong_like_gets_one_sentence(flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "intl", *flags]) == 2
+    assert sentence in capsys.readouterr().err

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from fullrank.engine import RunOptions
+from fullrank.nn import encoder
+from fullrank.recipes import Recipe
+from fullrank.training.choose import Machine, choose, say_chosen
+from fullrank.training.cost import bytes_per_image
+from fullrank.training.step_plan import make_plan
+
+LARGE = Machine(memory=2**34, cores=4)
+TINY = encoder("tiny", image_size=8, channels=1)
+
+
+def chosen(images: int, recipe: Recipe | None = None, machine: Machine = LARGE, **options: int) -> Recipe:
+    return choose(
+        recipe or Recipe(),
+        replace(RunOptions(), **options),
+        images=images,
+        network=TINY,
+        bytes_per_image=2**20,
+        machine=machine,
+    ).recipe
+
+
+def test_sixty_thousand_images_keep_the_settings_that_were_measured_on_fashion_mnist() -> None:
+    recipe = chosen(60_000)
+    assert (recipe.batch_size, recipe.epochs, recipe.lr) == (256, 10.0, 5e-3)
+    plan = make_plan(recipe, RunOptions(), 60_000)
+    assert (plan.steps, plan.warmup) == (2340, 35)
+
+
+@pytest.mark.parametrize(
+    ("images", "batch"), [(2, 2), (3, 2), (31, 16), (100, 32), (312, 32), (600, 64), (1397, 128), (5711, 256)]
+)
+def test_the_batch_grows_with_the_images_and_a_short_set_is_passed_often(images: int, batch: int) -> None:
+    recipe = chosen(images)
+    assert recipe.batch_size == batch
+    plan = make_plan(recipe, RunOptions(), images)
+    assert 1000 <= plan.steps < 1000 + images // batch + 1
+    assert 1 <= plan.warmup <= plan.steps / 10
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved() -> None:
+    assert chosen(60_000, machine=Machine(memory=100 * 2**20, cores=1)).batch_size == 64
+
+
+def test_what_was_given_is_kept_and_the_rest_follows_it() -> None:
+    given = Recipe(batch_size=100, epochs=3, lr=1.0, warmup_epochs=0.0)
+    assert chosen(1000, given) == given
+    assert chosen(1000, Recipe(steps=7)).epochs is None
+    with_small_batches = chosen(60_000, Recipe(batch_size=64))
+    assert with_small_batches.warmup_epochs == 0.15
+    assert chosen(312, accumulate=3).epochs == pytest.approx(334)
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.015), ("lars", 0.15), ("adamw", 5e-3)])
+def test_the_learning_rate_follows_the_optimizer(optimizer: str, rate: float) -> None:
+    assert chosen(60_000, Recipe(optimizer=optimizer, batch_size=128)).lr == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("backbone", "rate"), [("resnet10t", 1e-3), ("vit_tiny_patch16_224", 5e-4)])
+def test_the_learning_rate_follows_the_network(backbone: str, rate: float) -> None:
+    found = choose(
+        Recipe(backbone=backbone),
+        RunOptions(),
+        images=1000,
+        network=encoder(backbone, image_size=32),
+        bytes_per_image=1,
+        machine=LARGE,
+    )
+    assert found.recipe.lr == rate
+
+
+def test_every_choice_is_printed_as_a_flag_with_its_reason() -> None:
+    found = choose(Recipe(lr=0.1), RunOptions(), images=312, network=TINY, bytes_per_image=1, machine=LARGE)
+    assert set(found.reasons) == {"batch_size", "epochs", "warmup_epochs", "workers"}
+    file = io.StringIO()
+    say_chosen(found.recipe, found.options, found.reasons, Console(file=file, width=200))
+    assert "--batch-size 32 " in file.getvalue()
+    assert "--lr" not in file.getvalue()
+
+
+def test_the_memory_of_an_image_is_what_autograd_keeps() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    kept = {"input": 8 * 8, "after the convolution": 4 * 8 * 8}
+    assert bytes_per_image(network, 1, [8]) == 4 * sum(kept.values())
+    before = {name: value.clone() for name, value in TINY.state_dict().items()}
+    bytes_per_image(TINY, 1, [8, 8])
+    assert all(torch.equal(value, before[name]) for name, value in TINY.state_dict().items())
