@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -19,10 +19,10 @@ LARGE = Machine(memory=2**34, cores=4)
 TINY = encoder("tiny", image_size=8, channels=1)
 
 
-def chosen(images: int, recipe: Recipe | None = None, machine: Machine = LARGE, **options: int) -> Recipe:
+def chosen(images: int, recipe: Recipe | None = None, machine: Machine = LARGE, accumulate: int = 1) -> Recipe:
     return choose(
         recipe or Recipe(),
-        replace(RunOptions(), **options),
+        RunOptions(accumulate=accumulate),
         images=images,
         network=TINY,
         bytes_per_image=2**20,
@@ -62,7 +62,7 @@ def test_what_was_given_is_kept_and_the_rest_follows_it() -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.015), ("lars", 0.15), ("adamw", 5e-3)])
-def test_the_learning_rate_follows_the_optimizer(optimizer: str, rate: float) -> None:
+def test_the_learning_rate_follows_the_optimizer(optimizer: Literal["sgd", "lars", "adamw"], rate: float) -> None:
     assert chosen(60_000, Recipe(optimizer=optimizer, batch_size=128)).lr == pytest.approx(rate)
 
 
