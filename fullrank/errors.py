@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -29,3 +31,12 @@ def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.6, otherwise: 
     """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"did you mean {close[0]}?" if close else otherwise
+
+
+def shell(path: Path | str) -> str:
+    """A path as a shell takes it, for commands that are printed to be pasted.
+
+    >>> shell("my runs/1")
+    "'my runs/1'"
+    """
+    return shlex.quote(str(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fullrank.commands._common import parse, terminal
+from fullrank.errors import shell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,8 @@ def demo(options: Demo, console: Console) -> int:
         )
         run, finished = start(name, recipe, RunOptions(out=out / name, monitor_every=25), console)
         if not finished:
-            console.print(f"Stopped. Start the demo again, or finish this run with: fullrank train --resume {run}")
+            console.print("Stopped. Start the demo again, or finish this run with:")
+            console.print(f"fullrank train --resume {shell(run)}", soft_wrap=True, markup=False)
             return 130
         runs.append(run)
     console.print()

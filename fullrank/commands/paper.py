@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from fullrank.commands._common import parse, terminal
-from fullrank.errors import UserError
+from fullrank.errors import UserError, shell
 from fullrank.papers import Entry, Outcome, Settings, catalog, load
 from fullrank.runs import full_disk_is_an_error, read_json, write_json
 
@@ -169,10 +169,10 @@ def _timed(out: Path, config: dict[str, Any]) -> Iterator[None]:
 
 def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
     """result.json but for the times."""
-    flags = [f"fullrank paper {entry.name} --out {settings.out}"]
+    flags = [f"fullrank paper {entry.name} --out {shell(settings.out)}"]
     flags += ["--full"] if settings.full else []
     flags += [f"--seeds {settings.seeds}"]
-    flags += [f"--data {settings.data}"] if settings.data else []
+    flags += [f"--data {shell(settings.data)}"] if settings.data else []
     return {
         "name": entry.name,
         "paper": entry.paper,

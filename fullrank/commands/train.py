@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fullrank.commands._common import parse, terminal
-from fullrank.errors import UserError
+from fullrank.errors import UserError, shell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,7 +119,7 @@ def _after_training(run: Path, finished: bool, console: Console) -> int:
     if process_rank() != 0:
         return 0
     if not finished:
-        console.print(f"Stopped; nothing is lost. Go on with: fullrank train --resume {run}", soft_wrap=True)
+        console.print(f"Stopped; nothing is lost. Go on with: fullrank train --resume {shell(run)}", soft_wrap=True)
         return 130
     from fullrank.report import write_report
     from fullrank.runs import read_json
@@ -127,5 +127,5 @@ def _after_training(run: Path, finished: bool, console: Console) -> int:
     sentence = read_json(run / "result.json")["verdict"]["sentence"]
     page = write_report([run], run / "report.html")
     console.print(sentence, highlight=False, soft_wrap=True)
-    console.print(f"Report: {page}\nScore it with: fullrank evaluate {run}", highlight=False, soft_wrap=True)
+    console.print(f"Report: {page}\nScore it with: fullrank evaluate {shell(run)}", highlight=False, soft_wrap=True)
     return 0

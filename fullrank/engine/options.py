@@ -33,5 +33,5 @@ class RunOptions:
     """Steps between two checkpoints; the last step and Ctrl-C save one too."""
     probe: int | None = None
     """Training images that the collapse numbers are read from; by default 2,000, of a folder 500."""
-    logger: Literal["none", "tensorboard", "wandb"] = "none"
-    """Also log to TensorBoard (in the run folder) or Weights & Biases."""
+    logger: Literal["none", "tensorboard", "csv", "mlflow", "wandb"] = "none"
+    """Also log to TensorBoard, CSV or MLflow (in the run folder, or at $MLFLOW_TRACKING_URI) or Weights & Biases."""

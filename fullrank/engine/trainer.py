@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Generic, TypeVar
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from fullrank.engine.options import RunOptions
 
@@ -49,6 +50,11 @@ def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[
 def _loggers(run: Path, options: RunOptions) -> list[Logger]:
     if options.logger == "tensorboard":
         return [TensorBoardLogger(run, name="", version="tensorboard")]
+    if options.logger == "csv":
+        return [CSVLogger(run, name="", version="csv")]
+    if options.logger == "mlflow":
+        store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{run.resolve() / 'mlflow.db'}")
+        return [MLFlowLogger("fullrank", run_name=run.name, tracking_uri=store)]
     if options.logger == "wandb":
         return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
     return []

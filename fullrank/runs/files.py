@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, shell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +103,9 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
 def refuse_used(out: Path) -> None:
     """UserError if there is something at `out`: a run is never written over another. An empty folder is free."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists already: pass another --out, or go on with `fullrank train --resume {out}`.")
+        raise UserError(
+            f"{out} exists already: pass another --out, or go on with `fullrank train --resume {shell(out)}`."
+        )
 
 
 def new_run(out: Path | None, name: str) -> Path:

@@ -54,7 +54,7 @@ def refuse_large_batch(recipe: Recipe, images: int) -> None:
 
 def check(recipe: Recipe, options: RunOptions) -> None:
     """UserError for the first setting that can never work, whatever the data."""
-    if options.logger != "none" and importlib.util.find_spec(options.logger) is None:
+    if options.logger not in ("none", "csv") and importlib.util.find_spec(options.logger) is None:
         raise UserError(f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'.")
     at_least: list[tuple[str, float | None, float]] = [
         ("--batch-size", recipe.batch_size, 2),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,15 @@ def test_like_takes_the_settings_of_a_run_and_a_flag_wins(tmp_path: Path, capsys
 def test_a_wrong_like_gets_one_sentence(flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "intl", *flags]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_the_command_that_is_printed_after_a_training_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "my runs" / "größer & kleiner"
+    flags = ["--data", "digits", "--steps", "2", "--batch-size", "32", "--probe", "64", "--out", str(run)]
+    assert main(["train", "vicreg", *flags]) == 0
+    printed = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Score it with: "))
+    program, *arguments = shlex.split(printed.removeprefix("Score it with: "))
+    assert program == "fullrank"
+    assert main(arguments) == 0

@@ -211,6 +211,13 @@ def test_tensorboard_writes_into_the_run(train: Train, small: Recipe) -> None:
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
 
 
+def test_csv_writes_into_the_run(train: Train, small: Recipe) -> None:
+    run, _ = train("run", replace(small, steps=4), logger="csv")
+    head, *rows = (run / "csv" / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert "loss" in head.split(",")
+    assert rows
+
+
 def test_a_run_killed_between_its_last_step_and_its_result_is_finished(train: Train, small: Recipe) -> None:
     run, _ = train("run", small)
     encoder, result = (run / "encoder.safetensors").read_bytes(), read_json(run / "result.json")
