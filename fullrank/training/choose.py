@@ -42,12 +42,13 @@ class Chosen:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-def this_machine(devices: int) -> Machine:
-    """Nine tenths of a GPU's free memory, or half of the main memory; the cores are shared by the processes."""
+def this_machine(devices: int | None) -> Machine:
+    """Nine tenths of the free memory of so many GPUs, or half of the main memory; the processes share the cores."""
+    devices = devices or max(1, torch.cuda.device_count())
     cores = max(1, len(os.sched_getaffinity(0)) // devices) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if torch.cuda.is_available():
-        return Machine(int(0.9 * torch.cuda.mem_get_info()[0]), cores)
-    return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (2 * devices), cores)
+        return Machine(int(0.9 * devices * torch.cuda.mem_get_info()[0]), cores)
+    return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, cores)
 
 
 def choose(

@@ -134,14 +134,7 @@ def prepare(
     check(recipe, options)
     weights = weights_of(recipe) if kept is None else None
     recipe = settled(recipe, weights, backbone)
-    dataset = load_dataset(
-        recipe.data,
-        root=recipe.data_root,
-        options=recipe.reading,
-        say=lambda text: console.print(text, markup=False),
-    )
-    if process_rank() == 0:
-        _say_understood(dataset, console)
+    dataset = _load(recipe, console)
     images = dataset.train
     refuse_large_batch(recipe, len(images))
     size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
@@ -169,11 +162,24 @@ def prepare(
         images=len(images),
         network=method.encoder,
         bytes_per_image=each,
-        machine=this_machine(options.devices or max(1, torch.cuda.device_count())),
+        machine=this_machine(options.devices),
     )
     plan = make_plan(chosen.recipe, chosen.options, len(images))
     memory = each * plan.batch_size
     return Job(chosen.recipe, chosen.options, chosen.reasons, dataset, method, views, plan, size, begun.about, memory)
+
+
+def _load(recipe: Recipe, console: Console) -> Dataset:
+    """The images of a recipe; the first process says what was understood."""
+    dataset = load_dataset(
+        recipe.data,
+        root=recipe.data_root,
+        options=recipe.reading,
+        say=lambda text: console.print(text, markup=False),
+    )
+    if process_rank() == 0:
+        _say_understood(dataset, console)
+    return dataset
 
 
 def _views_name(recipe: Recipe, dataset: Dataset, size: int) -> str:

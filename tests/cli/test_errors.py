@@ -73,7 +73,7 @@ def test_folders_that_cannot_be_trained_on(tmp_path: Path, capsys: pytest.Captur
     before = sorted(tmp_path.rglob("*"))
     assert "empty holds no" in sentence(["train", "intl", "--data", str(tmp_path / "empty")], capsys)
     assert "one holds 1 readable picture" in sentence(["train", "intl", "--data", one], capsys)
-    assert "--batch-size 5 or less" in sentence(["train", "intl", "--data", few], capsys)
+    assert "--batch-size 5 or less" in sentence(["train", "intl", "--data", few, "--batch-size", "256"], capsys)
     assert sorted(tmp_path.rglob("*")) == before
 
 
