@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, SHARE, Terms, combine, embedding_loss
@@ -28,26 +29,33 @@ from fullrank.stats import epps_pulley, random_slices
         "slowly if at all, since a slice sees mostly the live ones."
     ),
 )
-@embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
-def sigreg(z: Tensor, *, regularization: float = 0.05, slices: int = 1024, seed: int = 0) -> Terms:
+@embedding_loss(settings={"regularization": SHARE, "slices": COUNT, "global_views": COUNT})
+def sigreg(
+    z: Tensor, *, regularization: float = 0.05, slices: int = 1024, global_views: int | None = None, seed: int = 0
+) -> Terms:
     """LeJEPA on z (V, N, D): views near their mean, and each view a standard normal along random slices.
 
-    invariance: mean squared distance of the elements to the mean over views (all views are global), weighted
-    1 - regularization. normality: N times the Epps-Pulley distance, integral |phi(t) - e^(-t^2/2)|^2 e^(-t^2/2) dt of
+    invariance: mean squared distance of the elements to the mean over views, weighted 1 - regularization; with
+    `global_views`, to the mean of the first so many, which are the large crops: local ones are pulled to their center
+    and do not move it. normality: N times the Epps-Pulley distance, integral |phi(t) - e^(-t^2/2)|^2 e^(-t^2/2) dt of
     the characteristic function phi of a view along a slice, by the authors' trapezoid of 17 knots on [0, 3],
     doubled; the mean over slices and views. The authors draw new slices at each step: pass the step as `seed`, the
     same in every process.
 
     A standard normal has a normality of 1.05 for any N, zeros have 0.402 N. Needs memory for V x N x slices x 17.
+    UserError for more global views than there are views.
 
     >>> import torch
     >>> round(float(sigreg(torch.zeros(2, 1000, 4))["normality"]), 1)
     402.0
     """
+    if global_views is not None and global_views > len(z):
+        raise UserError(f"sigreg got global_views={global_views} and {len(z)} views: pass at most as many.")
+    center = z[:global_views].mean(0)
     normality = epps_pulley(z @ random_slices(z.shape[2], slices, seed, like=z)).mean()
     return combine(
         {
-            "invariance": (1 - regularization, (z - z.mean(0)).square().mean()),
+            "invariance": (1 - regularization, (z - center).square().mean()),
             "normality": (regularization, normality),
         }
     )

@@ -139,6 +139,11 @@ def _check(z: object, loss: str, name: str, min_views: int, min_samples: int) ->
         raise UserError(f"{loss} got {name} of shape {shape}: pass embeddings as (views, samples, features).")
     if not z.is_floating_point():
         raise UserError(f"{loss} got {name} of {z.dtype}: pass floating-point embeddings.")
+    if shape[1] == 1 < min_samples:
+        raise UserError(
+            f"{loss} got {name} of shape {shape}, a batch of one sample, which has no other to be told from: "
+            f"pass {min_samples} or more, and drop_last=True to the DataLoader if it is the last batch."
+        )
     if shape[0] < min_views or shape[1] < min_samples or shape[2] < 1:
         raise UserError(
             f"{loss} got {name} of shape {shape}, (views, samples, features): "

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses import Terms, sigreg, visreg
+from fullrank.recipes.lejepa import LeJEPA
 from fullrank.stats import hill, random_slices, spectrum
 from fullrank.testing.clouds import aligned, noise, one_point
 from fullrank.testing.loss_values import gradient, relative_spread
@@ -26,6 +28,27 @@ def test_equals_the_formula(
     loss: Callable[..., Terms], naive: Callable[..., Tensor], views: int, n: int, d: int
 ) -> None:
     check_reference(partial(loss, slices=5), partial(naive, slices=5), 0.8 * noise(views, n, d) + 0.5)
+
+
+def test_views_are_pulled_to_the_center_of_the_global_ones() -> None:
+    z = noise(5, 12, 4).requires_grad_()
+    found = sigreg(z, slices=5, global_views=2)
+    center = (z[0] + z[1]) / 2
+    expected = torch.stack([(view - center).square().mean() for view in z]).mean()
+    torch.testing.assert_close(found["invariance"], expected)
+    torch.testing.assert_close(found["normality"], sigreg(z, slices=5)["normality"])
+    torch.testing.assert_close(sigreg(z, slices=5, global_views=5)["loss"], sigreg(z, slices=5)["loss"])
+    with pytest.raises(UserError, match="global_views=6 and 5 views"):
+        sigreg(z, global_views=6)
+
+
+def test_lejepa_knows_its_global_views_by_their_size() -> None:
+    z = noise(4, 12, 64)
+    loss = LeJEPA(crops="2x32,2x16").objective()(z)
+    torch.testing.assert_close(loss["invariance"], sigreg(z, slices=256, global_views=2)["invariance"])
+    assert not torch.equal(loss["invariance"], sigreg(z, slices=256)["invariance"])
+    with pytest.raises(UserError, match="put the largest first"):
+        LeJEPA(crops="16,2x32").objective()
 
 
 def test_slices_are_unit_vectors_of_their_seed() -> None:

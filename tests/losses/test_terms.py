@@ -106,3 +106,15 @@ def test_a_setting_that_cannot_work_is_refused_in_one_sentence() -> None:
             if name in ("temperature", "eps") and loss.__name__ != "w_mse":
                 with pytest.raises(UserError, match=f"{loss.__name__} got {name}=0: pass a number above 0."):
                     loss(z, **{name: 0})
+
+
+def test_a_last_batch_of_one_sample_is_a_value_or_one_sentence_with_the_remedy() -> None:
+    said = []
+    for loss in LOSSES:
+        try:
+            assert math.isfinite(float(loss(torch.randn(2, 1, 8))["loss"]))
+        except UserError as error:
+            said.append(str(error))
+    remedy = "pass 2 or more, and drop_last=True to the DataLoader if it is the last batch."
+    assert [sentence for sentence in said if not sentence.endswith(remedy)] == []
+    assert len(said) > len(LOSSES) / 2
