@@ -4,8 +4,10 @@ The floor of N x D float32 rows is what any answer about their spectrum needs: f
 singular value decomposition of the file, else the float64 product z^T z and its eigenvalues. Floor and diagnosis
 alternate in one fresh process for each size, so that both see the same machine; the medians are kept. Time is processor
 time, so that other work on the machine counts little; imports are done before. Memory is what the process takes at most
-beyond what it has before, rows included (Linux). One thread:
+beyond what it has before, rows included (Linux). Another version's checkout may run beside this one, in processes of
+its own, one after each of these. One thread:
 OMP_NUM_THREADS=1 python benchmarks/diagnose_cost.py --out docs/results/benchmarks/diagnose_cost.json
+OMP_NUM_THREADS=1 python benchmarks/diagnose_cost.py --against CHECKOUT --size 1000000 768 --out FILE
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -24,7 +29,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-SIZES = ((500, 2048), (500, 8192), (500, 20_000), (10_000, 2048), (100_000, 768))
+SIZES = ((500, 2048), (500, 8192), (500, 20_000), (10_000, 2048), (10_000, 8192), (100_000, 768), (1_000_000, 768))
 _LONG = 20.0  # seconds after which one round is enough
 
 
@@ -78,17 +83,46 @@ def measure(n: int, dims: int, rounds: int) -> dict[str, float]:
     return {"rows": n, "dims": dims, "rounds": len(found), **median, "ratio": median["diagnosis_s"] / median["floor_s"]}
 
 
+def seconds_of(n: int, dims: int) -> float:
+    """Processor seconds of one diagnosis, of whatever version is imported."""
+    torch.set_num_threads(1)
+    from fullrank.diagnosis.diagnose import diagnose
+
+    diagnose(torch.randn(200, 600)).to_json()
+    z = rows_of(n, dims)
+    return seconds(lambda: diagnose(z).figures)
+
+
+def against(checkout: Path, n: int, dims: int, rounds: int) -> dict[str, float]:
+    """Medians of this version and of that of another checkout, in fresh processes that alternate."""
+    found: dict[str, list[float]] = {"diagnosis_s": [], "other_s": []}
+    for _ in range(rounds):
+        for name, path in zip(found, (Path(__file__).parents[1], checkout), strict=True):
+            code = f"import runpy; print(runpy.run_path({__file__!r})['seconds_of']({n}, {dims}))"
+            environment = {**os.environ, "PYTHONPATH": str(path.resolve())}
+            done = subprocess.run(
+                [sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE, cwd=path
+            )
+            found[name].append(float(done.stdout.split()[-1]))
+    median = {name: statistics.median(values) for name, values in found.items()}
+    return {"rows": n, "dims": dims, "rounds": rounds, **median, "ratio": median["diagnosis_s"] / median["other_s"]}
+
+
 def main() -> None:
     """Run, print the numbers, and write JSON when asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, nargs=2, action="append", help="rows and dimensions; may be given again")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--against", type=Path, help="checkout of another version, to be run beside this one")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     results = []
     for n, dims in arguments.size or SIZES:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
-            results.append(fresh.submit(measure, n, dims, arguments.rounds).result())
+        if arguments.against:
+            results.append(against(arguments.against, n, dims, arguments.rounds))
+        else:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+                results.append(fresh.submit(measure, n, dims, arguments.rounds).result())
         print("  ".join(f"{name} {value:.3g}" for name, value in results[-1].items()), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

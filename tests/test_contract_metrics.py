@@ -11,6 +11,7 @@ import pytest
 from torch import Tensor
 
 import fullrank.metrics as room
+from fullrank.diagnosis import sameness
 from fullrank.errors import UserError
 from fullrank.metrics import MEASUREMENTS, Collapse, Measurement, summarize
 from fullrank.metrics.rank import uncentered_rankme
@@ -27,7 +28,9 @@ NO_METRICS = {  # several numbers, or helpers
     *("jackknife", "jackknife_all", "jackknife_difference", "moment_groups", "rows_needed"),
     *("jackknife_pairs", "jackknife_rows", "pair_estimates", "alignment_estimate"),
     *("between_class_distance", "within_class_distance", "separability", "silhouette"),
+    *("misplaced", "turned"),
 }
+OF_A_COMPARISON = {"frechet_distance", "index_overlap", "matched_cosine", "matched_ranks", "mean_shift", "mmd"}
 BY_NAME = {metric.name: metric for metric in MEASUREMENTS}
 
 
@@ -56,10 +59,17 @@ def test_every_public_function_is_listed_and_says_what_it_is_blind_to() -> None:
     public = {name for name in room.__all__ if inspect.isfunction(getattr(room, name))} - NO_METRICS
     own = {metric.name: metric for metric in MEASUREMENTS if getattr(room, metric.name, None) is metric.function}
     wrapped = {"sigreg"}  # measured with fewer slices
-    assert public == {*own, *wrapped}
-    for metric in own.values():
-        said = " ".join((metric.function.__doc__ or "").split())
-        assert "Blind to" in said or "rades no collapse" in said, metric.name
+    assert public == {*own, *wrapped, *OF_A_COMPARISON}
+    for name in (*own, *OF_A_COMPARISON):
+        said = " ".join((getattr(room, name).__doc__ or "").split())
+        assert "Blind to" in said or "rades no collapse" in said, name
+
+
+def test_every_number_that_compare_shows_is_of_a_public_function() -> None:
+    source = inspect.getsource(sameness)
+    imported = {line.strip(" ,") for line in source.split("from fullrank.metrics import (")[1].split(")")[0].split()}
+    assert {name for name in imported if name} <= set(room.__all__)
+    assert imported >= OF_A_COMPARISON
 
 
 def test_every_record_has_a_name_of_its_own_and_says_what_its_numbers_are() -> None:

@@ -10,17 +10,19 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from fullrank.metrics import cka, knn_overlap
-from fullrank.metrics._pairs import chosen, first_copies
-from fullrank.metrics.correspondence import (
+from fullrank.metrics import (
+    cka,
+    frechet_distance,
     index_overlap,
+    knn_overlap,
     matched_cosine,
     matched_ranks,
     mean_shift,
     misplaced,
+    mmd,
     turned,
 )
-from fullrank.metrics.two_samples import frechet_distance, mmd
+from fullrank.metrics._pairs import chosen, first_copies
 from fullrank.stats.sketch import Sketch
 
 Expectation = Literal["same-model", "same-rows", "same-distribution"]

@@ -16,6 +16,14 @@ from fullrank.metrics.classes import (
 from fullrank.metrics.cloud import Cloud
 from fullrank.metrics.codebook import CODE_USE, DIFFERENT_ROWS, LONE_ROWS, code_use, different_rows, lone_rows
 from fullrank.metrics.coherence import COHERENCE, coherence
+from fullrank.metrics.correspondence import (
+    index_overlap,
+    matched_cosine,
+    matched_ranks,
+    mean_shift,
+    misplaced,
+    turned,
+)
 from fullrank.metrics.dimensions import (
     DEAD_DIMENSIONS,
     DIMENSION_GAP,
@@ -122,6 +130,7 @@ from fullrank.metrics.spread import (
     row_norm,
 )
 from fullrank.metrics.summary import summarize, summarize_moments
+from fullrank.metrics.two_samples import Permuted, frechet_distance, mmd
 from fullrank.metrics.uncertainty import (
     Estimate,
     jackknife,
@@ -170,6 +179,7 @@ __all__ = [
     "Measurement",
     "ModalityGap",
     "NeuralCollapse",
+    "Permuted",
     "PowerLaw",
     "Properties",
     "Property",
@@ -193,12 +203,14 @@ __all__ = [
     "duplicate_dimensions",
     "duplicate_rows",
     "effective_rank",
+    "frechet_distance",
     "gaussian_like",
     "head_gap",
     "head_weight",
     "hill_profile",
     "hub_skewness",
     "hyperspherical_energy",
+    "index_overlap",
     "iso_score",
     "isotropic_hill",
     "isotropic_spectrum",
@@ -211,8 +223,13 @@ __all__ = [
     "koleo",
     "lidar",
     "lone_rows",
+    "matched_cosine",
+    "matched_ranks",
     "mean_cosine",
+    "mean_shift",
+    "misplaced",
     "mle_dimension",
+    "mmd",
     "modality_gap",
     "moment_groups",
     "near_duplicate_rows",
@@ -244,6 +261,7 @@ __all__ = [
     "summarize",
     "summarize_moments",
     "summarize_neighbors",
+    "turned",
     "two_nn",
     "uniform_energy",
     "uniformity",

@@ -19,9 +19,12 @@ def embeddings(z: Tensor) -> Tensor:
         raise UserError(f"Embeddings have the shape {tuple(z.shape)}: pass (samples, dimensions), both at least 1.")
     x = z.detach()
     x = (x.cpu() if x.device.type == "mps" else x).double()  # mps has no float64
-    largest = x.abs().amax()
+    least, most = x.aminmax()
+    largest = torch.maximum(-least, most)
     _require_finite(largest)
-    return x / largest if largest > 0 else x
+    if not largest > 0:
+        return x
+    return x / largest if x.data_ptr() == z.data_ptr() else x.div_(largest)  # a copy is ours
 
 
 def require_one_width(x: Tensor, y: Tensor) -> None:
@@ -54,20 +57,9 @@ def centered(x: Tensor) -> Tensor:
     """
     mean = x.mean(0)
     difference = x - mean
-    return torch.where(difference.abs().amax(0) > ROUNDING * mean.abs(), difference, 0.0)
-
-
-def mean_and_variance(z: Tensor | Moments) -> tuple[Tensor, Tensor]:
-    """Mean (D,) and variance (D,), divisor N, up to a common scale; zero variance where it is only rounding.
-
-    >>> mean_and_variance(torch.tensor([[0.0, 1.0], [1.0, 1.0]]))[1]
-    tensor([0.2500, 0.0000], dtype=torch.float64)
-    """
-    if isinstance(z, Moments):
-        z = without_rounding(z)
-        return z.center, z.variance
-    x = embeddings(z)
-    return x.mean(0), centered(x).square().mean(0)
+    least, most = difference.aminmax(dim=0)
+    still = torch.maximum(-least, most) <= ROUNDING * mean.abs()
+    return difference.masked_fill_(still, 0.0) if bool(still.any()) else difference
 
 
 def unit_moments(z: Moments) -> Moments:
@@ -99,12 +91,17 @@ def eigenvalues(x: Tensor | Moments, *, center: bool = True) -> Tensor:
     if isinstance(x, Moments):
         dims = x.dims
         values = spectrum(without_rounding(x), centered=center)[: x.n]
-        return _above_rounding(values, max(x.n, dims))
+        return above_rounding(values, max(x.n, dims))
     values = spectrum(centered(x) if center else x, centered=False)
-    return _above_rounding(values, max(x.shape))
+    return above_rounding(values, max(x.shape))
 
 
-def _above_rounding(values: Tensor, size: int) -> Tensor:
+def above_rounding(values: Tensor, size: int) -> Tensor:
+    """Eigenvalues, largest first, of a matrix of rows or columns up to `size`; what is only rounding is zero.
+
+    >>> above_rounding(torch.tensor([1.0, 1e-17], dtype=torch.float64), 2)
+    tensor([1., 0.], dtype=torch.float64)
+    """
     return torch.where(values > values[0] * size * torch.finfo(values.dtype).eps, values, 0.0)
 
 

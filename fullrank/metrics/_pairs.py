@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from fullrank.stats import products
+
 MOST = 8192  # rows; of more, a metric of pairs takes a random sample of this size, drawn by its seed
 PAIRS = 2048  # rows of a diagnosis for what takes time in their square
 _BLOCK = 1 << 22  # distances at a time: 32 MB in float64
+_CACHED = 1 << 17  # values of rows at a time: 1 MB, which stays in the cache of a processor
 _SAME = 1e-6  # of the root mean square distance from the mean: rows that agree to this are one row
 
 
@@ -52,31 +56,84 @@ def pair_sample(x: Tensor, *, seed: int) -> Tensor:
     return x[chosen(len(x), seed=seed)]
 
 
-def distances(x: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Squared distances (B, N - start) of the rows from `start` on to themselves and all later ones of x (N, D).
+class Distances:
+    """Squared distances of rows x (N, D) among themselves; those of at most 2,048 rows are computed once and kept.
 
-    Each pair is there once above the diagonal of the block.
-
-    >>> [(start, block.tolist()) for start, block in distances(torch.tensor([[0.0], [2.0]]))]
+    >>> [(start, block.tolist()) for start, block in Distances(torch.tensor([[0.0], [2.0]]))]
     [(0, [[0.0, 4.0], [4.0, 0.0]])]
     """
-    x = x - x.mean(0)  # distances do not change, and their rounding becomes relative to the spread
-    squares = x.square().sum(1)
-    rows = max(1, _BLOCK // max(len(x), 1))
-    for start in range(0, len(x), rows):
-        block = slice(start, start + rows)
-        yield start, _squared(x[block], x[start:], squares[block], squares[start:])
+
+    def __init__(self, x: Tensor, matrix: Tensor | None = None) -> None:
+        self._x = x
+        if matrix is not None:
+            self.matrix = matrix
+
+    @staticmethod
+    def kept(n: int) -> bool:
+        """Whether those of n rows are computed once."""
+        return n * n <= _BLOCK
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
+        """Those (B, N - start) of the rows from `start` on to themselves and all later ones, in blocks.
+
+        Each pair is there once above the diagonal of the block. A block must not be changed.
+        """
+        rows = max(1, _BLOCK // max(len(self), 1))
+        for start in range(0, len(self), rows):
+            yield start, self.of(slice(start, start + rows), start)
+
+    def of(self, block: slice, start: int = 0) -> Tensor:
+        """Those (B, N - start) of some rows to the rows from `start` on."""
+        if self.kept(len(self)):
+            return self.matrix[block, start:]
+        x, squares = self._about_mean
+        return _squared(x[block], x[start:], squares[block], squares[start:])
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """All (N, N), of few rows."""
+        return squared_distances(products(self._about_mean[0]))
+
+    @cached_property
+    def _about_mean(self) -> tuple[Tensor, Tensor]:
+        """Distances are the same, and their rounding becomes relative to the spread."""
+        x = self._x - self._x.mean(0)
+        return x, x.square().sum(1)
+
+    def pairs(self) -> Tensor:
+        """The distances of all pairs i < j, flat.
+
+        >>> Distances(torch.tensor([[0.0], [2.0], [3.0]])).pairs()
+        tensor([2., 3., 1.])
+        """
+        return torch.cat([upper(block) for _, block in self]).sqrt_()
+
+    def nearest(self, k: int) -> tuple[Tensor, Tensor]:
+        """`neighbors` of each row among the others."""
+        return _nearest(self._about_mean[0], self._about_mean[0], k, self.of, itself=True)
 
 
-def pairs(x: Tensor) -> Iterator[Tensor]:
-    """The distances of all pairs i < j of rows of x (N, D), in flat blocks.
+def upper(block: Tensor) -> Tensor:
+    """What is above the diagonal of a block (B, N), flat.
 
-    >>> torch.cat([*pairs(torch.tensor([[0.0], [2.0], [3.0]]))])
-    tensor([2., 3., 1.])
+    >>> upper(torch.tensor([[0.0, 4.0, 9.0], [4.0, 0.0, 1.0]]))
+    tensor([4., 9., 1.])
     """
-    for _, block in distances(x):
-        upper = torch.ones_like(block, dtype=torch.bool).triu_(1)
-        yield block[upper].sqrt()
+    return torch.cat([row[number:] for number, row in enumerate(block, start=1)])
+
+
+def squared_distances(gram: Tensor) -> Tensor:
+    """Squared distances (N, N) of rows with these products (N, N).
+
+    >>> squared_distances(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
+    tensor([[0., 5.],
+            [5., 0.]])
+    """
+    squares = gram.diagonal()
+    return (squares[:, None] + squares).sub_(gram, alpha=2).clamp_min_(0.0)
 
 
 def neighbors(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -92,24 +149,42 @@ def neighbors(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tens
             [2],
             [1]]))
     """
-    itself = queries is None
-    targets = x if queries is None else queries
+    if queries is None:
+        return Distances(x).nearest(k)
     mean = x.mean(0)
-    x, targets = x - mean, targets - mean
+    x, targets = x - mean, queries - mean
     squares, own = x.square().sum(1), targets.square().sum(1)
+    return _nearest(x, targets, k, lambda block: _squared(targets[block], x, own[block], squares))
+
+
+def _nearest(
+    x: Tensor, targets: Tensor, k: int, squares_of: Callable[[slice], Tensor], *, itself: bool = False
+) -> tuple[Tensor, Tensor]:
     rows = max(1, _BLOCK // max(len(x), k * x.shape[1]))
     near, index = [], []
     for start in range(0, len(targets), rows):
         block = slice(start, start + rows)
-        found = _squared(targets[block], x, own[block], squares)
+        found = squares_of(block)
         if itself:
+            found = found.clone()
             found[:, start:].fill_diagonal_(math.inf)
         chosen = found.topk(k, dim=1, largest=False).indices
-        exact = torch.linalg.vector_norm(targets[block, None] - x[chosen], dim=2)
+        exact = torch.cat([_exact(*part, x) for part in _few_at_a_time(targets[block], chosen, x.shape[1])])
         order = exact.argsort(dim=1, stable=True)
         near.append(exact.gather(1, order))
         index.append(chosen.gather(1, order))
     return torch.cat(near), torch.cat(index)
+
+
+def _exact(targets: Tensor, chosen: Tensor, x: Tensor) -> Tensor:
+    """Distances (B, k) of the rows of x to the targets (B, D) that they are chosen for."""
+    exact: Tensor = torch.linalg.vector_norm(targets[:, None] - x[chosen], dim=2)
+    return exact
+
+
+def _few_at_a_time(targets: Tensor, chosen: Tensor, dims: int) -> Iterator[tuple[Tensor, Tensor]]:
+    rows = max(1, _CACHED // max(chosen.shape[1] * dims, 1))
+    return zip(targets.split(rows), chosen.split(rows), strict=True)
 
 
 def by_lot(u: Tensor, seed: int) -> Tensor:
@@ -118,18 +193,8 @@ def by_lot(u: Tensor, seed: int) -> Tensor:
     return u + 1e-8 * noise.to(u.device)
 
 
-def distinct(x: Tensor) -> Tensor:
-    """x (N, D) without rows that repeat another to 1e-6 of the spread, in no particular order.
-
-    >>> distinct(torch.tensor([[1.0], [2.0], [1.0]]))
-    tensor([[1.],
-            [2.]])
-    """
-    return x[first_copies(x)]
-
-
 def first_copies(x: Tensor) -> Tensor:
-    """Numbers (M,) of the rows of x (N, D) that `distinct` keeps: of copies, the first.
+    """Numbers (M,) of the rows of x (N, D) that repeat no other to 1e-6 of the spread: of copies, the first.
 
     >>> first_copies(torch.tensor([[1.0], [2.0], [1.0]]))
     tensor([0, 1])
@@ -138,7 +203,7 @@ def first_copies(x: Tensor) -> Tensor:
     spread = deviation.square().sum(1).mean().sqrt()
     if spread <= 1e-14 * torch.linalg.vector_norm(x.mean(0)):  # float64 arithmetic, not data
         return torch.zeros(1, dtype=torch.int64, device=x.device)
-    _, which = (deviation / (spread * _SAME)).round().unique(dim=0, return_inverse=True)
+    _, which = deviation.div_(spread * _SAME).round_().unique(dim=0, return_inverse=True)
     first = torch.full((int(which.max()) + 1,), len(x), device=x.device)
     return first.scatter_reduce_(0, which, torch.arange(len(x), device=x.device), "amin")
 

@@ -6,20 +6,24 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import (
+    above_rounding,
     centered,
     eigenvalues,
     embeddings,
     unit_moments,
     without_rounding,
 )
-from fullrank.metrics._pairs import by_lot, distinct, neighbors, sample
-from fullrank.stats import Moments, normalize
+from fullrank.metrics._pairs import MOST, Distances, by_lot, first_copies, sample
+from fullrank.metrics._scatter import Scatter, between, scatter
+from fullrank.stats import Moments
 
 _NEAR = 10  # neighbors that are searched at once
+_SMALL = 1e-140  # norms whose squares may have vanished
 T = TypeVar("T")
 
 
@@ -70,68 +74,133 @@ class Cloud:
     @cached_property
     def scale(self) -> float:
         """The largest magnitude of all values, or 1: the unit of `rows` and of everything that is read off them."""
-        largest = 1.0 if self.moments is not None or self._z is None else float(self._z.detach().abs().amax())
-        return largest if largest > 0 else 1.0
+        if self.moments is not None or self._z is None:
+            return 1.0
+        least, most = self._z.detach().aminmax()
+        return max(-float(least), float(most)) or 1.0
+
+    @cached_property
+    def norms(self) -> Tensor:
+        """Norms (N,) of the rows; zero for a row of zeros alone."""
+        found: Tensor = torch.linalg.vector_norm(self.rows, dim=1)
+        small = found < _SMALL
+        if bool(small.any()):
+            largest = self.rows[small].abs().amax(1)
+            scaled = self.rows[small] / largest.where(largest > 0, 1.0)[:, None]
+            found[small] = largest * torch.linalg.vector_norm(scaled, dim=1)
+        return found
 
     @cached_property
     def unit(self) -> Tensor:
         """The rows scaled to length 1 (N, D); rows of zeros stay zero."""
-        return normalize(self.rows)
+        return self.rows / self.norms.where(self.norms > 0, 1.0)[:, None]
+
+    @cached_property
+    def scatter(self) -> Scatter:
+        """The rows about their mean, with the one matrix of inner products that several numbers are read off."""
+        return scatter(self.rows)
 
     @cached_property
     def spectrum(self) -> Tensor:
         """Eigenvalues (min(N, D),) of the covariance, largest first, divisor N; what is rounding is zero."""
-        return eigenvalues(self.rows if self.moments is None else self.moments)
+        return eigenvalues(self.moments) if self.moments is not None else self._spectrum(self.scatter.covariance)
 
     @cached_property
     def uncentered(self) -> Tensor:
         """Eigenvalues (min(N, D),) of the second moment about the origin."""
-        return eigenvalues(self.rows if self.moments is None else self.moments, center=False)
+        if self.moments is not None:
+            return eigenvalues(self.moments, center=False)
+        return self._spectrum(self.scatter.second_moment)
 
     @cached_property
     def unit_spectrum(self) -> Tensor:
         """Eigenvalues of the covariance of the rows at length 1; UserError of the moments of others."""
-        return eigenvalues(self.unit if self.moments is None else unit_moments(self.moments))
+        if self.moments is not None:
+            return eigenvalues(unit_moments(self.moments))
+        apart = self._unit_squares
+        return eigenvalues(self.unit) if apart is None else self._spectrum(between(apart).div_(self.n))
+
+    def _spectrum(self, gram: Tensor) -> Tensor:
+        values = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0.0)
+        return above_rounding(values, max(self.n, self.dims))
 
     @cached_property
     def mean_and_variance(self) -> tuple[Tensor, Tensor]:
         """Mean (D,) and variance (D,) of each dimension."""
-        return _two_moments(self.rows if self.moments is None else self.moments)
+        if self.moments is not None:
+            return _two_moments(self.moments)
+        return self.scatter.mean, self.scatter.variance
 
     @cached_property
     def unit_mean_and_variance(self) -> tuple[Tensor, Tensor]:
         """The same of the rows at length 1."""
-        return _two_moments(self.unit if self.moments is None else unit_moments(self.moments))
+        if self.moments is not None:
+            return _two_moments(unit_moments(self.moments))
+        return self.unit.mean(0), centered(self.unit).square().mean(0)
 
     @cached_property
     def quartic(self) -> float:
         """Sum of the fourth powers of the norms of the centered rows."""
         if self.moments is not None:
             return float(self.moments.quartic)
-        return float(centered(self.rows).square().sum(1).square().sum())
+        return float(self.scatter.distances.square().sum())
+
+    @cached_property
+    def distinct_index(self) -> Tensor:
+        """Numbers (M,) of the rows without copies, all that there are: of copies, the first."""
+        index = first_copies(self.rows)
+        return index.sort().values if self.n <= MOST else index
 
     @cached_property
     def distinct(self) -> Tensor:
         """The rows (M, D) without copies, at most 8,192 of them."""
-        return sample(distinct(self.rows), self.seed)
+        return sample(self.rows[self.distinct_index], self.seed)
 
-    def near(self, k: int) -> Tensor:
-        """Distances (M, <= k) from each distinct row to the nearest others, nearest first."""
-        if k > _NEAR:
-            return neighbors(self.distinct, min(k, len(self.distinct) - 1))[0]
-        return self.once(_near)[:, :k]
+    @cached_property
+    def apart(self) -> Distances:
+        """Distances between the distinct rows."""
+        if not (self._wide and Distances.kept(self.n)):
+            return Distances(self.distinct)
+        index, squares = self.distinct_index, self.scatter.apart
+        return Distances(self.distinct, squares if len(index) == self.n else squares[index][:, index])
 
-    def nearest(self, k: int) -> tuple[Tensor, Tensor]:
-        """Distances and numbers (M, <= k) of the nearest by cosine of at most 8,192 rows; ties are drawn by lot."""
-        if k > _NEAR:
-            return neighbors(self.drawn, min(k, len(self.drawn) - 1))
-        near, index = self.once(_nearest)
-        return near[:, :k], index[:, :k]
+    @cached_property
+    def unit_apart(self) -> Distances:
+        """Distances between at most 8,192 of the rows at length 1."""
+        squares = self._unit_squares if Distances.kept(self.n) else None
+        return Distances(sample(self.unit, self.seed), squares)
+
+    @cached_property
+    def _unit_squares(self) -> Tensor | None:
+        """Squared distances (N, N) of the directions, where they are cheaper than those."""
+        return self.scatter.unit_apart(self.norms) if self._wide else None
+
+    @property
+    def _wide(self) -> bool:
+        return self.n <= self.dims
 
     @cached_property
     def drawn(self) -> Tensor:
         """At most 8,192 rows at length 1, with noise of 1e-8 so that equal distances are told apart by chance."""
         return by_lot(sample(self.unit, self.seed), self.seed)
+
+    @cached_property
+    def drawn_apart(self) -> Distances:
+        """Distances between these."""
+        return Distances(self.drawn)
+
+    def near(self, k: int) -> Tensor:
+        """Distances (M, <= k) from each distinct row to the nearest others, nearest first."""
+        if k > _NEAR:
+            return self.apart.nearest(min(k, len(self.apart) - 1))[0]
+        return self.once(_near)[:, :k]
+
+    def nearest(self, k: int) -> tuple[Tensor, Tensor]:
+        """Distances and numbers (M, <= k) of the nearest by cosine of at most 8,192 rows; ties are drawn by lot."""
+        if k > _NEAR:
+            return self.drawn_apart.nearest(min(k, len(self.drawn) - 1))
+        near, index = self.once(_nearest)
+        return near[:, :k], index[:, :k]
 
     def once(self, function: Callable[[Cloud], T]) -> T:
         """function(this cloud), computed when first asked for."""
@@ -159,14 +228,12 @@ def as_cloud(z: Data, seed: int = 0) -> Cloud:
 
 
 def _near(cloud: Cloud) -> Tensor:
-    return neighbors(cloud.distinct, min(_NEAR, len(cloud.distinct) - 1))[0]
+    return cloud.apart.nearest(min(_NEAR, len(cloud.apart) - 1))[0]
 
 
 def _nearest(cloud: Cloud) -> tuple[Tensor, Tensor]:
-    return neighbors(cloud.drawn, min(_NEAR, len(cloud.drawn) - 1))
+    return cloud.drawn_apart.nearest(min(_NEAR, len(cloud.drawn) - 1))
 
 
-def _two_moments(x: Tensor | Moments) -> tuple[Tensor, Tensor]:
-    if isinstance(x, Moments):
-        return x.center, x.variance.clamp_min(0.0)
-    return x.mean(0), centered(x).square().mean(0)
+def _two_moments(x: Moments) -> tuple[Tensor, Tensor]:
+    return x.center, x.variance.clamp_min(0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from fullrank.metrics.cloud import Rows, as_cloud
 from fullrank.metrics.record import Measurement
@@ -22,17 +23,27 @@ def coherence(z: Rows) -> float:
     >>> coherence(torch.eye(3)), coherence(torch.tensor([[9.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
     (1.0, 1.5)
     """
-    x = as_cloud(z).rows
+    cloud = as_cloud(z)
+    x = cloud.rows
     if not bool(x.any()):
         return 1.0
-    tall = len(x) >= x.shape[1]
-    left, factor = torch.linalg.qr(x if tall else x.T, mode="reduced" if tall else "r")
-    sides = factor.diagonal().abs()
-    if float(sides.min()) > _SURE * float(sides.max()):  # full rank for sure: the shares are those of any basis
-        return float(left.square().sum(1).max()) * len(x) / x.shape[1] if tall else 1.0
+    if cloud.n <= cloud.dims:
+        factor, failed = torch.linalg.cholesky_ex(cloud.scatter.second_moment)
+        if not bool(failed) and _full_rank(factor):
+            return 1.0
+    else:
+        left, factor = torch.linalg.qr(x)
+        if _full_rank(factor):  # the shares are those of any basis
+            return float(left.square().sum(1).max()) * len(x) / x.shape[1]
     left, sigma, _ = torch.linalg.svd(x, full_matrices=False)
     kept = sigma > sigma[0] * max(x.shape) * torch.finfo(x.dtype).eps
     return float(left[:, kept].square().sum(1).max()) * len(x) / int(kept.sum())
+
+
+def _full_rank(factor: Tensor) -> bool:
+    """Whether a triangular factor says so for sure."""
+    sides = factor.diagonal().abs()
+    return float(sides.min()) > _SURE * float(sides.max())
 
 
 COHERENCE = Measurement(

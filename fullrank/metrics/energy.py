@@ -10,7 +10,7 @@ from scipy.special import gammaln, psi
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._pairs import distances, neighbors, sample
+from fullrank.metrics._pairs import neighbors, sample, upper
 from fullrank.metrics.cloud import Rows, as_cloud
 from fullrank.metrics.record import OF_UNIT, WITHIN, Measurement
 
@@ -34,14 +34,12 @@ def hyperspherical_energy(z: Rows, *, power: Literal[0, 1, 2] = 2, angular: bool
     if power not in (0, 1, 2):
         raise UserError(f"The power of the energy is {power}: pass 0, 1 or 2.")
     cloud = as_cloud(z, seed)
-    u = sample(cloud.unit, cloud.seed)
-    n = len(u)
+    n = len(cloud.unit_apart)
     if n < 2:
-        return _energy(u.new_zeros(1), power)
+        return _energy(cloud.rows.new_zeros(1), power)
     total = 0.0
-    for _, squares in distances(u):
-        upper = torch.ones_like(squares, dtype=torch.bool).triu_(1)
-        chord = squares[upper].sqrt()
+    for _, squares in cloud.unit_apart:
+        chord = upper(squares).sqrt_()
         gap = 2 * torch.asin((chord / 2).clamp_max(1.0)) if angular else chord
         total += _energy(gap, power) * len(gap)
     return total / (n * (n - 1) / 2)

@@ -9,7 +9,8 @@ from scipy.special import betainc
 from torch import Tensor
 
 from fullrank.metrics import isotropic_hill, isotropic_spectrum
-from fullrank.metrics._pairs import pair_sample
+from fullrank.metrics._pairs import pair_sample, upper
+from fullrank.metrics.cloud import Cloud
 from fullrank.metrics.head import principal
 from fullrank.metrics.hubs import gaussian_neighbors, occurrences
 from fullrank.metrics.measure import cloud_of_pairs
@@ -40,7 +41,7 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
     of_sample = None if labels is None else pair_sample(labels[sketch.sample.index], seed=seed)
     return {
         "spectrum": {"index": [*range(1, len(values) + 1)], "eigenvalue": _short(values), "null": _short(null)},
-        "cosines": _cosines(some.unit, dims),
+        "cosines": _cosines(some, dims),
         "hill": {"order": [*_ORDERS], "value": profile, "null": [isotropic_hill(n, dims, q) for q in _ORDERS]},
         "dimensions": {"std": _short(whole.variance.clamp_min(0.0).sqrt())},
         "projection": _projection(some.rows * some.scale, of_sample),
@@ -53,11 +54,14 @@ def _short(x: Tensor) -> list[float]:
     return [float(f"{value:.6g}") for value in x.tolist()]
 
 
-def _cosines(u: Tensor, dims: int) -> dict[str, list[float]]:
-    """Density of the cosines of all pairs of unit rows u (k, K) in `dims` dimensions, and of uniform ones: 80 bins."""
+def _cosines(z: Cloud, dims: int) -> dict[str, list[float]]:
+    """Density of the cosines of all pairs of rows z (k, K) in `dims` dimensions, and of uniform ones: 80 bins."""
     edges = torch.linspace(-1, 1, _BINS + 1, dtype=torch.float64)
-    above = torch.ones(len(u), len(u), dtype=torch.bool).triu_(1)
-    counts = torch.histc((u @ u.T)[above], _BINS, -1, 1)
+    counts = torch.zeros(_BINS, dtype=torch.float64)
+    zero = (z.norms == 0).double() / 2  # such a row has the squared distance 1 to a direction, and the cosine 0
+    for start, squares in z.unit_apart:
+        cosines = (1 - zero[start : start + len(squares), None] - zero[start:]).sub_(squares, alpha=0.5)
+        counts += torch.histc(upper(cosines), _BINS, -1, 1)
     half = (dims - 1) / 2
     below = torch.from_numpy(betainc(half, half, ((edges + 1) / 2).numpy())) if half > 0 else (edges > 0).double()
     density = counts / counts.sum().clamp_min(1) * (_BINS / 2)

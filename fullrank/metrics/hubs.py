@@ -9,9 +9,10 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centered
-from fullrank.metrics._pairs import by_lot, neighbors, sample
+from fullrank.metrics._pairs import by_lot, neighbors, sample, squared_distances, upper
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.record import MOST, SHARED, Measured, Measurement, Measurements
+from fullrank.stats import products
 
 _DRAWS = 4  # Gaussian clouds whose mean is the null
 _K = 10  # neighbors
@@ -199,7 +200,9 @@ def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
     n = len(z.drawn)
     if n < 3:
         return GaussianNeighbors(1.0, 0.0, 0.0, z.drawn.new_ones(n))
-    draws = [_of_draw(_draw(z.spectrum.sqrt(), n, draw)) for draw in range(_DRAWS)]
+    roots = z.spectrum.sqrt()
+    room = roots.new_empty(n, len(roots), device="cpu")  # for all draws: new memory costs more than what is done in it
+    draws = [_of_draw(_draw(room, roots, draw)) for draw in range(_DRAWS)]
     contrast = sum(one for one, _ in draws) / _DRAWS
     skew, antihubs = (sum(map(one, (count for _, count in draws))) / _DRAWS for one in (skewness, _missed))
     return GaussianNeighbors(contrast, skew, antihubs, draws[0][1])
@@ -209,10 +212,9 @@ def _missed(count: Tensor) -> float:
     return float((count == 0).double().mean())
 
 
-def _draw(roots: Tensor, n: int, seed: int) -> Tensor:
-    """n rows in their principal axes: a rotation changes no neighbor."""
-    noise = torch.randn(n, len(roots), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return noise.to(roots.device) * roots
+def _draw(room: Tensor, roots: Tensor, seed: int) -> Tensor:
+    """Rows (n, K), written to `room`, in their principal axes: a rotation changes no neighbor."""
+    return room.normal_(generator=torch.Generator().manual_seed(seed)).to(roots.device).mul_(roots)
 
 
 def _of_draw(x: Tensor) -> tuple[float, Tensor]:
@@ -220,12 +222,11 @@ def _of_draw(x: Tensor) -> tuple[float, Tensor]:
     n = len(x)
     if not bool(x.any()):
         return 1.0, x.new_ones(n)
-    gram = x @ x.T
-    squares = gram.diagonal()
-    apart = (squares[:, None] + squares - 2 * gram).clamp_min_(0.0)
-    middle = float(apart[torch.ones_like(apart, dtype=torch.bool).triu_(1)].median())
+    gram = products(x)
+    squares, apart = gram.diagonal().clone(), squared_distances(gram)
+    middle = float(upper(apart).median())
     nearest = float(apart.fill_diagonal_(torch.inf).amin(1).median())
-    cosines = (gram / squares.sqrt()).fill_diagonal_(-torch.inf)  # of a row, in units of its own length
+    cosines = gram.div_(squares.sqrt()).fill_diagonal_(-torch.inf)  # of a row, in units of its own length
     index = cosines.topk(min(_K, n - 1), dim=1).indices
     contrast = max((middle / nearest) ** 0.5, 1.0) if nearest > 0 else 1.0
     return contrast, index.flatten().bincount(minlength=n).double()

@@ -114,7 +114,7 @@ def of_pairs(sketch: Sketch, *, seed: int = 0) -> dict[str, Estimate]:
     groups = sketch.sample_groups[kept]
     if len(groups.unique()) < FEWEST_GROUPS:
         return {}
-    found = pair_estimates(cloud_of_pairs(sketch, seed=seed).rows, groups, seed=seed)
+    found = pair_estimates(cloud_of_pairs(sketch, seed=seed), groups, seed=seed)
     if len(rows) > 1:
         found["alignment"] = alignment_estimate(rows[0, kept], rows[1, kept], groups)
     return {name: one for name, one in found.items() if math.isfinite(one.standard_error)}

@@ -27,11 +27,12 @@ def neighbor_agreement(z: Rows, *, k: int = 10, seed: int = 0) -> float:
     if cloud.n < 3:
         return 1.0
     by_cosine = cloud.nearest(k)[1]
-    rows = cloud.drawn * torch.linalg.vector_norm(sample(cloud.rows, cloud.seed), dim=1, keepdim=True)
+    norms, own_squares = sample(cloud.norms, cloud.seed), cloud.drawn.square().sum(1)
     shared = 0
-    for start in range(0, len(rows), _AT_A_TIME):
-        own = by_cosine[start : start + _AT_A_TIME]
-        products = cloud.drawn[start : start + _AT_A_TIME] @ rows.T
+    for start in range(0, len(cloud.drawn), _AT_A_TIME):
+        block = slice(start, start + _AT_A_TIME)
+        own = by_cosine[block]
+        products = (own_squares[block, None] + own_squares - cloud.drawn_apart.of(block)).mul_(norms)  # twice
         products[:, start:].fill_diagonal_(-torch.inf)
         both = torch.cat([own, products.topk(own.shape[1], dim=1).indices], 1).sort(1).values
         shared += int((both[:, 1:] == both[:, :-1]).sum())

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._pairs import first_copies, pairs
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.hubs import ANTIHUB_SHARE, HUB_SKEWNESS, OVER_NULL, gaussian_neighbors
 from fullrank.metrics.record import MEAN, MOST, SHARED, Measured, Measurement, Measurements
@@ -27,16 +26,12 @@ def duplicate_rows(z: Rows) -> float:
     0.5
     """
     cloud = as_cloud(z)
-    return 1 - len(cloud.once(_first_copies)) / cloud.n
-
-
-def _first_copies(z: Cloud) -> Tensor:
-    return first_copies(z.rows)
+    return 1 - len(cloud.distinct_index) / cloud.n
 
 
 def _copies(z: Cloud) -> Tensor:
     """The rows that repeat an earlier one."""
-    kept = z.once(_first_copies)
+    kept = z.distinct_index
     again = torch.ones(z.n, dtype=torch.bool, device=kept.device)
     again[kept] = False
     return again.nonzero()[:MOST, 0]
@@ -113,7 +108,7 @@ def relative_contrast(z: Rows, *, seed: int = 0) -> float:
 def _contrast(z: Cloud) -> float:
     if len(z.distinct) < 3:
         return 1.0
-    return max(float(torch.cat([*pairs(z.distinct)]).median()) / float(z.near(1)[:, 0].median()), 1.0)
+    return max(float(z.apart.pairs().median()) / float(z.near(1)[:, 0].median()), 1.0)
 
 
 RELATIVE_CONTRAST = Measurement(

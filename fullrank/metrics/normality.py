@@ -38,8 +38,8 @@ def sigreg(z: Rows, *, standardized: bool = True, slices: int = 512, seed: int =
     x = cloud.rows
     if standardized:
         x = centered(x)
-        deviation = x.square().mean(0).sqrt()
-        x = x / deviation.where(deviation > 0, 1.0)
+        deviation = torch.linalg.vector_norm(x, dim=0) / len(x) ** 0.5
+        x = x.div_(deviation.where(deviation > 0, 1.0))
     else:
         x = x * cloud.scale
     x = sample(x, cloud.seed)

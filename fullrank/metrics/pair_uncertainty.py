@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.metrics._embeddings import embeddings, unit_rows
-from fullrank.metrics._pairs import distances, first_copies, neighbors, sample
+from fullrank.metrics._embeddings import unit_rows
+from fullrank.metrics._pairs import MOST, sample
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.energy import CLOSEST
 from fullrank.metrics.neighbors import two_nn_of
 from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate, jackknife_pairs, jackknife_rows
@@ -16,7 +17,7 @@ from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate, jackknife_pair
 FEWEST = 32  # different rows, for a dimension
 
 
-def pair_estimates(z: Tensor, groups: Tensor, *, seed: int = 0) -> dict[str, Estimate]:
+def pair_estimates(z: Rows, groups: Tensor, *, seed: int = 0) -> dict[str, Estimate]:
     """`jackknife` of metrics of pairs and neighbors of z (N, D), by name, leaving out the groups (N,) in turn.
 
     "uniformity" and "hyperspherical_energy" (power 2) are means over pairs. "two_nn" is a function of the distances to
@@ -32,18 +33,17 @@ def pair_estimates(z: Tensor, groups: Tensor, *, seed: int = 0) -> dict[str, Est
     >>> found.low < found.value < found.high
     True
     """
-    z, groups = sample(z, seed), sample(groups, seed)
-    u, kept = unit_rows(z), first_copies(embeddings(z))
-    apart = [*distances(u)]
-    kernels = ((start, torch.exp(-2.0 * squares)) for start, squares in apart)
-    inverses = ((start, squares.clamp_min(CLOSEST**2).reciprocal()) for start, squares in apart)
+    cloud, groups = as_cloud(z, seed), sample(groups, seed)
+    cloud = cloud if cloud.n <= MOST else Cloud(sample(cloud.rows, seed), seed=seed)
+    kernels = ((start, torch.exp(-2.0 * squares)) for start, squares in cloud.unit_apart)
+    inverses = ((start, squares.clamp_min(CLOSEST**2).reciprocal()) for start, squares in cloud.unit_apart)
     found = {
         "uniformity": jackknife_pairs(math.log, kernels, groups),
         "hyperspherical_energy": jackknife_pairs(float, inverses, groups),
     }
-    if len(kept) >= FEWEST and len(groups[kept].unique()) >= FEWEST_GROUPS:
-        near = neighbors(embeddings(z)[kept], 2)[0]
-        found["two_nn"] = jackknife_rows(two_nn_of, near, groups[kept])
+    of_distinct = groups[cloud.distinct_index]
+    if len(of_distinct) >= FEWEST and len(of_distinct.unique()) >= FEWEST_GROUPS:
+        found["two_nn"] = jackknife_rows(two_nn_of, cloud.near(2), of_distinct)
     return found
 
 

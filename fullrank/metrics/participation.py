@@ -55,8 +55,7 @@ def _unbiased(z: Cloud) -> float:
     if z.moments is None:
         trace, trace_of_square = float(z.spectrum.sum()), float(z.spectrum.square().sum())
     else:
-        covariance = z.moments.covariance
-        trace, trace_of_square = float(covariance.trace()), float(covariance.square().sum())
+        trace, trace_of_square = float(z.moments.scatter.trace()) / max(z.n, 1), float(z.moments.square)
     return unbiased_from(trace, trace_of_square, z.quartic, z.n, z.dims)
 
 

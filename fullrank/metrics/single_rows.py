@@ -24,7 +24,7 @@ def zero_rows(z: Rows) -> float:
 
 
 def _zero(z: Cloud) -> Tensor:
-    return (z.rows == 0).all(1)
+    return z.norms == 0
 
 
 ZERO_ROWS = Measurement(

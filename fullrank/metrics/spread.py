@@ -67,10 +67,9 @@ def _mean_cosine(z: Cloud) -> float:
         return 1.0
     if z.moments is not None:
         return min((n * float(z.unit_mean_and_variance[0].square().sum()) - 1) / (n - 1), 1.0)
-    u = z.unit
-    squared_norms = u.square().sum(1)
-    zeros = int((squared_norms == 0).sum())
-    pairs = float(u.sum(0).square().sum() - squared_norms.sum()) + zeros * (zeros - 1)
+    zeros = int((z.norms == 0).sum())
+    total = torch.where(z.norms > 0, 1 / z.norms, 0.0) @ z.rows  # of the rows at length 1
+    pairs = float(total.square().sum()) - (n - zeros) + zeros * (zeros - 1)
     return pairs / (n * (n - 1))
 
 
@@ -102,7 +101,8 @@ def negative_share(z: Rows) -> float:
     >>> negative_share(torch.tensor([[1.0, -1.0], [0.0, 2.0]]))
     0.25
     """
-    return float((as_cloud(z).rows < 0).double().mean())
+    rows = as_cloud(z).rows
+    return int((rows < 0).count_nonzero()) / rows.numel()
 
 
 NEGATIVE_SHARE = Measurement(
@@ -214,7 +214,7 @@ def norm_variation(z: Rows) -> float:
     >>> round(norm_variation(torch.tensor([[1.0, 0.0], [0.0, 3.0]])), 6)
     0.5
     """
-    norms = torch.linalg.vector_norm(as_cloud(z).rows, dim=1)
+    norms = as_cloud(z).norms
     mean = float(norms.mean())
     return float(norms.std(correction=0)) / mean if mean > 0 else 0.0
 

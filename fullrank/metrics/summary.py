@@ -39,15 +39,23 @@ _ROW = (
     *(DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP, DIMS_FOR_VARIANCE, W2_UNIFORMITY, UNIFORMITY),
     *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
 )
+_READING = (  # what one matrix of inner products and one decomposition give, and passes over the rows
+    *(RELATIVE_SPREAD, MEAN_COSINE, NEGATIVE_SHARE, ZERO_ROWS, ROW_NORM, NORM_VARIATION),
+    *(EFFECTIVE_RANK, RANKME_CENTERED, RANK_SHARE, PARTICIPATION_RATIO, DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP),
+    *(DEAD_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
+)
 _SMOOTH = (RELATIVE_SPREAD, EFFECTIVE_RANK, RANKME, RANKME_CENTERED, PARTICIPATION_RATIO, STABLE_RANK, NESUM)
 
 
-def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None) -> dict[str, float]:
+def summarize(
+    z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None, quick: bool = False
+) -> dict[str, float]:
     """The numbers that describe embeddings z (N, D), each decomposition done once; JSON-ready, never NaN.
 
     The names are those of a diagnosis. "participation_ratio" is the unbiased one, "rankme" the paper's,
     "dims_for_variance" at 0.90, and "head_weight" is there from N = 2 D on. With an `alignment_pair` of two
-    views (M, D) there is "alignment" too. Read spread and rank together: neither sees what the other sees.
+    views (M, D) there is "alignment" too. quick: without what needs the spectrum about the origin, the moments of rows
+    at length 1, or all pairs of rows or dimensions. Read spread and rank together: neither sees what the other sees.
 
     >>> import torch
     >>> row = summarize(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
@@ -55,7 +63,9 @@ def summarize(z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None)
     (1.0, 2.0, 4, 2)
     """
     cloud = Cloud(z)
-    row = {one.name: one.function(cloud) for one in _ROW if cloud.n >= one.per_dim * cloud.dims}
+    row = {
+        one.name: one.function(cloud) for one in (_READING if quick else _ROW) if cloud.n >= one.per_dim * cloud.dims
+    }
     row |= {"n": cloud.n, "dims": cloud.dims}
     if alignment_pair is not None:
         row["alignment"] = alignment(*alignment_pair)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centered, require_one_width
-from fullrank.metrics._pairs import distances
+from fullrank.metrics._pairs import Distances
 
 _DRAWS = 999
 
@@ -86,7 +86,7 @@ def mmd(x: Tensor, y: Tensor, x_groups: Tensor, y_groups: Tensor, *, seed: int =
 
 def _kernel_sums(z: Tensor, member: Tensor) -> Tensor:
     """Sums (G, G) of the kernel over ordered pairs of different rows of z (N, D), by the groups of both."""
-    blocks = [*distances(z)]
+    blocks = [*Distances(z)]
     middle = torch.cat([block.triu(1)[block.triu(1) > 0] for _, block in blocks])
     scale = float(middle.median()) if len(middle) else 1.0
     sums = member.new_zeros(member.shape[1], member.shape[1])

@@ -8,11 +8,10 @@ from scipy.special import hyp0f1
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import unit_moments
-from fullrank.metrics._pairs import sample
 from fullrank.metrics.cloud import Cloud, Data, Rows, as_cloud
 from fullrank.metrics.isotropic import isotropic_spectrum
 from fullrank.metrics.record import ALL, OF_UNIT, WITHIN, Measurement
-from fullrank.stats import log_gaussian_potential, smaller_gram
+from fullrank.stats import log_mean_kernel, products
 
 
 def w2_uniformity(z: Data) -> float:
@@ -71,7 +70,8 @@ def uniformity(z: Rows, t: float = 2.0, *, seed: int = 0) -> float:
     -8.0
     """
     cloud = as_cloud(z, seed)
-    return float(log_gaussian_potential(sample(cloud.unit, cloud.seed), t))
+    apart = cloud.unit_apart
+    return float(log_mean_kernel((block for _, block in apart), len(apart), t)) if len(apart) > 1 else 0.0
 
 
 UNIFORMITY = Measurement(
@@ -151,10 +151,10 @@ def self_cluster(z: Data) -> float:
 def _squared_cosines(z: Cloud) -> float:
     """The sum over ordered pairs of different rows; two rows of zeros are one point."""
     if z.moments is not None:
-        return float(unit_moments(z.moments).second_moment.square().sum()) * z.n * z.n - z.n
-    own = z.unit.square().sum(1)
-    zeros = int((own == 0).sum())
-    return float(smaller_gram(z.unit).square().sum() - own.square().sum()) + zeros * (zeros - 1)
+        return float(unit_moments(z.moments).uncentered_square) * z.n * z.n - z.n
+    zeros = int((z.norms == 0).sum())
+    gram = products(z.unit if z.n < z.dims else z.unit.T)
+    return float(gram.square().sum()) - (z.n - zeros) + zeros * (zeros - 1)
 
 
 SELF_CLUSTER = Measurement(

@@ -2,13 +2,13 @@
 
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes
-from fullrank.stats.gram import smaller_gram
+from fullrank.stats.gram import products, smaller_gram
 from fullrank.stats.moments import ROUNDING, Axes, Moments, RunningMoments, merge, moments, without
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
 from fullrank.stats.slices import epps_pulley, random_slices
 from fullrank.stats.spectrum import decay, hill, spectrum
-from fullrank.stats.sphere import log_gaussian_potential, normalize
+from fullrank.stats.sphere import log_gaussian_potential, log_mean_kernel, normalize
 from fullrank.stats.transform import (
     Axis,
     center,
@@ -36,6 +36,7 @@ __all__ = [
     "hill",
     "log_determinant",
     "log_gaussian_potential",
+    "log_mean_kernel",
     "matrix_function",
     "merge",
     "merge_distinct",
@@ -46,6 +47,7 @@ __all__ = [
     "nuclear_norm",
     "power",
     "principal",
+    "products",
     "random_slices",
     "reservoir",
     "row_hashes",

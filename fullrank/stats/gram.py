@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import torch
+from scipy.linalg.blas import dsyrk
 from torch import Tensor
+
+_BLOCK = 256  # rows of a matrix that are mirrored at a time: a block stays in the cache of a processor
 
 
 def smaller_gram(a: Tensor, b: Tensor | None = None) -> Tensor:
@@ -16,3 +20,29 @@ def smaller_gram(a: Tensor, b: Tensor | None = None) -> Tensor:
     """
     other = a if b is None else b
     return a @ other.T if a.shape[0] < a.shape[1] else other.T @ a
+
+
+def products(x: Tensor) -> Tensor:
+    """X X^T (N, N) of rows x (N, D), without a gradient; float64 on a CPU takes half of the operations of a product.
+
+    >>> products(torch.tensor([[1.0, 2.0], [0.0, 1.0]]).double())
+    tensor([[5., 2.],
+            [2., 1.]], dtype=torch.float64)
+    """
+    x = x.detach()
+    if x.device.type != "cpu" or x.dtype != torch.float64 or x.numel() == 0:
+        return x @ x.T
+    columns = x.T.is_contiguous()  # as BLAS has them, in the order of Fortran
+    a = x.numpy() if columns else x.numpy().T
+    found = torch.from_numpy(dsyrk(1.0, a, trans=not columns).T)
+    mirror(found)
+    return found
+
+
+def mirror(lower: Tensor) -> None:
+    """Copy the lower triangle of a matrix (D, D) to the upper one, in place."""
+    for start in range(0, len(lower), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        lower[block, start + _BLOCK :] = lower[start + _BLOCK :, block].T
+        square = lower[block, block]
+        square.copy_(square.tril() + square.tril(-1).T)

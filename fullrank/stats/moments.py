@@ -9,10 +9,10 @@ import torch
 from scipy.linalg.blas import dsymv, dsyrk
 from torch import Tensor
 
+from fullrank.stats.gram import mirror
 from fullrank.stats.tridiagonal import both_spectra, largest
 
 ROUNDING = 1e-14  # a spread below this share of the mean is float64 arithmetic, not data
-_BLOCK = 1024  # rows of a matrix that are mirrored at a time
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,17 @@ class Moments:
     @cached_property
     def spectra(self) -> tuple[Tensor, Tensor]:
         """Eigenvalues, smallest first, of the covariance and of the second moment, which many numbers are read off."""
-        return both_spectra(self.covariance, self.mean)
+        count = max(self.n, 1)
+        centered, raw = both_spectra(self.scatter, self.n**0.5 * self.mean)
+        return centered / count, raw / count
 
     @cached_property
     def largest(self) -> tuple[float, float]:
         """The largest eigenvalue of the covariance and of the second moment, without the others where that is less."""
         if "spectra" in self.__dict__:
             return float(self.spectra[0][-1]), float(self.spectra[1][-1])
-        return largest(self.covariance, self.mean)
+        centered, raw = largest(self.scatter, self.n**0.5 * self.mean)
+        return centered / max(self.n, 1), raw / max(self.n, 1)
 
     @cached_property
     def settled(self) -> Moments:
@@ -91,7 +94,19 @@ class Moments:
     @property
     def second_moment(self) -> Tensor:
         """Uncentered second moment (D, D), the mean of z z^T."""
-        return self.covariance + torch.outer(self.mean, self.mean)
+        return torch.addr(self.covariance, self.mean, self.mean)
+
+    @cached_property
+    def square(self) -> Tensor:
+        """Sum of the squares of the covariance's entries, which are those of its eigenvalues."""
+        norm: Tensor = torch.linalg.vector_norm(self.scatter) / max(self.n, 1)
+        return norm.square()
+
+    @property
+    def uncentered_square(self) -> Tensor:
+        """The same of the second moment."""
+        long = self.mean @ self.mean
+        return self.square + 2 * (self.mean @ (self.scatter @ self.mean)) / max(self.n, 1) + long.square()
 
     def add(self, z: Tensor) -> Moments:
         """These moments and those of more rows z (M, D), as one; for few rows, of which no D x D is made."""
@@ -151,7 +166,7 @@ class RunningMoments:
         """Moments of all rows so far; last: no more will come, so that nothing need be copied."""
         whole = self._scatter if last else self._scatter.clone()
         if whole.device.type == "cpu":
-            _mirror(whole)
+            mirror(whole)
         return Moments(self._n, self._mean, whole, self._cubic.clone(), self._quartic.clone())
 
     def _turn(self, shift: Tensor) -> None:
@@ -214,15 +229,6 @@ def without(whole: Moments, part: Moments) -> Moments:
 def _merged_axes(n: int, a: Axes, m: int, b: Axes) -> Axes:
     apart = b.mean - a.mean
     return Axes(a.mean + apart * (m / (n + m)), a.squares + b.squares + n * m / (n + m) * apart.square())
-
-
-def _mirror(lower: Tensor) -> None:
-    """Copy the lower triangle of a matrix (D, D) to the upper one, in place."""
-    for start in range(0, len(lower), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        lower[block, start + _BLOCK :] = lower[start + _BLOCK :, block].T
-        square = lower[block, block]
-        square.copy_(square.tril() + square.tril(-1).T)
 
 
 def _about(a: Moments, mean: Tensor) -> tuple[Tensor, Tensor]:

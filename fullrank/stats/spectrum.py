@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.stats.gram import smaller_gram
+from fullrank.stats.gram import products
 from fullrank.stats.moments import Moments
 
 
@@ -26,7 +26,8 @@ def spectrum(z: Tensor | Moments, *, centered: bool = True) -> Tensor:
     else:
         rows = z.detach().double()
         rows = rows - rows.mean(0) if centered else rows
-        eigenvalues = torch.linalg.eigvalsh(smaller_gram(rows) / max(len(rows), 1))
+        gram = products(rows if len(rows) < rows.shape[1] else rows.T)
+        eigenvalues = torch.linalg.eigvalsh(gram / max(len(rows), 1))
     return eigenvalues.flip(0).clamp_min(0.0)
 
 

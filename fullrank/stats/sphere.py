@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -34,15 +35,28 @@ def log_gaussian_potential(z: Tensor, t: float = 2.0) -> Tensor:
     >>> log_gaussian_potential(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
     tensor(-8.)
     """
-    n = len(z)
-    if n < 2:
+    if len(z) < 2:
         return z.sum() * 0.0
-    x = z - z.detach().mean(0)  # distances do not change, and their rounding becomes relative to the spread
-    squares = x.square().sum(1)
+    return log_mean_kernel(_blocks(z), len(z), t)
+
+
+def log_mean_kernel(blocks: Iterable[Tensor], n: int, t: float) -> Tensor:
+    """log of the mean of exp(-t d) over what is above the diagonals of blocks of squared distances d: all pairs of n.
+
+    >>> log_mean_kernel([torch.tensor([[0.0, 4.0], [4.0, 0.0]])], 2, 2.0)
+    tensor(-8.)
+    """
     partial = []
-    for start in range(0, n - 1, _CHUNK):
-        rows = slice(start, min(start + _CHUNK, n))
-        distance = squares[rows, None] + squares[None, start:] - 2.0 * (x[rows] @ x[start:].T)
+    for distance in blocks:
         not_a_pair = torch.ones_like(distance, dtype=torch.bool).tril_()
         partial.append(torch.logsumexp((-t * distance).masked_fill(not_a_pair, -math.inf).flatten(), 0))
     return torch.logsumexp(torch.stack(partial), 0) - math.log(n * (n - 1) / 2)
+
+
+def _blocks(z: Tensor) -> Iterator[Tensor]:
+    """Squared distances (B, N - start) of some rows to themselves and all later ones."""
+    x = z - z.detach().mean(0)  # distances do not change, and their rounding becomes relative to the spread
+    squares = x.square().sum(1)
+    for start in range(0, len(z) - 1, _CHUNK):
+        rows = slice(start, min(start + _CHUNK, len(z)))
+        yield squares[rows, None] + squares[None, start:] - 2.0 * (x[rows] @ x[start:].T)

@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from fullrank.errors import UserError
 from fullrank.metrics import (
+    Cloud,
     _pairs,
     antihub_share,
     duplicate_rows,
@@ -29,7 +30,7 @@ from fullrank.metrics import (
     uniform_energy,
     uniformity,
 )
-from fullrank.metrics._pairs import distances, distinct, neighbors, sample
+from fullrank.metrics._pairs import Distances, neighbors, sample
 from fullrank.metrics.hubs import occurrences
 from fullrank.stats import normalize
 from tests.metrics.clouds import gaussian, offset, power_law
@@ -45,7 +46,7 @@ def test_neighbors_are_scikit_learns_in_any_block(monkeypatch: pytest.MonkeyPatc
         np.testing.assert_array_equal(which.numpy(), index[:, 1:])
         np.testing.assert_allclose(found.numpy(), near[:, 1:], rtol=1e-9)
         np.testing.assert_array_equal(neighbors(x, 4, queries=x[:7] + 0.1)[1].numpy(), across)
-        upper = torch.cat([part[torch.ones_like(part).triu(1) > 0] for _, part in distances(x)])
+        upper = torch.cat([part[torch.ones_like(part).triu(1) > 0] for _, part in Distances(x)])
         torch.testing.assert_close(upper.sort().values, torch.pdist(x).square().sort().values)
 
 
@@ -98,7 +99,7 @@ def test_duplicates_are_counted_whatever_their_place() -> None:
     assert duplicate_rows(copied) == pytest.approx(15 / 65)
     assert duplicate_rows(copied + 1e6) == pytest.approx(15 / 65)
     assert duplicate_rows(torch.full((20, 3), 0.1)) == pytest.approx(19 / 20)
-    assert len(distinct(copied)) == 50
+    assert len(Cloud(copied).distinct) == 50
     assert near_duplicate_rows(copied) >= 20 / 65
     assert near_duplicate_rows(gaussian(100, 64)) == 0
 

@@ -111,12 +111,20 @@ class Sketch:
     @cached_property
     def total(self) -> Moments:
         """Moments of all rows."""
-        return reduce(merge, self.raw)
+        return self._whole(self.raw if self.bulk is None else self.bulk.raw, at_length_one=False)
 
     @cached_property
     def total_unit(self) -> Moments:
         """Moments of all rows at length 1."""
-        return reduce(merge, self.unit)
+        return self._whole(self.unit if self.bulk is None else self.bulk.unit, at_length_one=True)
+
+    def _whole(self, groups: Sequence[Moments], *, at_length_one: bool) -> Moments:
+        """All groups in one, and what those of the bulk do not have."""
+        whole = reduce(merge, groups)
+        if self.bulk is None:
+            return whole
+        whole = with_samples(whole, self._stays, 0, 1, at_length_one=at_length_one)
+        return with_zeros(whole, int(self._zero_counts.sum()))
 
     @property
     def sample(self) -> Reservoir:

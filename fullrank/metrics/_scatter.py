@@ -1,0 +1,81 @@
+"""What rows add up to about their mean, by one matrix of inner products, on the smaller side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fullrank.metrics._embeddings import centered
+from fullrank.metrics._pairs import squared_distances
+from fullrank.stats import products
+
+_ALIKE = 100.0  # the longest row over the shortest, up to which distances of directions keep 12 digits
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Of rows x (N, D): mean (D,), variance (D,) and squared distances from the mean (N,); c is x less its mean.
+
+    gram: c c^T (N, N) where N <= D (`wide`), else c^T c (D, D). toward: c @ mean (N,).
+    """
+
+    wide: bool
+    mean: Tensor
+    variance: Tensor
+    distances: Tensor
+    toward: Tensor
+    gram: Tensor
+
+    @property
+    def covariance(self) -> Tensor:
+        """The Gram matrix over N, whose nonzero eigenvalues are those of the covariance."""
+        return self.gram / len(self.distances)
+
+    @property
+    def second_moment(self) -> Tensor:
+        """The same about the origin."""
+        if not self.wide:
+            return torch.addr(self.covariance, self.mean, self.mean)
+        found = (self.gram + self.toward[:, None]).add_(self.toward).add_(self.mean @ self.mean)
+        return found.div_(len(self.distances))
+
+    @property
+    def apart(self) -> Tensor:
+        """Squared distances (N, N) of the rows, where `wide`."""
+        return squared_distances(self.gram)
+
+    def unit_apart(self, norms: Tensor) -> Tensor | None:
+        """Those of the directions, where `wide`, by the norms (N,) of the rows; None where the products do not tell."""
+        shortest, longest = float(norms.min()), float(norms.max())
+        if longest > _ALIKE * shortest or shortest == 0:
+            return None
+        # |u - v|^2 = (|x - y|^2 - (|x| - |y|)^2) / (|x| |y|), and |x| - |y| without the mean that both share
+        excess = self.distances + 2 * self.toward
+        longer = (excess[:, None] - excess).div_(norms[:, None] + norms).square_()
+        return self.apart.sub_(longer).div_(norms[:, None] * norms).clamp_min_(0.0)
+
+
+def between(apart: Tensor) -> Tensor:
+    """Products (N, N), about their mean, of rows with these squared distances (N, N).
+
+    >>> between(torch.tensor([[0.0, 4.0], [4.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    rows = apart.mean(1)
+    return (rows[:, None] + rows - rows.mean()).sub_(apart).div_(2)
+
+
+def scatter(x: Tensor) -> Scatter:
+    """That of the rows x (N, D), in float64.
+
+    >>> scatter(torch.tensor([[1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]).double()).gram
+    tensor([[ 1., -1.],
+            [-1.,  1.]], dtype=torch.float64)
+    """
+    wide = x.shape[0] <= x.shape[1]
+    mean, c = x.mean(0), centered(x)
+    squares = c.square()
+    return Scatter(wide, mean, squares.mean(0), squares.sum(1), c @ mean, products(c if wide else c.T))
