@@ -13,7 +13,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +95,18 @@ def _runs() -> list[Run]:
 RUNS = _runs()
 
 
+def fresh(rounds: int) -> list[Run]:
+    """All of them, so many times, each with a seed of its own that starts from 1,000."""
+    return [replace(run, seed=1000 * count + run.seed, half="fresh") for count in range(1, rounds + 1) for run in RUNS]
+
+
 def rounded(row: dict[str, float]) -> dict[str, float]:
     """To four digits."""
     return {name: float(f"{value:.4g}") for name, value in row.items()}
 
 
-def trace(run: Run) -> dict[str, Any]:
-    """Train, and take the numbers of every layer, with the quality."""
+def trace(run: Run, every: int) -> dict[str, Any]:
+    """Train, and take the numbers of every layer, with the quality, every so many steps."""
     torch.manual_seed(run.seed)
     _, build, rate = DOMAINS[run.training]
     model = build()
@@ -115,7 +120,7 @@ def trace(run: Run) -> dict[str, Any]:
             group["lr"] = rate * {"lr": 200.0, "annealed": 0.1}.get(fault or "", 1.0)
             group["weight_decay"] = 0.3 if fault == "decay" else 0.0
         loss, embeddings = model.step(step, fault)
-        if step % EVERY == 0:
+        if step % every == 0:
             for name, views in embeddings.items():
                 layers.setdefault(name, []).append(rounded(numbers(views)))
             quality.append(round(model.quality(), 4))
@@ -125,7 +130,7 @@ def trace(run: Run) -> dict[str, Any]:
         model.after()
     seconds = round(time.process_time() - began, 1)
     domain = DOMAINS[run.training][0]
-    return {**asdict(run), "domain": domain, "seconds": seconds, "quality": quality, "layers": layers}
+    return {**asdict(run), "domain": domain, "seconds": seconds, "every": every, "quality": quality, "layers": layers}
 
 
 def columns(rows: list[dict[str, float]]) -> dict[str, list[float | None]]:
@@ -138,6 +143,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="gzipped JSON file to write")
     parser.add_argument("--only", default="", help="only trainings whose name holds this")
+    parser.add_argument("--every", type=int, default=EVERY, help="steps between readings")
+    parser.add_argument("--fresh", type=int, default=0, help="rounds of all trainings with seeds that no rule has seen")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found: list[dict[str, Any]] = []
@@ -145,14 +152,14 @@ def main() -> None:
         with gzip.open(arguments.out, "rt", encoding="utf-8") as file:
             found = json.load(file)
     known = [tuple(one[name] for name in asdict(RUNS[0])) for one in found]
-    for run in RUNS:
+    for run in fresh(arguments.fresh) if arguments.fresh else RUNS:
         if arguments.only not in run.training or astuple(run) in known:
             continue
-        one = trace(run)
+        one = trace(run, arguments.every)
         one["layers"] = {name: columns(rows) for name, rows in one["layers"].items()}
         found.append(one)
         q = one["quality"]
-        shown = f"start {q[0]:.3f} half {q[HALF // EVERY]:.3f} end {q[-1]:.3f}"
+        shown = f"start {q[0]:.3f} half {q[HALF // arguments.every]:.3f} end {q[-1]:.3f}"
         print(f"{run.half:9} {run.training:11} {run.fault or '-':10} {one['seconds']:5.1f} s  {shown}", flush=True)
         if arguments.out is not None:
             with gzip.open(arguments.out, "wt", encoding="utf-8") as file:

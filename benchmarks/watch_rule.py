@@ -19,7 +19,6 @@ from fullrank.diagnosis.profiles import PROFILES
 from fullrank.watch import Rules
 from fullrank.watch.early_warning import Watcher
 
-EVERY = 20
 PROFILE = {
     "text pairs": "contrastive",
     "metric learning": "supervised",
@@ -28,27 +27,36 @@ PROFILE = {
 CONTRASTIVE = ("simclr", "simclr-128")
 
 
-def fallen(quality: list[float], start: int) -> int | None:
-    """The step from `start` on at which the quality has fallen, or None."""
+def fallen(quality: list[float], start: int, every: int) -> int | None:
+    """The step from `start` on at which the quality, taken every so many steps, has fallen, or None."""
     best = 0.0
     for at in range(2, len(quality) - 2):
         best = max(best, median(quality[at - 2 : at + 1]))
-        if at * EVERY >= start and max(quality[at : at + 3]) < 0.95 * best:
-            return at * EVERY
+        if at * every >= start and max(quality[at : at + 3]) < 0.95 * best:
+            return at * every
     return None
+
+
+def thinned(run: dict[str, Any], every: int) -> dict[str, Any]:
+    """The run with a reading every so many steps, of those that it has."""
+    step = every // run.get("every", 20)
+    layers = {
+        layer: {name: values[::step] for name, values in columns.items()} for layer, columns in run["layers"].items()
+    }
+    return {**run, "every": every, "quality": run["quality"][::step], "layers": layers}
 
 
 def alarms(run: dict[str, Any], grace: int) -> list[tuple[int, str, str, str]]:
     """All alarms of all layers by step: step, severity, rule, layer."""
     two = "contrastive" if run["training"] in CONTRASTIVE else "non-contrastive"
     name = two if run["domain"] == "two branches" else PROFILE.get(run["domain"], "generic")
-    found = []
+    found, every = [], run["every"]
     for layer, columns in run["layers"].items():
         watcher = Watcher(Rules(grace=grace), PROFILES[name])
         for at in range(len(run["quality"])):
             row = {key: values[at] for key, values in columns.items() if values[at] is not None}
-            _, new = watcher.read(at * EVERY, row)
-            found += [(at * EVERY, sign.severity, sign.rule, layer) for sign in new]
+            _, new = watcher.read(at * every, row)
+            found += [(at * every, sign.severity, sign.rule, layer) for sign in new]
     return sorted(found)
 
 
@@ -59,9 +67,9 @@ def judged(run: dict[str, Any], grace: int) -> dict[str, Any]:
     before = [one for one in said if not broken or one[0] < run["start"]]
     rest = [one for one in said if one not in before]
     return {
-        **{name: run[name] for name in ("half", "domain", "training", "fault", "start")},
+        **{name: run[name] for name in ("half", "domain", "training", "fault", "start", "seed", "every")},
         "broken": broken,
-        "fell": fallen(run["quality"], run["start"]),
+        "fell": fallen(run["quality"], run["start"], run["every"]),
         "quality": [run["quality"][0], max(run["quality"]), run["quality"][-1]],
         "false": before,
         "first": rest[0] if rest else None,
@@ -93,7 +101,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "median lead of the first failure": median(failed) if failed else None,
         "first by rule": Counter(row["first"][2] for row in costly if row["first"]),
         "readings from a fault at half to the first alarm": sorted(
-            (row["first"][0] - row["start"]) // EVERY for row in costly + free if row["start"] and row["first"]
+            (row["first"][0] - row["start"]) // row["every"] for row in costly + free if row["start"] and row["first"]
         ),
         "faults at half": sum(row["start"] > 0 for row in costly + free),
         "broken without a fall": len(free),
@@ -107,15 +115,17 @@ def main() -> None:
     parser.add_argument("traces", type=Path)
     parser.add_argument("--half", default="", help="rule, held out, or both")
     parser.add_argument("--grace", type=int, default=Rules().grace)
+    parser.add_argument("--every", type=int, default=20, help="steps between readings, of those that were taken")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     with gzip.open(arguments.traces, "rt", encoding="utf-8") as file:
-        runs = [run for run in json.load(file) if run["half"].startswith(arguments.half)]
+        runs = [thinned(run, arguments.every) for run in json.load(file) if run["half"].startswith(arguments.half)]
     rows = [judged(run, arguments.grace) for run in runs]
     for row in rows:
         what = f"{row['training']:10} {row['fault'] or '-':9}@{row['start']:<4} fell {row['fell']!s:5}"
         print(f"{what} first {row['first']} failed {row['failed'] and row['failed'][:3]} {row['false']}")
-    results = {half: summary([row for row in rows if row["half"] == half]) for half in ("rule", "held out")}
+    halves = dict.fromkeys(row["half"] for row in rows)
+    results = {half: summary([row for row in rows if row["half"] == half]) for half in halves}
     for half, counts in results.items():
         print(f"\n{half}")
         for name, value in counts.items():
