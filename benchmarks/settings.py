@@ -18,7 +18,6 @@ from typing import Any
 import torch
 
 import fullrank
-from fullrank.engine import RunOptions
 
 # set, recipe, batch size, learning rate, optimizer steps, image size
 TRAININGS: tuple[tuple[str, str, int, float, int, int | None], ...] = (
@@ -56,13 +55,11 @@ def main() -> None:
 
 
 def _measure(data: Path | str, recipe: str, batch: int, lr: float, steps: int, size: int | None) -> dict[str, Any]:
-    settings = {"batch_size": batch, "lr": lr, "steps": steps, "image_size": size}
+    settings: dict[str, Any] = {"batch_size": batch, "lr": lr, "steps": steps, "image_size": size}
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         begun = time.process_time()
-        fullrank.train(
-            recipe, data=data, out=run, settings=settings, options=RunOptions(monitor_every=10**6, probe=64, workers=0)
-        )
+        fullrank.train(recipe, data=data, out=run, **settings, monitor_every=10**6, probe=64, workers=0)
         seconds = time.process_time() - begun
         scored = fullrank.evaluate(run, baselines=True)
     untrained = scored["baselines"]["untrained"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,8 +59,9 @@ def test_rooms_are_there_after_a_bare_import() -> None:
 def test_a_training_from_python_is_quiet_and_gives_a_run_a_score_and_an_encoder(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = {"image_size": 8, "steps": 4, "batch_size": 32, "projector": (16, 8)}
-    run = fullrank.train("vicreg", data="digits", out=tmp_path / "run", settings=settings)
+    flags: dict[str, Any] = {"image_size": 8, "steps": 4, "batch_size": 32, "projector": (16, 8), "monitor_every": 2}
+    run = fullrank.train("vicreg", data="digits", out=tmp_path / "run", **flags)
+    assert [look.step for look in run.monitor] == [0, 2, 4]
     assert capfd.readouterr().out == ""
     assert (run.path, run.step, run.recipe) == (tmp_path / "run", 4, "vicreg")
     assert (run.path / "report.html").is_file()
@@ -83,7 +85,7 @@ def test_a_recipe_with_its_settings_is_noted_by_its_name(tmp_path: Path) -> None
 
 def test_an_unknown_setting_is_named_with_the_closest() -> None:
     with pytest.raises(UserError, match="The recipe vicreg has no setting batchsize: did you mean batch_size"):
-        fullrank.train("vicreg", settings={"batchsize": 3})
+        fullrank.train("vicreg", batchsize=3)
 
 
 def test_a_diagnosis_shows_itself_in_a_notebook() -> None:

@@ -30,10 +30,10 @@ def train(
     *,
     data: str | Path | None = None,
     out: str | Path | None = None,
-    settings: Mapping[str, object] | None = None,
-    backbone: nn.Module | None = None,
+    backbone: str | nn.Module | None = None,
     options: RunOptions | None = None,
     quiet: bool = True,
+    **flags: Any,
 ) -> Run:
     """Train an encoder on unlabeled images, as `fullrank train` does, and return its run.
 
@@ -42,17 +42,18 @@ def train(
             `fullrank.recipes.load("intl")(epochs=4, lr=0.003)`.
         data: a built-in data set, a folder of images or an .npz file, in place of the recipe's.
         out: the folder of the run; by default the first free runs/RECIPE-DATA-1, -2, ...
-        settings: settings of the recipe by the names of their flags, such as {"steps": 100, "w2": 0.5}.
-        backbone: a network of your own, images (N, C, S, S) to features (N, width), which is trained in place;
-            `load` and `evaluate` must be given one like it again.
+        backbone: the name of a network, or one of your own, images (N, C, S, S) to features (N, width), which is
+            trained in place; `load` and `evaluate` must be given one like it again.
         options: where it runs and how it is watched.
         quiet: without progress in the terminal.
+        **flags: settings of the recipe and of the run by the names of their flags, such as epochs=50, w2=0.5,
+            devices=2.
 
     Returns:
         The finished run, or an unfinished one if it was asked to stop; `path` is its folder.
 
     Raises:
-        UserError: for what the command refuses, and for a setting that the recipe does not have.
+        UserError: for what the command refuses, and for a flag that the recipe does not have.
 
     >>> train("intll")
     Traceback (most recent call last):
@@ -60,23 +61,32 @@ def train(
     """
     name = recipe if isinstance(recipe, str) else _name(recipe)
     chosen = recipes.load(recipe)() if isinstance(recipe, str) else recipe
-    changed: dict[str, Any] = dict(settings or {})
-    if data is not None:
-        changed["data"] = str(data)
-    known = list(recipes.settings(chosen))
-    for setting in changed:
-        if setting not in known:
-            hint = suggest(setting, known, otherwise=f"`fullrank train {name} --help` lists its settings.")
-            raise UserError(f"The recipe {name} has no setting {setting}: {hint}")
-    where = options or RunOptions()
+    network = backbone if isinstance(backbone, nn.Module) else None
+    given = {"data": None if data is None else str(data), "backbone": None if network is not None else backbone}
+    flags |= {flag: value for flag, value in given.items() if value is not None}
     if out is not None:
-        where = dataclasses.replace(where, out=Path(out))
+        flags["out"] = Path(out)
+    changed, where = _apart(name, chosen, options or RunOptions(), flags)
     folder, finished = start(
-        name, recipes.with_settings(chosen, changed), where, Console(quiet=quiet), backbone=backbone
+        name, recipes.with_settings(chosen, changed), where, Console(quiet=quiet), backbone=network
     )
     if finished and process_rank() == 0:
         write_report([folder], folder / "report.html")
     return read_run(folder)
+
+
+def _apart(
+    name: str, recipe: Recipe, options: RunOptions, flags: Mapping[str, Any]
+) -> tuple[dict[str, Any], RunOptions]:
+    """The settings of the recipe among the flags, and the options with the others; UserError for an unknown one."""
+    ours = [field.name for field in dataclasses.fields(options)]
+    known = list(recipes.settings(recipe))
+    for flag in flags:
+        if flag not in known + ours:
+            hint = suggest(flag, known + ours, otherwise=f"`fullrank train {name} --help` lists its flags.")
+            raise UserError(f"The recipe {name} has no setting {flag}: {hint}")
+    changed = {flag: value for flag, value in flags.items() if flag in known}
+    return changed, dataclasses.replace(options, **{flag: flags[flag] for flag in ours if flag in flags})
 
 
 def evaluate(

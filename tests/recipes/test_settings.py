@@ -94,7 +94,7 @@ def test_a_preset_sets_the_flags_of_a_regularizer(
 
 def test_a_setting_from_python_is_suggested_by_its_flag() -> None:
     with pytest.raises(UserError, match="The recipe byol has no setting w2_ends: did you mean w2_end"):
-        train("byol", settings={"w2_ends": 0.5})
+        train("byol", w2_ends=0.5)
 
 
 def test_a_number_in_the_place_of_a_regularizer_is_an_error() -> None:

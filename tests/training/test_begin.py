@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -194,8 +195,8 @@ class Mine(nn.Module):
 def test_a_module_trains_is_evaluated_and_loaded_by_another_like_it(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = Mine()
-    settings = {"image_size": 8, "steps": 2, "batch_size": 32, "projector": (16, 8)}
-    run = fullrank.train("vicreg", data="digits", out=tmp_path / "run", settings=settings, backbone=module)
+    settings: dict[str, Any] = {"image_size": 8, "steps": 2, "batch_size": 32, "projector": (16, 8)}
+    run = fullrank.train("vicreg", data="digits", out=tmp_path / "run", backbone=module, **settings)
     assert json.loads((run.path / "config.json").read_text())["settings"]["backbone"].endswith("test_begin.Mine")
     for refused in (fullrank.load, fullrank.evaluate):
         with pytest.raises(UserError, match=r"was the object .*test_begin.Mine: pass one"):
