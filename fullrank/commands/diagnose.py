@@ -168,6 +168,7 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
     looks = looks_of(read_rows(run / "metrics.jsonl"))
     with console.status("Measuring"):
         made = diagnose_run(kept, looks, profile=profile, source=str(run), layer=options.layer, seed=options.seed)
+    console.print(made.read_as, highlight=False, soft_wrap=True, markup=False)
     return made, over_training(looks, profile, options.layer), [*kept.classes]
 
 

@@ -60,8 +60,8 @@ def judge_looks(looks: Sequence[Look], profile: Profile) -> RunVerdict:
     """Judge a run by its monitor rows, of which the last is the one that counts.
 
     The backbone leads, because it is what people use. Only an embedding that has become one point, while the backbone
-    has not, goes before it: nothing trains the backbone then. What needs pairs of rows is not asked; `fullrank
-    diagnose RUN` asks it.
+    has not, goes before it: nothing trains the backbone then. What needs pairs of rows or labels is not asked: the end
+    of a training, and `fullrank diagnose RUN`, ask it by `judge_run`.
 
     >>> row = {"relative_spread": 0.9, "mean_cosine": 0.1, "effective_rank": 40.0, "participation_ratio": 30.0,
     ...        "rankme_centered": 50.0, "n": 500, "dims": 64}
@@ -86,29 +86,43 @@ def diagnose_run(
 ) -> Report:
     """The full report on the rows that a run kept of its last look, of the layer that counts or the one asked for.
 
-    The other layer's verdict stands beside it; every rule is asked, with what the monitor rows `looks` tell.
+    The other layer's verdict stands beside it.
+    """
+    found, reports = judge_run(kept, looks, profile=profile, source=source, seed=seed)
+    where = found.where if layer is None else layer
+    other: Layer = "embedding" if where == "backbone" else "backbone"
+    return replace(reports[where], beside=(other, reports[other].verdict, reports[other].sentence))
+
+
+def judge_run(
+    kept: ProbeRows, looks: Sequence[Look], *, profile: Profile, source: str, seed: int = 0
+) -> tuple[RunVerdict, dict[Layer, Report]]:
+    """The verdict on the rows that a run kept of its last look, and the report on either layer.
+
+    Every rule is asked, with what the monitor rows `looks` tell. source: the folder of the run.
     """
     labels = None if kept.labels is None else torch.from_numpy(kept.labels)
     reports: dict[Layer, Report] = {}
 
     def judged(of: Layer, known: Known) -> Verdict:
         z = torch.from_numpy(kept.backbone if of == "backbone" else kept.embedding)
+        rows, dims = z.shape
+        of_step = f"{rows:,} rows of {dims:,} dimensions (float32), the {of} at step {kept.step:,}"
+        told = f", in {len(labels.unique()):,} classes" if labels is not None else ", without labels"
         made = diagnose_sketch(
             sketch([z], seed=seed),
             labels=labels,
             profile=profile.name,
             where=of,
             source=source,
+            read_as=f"Read {source}/probe.npz: {of_step}{told}.",
             seed=seed,
             known=known,
         )
         reports[of] = made
         return Verdict(made.verdict, made.kind, made.sentence, made.findings)
 
-    found = both_layers(looks, judged)
-    where = found.where if layer is None else layer
-    other: Layer = "embedding" if where == "backbone" else "backbone"
-    return replace(reports[where], beside=(other, reports[other].verdict, reports[other].sentence))
+    return both_layers(looks, judged), reports
 
 
 def over_training(looks: Sequence[Look], profile: Profile, layer: Layer | None = None) -> list[dict[str, Any]]:

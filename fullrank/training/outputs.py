@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from fullrank.data import Views
-from fullrank.diagnosis.training import judge_looks, looks_of, profile_of
+from fullrank.diagnosis.training import judge_run, looks_of, profile_of
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
 from fullrank.runs import read_json, read_rows, replace, write_json, write_npz
-from fullrank.runs.probe import ProbeRows, write_probe
+from fullrank.runs.probe import ProbeRows, read_probe, write_probe
 from fullrank.stats import normalize
 from fullrank.training.probe import Probe, Reading
 
@@ -83,10 +83,11 @@ def _bytes(view: Tensor, views: Views, size: int) -> Tensor:
 def write_result(
     run: Path, probe: Probe, reading: Reading, *, seconds: dict[str, float], steps: int, seed: int
 ) -> None:
-    """result.json: the verdict on the last look in words, the collapse numbers, times, versions and seed."""
+    """result.json: what `diagnose` says of the rows of probe.npz, the collapse numbers, times, versions and seed."""
     looks = looks_of(read_rows(run / "metrics.jsonl"))
     untrained = looks[0]["step"] == 0
-    judged = judge_looks(looks, profile_of(str(read_json(run / "config.json")["recipe"])))
+    profile = profile_of(str(read_json(run / "config.json")["recipe"]))
+    judged, _ = judge_run(read_probe(run), looks, profile=profile, source=str(run))
     result = {
         "verdict": {
             "where": judged.where,

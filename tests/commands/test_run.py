@@ -38,8 +38,10 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("layer", ["backbone", "embedding"])
 def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "run/", "--layer", layer])
-    assert "Over training:" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Over training:" in out
     content = report("run")
+    assert content["read_as"] in out
     told = json.loads((run / "result.json").read_text())["collapse"][layer]
     found = {row["name"]: row["value"] for row in content["measurements"]}
     assert (content["where"], content["n"], content["dims"]) == (layer, told["n"], told["dims"])
@@ -55,6 +57,8 @@ def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: py
     assert content["beside"]["where"] == {"backbone": "embedding", "embedding": "backbone"}[layer]
     assert content["verdict"] == "early"
     assert content["sentence"].startswith("Too early to judge (2 steps, ")
+    size = f"100 rows of {told['dims']} dimensions (float32), the {layer} at step 2, in 10 classes."
+    assert content["read_as"] == f"Read run/probe.npz: {size}"
     assert content["training"][-1]["step"] == 2
     assert content["training"][-1]["effective_rank"] == told["effective_rank"]
     assert len(content["classes"]) == 10

@@ -249,3 +249,10 @@ def test_a_young_training_is_early_unless_it_fell_to_a_point() -> None:
     assert judge(low, PROFILES["generic"], n=400, dims=32, known=learns).state == "degraded"
     forgets = Known(of_run=True, numbers={"steps": 1000.0, "knn_since_start": -0.1, "rank_since_start": 0.3})
     assert judge(low, PROFILES["generic"], n=400, dims=32, known=forgets).state == "collapsed"
+
+
+def test_fewer_directions_than_classes_fail_no_embedding_of_a_run_whose_features_learned() -> None:
+    few = healthy() | {"class_directions": Measured("class_directions", 0.16)}
+    learned, fell = (Known(of_run=True, numbers={"steps": 400, "knn_since_start": gain}) for gain in (0.18, -0.05))
+    states = [judge(few, PROFILES["non-contrastive"], n=400, dims=32, known=known).state for known in (learned, fell)]
+    assert states == ["degraded", "collapsed"]

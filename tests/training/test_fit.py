@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 
 from fullrank import recipes
+from fullrank.diagnosis.training import judge_run, looks_of, profile_of
 from fullrank.engine.checkpoint import last_checkpoint
 from fullrank.engine.optimizers import warmup_cosine
 from fullrank.engine.progress import Progress
@@ -245,6 +246,11 @@ def test_the_demo_tells_collapse_from_none(train: Train, small: Recipe) -> None:
     bad, good = (read_json(run / "result.json") for run in (collapsed, spread))
     assert (bad["verdict"]["state"], bad["verdict"]["kind"]) == ("collapsed", "complete")
     assert good["verdict"]["state"] == "early"  # 120 steps are too few to call it anything else
+    for run, written in ((collapsed, bad), (spread, good)):  # the end of the training says what `diagnose RUN` says
+        profile = profile_of(read_json(run / "config.json")["recipe"])
+        told, _ = judge_run(read_probe(run), looks_of(read_rows(run / "metrics.jsonl")), profile=profile, source="run")
+        judged = (told.where, told.verdict.state, told.verdict.kind, told.sentence)
+        assert tuple(written["verdict"].values()) == judged
     assert json.dumps(good)  # what was written is JSON
     assert 0.9 < good["probe_baselines"]["pixels"] < 1.0  # digits are easy
     assert good["probe_baselines"]["untrained"] == bad["probe_baselines"]["untrained"] > 0.8

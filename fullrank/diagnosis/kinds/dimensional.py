@@ -23,6 +23,11 @@ _NO_REST = (Gate("rank_share", "below", SHARE_WARNS),)  # what is behind the hea
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
 
+_LEARNS = (  # of a run: the untrained network had this rank already, or the features have learned
+    Gate("rank_since_start", "above", 0.8),
+    Gate("knn_since_start", "above", 0.02),
+)
+
 _RANK = Advice(
     "Most dimensions carry nothing that the others do not: classes that differ in the missing directions are lost.",
     (
@@ -134,10 +139,7 @@ RULES = (
         least=32,
         silences=("copied dimensions",),
         because="few directions make them alike",
-        excused=(  # of a run: the untrained network had this rank already, or the features have learned
-            Gate("rank_since_start", "above", 0.8),
-            Gate("knn_since_start", "above", 0.02),
-        ),
+        excused=_LEARNS,
     ),
     Rule(
         "fewer directions than classes",
@@ -151,6 +153,7 @@ RULES = (
         _CLASSES,
         title="to fewer directions than there are classes",
         least=64,
+        excused=_LEARNS,
     ),
     Rule(
         "dead dimensions",
