@@ -48,7 +48,7 @@ class Recipe:
     backbone: str = "tiny"
     """tiny, any timm or torchvision model name, or a network of your own as ./net.py:Net."""
     image_size: int | None = None
-    """Side of the square images in pixels; by default that of the data, 224 for a folder."""
+    """Side of the square images in pixels; by default that of the data, at most 224 for files."""
     crops: str | None = None
     """Sizes of the views in pixels, such as 2x224,192,160,128,96; by default two of the image size."""
     projector: tuple[int, ...] = (512, 256)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Any
 
 import torch
 from rich.console import Console
 from torch import nn
 
+from fullrank.data import ImageSet, ImageTensor
 from fullrank.engine import RunOptions
 from fullrank.recipes import Recipe
 
@@ -23,6 +25,7 @@ _WARMUP_STEPS, _WARMUP_SHARE = 35, 0.015
 _SMALLEST, _LARGEST = 32, 256  # batches
 _BATCHES_PER_PASS = 8
 _WORKERS = 8
+_SMALLEST_SIDE, _MEASURED = 32, 24  # pixels; files
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,19 @@ def this_machine(devices: int | None) -> Machine:
     if torch.cuda.is_available():
         return Machine(int(0.9 * devices * torch.cuda.mem_get_info()[0]), cores)
     return Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, cores)
+
+
+def image_side(images: ImageSet) -> tuple[int, str]:
+    """The side in pixels at which a network sees these images, and why: at most 224, and of files at least 32."""
+    if isinstance(images, ImageTensor):
+        return images.images.shape[-1], "the width of the images"
+    some = range(0, len(images), max(1, len(images) // _MEASURED))
+    side = int(median(min(images.open(number).size) for number in some))
+    if side >= 224:
+        return 224, f"the usual size; the median of the shorter sides is {side} px"
+    if side < _SMALLEST_SIDE:
+        return _SMALLEST_SIDE, f"the least; the median of the shorter sides is {side} px"
+    return side - side % 32 if side > 64 else side, f"the median of the shorter sides is {side} px"
 
 
 def choose(
@@ -97,6 +113,8 @@ def _batch_size(images: int, bytes_per_image: int, machine: Machine) -> tuple[in
         return size, f"{wanted} images need more than the {machine.memory / 2**30:.3g} GiB of memory at hand"
     if size == _LARGEST:
         return size, "the largest that is chosen"
+    if size < _SMALLEST:
+        return size, f"the largest power of two that {images:,} images fill"
     return size, f"about an eighth of {images:,} images, at least {_SMALLEST}"
 
 

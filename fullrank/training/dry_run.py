@@ -12,6 +12,7 @@ from torch import Tensor
 from fullrank.data import ImageTensor
 from fullrank.engine import RunOptions
 from fullrank.recipes import Recipe
+from fullrank.report.numbers import duration
 from fullrank.training.choose import say_chosen
 from fullrank.training.cost import seconds_per_image
 from fullrank.training.fit import Job, prepare
@@ -29,8 +30,9 @@ def dry_run(recipe: Recipe, options: RunOptions, console: Console) -> None:
     views = ", ".join(f"{view.size} px" for view in job.views.augmentations)
     left = images - each_pass
     rest = f"; {left} images are left out of each pass, others each time" if left else ""
+    batches = "batch" if plan.steps_per_epoch == 1 else "batches"
     lines = {
-        "steps": f"{plan.steps:,}, with {plan.steps_per_epoch:,} batches of {plan.batch_size} images in a pass{rest}",
+        "steps": f"{plan.steps:,}, with {plan.steps_per_epoch:,} {batches} of {plan.batch_size} images in a pass{rest}",
         "network": f"{job.recipe.backbone}, {weights / 1e6:.2g} million weights with its heads",
         "views": f"{len(job.views.augmentations)} per image ({views})",
         "memory": f"about {decimal(job.memory)} for the backward pass of a batch in 32-bit numbers",
@@ -52,7 +54,7 @@ def _time(job: Job) -> str:
         step = seconds_per_image(job.method, job.views, batch)
     total = max(step, reading) * job.plan.steps * job.plan.accumulate * job.plan.batch_size
     slower = ", limited by reading the files" if reading > step else ""
-    return f"about {_duration(total)} on one process of this machine, measured on {count} images{slower}"
+    return f"about {duration(total)} on one process of this machine, measured on {count} images{slower}"
 
 
 def _batch(job: Job, count: int) -> tuple[Tensor | list[Tensor], float]:
@@ -64,9 +66,3 @@ def _batch(job: Job, count: int) -> tuple[Tensor | list[Tensor], float]:
     pictures = [job.views.crop(images.open(i), torch.Generator().manual_seed(i)) for i in range(count)]
     seconds = (time.perf_counter() - begun) / count / max(1, job.options.workers or 0)
     return [torch.stack(view) for view in zip(*pictures, strict=True)], seconds
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -19,6 +19,7 @@ from torch import nn
 from fullrank.data import (
     Batch,
     Dataset,
+    ImageSet,
     ImageTensor,
     Views,
     crop_views,
@@ -39,7 +40,7 @@ from fullrank.methods import Method
 from fullrank.recipes import Recipe, settings
 from fullrank.runs import new_run, read_json, refuse_used, write_json
 from fullrank.training.begin import begin, same_code, settled, weights_of
-from fullrank.training.choose import choose, say_chosen, this_machine
+from fullrank.training.choose import choose, image_side, say_chosen, this_machine
 from fullrank.training.cost import bytes_per_image
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
@@ -137,7 +138,8 @@ def prepare(
     dataset = _load(recipe, console)
     images = dataset.train
     refuse_large_batch(recipe, len(images))
-    size = recipe.image_size or (images.images.shape[-1] if isinstance(images, ImageTensor) else 224)
+    size, reasons = _side(recipe, images, resumed=kept is not None)
+    recipe = dataclasses.replace(recipe, image_size=size)
     sizes, channels = recipe.view_sizes(size), images.channels
     augmentations = crop_views(_views_name(recipe, dataset, size), sizes, channels=channels)
     with torch.random.fork_rng():
@@ -166,7 +168,18 @@ def prepare(
     )
     plan = make_plan(chosen.recipe, chosen.options, len(images))
     memory = each * plan.batch_size
-    return Job(chosen.recipe, chosen.options, chosen.reasons, dataset, method, views, plan, size, begun.about, memory)
+    reasons |= chosen.reasons
+    return Job(chosen.recipe, chosen.options, reasons, dataset, method, views, plan, size, begun.about, memory)
+
+
+def _side(recipe: Recipe, images: ImageSet, *, resumed: bool) -> tuple[int, dict[str, str]]:
+    """The image size, and the reason if it was chosen; version 0.1.0 left it open in config.json, for files as 224."""
+    if recipe.image_size is not None:
+        return recipe.image_size, {}
+    if resumed and not isinstance(images, ImageTensor):
+        return 224, {}
+    side, reason = image_side(images)
+    return side, {"image_size": reason}
 
 
 def _load(recipe: Recipe, console: Console) -> Dataset:

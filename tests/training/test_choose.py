@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import torch
+from PIL import Image
 from rich.console import Console
 from torch import nn
 
+from fullrank.data import load_dataset
 from fullrank.engine import RunOptions
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe
-from fullrank.training.choose import Machine, choose, say_chosen
+from fullrank.training.choose import Machine, choose, image_side, say_chosen
 from fullrank.training.cost import bytes_per_image
 from fullrank.training.step_plan import make_plan
 
@@ -95,3 +98,12 @@ def test_the_memory_of_an_image_is_what_autograd_keeps() -> None:
     before = {name: value.clone() for name, value in TINY.state_dict().items()}
     bytes_per_image(TINY, 1, [8, 8])
     assert all(torch.equal(value, before[name]) for name, value in TINY.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side"), [(300, 500, 224), (500, 200, 192), (72, 72, 64), (40, 48, 40), (9, 9, 32)]
+)
+def test_the_image_size_is_that_of_the_files_up_to_224(tmp_path: Path, width: int, height: int, side: int) -> None:
+    for number in range(3):
+        Image.new("RGB", (width, height)).save(tmp_path / f"{number}.png")
+    assert image_side(load_dataset(str(tmp_path)).train)[0] == side
