@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fullrank.commands._reading import watched
 from fullrank.data import DataOptions, load_dataset, plain_batches, with_channels
-from fullrank.data.identity import compared
+from fullrank.data.identity import compared, options_of
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
@@ -33,7 +33,7 @@ def image_report(
     config = read_json(Path(source) / "config.json") if is_run else {"settings": {}}
     of_run = profile_of(str(config["recipe"])).name if is_run else "generic"
     objective = find_profile(profile or of_run)
-    options = DataOptions.from_json(config["settings"])
+    options = options_of(config) if is_run else DataOptions()
     dataset = load_dataset(data, root=config["settings"].get("data_root"), options=options)
     same = compared(config, dataset) if is_run else "unknown"
     dataset = with_channels(dataset, saved.encoder.channels)

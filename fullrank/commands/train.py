@@ -104,10 +104,11 @@ def _resume(arguments: list[str]) -> int:
 
     console = terminal()
     with console.status("Starting"):
-        from fullrank.data.identity import place_of
+        from fullrank.data.identity import options_of, place_of
         from fullrank.training.fit import resume
     data = place_of(run, config, flags.data)
-    recipe = replace(recipe, data=data if isinstance(data, str) else tuple(data))
+    places = data if isinstance(data, str) else tuple(data)
+    recipe = replace(recipe, data=places, reading=options_of(config))
     return _after_training(
         run, resume(run, recipe, options, console, any_data=flags.any_data, trust=flags.trust), console
     )

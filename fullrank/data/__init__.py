@@ -10,17 +10,15 @@ from fullrank.data.options import DataOptions
 
 if TYPE_CHECKING:
     from fullrank.data.batches import Batch, center_of_picture, center_of_tensor, plain_batches, train_batches
+    from fullrank.data.decode import as_picture, read_picture, strict_decoding
     from fullrank.data.images import (
         Dataset,
         ImageFolder,
         ImageSet,
         ImageTensor,
-        as_picture,
         labeled,
-        read_picture,
         select,
         split,
-        strict_decoding,
         with_channels,
     )
     from fullrank.data.sources.load import NAMES, load_dataset
@@ -62,21 +60,8 @@ __all__ = [
 
 _FILES = {  # file -> what it holds
     "batches": ("Batch", "center_of_picture", "center_of_tensor", "plain_batches", "train_batches"),
-    "images": (
-        *(
-            "Dataset",
-            "ImageFolder",
-            "ImageSet",
-            "ImageTensor",
-            "as_picture",
-            "labeled",
-            "read_picture",
-            "select",
-            "split",
-        ),
-        "strict_decoding",
-        "with_channels",
-    ),
+    "decode": ("as_picture", "read_picture", "strict_decoding"),
+    "images": ("Dataset", "ImageFolder", "ImageSet", "ImageTensor", "labeled", "select", "split", "with_channels"),
     "sources.load": ("NAMES", "load_dataset"),
     "views.augmentation": ("Augmentation", "Parameters", "draw"),
     "views.crops": ("crop_sizes", "crop_views"),

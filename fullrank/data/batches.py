@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from fullrank.data.images import ImageFolder, ImageSet
+from fullrank.data.pixels import Picture
 from fullrank.errors import UserError
 
-Crop = Callable[[Image.Image, torch.Generator], list[Tensor]]
+Crop = Callable[[Picture, torch.Generator], list[Tensor]]
 Key = tuple[int, int, int]  # step, position in the global batch, index of the image
 
 
@@ -195,7 +196,7 @@ def _centered(image: Image.Image, _generator: torch.Generator, *, size: int) -> 
     return [center_of_picture(image, size)]
 
 
-def center_of_picture(image: Image.Image, size: int) -> Tensor:
+def center_of_picture(image: Picture, size: int) -> Tensor:
     """uint8 (C, size, size) of a picture: its shorter side to round(8/7 size), then the center.
 
     >>> center_of_picture(Image.new("RGB", (9999, 20)), 8).shape  # only what is inside is resized

@@ -6,10 +6,12 @@ import hashlib
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from fullrank.data.images import Dataset, ImageSet, ImageTensor
+from fullrank.data.options import DataOptions
 from fullrank.data.sources.load import NAMES
 from fullrank.errors import UserError
 
@@ -38,7 +40,22 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
 
 def kept_in_config(dataset: Dataset) -> dict[str, Any]:
     """What config.json keeps of the data beside its place: what was understood, and the fingerprint."""
-    return {"understood": dataset.inventory().to_json(), "fingerprint": fingerprint(dataset.train)}
+    return {
+        "understood": dataset.inventory().to_json(),
+        "fingerprint": fingerprint(dataset.train),
+        "channels": dataset.train.channels,
+        "range": None if dataset.range is None else [*dataset.range],
+    }
+
+
+def options_of(config: Mapping[str, Any]) -> DataOptions:
+    """How other images are read for the encoder of a run: as its own were, with their range."""
+    options, span = DataOptions.from_json(config["settings"]), config.get("data", {}).get("range")
+    if options.range is None and span is not None:
+        options = replace(options, range=f"{span[0]!r},{span[1]!r}")
+    if "pages" not in config["settings"]:  # version 0.1.0 took the first
+        options = replace(options, pages="first")
+    return options
 
 
 def absolute(data: str | Sequence[str]) -> str | list[str]:

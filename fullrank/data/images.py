@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from fullrank.data.decode import read_picture, reason, strict_decoding
 from fullrank.data.inventory import Inventory
+from fullrank.data.pixels import Decoding, Picture
 from fullrank.errors import UserError
-
-# These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
-_NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +35,16 @@ class ImageTensor:
 
     @property
     def channels(self) -> int:
-        """How many channels every image has: 1 (gray) or 3 (color)."""
+        """How many channels every image has: 1 (gray), 3 (color), or up to 16."""
         return self.images.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
     """Picture files that are decoded when they are needed; `skipped` lists (path, reason) of the unreadable.
+
+    `range` is what becomes 0 and 255 in files of more than 8 bits, `pages` the page of each entry of `files` (empty:
+    the first), `max_pixels` the limit against decompression bombs where it is not Pillow's.
 
     >>> len(ImageFolder((Path("a.png"), Path("b.png")), None, (), channels=3))
     2
@@ -57,22 +55,24 @@ class ImageFolder:
     classes: tuple[str, ...]
     channels: int
     skipped: tuple[tuple[str, str], ...] = ()
+    range: tuple[float, float] | None = None
+    pages: tuple[int, ...] = ()
+    max_pixels: int | None = None
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def open(self, index: int) -> Image.Image:
-        """Decode picture `index` to mode "L" (1 channel) or "RGB" (3); UserError if it cannot be read any more."""
-        path = self.files[index]
+    def open(self, index: int) -> Picture:
+        """Decode picture `index`: mode "L" (1 channel), "RGB" (3), or `Bands`; UserError if it cannot be read now."""
+        path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
-            with strict_decoding():
-                picture = read_picture(path)
+            with strict_decoding(self.max_pixels):
+                return read_picture(path, page=page, decoding=Decoding(self.channels, self.range))
         except Exception as error:  # decoders raise anything
             raise UserError(
                 f"{path} could be read at the start and cannot be read now ({reason(error)}): "
                 "put the file back, or start again to leave it out."
             ) from error
-        return picture.convert("L" if self.channels == 1 else "RGB")
 
 
 ImageSet = ImageTensor | ImageFolder
@@ -83,6 +83,7 @@ Images = TypeVar("Images", bound=ImageSet)
 class Dataset:
     """A named source: images to train on, a test set where the source has one, mean and std in [0, 1].
 
+    `range` is what became 0 and 255 where the source has more than 8 bits.
     The classes of the test set are those of the training set, in their order, and those that it alone has.
 
     >>> some = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1, -1]), ("a", "b"))
@@ -97,6 +98,7 @@ class Dataset:
     std: tuple[float, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
 
     def inventory(self) -> Inventory:
         """What was understood; `left_out` counts files by ending, `notes` say what was chosen."""
@@ -123,7 +125,9 @@ def select(images: Images, indices: Tensor) -> Images:
     labels = None if images.labels is None else images.labels[indices]
     if isinstance(images, ImageTensor):
         return replace(images, images=images.images[indices], labels=labels)
-    return replace(images, files=tuple(images.files[i] for i in indices.tolist()), labels=labels)
+    rows = indices.tolist()
+    files, pages = (tuple(values[row] for row in rows) if values else () for values in (images.files, images.pages))
+    return replace(images, files=files, pages=pages, labels=labels)
 
 
 def labeled(images: Images) -> Images:
@@ -197,82 +201,3 @@ def _converted(images: ImageSet) -> ImageSet:
     luma = torch.tensor([0.299, 0.587, 0.114])  # ITU-R 601, as in PIL
     gray = [(part.float() * luma.view(3, 1, 1)).sum(1, keepdim=True).round() for part in images.images.split(4096)]
     return replace(images, images=torch.cat(gray).to(torch.uint8))
-
-
-@contextmanager
-def strict_decoding() -> Iterator[None]:
-    """Make a decompression bomb an error and silence decoders; enter it once around threads, not inside them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
-
-
-@cache
-def picture_formats() -> tuple[str, ...]:
-    """Return the names of the formats that PIL itself can decode, without another program.
-
-    >>> "PNG" in picture_formats(), "EPS" in picture_formats()
-    (True, False)
-    """
-    Image.init()
-    return tuple(name for name in Image.OPEN if name not in _NO_PIXELS)
-
-
-def read_picture(path: Path, *, small: bool = False) -> Image.Image:
-    """Decode a whole picture to mode "L" or "RGB": upright, on white, 8 bit; `small` lets a JPEG shrink 8 times.
-
-    Raises whatever the decoder raises for a broken file.
-    """
-    if not path.is_file():  # a named pipe would block for ever
-        raise FileNotFoundError("there is no such file")
-    with Image.open(path, formats=picture_formats()) as image:
-        if small:
-            image.draft(image.mode, (1, 1))  # all data is still read, the pixels are fewer
-        return as_picture(image)
-
-
-def as_picture(image: Image.Image) -> Image.Image:
-    """An opened image as "L" or "RGB": upright, on white, 8 bit.
-
-    >>> as_picture(Image.new("LA", (4, 2))).mode
-    'L'
-    """
-    image.load()
-    return _on_white(_eight_bit(ImageOps.exif_transpose(image)))
-
-
-def reason(error: Exception) -> str:
-    """Say in a few words why a picture could not be decoded.
-
-    >>> reason(OSError("image file is truncated"))
-    'image file is truncated'
-    """
-    if isinstance(error, UnidentifiedImageError):
-        return "no picture inside"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return "too many pixels, maybe a decompression bomb"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit pixels (0..65535) and float pixels (0..1) to 0..255; PIL's own conversion would clip."""
-    if image.mode == "F":
-        values = np.asarray(image)
-        if not (values.min() >= 0 and values.max() <= 1):  # also false for NaN
-            raise ValueError("float pixels outside [0, 1]")
-        return Image.fromarray((values * 255).round().astype(np.uint8))
-    if image.mode.startswith("I"):  # I;16, I;16B, I
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("32-bit pixels outside 0..65535")
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    return image
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    gray = "L" if image.mode in ("1", "L", "LA") else "RGB"
-    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert(gray)
-    return image.convert(gray)

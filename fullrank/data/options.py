@@ -20,6 +20,14 @@ class DataOptions:
     """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
     classes: Path | None = None
     """File with the classes to keep, one a line."""
+    channels: int | None = None
+    """Channels of an image, 1 to 16; by default those of the files, with transparency on white."""
+    range: str | None = None
+    """LOW,HIGH: values that become the darkest and brightest of 256 levels, in images of more than 8 bits."""
+    pages: Literal["first", "all"] | None = None
+    """Of files that hold several pictures, the first, or all as images of their own."""
+    max_pixels: int | None = None
+    """Pixels up to which a picture is no decompression bomb; by default Pillow's limit."""
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> DataOptions:

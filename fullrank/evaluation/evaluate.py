@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split, with_channels
-from fullrank.data.identity import compared, other_data, place_of, quoted, unknown_data
+from fullrank.data.identity import compared, options_of, other_data, place_of, quoted, unknown_data
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
@@ -109,7 +109,7 @@ def _data(
     dataset = load_dataset(
         place_of(run, config, data),
         root=root,
-        options=DataOptions.from_json(settings).changed_by(reading),
+        options=options_of(config).changed_by(reading),
         say=lambda text: console.print(text, markup=False),
     )
     same = compared(config, dataset)

@@ -12,6 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from fullrank.data import as_picture, center_of_picture, center_of_tensor, read_picture, strict_decoding
+from fullrank.data.pixels import Decoding
+from fullrank.data.pixels import Picture as Decoded
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
 from fullrank.nn.weights import LIBRARIES
@@ -115,9 +117,12 @@ def _pixels(picture: Picture, channels: int, size: int) -> Tensor:
             raise UserError(f"it has the shape {tuple(picture.shape)}: pass (channels, height, width).")
         pixels = pixels_of(picture[None], channels)
         return pixels[0] if pixels.shape[-2:] == (size, size) else _resized(pixels, size)[0]
-    image = picture if isinstance(picture, Image.Image) else _opened(picture)
+    if not isinstance(picture, Image.Image):
+        return center_of_picture(_opened(picture, channels), size).float() / 255
+    if channels not in (1, 3):
+        raise UserError(f"it is a PIL image, and the encoder takes {channels} channels: pass a tensor or a file.")
     try:
-        shown = as_picture(image).convert("L" if channels == 1 else "RGB")
+        shown = as_picture(picture).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # decoders raise anything
         raise UserError(f"it cannot be decoded ({error}): pass another.") from None
     return center_of_picture(shown, size).float() / 255
@@ -127,13 +132,13 @@ def _resized(pixels: Tensor, size: int) -> Tensor:
     return center_of_tensor((pixels * 255).round().to(torch.uint8), size).float() / 255
 
 
-def _opened(path: object) -> Image.Image:
+def _opened(path: object, channels: int) -> Decoded:
     if not isinstance(path, str | Path):
         raise UserError(f"it is of the type {type(path).__name__}: pass a path, a PIL image or a tensor.")
     if not Path(path).is_file():
         raise UserError(f"there is no file {path}: check the path.")
     try:
         with strict_decoding():
-            return read_picture(Path(path))
+            return read_picture(Path(path), decoding=Decoding(channels))
     except Exception as error:  # decoders raise anything
         raise UserError(f"{path} cannot be read ({error}): pass a picture.") from None

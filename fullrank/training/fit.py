@@ -29,6 +29,7 @@ from fullrank.data import (
 )
 from fullrank.data.identity import kept_in_config
 from fullrank.data.options import data_name
+from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
@@ -141,7 +142,10 @@ def prepare(
     size, reasons = _side(recipe, images, resumed=kept is not None)
     recipe = dataclasses.replace(recipe, image_size=size)
     sizes, channels = recipe.view_sizes(size), images.channels
-    augmentations = crop_views(_views_name(recipe, dataset, size), sizes, channels=channels)
+    views_name = _views_name(recipe, dataset, size)
+    augmentations = crop_views(views_name, sizes, channels=channels)
+    if said := without_color(views_name, size=size, channels=channels):
+        console.print(said, highlight=False, soft_wrap=True, markup=False)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         begun = begin(

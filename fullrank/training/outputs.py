@@ -61,7 +61,7 @@ def save_samples(run: Path, probe: Probe, views: Views, reading: Reading) -> Non
     projected = features @ torch.linalg.svd(features, full_matrices=False).Vh[:2].T
     arrays: dict[str, Tensor] = {
         "views": torch.stack(seen),
-        "neighbors": probe.images[near].permute(0, 1, 3, 4, 2),
+        "neighbors": _shown(probe.images)[near].permute(0, 1, 3, 4, 2),
         "projection": projected,
     }
     if probe.labels is not None:
@@ -77,7 +77,12 @@ def _bytes(view: Tensor, views: Views, size: int) -> Tensor:
     pictures = (view.cpu() * std + mean).clamp(0, 1)
     if pictures.shape[-1] != size:
         pictures = torch.nn.functional.interpolate(pictures, (size, size))
-    return (pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    return _shown(pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _shown(pictures: Tensor) -> Tensor:
+    """What a page can show of pictures (n, C, H, W): of more than three channels the first three, of two the first."""
+    return pictures if pictures.shape[1] in (1, 3) else pictures[:, : 3 if pictures.shape[1] > 3 else 1]
 
 
 def write_result(

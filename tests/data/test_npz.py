@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from fullrank.data.images import ImageTensor
 from fullrank.data.sources.load import load_dataset
 from fullrank.data.sources.npz import read_npz
 from fullrank.errors import UserError
@@ -43,17 +44,41 @@ def noise(*shape: int) -> Array:
 )
 def test_layouts(tmp_path: Path, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> None:
     images = noise(*shape)
-    read = read_npz(saved(tmp_path, images=images))
+    read = read_npz(saved(tmp_path, images=images)).images
     expected = images[:, None] if axes is None else images.transpose(axes)
     assert torch.equal(read.images, torch.from_numpy(expected.copy()))
     assert read.images.is_contiguous()
     assert read.labels is None
 
 
+@pytest.mark.parametrize("channels", [2, 4, 13, 16])
+def test_up_to_16_channels_at_either_end(tmp_path: Path, channels: int) -> None:
+    images = noise(4, channels, 20, 24)
+    expected = torch.from_numpy(images)
+    assert torch.equal(read_npz(saved(tmp_path, images=images)).images.images, expected)
+    assert torch.equal(read_npz(saved(tmp_path, images=images.transpose(0, 2, 3, 1))).images.images, expected)
+    tiles = noise(4, channels, 8, 5)
+    assert read_npz(saved(tmp_path, images=tiles), channels=channels).images.channels == channels
+    with pytest.raises(UserError, match=rf"shape \(4, {channels}, 20, 24\): save them .* with 7 channels"):
+        read_npz(saved(tmp_path, images=images), channels=7)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int64])
+def test_whole_numbers_keep_256_levels(tmp_path: Path, dtype: npt.DTypeLike) -> None:
+    values = np.linspace(0, 4095, 4 * 32 * 32).astype(dtype).reshape(4, 32, 32)
+    data = load_dataset(str(saved(tmp_path, images=values)))
+    assert isinstance(data.train, ImageTensor)
+    assert data.range == (0.0, 4095.0)
+    assert "hold 0 to 4095: 0 to 4095 (12 bits) become 256 levels" in data.inventory().line()
+    assert len(data.train.images.unique()) == 256
+    read = read_npz(saved(tmp_path, images=values), span=(0.0, 2000.0))
+    assert int((read.images.images == 255).sum()) > 2000
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4"])
 def test_floats_become_the_bytes_they_were(tmp_path: Path, dtype: npt.DTypeLike) -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
-    read = read_npz(saved(tmp_path, images=(levels / 255).astype(dtype)))
+    read = read_npz(saved(tmp_path, images=(levels / 255).astype(dtype))).images
     assert (read.images[:, 0].numpy() == levels).all()
 
 
@@ -66,7 +91,7 @@ def test_floats_become_the_bytes_they_were(tmp_path: Path, dtype: npt.DTypeLike)
     ],
 )
 def test_labels(tmp_path: Path, labels: Array, numbers: list[int], classes: tuple[str, ...]) -> None:
-    read = read_npz(saved(tmp_path, images=noise(4, 5, 5), labels=labels))
+    read = read_npz(saved(tmp_path, images=noise(4, 5, 5), labels=labels)).images
     assert read.labels is not None
     assert read.labels.dtype == torch.int64
     assert read.labels.tolist() == numbers
@@ -84,11 +109,15 @@ def test_as_a_data_set_it_has_its_own_statistics(tmp_path: Path) -> None:
 
 GOOD = noise(4, 5, 5)
 BAD_PIXELS = [
-    (GOOD / 1.0, "images are float64 from 0 to 248: scale them to [0, 1], or save them as uint8."),
+    (
+        GOOD + 0.5,
+        "images of float64 hold 0.5 to 248.5, and floats have no range of their own beyond [0, 1]: pass --range",
+    ),
     (np.full((4, 5, 5), np.nan), "images contain NaN or infinity: repair or remove"),
-    (GOOD.astype(np.int64), "images are int64: save them as uint8, or as float in [0, 1]."),
+    (GOOD.astype(complex), "images are complex128: save them as whole numbers, or as float in [0, 1]."),
     (GOOD[0], "images have shape (5, 5): save them as (N, H, W), (N, H, W, C) or (N, C, H, W)"),
-    (noise(4, 5, 5, 4), "images have shape (4, 5, 5, 4): save them as"),
+    (noise(4, 20, 20, 17), "images have shape (4, 20, 20, 17): save them as"),
+    (noise(4, 4, 20, 13), "with the channels first or last: pass --channels 4 or --channels 13."),
     (noise(4, 0, 5), "images have shape (4, 0, 5): save them as"),
     (noise(1, 5, 5), "holds one image, training needs at least 2: add images."),
 ]
@@ -97,7 +126,7 @@ BAD_PIXELS = [
 @pytest.mark.parametrize(("images", "text"), BAD_PIXELS)
 def test_bad_images(tmp_path: Path, images: Array, text: str) -> None:
     path = saved(tmp_path, images=images)
-    with pytest.raises(UserError, match=re.escape(f"{path}") + ".*" + re.escape(text)):
+    with pytest.raises(UserError, match=re.escape(path.name) + ".*" + re.escape(text)):
         read_npz(path)
 
 
@@ -154,7 +183,7 @@ def test_a_member_that_is_no_array(tmp_path: Path) -> None:
     path = tmp_path / "some.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("images", "hello")
-    with pytest.raises(UserError, match=r"images are .*: save them as uint8"):
+    with pytest.raises(UserError, match=r"images have shape \(\): save them as"):
         read_npz(path)
 
 

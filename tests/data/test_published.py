@@ -96,5 +96,10 @@ def test_errors_say_what_to_do() -> None:
         preset("simcrl", size=32, channels=3)
     with pytest.raises(UserError, match="choose one of simclr, byol"):
         preset("zzz", size=32, channels=3)
-    with pytest.raises(UserError, match="4 channels"):
-        preset("cifar", size=32, channels=4)
+
+
+def test_only_three_channels_have_color() -> None:
+    for channels in (1, 2, 4, 13):
+        assert all(
+            view.hue == view.saturation == view.grayscale == 0 for view in preset("byol", size=32, channels=channels)
+        )

@@ -213,7 +213,7 @@ def test_bad_input_is_named() -> None:
         one.apply([images], drawn)
     with pytest.raises(UserError, match="mode RGBA: convert it to RGB"):
         one.crop(Image.new("RGBA", (9, 9)), generator())
-    with pytest.raises(UserError, match="4 means"):
-        Views([Augmentation(size=16)], (0.5,) * 4, (0.5,) * 4)
+    with pytest.raises(UserError, match="17 means"):
+        Views([Augmentation(size=16)], (0.5,) * 17, (0.5,) * 17)
     with pytest.raises(UserError, match="positive"):
         Views([Augmentation(size=16)], (0.5,), (0.0,))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
-from fullrank.data.images import picture_formats
+from fullrank.data.decode import picture_formats
+from fullrank.data.formats import EXTRAS, installed, needs
 from fullrank.data.inventory import NO_ENDING
 from fullrank.errors import UserError
 
@@ -24,11 +25,20 @@ class Found:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-@cache
 def picture_endings() -> frozenset[str]:
-    """The endings, in lower case, of files that can be read as pictures."""
+    """The endings, in lower case, of files that can be read as pictures with what is installed."""
+    return _of_pil() | {ending for ending in EXTRAS if installed(ending)}
+
+
+@cache
+def _of_pil() -> frozenset[str]:
     readable = picture_formats()
     return frozenset(end for end, name in Image.registered_extensions().items() if name in readable)
+
+
+def missing_packages(left_out: Mapping[str, int]) -> list[str]:
+    """What to install for the files that were left out."""
+    return [needs(ending) for ending in left_out if ending in EXTRAS]
 
 
 def find_pictures(root: Path) -> Found:

@@ -13,9 +13,10 @@ from fullrank.data.images import ImageFolder
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.check import check
 from fullrank.data.sources.classes import wanted
-from fullrank.data.sources.find import find_pictures
+from fullrank.data.sources.find import find_pictures, missing_packages
 from fullrank.data.sources.layout import Layout, Part, decided, understand
 from fullrank.data.sources.lists import read_list
+from fullrank.data.sources.look import Look, channels_of, pages_of, range_of
 from fullrank.errors import UserError
 
 
@@ -44,19 +45,24 @@ def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Call
         keep = wanted(options.classes, {name for name in train.names if name})
         train, test = _only(train, keep), None if test is None else _only(test, keep)
         notes.append(f"{len(keep)} classes kept by {options.classes}")
-    checked = check(train.files + (test.files if test else []), say)
-    found, where = _readable(train, checked[: len(train)], options.max_corrupt), train.where
-    if len(found.part) < 2:
+    looks = check(train.files + (test.files if test else []), options, say)
+    parts = [_readable(train, looks[: len(train)], options.max_corrupt)]
+    if len(parts[0].part) < 2:
         raise UserError(
-            f"{where} holds {len(found.part)} readable picture(s), training needs at least 2: add pictures."
+            f"{train.where} holds {len(parts[0].part)} readable picture(s), training needs at least 2: add pictures."
         )
-    images = _images(found, ())
-    if test is None or not len(test):
-        return Pictures(images, None, left_out, tuple(notes))
-    asked = _images(_readable(test, checked[len(train) :], options.max_corrupt), images.classes)
-    channels = max(images.channels, asked.channels)
-    train_set, test_set = (replace(each, channels=channels) for each in (images, asked))
-    return Pictures(train_set, test_set, left_out, tuple(notes))
+    if test is not None and len(test):
+        parts.append(_readable(test, looks[len(train) :], options.max_corrupt))
+    seen = [look for part in parts for look in part.looks]
+    notes += pages_of([path for part in parts for path in part.part.files], seen, options)
+    channels, on_channels = channels_of(seen, options)
+    span, on_range = range_of(seen, options)
+    notes += [*on_channels, *on_range, *missing_packages(left_out)]
+    images: list[ImageFolder] = []
+    for part in parts:
+        made = _images(part, images[0].classes if images else (), every_page=options.pages == "all")
+        images.append(replace(made, channels=channels, range=span, max_pixels=options.max_pixels))
+    return Pictures(images[0], images[1] if len(images) > 1 else None, left_out, tuple(notes))
 
 
 def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Counter[str]]:
@@ -70,10 +76,10 @@ def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Coun
         left_out += found.left_out
         if not found.files:
             beside = ", ".join(f"{ending} {count}" for ending, count in found.left_out.most_common(5))
-            raise UserError(
-                f"{root} holds no picture{f' (but {beside})' if beside else ''}: pass a folder with PNG, JPEG or other "
-                "picture files."
+            install = ", ".join(
+                ["pass a folder with PNG, JPEG or other picture files", *missing_packages(found.left_out)]
             )
+            raise UserError(f"{root} holds no picture{f' (but {beside})' if beside else ''}: {install}.")
         layouts.append(understand(root, found.files, options))
     if len(layouts) == 1:
         return layouts[0], left_out
@@ -109,29 +115,32 @@ def _only(part: Part, keep: set[str]) -> Part:
 @dataclass(frozen=True, eq=False)
 class _Readable:
     part: Part
-    gray: bool
+    looks: list[Look]
     skipped: tuple[tuple[str, str], ...]
 
 
-def _readable(part: Part, checked: Sequence[tuple[str, str]], max_corrupt: float) -> _Readable:
-    rows = [at for at, (_, problem) in enumerate(checked) if not problem]
-    skipped = tuple((str(part.files[at]), problem) for at, (_, problem) in enumerate(checked) if problem)
+def _readable(part: Part, looks: Sequence[Look], max_corrupt: float) -> _Readable:
+    rows = [at for at, look in enumerate(looks) if not look.problem]
+    skipped = tuple((str(part.files[at]), look.problem) for at, look in enumerate(looks) if look.problem)
     if len(skipped) > max_corrupt * len(part):
         raise UserError(
             f"{len(skipped)} of {len(part)} pictures in {part.where} cannot be read (first: {': '.join(skipped[0])}): "
             f"repair or remove them, or allow more with --max-corrupt (now {max_corrupt})."
         )
     kept = Part([part.files[at] for at in rows], [part.names[at] for at in rows], part.where)
-    return _Readable(kept, all(checked[at][0] == "L" for at in rows), skipped)
+    return _Readable(kept, [looks[at] for at in rows], skipped)
 
 
-def _images(found: _Readable, known: tuple[str, ...]) -> ImageFolder:
-    """Labeled by the names of classes, those `known` first."""
-    part, channels = found.part, 1 if found.gray else 3
+def _images(found: _Readable, known: tuple[str, ...], *, every_page: bool) -> ImageFolder:
+    """Labeled by the names of classes, those `known` first; one image a page where every page is one."""
+    part = found.part
+    times = [look.frames if every_page else 1 for look in found.looks]
+    files = tuple(path for path, count in zip(part.files, times, strict=True) for _ in range(count))
+    pages = tuple(page for count in times for page in range(count)) if max(times) > 1 else ()
     names = {name for name in part.names if name is not None}
     if len(names | set(known)) < 2 or not names:
-        return ImageFolder(tuple(part.files), None, (), channels, found.skipped)
+        return ImageFolder(files, None, (), 3, found.skipped, pages=pages)
     classes = (*known, *sorted(names - set(known)))
     number = {name: label for label, name in enumerate(classes)}
     labels = torch.tensor([-1 if name is None else number[name] for name in part.names])
-    return ImageFolder(tuple(part.files), labels, classes, channels, found.skipped)
+    return ImageFolder(files, labels.repeat_interleave(torch.tensor(times)), classes, 3, found.skipped, pages=pages)

@@ -15,8 +15,9 @@ from fullrank.data.sources.digits import digits
 from fullrank.data.sources.fashion_mnist import fashion_mnist
 from fullrank.data.sources.folder import read_folder
 from fullrank.data.sources.lists import ENDINGS
+from fullrank.data.sources.look import parse_range
 from fullrank.data.sources.npz import read_npz
-from fullrank.data.sources.pixels import measured
+from fullrank.data.sources.pixels import measured, sampled
 from fullrank.data.sources.stl10 import stl10
 from fullrank.errors import UserError, suggest
 
@@ -48,7 +49,7 @@ def load_dataset(
 
     A built-in name wins over a path, and says so. `root` is where built-in sets are looked for and downloaded to (with
     a message to `say`); `options` decide what is ambiguous. Mean and std are the published ones for CIFAR, STL-10 and
-    pictures (ImageNet's), and computed for what lives in memory otherwise. UserError, with what to do, where nothing
+    pictures of 8 bits, gray or color (ImageNet's), and computed otherwise. UserError, with what to do, where nothing
     can be loaded.
 
     >>> digits = load_dataset("digits")
@@ -67,7 +68,8 @@ def load_dataset(
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     if len(names) == 1 and _is_npz(Path(names[0])):
         path = Path(names[0])
-        loaded = measured(path.stem, read_npz(path), None)
+        read = read_npz(path, channels=options.channels, span=parse_range(options.range))
+        loaded = replace(measured(path.stem, read.images, None), range=read.range, notes=read.notes)
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     return _pictures(names, options, say)
 
@@ -78,9 +80,13 @@ def _pictures(names: Sequence[str], options: DataOptions, say: Callable[[str], N
         if not path.is_dir() and not (path.is_file() and path.suffix.lower() in ENDINGS):
             raise UserError(_unknown(name, path, several=len(names) > 1))
     read = read_folder(paths, options=options, say=say)
-    mean, std = (_GRAY_MEAN, _GRAY_STD) if read.train.channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
+    channels = read.train.channels
+    if channels not in (1, 3) or read.train.range is not None:
+        mean, std = sampled(read.train)
+    else:
+        mean, std = (_GRAY_MEAN, _GRAY_STD) if channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
     title = ", ".join(path.resolve().stem if path.is_file() else path.resolve().name for path in paths)
-    return Dataset(title, read.train, read.test, mean, std, read.left_out, read.notes)
+    return Dataset(title, read.train, read.test, mean, std, read.left_out, read.notes, read.train.range)
 
 
 def _is_npz(path: Path) -> bool:

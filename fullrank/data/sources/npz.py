@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,40 @@ import numpy.typing as npt
 import torch
 
 from fullrank.data.images import ImageTensor
+from fullrank.data.pixels import MOST_CHANNELS, eight_bit
+from fullrank.data.sources.look import chosen_range
 from fullrank.errors import UserError
 
 Array = npt.NDArray[Any]
 
+_PIXELS = 1 << 22  # of all images, for their percentiles
 
-def read_npz(path: Path) -> ImageTensor:
-    """Read `images` (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or float in [0, 1], and `labels` (N,).
 
-    C is 1 or 3; where both readings fit, channels last is meant. Labels are integers (-1 is unknown) or
-    strings; the classes are their sorted values. UserError for anything else.
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Images, what became 0 and 255 where they had more than 8 bits, and what was decided."""
+
+    images: ImageTensor
+    range: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_npz(path: Path, *, channels: int | None = None, span: tuple[float, float] | None = None) -> Read:
+    """Read `images` (N, H, W), (N, H, W, C) or (N, C, H, W), whole numbers or floats, and `labels` (N,).
+
+    C is at most 16; `channels` says what it is where both readings fit, and where 1 or 3 fit one of them, or channels
+    last, that is meant. Numbers of more than 8 bits are read by their range, or by `span`; floats are in [0, 1], or in
+    `span`. Labels are integers (-1 is unknown) or strings; the classes are their sorted values. UserError for anything
+    else.
     """
-    images, labels = _arrays(path)
-    images = np.ascontiguousarray(_channels_first(_bytes(images, path), path))
+    given, labels = _arrays(path)
+    first = _channels_first(given, path, channels)
+    values, chosen, notes = _bytes(first, path, span)
+    images = torch.from_numpy(np.ascontiguousarray(values))
     if labels is None:
-        return ImageTensor(torch.from_numpy(images), None, ())
+        return Read(ImageTensor(images, None, ()), chosen, notes)
     numbers, classes = _numbered(labels, len(images), path)
-    return ImageTensor(torch.from_numpy(images), torch.from_numpy(numbers), classes)
+    return Read(ImageTensor(images, torch.from_numpy(numbers), classes), chosen, notes)
 
 
 def _arrays(path: Path) -> tuple[Array, Array | None]:
@@ -49,35 +67,55 @@ def _arrays(path: Path) -> tuple[Array, Array | None]:
         raise UserError(f"{path} is damaged ({error}): write it again with numpy.savez.") from error
 
 
-def _bytes(images: Array, path: Path) -> Array:
+def _bytes(
+    images: Array, path: Path, span: tuple[float, float] | None
+) -> tuple[Array, tuple[float, float] | None, tuple[str, ...]]:
     if images.dtype == np.uint8:
-        return images
-    if not np.issubdtype(images.dtype, np.floating):
-        raise UserError(f"{path}: images are {images.dtype}: save them as uint8, or as float in [0, 1].")
-    if not np.isfinite(images).all():
+        return images, None, ()
+    if images.dtype == np.bool_:
+        return images.astype(np.uint8) * 255, None, ()
+    floats = bool(np.issubdtype(images.dtype, np.floating))
+    if not floats and not np.issubdtype(images.dtype, np.integer):
+        raise UserError(f"{path}: images are {images.dtype}: save them as whole numbers, or as float in [0, 1].")
+    if floats and not np.isfinite(images).all():
         raise UserError(f"{path}: images contain NaN or infinity: repair or remove these images.")
-    if images.size and (images.min() < 0 or images.max() > 1):
-        raise UserError(
-            f"{path}: images are {images.dtype} from {images.min():g} to {images.max():g}: "
-            "scale them to [0, 1], or save them as uint8."
-        )
-    return (images * 255).round().astype(np.uint8)
+    whole = float(images.min()), float(images.max())
+    inner = np.percentile(images.reshape(-1)[:: max(1, images.size // _PIXELS)], (0.1, 99.9))
+    what = f"{path.name}: images of {images.dtype}"
+    chosen, notes = chosen_range(whole, (float(inner[0]), float(inner[1])), span, floats=floats, what=what)
+    parts = [eight_bit(part, chosen or (0.0, 1.0)) for part in np.array_split(images, max(1, len(images) // 1024))]
+    return np.concatenate(parts), chosen, tuple(notes)
 
 
-def _channels_first(images: Array, path: Path) -> Array:
+def _channels_first(images: Array, path: Path, channels: int | None) -> Array:
     given = images.shape
-    if images.ndim == 4 and images.shape[3] in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    elif images.ndim == 3:
+    if images.ndim == 3:
         images = images[:, None]
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
+    elif images.ndim == 4 and _at_end(images, path, channels):
+        images = images.transpose(0, 3, 1, 2)
+    wanted = channels in (None, images.shape[1]) if images.ndim == 4 else False
+    if images.ndim != 4 or not 1 <= images.shape[1] <= MOST_CHANNELS or 0 in images.shape or not wanted:
         raise UserError(
             f"{path}: images have shape {given}: save them as (N, H, W), (N, H, W, C) or (N, C, H, W) "
-            "with 1 or 3 channels."
+            f"with {channels or f'1 to {MOST_CHANNELS}'} channels."
         )
     if len(images) < 2:
         raise UserError(f"{path} holds one image, training needs at least 2: add images.")
     return images
+
+
+def _at_end(images: Array, path: Path, channels: int | None) -> bool:
+    """Whether the last axis is that of the channels; UserError where it could be both."""
+    first, last = images.shape[1], images.shape[3]
+    for fits in (lambda size: size == channels, lambda size: size in (1, 3), lambda size: size <= MOST_CHANNELS):
+        if fits(last) or fits(first):
+            if fits(last) and fits(first) and first != last and {first, last} != {1, 3}:
+                raise UserError(
+                    f"{path}: images have shape {images.shape}, with the channels first or last: pass --channels "
+                    f"{first} or --channels {last}."
+                )
+            return fits(last)
+    return False
 
 
 def _numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, ...]]:

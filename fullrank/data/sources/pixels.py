@@ -1,10 +1,13 @@
-"""Mean and standard deviation of the pixels of images in memory."""
+"""Mean and standard deviation of pixels."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from fullrank.data.images import Dataset, ImageTensor
+from fullrank.data.images import Dataset, ImageFolder, ImageTensor
+
+_SOME = 256  # pictures whose pixels stand for those of all
 
 
 def measured(name: str, train: ImageTensor, test: ImageTensor | None) -> Dataset:
@@ -19,3 +22,15 @@ def measured(name: str, train: ImageTensor, test: ImageTensor | None) -> Dataset
         mean.append(float(share @ levels))
         std.append(float((share @ (levels - mean[-1]) ** 2).sqrt()) or 1.0)  # constant images: divide by one
     return Dataset(name, train, test, tuple(mean), tuple(std))
+
+
+def sampled(images: ImageFolder) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, in [0, 1], over evenly spaced pictures."""
+    rows = np.unique(np.linspace(0, len(images) - 1, _SOME).astype(int))
+    count, total, squares = 0, np.zeros(images.channels), np.zeros(images.channels)
+    for row in rows.tolist():
+        pixels = np.asarray(images.open(row), dtype=np.float64).reshape(-1, images.channels) / 255
+        count, total, squares = count + len(pixels), total + pixels.sum(0), squares + (pixels**2).sum(0)
+    mean = total / count
+    std = np.sqrt((squares / count - mean**2).clip(0))
+    return tuple(mean.tolist()), tuple(float(value) or 1.0 for value in std)

@@ -69,7 +69,7 @@ def solarize(x: Tensor) -> Tensor:
 def jitter(x: Tensor, parameters: Parameters) -> Tensor:
     """torchvision's ColorJitter: each picture's own operations in its own order; x (n, C, P).
 
-    Pictures of one channel have no saturation and no hue.
+    Only pictures of three channels have saturation and hue.
     """
     functions = (brightness, contrast, saturation, hue) if x.shape[1] == 3 else (brightness, contrast)
     turns = parameters.order.where(parameters.jitter[:, None], len(OPERATIONS))  # (n, k)

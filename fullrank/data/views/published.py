@@ -9,7 +9,9 @@ from fullrank.errors import UserError, suggest
 
 
 def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
-    """The two views of a published setting, at size x size pixels, for pictures of 1 or 3 channels.
+    """The two views of a published setting, at size x size pixels, for pictures of 1 to 16 channels.
+
+    Only pictures of 3 channels have hue, saturation and grayscale.
 
     >>> [view.solarize for view in preset("byol", size=224, channels=3)]
     [0.0, 0.2]
@@ -19,14 +21,26 @@ def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
     Traceback (most recent call last):
     fullrank.errors.UserError: There is no augmentation 'cifer': did you mean cifar?
     """
-    if channels not in (1, 3):
-        raise UserError(f"Pictures have {channels} channels: augmentation knows 1 (gray) and 3 (RGB), convert them.")
     presets = _presets(size)
     if name not in presets:
         hint = suggest(name, presets, otherwise=f"choose one of {', '.join(presets)}.")
         raise UserError(f"There is no augmentation {name!r}: {hint}")
     views = presets[name]
-    return [replace(view, saturation=0, hue=0, grayscale=0) for view in views] if channels == 1 else views
+    return [replace(view, saturation=0, hue=0, grayscale=0) for view in views] if channels != 3 else views
+
+
+def without_color(name: str, *, size: int, channels: int) -> str:
+    """What pictures of so many channels do not get of a preset, in a sentence; empty where they get all of it.
+
+    >>> without_color("byol", size=224, channels=4)
+    'Views: no saturation, hue or grayscale with 4 channels; each has its own contrast, and all share the rest.'
+    """
+    views = _presets(size).get(name, [])
+    left_out = any(view.saturation or view.hue or view.grayscale for view in views)
+    if channels == 3 or not left_out:
+        return ""
+    rest = "" if channels == 1 else "; each has its own contrast, and all share the rest"
+    return f"Views: no saturation, hue or grayscale with {channels} channel{'s' if channels > 1 else ''}{rest}."
 
 
 def default_preset(*, size: int, channels: int) -> str:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fullrank.data.pixels import MOST_CHANNELS, Bands, Picture
 from fullrank.data.views import color
 from fullrank.data.views.augmentation import Augmentation, Parameters, draw, draw_boxes
 from fullrank.data.views.resample import blur_matrix, crop_matrix, resample
@@ -22,7 +23,8 @@ CPU_CHUNK, ACCELERATOR_CHUNK = 4 * 2**20, 2**28  # bytes of float32: stays in ca
 class Views:
     """V augmentations, and the mean and standard deviation (of pictures in [0, 1], by channel) to normalize with.
 
-    Pictures are uint8 with one (gray) or three (RGB) channels. Gray pictures have no saturation, hue, or grayscale.
+    Pictures are uint8 with one (gray), three (RGB), or up to 16 channels. Only three have saturation, hue, or
+    grayscale; of others, each channel has its own contrast, and all share brightness, blur and solarize.
 
     >>> views = Views([Augmentation(size=16), Augmentation(size=8)], mean=(0.5,), std=(0.25,))
     >>> pictures = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
@@ -36,10 +38,10 @@ class Views:
     std: Sequence[float]
 
     def __post_init__(self) -> None:
-        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+        if not 1 <= len(self.mean) <= MOST_CHANNELS or len(self.std) != len(self.mean):
             raise UserError(
                 f"Views: {len(self.mean)} means and {len(self.std)} standard deviations: "
-                "pictures have 1 (gray) or 3 (RGB) channels, give one of each for every channel."
+                f"pictures have 1 to {MOST_CHANNELS} channels, give one of each for every channel."
             )
         if not min(self.std) > 0:
             raise UserError(f"Views: std is {tuple(self.std)}: choose positive standard deviations.")
@@ -69,15 +71,16 @@ class Views:
         self._check(images)
         return self._normalize(images.float().div_(255))
 
-    def crop(self, image: Image.Image, generator: torch.Generator) -> list[Tensor]:
-        """Cut and resize one large picture (mode L or RGB) for every view: V tensors uint8 (C, S, S).
+    def crop(self, image: Picture, generator: torch.Generator) -> list[Tensor]:
+        """Cut and resize one large picture (mode L or RGB, or `Bands`) for every view: V tensors uint8 (C, S, S).
 
         For workers that decode files; `apply` does the rest, with parameters drawn for S x S pictures.
         """
-        if len(image.getbands()) != len(self.mean) or image.mode not in ("L", "RGB"):
-            raise UserError(
-                f"Views: a picture of mode {image.mode}: convert it to {'L' if len(self.mean) == 1 else 'RGB'}."
-            )
+        plain = isinstance(image, Bands) or image.mode in ("L", "RGB")
+        if len(image.getbands()) != len(self.mean) or not plain:
+            what = f"{len(image.getbands())} channels" if isinstance(image, Bands) else f"mode {image.mode}"
+            wanted = {1: "L", 3: "RGB"}.get(len(self.mean), f"{len(self.mean)} channels")
+            raise UserError(f"Views: a picture of {what}: convert it to {wanted}.")
         cut = []
         for augmentation in self.augmentations:
             boxes = draw_boxes(augmentation, 1, image.height, image.width, generator)

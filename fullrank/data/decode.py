@@ -1,0 +1,133 @@
+"""One picture file to pixels: 8 bits, upright, with as many channels as are asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fullrank.data.formats import EXTRAS, bounded, read_extra, read_tiff
+from fullrank.data.pixels import Decoding, Picture, Raw, finished
+
+# These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
+_NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
+_FRAMED = ("GIF", "PNG", "TIFF", "WEBP")  # several pictures in one file; of an MPO the first is the picture
+
+
+@contextmanager
+def strict_decoding(max_pixels: int | None = None) -> Iterator[None]:
+    """Make a decompression bomb an error and silence decoders; enter it once around threads, not inside them."""
+    limit = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            if max_pixels is not None:
+                Image.MAX_IMAGE_PIXELS = max_pixels
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@cache
+def picture_formats() -> tuple[str, ...]:
+    """Return the names of the formats that PIL itself can decode, without another program.
+
+    >>> "PNG" in picture_formats(), "EPS" in picture_formats()
+    (True, False)
+    """
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in _NO_PIXELS)
+
+
+def read_picture(path: Path, *, page: int = 0, decoding: Decoding | None = None) -> Picture:
+    """Decode a whole picture: upright, 8 bit, by default "L" or "RGB" on white.
+
+    Raises whatever the decoder raises for a broken file.
+    """
+    return finished(read_raw(path, page=page), decoding or Decoding())
+
+
+def as_picture(image: Image.Image) -> Image.Image:
+    """An opened image as "L" or "RGB": upright, on white, 8 bit.
+
+    >>> as_picture(Image.new("LA", (4, 2))).mode
+    'L'
+    """
+    made = finished(_of_pil(image, 0), Decoding())
+    assert isinstance(made, Image.Image)
+    return made
+
+
+def read_raw(path: Path, *, page: int = 0, small: bool = False) -> Raw:
+    """Decode a whole picture as its file has it; `small` lets a JPEG shrink 8 times."""
+    if not path.is_file():  # a named pipe would block for ever
+        raise FileNotFoundError("there is no such file")
+    ending = path.suffix.lower()
+    if ending in EXTRAS:
+        return read_extra(path, page)
+    try:
+        with Image.open(path, formats=picture_formats()) as image:
+            if small:
+                image.draft(image.mode, (1, 1))  # all data is still read, the pixels are fewer
+            if image.format == "PNG" and "16B" in str(image.tile) and image.mode in ("RGB", "RGBA"):
+                return _deep_png(path, image)
+            if image.format == "TIFF" and _more_than_pil(image):
+                return read_tiff(path, page, getattr(image, "n_frames", 1))
+            return _of_pil(image, page)
+    except UnidentifiedImageError:
+        if ending in (".tif", ".tiff") and path.read_bytes()[:2] in (b"II", b"MM"):
+            return read_tiff(path, page, None)  # more channels than PIL knows
+        raise
+
+
+def reason(error: Exception) -> str:
+    """Say in a few words why a picture could not be decoded.
+
+    >>> reason(OSError("image file is truncated"))
+    'image file is truncated'
+    """
+    if isinstance(error, UnidentifiedImageError):
+        return "no picture inside"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return "too many pixels, maybe a decompression bomb (--max-pixels allows more)"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _of_pil(image: Image.Image, page: int) -> Raw:
+    frames = getattr(image, "n_frames", 1) if image.format in _FRAMED else 1
+    if page:
+        image.seek(page)
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F" or upright.mode.startswith("I"):  # I;16, I;16B, I
+        return Raw(np.asarray(upright)[..., None], frames)
+    return Raw(upright, frames)
+
+
+def _deep_png(path: Path, image: Image.Image) -> Raw:
+    """Color of 16 bits, of which PIL keeps 8."""
+    import torch
+    from torchvision.io import decode_png
+
+    bounded(*image.size)
+    image.load()  # PIL checks it to the last byte
+    data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+    values = decode_png(data).permute(1, 2, 0).numpy()
+    if values.shape[2] == 4:  # on white
+        share = values[..., 3:] / 65535
+        values = (values[..., :3] * share + 65535 * (1 - share)).round().astype(np.uint16)
+    return Raw(values)
+
+
+def _more_than_pil(image: Any) -> bool:
+    """Whether a TIFF has more bits or channels than PIL would hand on."""
+    bits, samples = image.tag_v2.get(258, (1,)), image.tag_v2.get(277, 1)
+    marked = any(kind in (1, 2) for kind in image.tag_v2.get(338, ()))
+    return samples > 1 and (max(bits) > 8 or (samples > 3 and not marked and image.mode != "CMYK"))

@@ -1,0 +1,100 @@
+"""Formats that Pillow does not read, or not whole: deep and many-channel TIFF, HEIC and DICOM, by optional packages."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fullrank.data.pixels import MOST_CHANNELS, Array, Raw
+
+EXTRAS = {  # ending -> the package that reads it, and FullRank's extra with it
+    ".heic": ("pillow_heif", "heic"),
+    ".heif": ("pillow_heif", "heic"),
+    ".dcm": ("pydicom", "dicom"),
+    ".dicom": ("pydicom", "dicom"),
+}
+
+
+def installed(ending: str) -> bool:
+    """Whether the package that reads files of this ending is here."""
+    return importlib.util.find_spec(EXTRAS[ending][0]) is not None
+
+
+def needs(ending: str) -> str:
+    """What to install for files of an ending.
+
+    >>> needs(".heic")
+    "pip install 'fullrank[heic]' reads .heic"
+    """
+    return f"pip install 'fullrank[{EXTRAS[ending][1]}]' reads {ending}"
+
+
+def read_extra(path: Path, page: int) -> Raw:
+    """Decode a file with one of the endings of EXTRAS."""
+    ending = path.suffix.lower()
+    if not installed(ending):
+        raise ValueError(needs(ending))
+    return _heif(path) if EXTRAS[ending][1] == "heic" else _dicom(path, page)
+
+
+def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
+    """A page of a TIFF with all its bits and channels; `frames` is None where they are to be counted."""
+    if importlib.util.find_spec("tifffile") is None:
+        raise ValueError("more bits or channels than Pillow reads: pip install 'fullrank[tiff]'")
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        one: Any = file.pages[page]
+        bounded(one.imagewidth, one.imagelength)
+        values, axes = one.asarray(), one.axes
+        count = len(file.pages) if frames is None else frames
+    if axes == "SYX":
+        values = np.moveaxis(values, 0, 2)
+    elif axes == "YX":
+        values = values[..., None]
+    if values.ndim != 3 or not 1 <= values.shape[2] <= MOST_CHANNELS:
+        raise ValueError(f"a TIFF of the shape {values.shape} ({axes}) is no picture of 1 to {MOST_CHANNELS} channels")
+    return Raw(values.astype(values.dtype.newbyteorder("=")), count)
+
+
+def _heif(path: Path) -> Raw:
+    import pillow_heif
+
+    file: Any = pillow_heif.open_heif(path, convert_hdr_to_8bit=True)
+    bounded(*file.size)
+    picture: Image.Image = file.to_pillow()
+    return Raw(picture)
+
+
+def _dicom(path: Path, page: int) -> Raw:
+    """Values by the modality's table (Hounsfield units of CT); where white is low, the other way around."""
+    import pydicom
+    import pydicom.pixels as pixels
+
+    data: Any = pydicom.dcmread(path)
+    if "PixelData" not in data:
+        raise ValueError("a DICOM file without pixels")
+    bounded(int(data.Columns), int(data.Rows))
+    frames = int(data.get("NumberOfFrames", 1) or 1)
+    tools: Any = pixels
+    values: Array = tools.pixel_array(data, index=page)
+    if values.ndim == 3:
+        return Raw(values, frames)
+    if data.PhotometricInterpretation == "MONOCHROME1":
+        values = (-1 if data.PixelRepresentation else (1 << int(data.BitsStored)) - 1) - values.astype(np.int32)
+    elif values.dtype == np.uint8 and "RescaleSlope" not in data:
+        return Raw(values[..., None], frames)
+    made = np.asarray(tools.apply_modality_lut(values, data))
+    whole = np.issubdtype(made.dtype, np.integer) or bool((made == np.round(made)).all())
+    return Raw((made.astype(np.int32) if whole else made)[..., None], frames)
+
+
+def bounded(width: int, height: int) -> None:
+    """DecompressionBombError above the limit that `strict_decoding` set."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > limit:
+        raise Image.DecompressionBombError

@@ -1,0 +1,137 @@
+"""Pixels as a file has them, and as they are trained on: 8 bits, with as many channels as are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Array = NDArray[Any]
+
+MOST_CHANNELS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """A picture (H, W, C) uint8 with channels that PIL has no mode for; it crops and resizes as PIL's do."""
+
+    pixels: NDArray[np.uint8]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return self.size[1]
+
+    def getbands(self) -> tuple[str, ...]:
+        """A name for each channel."""
+        return tuple(str(number) for number in range(self.pixels.shape[2]))
+
+    def crop(self, box: tuple[int, int, int, int]) -> Bands:
+        """The pixels inside of left, top, right, bottom."""
+        left, top, right, bottom = box
+        return Bands(self.pixels[top:bottom, left:right])
+
+    def resize(
+        self, size: tuple[int, int], resample: int | None = None, box: tuple[float, float, float, float] | None = None
+    ) -> Bands:
+        """Each channel as PIL resizes a gray picture."""
+        channels = [Image.fromarray(np.ascontiguousarray(self.pixels[..., at])) for at in range(self.pixels.shape[2])]
+        return Bands(np.stack([np.asarray(channel.resize(size, resample, box)) for channel in channels], axis=2))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.pixels, dtype=dtype)
+
+
+Picture = Image.Image | Bands
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How pixels become 8 bits: `channels` is None for those of the file, `range` what becomes 0 and 255."""
+
+    channels: int | None = None
+    range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """A picture as its file has it: PIL's, of 8 bits, or numbers (H, W, C) where PIL would lose some of them."""
+
+    content: Image.Image | Array
+    frames: int = 1
+
+    @property
+    def channels(self) -> int:
+        """Without transparency."""
+        if isinstance(self.content, Image.Image):
+            return 1 if self.content.mode in ("1", "L", "LA") else 3
+        return int(self.content.shape[2])
+
+    @property
+    def alpha(self) -> bool:
+        """Whether a channel is marked as transparency."""
+        return isinstance(self.content, Image.Image) and (
+            self.content.mode in ("LA", "PA", "RGBA") or "transparency" in self.content.info
+        )
+
+
+def finished(raw: Raw, decoding: Decoding) -> Picture:
+    """8 bits and the channels that are asked for; ValueError where that would be a guess."""
+    wanted, content = decoding.channels, raw.content
+    if isinstance(content, Image.Image):
+        if wanted is not None and wanted == raw.channels + 1 and raw.alpha:
+            return Bands(np.asarray(content.convert("LA" if wanted == 2 else "RGBA")))
+        if wanted not in (None, 1, 3):
+            raise ValueError(f"{raw.channels} channels, not {wanted}")
+        flat = _on_white(content)
+        return flat if wanted is None else flat.convert("L" if wanted == 1 else "RGB")
+    pixels = eight_bit(content, decoding.range)
+    if wanted in (1, 3) and raw.channels == wanted + 1:
+        pixels = pixels[..., :wanted]
+    if pixels.shape[2] not in (1, 3):
+        if wanted not in (None, raw.channels):
+            raise ValueError(f"{raw.channels} channels, not {wanted}")
+        return Bands(pixels)
+    if wanted not in (None, 1, 3):
+        raise ValueError(f"{raw.channels} channels, not {wanted}")
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+    return image if wanted is None else image.convert("L" if wanted == 1 else "RGB")
+
+
+def eight_bit(values: Array, span: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Numbers to 0..255: `span` is what becomes 0 and 255, by default 0..65535 of integers and 0..1 of floats."""
+    if values.dtype == np.uint8:
+        return values
+    floats = np.issubdtype(values.dtype, np.floating)
+    if span is None:
+        span = (0.0, 1.0) if floats else (0.0, 65535.0)
+        if not (values.min() >= span[0] and values.max() <= span[1]):  # also false for NaN
+            what = "float pixels outside [0, 1]" if floats else "32-bit pixels outside 0..65535"
+            raise ValueError(f"{what}: --range LOW,HIGH decides")
+    elif floats and not np.isfinite(values).all():
+        raise ValueError("pixels that are NaN or infinite")
+    low, high = span
+    numbers: NDArray[np.float64] = values.astype(np.float64)
+    levels: NDArray[np.uint8] = np.floor((numbers - low) * (255 / (high - low)) + 0.5).clip(0, 255).astype(np.uint8)
+    return levels
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    gray = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert(gray)
+    return image.convert(gray)

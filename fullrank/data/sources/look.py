@@ -1,0 +1,188 @@
+"""What one decoding of a file says of it, and what follows for the whole data set: pages, channels, range."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fullrank.data.options import DataOptions
+from fullrank.data.pixels import MOST_CHANNELS, Raw
+from fullrank.errors import UserError
+
+_BITS = (8, 10, 12, 14, 16, 32)
+_USED = 1 / 4  # of a range of so many bits, from which on it is taken whole
+_STRAY = 0.1  # percent of the pixels of a picture at each end that may be defects of a sensor
+_PIXELS = 1 << 16  # of a picture, for its percentiles
+
+
+@dataclass(frozen=True)
+class Look:
+    """A file that was decoded; `low` to `high` are its values, `inner` without a thousandth at each end, where deep."""
+
+    channels: int = 0
+    alpha: bool = False
+    """A channel is marked as transparency, and something is transparent."""
+    depth: str = ""
+    """"" for 8 bits, "integer" or "float" for more."""
+    frames: int = 1
+    low: float = 0.0
+    high: float = 0.0
+    inner_low: float = 0.0
+    inner_high: float = 0.0
+    problem: str = ""
+
+
+def look_at(raws: Sequence[Raw]) -> Look:
+    """At all pages that were decoded of one file, or its first."""
+    first = raws[0]
+    if isinstance(first.content, Image.Image):
+        return Look(channels=first.channels, alpha=any(map(_transparent, raws)), frames=first.frames)
+    if first.content.dtype == np.uint8:
+        return Look(channels=first.channels, frames=first.frames)
+    values = np.concatenate([np.asarray(raw.content).reshape(-1) for raw in raws])
+    depth = "float" if np.issubdtype(values.dtype, np.floating) else "integer"
+    if depth == "float" and not np.isfinite(values).all():
+        return Look(problem="pixels that are NaN or infinite")
+    some = values[:: max(1, len(values) // _PIXELS)]
+    inner = np.percentile(some, (_STRAY, 100 - _STRAY))
+    return Look(
+        channels=first.channels,
+        depth=depth,
+        frames=first.frames,
+        low=float(values.min()),
+        high=float(values.max()),
+        inner_low=float(inner[0]),
+        inner_high=float(inner[1]),
+    )
+
+
+def _transparent(raw: Raw) -> bool:
+    if not raw.alpha or not isinstance(raw.content, Image.Image):
+        return False
+    least = raw.content.convert("RGBA").getchannel("A").getextrema()[0]
+    return isinstance(least, int | float) and least < 255
+
+
+def pages_of(files: Sequence[Path], looks: Sequence[Look], options: DataOptions) -> list[str]:
+    """Notes on files of several pages; UserError where nobody said which of them are pictures."""
+    several = [(path, look.frames) for path, look in zip(files, looks, strict=True) if look.frames > 1]
+    if not several:
+        return []
+    path, frames = several[0]
+    if options.pages is None:
+        raise UserError(
+            f"{len(several):,} of {len(files):,} files hold several pictures (first: {path} with {frames:,}): pass "
+            "--pages first or --pages all."
+        )
+    what = "the first" if options.pages == "first" else "every one is an image"
+    return [f"{len(several):,} files of several pages, {what}"]
+
+
+def channels_of(looks: Sequence[Look], options: DataOptions) -> tuple[int, list[str]]:
+    """How many channels images have, and notes on it; UserError where the files differ in more than color and gray."""
+    counts = Counter(look.channels for look in looks)
+    transparent = sum(look.alpha for look in looks)
+    asked = options.channels
+    if asked is not None and not 1 <= asked <= MOST_CHANNELS:
+        raise UserError(f"--channels {asked}: images have 1 to {MOST_CHANNELS}.")
+    notes = []
+    if transparent and asked in (None, 1, 3):
+        notes.append(f"{_images(transparent)} with transparency, on white (--channels 4 keeps it as a channel)")
+    if asked is None:
+        if set(counts) <= {1, 3}:
+            return max(counts), notes
+        if len(counts) > 1 or max(counts) in (2, 4):
+            said = ", ".join(f"{count:,} of {channels}" for channels, count in sorted(counts.items()))
+            most = max(counts)
+            also = f", or --channels {most - 1} to leave out the last" if most in (2, 4) else ""
+            raise UserError(
+                f"The images differ in channels, or have one more than gray or color, not marked as transparency "
+                f"({said} channels): pass --channels {most}{also}."
+            )
+        (asked,) = counts
+    if asked not in (1, 3) or max(counts) > 3:
+        notes.append(f"{asked} channels")
+    dropped = sum(count for channels, count in counts.items() if asked in (1, 3) and channels == asked + 1)
+    if dropped:
+        notes.append(f"the last channel of {_images(dropped)} left out")
+    return asked, notes
+
+
+def range_of(looks: Sequence[Look], options: DataOptions) -> tuple[tuple[float, float] | None, list[str]]:
+    """What becomes 0 and 255 in files of more than 8 bits, and a note on it."""
+    asked = parse_range(options.range)
+    deep = [look for look in looks if look.depth]
+    if not deep:
+        return asked, ["--range is of images of more than 8 bits, and there are none"] if asked else []
+    low, high = min(look.low for look in deep), max(look.high for look in deep)
+    inner = min(look.inner_low for look in deep), max(look.inner_high for look in deep)
+    if len({look.depth for look in deep}) > 1 and asked is None:
+        raise UserError("Some images are whole numbers of more than 8 bits and some are floats: pass --range LOW,HIGH.")
+    floats = deep[0].depth == "float"
+    return chosen_range((low, high), inner, asked, floats=floats, what=f"{_images(len(deep))} of more than 8 bits")
+
+
+def chosen_range(
+    whole: tuple[float, float],
+    inner: tuple[float, float],
+    asked: tuple[float, float] | None,
+    *,
+    floats: bool,
+    what: str,
+) -> tuple[tuple[float, float] | None, list[str]]:
+    """The range of values from `whole`, all but 0.2 % of them in `inner`, and a note on it.
+
+    It is that of 8, 10, 12, 14, 16 or 32 bits where values fill a quarter of it, else that of the values.
+
+    >>> chosen_range((0, 3890), (3, 3700), None, floats=False, what="files")
+    ((0.0, 4095.0), ['files hold 0 to 3890: 0 to 4095 (12 bits) become 256 levels (--range LOW,HIGH decides)'])
+    """
+    hold = f"{what} hold {whole[0]:.10g} to {whole[1]:.10g}"
+    if asked is not None:
+        return asked, [f"{hold}: {asked[0]:.10g} to {asked[1]:.10g} become 256 levels (--range)"]
+    if floats:
+        if whole[0] >= 0 and whole[1] <= 1:
+            return None, []
+        raise UserError(f"{hold}, and floats have no range of their own beyond [0, 1]: pass --range LOW,HIGH.")
+    low, high = whole
+    defects = high - low > (inner[1] - inner[0]) / _USED and inner[1] > inner[0]
+    if defects:  # a dead pixel would cost all others their levels
+        low, high = inner
+    for bits in _BITS:
+        top = float(2**bits - 1)
+        if low >= 0 and high <= top:
+            if high - low >= _USED * top:
+                clipped = "; values beyond are defects of 0.1 %, clipped" if defects else ""
+                said = f"0 to {top:.10g} ({bits} bits) become 256 levels (--range LOW,HIGH decides){clipped}"
+                return (0.0, top), [f"{hold}: {said}"]
+            break
+    if high <= low:
+        high = low + 1
+    clipped = ", all but 0.2 % of them," if defects else ""
+    return (low, high), [f"{hold}: {low:.10g} to {high:.10g}{clipped} become 256 levels (--range LOW,HIGH decides)"]
+
+
+def parse_range(text: str | None) -> tuple[float, float] | None:
+    """Two numbers of --range LOW,HIGH.
+
+    >>> parse_range("0,4095")
+    (0.0, 4095.0)
+    """
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"--range {text} cannot be read: pass two numbers, such as --range 0,4095.") from None
+    if not low < high < float("inf"):
+        raise UserError(f"--range {text} is none: pass the lower number first.")
+    return low, high
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
