@@ -103,7 +103,8 @@ def _vector(query: str, row: int | None, options: Neighbors, known: Described) -
 
 
 def _shown(known: Described, row: int, root: Path | None, cosine: float | None = None) -> Shown:
-    from fullrank.data import read_picture, strict_decoding
+    from fullrank.data import strict_decoding
+    from fullrank.data.decode import to_show
     from fullrank.report.neighbors.page import Shown, thumbnail
 
     name = known.columns["name"][row]
@@ -111,7 +112,7 @@ def _shown(known: Described, row: int, root: Path | None, cosine: float | None =
     if root is not None:
         try:
             with strict_decoding():
-                picture = thumbnail(read_picture(root / name))
+                picture = thumbnail(to_show(root / name))
         except Exception:  # a picture that has gone or is broken: the page says how many
             picture = None
     label: Sequence[str] = known.columns.get("label", [])
@@ -119,11 +120,12 @@ def _shown(known: Described, row: int, root: Path | None, cosine: float | None =
 
 
 def _picture(path: str) -> Shown:
-    from fullrank.data import read_picture, strict_decoding
+    from fullrank.data import strict_decoding
+    from fullrank.data.decode import to_show
     from fullrank.report.neighbors.page import Shown, thumbnail
 
     with strict_decoding():
-        return Shown(path, "", None, thumbnail(read_picture(Path(path))))
+        return Shown(path, "", None, thumbnail(to_show(Path(path))))
 
 
 def run(arguments: list[str]) -> int:

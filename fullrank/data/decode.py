@@ -54,6 +54,15 @@ def read_picture(path: Path, *, page: int = 0, decoding: Decoding | None = None)
     return finished(read_raw(path, page=page), decoding or Decoding())
 
 
+def to_show(path: Path) -> Image.Image:
+    """A picture for eyes: of more than three channels the first three, of two the first."""
+    picture = read_picture(path)
+    if isinstance(picture, Image.Image):
+        return picture
+    pixels = picture.pixels
+    return Image.fromarray(np.ascontiguousarray(pixels[..., :3] if pixels.shape[2] > 3 else pixels[..., 0]))
+
+
 def as_picture(image: Image.Image) -> Image.Image:
     """An opened image as "L" or "RGB": upright, on white, 8 bit.
 

@@ -14,12 +14,13 @@ from torch import Tensor
 from fullrank.data import DataOptions
 from fullrank.data.batches import Batch, plain_batches, train_batches
 from fullrank.data.images import ImageFolder, ImageSet, ImageTensor
-from fullrank.data.sources.folder import read_folder
+from fullrank.data.pictures.folder import read_folder
+from fullrank.data.pixels import Picture
 from fullrank.errors import UserError
 from tests.data.pictures import make_folder, noise, plain, quiet
 
 
-def two_crops(image: Image.Image, generator: torch.Generator) -> list[Tensor]:
+def two_crops(image: Picture, generator: torch.Generator) -> list[Tensor]:
     """The whole picture at 4 x 4 and at 2 x 2, with random bits flipped so that the generator matters."""
     views = []
     for size in (4, 2):

@@ -14,8 +14,8 @@ from PIL import Image
 
 from fullrank.data import DataOptions
 from fullrank.data.images import ImageFolder
-from fullrank.data.sources import check as module
-from fullrank.data.sources.folder import read_folder
+from fullrank.data.pictures import check as module
+from fullrank.data.pictures.folder import read_folder
 from fullrank.errors import UserError
 from tests.data.pictures import ODD, make_folder, noise, odd, plain, quiet
 
@@ -28,6 +28,7 @@ def read(path: Path, max_corrupt: float = 0.1) -> ImageFolder:
 
 def opened(images: ImageFolder, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     picture = images.open([path.name for path in images.files].index(name))
+    assert isinstance(picture, Image.Image)
     assert picture.mode == ("L" if images.channels == 1 else "RGB")
     return np.asarray(picture)
 

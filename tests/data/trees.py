@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from fullrank.data import DataOptions, load_dataset
+from fullrank.data import DataOptions, Dataset, ImageFolder, load_dataset
 
 
 def tree(root: Path, *places: str, count: int = 2) -> Path:
@@ -24,3 +27,16 @@ def tree(root: Path, *places: str, count: int = 2) -> Path:
 def understood(root: Path, **options: object) -> str:
     """The line, without the name of the data."""
     return load_dataset(str(root), options=DataOptions(**options)).inventory().line().removeprefix(f"{root.name}: ")  # type: ignore[arg-type]
+
+
+def load(path: Path, **options: Any) -> Dataset:
+    return load_dataset(str(path), options=DataOptions(**options))
+
+
+def pixels(data: Dataset, index: int = 0) -> npt.NDArray[Any]:
+    assert isinstance(data.train, ImageFolder)
+    return np.asarray(data.train.open(index))
+
+
+def line(data: Dataset) -> str:
+    return data.inventory().line()

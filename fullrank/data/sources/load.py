@@ -9,13 +9,13 @@ from pathlib import Path
 
 from fullrank.data.images import Dataset
 from fullrank.data.options import DataOptions
+from fullrank.data.pictures.folder import read_folder
+from fullrank.data.pictures.lists import ENDINGS
+from fullrank.data.pictures.look import parse_range
 from fullrank.data.sources.cifar import cifar10, cifar100
 from fullrank.data.sources.classes import only_classes
 from fullrank.data.sources.digits import digits
 from fullrank.data.sources.fashion_mnist import fashion_mnist
-from fullrank.data.sources.folder import read_folder
-from fullrank.data.sources.lists import ENDINGS
-from fullrank.data.sources.look import parse_range
 from fullrank.data.sources.npz import read_npz
 from fullrank.data.sources.pixels import measured, sampled
 from fullrank.data.sources.stl10 import stl10

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 
 from fullrank.data.images import ImageTensor
+from fullrank.data.pictures.look import chosen_range
 from fullrank.data.pixels import MOST_CHANNELS, eight_bit
-from fullrank.data.sources.look import chosen_range
 from fullrank.errors import UserError
 
 Array = npt.NDArray[Any]

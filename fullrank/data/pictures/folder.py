@@ -11,12 +11,12 @@ import torch
 
 from fullrank.data.images import ImageFolder
 from fullrank.data.options import DataOptions
-from fullrank.data.sources.check import check
+from fullrank.data.pictures.check import check
+from fullrank.data.pictures.find import find_pictures, missing_packages
+from fullrank.data.pictures.layout import Layout, Part, decided, understand
+from fullrank.data.pictures.lists import read_list
+from fullrank.data.pictures.look import Look, channels_of, pages_of, range_of
 from fullrank.data.sources.classes import wanted
-from fullrank.data.sources.find import find_pictures, missing_packages
-from fullrank.data.sources.layout import Layout, Part, decided, understand
-from fullrank.data.sources.lists import read_list
-from fullrank.data.sources.look import Look, channels_of, pages_of, range_of
 from fullrank.errors import UserError
 
 

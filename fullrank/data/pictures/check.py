@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from fullrank.data.decode import read_raw, reason, strict_decoding
 from fullrank.data.options import DataOptions
-from fullrank.data.sources.look import Look, look_at
+from fullrank.data.pictures.look import Look, look_at
 
 _QUIET_SECONDS = 2.0  # a check that is faster shows nothing
 _LINE_SECONDS = 10.0  # between two lines where there is no terminal

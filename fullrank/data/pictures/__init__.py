@@ -1,0 +1,1 @@
+"""Folders and lists of picture files: found, understood, looked at."""

@@ -1,0 +1,114 @@
+"""Formats that need an optional package, with it and without."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from fullrank.data import plain_batches
+from fullrank.errors import UserError
+from tests.data.trees import line, load, pixels
+
+Array = npt.NDArray[Any]
+
+
+def test_tiff_of_16_bits_and_many_channels(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    random = np.random.default_rng(0)
+    values = random.integers(0, 16384, (9, 12, 3)).astype(np.uint16)
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"{number}.tif", values, photometric="rgb")
+    data = load(tmp_path)
+    assert data.range == (0.0, 16383.0)
+    assert (pixels(data) == np.floor(values * (255 / 16383) + 0.5)).all()
+
+    bands = random.integers(0, 256, (9, 12, 13)).astype(np.uint8)
+    (tmp_path / "many").mkdir()
+    for number in range(4):
+        planar = number % 2 == 0
+        tifffile.imwrite(
+            tmp_path / "many" / f"{number}.tif",
+            np.moveaxis(bands, 2, 0) if planar else bands,
+            photometric="minisblack",
+            planarconfig="separate" if planar else "contig",
+        )
+    data = load(tmp_path / "many")
+    assert data.train.channels == 13
+    assert "; 13 channels" in line(data)
+    assert (pixels(data, 0) == bands).all()
+    assert (pixels(data, 1) == bands).all()
+    assert len(data.mean) == 13
+    (batch,) = plain_batches(data.train, size=8)
+    assert batch.shape == (4, 13, 8, 8)
+
+
+def test_a_tiff_that_pillow_would_crush_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.zeros((4, 4, 3), dtype=np.uint16), photometric="rgb")
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *rest: None if name == "tifffile" else real(name, *rest)
+    )
+    with pytest.raises(UserError, match=r"more bits or channels than Pillow reads: pip install 'fullrank\[tiff\]'"):
+        load(tmp_path)
+
+
+def test_heic_is_read_by_an_extra_and_counted_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    picture = Image.new("RGB", (32, 32), (200, 40, 40))
+    for number in range(3):
+        heif.from_pillow(picture).save(tmp_path / f"{number}.heic", quality=90)
+    assert np.abs(pixels(load(tmp_path)).astype(int) - [200, 40, 40]).max() < 12
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "pillow_heif" else real(name, *a))
+    with pytest.raises(UserError, match=r"no picture \(but \.heic 3\).*pip install 'fullrank\[heic\]' reads \.heic"):
+        load(tmp_path)
+    picture.save(tmp_path / "a.png")
+    picture.save(tmp_path / "b.png")
+    assert line(load(tmp_path)).endswith("3 files left out (.heic 3); pip install 'fullrank[heic]' reads .heic")
+
+
+def dicom(path: Path, values: Array, **tags: Any) -> None:
+    """A minimal file of one gray image."""
+    pydicom = pytest.importorskip("pydicom")
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    data = pydicom.dataset.FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
+    data.Rows, data.Columns = values.shape[-2:]
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0
+    data.PixelData = values.astype(np.uint16).tobytes()
+    for name, value in tags.items():
+        setattr(data, name, value)
+    data.save_as(path, enforce_file_format=True)
+
+
+def test_dicom_is_read_by_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.linspace(0, 4095, 64).astype(np.uint16).reshape(8, 8)
+    dicom(tmp_path / "a.dcm", values)
+    dicom(tmp_path / "b.dcm", 4095 - values, PhotometricInterpretation="MONOCHROME1")
+    data = load(tmp_path)
+    assert data.range == (0.0, 4095.0)
+    assert (pixels(data, 0) == np.floor(values * (255 / 4095) + 0.5)).all()
+    assert (pixels(data, 1) == pixels(data, 0)).all()  # white was low
+    (tmp_path / "ct").mkdir()
+    for name in ("a.dcm", "b.dcm"):
+        dicom(tmp_path / "ct" / name, values, RescaleSlope="1", RescaleIntercept="-1024")
+    assert load(tmp_path / "ct").range == (-1024.0, 3071.0)  # Hounsfield units
+    (tmp_path / "film").mkdir()
+    for name in ("a.dcm", "b.dcm"):
+        dicom(tmp_path / "film" / name, np.stack([values] * 3), NumberOfFrames="3")
+    assert len(load(tmp_path / "film", pages="all").train) == 6
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "pydicom" else real(name, *a))
+    with pytest.raises(UserError, match=r"pip install 'fullrank\[dicom\]' reads \.dcm"):
+        load(tmp_path)
