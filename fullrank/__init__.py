@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fullrank.engine.gather import gather as gather
     from fullrank.training.api import embed as embed
     from fullrank.training.api import evaluate as evaluate
+    from fullrank.training.api import export as export
     from fullrank.training.api import load as load
     from fullrank.training.api import train as train
 
@@ -31,6 +32,7 @@ __all__ = [
     "diagnose",
     "embed",
     "evaluate",
+    "export",
     "gather",
     "load",
     "losses",
@@ -47,6 +49,7 @@ _FUNCTIONS = {  # name -> the file that holds it
     "diagnose": "fullrank.diagnosis.diagnose",
     "embed": "fullrank.training.api",
     "evaluate": "fullrank.training.api",
+    "export": "fullrank.training.api",
     "gather": "fullrank.engine.gather",
     "load": "fullrank.training.api",
     "train": "fullrank.training.api",

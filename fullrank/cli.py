@@ -11,7 +11,19 @@ from pathlib import Path
 from fullrank.commands._common import unread_output
 from fullrank.errors import UserError, suggest
 
-COMMANDS = ("demo", "train", "evaluate", "embed", "neighbors", "report", "diagnose", "compare", "paper", "recipes")
+COMMANDS = (
+    "demo",
+    "train",
+    "evaluate",
+    "embed",
+    "neighbors",
+    "export",
+    "report",
+    "diagnose",
+    "compare",
+    "paper",
+    "recipes",
+)
 
 _HELP = """\
 FullRank: self-supervised representation learning that uses every dimension.

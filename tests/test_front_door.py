@@ -34,6 +34,7 @@ def test_every_listed_name_is_there() -> None:
         "evaluate",
         "load",
         "embed",
+        "export",
         "diagnose",
         "compare",
         "losses",

@@ -16,6 +16,7 @@ from fullrank.data.pixels import Decoding
 from fullrank.data.pixels import Picture as Decoded
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
+from fullrank.nn.exports import NOTE, open_export
 from fullrank.nn.weights import LIBRARIES
 
 Picture = str | Path | Image.Image | Tensor
@@ -73,10 +74,10 @@ def open_model(
     trust: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Model:
-    """The model of a run's folder, of the file of an encoder, or of the weights timm:NAME or torchvision:NAME.
+    """The model of a run, the file of an encoder, an export's folder, or the weights timm:NAME or torchvision:NAME.
 
-    `backbone` and `trust` are those of `fullrank.nn.load_encoder`; `say` hears how many tensors of weights fit.
-    UserError if there is none.
+    `backbone` and `trust` are those of `fullrank.nn.load_encoder`, and a torch-export needs trust too; `say` hears how
+    many tensors of weights fit. UserError if there is none.
 
     >>> open_model("nowhere")
     Traceback (most recent call last):
@@ -89,7 +90,11 @@ def open_model(
         path = Path(source)
         if not path.exists():
             raise UserError(f"{path} does not exist: pass the folder of a run, or the file of an encoder.")
-        saved = load_encoder(path / "encoder.safetensors" if path.is_dir() else path, backbone=backbone, trust=trust)
+        if (path / NOTE).is_file():
+            saved = open_export(path, trust=trust)
+        else:
+            file = path / "encoder.safetensors" if path.is_dir() else path
+            saved = load_encoder(file, backbone=backbone, trust=trust)
         place = str(path.resolve())
     return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)}, place=place)
 

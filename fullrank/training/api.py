@@ -1,4 +1,4 @@
-"""`fullrank.train`, `fullrank.evaluate`, `fullrank.load` and `fullrank.embed`: what the commands do, from Python."""
+"""`fullrank.train`, `evaluate`, `load`, `embed` and `export`: what the commands do, from Python."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
 from fullrank.evaluation.embed import Shards, embed_to, images_of
 from fullrank.evaluation.evaluate import evaluate_run
+from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
 from fullrank.report import write_report
@@ -202,6 +203,29 @@ def embed(
     found = images_of(data, channels=model.encoder.channels, root=None, options=DataOptions(), say=say)
     one = Shards(1, (0,))
     return embed_to(Path(out), model, found, shards=one, batch_size=batch_size, workers=workers, console=console)[0]
+
+
+def export(encoder: str | Path | Run | Model, to: str, *, out: str | Path) -> Path:
+    """Write an encoder for another library, as `fullrank export` does; read again in a fresh process, and compared.
+
+    Args:
+        encoder: a run, its folder, the file of an encoder, or what `load` gave.
+        to: timm, torchvision, huggingface, onnx, torch-export or detectron2.
+        out: a new folder.
+
+    Returns:
+        The folder: the weights, fullrank.json and README.md, a model card.
+
+    Raises:
+        UserError: where the library does not have the network, a package is missing, or the features are not the same.
+
+    >>> export("no/such/run", "onnx", out="exported")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run, or the file of an encoder.
+    """
+    source = encoder.path if isinstance(encoder, Run) else encoder
+    export_model(source if isinstance(source, Model) else open_model(source), to, Path(out))
+    return Path(out)
 
 
 def _folder(run: str | Path | Run) -> Path:

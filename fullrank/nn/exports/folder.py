@@ -1,0 +1,119 @@
+"""What exports share: the note beside the weights, pixels in the graph, and what a published network must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fullrank.errors import UserError
+from fullrank.nn.encoder import OBJECT, Encoder, Stem
+from fullrank.nn.encoder_file import SavedEncoder
+from fullrank.nn.own_module import is_file_of_code
+
+NOTE = "fullrank.json"
+ELSEWHERE = "export it by --to onnx or --to torch-export, which keep any network"
+
+
+@dataclass(frozen=True)
+class About:
+    """What is needed to use an export, as it stands in fullrank.json."""
+
+    format: str
+    name: str
+    stem: Stem
+    image_size: int
+    channels: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    recipe: str | None
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, saved: SavedEncoder, name: str) -> About:
+        """That of an encoder that is written in a format."""
+        of = saved.encoder
+        pixels = (tuple(saved.mean), tuple(saved.std))
+        shape = (of.image_size, of.channels, of.width)
+        return cls(name, of.name, of.stem, *shape, *pixels, saved.recipe, dict(saved.versions))
+
+    def write(self, folder: Path) -> None:
+        """Write it."""
+        (folder / NOTE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> About:
+        """Read it; UserError where it is damaged."""
+        try:
+            content: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+            return cls(**{**content, "mean": tuple(content["mean"]), "std": tuple(content["std"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{folder / NOTE} cannot be read ({error}): export again.") from None
+
+
+class Pixels(nn.Module):
+    """An encoder of images float (N, C, S, S) in [0, 1], which are normalized inside.
+
+    >>> from fullrank.nn.encoder import encoder
+    >>> saved = SavedEncoder(encoder("tiny", image_size=16).eval(), (0.5,) * 3, (0.25,) * 3)
+    >>> Pixels(saved)(torch.zeros(2, 3, 16, 16)).shape
+    torch.Size([2, 512])
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, saved: SavedEncoder) -> None:
+        super().__init__()
+        self.model = saved.encoder.model
+        self.register_buffer("mean", torch.tensor(saved.mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(saved.std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, S, S) in [0, 1] to features (N, width)."""
+        features: Tensor = self.model((images - self.mean) / self.std)
+        return features
+
+
+class Called(nn.Module):
+    """A function of images as a module."""
+
+    def __init__(self, call: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.call = call
+
+    def forward(self, images: Tensor) -> Tensor:
+        """What the function gives."""
+        return self.call(images)
+
+
+def whole(about: About, call: Callable[[Tensor], Tensor]) -> SavedEncoder:
+    """The encoder of an export that normalizes pixels itself: here nothing is done to them."""
+    of = {"width": about.width, "name": about.name, "channels": about.channels, "image_size": about.image_size}
+    made = Encoder(Called(call), stem=about.stem, **of).eval()  # type: ignore[arg-type]
+    pixels = ((0.0,) * about.channels, (1.0,) * about.channels)
+    return SavedEncoder(made, *pixels, recipe=about.recipe, versions=about.versions)
+
+
+def as_published(saved: SavedEncoder, library: str) -> str:
+    """The name of the network in a library; UserError for one of the user's own, or with first layers of ours."""
+    of = saved.encoder
+    if of.name == "tiny" or is_file_of_code(of.name) or of.name.startswith(OBJECT):
+        raise UserError(f"{of.name} is no network of {library}: {ELSEWHERE}.")
+    if of.stem == "small" and not hasattr(of.model, "patch_embed"):
+        raise UserError(
+            f"This {of.name} has first layers for small images, which {library} has no name for: {ELSEWHERE}, or train "
+            "with --stem imagenet."
+        )
+    return of.name
+
+
+def tensors_of(saved: SavedEncoder) -> dict[str, Tensor]:
+    """The tensors of an encoder under the names of its library."""
+    return {name: value.detach().cpu().contiguous() for name, value in saved.encoder.model.state_dict().items()}

@@ -1,0 +1,89 @@
+"""The model card of an encoder, README.md in the layout of the Hugging Face Hub: data, recipe, numbers, diagnosis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_FRONT = """\
+---
+library_name: {library}
+pipeline_tag: image-feature-extraction
+tags:
+- self-supervised
+- fullrank
+---
+"""
+
+
+def model_card(*, about: Mapping[str, Any], config: Mapping[str, Any], result: Mapping[str, Any], use: str) -> str:
+    """The text of README.md, from what an export notes, and from a run's config.json and result.json, or nothing.
+
+    >>> about = {"format": "onnx", "name": "tiny", "image_size": 32, "channels": 3, "width": 512, "mean": (0.5,) * 3,
+    ...     "std": (0.2,) * 3, "recipe": "intl", "versions": {"torch": "2.9"}, "stem": "small"}
+    >>> print(model_card(about=about, config={}, result={}, use="...").splitlines()[8])
+    # tiny, trained by intl
+    """
+    made = f"{about['name']}, trained by {about['recipe'] or 'an unknown recipe'}"
+    parts = [_FRONT.format(library=_library(str(about["format"]))), f"# {made}", ""]
+    parts += ["An image encoder that was trained without labels by FullRank.", "", *_input(about), "", "## Use", ""]
+    parts += [f"```{'yaml' if about['format'] == 'detectron2' else 'python'}", use.rstrip(), "```", ""]
+    parts += [*_training(config), *_numbers(result), *_versions(about)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _library(name: str) -> str:
+    return {"timm": "timm", "huggingface": "timm", "onnx": "onnx"}.get(name, "pytorch")
+
+
+def _input(about: Mapping[str, Any]) -> Iterator[str]:
+    inside = "normalized in the graph" if about["format"] in ("onnx", "torch-export") else "to be normalized"
+    size = about["image_size"]
+    yield f"- input: {about['channels']} channels of {size} x {size} px in [0, 1], {inside}"
+    yield f"- mean {_values(about['mean'])}, standard deviation {_values(about['std'])}"
+    yield f"- output: {about['width']} features"
+
+
+def _values(values: Any) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _training(config: Mapping[str, Any]) -> Iterator[str]:
+    if not config:
+        return
+    settings = config.get("settings", {})
+    data = settings.get("data")
+    named = ", ".join(Path(each).name for each in ([data] if isinstance(data, str) else data or ["unknown"]))
+    yield from ("## Training", "", f"- data: {named}", f"- recipe: {config.get('recipe')}")
+    if config.get("preset"):
+        yield f"- preset: {config['preset']}"
+    if settings.get("weights"):
+        yield f"- begun from the weights {settings['weights']}"
+    shown = {name: value for name, value in settings.items() if name not in ("data", "data_root", "weights")}
+    yield from ("", "<details><summary>All settings</summary>", "", "```json")
+    yield json.dumps(shown, indent=1, default=str)
+    yield from ("```", "", "</details>", "")
+
+
+def _numbers(result: Mapping[str, Any]) -> Iterator[str]:
+    if not result:
+        return
+    yield from ("## Numbers", "")
+    if result.get("knn") is not None:
+        scores = f"kNN accuracy {result['knn']:.4f}, linear probe {result['linear']['test']:.4f}"
+        yield f"- {scores}: {result.get('scored_on', 'labeled images')}"
+    else:
+        yield "- not scored"
+    if result.get("probe_knn") is not None:
+        yield f"- kNN accuracy among the probe images {result['probe_knn']:.4f}"
+    yield from (f"- {result['steps']} steps, seed {result['seed']}", "")
+    verdict = result.get("verdict", {})
+    if verdict.get("sentence"):
+        yield from ("## Diagnosis", "", str(verdict["sentence"]), "")
+
+
+def _versions(about: Mapping[str, Any]) -> Iterator[str]:
+    if about["versions"]:
+        yield from ("## Versions", "", ", ".join(f"{name} {value}" for name, value in about["versions"].items()))
