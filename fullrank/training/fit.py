@@ -142,10 +142,7 @@ def prepare(
     size, reasons = _side(recipe, images, resumed=kept is not None)
     recipe = dataclasses.replace(recipe, image_size=size)
     sizes, channels = recipe.view_sizes(size), images.channels
-    views_name = _views_name(recipe, dataset, size)
-    augmentations = crop_views(views_name, sizes, channels=channels)
-    if said := without_color(views_name, size=size, channels=channels):
-        console.print(said, highlight=False, soft_wrap=True, markup=False)
+    augmentations = crop_views(_views_name(recipe, dataset, size, console), sizes, channels=channels)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         begun = begin(
@@ -199,12 +196,15 @@ def _load(recipe: Recipe, console: Console) -> Dataset:
     return dataset
 
 
-def _views_name(recipe: Recipe, dataset: Dataset, size: int) -> str:
-    if recipe.views != "auto":
-        return recipe.views
-    if dataset.name == "digits":  # a mirrored digit is no digit
-        return "digits"
-    return default_preset(size=size, channels=dataset.train.channels)
+def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -> str:
+    """The augmentation's name; what it leaves out of images without color is said."""
+    channels = dataset.train.channels
+    name = recipe.views
+    if name == "auto":  # a mirrored digit is no digit
+        name = "digits" if dataset.name == "digits" else default_preset(size=size, channels=channels)
+    if said := without_color(name, size=size, channels=channels):
+        console.print(said, highlight=False, soft_wrap=True, markup=False)
+    return name
 
 
 def fit(run: Path, job: Job, console: Console) -> bool:
