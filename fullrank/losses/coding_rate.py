@@ -26,7 +26,7 @@ def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expan
     """EMP-SSL of z (V, N, D): pull every view to the mean of its sample, and maximize the coding rate of each view.
 
     The authors' code, on l2-normalized rows U. similarity: minus the mean cosine of a view and the mean view.
-    rate: minus half of log det(I + D / (N eps) U^T U), the mean over views: the rate is maximized (lightly has had the
+    rate: minus half of log det(I + D / (N eps) U^T U), the mean over views: the rate is maximized (lightly 1.6 has the
     other sign, whose optimum is collapse). One point has the rate log(1 + D / eps) / 2, for any N.
 
     Guards against: complete and dimensional collapse; the push on missing dimensions is strong and of first order.

@@ -25,7 +25,7 @@ def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> T
     """NT-Xent without the positive in its denominator, on l2-normalized z (V, N, D): -w <u, v> / T + log sum exp.
 
     The authors' eq. 6 as a mean over samples and ordered pairs of views; the sum runs over the V (N - 1) views of all
-    other samples in one logarithm (lightly takes one a view). sigma (theirs: 0.5) turns it into DCLW, where
+    other samples in one logarithm, as in lightly 1.6. sigma (theirs: 0.5) turns it into DCLW, where
     w = 2 - exp(<u, v> / sigma) / mean over the batch weighs hard positives up, and has a gradient; None is w = 1.
     Negative when healthy; one point has the value ln(V (N - 1)), which is ln(2N - 2) for two views.
 

@@ -24,6 +24,8 @@ LAWS = {
     "revival": "dimensions that are missing grow",
     "pairing": "mixing up which views belong together costs something",
     "gradient": "the gradient is that of the value",
+    "second derivative": "the second derivative is that of the gradient, or asking for it is an error",
+    "functional": "torch.func.grad gives the same gradient",
     "finite": "constants, zeros, dead features, duplicates and norms up to 10,000 stay finite",
     "large norms": "norms beyond 1e9 stay finite in float32",
     "half precision": "half precision and autocast cost the rounding of the input and nothing more",

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss, PairLoss
 from fullrank.losses.terms import STEPS, WEIGHT, Terms, combine, embedding_loss
@@ -95,6 +96,10 @@ class INTLWithTeacher(PairLoss, function=intl_with_teacher): ...
 
 def _whiten(z: Tensor, axis: Axis, iterations: int) -> Tensor:
     """Each view of z (V, N, D) by itself."""
+    if axis == "channel" and z.shape[2] < 2:
+        raise UserError(
+            'intl got embeddings of one feature, along which axis="channel" has no variance: pass 2 or more.'
+        )
     return torch.stack([newton(view, iterations, axis=axis) for view in z])
 
 

@@ -24,7 +24,8 @@ from fullrank.stats import normalize
         ),
         "revival": "missing directions feel only what its prototypes, untrained, have there",
         "rotation": "the prototypes stay where they are",
-        "gradient": "codes are targets",
+        **dict.fromkeys(("gradient", "second derivative"), "codes are targets"),
+        "functional": "the prototypes are parameters, and torch.func wants those as arguments",
     },
     point=Point(lambda prototypes: math.log(prototypes), "ln {prototypes}", at_zero=True),
     blind_to=(

@@ -27,7 +27,8 @@ class TiCo(nn.Module):
 
     invariance: 1 - cos to view 0, the mean over the others. covariance: the mean of u^T C u over U, with the new C,
     whose gradient goes through the batch and not into the memory. C starts at zero and is in `state_dict`; a module in
-    eval mode leaves it as it is. Formula and defaults (memory 0.9, covariance 8) as in lightly; others take 20.
+    eval mode leaves it as it is. Formula and defaults (memory 0.9, covariance 8) as in
+    lightly, whose 1.6 passes no gradient through U^T U / N; others take a covariance weight of 20.
 
     `views` is taken as by every loss with a state, and any number of views is accepted.
 

@@ -31,7 +31,7 @@ def _at_zero(batch_size: int) -> float:
         ),
         "rotation": "the slices are drawn, and the scale is that of single features",
         "mean over pairs": "similarity to the mean view",
-        "gradient": "the shape does not pull at the scale",
+        **dict.fromkeys(("gradient", "second derivative"), "the shape does not pull at the scale"),
     },
     point=Point(_at_zero, at_zero=True),
     blind_to=(
@@ -43,12 +43,12 @@ def _at_zero(batch_size: int) -> float:
 def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: int = 0) -> Terms:
     """VISReg on z (V, N, D): views near their mean; center, scale and shape of each view those of a normal.
 
-    invariance: mean squared distance of the elements to the mean over views (all views are global), weighted
-    1 - regularization. The rest, weighted `regularization` (the paper takes 0.6 for small data sets), are means over
+    invariance: mean squared distance of the elements to the mean over views (all views are global), weighted 1 -
+    regularization. The rest, weighted `regularization` (the paper takes 0.6 for small data sets), are means over
     features and views: center, of mean^2; scale, of (1 - std)^2, divisor N; shape, of the squared distance of the
-    sorted values to the normal quantiles at i / (N + 1), along random slices of (z - mean) / (std + 1e-4). The
-    division carries no gradient to the std, so that shape does not pull at the scale. The authors draw new
-    slices at each step: pass the step as `seed`.
+    sorted values to the normal quantiles at i / (N + 1), along random slices of (z - mean) / (std + 1e-6), the
+    authors' eps (lightly 1.6: 1e-4). The division carries no gradient to the std, so that shape does not pull at the
+    scale. The authors draw new slices at each step: pass the step as `seed`.
 
     >>> visreg(torch.zeros(2, 8, 4))["scale"]
     tensor(1.)
@@ -56,7 +56,7 @@ def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: 
     samples, features = z.shape[1:]
     mean = z.mean(1, keepdim=True)
     std = torch.linalg.vector_norm(z - mean, dim=1, keepdim=True) / math.sqrt(samples)  # its gradient at 0 is 0
-    shapes = (z - mean) / (std.detach() + 1e-4)
+    shapes = (z - mean) / (std.detach() + 1e-6)
     sorted_values = (shapes @ random_slices(features, slices, seed, like=z)).sort(1).values  # (V, N, slices)
     positions = torch.arange(1, samples + 1, dtype=torch.float64, device=z.device) / (samples + 1)
     quantiles = torch.special.ndtri(positions).to(z.dtype)[:, None]

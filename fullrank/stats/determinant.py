@@ -14,30 +14,35 @@ class _LogDeterminant(torch.autograd.Function):
     """By Cholesky, the gradient by its inverse: faster than slogdet, and it refuses what is not positive definite."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor) -> Tensor:
+    def forward(a: Tensor) -> tuple[Tensor, Tensor]:
         factor, failed = torch.linalg.cholesky_ex(a)
         if bool(failed.any()):
             raise UserError(
                 "The covariance of the embeddings is not positive definite: they are not finite, or their norm is too "
                 "large for eps: lower the learning rate, normalize the embeddings or raise eps."
             )
-        ctx.save_for_backward(factor)
-        value: Tensor = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        return value
+        return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), factor
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(inputs[0], output[1])
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        (factor,) = ctx.saved_tensors
-        return grad_outputs[0][..., None, None] * torch.cholesky_inverse(factor)
+        a, factor = ctx.saved_tensors
+        # The factor knows nothing of a: where this is differentiated again, the inverse must be that of a itself.
+        inverse = torch.linalg.inv(a) if torch.is_grad_enabled() else torch.cholesky_inverse(factor)
+        return grad_outputs[0][..., None, None] * inverse
 
 
 def log_determinant(a: Tensor) -> Tensor:
-    """log det of symmetric positive definite matrices a (..., K, K), differentiable once; (...).
+    """log det of symmetric positive definite matrices a (..., K, K), (...).
 
     UserError if one of them is not positive definite, or not finite.
 
     >>> log_determinant(2.0 * torch.eye(2))  # log 4
     tensor(1.3863)
     """
-    value: Tensor = _LogDeterminant.apply(a)
+    value: Tensor = _LogDeterminant.apply(a)[0]
     return value

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.stats.gram import smaller_gram
+from fullrank.stats.transform import matrix_function
 
 _CUT = 8.0 * torch.finfo(torch.float32).eps  # singular values below this share of the largest carry no gradient
 
@@ -16,8 +17,8 @@ class _NuclearNorm(torch.autograd.Function):
     """Sum of singular values; the gradient is the polar factor, built in float64 from the smaller Gram matrix."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        rows = x.detach().double()
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        rows = x.double()
         wide = rows.shape[0] < rows.shape[1]
         eigenvalues, vectors = torch.linalg.eigh(smaller_gram(rows))
         sigma = eigenvalues.clamp_min(0.0).sqrt()
@@ -25,19 +26,31 @@ class _NuclearNorm(torch.autograd.Function):
         vectors = vectors[:, kept]
         inverse_root = (vectors / sigma[kept]) @ vectors.T
         polar = inverse_root @ rows if wide else rows @ inverse_root
-        ctx.save_for_backward(polar.to(x.dtype))
-        value: Tensor = sigma[kept].sum().to(x.dtype)
-        return value
+        return sigma[kept].sum().to(x.dtype), polar.to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(inputs[0], output[1])
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        (polar,) = ctx.saved_tensors
-        gradient: Tensor = grad_outputs[0] * polar
+        x, polar = ctx.saved_tensors
+        gradient: Tensor = grad_outputs[0] * (_polar(x) if torch.is_grad_enabled() else polar)
         return gradient
 
 
+def _polar(x: Tensor) -> Tensor:
+    """The polar factor of x (N, D) as a function of x that can be differentiated."""
+    rows = x.double()
+    gram = smaller_gram(rows)
+    cut = (_CUT**2 * torch.linalg.eigvalsh(gram.detach()).max()).clamp_min(torch.finfo(torch.float64).tiny)
+    root = matrix_function(gram, lambda values: torch.where(values > cut, values.clamp_min(cut).rsqrt(), 0.0))
+    return (root @ rows if rows.shape[0] < rows.shape[1] else rows @ root).to(x.dtype)
+
+
 def nuclear_norm(x: Tensor) -> Tensor:
-    """Sum of the singular values of x (N, D), a scalar, differentiable once.
+    """Sum of the singular values of x (N, D), a scalar, differentiable twice.
 
     Decomposes the smaller of X X^T and X^T X in float64: forming it in float32 gives the right value and a wrong
     gradient just where dimensions begin to die. Directions below 8 float32 roundings of the largest singular
@@ -46,7 +59,7 @@ def nuclear_norm(x: Tensor) -> Tensor:
     >>> nuclear_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]))
     tensor(7.)
     """
-    value: Tensor = _NuclearNorm.apply(x)
+    value: Tensor = _NuclearNorm.apply(x)[0]
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.stats.gram import smaller_gram
 
 Axis = Literal["batch", "channel"]
@@ -26,7 +27,7 @@ class _MatrixFunction(torch.autograd.Function):
     """g of a symmetric matrix; the gradient by divided differences (Daleckii & Krein) needs no distinct values."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, g: Spectral) -> Tensor:
+    def forward(a: Tensor, g: Spectral) -> tuple[Tensor, Tensor, Tensor]:
         eigenvalues, vectors = torch.linalg.eigh(a.detach())
         with torch.enable_grad():
             leaf = eigenvalues.clone().requires_grad_()
@@ -37,15 +38,36 @@ class _MatrixFunction(torch.autograd.Function):
         close = gap.abs() <= 1e-8 * eigenvalues.abs().max()
         quotient = (image[:, None] - image[None, :]) / torch.where(close, 1.0, gap)
         quotient = torch.where(close, (slope[:, None] + slope[None, :]) / 2, quotient)
-        ctx.save_for_backward(vectors, quotient)
-        value: Tensor = (vectors * image) @ vectors.T
-        return value
+        return (vectors * image) @ vectors.T, vectors, quotient
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Spectral], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(inputs[0], *output[1:])
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        vectors, quotient = ctx.saved_tensors
-        inner = vectors.T @ grad_outputs[0] @ vectors
-        return vectors @ (quotient * (inner + inner.T) / 2) @ vectors.T, None
+        return _Pullback.apply(grad_outputs[0], *ctx.saved_tensors), None
+
+
+class _Pullback(torch.autograd.Function):
+    """The gradient of a matrix function, which refuses to be differentiated: without it a wrong zero would be added."""
+
+    @staticmethod
+    def forward(gradient: Tensor, a: Tensor, vectors: Tensor, quotient: Tensor) -> Tensor:
+        inner = vectors.T @ gradient @ vectors
+        return vectors @ (quotient * (inner + inner.T) / 2) @ vectors.T
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, ...]:
+        raise UserError(
+            "A function of the eigenvalues has no second derivative here: leave out create_graph=True, or take a loss "
+            "without spectral whitening."
+        )
 
 
 def matrix_function(a: Tensor, g: Spectral) -> Tensor:
@@ -57,7 +79,7 @@ def matrix_function(a: Tensor, g: Spectral) -> Tensor:
     tensor([[2., 0.],
             [0., 2.]])
     """
-    value: Tensor = _MatrixFunction.apply(a, g)
+    value: Tensor = _MatrixFunction.apply(a, g)[0]
     return value
 
 

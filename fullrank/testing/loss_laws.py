@@ -130,6 +130,36 @@ def differentiable(loss: Loss) -> None:
         check_gradient(loss, views, n, d)
 
 
+def twice_differentiable(loss: Loss) -> None:
+    """The gradient of a gradient is that of differences, or a sentence says that there is none."""
+    for n, d in ((12, 6), (5, 8)):
+        z, direction, step = 1.5 * noise(2, n, d, seed=n), noise(2, n, d, seed=1), 1e-5
+        leaf = z.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(loss(leaf)["loss"], leaf, create_graph=True)
+        expected = (gradient(loss, z + step * direction) - gradient(loss, z - step * direction)) / (2 * step)
+        if not slope.requires_grad:
+            found = torch.zeros_like(leaf)
+        else:
+            try:
+                (found,) = torch.autograd.grad((slope * direction).sum(), leaf)
+            except (UserError, NotImplementedError):
+                return
+        error = float((found - expected).abs().max())
+        if not error <= 1e-4 * float(expected.abs().max()) + 1e-7:
+            fail(f"on noise, {sizes(z)}, a second derivative is off by {error:g}, and the largest is "
+                 f"{float(expected.abs().max()):g}")  # fmt: skip
+
+
+def functional(loss: Loss) -> None:
+    """torch.func.grad gives the gradient of autograd."""
+    z = 1.5 * noise(2, 8, 5, seed=0)
+    try:
+        found = torch.func.grad(lambda rows: loss(rows)["loss"])(z)
+    except RuntimeError as error:
+        fail(f"torch.func.grad does not work on it: {error}")
+    _close(float((found - gradient(loss, z)).abs().max()), 0.0, "on noise, by torch.func.grad and by autograd")
+
+
 def finite(loss: Loss) -> None:
     """Constants, dead features, duplicates and norms up to 1e4 stay finite, and in float64 up to 1e15."""
     for dtype in (torch.float32, torch.float64):
@@ -255,6 +285,8 @@ LOSS_LAWS: dict[str, Law] = {
     "revival": revives,
     "pairing": pairing,
     "gradient": differentiable,
+    "second derivative": twice_differentiable,
+    "functional": functional,
     "finite": finite,
     "large norms": large_norms,
     "half precision": half_precision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fullrank.errors import UserError
 from fullrank.losses import Terms, combine
 from fullrank.methods import Method, Outputs
 from fullrank.recipes._recipe import Recipe
@@ -13,7 +14,11 @@ def regularize(terms: Terms, outputs: Outputs, method: Method, recipe: Recipe, *
 
     epoch counts from 1 to `epochs`. A weight of 0 costs nothing.
     """
-    spread = outputs.get(recipe.uniform_on, outputs["embedding"])
+    if recipe.uniform_on not in outputs:
+        raise UserError(
+            f"--uniform-on {recipe.uniform_on} has nothing to spread: this method gives {', '.join(outputs)}."
+        )
+    spread = outputs[recipe.uniform_on]
     step = Step(outputs, spread, method, epoch, epochs)
     found = {f"+{name}": regularizer.term(step) for name, regularizer in recipe.regularizers().items()}
     added = {name: term for name, term in found.items() if term is not None}

@@ -42,7 +42,7 @@ def naive_visreg(z: Tensor, *, slices: int = 4096) -> Tensor:
     rest = []
     for view in z:
         std = view.std(0, correction=0)
-        shape = (view - view.mean(0)) / (std.detach() + 1e-4)
+        shape = (view - view.mean(0)) / (std.detach() + 1e-6)
         sliced = torch.stack([((shape @ a).sort().values - quantiles).square().mean() for a in directions]).mean()
         rest.append(view.mean(0).square().mean() + (1 - std).square().mean() + sliced)
     return 0.1 * invariance + 0.9 * torch.stack(rest).mean()

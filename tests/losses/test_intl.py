@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses import intl, intl_beta, intl_with_teacher
 from fullrank.stats import newton
 from fullrank.testing.clouds import aligned, noise
@@ -239,3 +240,9 @@ def test_without_the_trace_loss_a_point_among_samples_is_free() -> None:
     healthy, collapsed = (value(partial(intl, axis="batch"), z) for z in (aligned(noise(64, 16)), rank_one))
     assert healthy < collapsed
     assert math.isclose(collapsed, 2 * 0.01 * trace_of(rank_one[0]), abs_tol=1e-10)
+
+
+def test_one_feature_has_no_variance_along_channels() -> None:
+    with pytest.raises(UserError, match="embeddings of one feature"):
+        intl(torch.randn(2, 8, 1))
+    assert bool(intl(torch.randn(2, 8, 1), axis="batch")["loss"].isfinite())

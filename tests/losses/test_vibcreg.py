@@ -32,7 +32,7 @@ def naive(z: Tensor, iterations: int) -> Tensor:
     variance = torch.stack([torch.relu(1 - (x.var(0) + 1e-4).sqrt()).mean() for x in white]).mean()
     off = ~torch.eye(d, dtype=torch.bool)
     correlation = torch.stack([torch.corrcoef(x.T)[off].square().sum() / d**2 for x in white]).mean()
-    return 25 * invariance + 25 * variance + 200 * 2 * correlation
+    return 25 * invariance + 25 * 2 * variance + 200 * 2 * correlation
 
 
 @pytest.mark.parametrize(("views", "n", "d"), [(2, 12, 4), (2, 4, 12), (2, 5, 5), (3, 8, 3)])
@@ -43,13 +43,13 @@ def test_equals_the_formula_on_both_sides(views: int, n: int, d: int, iterations
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e-20, 1e20])
 def test_one_point_costs_the_whole_variance_at_any_scale(scale: float) -> None:
-    assert value(vibcreg, aligned(torch.full((8, 4), scale).double())) == pytest.approx(24.75, abs=1e-9)
+    assert value(vibcreg, aligned(torch.full((8, 4), scale).double())) == pytest.approx(49.5, abs=1e-9)
 
 
 def test_a_white_cloud_is_the_optimum() -> None:
     white = aligned(spread_cloud(64, 16))
     assert value(partial(vibcreg, iterations=30), white) == pytest.approx(0, abs=1e-9)
-    assert 0 < value(vibcreg, white) < 0.5  # what five iterations leave of the variance
+    assert 0 < value(vibcreg, white) < 1.0  # what five iterations leave of the variance
 
 
 def test_the_declared_blindness_one_point_with_noise_costs_what_the_noise_costs() -> None:

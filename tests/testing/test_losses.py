@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -95,6 +96,26 @@ def no_numbers(z: Tensor) -> str:
     return "loss"
 
 
+def stopped(z: Tensor) -> Terms:
+    return combine({"stopped": (1.0, (z * z.detach()).mean())})
+
+
+class OfOldStyle(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z.square()
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        slope: Tensor = 2 * slopes[0] * ctx.saved_tensors[0]
+        return slope
+
+
+def of_old_style(z: Tensor) -> Terms:
+    return combine({"squares": (1.0, OfOldStyle.apply(z).mean())})
+
+
 def both_learn(prediction: Tensor, target: Tensor) -> Tensor:
     return -(normalize(prediction) * normalize(target.flip(0)[: len(prediction)])).sum(-1).mean()
 
@@ -122,6 +143,8 @@ BROKEN: tuple[tuple[str, Loss, str], ...] = (
         r"on noise, 2 views of 6 samples of 3 features, a derivative is 0 by autograd and \S+ by",
     ),
     ("gradient", of_numbers, r"the loss -\d\S+ has no gradient"),
+    ("second derivative", stopped, r"on noise, 2 views of 12 samples of 6 features, a second derivative is off by "),
+    ("functional", of_old_style, r"torch.func.grad does not work on it: "),
     ("finite", plain_w2, r"on a constant 0, 2 views of 2 samples of 5 features, float32, the gradient is not finite"),
     ("large norms", half, "on noise times 1e.15, 3 views of 2 samples of 2 features, float32, similarity is inf"),
     ("half precision", half, r"on noise of bfloat16, similarity is \S+ in bfloat16; of the same in float32 \d"),
