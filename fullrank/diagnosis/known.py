@@ -44,6 +44,11 @@ class Known:
 
 NOTHING = Known()
 
+# Ours: steps before which a network shows its start; 336 photographs at 60 steps still rose. A run's verdict is early until
+# then. A monitor that reads more often also knows whether the numbers have settled, and judges from there on; with 200
+# steps or 500 it said the same of all kept trainings (benchmarks/watch_rule.py --grace), with none it warned of 3 healthy.
+YOUNG = 200
+
 
 def since_start(first: Mapping[str, float], last: Mapping[str, float]) -> dict[str, float]:
     """Rank and spread of a monitor row as shares of those of the first, where these are above 0.

@@ -10,7 +10,7 @@ import torch
 
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.judge import Verdict, judge_row
-from fullrank.diagnosis.known import CONTRASTIVE, Known, since_start
+from fullrank.diagnosis.known import CONTRASTIVE, YOUNG, Known, since_start
 from fullrank.diagnosis.profiles import Profile, find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.runs.probe import ProbeRows
@@ -18,7 +18,6 @@ from fullrank.stats.sketch import sketch
 
 Layer = Literal["backbone", "embedding"]
 Look = Mapping[str, Any]  # a monitor row of metrics.jsonl: step, epoch, knn, and the numbers of both layers
-YOUNG = 200  # ours: steps before which a network shows its start; 336 photographs at 60 steps still rose
 _RISES = 1.1  # ours: times the effective rank of half the steps, from which a low rank is on its way up
 
 

@@ -190,7 +190,7 @@ def _few_at_a_time(targets: Tensor, chosen: Tensor, dims: int) -> Iterator[tuple
 def by_lot(u: Tensor, seed: int) -> Tensor:
     """Rows u (N, D) with noise of 1e-8, so that equal distances are told apart by chance and not by their order."""
     noise = torch.randn(u.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return u + 1e-8 * noise.to(u.device)
+    return noise.to(u.device).mul_(1e-8).add_(u)
 
 
 def first_copies(x: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ def first_copies(x: Tensor) -> Tensor:
     tensor([0, 1])
     """
     deviation = x - x.mean(0)
-    spread = deviation.square().sum(1).mean().sqrt()
+    spread = torch.linalg.vector_norm(deviation) / len(x) ** 0.5
     if spread <= 1e-14 * torch.linalg.vector_norm(x.mean(0)):  # float64 arithmetic, not data
         return torch.zeros(1, dtype=torch.int64, device=x.device)
     _, which = deviation.div_(spread * _SAME).round_().unique(dim=0, return_inverse=True)

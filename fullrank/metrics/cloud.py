@@ -116,7 +116,7 @@ class Cloud:
     def unit_spectrum(self) -> Tensor:
         """Eigenvalues of the covariance of the rows at length 1; UserError of the moments of others."""
         if self.moments is not None:
-            return eigenvalues(unit_moments(self.moments))
+            return self._spectrum(unit_moments(self.moments).covariance)[: self.n]  # nothing asks for the other
         apart = self._unit_squares
         return eigenvalues(self.unit) if apart is None else self._spectrum(between(apart).div_(self.n))
 
@@ -154,7 +154,8 @@ class Cloud:
     @cached_property
     def distinct(self) -> Tensor:
         """The rows (M, D) without copies, at most 8,192 of them."""
-        return sample(self.rows[self.distinct_index], self.seed)
+        index = self.distinct_index
+        return self.rows if len(index) == self.n <= MOST else sample(self.rows[index], self.seed)
 
     @cached_property
     def apart(self) -> Distances:

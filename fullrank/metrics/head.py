@@ -13,7 +13,7 @@ from fullrank.metrics.record import MEAN, Measured, Measurement, Measurements
 from fullrank.stats import smaller_gram
 
 _HEAD = 3  # directions at most that stand before the rest
-_ABOVE, _TURNS = 1e-11, 4  # shift above an eigenvalue, as a share of it, and steps: a gap of 1e-7 is told apart
+_ABOVE, _TURNS = 1e-11, 3  # shift above an eigenvalue, as a share of it, and steps: a gap of 1e-7 is told apart
 
 
 def head_gap(z: Data) -> float:

@@ -141,14 +141,15 @@ class RunningMoments:
         self._cubic = torch.zeros_like(self._mean)
         self._quartic = self._mean.sum()
 
-    def add(self, z: Tensor) -> None:
-        """Take in the rows of z (N, D), of any dtype; N may be 0."""
+    def add(self, z: Tensor, room: Tensor | None = None) -> None:
+        """Take in the rows of z (N, D), of any dtype; N may be 0. room (N + 1 or more, D): float64, to work in."""
         rows = z.detach().double()
         if len(rows) == 0:
             return
         n = self._n + len(rows)
         mean = self._mean + (rows.mean(0) - self._mean) * (len(rows) / n)
-        y = rows.new_empty(len(rows) + 1, rows.shape[1])  # the new rows about the mean of all, and one for the old ones
+        y = rows.new_empty(len(rows) + 1, rows.shape[1]) if room is None else room[: len(rows) + 1]
+        # the new rows about the mean of all, and one for the old ones
         torch.sub(rows, mean, out=y[:-1])
         torch.mul(self._mean - mean, self._n**0.5, out=y[-1])
         if self._n:
@@ -191,15 +192,19 @@ def moments(z: Tensor) -> Moments:
     return running.result(last=True)
 
 
-def merge(a: Moments, b: Moments) -> Moments:
-    """Moments of the union of two sets of rows (Chan, Golub & LeVeque, 1979); exact in any order."""
+def merge(a: Moments, b: Moments, *, in_place: bool = False) -> Moments:
+    """Moments of the union of two sets of rows (Chan, Golub & LeVeque, 1979); exact in any order.
+
+    in_place: the first is of no use afterwards.
+    """
     n = a.n + b.n
     if n == 0:
         return a
     apart = b.mean - a.mean
     mean = a.mean + apart * (b.n / n)
-    scatter = torch.add(a.scatter, b.scatter).addr_(apart, apart, alpha=a.n * b.n / n)
     (cubic, quartic), others = _about(a, mean), _about(b, mean)
+    scatter = a.scatter.add_(b.scatter) if in_place else torch.add(a.scatter, b.scatter)
+    scatter.addr_(apart, apart, alpha=a.n * b.n / n)
     axes = None if a.axes is None or b.axes is None else _merged_axes(a.n, a.axes, b.n, b.axes)
     return Moments(n, mean, scatter, cubic + others[0], quartic + others[1], axes)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from fullrank.watch import Rules
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs/results/benchmarks"
 PAGE = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
@@ -29,7 +31,7 @@ def counted() -> dict[str, dict[str, Any]]:
     rule = runpy.run_path(str(ROOT / "benchmarks/watch_rule.py"))
     with gzip.open(RESULTS / "watch_traces.json.gz", "rt", encoding="utf-8") as file:
         runs = json.load(file)
-    rows = [rule["judged"](run, grace=500) for run in runs]
+    rows = [rule["judged"](run, grace=Rules().grace) for run in runs]
     return {half: rule["summary"]([row for row in rows if row["half"] == half]) for half in ("rule", "held out")}
 
 

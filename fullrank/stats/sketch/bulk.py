@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.stats.moments import Moments, RunningMoments, merge
-from fullrank.stats.sketch.apart import Samples, extremes, norms_of
+from fullrank.stats.sketch.apart import HELD, Samples, extremes, norms_of
 from fullrank.stats.sketch.few_rows import zero_rows
 from fullrank.stats.sketch.memory import require_memory
 
@@ -64,17 +64,18 @@ class RunningBulk:
         """Take in samples, none of which is zero."""
         views, dims = some.rows.shape[1:]
         step = max(_AT_ONCE // (views * dims), _ROWS // views, 1)
+        most = (min(step, len(some.index)) + 2 * HELD) * views + 1
+        room = torch.empty(most, dims, dtype=torch.float64, device=some.rows.device)  # new memory for each costs more
         for start in range(0, len(some.index), step):
-            self._add(Samples(*(part[start : start + step] for part in vars(some).values())))
+            self._add(Samples(*(part[start : start + step] for part in vars(some).values())), room)
 
     def result(self) -> Bulk:
         """Of all samples, after the last."""
         raw, unit = (tuple(one.result(last=True) for one in some) for some in (self._raw, self._unit))
         return Bulk(raw, unit, self._held)
 
-    def _add(self, some: Samples) -> None:
-        wide = some.rows.double()
-        lengths = torch.linalg.vector_norm(wide, dim=2, keepdim=True)
+    def _add(self, some: Samples, room: Tensor) -> None:
+        lengths = torch.linalg.vector_norm(some.rows, dim=2, keepdim=True, dtype=torch.float64)
         flat = lengths[:, :, 0].cpu()
         own = norms_of(self._held.rows)
         high, low = torch.cat([own[0], flat.amax(1)]), torch.cat([own[1], flat.amin(1)])
@@ -84,13 +85,14 @@ class RunningBulk:
         displaced = self._held.take(~was)
         self._held = self._held.take(was) + some.take(new) if bool(new.any()) else self._held
         group = (some.groups % self._groups).masked_fill(new, self._groups)
-        parts = group.argsort(stable=True).to(wide.device).split(group.bincount(minlength=self._groups + 1).tolist())
+        parts = group.argsort(stable=True).to(lengths.device).split(group.bincount(minlength=self._groups + 1).tolist())
         for number, which in enumerate(parts[: self._groups]):
-            back = displaced.rows[(displaced.groups % self._groups == number).to(wide.device)].double().flatten(0, 1)
-            rows = torch.cat([wide[which].flatten(0, 1), back])
+            back = displaced.rows[(displaced.groups % self._groups == number).to(which.device)].double().flatten(0, 1)
+            rows = some.rows[which].flatten(0, 1).double()
+            rows = torch.cat([rows, back]) if len(back) else rows
             norms = torch.cat([lengths[which].flatten(0, 1), torch.linalg.vector_norm(back, dim=1, keepdim=True)])
-            self._raw[number].add(rows)
-            self._unit[number].add(rows.div_(norms.clamp_min_(1e-300)))
+            self._raw[number].add(rows, room)
+            self._unit[number].add(rows.div_(norms.clamp_min_(1e-300)), room)
 
 
 def merge_bulks(a: Bulk, b: Bulk) -> Bulk:

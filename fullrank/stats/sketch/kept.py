@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -120,7 +120,9 @@ class Sketch:
 
     def _whole(self, groups: Sequence[Moments], *, at_length_one: bool) -> Moments:
         """All groups in one, and what those of the bulk do not have."""
-        whole = reduce(merge, groups)
+        whole = groups[0]
+        for group in groups[1:]:
+            whole = merge(whole, group, in_place=whole is not groups[0])
         if self.bulk is None:
             return whole
         whole = with_samples(whole, self._stays, 0, 1, at_length_one=at_length_one)
