@@ -37,6 +37,12 @@ def fallen(quality: list[float], start: int, every: int) -> int | None:
     return None
 
 
+def traces(path: Path, every: int, half: str = "") -> list[dict[str, Any]]:
+    """The kept runs of a half, or of all, with a reading every so many steps."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [thinned(run, every) for run in json.load(file) if run["half"].startswith(half)]
+
+
 def thinned(run: dict[str, Any], every: int) -> dict[str, Any]:
     """The run with a reading every so many steps, of those that it has."""
     step = every // run.get("every", 20)
@@ -87,6 +93,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         return sorted(row["fell"] - row[kind][0] for row in costly if row[kind] is not None)
 
     first, failed = leads("first"), leads("failed")
+    abrupt = [row for row in costly if row["fell"] <= row["start"] + row["every"]]  # its first reading under the fault
+    slow = sorted(row["fell"] - row["first"][0] for row in costly if row not in abrupt and row["first"])
     return {
         "healthy": len(healthy),
         "healthy that were warned of": sum(bool(row["false"]) for row in healthy),
@@ -97,6 +105,11 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "warned of before or at the fall": sum(lead >= 0 for lead in first),
         "median lead of the first alarm": median(first) if first else None,
         "leads of the first alarm": first,
+        "fell by the first reading that could show it": len(abrupt),
+        "of these warned of at that reading": sum(
+            bool(row["first"]) and row["first"][0] <= row["fell"] for row in abrupt
+        ),
+        "median lead where the quality fell later": median(slow) if slow else None,
         "failed": len(failed),
         "median lead of the first failure": median(failed) if failed else None,
         "first by rule": Counter(row["first"][2] for row in costly if row["first"]),
@@ -113,14 +126,12 @@ def main() -> None:
     """Judge, print a line a run and the counts, and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("traces", type=Path)
-    parser.add_argument("--half", default="", help="rule, held out, or both")
+    parser.add_argument("--half", default="", help="rule, held out, fresh, or all")
     parser.add_argument("--grace", type=int, default=Rules().grace)
     parser.add_argument("--every", type=int, default=20, help="steps between readings, of those that were taken")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    with gzip.open(arguments.traces, "rt", encoding="utf-8") as file:
-        runs = [thinned(run, arguments.every) for run in json.load(file) if run["half"].startswith(arguments.half)]
-    rows = [judged(run, arguments.grace) for run in runs]
+    rows = [judged(run, arguments.grace) for run in traces(arguments.traces, arguments.every, arguments.half)]
     for row in rows:
         what = f"{row['training']:10} {row['fault'] or '-':9}@{row['start']:<4} fell {row['fell']!s:5}"
         print(f"{what} first {row['first']} failed {row['failed'] and row['failed'][:3]} {row['false']}")

@@ -44,9 +44,10 @@ class Known:
 
 NOTHING = Known()
 
-# Ours: steps before which a network shows its start; 336 photographs at 60 steps still rose. A run's verdict is early until
-# then. A monitor that reads more often also knows whether the numbers have settled, and judges from there on; with 200
-# steps or 500 it said the same of all kept trainings (benchmarks/watch_rule.py --grace), with none it warned of 3 healthy.
+# Ours: steps before which a network shows its start; 336 photographs at 60 steps still rose. A run's verdict is early
+# until then. A monitor reads more often, so it knows whether the numbers have settled too, and judges from there on.
+# With 200 steps or 500 it said the same of all kept trainings, with none it warned of 3 healthy ones
+# (benchmarks/watch_rule.py --grace).
 YOUNG = 200
 
 

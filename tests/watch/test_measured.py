@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import runpy
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,7 @@ LINES = {
 @pytest.fixture(scope="module")
 def counted() -> dict[str, dict[str, Any]]:
     rule = runpy.run_path(str(ROOT / "benchmarks/watch_rule.py"))
-    with gzip.open(RESULTS / "watch_traces.json.gz", "rt", encoding="utf-8") as file:
-        runs = json.load(file)
+    runs = rule["traces"](RESULTS / "watch_traces.json.gz", every=20)
     rows = [rule["judged"](run, grace=Rules().grace) for run in runs]
     return {half: rule["summary"]([row for row in rows if row["half"] == half]) for half in ("rule", "held out")}
 
