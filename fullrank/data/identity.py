@@ -33,8 +33,9 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
             digest.update(part.contiguous().numpy())
         return {"of": "shape and bytes", "images": len(images), "hash": digest.hexdigest()}
     base = os.path.commonpath([os.path.dirname(path) for path in images.files])
-    for path in images.files:
-        digest.update(f"{path.relative_to(base).as_posix()}\0{path.stat().st_size}\0".encode(errors="surrogateescape"))
+    for path in map(str, images.files):
+        name = path[len(base) :].replace(os.sep, "/").lstrip("/")
+        digest.update(f"{name}\0{os.stat(path).st_size}\0".encode(errors="surrogateescape"))
     return {"of": "names and sizes", "images": len(images), "hash": digest.hexdigest()}
 
 

@@ -13,6 +13,7 @@ from fullrank.data.images import ImageFolder
 from fullrank.data.options import DataOptions
 from fullrank.data.pictures.check import check
 from fullrank.data.pictures.find import find_pictures, missing_packages
+from fullrank.data.pictures.index import looked
 from fullrank.data.pictures.layout import Layout, Part, decided, understand
 from fullrank.data.pictures.lists import read_list
 from fullrank.data.pictures.look import Look, channels_of, pages_of, range_of
@@ -45,7 +46,8 @@ def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Call
         keep = wanted(options.classes, {name for name in train.names if name})
         train, test = _only(train, keep), None if test is None else _only(test, keep)
         notes.append(f"{len(keep)} classes kept by {options.classes}")
-    looks = check(train.files + (test.files if test else []), options, say)
+    both = train.files + (test.files if test else [])
+    looks = looked(both, options, lambda files: check(files, options, say), say)
     parts = [_readable(train, looks[: len(train)], options.max_corrupt)]
     if len(parts[0].part) < 2:
         raise UserError(
