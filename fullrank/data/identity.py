@@ -32,8 +32,9 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
         for part in images.images.cpu().split(4096):
             digest.update(part.contiguous().numpy())
         return {"of": "shape and bytes", "images": len(images), "hash": digest.hexdigest()}
-    base = os.path.commonpath([os.path.dirname(path) for path in images.files])
-    for path in map(str, images.files):
+    paths = [str(path) for path in images.files]
+    base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
+    for path in paths:
         name = path[len(base) :].replace(os.sep, "/").lstrip("/")
         digest.update(f"{name}\0{os.stat(path).st_size}\0".encode(errors="surrogateescape"))
     return {"of": "names and sizes", "images": len(images), "hash": digest.hexdigest()}

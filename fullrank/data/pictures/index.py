@@ -47,7 +47,8 @@ def looked(files: list[Path], options: DataOptions, check: Check, say: Callable[
     """
     if len(files) < FEWEST:
         return check(files)
-    base = os.path.abspath(os.path.commonpath([str(path) for path in files]))
+    names = [str(path) for path in files]
+    base = os.path.abspath(os.path.commonpath([min(names), max(names)]))  # what these two share, all share
     place = cache_folder() / "index" / f"{_key(base, options)}.npz"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -144,8 +144,9 @@ def _asked(base: Path, names: Sequence[str], asked: str) -> tuple[str, list[str]
 
 def _by_folder(base: Path, files: Sequence[Path]) -> Part:
     """Labeled by the first folder below `base`; nothing is known of what lies in `base` itself."""
-    parts = [path.relative_to(base).parts for path in files]
-    return Part(list(files), [names[0] if len(names) > 1 else None for names in parts], str(base))
+    depth = len(base.parts)
+    names = [path.parts[depth] if len(path.parts) > depth + 1 else None for path in files]
+    return Part(list(files), names, str(base))
 
 
 def _test(base: Path, files: list[Path], train: Part, root: Path) -> Part:
