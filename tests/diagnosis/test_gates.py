@@ -55,6 +55,16 @@ def test_a_single_large_dimension_is_seen_at_any_number_of_rows(n: int, dims: in
     assert found(z) == {"head-dominated spectrum": "fail"}
 
 
+@pytest.mark.parametrize("profile", ["generic", "supervised"])
+def test_a_single_large_dimension_is_seen_in_fewer_rows_than_dimensions(profile: str) -> None:
+    z = gaussian(200, 500) @ torch.diag(torch.arange(1, 501, dtype=torch.float64) ** -0.8)
+    assert "head-dominated spectrum" not in found(z, profile=profile)
+    z[:, 17] = gaussian(200, 1, seed=3)[:, 0] * (30 * z.var(0).sum()).sqrt()
+    report = fullrank.diagnose(z.float(), profile=profile)
+    assert 0.1 < report.measurements["rank_share"].value < 0.25
+    assert (report.verdict, report.kind) == ("collapsed", "head-dominated")
+
+
 def test_the_axes_of_a_power_law_are_no_rogue_dimensions() -> None:
     report = fullrank.diagnose((gaussian(1500, 128) * torch.arange(1, 129) ** -0.5).float())
     assert report.measurements["rogue_dimension"].value > 10

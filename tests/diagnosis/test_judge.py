@@ -64,11 +64,11 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"relative_contrast": 6, "contrast_excess": 4}, "degraded", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 30}, "collapsed", "cluster"),
         ({"relative_contrast": 40, "contrast_excess": 1.1}, "healthy", None),  # a Gaussian has it, too
-        ({"relative_contrast": 40, "contrast_excess": 1.98}, "undetermined", None),  # on either side of the threshold
-        ({"relative_contrast": 40, "contrast_excess": 2.02}, "undetermined", None),
-        ({"relative_contrast": 40, "contrast_excess": 1.9}, "healthy", None),
-        ({"relative_contrast": 40, "contrast_excess": 2.1}, "collapsed", "cluster"),
-        ({"relative_contrast": 6, "contrast_excess": 2.02}, "healthy", None),  # no more than a warning could come of it
+        ({"relative_contrast": 40, "contrast_excess": 2.48}, "undetermined", None),  # on either side of the threshold
+        ({"relative_contrast": 40, "contrast_excess": 2.52}, "undetermined", None),
+        ({"relative_contrast": 40, "contrast_excess": 2.4}, "healthy", None),
+        ({"relative_contrast": 40, "contrast_excess": 2.6}, "collapsed", "cluster"),
+        ({"relative_contrast": 6, "contrast_excess": 2.52}, "healthy", None),  # no more than a warning could come of it
         ({"relative_contrast": 3.95, "contrast_excess": 4}, "undetermined", None),
         ({"hub_skewness": 5, "hub_excess": 4.0}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
@@ -92,6 +92,8 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"row_norm": 1e-5}, "degraded", "scale"),
         ({"row_norm": 1e-13}, "collapsed", "scale"),
         ({"class_directions": 0.2}, "collapsed", "dimensional"),  # two clusters for ten classes
+        ({"class_directions": 0.3}, "degraded", "dimensional"),
+        ({"class_directions": 0.45}, "healthy", None),  # a classifier's directions are not equally large
         ({"hub_skewness": 5, "hub_excess": 3.2}, "healthy", None),  # at the threshold, whatever the seed
     ],
 )
@@ -115,7 +117,7 @@ def test_complete_collapse_silences_what_is_noise_then() -> None:
     assert {name for name, _ in seen.silenced} == {"hubs", "cone", "dimensional collapse"}
     warned = judged({"relative_spread": 0.05, "rank_share": 0.05})  # a warning silences nothing
     assert [finding.rule for finding in warned.findings] == ["dimensional collapse", "complete collapse"]
-    tight = judged({"relative_contrast": 7.0, "contrast_excess": 2.5, "rank_share": 0.05})  # nor explains a failure
+    tight = judged({"relative_contrast": 7.0, "contrast_excess": 3.5, "rank_share": 0.05})  # nor explains a failure
     assert [finding.rule for finding in tight.findings] == ["dimensional collapse", "clusters"]
 
 

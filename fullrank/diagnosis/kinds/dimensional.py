@@ -146,7 +146,7 @@ RULES = (
         "dimensional",
         (
             Evidence(
-                Graded("class_directions", "below", 0.5, 0.25),  # ours
+                Graded("class_directions", "below", 0.35, 0.25),  # ours: classifiers of 94 % have 0.5 to 0.6
                 "the effective rank of {effective_rank:.1f} is {class_directions:.0%} of what the classes need",
             ),
         ),

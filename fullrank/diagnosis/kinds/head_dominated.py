@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, JUMP, SHARE_WARNS
+from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, JUMP, SHARE_FAILS, SHARE_WARNS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _ROGUE = Graded("rogue_dimension", "above", 10.0, 50.0)  # of the mean variance, as in vecscope
-_HEAD = (
-    Gate("rank_share", "above", SHARE_WARNS),  # the rest is no mere noise
-    Gate("head_error", "below", 0.5, or_missing=True),  # ours: the largest eigenvalue is two standard errors from 0
-)
+_STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
+_HEAD = (Gate("rank_share", "above", SHARE_WARNS), _STEADY)  # the rest is no mere noise
+_ALONE = (Gate("dimension_gap", "above", JUMP), Gate("rank_share", "above", SHARE_FAILS), _STEADY)
 
 RULES = (
     Rule(
@@ -26,7 +25,7 @@ RULES = (
                 _ROGUE,
                 "one dimension has {rogue_dimension:.0f} times the mean variance; behind it, or two more, the variance "
                 "falls {dimension_gap:.0f} times",
-                (Gate("dimension_gap", "above", JUMP), *_HEAD),
+                _ALONE,  # of fewer rows than dimensions, one of them alone lowers the rank
             ),
             Evidence(
                 Graded("head_weight", "above", HEAD_HEAVY),

@@ -69,7 +69,7 @@ RULES = (
             Evidence(
                 Graded("bimodality", "above", 0.75),  # ours; a uniform gives 0.56
                 "the rows form two groups along the first direction (1 / kurtosis {bimodality:.2f}; a normal has 0.33)",
-                (Gate("contrast_excess", "below", EXCESS * (1 + BAND)),),  # up to where clusters are sure
+                (Gate("contrast_excess", "below", round(EXCESS * (1 + BAND), 2)),),  # up to where clusters are sure
             ),
         ),
         _GROUPS,
