@@ -22,7 +22,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WATCHING = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
 DIAGNOSIS = (ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
-PAGES = README + ARCHITECTURE + WATCHING + DIAGNOSIS
+IN_AND_OUT = (ROOT / "docs" / "in_and_out.md").read_text(encoding="utf-8")
+PAGES = README + ARCHITECTURE + WATCHING + DIAGNOSIS + IN_AND_OUT
 SHORT = ["--steps", "2", "--probe", "40", "--batch-size", "8"]
 
 
@@ -87,6 +88,26 @@ def test_commands_of_the_page_about_diagnosis_run(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     embeddings(tmp_path)
     assert [main(command[1:]) for command in commands(DIAGNOSIS)] == [0, 0]
+
+
+def test_commands_of_the_page_about_what_comes_in_and_goes_out_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a folder of photographs to timm, ONNX, a table of embeddings and a page of neighbors, with commands only."""
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "made")
+    for at, file in enumerate(sorted(Path("made").rglob("*.jpg"))):
+        folder = Path("photos") / ("flower-00" if at % 2 else "palace-00")
+        folder.mkdir(parents=True, exist_ok=True)
+        file.rename(folder / f"{at // 2:02}.jpg")
+    for command in commands(IN_AND_OUT):
+        if command[1] == "train":
+            command = [word for word in command if word not in ("--epochs", "5")] + SHORT
+        assert main(command[1:]) in (0, 1, 3) if command[1] == "diagnose" else main(command[1:]) == 0, command
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "made", "photos", "runs", "encoder-timm", "encoder-onnx", "z.parquet", "similar.html", "photos-diagnosis",
+    }  # fmt: skip
+    assert "photos/flower-00/00.jpg: flower-00/00.jpg, " in capsys.readouterr().out
 
 
 def test_what_is_taught_is_imported_from_the_front_door_or_a_room() -> None:

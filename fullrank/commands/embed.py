@@ -21,12 +21,14 @@ class Embed:
     """Embed images by a trained encoder, in bounded memory; a call that was killed goes on when it is called again."""
 
     encoder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
-    """A run, the file of an encoder, timm:NAME or torchvision:NAME."""
+    """A run, the file of an encoder, an export, timm:NAME or torchvision:NAME, or with --backbone any weights."""
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGES")]
     """Pictures, folders or lists of them, an .npz file, or a named data set."""
     out: Path
     """File for the embeddings: .parquet holds names and labels too; beside .npy, .safetensors and .zarr they are in
     NAME.rows.csv."""
+    backbone: str | None = None
+    """The network that a file of another framework is of."""
     shards: int | None = None
     """Number of files; by default one for each process of a launcher, else 1."""
     shard: int | None = None
@@ -58,7 +60,7 @@ def embed(options: Embed, console: Console) -> int:
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    model = open_model(options.encoder, trust=options.trust, say=say)
+    model = open_model(options.encoder, trust=options.trust, network=options.backbone, say=say)
     reading, config = options.reading, Path(options.encoder) / "config.json"
     if config.is_file():
         reading = options_of(read_json(config)).changed_by(reading)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from fullrank.data import as_picture, center_of_picture, center_of_tensor, read_picture, strict_decoding
 from fullrank.data.pixels import Decoding
 from fullrank.data.pixels import Picture as Decoded
+from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
+from fullrank.nn.encoder import encoder_name
 from fullrank.nn.exports import NOTE, open_export
-from fullrank.nn.weights import LIBRARIES
+from fullrank.nn.weights import LIBRARIES, published_pixels
 
 Picture = str | Path | Image.Image | Tensor
 """A path, a PIL image, or one image (C, H, W), uint8 or float in [0, 1]."""
@@ -72,19 +74,21 @@ def open_model(
     *,
     backbone: nn.Module | None = None,
     trust: bool = False,
+    network: str | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Model:
     """The model of a run, the file of an encoder, an export's folder, or the weights timm:NAME or torchvision:NAME.
 
     `backbone` and `trust` are those of `fullrank.nn.load_encoder`, and a torch-export needs trust too; `say` hears how
-    many tensors of weights fit. UserError if there is none.
+    many tensors of weights fit. `network` is the backbone that the file of another framework is of. UserError if there
+    is none.
 
     >>> open_model("nowhere")
     Traceback (most recent call last):
     fullrank.errors.UserError: nowhere does not exist: pass the folder of a run, or the file of an encoder.
     """
-    if str(source).startswith(LIBRARIES):
-        saved = _of_library(str(source), say)
+    if str(source).startswith(LIBRARIES) or network is not None:
+        saved = _of_weights(str(source), network, say)
         place = str(saved.recipe)
     else:
         path = Path(source)
@@ -99,15 +103,21 @@ def open_model(
     return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)}, place=place)
 
 
-def _of_library(source: str, say: Callable[[str], None]) -> SavedEncoder:
-    """An encoder with the weights that a library publishes, at the size that it publishes them for."""
+def _of_weights(source: str, network: str | None, say: Callable[[str], None]) -> SavedEncoder:
+    """An encoder with weights that a library publishes or another framework made, at the size that they are for."""
     weights = open_weights(source)
-    assert weights.backbone is not None
-    assert weights.mean is not None
-    assert weights.std is not None
-    made = encoder(weights.backbone, image_size=weights.image_size or 224, stem=weights.stem)
-    say(begin_from(weights, made).sentence(made.name))
-    return SavedEncoder(made.eval(), weights.mean, weights.std, recipe=weights.source)
+    name = encoder_name(network or str(weights.backbone))
+    if weights.backbone not in (None, name):
+        raise UserError(
+            f"The weights of {weights.source} are of {weights.backbone}, not of {name}: leave out --backbone."
+        )
+    known = published_pixels(name)
+    mean, std, size = known if known is not None else (IMAGENET_MEAN, IMAGENET_STD, 224)
+    made = encoder(name, image_size=weights.image_size or size, stem=weights.stem or "imagenet")
+    saved = SavedEncoder(made.eval(), weights.mean or mean, weights.std or std, recipe=weights.source)
+    values = "mean {} and deviation {}".format(*(", ".join(f"{v:g}" for v in each) for each in (saved.mean, saved.std)))
+    say(f"{begin_from(weights, made).sentence(made.name)} Pixels are normalized with {values}.")
+    return saved
 
 
 def _parts(pixels: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:

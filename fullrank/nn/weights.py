@@ -175,3 +175,17 @@ def _downloaded(name: str, get: Any) -> Any:
                 f"The weights {name} cannot be downloaded ({type(error).__name__}: {first}): get online, or pass the "
                 "path of a file that you have."
             ) from error
+
+
+def published_pixels(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...], int] | None:
+    """Mean and standard deviation of pixels, and image size, that timm publishes for a model; None for any other.
+
+    >>> published_pixels("tf_efficientnet_lite0")
+    ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 224)
+    """
+    import timm
+
+    if backbone.partition(".")[0] not in timm.list_models():
+        return None
+    about = timm.get_pretrained_cfg(backbone)
+    return None if about is None else (tuple(about.mean), tuple(about.std), about.input_size[-1])

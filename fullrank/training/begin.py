@@ -16,6 +16,7 @@ from fullrank.errors import UserError
 from fullrank.nn import Encoder, Weights, begin_from, encoder, freeze, open_weights
 from fullrank.nn.encoder import OBJECT, SMALL, encoder_name
 from fullrank.nn.own_module import code_hash, is_file_of_code
+from fullrank.nn.weights import published_pixels
 from fullrank.recipes import Recipe
 
 
@@ -114,7 +115,7 @@ def _pixels(
                 _by_channel(weights.std, channels),
                 "the mean and deviation of the weights",
             )
-        known = _published(recipe.backbone)
+        known = published_pixels(recipe.backbone)
         if known is not None:
             return (
                 _by_channel(known[0], channels),
@@ -122,16 +123,6 @@ def _pixels(
                 f"the published mean and deviation of {recipe.backbone}",
             )
     return dataset.mean, dataset.std, "the mean and deviation of the data"
-
-
-def _published(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Mean and standard deviation that timm publishes for a model."""
-    import timm
-
-    if backbone.partition(".")[0] not in timm.list_models():
-        return None
-    about = timm.get_pretrained_cfg(backbone)
-    return None if about is None else (tuple(about.mean), tuple(about.std))
 
 
 def _by_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

@@ -183,3 +183,20 @@ def test_one_part_at_a_time_is_in_memory(here: Path, monkeypatch: pytest.MonkeyP
     shutil.rmtree("my photos/wood")
     fullrank.embed(fullrank.load("encoder.safetensors"), "my photos", out="z.npy", workers=0)
     assert sizes == [8, 6]
+
+
+def test_the_weights_of_another_framework_embed_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = encoder("resnet10t", image_size=224)
+    torch.save(
+        {"state_dict": {f"module.encoder_q.{name}": value for name, value in made.model.state_dict().items()}}, "m.pth"
+    )
+    base = ["embed", "m.pth", "my photos/wood/02 ä.png", "--workers", "0"]
+    assert main([*base, "--backbone", "resnet10t", "--out", "z.npy"]) == 0
+    said = capsys.readouterr().out
+    assert "84 of 84 tensors of resnet10t. Pixels are normalized with mean 0.485, 0.456, 0.406" in said
+    saved = Model(made.eval(), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    torch.testing.assert_close(rows("z.npy"), saved.embed(["my photos/wood/02 ä.png"]))
+    assert main([*base, "--out", "other.npy"]) == 2
+    assert "m.pth is no encoder of FullRank" in capsys.readouterr().err
+    assert main([*base, "--backbone", "resnet18", "--out", "other.npy"]) == 2
+    assert "under 90 %: pass the --backbone" in capsys.readouterr().err
