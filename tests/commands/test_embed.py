@@ -186,7 +186,7 @@ def test_one_part_at_a_time_is_in_memory(here: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_weights_of_another_framework_embed_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = encoder("resnet10t", image_size=224)
+    made = encoder("resnet10t", image_size=176)  # as timm publishes it
     torch.save(
         {"state_dict": {f"module.encoder_q.{name}": value for name, value in made.model.state_dict().items()}}, "m.pth"
     )
