@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from fullrank.data.images import ImageFolder, ImageSet
+from fullrank.data.images import ImageFolder, ImageItems, ImageSet, ImageTensor
 from fullrank.data.pixels import Picture
 from fullrank.errors import UserError
 
@@ -116,7 +116,7 @@ def train_batches(
             f"pass --batch-size {max(batch_size // world, 1) * world}."
         )
     plan = _Plan(len(images), batch_size, seed, range(start, stop), rank, world)
-    if isinstance(images, ImageFolder):
+    if not isinstance(images, ImageTensor):
         views = _loader(images, plan, workers, crop, seed, pin=torch.device(device).type == "cuda")
         return _Batches(plan.steps, lambda: ([view.to(device, non_blocking=True) for view in v] for v in _sound(views)))
     resident = images.images.to(device)
@@ -134,7 +134,7 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
     >>> [batch.shape[0] for batch in plain_batches(small, size=16, batch_size=4)]
     [4, 1]
     """
-    if isinstance(images, ImageFolder):
+    if not isinstance(images, ImageTensor):
         chunks = [
             [(0, i, i) for i in range(first, min(first + batch_size, len(images)))]
             for first in range(0, len(images), batch_size)
@@ -150,7 +150,7 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
 class _Views(torch.utils.data.Dataset[list[Tensor] | UserError]):
     """The crops of one picture, by key; an error is handed on as a value, so that its text stays one sentence."""
 
-    images: ImageFolder
+    images: ImageFolder | ImageItems
     crop: Crop
     seed: int
 
@@ -164,7 +164,7 @@ class _Views(torch.utils.data.Dataset[list[Tensor] | UserError]):
 
 
 def _loader(
-    images: ImageFolder, keys: Iterable[list[Key]], workers: int, crop: Crop, seed: int, pin: bool
+    images: ImageFolder | ImageItems, keys: Iterable[list[Key]], workers: int, crop: Crop, seed: int, pin: bool
 ) -> Iterable[list[Tensor] | UserError]:
     return torch.utils.data.DataLoader(
         _Views(images, crop, seed),

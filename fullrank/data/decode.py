@@ -96,6 +96,11 @@ def read_raw(path: Path, *, page: int = 0, small: bool = False) -> Raw:
         raise
 
 
+def upright(image: Image.Image) -> Raw:
+    """An opened image, decoded and turned as its Exif says."""
+    return _of_pil(image, 0)
+
+
 def reason(error: Exception) -> str:
     """Say in a few words why a picture could not be decoded.
 

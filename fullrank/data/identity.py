@@ -10,10 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from fullrank.data.images import Dataset, ImageSet, ImageTensor
+import numpy as np
+
+from fullrank.data.images import Dataset, ImageItems, ImageSet, ImageTensor
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.load import NAMES
 from fullrank.errors import UserError
+
+_ITEMS = 64  # of a data set of somebody else's, whose pixels stand for all
+OBJECT = "object:"  # data that were passed from Python
 
 Same = Literal["same", "other", "unknown"]
 
@@ -32,6 +37,13 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
         for part in images.images.cpu().split(4096):
             digest.update(part.contiguous().numpy())
         return {"of": "shape and bytes", "images": len(images), "hash": digest.hexdigest()}
+    if isinstance(images, ImageItems):
+        rows = np.unique(np.linspace(0, len(images) - 1, _ITEMS).astype(int)).tolist()
+        digest.update(f"{type(images.source).__name__} {len(images)}".encode())
+        for row in rows:
+            pixels = np.ascontiguousarray(images.open(row))
+            digest.update(f"{pixels.shape}".encode() + pixels.tobytes())
+        return {"of": f"{len(rows)} images, evenly spaced", "images": len(images), "hash": digest.hexdigest()}
     paths = [str(path) for path in images.files]
     base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
     for path in paths:
@@ -68,6 +80,9 @@ def absolute(data: str | Sequence[str]) -> str | list[str]:
     """
     if not isinstance(data, str):
         return [str(Path(name).absolute()) for name in data]
+    place = data.removeprefix("hf:")
+    if data != place and Path(place).exists():
+        return f"hf:{Path(place).absolute()}"
     return data if _is_name(data) else str(Path(data).absolute())
 
 
@@ -77,6 +92,9 @@ def place_of(run: Path, config: Mapping[str, Any], given: Sequence[str] | None) 
         return given[0] if len(given) == 1 else [*given]
     data: str | list[str] = config["settings"]["data"]
     for name in [data] if isinstance(data, str) else data:
+        if name.startswith(OBJECT):
+            what = name.removeprefix(OBJECT)
+            raise UserError(f"The data of {run} were an object ({what}): pass it again, as data= from Python.")
         if not _is_name(name) and not Path(name).exists():
             raise UserError(f"{name}, the data of {run}, is not there: pass --data with its place of today.")
     return data
@@ -115,4 +133,4 @@ def quoted(data: str | Sequence[str]) -> str:
 
 
 def _is_name(data: str) -> bool:
-    return data in NAMES
+    return data in NAMES or data.startswith(("hf:", "torchvision:", OBJECT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fullrank.data.decode import read_picture, reason, strict_decoding
 from fullrank.data.inventory import Inventory
+from fullrank.data.items import picture_of
 from fullrank.data.pixels import Decoding, Picture
 from fullrank.errors import UserError
 
@@ -75,7 +76,38 @@ class ImageFolder:
             ) from error
 
 
-ImageSet = ImageTensor | ImageFolder
+@dataclass(frozen=True, eq=False)
+class ImageItems:
+    """Images of a map-style data set of somebody else's, fetched by index when they are needed.
+
+    `rows` are the items (N,) that belong to this set, `column` the name of the image where an item is a mapping.
+
+    >>> len(ImageItems([np.zeros((4, 4), np.uint8)] * 3, torch.arange(3), None, (), channels=1))
+    3
+    """
+
+    source: Any
+    rows: Tensor
+    labels: Tensor | None
+    classes: tuple[str, ...]
+    channels: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    column: str | None = None
+    range: tuple[float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def open(self, index: int) -> Picture:
+        """Fetch picture `index`; UserError if it is no image or has other channels."""
+        row = int(self.rows[index])
+        try:
+            return picture_of(self.source[row], self.column, Decoding(self.channels, self.range))
+        except Exception as error:  # their code raises anything
+            raise UserError(f"Item {row} of the data cannot be read ({reason(error)}): repair or remove it.") from error
+
+
+ImageSet = ImageTensor | ImageFolder | ImageItems
 Images = TypeVar("Images", bound=ImageSet)
 
 
@@ -125,6 +157,8 @@ def select(images: Images, indices: Tensor) -> Images:
     labels = None if images.labels is None else images.labels[indices]
     if isinstance(images, ImageTensor):
         return replace(images, images=images.images[indices], labels=labels)
+    if isinstance(images, ImageItems):
+        return replace(images, rows=images.rows[indices], labels=labels)
     rows = indices.tolist()
     files, pages = (tuple(values[row] for row in rows) if values else () for values in (images.files, images.pages))
     return replace(images, files=files, pages=pages, labels=labels)

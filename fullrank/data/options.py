@@ -29,6 +29,11 @@ class DataOptions:
     max_pixels: int | None = None
     """Pixels up to which a picture is no decompression bomb; by default Pillow's limit."""
 
+    columns: str | None = None
+    """IMAGE[,LABEL]: columns of a Hugging Face data set that has several of a kind."""
+    download: bool = False
+    """Let hf:NAME and torchvision:NAME be downloaded where they are not on this machine."""
+
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> DataOptions:
         """Those of a run's settings; what a former version did not write has its default.
@@ -58,5 +63,8 @@ def data_name(data: str | Sequence[str]) -> str:
     >>> data_name("a/photos/"), data_name(("a/b", "list.txt")), data_name("hf:ORG/NAME")
     ('photos', 'b-list', 'NAME')
     """
-    names = [Path(name).stem.replace(":", "-") for name in ([data] if isinstance(data, str) else data)]
+    names = [
+        Path(name.removeprefix("object:")).stem.replace(":", "-")
+        for name in ([data] if isinstance(data, str) else data)
+    ]
     return "-".join(names[:3])

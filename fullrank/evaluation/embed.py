@@ -22,6 +22,7 @@ from fullrank.data import (
     DataOptions,
     Dataset,
     ImageFolder,
+    ImageItems,
     ImageSet,
     ImageTensor,
     load_dataset,
@@ -31,6 +32,7 @@ from fullrank.data import (
     strict_decoding,
     with_channels,
 )
+from fullrank.data.identity import fingerprint
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
@@ -180,6 +182,8 @@ def _hash(images: Images) -> str:
     for part in images.sets:
         if isinstance(part, ImageTensor):
             found.update(part.images.cpu().numpy().tobytes())
+        elif isinstance(part, ImageItems):
+            found.update(repr(fingerprint(part)).encode())
         else:
             found.update(repr([(file.stat().st_size, file.stat().st_mtime_ns) for file in part.files]).encode())
     return found.hexdigest()

@@ -29,6 +29,7 @@ from fullrank.data import (
 )
 from fullrank.data.identity import kept_in_config
 from fullrank.data.options import data_name
+from fullrank.data.sources.objects import from_object
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
@@ -78,16 +79,17 @@ def start(
     *,
     preset: str | None = None,
     backbone: nn.Module | None = None,
+    data: object = None,
 ) -> tuple[Path, bool]:
     """Train a recipe in a new run folder; the folder, and False if it was asked to stop before the end.
 
     Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file; `preset`
     the name of the published settings that it started from, to be noted in config.json; `backbone` a network that is
-    trained in place of the recipe's.
+    trained in place of the recipe's; `data` an object with the images, in place of the recipe's.
     """
     if options.out is not None and process_rank() == 0:
         refuse_used(options.out)
-    job = prepare(recipe, options, console, backbone=backbone)
+    job = prepare(recipe, options, console, backbone=backbone, data=data)
     say_chosen(job.recipe, job.options, job.reasons, console)
     run = _make_run(name, job, preset)
     try:
@@ -104,6 +106,7 @@ def resume(
     *,
     any_data: bool = False,
     trust: bool = False,
+    data: object = None,
 ) -> bool:
     """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end.
 
@@ -116,7 +119,7 @@ def resume(
         raise UserError(f"{run} has no checkpoint yet: start it again with another --out.")
     config = read_json(run / "config.json")
     same_code(config, run, trust)
-    job = prepare(recipe, options, console, kept=config.get("start", {}))
+    job = prepare(recipe, options, console, kept=config.get("start", {}), data=data)
     keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
     return fit(run, job, console)
 
@@ -128,6 +131,7 @@ def prepare(
     *,
     kept: Mapping[str, Any] | None = None,
     backbone: nn.Module | None = None,
+    data: object = None,
 ) -> Job:
     """Load the data, build views and method, and choose what was not given; the caller's random state is untouched.
 
@@ -136,7 +140,7 @@ def prepare(
     check(recipe, options)
     weights = weights_of(recipe) if kept is None else None
     recipe = settled(recipe, weights, backbone)
-    dataset = _load(recipe, console)
+    dataset = _load(recipe, console, data)
     images = dataset.train
     refuse_large_batch(recipe, len(images))
     size, reasons = _side(recipe, images, resumed=kept is not None)
@@ -183,14 +187,17 @@ def _side(recipe: Recipe, images: ImageSet, *, resumed: bool) -> tuple[int, dict
     return side, {"image_size": reason}
 
 
-def _load(recipe: Recipe, console: Console) -> Dataset:
-    """The images of a recipe; the first process says what was understood."""
-    dataset = load_dataset(
-        recipe.data,
-        root=recipe.data_root,
-        options=recipe.reading,
-        say=lambda text: console.print(text, markup=False),
-    )
+def _load(recipe: Recipe, console: Console, data: object) -> Dataset:
+    """The images of a recipe, or of an object in their place; the first process says what was understood."""
+    if data is not None:
+        dataset = from_object(data, recipe.reading)
+    else:
+        dataset = load_dataset(
+            recipe.data,
+            root=recipe.data_root,
+            options=recipe.reading,
+            say=lambda text: console.print(text, markup=False),
+        )
     if process_rank() == 0:
         _say_understood(dataset, console)
     return dataset

@@ -16,6 +16,8 @@ from fullrank.data.sources.cifar import cifar10, cifar100
 from fullrank.data.sources.classes import only_classes
 from fullrank.data.sources.digits import digits
 from fullrank.data.sources.fashion_mnist import fashion_mnist
+from fullrank.data.sources.hub import from_hub
+from fullrank.data.sources.named import by_torchvision
 from fullrank.data.sources.npz import read_npz
 from fullrank.data.sources.pixels import measured, sampled
 from fullrank.data.sources.stl10 import stl10
@@ -47,6 +49,8 @@ def load_dataset(
 ) -> Dataset:
     """Load a built-in set (one of NAMES), an .npz file, or a folder or list of pictures, or several of these together.
 
+    Also hf:NAME or hf:PATH (Hugging Face) and torchvision:NAME.
+
     A built-in name wins over a path, and says so. `root` is where built-in sets are looked for and downloaded to (with
     a message to `say`); `options` decide what is ambiguous. Mean and std are the published ones for CIFAR, STL-10 and
     pictures of 8 bits, gray or color (ImageNet's), and computed otherwise. UserError, with what to do, where nothing
@@ -65,6 +69,12 @@ def load_dataset(
         if Path(names[0]).exists():
             note = f"the built-in set, not what lies here under this name: pass ./{names[0]} for that"
             loaded = replace(loaded, notes=(*loaded.notes, note))
+        return loaded if options.classes is None else only_classes(loaded, options.classes)
+    if len(names) == 1 and names[0].startswith("hf:"):
+        loaded = from_hub(names[0].removeprefix("hf:"), options)
+        return loaded if options.classes is None else only_classes(loaded, options.classes)
+    if len(names) == 1 and names[0].startswith("torchvision:"):
+        loaded = by_torchvision(names[0].removeprefix("torchvision:"), root, options)
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     if len(names) == 1 and _is_npz(Path(names[0])):
         path = Path(names[0])

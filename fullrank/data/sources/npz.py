@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 
 from fullrank.data.images import ImageTensor
-from fullrank.data.pictures.look import chosen_range
+from fullrank.data.options import DataOptions
+from fullrank.data.pictures.look import chosen_range, parse_range
 from fullrank.data.pixels import MOST_CHANNELS, eight_bit
 from fullrank.errors import UserError
 
@@ -40,12 +41,23 @@ def read_npz(path: Path, *, channels: int | None = None, span: tuple[float, floa
     else.
     """
     given, labels = _arrays(path)
+    return _read(given, labels, path, channels, span)
+
+
+def images_of_arrays(images: Array, labels: Array | None, name: str, options: DataOptions) -> Read:
+    """The same of arrays in memory."""
+    return _read(images, labels, Path(name), options.channels, parse_range(options.range))
+
+
+def _read(
+    given: Array, labels: Array | None, path: Path, channels: int | None, span: tuple[float, float] | None
+) -> Read:
     first = _channels_first(given, path, channels)
     values, chosen, notes = _bytes(first, path, span)
     images = torch.from_numpy(np.ascontiguousarray(values))
     if labels is None:
         return Read(ImageTensor(images, None, ()), chosen, notes)
-    numbers, classes = _numbered(labels, len(images), path)
+    numbers, classes = numbered(labels, len(images), path)
     return Read(ImageTensor(images, torch.from_numpy(numbers), classes), chosen, notes)
 
 
@@ -118,7 +130,8 @@ def _at_end(images: Array, path: Path, channels: int | None) -> bool:
     return False
 
 
-def _numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, ...]]:
+def numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, ...]]:
+    """Labels (N,), whole numbers or strings, as numbers of classes and their names; -1 stays unknown."""
     if labels.shape != (count,):
         raise UserError(f"{path}: labels have shape {labels.shape} for {count} images: save one label an image.")
     if labels.dtype.kind not in "iuU":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from fullrank.data.images import Dataset, ImageFolder, ImageTensor
+from fullrank.data.images import Dataset, ImageFolder, ImageItems, ImageTensor
 
 _SOME = 256  # pictures whose pixels stand for those of all
 
@@ -24,7 +24,7 @@ def measured(name: str, train: ImageTensor, test: ImageTensor | None) -> Dataset
     return Dataset(name, train, test, tuple(mean), tuple(std))
 
 
-def sampled(images: ImageFolder) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def sampled(images: ImageFolder | ImageItems) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel, in [0, 1], over evenly spaced pictures."""
     rows = np.unique(np.linspace(0, len(images) - 1, _SOME).astype(int))
     count, total, squares = 0, np.zeros(images.channels), np.zeros(images.channels)

@@ -1,0 +1,87 @@
+"""Hugging Face `datasets`, from disk or by name, read by index."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fullrank.data.images import Dataset
+from fullrank.data.options import DataOptions
+from fullrank.data.pictures.layout import TEST, TRAIN, VALIDATION
+from fullrank.data.sources.objects import as_dataset, items, named
+from fullrank.errors import UserError
+
+
+def from_hub(name: str, options: DataOptions) -> Dataset:
+    """What `datasets.save_to_disk` wrote at a path, or a data set by name; UserError with the flag that decides."""
+    if importlib.util.find_spec("datasets") is None:
+        raise UserError("hf: needs a package: pip install 'fullrank[datasets]'.")
+    import datasets
+
+    tools: Any = datasets
+    try:
+        if Path(name).exists():
+            found = tools.load_from_disk(name)
+        else:
+            found = tools.load_dataset(
+                name, download_config=tools.DownloadConfig(local_files_only=not options.download)
+            )
+    except Exception as error:  # network, files, names: anything
+        said = " ".join(str(error).split())[:200]
+        remedy = "check the name and the network" if options.download else "pass --download, or hf:PATH of save_to_disk"
+        raise UserError(f"hf:{name} cannot be read ({said}): {remedy}.") from error
+    parts = dict(found) if isinstance(found, Mapping) else {"train": found}
+    train, test, notes = _splits(name, list(parts), options.split)
+    column, label = _columns(name, parts[train].features, options.columns)
+    made = [_items(parts[part], column, label, options) for part in (train, test) if part is not None]
+    told = (*notes, f"images of {column}" + (f", labels of {label}" if label else ""), *made[0][1])
+    return as_dataset(Path(name).name, made[0][0], made[1][0] if len(made) > 1 else None, told)
+
+
+def _splits(name: str, parts: Sequence[str], asked: str) -> tuple[str, str | None, list[str]]:
+    if asked not in ("auto", "none"):
+        wanted = [part.strip() for part in asked.split(",")]
+        if unknown := [part for part in wanted if part not in parts]:
+            raise UserError(f"--split {asked}: hf:{name} has no {unknown[0]}, only {', '.join(parts)}.")
+        return wanted[0], wanted[1] if len(wanted) > 1 else None, [f"trained on {wanted[0]}"]
+    train = [part for part in parts if part.lower() in TRAIN]
+    if len(train) != 1 and len(parts) > 1:
+        raise UserError(
+            f"hf:{name} has the splits {', '.join(parts)}: pass --split with those to train and to test on."
+        )
+    held = [part for kind in (TEST, VALIDATION) for part in parts if part.lower() in kind]
+    first = train[0] if train else parts[0]
+    unused = [part for part in parts if part != first and part not in held[:1]]
+    notes = [f"trained on {first}" + (f", tested on {held[0]}" if held else "")] if len(parts) > 1 else []
+    return first, held[0] if held else None, notes + ([f"{', '.join(unused)} not used"] if unused else [])
+
+
+def _columns(name: str, features: Mapping[str, Any], asked: str | None) -> tuple[str, str | None]:
+    """The columns of image and label; UserError where there are several of a kind, or none with images."""
+    kinds = {column: type(feature).__name__ for column, feature in features.items()}
+    if asked is not None:
+        wanted = [column.strip() for column in asked.split(",")]
+        if unknown := [column for column in wanted if column not in kinds]:
+            raise UserError(f"--columns {asked}: hf:{name} has no {unknown[0]}, only {', '.join(kinds)}.")
+        return wanted[0], wanted[1] if len(wanted) > 1 else None
+    images = [column for column, kind in kinds.items() if kind == "Image"]
+    labels = [column for column, kind in kinds.items() if kind == "ClassLabel"]
+    if len(images) != 1 or len(labels) > 1:
+        said = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
+        raise UserError(f"hf:{name} has the columns {said}: pass --columns IMAGE or --columns IMAGE,LABEL.")
+    return images[0], labels[0] if labels else None
+
+
+def _items(part: Any, column: str, label: str | None, options: DataOptions) -> Any:
+    labels: torch.Tensor | None = None
+    classes: tuple[str, ...] = ()
+    if label is not None and options.labels != "none":
+        names = getattr(part.features[label], "names", None)
+        labels, classes = named(np.array(part[label][:]), names)
+    only: Any = part.select_columns([column])
+    return items(only, labels=labels, classes=classes, options=options, column=column)

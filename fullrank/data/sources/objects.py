@@ -1,0 +1,126 @@
+"""Data that are objects of Python: tensors, arrays, lists of pictures, and map-style data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fullrank.data.decode import reason
+from fullrank.data.images import Dataset, ImageItems
+from fullrank.data.items import label_of, raw_of
+from fullrank.data.options import DataOptions
+from fullrank.data.pictures.find import picture_endings
+from fullrank.data.pictures.look import channels_of, look_at, range_of
+from fullrank.data.sources.npz import images_of_arrays, numbered
+from fullrank.data.sources.pixels import measured, sampled
+from fullrank.errors import UserError
+
+_SOME = 256  # items whose channels and values stand for those of all
+
+
+def from_object(data: object, options: DataOptions) -> Dataset:
+    """A `Dataset` of what somebody made in Python; UserError for what has no images by index.
+
+    A tensor or array (N, H, W), (N, H, W, C) or (N, C, H, W); a pair of it and labels (N,); a list of PIL images,
+    arrays, tensors (C, H, W) or paths; or anything with a length and images by index, alone or as (image, label).
+
+    >>> from_object(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), DataOptions()).inventory().line()
+    'Tensor: 5 images, no labels, no test set'
+    """
+    if isinstance(data, Dataset):
+        return data
+    name = type(data).__name__
+    pair = data if isinstance(data, tuple) and len(data) == 2 and _is_array(data[0]) else None
+    if pair is not None or _is_array(data):
+        images, labels = pair if pair is not None else (data, None)
+        read = images_of_arrays(_array(images), None if labels is None else _array(labels), name, options)
+        made = measured(name, read.images, None)
+        return Dataset(name, made.train, None, made.mean, made.std, {}, read.notes, read.range)
+    if isinstance(data, str | bytes | dict) or not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
+        raise UserError(
+            f"A {name} has no images by index: pass a path, a tensor, an array, a list of pictures, or a data set with "
+            "__len__ and __getitem__."
+        )
+    labels, classes = _labels(data)
+    images = items(data, labels=labels, classes=classes, options=options)
+    return as_dataset(name, images[0], None, images[1])
+
+
+def is_place(data: object) -> bool:
+    """Whether data are named by paths or names, and not an object with images.
+
+    >>> is_place("photos"), is_place(["a", "b"]), is_place(["a.jpg", "b.jpg"]), is_place([])
+    (True, True, False, False)
+    """
+    if isinstance(data, list | tuple) and data and all(isinstance(each, str | Path) for each in data):
+        return not all(Path(each).suffix.lower() in picture_endings() for each in data)
+    return isinstance(data, str | Path)
+
+
+def _is_array(data: object) -> bool:
+    return isinstance(data, torch.Tensor | np.ndarray)
+
+
+def _array(values: Any) -> Any:
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+def items(
+    source: Any, *, labels: torch.Tensor | None, classes: Sequence[str], options: DataOptions, column: str | None = None
+) -> tuple[ImageItems, tuple[str, ...]]:
+    """The images of a map-style data set, and notes on channels and range, from evenly spaced items."""
+    if len(source) < 2:
+        raise UserError(f"The data set holds {len(source)} image(s), training needs at least 2: add images.")
+    looks = []
+    for row in np.unique(np.linspace(0, len(source) - 1, _SOME).astype(int)).tolist():
+        try:
+            looks.append(look_at([raw_of(source[row], column)]))
+        except Exception as error:  # their code raises anything
+            raise UserError(f"Item {row} of the data cannot be read ({reason(error)}): repair or remove it.") from error
+        if looks[-1].problem:
+            raise UserError(f"Item {row} of the data set has {looks[-1].problem}: repair or remove it.")
+    channels, on_channels = channels_of(looks, options)
+    span, on_range = range_of(looks, options)
+    rows = torch.arange(len(source))
+    made = ImageItems(source, rows, labels, tuple(classes), channels, column=column, range=span)
+    return made, (*on_channels, *on_range)
+
+
+def as_dataset(name: str, train: ImageItems, test: ImageItems | None, notes: tuple[str, ...]) -> Dataset:
+    """With mean and standard deviation of the images."""
+    mean, std = sampled(train)
+    return Dataset(name, train, test, mean, std, {}, notes, train.range)
+
+
+def _labels(data: Any) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+    """From an attribute of the data set, or by going through all items once, where the first has a label."""
+    names = getattr(data, "classes", None)
+    for attribute in ("targets", "labels", "_labels", "y"):
+        found = getattr(data, attribute, None)
+        if found is not None and len(found) == len(data):
+            return named(_array(found), names)
+    first = data[0] if len(data) else None
+    if isinstance(first, str | Path) or label_of(first) is None:
+        return None, ()
+    return named(np.array([_plain(label_of(data[row])) for row in range(len(data))]), names)
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, torch.Tensor) else label
+
+
+def named(values: Any, names: Sequence[str] | None) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """Labels (N,) as numbers, and the names of the classes: those of the data set where they fit."""
+    if (
+        names is not None
+        and values.dtype.kind in "iu"
+        and values.size
+        and -1 <= values.min() <= values.max() < len(names)
+    ):
+        return torch.from_numpy(values.astype(np.int64)), tuple(str(name) for name in names)
+    numbers, classes = numbered(values, len(values), Path("The data set"))
+    return torch.from_numpy(numbers), classes

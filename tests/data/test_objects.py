@@ -1,0 +1,243 @@
+"""Data of one's own: tensors, arrays, lists, map-style data sets, Hugging Face's and torchvision's."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+import fullrank
+from fullrank import recipes
+from fullrank.data import DataOptions, load_dataset, plain_batches
+from fullrank.data.identity import fingerprint
+from fullrank.data.sources.objects import from_object
+from fullrank.engine import RunOptions
+from fullrank.errors import UserError
+from fullrank.runs import read_json
+from fullrank.training.fit import resume, start
+
+N = 24
+PIXELS = np.random.default_rng(0).integers(0, 256, (N, 12, 10, 3), dtype=np.uint8)
+LABELS = [number % 3 for number in range(N)]
+
+
+class Mine(torch.utils.data.Dataset[Any]):
+    """A map-style data set of PIL images and labels."""
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, row: int) -> tuple[Image.Image, int]:
+        if row >= N:
+            raise IndexError(row)
+        return Image.fromarray(PIXELS[row]), LABELS[row]
+
+
+class WithTargets(Mine):
+    """The same, which knows its labels and its classes."""
+
+    targets = LABELS
+    classes = ("a", "b", "c")
+
+
+def on_disk(folder: Path) -> str:
+    """A data set of Hugging Face's in a folder."""
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"img": datasets.Image(), "y": datasets.ClassLabel(names=["a", "b", "c"])})
+    rows = {"img": [Image.fromarray(one) for one in PIXELS], "y": LABELS}
+    whole = datasets.Dataset.from_dict(rows, features=features)
+    datasets.DatasetDict({"train": whole, "validation": whole.select(range(6))}).save_to_disk(str(folder))
+    return f"hf:{folder}"
+
+
+OBJECTS: dict[str, Callable[[], object]] = {
+    "array": lambda: PIXELS,
+    "array with labels": lambda: (PIXELS, np.array(LABELS)),
+    "tensor": lambda: torch.from_numpy(PIXELS).permute(0, 3, 1, 2),
+    "floats": lambda: torch.from_numpy(PIXELS).permute(0, 3, 1, 2) / 255,
+    "list of pictures": lambda: [Image.fromarray(one) for one in PIXELS],
+    "list of tensors": lambda: [torch.from_numpy(one).permute(2, 0, 1) for one in PIXELS],
+    "data set": Mine,
+    "data set with targets": WithTargets,
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_object_has_the_same_pixels(name: str) -> None:
+    data = from_object(OBJECTS[name](), DataOptions())
+    assert (len(data.train), data.train.channels) == (N, 3)
+    if not hasattr(data.train, "images"):
+        assert (np.asarray(data.train.open(3)) == PIXELS[3]).all()
+    assert torch.cat(list(plain_batches(data.train, size=8))).shape == (N, 3, 8, 8)
+    labeled = name in ("array with labels", "data set", "data set with targets")
+    assert (data.train.labels is not None) == labeled
+    if data.train.labels is not None:
+        assert data.train.labels.tolist() == LABELS
+        assert data.train.classes == (("a", "b", "c") if "targets" in name else ("0", "1", "2"))
+
+
+def test_labels_of_a_data_set_that_knows_them_cost_no_image() -> None:
+    read: list[int] = []
+
+    class Counted(WithTargets):
+        def __getitem__(self, row: int) -> tuple[Image.Image, int]:
+            read.append(row)
+            return super().__getitem__(row)
+
+        def __len__(self) -> int:
+            return 5000
+
+        targets = [0, 1] * 2500
+
+    class Many(Counted):
+        def __getitem__(self, row: int) -> tuple[Image.Image, int]:
+            return super().__getitem__(row % N)
+
+    data = from_object(Many(), DataOptions())
+    assert len(data.train) == 5000
+    assert len(read) == 512  # for the channels, and for mean and standard deviation
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (iter([1]), "has no images by index"),
+        ([torch.full((3, 4, 4), 7.0)] * 2, r"floats have no range of their own beyond \[0, 1\]: pass --range"),
+        ([Image.new("L", (4, 4))], r"holds 1 image\(s\), training needs at least 2"),
+        ([object(), object()], "Item 0 of the data cannot be read .a object is no image: give PIL images"),
+        ([{"a": 1}, {"a": 2}], "an item has a and no single image"),
+        (np.zeros((4, 5)), "images have shape"),
+    ],
+)
+def test_objects_that_are_no_images(data: object, text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        from_object(data, DataOptions())
+
+
+def test_hugging_face_from_disk(tmp_path: Path) -> None:
+    place = on_disk(tmp_path / "set")
+    data = load_dataset(place)
+    assert data.inventory().line() == (
+        "set: 24 images, 3 classes (a, b, ...), 6 test images; trained on train, tested on validation; images of img, "
+        "labels of y"
+    )
+    assert data.test is not None
+    assert data.train.labels is not None
+    assert data.train.labels.tolist() == LABELS
+    assert fingerprint(data.train) == fingerprint(load_dataset(place).train)
+    assert load_dataset(place, options=DataOptions(split="validation")).test is None
+    assert load_dataset(place, options=DataOptions(columns="img")).train.labels is None
+    for options, text in (
+        (DataOptions(split="x"), "has no x, only train, validation"),
+        (DataOptions(columns="z"), "has no z, only img, y"),
+    ):
+        with pytest.raises(UserError, match=text):
+            load_dataset(place, options=options)
+
+
+def test_hugging_face_asks_where_columns_are_ambiguous(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"a": datasets.Image(), "b": datasets.Image()})
+    pictures = [Image.fromarray(one) for one in PIXELS]
+    datasets.Dataset.from_dict({"a": pictures, "b": pictures}, features=features).save_to_disk(str(tmp_path / "two"))
+    with pytest.raises(UserError, match=r"has the columns a \(Image\), b \(Image\): pass --columns IMAGE or"):
+        load_dataset(f"hf:{tmp_path / 'two'}")
+    assert len(load_dataset(f"hf:{tmp_path / 'two'}", options=DataOptions(columns="b")).train) == N
+
+
+def test_nothing_is_downloaded_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision
+
+    with pytest.raises(UserError, match=r"torchvision:FashionMNIST cannot be read from .* pass --download"):
+        load_dataset("torchvision:FashionMNIST", root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=r"torchvision:CIFAR10 needs a folder .* pass --data-root"):
+        load_dataset("torchvision:CIFAR10")
+    with pytest.raises(UserError, match="torchvision has no data set Flowers10: did you mean Flowers102"):
+        load_dataset("torchvision:Flowers10", root=tmp_path)
+    asked: list[Any] = []
+
+    class Fake(WithTargets):
+        def __init__(self, root: Path, split: str = "train", download: bool = False) -> None:
+            asked.append((split, download))
+
+    monkeypatch.setattr(torchvision.datasets, "Flowers102", Fake)
+    data = load_dataset("torchvision:Flowers102", root=tmp_path, options=DataOptions(download=True))
+    assert (len(data.train), data.train.classes) == (N, ("a", "b", "c"))
+    assert data.test is not None
+    assert asked == [("train", True), ("test", True)]
+
+
+def rows(run: Path) -> list[Any]:
+    from fullrank.runs import read_rows
+
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_rows(run / "metrics.jsonl")]
+
+
+@pytest.mark.parametrize("name", ["tensor", "list of pictures", "data set", "hf"])
+def test_a_stopped_training_on_them_is_resumed_exactly(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = None if name == "hf" else OBJECTS[name]()
+    place = on_disk(tmp_path / "set") if name == "hf" else "object:mine"
+    recipe: Any = recipes.load("intl")(
+        data=place, image_size=8, batch_size=8, steps=6, epochs=1.0, lr=0.01, warmup_epochs=0.1, projector=(16, 8)
+    )
+    options = RunOptions(monitor_every=3, checkpoint_every=3, probe=8, workers=0)
+    console = Console(file=io.StringIO())
+
+    def begin(run: str) -> Path:
+        from dataclasses import replace
+
+        return start("intl", recipe, replace(options, out=tmp_path / run), console, data=data)[0]
+
+    whole = begin("whole")
+    from fullrank.engine.checkpoint import Checkpoint
+
+    real = Checkpoint.on_train_batch_end
+
+    def stop(self: Checkpoint, trainer: Any, *rest: Any) -> None:
+        real(self, trainer, *rest)
+        if trainer.global_step == 4:
+            self.ask_to_stop()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "on_train_batch_end", stop)
+        half = begin("half")
+    assert not (half / "result.json").exists()
+    assert resume(half, recipe, options, console, data=data)
+    assert rows(half) == rows(whole)
+    assert (half / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
+
+
+def test_from_python(tmp_path: Path) -> None:
+    flags: dict[str, Any] = {
+        "image_size": 8,
+        "batch_size": 8,
+        "steps": 2,
+        "projector": (16, 8),
+        "probe": 8,
+        "workers": 0,
+    }
+    run = fullrank.train("intl", data=Mine(), out=tmp_path / "run", **flags)
+    config = read_json(run.path / "config.json")
+    assert config["settings"]["data"].startswith("object:")
+    assert config["data"]["fingerprint"]["images"] == N
+    (run.path / "result.json").unlink()
+    with pytest.raises(UserError, match=r"were an object .*: pass it again, as data= from Python"):
+        fullrank.resume(run.path)
+    with pytest.raises(UserError, match="holds other images than"):
+        fullrank.resume(run.path, data=[Image.fromarray(one) for one in PIXELS[::-1]])
+    assert fullrank.resume(run.path, data=Mine()).result is not None
+    files = []
+    for number, one in enumerate(PIXELS):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(one).save(files[-1])
+    assert fullrank.train("intl", data=files, out=tmp_path / "files", **flags).result is not None
