@@ -13,8 +13,6 @@ from torch import nn
 
 from fullrank import recipes
 from fullrank.data import DataOptions
-from fullrank.data.identity import OBJECT, options_of, place_of
-from fullrank.data.sources.objects import is_place
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
@@ -24,10 +22,9 @@ from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
 from fullrank.report import write_report
-from fullrank.runs import read_json
 from fullrank.runs.run import Run, read_run
-from fullrank.training.fit import resume as go_on
 from fullrank.training.fit import start
+from fullrank.training.going_on import is_object, place
 
 
 def train(
@@ -69,7 +66,7 @@ def train(
     name = recipe if isinstance(recipe, str) else _name(recipe)
     chosen = recipes.load(recipe)() if isinstance(recipe, str) else recipe
     network = backbone if isinstance(backbone, nn.Module) else None
-    given = {"data": _place(data), "backbone": None if network is not None else backbone}
+    given = {"data": place(data), "backbone": None if network is not None else backbone}
     flags |= {flag: value for flag, value in given.items() if value is not None}
     if out is not None:
         flags["out"] = Path(out)
@@ -80,63 +77,11 @@ def train(
         where,
         Console(quiet=quiet),
         backbone=network,
-        data=data if _is_object(data) else None,
+        data=data if is_object(data) else None,
     )
     if finished and process_rank() == 0:
         write_report([folder], folder / "report.html")
     return read_run(folder)
-
-
-def resume(run: str | Path | Run, *, data: object = None, any_data: bool = False, quiet: bool = True) -> Run:
-    """Go on with a run exactly where its last checkpoint was, as `fullrank train --resume` does, and return it.
-
-    Args:
-        run: a run, or its folder.
-        data: the data of the run, where they have moved or were an object.
-        any_data: go on also where these are other images than the run began with.
-        quiet: without progress in the terminal.
-
-    Returns:
-        The finished run, or an unfinished one if it was asked to stop.
-
-    Raises:
-        UserError: if the run is finished or has no checkpoint, or for other data.
-
-    >>> resume("no/such/run")
-    Traceback (most recent call last):
-    fullrank.errors.UserError: no/such/run is not a run folder (config.json is missing): pass one that train made.
-    """
-    folder = _folder(run)
-    config = read_json(folder / "config.json")
-    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
-    options = recipes.from_settings(RunOptions, config["run"])
-    known = _is_object(data)
-    place = _place(data) if known else place_of(folder, config, _places(data))
-    recipe = dataclasses.replace(
-        recipe, data=tuple(place) if isinstance(place, list) else place, reading=options_of(config)
-    )
-    console = Console(quiet=quiet)
-    finished = go_on(folder, recipe, options, console, any_data=any_data, data=data if known else None)
-    if finished and process_rank() == 0:
-        write_report([folder], folder / "report.html")
-    return read_run(folder)
-
-
-def _is_object(data: object) -> bool:
-    return data is not None and not is_place(data)
-
-
-def _places(data: Any) -> list[str]:
-    """The names and paths of data, none for None."""
-    return [] if data is None else [str(data)] if isinstance(data, str | Path) else [str(each) for each in data]
-
-
-def _place(data: object) -> str | tuple[str, ...] | None:
-    """What config.json says of data: their place, or that they were an object."""
-    if _is_object(data):
-        return f"{OBJECT}{type(data).__module__}.{type(data).__qualname__}"
-    places = _places(data)
-    return None if not places else places[0] if len(places) == 1 else tuple(places)
 
 
 def _apart(

@@ -24,12 +24,10 @@ from fullrank.data import (
     Views,
     crop_views,
     default_preset,
-    load_dataset,
     train_batches,
 )
 from fullrank.data.identity import kept_in_config
 from fullrank.data.options import data_name
-from fullrank.data.sources.objects import from_object
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
@@ -49,7 +47,7 @@ from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import environment, finish, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
-from fullrank.training.same_data import keep_same_data, places
+from fullrank.training.same_data import keep_same_data, load_images, places
 from fullrank.training.step_plan import Plan, check, make_plan, refuse_large_batch
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
@@ -140,7 +138,7 @@ def prepare(
     check(recipe, options)
     weights = weights_of(recipe) if kept is None else None
     recipe = settled(recipe, weights, backbone)
-    dataset = _load(recipe, console, data)
+    dataset = load_images(recipe, console, data)
     images = dataset.train
     refuse_large_batch(recipe, len(images))
     size, reasons = _side(recipe, images, resumed=kept is not None)
@@ -185,22 +183,6 @@ def _side(recipe: Recipe, images: ImageSet, *, resumed: bool) -> tuple[int, dict
         return 224, {}
     side, reason = image_side(images)
     return side, {"image_size": reason}
-
-
-def _load(recipe: Recipe, console: Console, data: object) -> Dataset:
-    """The images of a recipe, or of an object in their place; the first process says what was understood."""
-    if data is not None:
-        dataset = from_object(data, recipe.reading)
-    else:
-        dataset = load_dataset(
-            recipe.data,
-            root=recipe.data_root,
-            options=recipe.reading,
-            say=lambda text: console.print(text, markup=False),
-        )
-    if process_rank() == 0:
-        _say_understood(dataset, console)
-    return dataset
 
 
 def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -> str:
@@ -262,17 +244,6 @@ def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batc
         crop=job.views.crop,
         device=training.device,
     )
-
-
-def _say_understood(dataset: Dataset, console: Console) -> None:
-    console.print(dataset.inventory().line(), highlight=False, soft_wrap=True, markup=False)
-    skipped = dataset.train.skipped + (dataset.test.skipped if dataset.test is not None else ())
-    if skipped:
-        console.print(f"Skipped {len(skipped)} unreadable images:", highlight=False)
-    for path, reason in skipped[:10]:
-        console.print(f"  {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
-    if len(skipped) > 10:
-        console.print(f"  and {len(skipped) - 10} more", highlight=False)
 
 
 def _make_run(name: str, job: Job, preset: str | None) -> Path:

@@ -1,4 +1,4 @@
-"""A run goes on with the data that it began with, wherever they lie today."""
+"""The data of a training: loaded and said, and for a run that goes on those that it began with."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from fullrank.data import Dataset
+from fullrank.data import Dataset, load_dataset
 from fullrank.data.identity import absolute, compared, kept_in_config, other_data, unknown_data
+from fullrank.data.sources.objects import from_object
 from fullrank.engine.gather import process_rank
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json, write_json
@@ -35,3 +36,30 @@ def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, conso
     if config["settings"]["data"] != now or same == "other":
         config["settings"]["data"] = now
         write_json(run / "config.json", config | {"data": kept_in_config(dataset)})
+
+
+def load_images(recipe: Recipe, console: Console, data: object) -> Dataset:
+    """The images of a recipe, or of an object in their place; the first process says what was understood."""
+    if data is not None:
+        dataset = from_object(data, recipe.reading)
+    else:
+        dataset = load_dataset(
+            recipe.data,
+            root=recipe.data_root,
+            options=recipe.reading,
+            say=lambda text: console.print(text, markup=False),
+        )
+    if process_rank() == 0:
+        _say_understood(dataset, console)
+    return dataset
+
+
+def _say_understood(dataset: Dataset, console: Console) -> None:
+    console.print(dataset.inventory().line(), highlight=False, soft_wrap=True, markup=False)
+    skipped = dataset.train.skipped + (dataset.test.skipped if dataset.test is not None else ())
+    if skipped:
+        console.print(f"Skipped {len(skipped)} unreadable images:", highlight=False)
+    for path, reason in skipped[:10]:
+        console.print(f"  {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
+    if len(skipped) > 10:
+        console.print(f"  and {len(skipped) - 10} more", highlight=False)
