@@ -1,0 +1,92 @@
+"""Trainings with state, in plain lines beside the trainer: after ten steps weights and all state agree to 1e-6."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from fullrank import recipes
+from fullrank.data import train_batches
+from fullrank.engine import RunOptions
+from fullrank.recipes import Recipe, with_settings
+from fullrank.training.fit import prepare, start
+from fullrank.training.module import Training
+
+STEPS, WARMUP, LR = 10, 3, 0.02
+STATES: dict[str, dict[str, Any]] = {
+    "byol": {"teacher": 0.6},
+    "moco": {"teacher": 0.6, "teacher_end": 0.9, "queue": 64},
+    "moco_v3": {"teacher": 0.6},
+    "dino": {"teacher": 0.6, "prototypes": 20},
+    "simdino": {"teacher": 0.6},
+    "intl": {"teacher": 0.6},
+    "corinfomax": {},
+    "nnclr": {"queue": 64},
+    "swav": {"prototypes": 20},
+    "tico": {},
+}
+FINAL = {"moco": 0.9}  # of the teacher's momentum; the others end at 1
+
+
+def by_hand(name: str, recipe: Recipe, options: RunOptions) -> dict[str, Tensor]:
+    """The state after the training, without a trainer."""
+    job = prepare(recipe, options, Console(file=io.StringIO()))
+    method, augment = job.method.train(), Training(job.method, job.views, job.plan).augment
+    batches = iter(train_batches(job.dataset.train, batch_size=32, seed=0, start=0, stop=STEPS * options.accumulate,
+                                 crop=job.views.crop, device="cpu"))  # fmt: skip
+    learned = [weight for weight in method.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in learned if weight.ndim > 1], "weight_decay": 0.1},
+        {"params": [weight for weight in learned if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    adam = recipe.optimizer == "adamw"
+    optimizer = torch.optim.AdamW(groups, lr=1.0) if adam else torch.optim.SGD(groups, lr=1.0, momentum=0.9)
+    for step in range(STEPS):
+        teacher = getattr(method, "teacher", None)
+        if step > 0 and teacher is not None:
+            done, final = step / STEPS, FINAL.get(name, 1.0)
+            momentum = final - (final - 0.6) * (1 + math.cos(math.pi * done)) / 2
+            student = [*method.encoder.parameters(), *method.projector.parameters()]
+            student += [*method.predictor.parameters()] if name == "dino" else []  # type: ignore[union-attr]
+            with torch.no_grad():
+                for old, new in zip(teacher.parameters(), student, strict=True):
+                    old.lerp_(new, 1 - momentum)
+        optimizer.zero_grad()
+        for _ in range(options.accumulate):
+            loss = method.loss(method(augment(next(batches))))["loss"]
+            (loss / options.accumulate).backward()
+        fraction = (step - WARMUP) / (STEPS - WARMUP)
+        cosine = 1e-3 + (1 - 1e-3) * (1 + math.cos(math.pi * fraction)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = LR * ((step + 1) / WARMUP if step < WARMUP else cosine)
+        optimizer.step()
+    return method.state_dict()
+
+
+@pytest.mark.parametrize(("optimizer", "accumulate"), [("adamw", 1), ("sgd", 3)])
+@pytest.mark.parametrize("name", STATES)
+def test_a_training_equals_one_by_hand(name: str, optimizer: str, accumulate: int, tmp_path: Path) -> None:
+    shared = {
+        "optimizer": optimizer,
+        "data": "digits",
+        "image_size": 8,
+        "batch_size": 32,
+        "steps": STEPS,
+        "projector": (24, 12),
+    }
+    rates = {"lr": LR, "weight_decay": 0.1, "warmup_epochs": WARMUP * accumulate / 43}  # 43 batches are a pass
+    recipe = with_settings(recipes.load(name)(), {**shared, **rates, **STATES[name]})
+    options = RunOptions(out=tmp_path / "run", accumulate=accumulate, workers=0, devices=1, probe=64)
+    start(name, recipe, options, Console(file=io.StringIO()))
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    expected = by_hand(name, recipe, options)
+    assert {key.removeprefix("method.") for key in saved} == set(expected)
+    for key, value in expected.items():
+        torch.testing.assert_close(saved[f"method.{key}"], value, rtol=1e-5, atol=1e-6)
