@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from fullrank.training.api import evaluate as evaluate
     from fullrank.training.api import export as export
     from fullrank.training.api import load as load
+    from fullrank.training.api import resume as resume
     from fullrank.training.api import train as train
-    from fullrank.training.going_on import resume as resume
 
     __version__: str
 
@@ -54,7 +54,7 @@ _FUNCTIONS = {  # name -> the file that holds it
     "export": "fullrank.training.api",
     "gather": "fullrank.engine.gather",
     "load": "fullrank.training.api",
-    "resume": "fullrank.training.going_on",
+    "resume": "fullrank.training.api",
     "train": "fullrank.training.api",
 }
 _ROOMS = ("diagnosis", "losses", "metrics", "nn", "recipes", "testing", "watch")

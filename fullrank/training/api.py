@@ -13,6 +13,7 @@ from torch import nn
 
 from fullrank import recipes
 from fullrank.data import DataOptions
+from fullrank.data.identity import options_of, place_of
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
@@ -22,9 +23,11 @@ from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
 from fullrank.report import write_report
+from fullrank.runs import read_json
 from fullrank.runs.run import Run, read_run
+from fullrank.training.fit import resume as go_on
 from fullrank.training.fit import start
-from fullrank.training.going_on import is_object, place
+from fullrank.training.same_data import is_object, place, places_in
 
 
 def train(
@@ -79,6 +82,41 @@ def train(
         backbone=network,
         data=data if is_object(data) else None,
     )
+    if finished and process_rank() == 0:
+        write_report([folder], folder / "report.html")
+    return read_run(folder)
+
+
+def resume(run: str | Path | Run, *, data: object = None, any_data: bool = False, quiet: bool = True) -> Run:
+    """Go on with a run exactly where its last checkpoint was, as `fullrank train --resume` does, and return it.
+
+    Args:
+        run: a run, or its folder.
+        data: the data of the run, where they have moved or were an object.
+        any_data: go on also where these are other images than the run began with.
+        quiet: without progress in the terminal.
+
+    Returns:
+        The finished run, or an unfinished one if it was asked to stop.
+
+    Raises:
+        UserError: if the run is finished or has no checkpoint, or for other data.
+
+    >>> resume("no/such/run")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/run is not a run folder (config.json is missing): pass one that train made.
+    """
+    folder = _folder(run)
+    config = read_json(folder / "config.json")
+    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
+    options = recipes.from_settings(RunOptions, config["run"])
+    known = is_object(data)
+    where = place(data) if known else place_of(folder, config, places_in(data))
+    recipe = dataclasses.replace(
+        recipe, data=tuple(where) if isinstance(where, list) else where, reading=options_of(config)
+    )
+    console = Console(quiet=quiet)
+    finished = go_on(folder, recipe, options, console, any_data=any_data, data=data if known else None)
     if finished and process_rank() == 0:
         write_report([folder], folder / "report.html")
     return read_run(folder)

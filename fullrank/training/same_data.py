@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from fullrank.data import Dataset, load_dataset
-from fullrank.data.identity import absolute, compared, kept_in_config, other_data, unknown_data
-from fullrank.data.sources.objects import from_object
+from fullrank.data.identity import OBJECT, absolute, compared, kept_in_config, other_data, unknown_data
+from fullrank.data.sources.objects import from_object, is_place
 from fullrank.engine.gather import process_rank
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json, write_json
@@ -63,3 +63,21 @@ def _say_understood(dataset: Dataset, console: Console) -> None:
         console.print(f"  {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
     if len(skipped) > 10:
         console.print(f"  and {len(skipped) - 10} more", highlight=False)
+
+
+def is_object(data: object) -> bool:
+    """Whether data are an object with images, and not their place."""
+    return data is not None and not is_place(data)
+
+
+def places_in(data: Any) -> list[str]:
+    """The names and paths of data, none for None."""
+    return [] if data is None else [str(data)] if isinstance(data, str | Path) else [str(each) for each in data]
+
+
+def place(data: object) -> str | tuple[str, ...] | None:
+    """What config.json says of data: their place, or that they were an object."""
+    if is_object(data):
+        return f"{OBJECT}{type(data).__module__}.{type(data).__qualname__}"
+    places = places_in(data)
+    return None if not places else places[0] if len(places) == 1 else tuple(places)
