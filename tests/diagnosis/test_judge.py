@@ -154,6 +154,8 @@ def test_too_few_rows_are_said() -> None:
     assert fullrank.diagnose(offset(1e-3, 20, 8)).kind == "complete"  # a point is seen with few
     hidden = fullrank.diagnose(low_rank(32, 64, 256))
     assert (hidden.verdict, "needs N >= 128" in hidden.sentence) == ("undetermined", True)
+    hidden = fullrank.diagnose(low_rank(50, 140, 256))  # a rank below a quarter needs more rows
+    assert (hidden.verdict, "needs N >= 257" in hidden.sentence) == ("undetermined", True)
     assert fullrank.diagnose(low_rank(32, 300, 256)).kind == "dimensional"
 
 
