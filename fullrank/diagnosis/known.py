@@ -44,11 +44,12 @@ class Known:
 
 NOTHING = Known()
 
-# Ours: steps before which a network shows its start; 336 photographs at 60 steps still rose. A run's verdict is early
-# until then. A monitor reads more often, so it knows whether the numbers have settled too, and judges from there on.
-# With 200 steps or 500 it said the same of all kept trainings, with none it warned of 3 healthy ones
-# (benchmarks/watch_rule.py --grace).
-YOUNG = 200
+# Ours: steps before which it is early, because a network still shows its start: 336 photographs at 60 steps still rose.
+# A run is judged at its end, however short it was, and waits for YOUNG. A monitor goes on, so it can wait for GRACE,
+# but no longer than until the numbers settle or fall; an alarm for nothing costs more than a late one. With YOUNG it
+# said the same of the trainings that its rules were made on, and on fresh seeds it warned of one more that was healthy,
+# at step 240; with none it warned of 3 (benchmarks/watch_rule.py --grace).
+YOUNG, GRACE = 200, 500
 
 
 def since_start(first: Mapping[str, float], last: Mapping[str, float]) -> dict[str, float]:

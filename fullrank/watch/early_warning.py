@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fullrank.diagnosis.judge import Verdict, judge_row
-from fullrank.diagnosis.known import YOUNG, Known, since_start
+from fullrank.diagnosis.known import GRACE, Known, since_start
 from fullrank.diagnosis.profiles import Profile
 from fullrank.errors import UserError
 from fullrank.watch.course import LENGTH, Change, Course, Drift
@@ -36,7 +36,7 @@ class Rules:
     Numbers that leave their course need neither: see `Course`.
     """
 
-    grace: int = YOUNG
+    grace: int = GRACE
     confirm: int = 3
     window: int = 4
 
