@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from docs.build import fashion_mnist as table
+from docs.build import settings as settings_tables
 from fullrank.cli import main
 from fullrank.embeddings.files import ENDINGS
 
@@ -150,3 +151,7 @@ def test_the_measured_table_is_what_the_result_files_say() -> None:
 
 def test_the_table_of_all_recipes_is_what_the_generator_writes() -> None:
     assert (table.RESULTS / "README.md").read_text(encoding="utf-8") == table.page(), "run `make docs`"
+
+
+def test_the_tables_of_chosen_settings_are_what_the_generator_writes() -> None:
+    assert settings_tables.page() == (ROOT / "docs" / "results" / "settings" / "README.md").read_text(encoding="utf-8")

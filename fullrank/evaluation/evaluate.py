@@ -67,7 +67,7 @@ def evaluate_run(
     dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
     seed = config["settings"]["seed"]
     division = divide(dataset, seed=seed, validation=validation, seen=seen)
-    console.print(f"{run}: scored on {division.about}", highlight=False)
+    console.print(f"{run}: scored on {division.about}", highlight=False, soft_wrap=True, markup=False)
     begun = time.perf_counter()
     task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=seed)
     train, test = task.features("encoder", saved, console)
