@@ -1,4 +1,4 @@
-"""The nearest rows of a file of embeddings, in one pass and bounded memory."""
+"""The nearest rows by cosine, exact: in one pass over chunks, and of similarities at hand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.stats import normalize
 
 
 def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
@@ -18,7 +19,7 @@ def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, 
     >>> nearest(torch.tensor([[1.0, 0.0]]), [torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.tensor([[1.0, 1.0]])], 2)
     (tensor([[1.0000, 0.7071]]), tensor([[1, 2]]))
     """
-    unit = _unit(queries)
+    unit = normalize(queries.float())
     best = unit.new_zeros(len(unit), 0)
     at = torch.zeros(len(unit), 0, dtype=torch.int64)
     read = 0
@@ -28,12 +29,27 @@ def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, 
                 f"The rows have {chunk.shape[1]} dimensions and the query has {unit.shape[1]}: pass one model's."
             )
         here = torch.arange(read, read + len(chunk)).expand(len(unit), -1)
-        cosines, rows = torch.cat([best, unit @ _unit(chunk).T], 1), torch.cat([at, here], 1)
-        order = cosines.sort(dim=1, descending=True, stable=True).indices[:, :k]
-        best, at = cosines.gather(1, order), rows.gather(1, order)
+        cosines, rows = torch.cat([best, unit @ normalize(chunk.float()).T], 1), torch.cat([at, here], 1)
+        best, order = largest(cosines, min(k, cosines.shape[1]))
+        at = rows.gather(1, order)
         read += len(chunk)
     return best, at
 
 
-def _unit(rows: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(rows.float(), dim=1)
+def largest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest of each row (Q, M), descending, and where; of equal ones, those of lowest index.
+
+    >>> largest(torch.tensor([[0.5, 1.0, 0.5]]), 2)[1]
+    tensor([[1, 0]])
+    """
+    values, index = similarity.topk(min(k + 1, similarity.shape[1]))
+    cut = (values[:, k - 1] == values[:, -1]) & (values.shape[1] > k)
+    index = index[:, :k]
+    if cut.any():  # rare, but every row of a collapsed encoder
+        rows, least = similarity[cut], values[cut, k - 1, None]
+        above, equal = rows > least, rows == least
+        room = k - above.sum(1, keepdim=True)
+        chosen = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= room))
+        index[cut] = chosen.nonzero()[:, 1].view(-1, k)
+    values, order = similarity.gather(1, index).sort(dim=1, descending=True, stable=True)
+    return values, index.gather(1, order)

@@ -12,6 +12,7 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.stats import hill, spectrum
 from fullrank.testing.clouds import aligned, few_clusters, few_dimensions, noise, one_point, spread_cloud
+from fullrank.testing.derivative_laws import differentiable, functional, twice_differentiable
 from fullrank.testing.loss_values import (
     Loss,
     descend,
@@ -26,24 +27,6 @@ from fullrank.testing.loss_values import (
 
 Law = Callable[[Loss], None]
 SHAPES = ((64, 16), (16, 32))  # samples, features
-
-
-def check_gradient(loss: Loss, views: int, n: int, d: int) -> None:
-    """Fail where the gradient at noise (views, n, d) is not that of central differences."""
-    z, step = 1.5 * noise(views, n, d, seed=n), 1e-6
-    found, expected = gradient(loss, z).flatten(), torch.empty(z.numel(), dtype=z.dtype)
-    for at in range(z.numel()):
-        moved = torch.zeros_like(expected)
-        moved[at] = step
-        shift = moved.view_as(z)
-        expected[at] = (value(loss, z + shift) - value(loss, z - shift)) / (2 * step)
-    error = (found - expected).abs() - 1e-3 * expected.abs()
-    worst = int(error.argmax())
-    if not float(error[worst]) < 1e-5:
-        fail(
-            f"on noise, {sizes(z)}, a derivative is {float(found[worst]):g} by autograd and "
-            f"{float(expected[worst]):g} by differences"
-        )
 
 
 def check_finite(loss: Loss, z: Tensor, what: str = "this input") -> None:
@@ -122,42 +105,6 @@ def pairing(loss: Loss) -> None:
     right, mixed = value(loss, z), value(loss, torch.stack([z[0], z[1].roll(1, 0)]))
     if not mixed > right + 1e-3:
         fail(f"16 samples cost {right:.6g} in pairs, and {mixed:.6g} with every view beside that of another sample")
-
-
-def differentiable(loss: Loss) -> None:
-    """The gradient is that of the value."""
-    for views, n, d in ((2, 6, 3), (2, 4, 6), (3, 3, 2)):
-        check_gradient(loss, views, n, d)
-
-
-def twice_differentiable(loss: Loss) -> None:
-    """The gradient of a gradient is that of differences, or a sentence says that there is none."""
-    for n, d in ((12, 6), (5, 8)):
-        z, direction, step = 1.5 * noise(2, n, d, seed=n), noise(2, n, d, seed=1), 1e-5
-        leaf = z.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(loss(leaf)["loss"], leaf, create_graph=True)
-        expected = (gradient(loss, z + step * direction) - gradient(loss, z - step * direction)) / (2 * step)
-        if not slope.requires_grad:
-            found = torch.zeros_like(leaf)
-        else:
-            try:
-                (found,) = torch.autograd.grad((slope * direction).sum(), leaf)
-            except (UserError, NotImplementedError):
-                return
-        error = float((found - expected).abs().max())
-        if not error <= 1e-4 * float(expected.abs().max()) + 1e-7:
-            fail(f"on noise, {sizes(z)}, a second derivative is off by {error:g}, and the largest is "
-                 f"{float(expected.abs().max()):g}")  # fmt: skip
-
-
-def functional(loss: Loss) -> None:
-    """torch.func.grad gives the gradient of autograd."""
-    z = 1.5 * noise(2, 8, 5, seed=0)
-    try:
-        found = torch.func.grad(lambda rows: loss(rows)["loss"])(z)
-    except RuntimeError as error:
-        fail(f"torch.func.grad does not work on it: {error}")
-    _close(float((found - gradient(loss, z)).abs().max()), 0.0, "on noise, by torch.func.grad and by autograd")
 
 
 def finite(loss: Loss) -> None:

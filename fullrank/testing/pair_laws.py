@@ -12,7 +12,7 @@ from fullrank.errors import UserError
 from fullrank.losses import Terms
 from fullrank.stats import normalize
 from fullrank.testing.clouds import noise
-from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.derivative_laws import check_gradient
 from fullrank.testing.loss_values import fail, number_format
 
 PairLoss = Callable[[Tensor, Tensor], Terms]

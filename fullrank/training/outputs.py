@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fullrank.data import Views
 from fullrank.diagnosis.training import judge_run, looks_of, profile_of
+from fullrank.evaluation.nearest import nearest
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
 from fullrank.runs import read_json, read_rows, replace, write_json, write_npz
@@ -57,7 +58,7 @@ def save_samples(run: Path, probe: Probe, views: Views, reading: Reading) -> Non
     seen = [_bytes(view.float(), views, some.shape[-1]) for view in views.apply(some, parameters)]
     features = normalize(reading.representation - reading.representation.mean(0))
     queries = min(_QUERIES, len(features))
-    near = (features[:queries] @ features.T).topk(min(_NEIGHBORS + 1, len(features))).indices
+    near = nearest(features[:queries], [features], _NEIGHBORS + 1)[1]
     projected = features @ torch.linalg.svd(features, full_matrices=False).Vh[:2].T
     arrays: dict[str, Tensor] = {
         "views": torch.stack(seen),

@@ -11,7 +11,7 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.losses import CWRGP, cw_rgp, spectral_transformation
 from fullrank.testing.clouds import noise
-from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.derivative_laws import check_gradient
 from fullrank.testing.loss_values import value
 from tests.losses.reference import check_reference
 from tests.losses.test_spectral import rank_after_training

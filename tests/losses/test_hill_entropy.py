@@ -10,7 +10,8 @@ from fullrank.errors import UserError
 from fullrank.losses import hill_entropy, w2
 from fullrank.stats import hill, normalize, spectrum
 from fullrank.testing.clouds import noise, spread_cloud, subspace
-from fullrank.testing.loss_laws import check_finite, check_gradient
+from fullrank.testing.derivative_laws import check_gradient
+from fullrank.testing.loss_laws import check_finite
 from fullrank.testing.loss_values import gradient, value
 
 ORDERS = [0.25, 0.5, 1.0, 2.0, 3.5, math.inf]

@@ -12,7 +12,7 @@ from fullrank.errors import UserError
 from fullrank.losses import intl, intl_beta, intl_with_teacher
 from fullrank.stats import newton
 from fullrank.testing.clouds import aligned, noise
-from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.derivative_laws import check_gradient
 from fullrank.testing.loss_values import gradient, value
 from tests.losses.reference import check_reference
 

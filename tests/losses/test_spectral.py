@@ -12,7 +12,7 @@ from fullrank.errors import UserError
 from fullrank.losses import intl, spectral_transformation
 from fullrank.stats import hill, power, spectral, spectrum
 from fullrank.testing.clouds import aligned, noise, one_point
-from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.derivative_laws import check_gradient
 from fullrank.testing.loss_values import Loss, value
 from tests.losses.reference import check_reference
 

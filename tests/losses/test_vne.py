@@ -10,7 +10,7 @@ from torch import Tensor
 from fullrank.losses import vne
 from fullrank.stats import hill, normalize, spectrum
 from fullrank.testing.clouds import aligned, noise
-from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.derivative_laws import check_gradient
 from fullrank.testing.loss_values import gradient
 from tests.losses.reference import check_reference
 

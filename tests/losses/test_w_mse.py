@@ -10,7 +10,7 @@ from fullrank.errors import UserError
 from fullrank.losses import WMSE, spectral_transformation, w_mse
 from fullrank.losses.w_mse import cholesky
 from fullrank.testing.clouds import aligned, noise, one_point
-from fullrank.testing.loss_laws import check_gradient
+from fullrank.testing.derivative_laws import check_gradient
 from fullrank.testing.loss_values import Loss, gradient, value
 from tests.losses.reference import check_reference
 from tests.losses.test_spectral import rank_after_training

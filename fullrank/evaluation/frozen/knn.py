@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.evaluation.features import check
+from fullrank.evaluation.nearest import largest
 from fullrank.stats import normalize
 
 _SIMILARITIES = 2**25  # held at a time: 128 MiB of float32
@@ -41,7 +42,7 @@ def knn_predict(bank: Tensor, labels: Tensor, queries: Tensor, *, k: int = 20, t
     classes, which = labels.unique(return_inverse=True)
     predicted = []
     for chunk in normalize(queries).split(max(1, _SIMILARITIES // len(bank))):
-        similarity, neighbor = _nearest(chunk @ bank.T, min(k, len(bank)))
+        similarity, neighbor = largest(chunk @ bank.T, min(k, len(bank)))
         similarity = similarity.double()
         weight = ((similarity - similarity[:, :1]) / temperature).exp()  # a shared factor, against overflow
         votes = _votes(which[neighbor], weight, len(classes))
@@ -69,21 +70,6 @@ def knn_accuracy(
     check(queries, query_labels, "query")
     predicted = knn_predict(bank, bank_labels, queries, k=k, temperature=temperature)
     return (predicted == query_labels).double().mean().item()
-
-
-def _nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row (Q, M), and where; of equal ones across the cut, those of lowest index."""
-    values, index = similarity.topk(min(k + 1, similarity.shape[1]))
-    cut = (values[:, k - 1] == values[:, -1]) & (values.shape[1] > k)
-    index = index[:, :k]
-    if cut.any():  # rare, but every row of a collapsed encoder
-        rows, least = similarity[cut], values[cut, k - 1, None]
-        above, equal = rows > least, rows == least
-        room = k - above.sum(1, keepdim=True)
-        chosen = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= room))
-        index[cut] = chosen.nonzero()[:, 1].view(-1, k)
-    values, order = similarity.gather(1, index).sort(dim=1, descending=True, stable=True)
-    return values, index.gather(1, order)
 
 
 def _votes(which: Tensor, weight: Tensor, classes: int) -> Tensor:
