@@ -51,7 +51,7 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "train alone": (lambda root: tree(root, *SPLITS[:2], count=40), ""),
     "a stray image beside the classes": (lambda root: tree(root, "a", "b", "stray.png", count=30), ""),
-    "files of other endings": (lambda root: tree(root, "a", "b", "a/1.heic", "a/2.HEIC", "b/notes.txt", count=30), ""),
+    "files of other endings": (lambda root: tree(root, "a", "b", "a/1.raw", "a/2.RAW", "b/notes.txt", count=30), ""),
     "Tiny-ImageNet's layout": (_tiny_imagenet, "--image-size 64"),
     "a list": (_lists, "--data {root}/list.txt --crops 2x32,2x16 --image-size 32"),
     "several folders": (lambda root: tree(root, "a", "b", count=50), "--data {root}/a {root}/b"),

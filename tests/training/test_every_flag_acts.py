@@ -74,6 +74,8 @@ ELSEWHERE = {  # setting -> the test that shows what it does
     "split": "tests/data/test_layout.py",
     "labels": "tests/data/test_layout.py",
     "classes": "tests/data/test_layout.py",
+    "columns": "tests/data/test_objects.py",
+    "download": "tests/data/test_objects.py",
     "channels": "tests/data/test_pixels.py",
     "range": "tests/data/test_pixels.py",
     "pages": "tests/data/test_pixels.py",
