@@ -58,7 +58,7 @@ class Case:
 
 
 def pixels(images: Tensor, labels: Tensor) -> Iterator[Case]:
-    """Images as they are; nothing was learned, so nothing collapsed, but they are no good embeddings either."""
+    """Images as they are; nothing was learned, so nothing collapsed, but they are not good embeddings either."""
     digits, of_digits = load_digits(return_X_y=True)
     because = "pixels vary in many directions, all are positive (a cone), and some at the edge never change"
     true = ("healthy", "degraded")

@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def missed(self) -> bool:
-        """Healthy, though it must be called; undetermined is no miss, and is counted by itself."""
+        """Healthy, though it must be called; undetermined is not a miss, and is counted by itself."""
         return self.set.duty == "must" and self.state not in (*CALLED, "undetermined")
 
 

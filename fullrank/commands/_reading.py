@@ -17,7 +17,7 @@ from fullrank.errors import UserError
 from fullrank.stats.sketch import Sketch, sketch
 
 _QUIET = 2.0  # seconds before progress is shown
-_PLAIN_EVERY = 10.0  # seconds between two lines when the output is no terminal
+_PLAIN_EVERY = 10.0  # seconds between two lines when the output is not a terminal
 
 
 def read_sketch(
@@ -29,7 +29,7 @@ def read_sketch(
     are not as many labels or groups as samples.
     """
     if views < 1:
-        raise UserError(f"--views {views} is no use: pass 1 or more.")
+        raise UserError(f"--views {views} is too small: pass 1 or more.")
     if views > 1 and spec == "-":
         raise UserError("Standard input is read once, so it cannot hold several views: save it to a file.")
     file = open_embeddings(spec, without=[column for column in (labels, groups) if column])

@@ -122,7 +122,7 @@ def _saved(path: Path) -> Mapping[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         known = False
     if not known:
-        raise UserError(f"{path} is no report of version 1: pass the report.json of `fullrank diagnose`.")
+        raise UserError(f"{path} is not a report of version 1: pass the report.json of `fullrank diagnose`.")
     return dict(content)
 
 

@@ -187,7 +187,7 @@ def loss_of(options: Diagnose) -> LossValue | None:
     try:
         number = float(value)
     except ValueError:
-        raise UserError(f"--loss {options.loss} is no name and value: write it as infonce=5.54.") from None
+        raise UserError(f"--loss {options.loss} is not a name and value: write it as infonce=5.54.") from None
     return LossValue(name, number, options.batch_size, options.local_batch, options.prototypes, options.margin)
 
 

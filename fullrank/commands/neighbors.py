@@ -50,7 +50,7 @@ def neighbors(options: Neighbors, console: Console) -> int:
     if not options.queries:
         raise UserError("Which images? Pass rows of the file, by number or name, or pictures behind it.")
     if options.k < 1:
-        raise UserError(f"--k {options.k} is no number of neighbors: pass 1 or more.")
+        raise UserError(f"--k {options.k} is not a number of neighbors: pass 1 or more.")
     file, known = open_embeddings(options.file), described(options.file)
     rows = [_row(query, known) for query in options.queries]
     asked = [_vector(query, row, options, known) for query, row in zip(options.queries, rows, strict=True)]
@@ -80,7 +80,7 @@ def _row(query: str, known: Described) -> int | None:
             raise UserError(f"There is no row {query}: pass 0 to {len(names) - 1}.")
         return int(query)
     if not Path(query).is_file():
-        raise UserError(f"{query} is no row of the file and no picture: pass a number, a name or a path.")
+        raise UserError(f"{query} is neither a row of the file nor a picture: pass a number, a name or a path.")
     return None
 
 

@@ -22,7 +22,7 @@ from fullrank.runs import full_disk_is_an_error, read_json, write_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PLAIN_EVERY = 20.0  # seconds between two lines of progress when the output is no terminal
+_PLAIN_EVERY = 20.0  # seconds between two lines of progress when the output is not a terminal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
             raise UserError(f"{out} was begun with other settings (its config.json): pass those, or another --out.")
         return config
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists already and is no experiment: pass another --out.")
+        raise UserError(f"{out} exists already and is not an experiment: pass another --out.")
     with full_disk_is_an_error(out):
         out.mkdir(parents=True, exist_ok=True)
     config = {**chosen, "seconds": 0.0, "cpu_seconds": 0.0}

@@ -57,7 +57,8 @@ def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
     elif axes == "YX":
         values = values[..., None]
     if values.ndim != 3 or not 1 <= values.shape[2] <= MOST_CHANNELS:
-        raise ValueError(f"a TIFF of the shape {values.shape} ({axes}) is no picture of 1 to {MOST_CHANNELS} channels")
+        what = f"a TIFF of the shape {values.shape} ({axes})"
+        raise ValueError(f"{what} is not a picture of 1 to {MOST_CHANNELS} channels")
     return Raw(values.astype(values.dtype.newbyteorder("=")), count)
 
 

@@ -99,7 +99,7 @@ class ImageItems:
         return len(self.rows)
 
     def open(self, index: int) -> Picture:
-        """Fetch picture `index`; UserError if it is no image or has other channels."""
+        """Fetch picture `index`; UserError if it is not an image or has other channels."""
         row = int(self.rows[index])
         try:
             return picture_of(self.source[row], self.column, Decoding(self.channels, self.range))

@@ -48,7 +48,7 @@ def raw_of(item: object, column: str | None) -> Raw:
             return Raw(np.moveaxis(item, 0, -1))
         if item.ndim == 3:
             return Raw(item)
-    raise ValueError(f"a {type(item).__name__} is no image: give PIL images, tensors (C, H, W), arrays or paths")
+    raise ValueError(f"a {type(item).__name__} is not an image: give PIL images, tensors (C, H, W), arrays or paths")
 
 
 def label_of(item: object) -> Any:

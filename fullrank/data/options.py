@@ -27,7 +27,7 @@ class DataOptions:
     pages: Literal["first", "all"] | None = None
     """Of files that hold several pictures, the first, or all as images of their own."""
     max_pixels: int | None = None
-    """Pixels up to which a picture is no decompression bomb; by default Pillow's limit."""
+    """Pixels up to which a picture is not a decompression bomb; by default Pillow's limit."""
 
     columns: str | None = None
     """IMAGE[,LABEL]: columns of a Hugging Face data set that has several of a kind."""
@@ -47,7 +47,7 @@ class DataOptions:
         return cls(**values)
 
     def changed_by(self, other: DataOptions | None) -> DataOptions:
-        """These, and of the other what is no default.
+        """These, and of the other what is not a default.
 
         >>> DataOptions(split="none").changed_by(DataOptions(labels="folders")).split
         'none'

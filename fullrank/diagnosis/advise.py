@@ -50,5 +50,5 @@ def of_loss(known: Known, found: Mapping[str, Measured]) -> list[Finding]:
     if plateau is None:
         return []
     if not math.isfinite(known.loss.value):
-        return finding("diverged loss", "fail", plateau, words.DIVERGED, "to a loss that is no number")
+        return finding("diverged loss", "fail", plateau, words.DIVERGED, "to a loss that is not a number")
     return finding("loss plateau", "warn", plateau, words.PLATEAU)

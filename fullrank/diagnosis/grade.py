@@ -13,7 +13,7 @@ from fullrank.diagnosis.rule import Evidence, Gate, Graded, Rule
 from fullrank.metrics.measure import Measured
 
 Level = Literal["unsure", "note", "warn", "fail"]
-_TOO_MANY = 100  # times as many rows as there are: then the value is at the threshold, and more rows are no advice
+_TOO_MANY = 100  # times as many rows as there are: then the value is at the threshold, and more rows are not advice
 
 
 def grade(measured: Measured, graded: Graded, thresholds: Thresholds | None = None) -> Level | None:

@@ -56,7 +56,7 @@ _PLATEAUS = _OURS | _OTHERS
 
 
 def at_plateau(training: LossValue) -> str | None:
-    """The sentence about a loss that has the value of constant embeddings, to 1 %, or that is no number; else None.
+    """The sentence about a loss that has the value of constant embeddings, to 1 %, or that is not a number; else None.
 
     The losses of `fullrank.losses` with their defaults, whose declarations say the value, and clip, mnrl (as infonce),
     simclr (as nt_xent), msn (as dino), triplet and soft_margin. Those of prototypes are seen at 0 too. UserError for a

@@ -45,7 +45,8 @@ def as_tensor(z: object) -> Tensor:
     elif hasattr(z, "__dlpack__"):
         x = from_dlpack(z)
     else:
-        raise UserError(f"A {type(z).__name__} is no array: pass numpy, torch, or anything with DLPack or __array__.")
+        remedy = "pass numpy, torch, or anything with DLPack or __array__"
+        raise UserError(f"A {type(z).__name__} is not an array: {remedy}.")
     if x.is_meta:
         raise UserError("The embeddings are on the device meta, which holds no numbers: compute them on a real one.")
     if x.layout != torch.strided:

@@ -42,7 +42,7 @@ class Column:
 def open_column(spec: str) -> Column:
     """The column that `path`, `path::key`, a folder or a pattern names, as codes; no code in a file is ever run.
 
-    UserError, in one sentence with the remedy, for anything that is no column of whole numbers or names.
+    UserError, in one sentence with the remedy, for anything that is not a column of whole numbers or names.
 
     >>> open_column("nowhere.npy")
     Traceback (most recent call last):
@@ -108,7 +108,7 @@ def _table(path: Path, key: str | None) -> Values:
     need("pyarrow", name)
     import pyarrow
 
-    with damage(name, "table"):
+    with damage(name, "a table"):
         schema, batches = open_table(path)
         types = {field.name: field.type for field in schema}
         chosen = pick(name, key, list(types), [column for column, kind in types.items() if _is_label(kind)])
@@ -134,7 +134,7 @@ def _plain(column: Any) -> Values:
 
 
 def _jsonl(path: Path, key: str | None) -> Values:
-    with damage(str(path), "file of JSON lines"):
+    with damage(str(path), "a file of JSON lines"):
         return _alike(str(path), [_label(f"{path}: line {at}", value, key) for at, value in json_lines(path)])
 
 
@@ -191,7 +191,7 @@ def _hdf5(path: Path, key: str | None) -> Values:
                 return np.asarray(_dataset(name, item["categories"]))[_dataset(name, item["codes"])]
             return _dataset(name, item)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{name} is no HDF5 file, or it is damaged ({error}): write it again.") from None
+        raise UserError(f"{name} is not an HDF5 file, or it is damaged ({error}): write it again.") from None
 
 
 def _is_column(item: Any) -> bool:
@@ -203,7 +203,7 @@ def _dataset(name: str, item: Any) -> Values:
     import h5py
 
     if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.nbytes > _MOST:
-        raise UserError(f"{name}::{item.name} is no plain column of at most a gigabyte: write it as one.")
+        raise UserError(f"{name}::{item.name} is not a plain column of at most a gigabyte: write it as one.")
     is_text = h5py.check_string_dtype(item.dtype) is not None
     return np.array(list(item.asstr(errors="replace")[:]), dtype=np.str_) if is_text else np.asarray(item[:])
 

@@ -51,7 +51,7 @@ def _parquet(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
     need("pyarrow", str(path))
     from pyarrow.parquet import ParquetFile
 
-    with damage(str(path), "parquet file"), ParquetFile(path) as file:
+    with damage(str(path), "a parquet file"), ParquetFile(path) as file:
         there = [name for name in _COLUMNS if name in file.schema_arrow.names]
         table = file.read(columns=there)
         words = {name: [str(word or "") for word in table[name].to_pylist()] for name in there}
@@ -63,6 +63,6 @@ def _beside(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
     file = rows_file(path)
     if not file.is_file():
         raise UserError(f"{path} has no {file.name} beside it: pass a file that `fullrank embed` wrote.")
-    with damage(str(file), "table"), file.open(encoding="utf-8", newline="") as lines:
+    with damage(str(file), "a table"), file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
         return {name: [row[name] for row in rows] for name in _COLUMNS if rows and name in rows[0]}, {}

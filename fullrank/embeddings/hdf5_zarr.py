@@ -29,7 +29,7 @@ def read_hdf5(path: Path, key: str | None) -> EmbeddingFile:
             file.visititems(note)
             sparse = [place for place, item in file.items() if isinstance(item, h5py.Group) and "indptr" in item]
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{name} is no HDF5 file, or it is damaged ({error}): write it again.") from None
+        raise UserError(f"{name} is not an HDF5 file, or it is damaged ({error}): write it again.") from None
     if key in sparse:
         raise UserError(f"{name}::{key} is sparse: write it as a dense matrix, or pass an entry of obsm.")
     entry = pick(name, key, list(found), _suitable(path, found))
@@ -83,7 +83,7 @@ def read_zarr(path: Path, key: str | None) -> EmbeddingFile:
     except UserError:
         raise
     except Exception as error:  # zarr raises errors of its own, of its codecs and of the JSON that it reads
-        raise UserError(f"{name} is no zarr store, or it is damaged ({error}): write it again.") from None
+        raise UserError(f"{name} is not a zarr store, or it is damaged ({error}): write it again.") from None
 
     def take(first: int, last: int) -> Any:
         try:

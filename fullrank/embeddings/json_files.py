@@ -32,7 +32,7 @@ def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
     """A list of numbers a line, or an object that holds one, however deep (data.embedding)."""
     name = str(path)
     entry: str | None = None
-    with damage(name, "file of JSON lines"):
+    with damage(name, "a file of JSON lines"):
         first = next(json_lines(path), (0, None))[1]
     if isinstance(first, dict):
         entry = _entry(name, first, key)
@@ -42,7 +42,7 @@ def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
     dims = len(_numbers(f"{name}: line 1", first))
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
-        with damage(name, "file of JSON lines"):
+        with damage(name, "a file of JSON lines"):
             chosen = islice(json_lines(path), start, stop)
             while some := list(islice(chosen, rows_at_once(dims, 8))):
                 rows = [

@@ -75,7 +75,7 @@ def member(
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             meant = [entry for entry in members if _is(suitable, archive, entry)]
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise UserError(f"{name} is no .npz file, or it is damaged ({error}): write it with numpy.savez.") from None
+        raise UserError(f"{name} is not an .npz file, or it is damaged ({error}): write it with numpy.savez.") from None
     info = members[pick(name, key, list(members), meant)]
     if info.file_size > max(_HARMLESS, _BOMB * info.compress_size):
         raise UserError(
@@ -98,7 +98,7 @@ def header(file: IO[bytes], name: str) -> _Header:
     size = file.read(width)
     length = int.from_bytes(size, "little")
     if length > _HEADER:  # before anything of that length is read
-        raise UserError(f"{name} is no .npy file: it claims a header of {length} bytes; write it with numpy.save.")
+        raise UserError(f"{name} is not an .npy file: it claims a header of {length} bytes; write it with numpy.save.")
     whole = io.BytesIO(start + size + file.read(length))
     try:
         version = npy.read_magic(whole)
@@ -107,7 +107,7 @@ def header(file: IO[bytes], name: str) -> _Header:
             raise ValueError(f"version {version}")
     except (*_PARSING, ValueError, EOFError, TypeError, MemoryError, OverflowError) as error:
         raise UserError(
-            f"{name} is no .npy file, or it is damaged ({_short(error)}): write it with numpy.save."
+            f"{name} is not an .npy file, or it is damaged ({_short(error)}): write it with numpy.save."
         ) from None
     if dtype.hasobject:
         raise UserError(f"{name} holds objects, which only unpickling could read: save a plain matrix of floats.")

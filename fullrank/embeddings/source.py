@@ -182,4 +182,4 @@ def damage(name: str, kind: str) -> Iterator[None]:
         yield
     except _BROKEN as error:
         first = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UserError(f"{name} is no {kind}, or it is damaged ({first}): write it again.") from None
+        raise UserError(f"{name} is not {kind}, or it is damaged ({first}): write it again.") from None

@@ -128,7 +128,7 @@ def is_int(kind: Any) -> bool:
 
 
 def item_of(kind: Any) -> Any:
-    """The type of a list's items, or None for what is no list."""
+    """The type of a list's items, or None for what is not a list."""
     storage = getattr(kind, "storage_type", kind)
     return storage.value_type if re.match(r"(large_|fixed_size_)?list", str(storage)) else None
 

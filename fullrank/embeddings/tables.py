@@ -28,7 +28,7 @@ def parquet(
     need("pyarrow", name)
     from pyarrow.parquet import ParquetFile
 
-    with damage(name, "parquet file"):
+    with damage(name, "a parquet file"):
         file = ParquetFile(opened())
         first = _first(name, file.iter_batches(64))
         found = choose(name, first, key, without)
@@ -43,7 +43,7 @@ def read_arrow(path: Path, key: str | None, without: Collection[str] = ()) -> Em
     """The same of an Arrow IPC file or stream (.arrow, .feather)."""
     name = str(path)
     need("pyarrow", name)
-    with damage(name, "Arrow file"):
+    with damage(name, "an Arrow file"):
         first = _first(name, _arrow(path)[1])
         found = choose(name, first, key, without)
         columns = list(found.columns)
@@ -54,7 +54,7 @@ def read_text(path: Path, key: str | None, without: Collection[str] = ()) -> Emb
     """The columns of numbers, or of vectors, of delimited text, or the numbers that are apart by white space."""
     name = str(path)
     need("pyarrow", name)
-    with damage(name, "table"):
+    with damage(name, "a table"):
         how = layout(path)
         if how.delimiter == " ":
             if key is not None:
@@ -109,7 +109,7 @@ def _from_batches(name: str, found: Choice, first: Any, n: int | None, batches: 
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
         at = 0
-        with damage(name, "file"):
+        with damage(name, "a file"):
             for batch in batches():
                 last = at + len(batch)
                 low, high = max(start - at, 0), len(batch) if stop is None else min(stop - at, len(batch))

@@ -25,7 +25,7 @@ def read_safetensors(path: Path, key: str | None) -> EmbeddingFile:
             entry = pick(name, key, list(shapes), [entry for entry, shape in shapes.items() if len(shape) == 2])
             dtype = _DTYPES.get(file.get_slice(entry).get_dtype(), "unknown numbers")
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{name} is no .safetensors file, or it is damaged ({error}): write it again.") from None
+        raise UserError(f"{name} is not a .safetensors file, or it is damaged ({error}): write it again.") from None
 
     def take(first: int, last: int) -> Tensor:
         with safe_open(path, framework="pt") as file:
@@ -54,7 +54,7 @@ def read_torch(path: Path, key: str | None) -> EmbeddingFile:
         ) from None
     except Exception as error:  # an unpickler of broken bytes raises whatever it comes upon
         first = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UserError(f"{name} is no file of torch.save, or it is damaged ({first}): write it again.") from None
+        raise UserError(f"{name} is not a file of torch.save, or it is damaged ({first}): write it again.") from None
     tensors = dict(_tensors(content, ""))
     if not tensors:
         raise UserError(f"{name} holds no tensor: save the embeddings with torch.save(z, file).")

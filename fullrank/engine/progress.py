@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-_PLAIN_EVERY = 10.0  # seconds between two lines when the output is no terminal
+_PLAIN_EVERY = 10.0  # seconds between two lines when the output is not a terminal
 
 
 class Progress:

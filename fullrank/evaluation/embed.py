@@ -118,7 +118,7 @@ class Shards:
         rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
         total = world if count is None else count
         if total < 1:
-            raise UserError(f"--shards {total} is no number of files: pass 1 or more.")
+            raise UserError(f"--shards {total} is not a number of files: pass 1 or more.")
         if one is not None and not 0 <= one < total:
             raise UserError(f"--shard {one} is none of {total}: pass --shards, and a number below it.")
         return cls(total, tuple(range(rank, total, world)) if one is None else (one,))

@@ -50,7 +50,7 @@ def check(x: Tensor, labels: Tensor | None, name: str) -> None:
 
     >>> check(torch.zeros(2, 3), torch.tensor([0, 1, 1]), "training")
     Traceback (most recent call last):
-    fullrank.errors.UserError: There are 2 training samples, but labels of shape (3,): pass one label a sample.
+    fullrank.errors.UserError: There are 2 training samples, but labels of shape (3,): pass one label per sample.
     """
     if x.ndim != 2:
         raise UserError(f"The {name} features have shape {tuple(x.shape)}: pass (samples, features).")
@@ -66,7 +66,7 @@ def check(x: Tensor, labels: Tensor | None, name: str) -> None:
         return
     if labels.shape != (len(x),):
         raise UserError(
-            f"There are {len(x)} {name} samples, but labels of shape {tuple(labels.shape)}: pass one label a sample."
+            f"There are {len(x)} {name} samples, but labels of shape {tuple(labels.shape)}: pass one label per sample."
         )
     if labels.is_floating_point():
         raise UserError(f"The {name} labels are {labels.dtype}: pass whole numbers, one for each class.")

@@ -45,14 +45,14 @@ def spectral_transformation(
     for `torch.rsqrt`. It turns each view by the view's own eigenvectors, which changes no cosine inside a view; but
     where eigenvalues are close, they differ from view to view, and the loss then compares different things.
 
-    UserError for components=True with axis="channel", whose components are no samples.
+    UserError for components=True with axis="channel", whose components are not samples.
 
     >>> spectral_transformation(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
     """
     if components and axis == "channel":
         raise UserError(
-            'spectral_transformation has components with axis="batch" only: along channels they are no samples.'
+            'spectral_transformation has components with axis="batch" only: along channels they are not samples.'
         )
     transformed = [principal(view, g) if components else spectral(view, g, axis=axis) for view in z]
     white = normalize(torch.stack(transformed))

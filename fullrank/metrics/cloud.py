@@ -197,7 +197,7 @@ class Cloud:
         return self.once(_near)[:, :k]
 
     def nearest(self, k: int) -> tuple[Tensor, Tensor]:
-        """Distances and numbers (M, <= k) of the nearest by cosine of at most 8,192 rows; ties are drawn by lot."""
+        """Distances and numbers (M, <= k) of the nearest by cosine of at most 8,192 rows; ties are broken at random."""
         if k > _NEAR:
             return self.drawn_apart.nearest(min(k, len(self.drawn) - 1))
         near, index = self.once(_nearest)

@@ -128,7 +128,9 @@ ANTIHUB_EXCESS = Measurement(
 
 
 def occurrences(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> Tensor:
-    """How often each row (N,) of z (N, D), or of its sample, is among the k nearest by cosine. Ties are drawn by lot.
+    """How often each row (N,) of z (N, D), or of its sample, is among the k nearest by cosine.
+
+    Ties are broken at random.
 
     >>> occurrences(torch.tensor([[1.0, 0.1], [1.0, -0.1], [1.0, 0.0], [1.0, 0.3]]), k=1)
     tensor([1., 1., 2., 0.], dtype=torch.float64)

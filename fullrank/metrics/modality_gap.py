@@ -37,7 +37,7 @@ def modality_gap(z1: Rows, z2: Rows, *, seed: int = 0) -> ModalityGap:
     - retrieval, retrieval_centered: `view_retrieval` of z1 in z2, as it is and with each tower's mean taken off.
 
     A gap is normal for CLIP (distance about 0.8) and no defect unless retrieval rises when it is taken off; ideal 0
-    is no aim of its own. Two points in one place give distance 0, separable 0.5. UserError unless the shapes
+    is not an aim of its own. Two points in one place give distance 0, separable 0.5. UserError unless the shapes
     agree. Blind to: every collapse within a tower.
 
     >>> import torch

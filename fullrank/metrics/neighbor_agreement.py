@@ -16,7 +16,7 @@ def neighbor_agreement(z: Rows, *, k: int = 10, seed: int = 0) -> float:
 
     In [0, 1]; 1 where all rows are of one length; low where a few long rows are everybody's neighbor, so that the
     choice of the index matters (maximum inner product search, Shrivastava & Li, 2014). No value is healthy for sure. k
-    is at most N - 1; fewer than three rows give 1; ties are drawn by lot. Above 8,192 rows, of a sample drawn by
+    is at most N - 1; fewer than three rows give 1; ties are broken at random. Above 8,192 rows, of a sample drawn by
     `seed`. Grades no collapse.
 
     >>> z = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 9.0], [0.1, 9.0]])

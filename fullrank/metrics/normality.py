@@ -25,7 +25,7 @@ def sigreg(z: Rows, *, standardized: bool = True, slices: int = 512, seed: int =
     leaves the shape; constant dimensions are zeros. Raw (standardized=False), it also punishes any mean and any
     scale but 1, and is the one metric here that depends on the scale. At least 0; 1.05 for a standard normal,
     whatever N (0.5 standardized); 0.402 N for total collapse, zeros and one row, and near it for any strong
-    departure. A shape that is not Gaussian is no defect: read it when training with SIGReg or VISReg. Above 8,192
+    departure. A shape that is not Gaussian is not a defect: read it when training with SIGReg or VISReg. Above 8,192
     rows, that of a sample. Blind to, when standardized: complete collapse with noise left, the cone, the axes' scales.
 
     >>> z = torch.randn(1000, 16, generator=torch.Generator().manual_seed(0))

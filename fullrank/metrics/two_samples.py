@@ -55,7 +55,7 @@ def mmd(x: Tensor, y: Tensor, x_groups: Tensor, y_groups: Tensor, *, seed: int =
 
     Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Whole groups change sides in the 999 permutations,
     drawn by `seed`: x_groups (N,) and y_groups (M,) say what was sampled together (donors, documents), so that rows
-    which are no independent evidence raise no alarm; with 20 random groups a side, it is the usual test. About 0 for
+    which are not independent evidence raise no alarm; with 20 random groups a side, it is the usual test. About 0 for
     one distribution; high is apart, at most 2. UserError for other widths, or fewer than 4 groups a side, where no p
     below 0.01 exists. Memory (N + M)^2. Blind to: what differs on a much smaller scale than the median distance.
 

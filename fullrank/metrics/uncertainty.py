@@ -38,7 +38,7 @@ def moment_groups(z: Tensor, *, groups: int = 20, labels: Tensor | None = None, 
     """Moments of at most `groups` disjoint parts of the rows of z (N, D), to be deleted in turn by `jackknife`.
 
     Rows are dealt at random. With labels (N,) of what was sampled together (the donor of a cell, the track of a
-    clip, the image of a crop), rows of one label stay together: neighbors that are no independent evidence
+    clip, the image of a crop), rows of one label stay together: neighbors that are not independent evidence
     would make the error far too small. Memory groups x D x D: take 10 from D = 2048 on. UserError if there are
     fewer than 5 rows, or labels, or groups.
 
@@ -151,7 +151,7 @@ def jackknife_difference(
     """`jackknife_all` of function(new) - function(old), whose groups j hold the same samples in the same order.
 
     What both share by being drawn alike goes away in the difference, so that its error is smaller than that of either.
-    Groups that hold different samples of one size are no mistake: the error is then that of independent draws.
+    Groups that hold different samples of one size are not a mistake: the error is then that of independent draws.
     UserError unless the groups are of the same sizes.
 
     >>> z = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))

@@ -68,7 +68,7 @@ LIDAR = Measurement(
 def view_retrieval(z1: Rows, z2: Rows, *, seed: int = 0) -> float:
     """Share of the rows of z1 (N, D) whose nearest row of z2 (N, D), by cosine, is their own other view.
 
-    In [0, 1]; high is healthy, ideal 1; chance, total collapse and zeros give about 1/N, as ties are drawn by lot;
+    In [0, 1]; high is healthy, ideal 1; chance, total collapse and zeros give about 1/N, as ties are broken at random;
     one row gives 1. Not symmetric. Harder with more rows: compare at equal N. Above 8,192 rows, of a sample drawn
     by `seed`. Blind to: dimensional and cluster collapse as long as no two samples are one point.
 
@@ -102,7 +102,7 @@ def knn_overlap(z1: Rows, z2: Rows, *, k: int = 10, seed: int = 0) -> float:
     """Share of the k nearest rows, by cosine, that each row has in both z1 (N, D1) and z2 (N, D2): mutual kNN.
 
     Of two views, two epochs or two models of the same samples in the same order (Huh et al., 2024). In [0, 1]; high is
-    agreement, ideal 1; unrelated ones, total collapse and zeros give about k / (N - 1), as ties are drawn by lot; k
+    agreement, ideal 1; unrelated ones, total collapse and zeros give about k / (N - 1), as ties are broken at random; k
     is at most N - 1, and fewer than three rows give 1. Free of scale and rotation. Above 8,192 rows, of a sample
     drawn by `seed`. Blind to: every collapse that both have.
 

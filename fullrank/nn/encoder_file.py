@@ -152,7 +152,8 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
         ) from error
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} is no encoder of FullRank ({first}): pass one that `fullrank train` made.") from error
+        remedy = "pass one that `fullrank train` made"
+        raise UserError(f"{path} is not an encoder of FullRank ({first}): {remedy}.") from error
     said = about.get("loss_features"), about.get("recipe"), about.get("versions", {})
     return SavedEncoder(fresh.eval(), mean, std, *said)
 
@@ -179,7 +180,7 @@ def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What the header of an encoder's file says, and its tensors by the names of its library; KeyError without it."""
     with safe_open(path, framework="pt") as file:
         about: dict[str, Any] = json.loads((file.metadata() or {})["fullrank"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
     if about.get("format", 1) == 1:
         tensors = {name.removeprefix("model."): value for name, value in tensors.items()}
     return about, tensors

@@ -39,7 +39,7 @@ def freeze(encoder: Encoder, count: int) -> None:
     """
     found = layers(encoder.model)
     if not 0 <= count <= len(found):
-        raise UserError(f"--freeze {count} is no number of layers of {encoder.name}: pass 0 to {len(found)}.")
+        raise UserError(f"--freeze {count} is not a number of layers of {encoder.name}: pass 0 to {len(found)}.")
     kept = {name for layer in found[:count] for name in layer}
     for path, module in encoder.model.named_modules():
         own = {f"{path}.{name}".removeprefix("."): each for name, each in module.named_parameters(recurse=False)}

@@ -92,7 +92,7 @@ def _safetensors(path: Path) -> Weights:
         return Weights(str(path), tensors, known, stem, mean, std)
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} is no .safetensors file, or it is damaged ({first}): write it again.") from None
+        raise UserError(f"{path} is not a .safetensors file, or it is damaged ({first}): write it again.") from None
 
 
 def _torch(path: Path) -> dict[str, Tensor]:
@@ -108,7 +108,7 @@ def _torch(path: Path) -> dict[str, Tensor]:
         ) from None
     except Exception as error:  # an unpickler of broken bytes raises whatever it comes upon
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise UserError(f"{path} is no file of weights ({first}): pass {KINDS}.") from None
+        raise UserError(f"{path} is not a file of weights ({first}): pass {KINDS}.") from None
     return dict(_flat(content, ""))
 
 

@@ -136,10 +136,11 @@ def read_run(path: Path) -> Run:
 
     >>> read_run(Path("no/such/folder"))
     Traceback (most recent call last):
-    fullrank.errors.UserError: no/such/folder is no run folder (it has no config.json): pass a folder that...
+    fullrank.errors.UserError: no/such/folder is not a run folder (it has no config.json): pass a folder that...
     """
     if not (path / "config.json").is_file():
-        raise UserError(f"{path} is no run folder (it has no config.json): pass a folder that `fullrank train` wrote.")
+        remedy = "pass a folder that `fullrank train` wrote"
+        raise UserError(f"{path} is not a run folder (it has no config.json): {remedy}.")
     config = _json(path / "config.json")
     environment = _json(path / "env.json") if (path / "env.json").is_file() else {}
     records, unreadable = _records(path / "metrics.jsonl")

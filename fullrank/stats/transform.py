@@ -95,7 +95,7 @@ def power(p: float) -> Spectral:
 def center(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[Tensor, int]:
     """Centered z (N, D), in `dtype`, and its covariance's divisor: features over the batch, or samples over channels.
 
-    A constant gives exact zeros: what rounding leaves of it is no spectrum, though whitening would blow it up to one.
+    A constant gives exact zeros: what rounding leaves of it is not a spectrum, though whitening makes it one.
 
     >>> center(torch.full((7, 2), 0.1), "batch")[0].abs().max()
     tensor(0.)

@@ -1,4 +1,4 @@
-"""How a law is tried: what breaks it becomes one sentence, and so does an exception that is no exception."""
+"""How a law is tried: what breaks it becomes one sentence, and so does an exception that is not an exception."""
 
 from __future__ import annotations
 

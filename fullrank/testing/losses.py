@@ -133,7 +133,7 @@ def _add_up(tried: _Tried) -> None:
         fail(f"weights names {unknown[0]}, and the terms are {', '.join(terms) or 'none'}")
     for name, term in terms.items():
         if term.ndim:
-            fail(f"the term {name} has the shape {tuple(term.shape)}, and is no number")
+            fail(f"the term {name} has the shape {tuple(term.shape)}, and is not a number")
     weights = {name: weight(z[0]) if callable(weight) else weight for name, weight in tried.weights.items()}
     parts = {name: weights.get(name, 1.0) * float(term.detach()) for name, term in terms.items()}
     if parts and not math.isclose(total, sum(parts.values()), rel_tol=1e-12):

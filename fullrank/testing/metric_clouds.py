@@ -42,7 +42,7 @@ def cone(grade: int) -> Tensor:
 
 
 def dimensional(grade: int) -> Tensor:
-    """Rank 64, 32, 16, 8, in directions that are no axes, over a faint noise."""
+    """Rank 64, 32, 16, 8, in directions that are not axes, over a faint noise."""
     rank = DIMS >> grade
     return rows()[:, :rank] @ rotation()[:rank] * math.sqrt(DIMS / rank) + 0.01 * rows(seed=3)
 

@@ -207,7 +207,7 @@ PAIR_LAWS: dict[str, tuple[Callable[[Measurement], None], str]] = {
     "alike": (alike, "its value of two that are alike"),
     "unrelated": (unrelated, "its value by chance"),
     "defined": (defined_for_two, "a number in its range at every edge"),
-    "refuses": (refuses_two, "a sentence for what are no two embeddings"),
+    "refuses": (refuses_two, "a sentence for what are not two embeddings"),
 }
 METRIC_LAWS: dict[str, tuple[Callable[[Measurement], None], str]] = {
     **{
@@ -221,5 +221,5 @@ METRIC_LAWS: dict[str, tuple[Callable[[Measurement], None], str]] = {
     "axes": (axes, "free of a rotation, or said not to be"),
     "moments": (of_moments, "the same of rows and of their moments"),
     "null": (null, "its value of isotropic rows"),
-    "refuses": (refuses, "a sentence for what is no embedding"),
+    "refuses": (refuses, "a sentence for what is not an embedding"),
 }

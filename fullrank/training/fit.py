@@ -196,7 +196,7 @@ def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -
     """The augmentation's name; what it leaves out of images without color is said."""
     channels = dataset.train.channels
     name = recipe.views
-    if name == "auto":  # a mirrored digit is no digit
+    if name == "auto":  # a mirrored digit is not a digit
         name = "digits" if dataset.name == "digits" else default_preset(size=size, channels=channels)
     if said := without_color(name, size=size, channels=channels):
         console.print(said, highlight=False, soft_wrap=True, markup=False)

@@ -57,7 +57,7 @@ class Reading:
 def take_probe(images: ImageSet, *, size: int, count: int, seed: int) -> Probe:
     """A seeded sample of at most `count` training images at `size` pixels, un-augmented.
 
-    Where at most a tenth of the images has no label, these are no part of it.
+    Where at most a tenth of the images has no label, these are not a part of it.
     """
     if images.labels is not None and (images.labels >= 0).double().mean() >= _KNOWN:
         images = labeled(images)

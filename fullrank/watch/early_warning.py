@@ -30,7 +30,7 @@ _LEVEL: dict[Severity, int] = {"warn": 1, "fail": 2}
 class Rules:
     """When signs become an alarm.
 
-    grace: before this step a verdict is no sign, unless the numbers have settled or fallen since the first reading,
+    grace: before this step a verdict is not a sign, unless the numbers have settled or fallen since the first reading,
     because an untrained network can look collapsed. confirm, window: a verdict has to be in `confirm` of the last
     `window` readings. An alarm is over, so that it can come again, when none of the last `window` shows its sign.
     Numbers that leave their course need neither: see `Course`.

@@ -2,7 +2,7 @@
 
 The state is `fullrank.stats.Moments`, about their own mean; two states add by `fullrank.stats.merge`, which is exact
 for any number of rows on either side. It is the `dist_reduce_fx` too: torchmetrics gathers the states of all processes
-in any case and then reduces, so that this costs what "sum" costs, and uneven last batches are no special case.
+in any case and then reduces, so that this costs what "sum" costs, and uneven last batches are not a special case.
 """
 
 from __future__ import annotations

@@ -102,8 +102,8 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
     [
         (["old.npy", "none.npy"], "There is no file none.npy"),
         (["none.json", "old.npy"], "There is no file none.json"),
-        (["bad.json", "old.npy"], "is no report of version 1"),
-        (["deep.json", "old.npy"], "is no report of version 1"),
+        (["bad.json", "old.npy"], "is not a report of version 1"),
+        (["deep.json", "old.npy"], "is not a report of version 1"),
         (["old.npy", "new.npy", "--max-drop", "effective_rank"], "write it as effective_rank=10%"),
         (["old.npy", "new.npy", "--max-drop", "effektive_rank=1"], "did you mean effective_rank"),
         (["old.npy", "new.npy", "--max-rise", "mean_cosine=x"], "pass a number such as 0.05"),
@@ -112,7 +112,7 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
         (["old.npy", "new.npy", "--profile", "recs"], "did you mean recsys"),
         (["text.json", "text.json", "--groups", "g.txt"], "--groups changes no report.json"),
         (["text.json", "new.npy", "--profile", "bio"], "judged as bio and as text"),
-        (["figure.json", "new.npy"], "is no report of version 1"),
+        (["figure.json", "new.npy"], "is not a report of version 1"),
         (["old.npy", "new.npy", "--html", "no/where.html"], "name a file, in a folder that exists"),
     ],
 )

@@ -169,7 +169,7 @@ def test_the_seed_draws_the_sample() -> None:
         (["nan.npy"], "Row 3 contains NaN"),
         (["healthy.npy", "--profile", "generik"], "did you mean generic"),
         (["healthy.npy", "--views", "3"], "has 200 rows, which are not 3 views"),
-        (["healthy.npy", "--views", "0"], "--views 0 is no use"),
+        (["healthy.npy", "--views", "0"], "--views 0 is too small"),
         (["healthy.npy", "--labels", "few.txt"], "few.txt holds 2 labels for 200 samples"),
         (["healthy.npy", "--labels", "same.txt"], "same.txt holds one class only"),
         (["healthy.npy", "--groups", "none.txt"], "There is no file none.txt"),

@@ -140,7 +140,7 @@ def test_what_is_there_is_not_written_over(here: Path, capsys: pytest.CaptureFix
         (["nowhere", "my photos", "--out", "z.npy"], "nowhere does not exist: pass the folder of a run"),
         (["encoder.safetensors", "nowhere", "--out", "z.npy"], "neither a built-in data set nor an existing path"),
         (["encoder.safetensors", "--out", "z.npy"], "Which images?"),
-        (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "0"], "--shards 0 is no number"),
+        (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "0"], "--shards 0 is not a number"),
         (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "2", "--shard", "2"], "--shard 2 is none"),
         (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "99"], "more than the 28 images"),
         (["encoder.safetensors", "encoder.safetensors", "--out", "z.npy"], "encoder.safetensors cannot be read"),
@@ -197,6 +197,6 @@ def test_the_weights_of_another_framework_embed_too(here: Path, capsys: pytest.C
     saved = Model(made.eval(), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     torch.testing.assert_close(rows("z.npy"), saved.embed(["my photos/wood/02 ä.png"]))
     assert main([*base, "--out", "other.npy"]) == 2
-    assert "m.pth is no encoder of FullRank" in capsys.readouterr().err
+    assert "m.pth is not an encoder of FullRank" in capsys.readouterr().err
     assert main([*base, "--backbone", "resnet18", "--out", "other.npy"]) == 2
     assert "under 90 %: pass the --backbone" in capsys.readouterr().err

@@ -89,10 +89,10 @@ def test_pictures_that_have_moved_are_counted_and_named_by_a_flag(embedded: Path
     [
         (["z.parquet"], "Which images?"),
         (["z.parquet", "99"], "There is no row 99: pass 0 to 27"),
-        (["z.parquet", "nowhere.jpg"], "nowhere.jpg is no row of the file and no picture"),
+        (["z.parquet", "nowhere.jpg"], "nowhere.jpg is neither a row of the file nor a picture"),
         (["nowhere.parquet", "0"], "There is no file nowhere.parquet"),
         (["bare.npy", "0"], "bare.npy has no bare.rows.csv beside it"),
-        (["z.parquet", "0", "--k", "0"], "--k 0 is no number of neighbors"),
+        (["z.parquet", "0", "--k", "0"], "--k 0 is not a number of neighbors"),
         (["z.parquet", "0", "--out", "no/where.html"], "name a file, in a folder that exists"),
     ],
 )

@@ -42,7 +42,7 @@ LAYOUTS = [
     (("train/brick", "train/wood", "val/brick", "val/wood", "stray.png"),
      f"{SPLITS}; trained on train/, tested on val/; 1 image beside the splits left out"),
     (("train/brick", "train/wood", "val/brick", "val/wood", "extra/brick"),
-     f"{SPLITS}; trained on train/, tested on val/; 2 images in extra/, which is no split, left out"),
+     f"{SPLITS}; trained on train/, tested on val/; 2 images in extra/, which is not a split, left out"),
     (("bus", "car", "train"), "6 images, 3 classes (bus, car, ...), no test set"),
     (("dev", "prod"), "4 images, 2 classes (dev, prod), no test set"),
     (("train/images", "train/labels/0.txt", "val/images"),
@@ -85,7 +85,7 @@ def test_flags_decide(tmp_path: Path) -> None:
     tree(tmp_path, "train/brick", "train/wood", "dev/brick", "val/brick", "val/wood")
     assert understood(tmp_path, split="train,val").startswith(SPLITS)
     assert understood(tmp_path, split="val,train").endswith(
-        "trained on val/, tested on train/; 2 images in dev/, which is no split, left out"
+        "trained on val/, tested on train/; 2 images in dev/, which is not a split, left out"
     )
     assert "no test set; trained on train/" in understood(tmp_path, split="train")
     assert understood(tmp_path, split="none") == "10 images, 3 classes (dev, train, ...), no test set"

@@ -63,7 +63,7 @@ def test_several_folders_are_one_set(tmp_path: Path) -> None:
         several(tmp_path, "x", "flat")
     with pytest.raises(UserError, match=r"a/0\.png and 1 others are named twice"):
         several(tmp_path, "x", "x/a")
-    with pytest.raises(UserError, match="digits is no folder and no list, and only these can be read together"):
+    with pytest.raises(UserError, match="digits is neither a folder nor a list, and only these can be read together"):
         load_dataset([str(tmp_path / "x"), "digits"])
 
 

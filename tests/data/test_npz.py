@@ -133,7 +133,7 @@ def test_bad_images(tmp_path: Path, images: Array, text: str) -> None:
 @pytest.mark.parametrize(
     ("labels", "text"),
     [
-        (np.zeros(3, dtype=int), "labels have shape (3,) for 4 images: save one label an image."),
+        (np.zeros(3, dtype=int), "labels have shape (3,) for 4 images: save one label per image."),
         (np.zeros((4, 1), dtype=int), "labels have shape (4, 1) for 4 images"),
         (np.zeros(4), "labels are float64: save integers or strings."),
         (np.array([0, -2, 1, 1]), "labels go down to -2: use 0 and more, or -1 for unknown."),
@@ -161,7 +161,7 @@ def test_a_truncated_file(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
-        with pytest.raises(UserError, match=r"is no \.npz file, or it is cut off: write it again"):
+        with pytest.raises(UserError, match=r"is not an \.npz file, or it is cut off: write it again"):
             read_npz(path)
 
 

@@ -111,7 +111,7 @@ def test_labels_of_a_data_set_that_knows_them_cost_no_image() -> None:
         (iter([1]), "has no images by index"),
         ([torch.full((3, 4, 4), 7.0)] * 2, r"floats have no range of their own beyond \[0, 1\]: pass --range"),
         ([Image.new("L", (4, 4))], r"holds 1 image\(s\), training needs at least 2"),
-        ([object(), object()], "Item 0 of the data cannot be read .a object is no image: give PIL images"),
+        ([object(), object()], "Item 0 of the data cannot be read .a object is not an image: give PIL images"),
         ([{"a": 1}, {"a": 2}], "an item has a and no single image"),
         (np.zeros((4, 5)), "images have shape"),
     ],

@@ -28,7 +28,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Scale": ("vanishing scale",),
 }
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same
-EXPLAINED: dict[str, set[float]] = {  # what is no threshold, by what it follows from
+EXPLAINED: dict[str, set[float]] = {  # what is not a threshold, by what it follows from
     "Dimensional collapse": {1.0},
     "Cone": {round(x, 2) for x in (1.0, 1 / math.pi, HALF_NORMALS, HALF_NORMALS + 0.6 * (1 - HALF_NORMALS))},
     "Hubs": {96.0, round((1 - 2 * HUBS) / math.sqrt(HUBS * (1 - HUBS)), 1)},

@@ -107,7 +107,7 @@ def test_views_come_stacked_as_a_list_or_as_one_array() -> None:
 @pytest.mark.parametrize(
     ("z", "options", "sentence"),
     [
-        ([[1.0, 2.0]], {}, "list is no array"),
+        ([[1.0, 2.0]], {}, "list is not an array"),
         (torch.ones(3), {}, "shape"),
         (torch.ones(0, 3), {}, "shape"),
         (torch.ones(3, 3, dtype=torch.int64), {}, "int64"),

@@ -72,7 +72,7 @@ def whole(folder: Path) -> dict[str, bytes]:
 
 
 def wrong_arrays() -> dict[str, NDArray[Any]]:
-    """Arrays that are no matrix of real numbers."""
+    """Arrays that are not a matrix of real numbers."""
     nan, infinite = Z.copy(), Z.copy()
     nan[3, 2], infinite[5, 1] = np.nan, np.inf
     return {

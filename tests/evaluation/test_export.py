@@ -143,12 +143,12 @@ def test_detectron2_finds_its_names_in_a_file_without_code(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("to", "name", "size", "sentence"),
     [
-        ("timm", "tiny", 96, "tiny is no network of timm: export it by --to onnx or --to torch-export"),
-        ("timm", "torchvision/resnet18", 96, "is no network of timm: pass --to torchvision"),
-        ("torchvision", "resnet10t", 96, "resnet10t is no network of torchvision: pass --to timm"),
+        ("timm", "tiny", 96, "tiny is not a network of timm: export it by --to onnx or --to torch-export"),
+        ("timm", "torchvision/resnet18", 96, "is not a network of timm: pass --to torchvision"),
+        ("torchvision", "resnet10t", 96, "resnet10t is not a network of torchvision: pass --to timm"),
         ("torchvision", "torchvision/resnet18", 32, "has first layers for small images, which torchvision has no name"),
         ("timm", "resnet10t", 32, "has first layers for small images, which timm has no name for"),
-        ("detectron2", "torchvision/squeezenet1_1", 96, "is no ResNet as detectron2 has them"),
+        ("detectron2", "torchvision/squeezenet1_1", 96, "is not a ResNet as detectron2 has them"),
         ("caffe", "tiny", 28, "There is no export to caffe"),
     ],
 )

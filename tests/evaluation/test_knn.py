@@ -138,7 +138,7 @@ def test_no_gradient_is_kept() -> None:
         ({"queries": torch.ones(1, 3)}, "bank has 2 features and the queries 3"),
         ({"bank": torch.ones(4)}, "shape"),
         ({"bank": torch.ones(0, 2), "labels": torch.ones(0).long()}, "empty"),
-        ({"labels": torch.arange(3)}, "one label a sample"),
+        ({"labels": torch.arange(3)}, "one label per sample"),
         ({"labels": torch.ones(4)}, "whole numbers"),
     ],
 )

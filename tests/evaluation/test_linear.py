@@ -202,7 +202,7 @@ def test_held_out_hears_the_seed_also_for_tiny_classes() -> None:
         ({"train": torch.ones(0, 2), "labels": torch.ones(0).long()}, "empty"),
         ({"test": torch.ones(0, 2), "test_labels": torch.ones(0).long()}, "empty"),
         ({"test": torch.ones(1, 3)}, "2 features and the test set 3"),
-        ({"labels": torch.arange(5)}, "one label a sample"),
+        ({"labels": torch.arange(5)}, "one label per sample"),
     ],
 )
 def test_broken_input_is_named(evaluate: Any, change: dict[str, Any], message: str) -> None:

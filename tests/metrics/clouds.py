@@ -22,7 +22,7 @@ def rotation(d: int) -> Tensor:
 
 
 def power_law(alpha: float, n: int = 4096, d: int = 256, seed: int = 0) -> Tensor:
-    """Gaussian with covariance eigenvalues j^-alpha, in directions that are no axes."""
+    """Gaussian with covariance eigenvalues j^-alpha, in directions that are not axes."""
     roots = torch.arange(1, d + 1, dtype=torch.float64) ** (-alpha / 2)
     return (gaussian(n, d, seed) * roots) @ rotation(d)
 

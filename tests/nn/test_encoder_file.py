@@ -51,7 +51,7 @@ def test_what_is_no_encoder_is_said_to_be_none(tmp_path: Path) -> None:
     whole = encoder_bytes(encoder("tiny", image_size=16, channels=1), mean=(0.5,), std=(0.2,))
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
     for name in ("text", "other", "cut"):
-        with pytest.raises(UserError, match="is no encoder of FullRank"):
+        with pytest.raises(UserError, match="is not an encoder of FullRank"):
             load_encoder(tmp_path / name)
 
 
@@ -132,5 +132,5 @@ def test_a_header_that_lacks_something_is_said_to_be_no_encoder(of: str, tmp_pat
         about = json.loads(file.metadata()["fullrank"])
     about[of] = None
     save_file(load_file(path), path, metadata={"fullrank": json.dumps(about)})
-    with pytest.raises(UserError, match="is no encoder of FullRank"):
+    with pytest.raises(UserError, match="is not an encoder of FullRank"):
         load_encoder(path)

@@ -40,7 +40,7 @@ def test_frozen_layers_keep_weights_and_statistics_and_the_others_learn() -> Non
     torch.optim.SGD([parameter for parameter in made.parameters() if parameter.requires_grad], lr=0.1).step()
     moved = {name for name, value in made.model.state_dict().items() if not torch.equal(value, before[name])}
     assert {name.split(".")[0] for name in moved} == {"6", "7"}
-    with pytest.raises(UserError, match="--freeze 4 is no number of layers of tiny: pass 0 to 3"):
+    with pytest.raises(UserError, match="--freeze 4 is not a number of layers of tiny: pass 0 to 3"):
         freeze(made, 4)
 
 

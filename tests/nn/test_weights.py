@@ -190,8 +190,8 @@ class Evil:
         (Evil(), "holds more than tensors .* reading the rest could run code: where you trust the file"),
         ({"state_dict": {}, "loop": Evil()}, "holds more than tensors"),
         ({"epoch": 3}, "holds no tensor"),
-        (b"broken", "is no file of weights"),
-        (b"", "is no file of weights"),
+        (b"broken", "is not a file of weights"),
+        (b"", "is not a file of weights"),
     ],
 )
 def test_what_holds_no_weights_is_one_sentence_and_runs_nothing(content: Any, sentence: str, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_places_that_hold_nothing(tmp_path: Path) -> None:
     for spec, sentence in {
         "nowhere.pth": "There is no file nowhere.pth",
         str(tmp_path): "is a folder without encoder.safetensors",
-        str(tmp_path / "cut.safetensors"): "is no .safetensors file",
+        str(tmp_path / "cut.safetensors"): "is not a .safetensors file",
         "timm:resnet81": "timm has no model resnet81: did you mean resnet18",
         "timm:resnet18.a1_in1": "timm has no weights resnet18.a1_in1: did you mean resnet18.a1_in1k",
         "torchvision:resnt18": "torchvision has no classifier resnt18: did you mean resnet18",

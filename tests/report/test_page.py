@@ -184,7 +184,7 @@ def test_bad_calls_are_refused_and_leave_nothing_behind(run: Path, tmp_path: Pat
         write_report([], tmp_path / "report.html")
     with pytest.raises(UserError, match="9 runs cannot be told apart"):
         write_report([tmp_path / str(number) for number in range(9)], tmp_path / "report.html")
-    with pytest.raises(UserError, match="is no run folder"):
+    with pytest.raises(UserError, match="is not a run folder"):
         write_report([run, tmp_path], tmp_path / "report.html")
     with pytest.raises(UserError, match=r"report\.html cannot be written: name a file"):
         write_report([run], tmp_path / "missing" / "report.html")

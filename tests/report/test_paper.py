@@ -86,7 +86,7 @@ def test_the_gallery_in_chromium(tmp_path: Path) -> None:
 )
 def test_a_broken_result_is_named(changes: dict[str, Any], tmp_path: Path) -> None:
     path = write(tmp_path, **changes)
-    with pytest.raises(UserError, match=r"result\.json is no result of an experiment"):
+    with pytest.raises(UserError, match=r"result\.json is not a result of an experiment"):
         write_figure(path, tmp_path / "figure.svg")
     assert not (tmp_path / "figure.svg").exists()
 

@@ -68,7 +68,7 @@ def test_the_newest_record_of_a_resumed_step_counts(run: Path) -> None:
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no run folder \(it has no config.json\): pass a folder"):
+    with pytest.raises(UserError, match=r"is not a run folder \(it has no config.json\): pass a folder"):
         read_run(tmp_path)
 
 

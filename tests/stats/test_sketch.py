@@ -91,7 +91,7 @@ def test_it_survives_a_file(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_sketch_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sketch.npz").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"sketch\.npz is no sketch"):
+    with pytest.raises(UserError, match=r"sketch\.npz is not a sketch"):
         load_sketch(tmp_path / "sketch.npz")
 
 

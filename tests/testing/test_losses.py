@@ -156,7 +156,7 @@ BROKEN: tuple[tuple[str, Loss, str], ...] = (
     ("mean over pairs", w2, "of 3 views, and the mean of their 3 pairs, it costs "),
     ("input", pull_to_zero, r"an input of shape \(4, 3\) and float32 is taken, and costs 0"),
     ("terms", weights_apart, r"cost \S+, and the terms with their weights are \S+ \(invariance\) \+ "),
-    ("terms", per_sample, r"the term distances has the shape \(12,\), and is no number"),
+    ("terms", per_sample, r"the term distances has the shape \(12,\), and is not a number"),
     ("plateau", twice, "8 samples of 4 features, two views, all at one point cost 49.5, not 24.75"),
     ("point", no_numbers, "it returned a str, and no scalar, nor named terms with their sum"),
     ("target", both_learn, "on noise of 2 views of 6 samples, the target has a gradient of size "),

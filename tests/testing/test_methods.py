@@ -46,7 +46,7 @@ class Idle(Plain):
 
 
 class Forgetful(Plain):
-    """Its count of steps is no buffer, and so in no checkpoint."""
+    """Its count of steps is not a buffer, and so in no checkpoint."""
 
     weight = 1.0
 

@@ -131,7 +131,7 @@ def test_frozen_layers_stay_and_early_layers_are_slower(train: Train, small: Rec
     [
         (Start(layer_decay=0), "--layer-decay 0 is not a share"),
         (Start(freeze=-1), "--freeze -1 is too small"),
-        (Start(freeze=9), "--freeze 9 is no number of layers of tiny: pass 0 to 3"),
+        (Start(freeze=9), "--freeze 9 is not a number of layers of tiny: pass 0 to 3"),
         (Start(weights="nowhere.pth"), "There is no file nowhere.pth"),
     ],
 )

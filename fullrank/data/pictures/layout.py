@@ -16,7 +16,7 @@ VALIDATION = ("val", "valid", "validation", "dev")
 TEST = ("test", "testing", "eval", "evaluation")
 
 _FEW = 0.1  # share of images up to which strays are left aside without asking
-_INSIDE = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data")  # folders that are no class
+_INSIDE = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data")  # folders that are not class
 _KAGGLE = ("CLS-LOC", "Data", "ILSVRC")  # ImageNet's own folders above its splits; the labels of val/ lie on top
 
 
@@ -69,7 +69,7 @@ def understand(root: Path, files: Sequence[Path], options: DataOptions) -> Layou
             notes.append(f"{_name(other)}/ ({_images(len(other))}) {why}")
     for beside, inside in tops.items():
         if beside != name and beside not in held:
-            place = "beside the splits" if beside == "" else f"in {beside}/, which is no split,"
+            place = "beside the splits" if beside == "" else f"in {beside}/, which is not a split,"
             notes.append(f"{_images(len(inside))} {place} left out")
     return Layout(train, test, tuple(notes))
 

@@ -66,7 +66,7 @@ def _split(folder: Path, line: str) -> tuple[Path, str]:
 
 
 def _columns(path: Path, rows: list[list[str]]) -> tuple[int, int, int]:
-    """The columns of path and label (-1 for none), and the first row that is no header."""
+    """The columns of path and label (-1 for none), and the first row that is not a header."""
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
     paths, labels = ([at for at, cell in enumerate(head) if cell in known] for known in (_PATHS, _LABELS))
     if len(paths) == 1 and len(labels) <= 1:

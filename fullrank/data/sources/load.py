@@ -105,8 +105,9 @@ def _is_npz(path: Path) -> bool:
 
 def _unknown(name: str, path: Path, *, several: bool) -> str:
     if several and (name in SOURCES or _is_npz(path)):
-        return f"{name} is no folder and no list, and only these can be read together: pass it alone."
+        return f"{name} is neither a folder nor a list, and only these can be read together: pass it alone."
     if path.exists():
-        return f"{name} is no source of images: pass a folder of pictures, a list of them (.txt, .csv) or an .npz file."
+        remedy = "pass a folder of pictures, a list of them (.txt, .csv) or an .npz file"
+        return f"{name} is not a source of images: {remedy}."
     hint = suggest(name.lower(), NAMES, otherwise=f"the built-in names are {', '.join(NAMES)}.")
     return f"{name} is neither a built-in data set nor an existing path: {hint[:-1]}, or pass a folder or an .npz file."

@@ -63,7 +63,7 @@ def _read(
 
 def _arrays(path: Path) -> tuple[Array, Array | None]:
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is no .npz file, or it is cut off: write it again with numpy.savez.")
+        raise UserError(f"{path} is not an .npz file, or it is cut off: write it again with numpy.savez.")
     try:
         with np.load(path, allow_pickle=False) as file:
             if "images" not in file:
@@ -133,7 +133,7 @@ def _at_end(images: Array, path: Path, channels: int | None) -> bool:
 def numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, ...]]:
     """Labels (N,), whole numbers or strings, as numbers of classes and their names; -1 stays unknown."""
     if labels.shape != (count,):
-        raise UserError(f"{path}: labels have shape {labels.shape} for {count} images: save one label an image.")
+        raise UserError(f"{path}: labels have shape {labels.shape} for {count} images: save one label per image.")
     if labels.dtype.kind not in "iuU":
         raise UserError(f"{path}: labels are {labels.dtype}: save integers or strings.")
     values, numbers = np.unique(labels, return_inverse=True)

@@ -22,7 +22,7 @@ _ADVICE = Advice(
     ),
     "The perplexity of the codes comes near to their number.",
 )
-FEWEST = 16  # ours: fewer values are no codebook, but a few points
+FEWEST = 16  # ours: fewer values are not a codebook, but a few points
 LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies
 REPEAT = 0.75  # ours: where fewer rows repeat another, values are taken less than four times
 _USED = "the sampled rows take {different_rows:.0f} values, as those of a codebook, and use {code_use:.0%} of them"

@@ -25,7 +25,7 @@ RULES = (
                 Cause("a common mean that the objective never removed", "the mean cosine falls when rows are centered"),
                 Cause(
                     "a low temperature makes it on purpose (E5, BGE)",
-                    "retrieval is good: it is no error",
+                    "retrieval is good: it is not an error",
                     of=("language model", "contrastive"),
                 ),
                 Cause(

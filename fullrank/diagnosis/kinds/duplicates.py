@@ -12,7 +12,7 @@ RULES = (
     Rule(
         "duplicate rows",
         "duplicates",
-        (  # of rows that are no codebook's, each by one of its gates that is closed
+        (  # of rows that are not a codebook's, each by one of its gates that is closed
             Evidence(_COPIES, _SAID, (Gate("lone_rows", "above", LONE, or_missing=True),)),
             Evidence(_COPIES, _SAID, (Gate("different_rows", "below", FEWEST),)),
             Evidence(_COPIES, _SAID, (Gate("duplicate_rows", "below", REPEAT),)),

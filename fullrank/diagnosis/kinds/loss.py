@@ -32,7 +32,7 @@ PLATEAU = Advice(
 )
 
 DIVERGED = Advice(
-    "A loss that is no number has no gradient: every step since has destroyed the weights.",
+    "A loss that is not a number has no gradient: every step since has destroyed the weights.",
     (
         Cause(
             "the learning rate is too high or there is no warm-up", "with a tenth of it from the start it stays finite"

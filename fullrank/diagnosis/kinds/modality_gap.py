@@ -21,7 +21,7 @@ _TOWERS = Advice(
         ),
         Remedy("share the last projection", "projection = torch.nn.Linear(z.shape[1], z.shape[1])"),
     ),
-    "Retrieval without centering reaches that with it; a distance of zero is no aim.",
+    "Retrieval without centering reaches that with it; a distance of zero is not an aim.",
 )
 
 _GROUPS = Advice(

@@ -42,7 +42,7 @@ def write(saved: SavedEncoder, folder: Path) -> None:
     name = as_published(saved, "detectron2")
     tensors = tensors_of(saved)
     if not all(_RESNET.match(each) for each in tensors):
-        raise UserError(f"{name} is no ResNet as detectron2 has them: {ELSEWHERE}.")
+        raise UserError(f"{name} is not a ResNet as detectron2 has them: {ELSEWHERE}.")
     kept = {theirs(each): value for each, value in tensors.items() if not each.endswith("num_batches_tracked")}
     torch.save({"model": kept, "matching_heuristics": True, "__author__": "FullRank"}, folder / "model.pth")
 

@@ -105,7 +105,7 @@ def as_published(saved: SavedEncoder, library: str) -> str:
     """The name of the network in a library; UserError for one of the user's own, or with first layers of ours."""
     of = saved.encoder
     if of.name == "tiny" or is_file_of_code(of.name) or of.name.startswith(OBJECT):
-        raise UserError(f"{of.name} is no network of {library}: {ELSEWHERE}.")
+        raise UserError(f"{of.name} is not a network of {library}: {ELSEWHERE}.")
     if of.stem == "small" and not hasattr(of.model, "patch_embed"):
         raise UserError(
             f"This {of.name} has first layers for small images, which {library} has no name for: {ELSEWHERE}, or train "

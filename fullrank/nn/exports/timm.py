@@ -27,7 +27,7 @@ def write(saved: SavedEncoder, folder: Path) -> None:
 
     name = as_published(saved, "timm")
     if name.partition(".")[0] not in timm.list_models():
-        raise UserError(f"{name} is no network of timm: pass --to torchvision, or {ELSEWHERE}.")
+        raise UserError(f"{name} is not a network of timm: pass --to torchvision, or {ELSEWHERE}.")
     of = saved.encoder
     save_file(tensors_of(saved), folder / "model.safetensors", metadata={"format": "pt"})
     pixels = {

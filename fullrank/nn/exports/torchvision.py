@@ -45,7 +45,7 @@ def torchvision_name(name: str) -> str:
 
     bare = name.removeprefix("torchvision/").partition(".")[0]
     if bare not in models.list_models(module=models):
-        raise UserError(f"{name} is no network of torchvision: pass --to timm, or {ELSEWHERE}.")
+        raise UserError(f"{name} is not a network of torchvision: pass --to timm, or {ELSEWHERE}.")
     return bare
 
 

@@ -22,7 +22,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One pair of axes, labeled with units; `x_names` are names for x = 0, 1, 2, ... where x is no number."""
+    """One pair of axes, labeled with units; `x_names` are names for x = 0, 1, 2, ... where x is not a number."""
 
     title: str
     x_label: str

@@ -53,7 +53,7 @@ def read_finding(path: Path) -> Finding:
         panels = [_panel(panel, f"{prefix}-{at}") for at, panel in enumerate(content["panels"])]
         return Finding(name, content, panels)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is no result of an experiment ({error}): run `fullrank paper` again.") from error
+        raise UserError(f"{path} is not a result of an experiment ({error}): run `fullrank paper` again.") from error
 
 
 def write_figure(result: Path, out: Path) -> Path:

@@ -20,7 +20,7 @@ _CURVES = (figures.losses, figures.collapse, figures.mutual_information, figures
 def write_report(runs: Sequence[Path], out: Path) -> Path:
     """Write one HTML page about one to eight run folders, and return its path.
 
-    The page is complete or not there: it is written beside and renamed. UserError for a folder that is no run,
+    The page is complete or not there: it is written beside and renamed. UserError for a folder that is not a run,
     for no run, for more than can be told apart, and where nothing can be written.
 
     >>> write_report([], Path("report.html"))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-HELD = 32  # of the largest and of the smallest rows each: more are no single rows
+HELD = 32  # of the largest and of the smallest rows each: more are not single rows
 FIRST = 20  # numbers of rows of zeros that are kept
 _FEWEST = 16  # rows from which a median says what is usual
 _MOST = 0.05  # of the rows that may be left out at one end: more are a part of the data

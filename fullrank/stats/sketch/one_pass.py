@@ -113,7 +113,7 @@ def load_sketch(path: Path) -> Sketch:
             arrays = {name: file[name] for name in file.files}
         return _read(arrays)
     except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path} is no sketch ({error}): pass a file that Sketch.save wrote.") from None
+        raise UserError(f"{path} is not a sketch ({error}): pass a file that Sketch.save wrote.") from None
 
 
 def _nothing(z: Tensor, sample: int, seed: int) -> Sketch:
