@@ -68,7 +68,13 @@ def image_side(images: ImageSet) -> tuple[int, str]:
 
 
 def choose(
-    recipe: Recipe, options: RunOptions, *, images: int, network: nn.Module, bytes_per_image: int, machine: Machine
+    recipe: Recipe,
+    options: RunOptions,
+    *,
+    images: int,
+    network: nn.Module,
+    bytes_per_image: Callable[[], int],
+    machine: Machine,
 ) -> Chosen:
     """Fill the gaps of a recipe and its options.
 
@@ -77,7 +83,8 @@ def choose(
         options: as the recipe; `workers` is chosen.
         images: how many there are to train on.
         network: the backbone, whose layers decide the learning rate.
-        bytes_per_image: memory that one image of a batch needs, all its views together.
+        bytes_per_image: measures the memory that one image of a batch needs, all its views together; called only
+            where the batch size is chosen.
         machine: what the training may use.
 
     Returns:
@@ -91,7 +98,7 @@ def choose(
         value, reasons[name] = rule()
         return value
 
-    batch = settle("batch_size", recipe.batch_size, lambda: _batch_size(images, bytes_per_image, machine))
+    batch = settle("batch_size", recipe.batch_size, lambda: _batch_size(images, bytes_per_image(), machine))
     per_pass = max(1, images // batch)
     updates = per_pass / options.accumulate
     epochs = recipe.epochs

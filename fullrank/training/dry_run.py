@@ -14,7 +14,7 @@ from fullrank.engine import RunOptions
 from fullrank.recipes import Recipe
 from fullrank.report.numbers import duration
 from fullrank.training.choose import say_chosen
-from fullrank.training.cost import seconds_per_image
+from fullrank.training.cost import bytes_per_image, seconds_per_image
 from fullrank.training.fit import Job, prepare
 
 _FEWEST, _ENOUGH = 8, 0.4  # images that time a step, doubled until they take so many seconds or are a batch
@@ -27,15 +27,17 @@ def dry_run(recipe: Recipe, options: RunOptions, console: Console) -> None:
     plan, images = job.plan, len(job.dataset.train)
     each_pass = plan.steps_per_epoch * plan.batch_size
     weights = sum(parameter.numel() for parameter in job.method.parameters() if parameter.requires_grad)
-    views = ", ".join(f"{view.size} px" for view in job.views.augmentations)
+    sides = [view.size for view in job.views.augmentations]
+    memory = bytes_per_image(job.method.encoder, job.dataset.train.channels, sides) * plan.batch_size
+    views = ", ".join(f"{side} px" for side in sides)
     left = images - each_pass
     rest = f"; {left} images are left out of each pass, others each time" if left else ""
     batches = "batch" if plan.steps_per_epoch == 1 else "batches"
     lines = {
         "steps": f"{plan.steps:,}, with {plan.steps_per_epoch:,} {batches} of {plan.batch_size} images in a pass{rest}",
         "network": f"{job.recipe.backbone}, {weights / 1e6:.2g} million weights with its heads",
-        "views": f"{len(job.views.augmentations)} per image ({views})",
-        "memory": f"about {decimal(job.memory)} for the backward pass of a batch in 32-bit numbers",
+        "views": f"{len(sides)} per image ({views})",
+        "memory": f"about {decimal(memory)} for the backward pass of a batch in 32-bit numbers",
         "time": _time(job),
     }
     for name, text in lines.items():

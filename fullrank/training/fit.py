@@ -67,7 +67,6 @@ class Job:
     plan: Plan
     image_size: int
     begun: Mapping[str, Any]
-    memory: int  # bytes that a batch needs for its backward pass
 
 
 def start(
@@ -161,19 +160,17 @@ def prepare(
         method = recipe.build(begun.encoder)
     method.to(memory_format=torch.channels_last)
     views = Views(augmentations, mean=begun.mean, std=begun.std)
-    each = bytes_per_image(method.encoder, channels, sizes)
     chosen = choose(
         recipe,
         options,
         images=len(images),
         network=method.encoder,
-        bytes_per_image=each,
+        bytes_per_image=lambda: bytes_per_image(method.encoder, channels, sizes),
         machine=this_machine(options.devices),
     )
     plan = make_plan(chosen.recipe, chosen.options, len(images))
-    memory = each * plan.batch_size
     reasons |= chosen.reasons
-    return Job(chosen.recipe, chosen.options, reasons, dataset, method, views, plan, size, begun.about, memory)
+    return Job(chosen.recipe, chosen.options, reasons, dataset, method, views, plan, size, begun.about)
 
 
 def _side(recipe: Recipe, images: ImageSet, *, resumed: bool) -> tuple[int, dict[str, str]]:

@@ -28,7 +28,7 @@ def chosen(images: int, recipe: Recipe | None = None, machine: Machine = LARGE, 
         RunOptions(accumulate=accumulate),
         images=images,
         network=TINY,
-        bytes_per_image=2**20,
+        bytes_per_image=lambda: 2**20,
         machine=machine,
     ).recipe
 
@@ -76,14 +76,14 @@ def test_the_learning_rate_follows_the_network(backbone: str, rate: float) -> No
         RunOptions(),
         images=1000,
         network=encoder(backbone, image_size=32),
-        bytes_per_image=1,
+        bytes_per_image=lambda: 1,
         machine=LARGE,
     )
     assert found.recipe.lr == rate
 
 
 def test_every_choice_is_printed_as_a_flag_with_its_reason() -> None:
-    found = choose(Recipe(lr=0.1), RunOptions(), images=312, network=TINY, bytes_per_image=1, machine=LARGE)
+    found = choose(Recipe(lr=0.1), RunOptions(), images=312, network=TINY, bytes_per_image=lambda: 1, machine=LARGE)
     assert set(found.reasons) == {"batch_size", "epochs", "warmup_epochs", "workers"}
     file = io.StringIO()
     say_chosen(found.recipe, found.options, found.reasons, Console(file=file, width=200))
