@@ -84,7 +84,7 @@ class Resume:
 def _resume(arguments: list[str]) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         raise UserError("--resume takes one run folder: its settings are in its config.json.")
-    from dataclasses import make_dataclass, replace
+    from dataclasses import make_dataclass
     from typing import Annotated
 
     import tyro
@@ -94,21 +94,11 @@ def _resume(arguments: list[str]) -> int:
     both.__doc__ = "Go on with a run where its last checkpoint was."
     parsed = parse(both, arguments, "train --resume")
     run, flags = parsed.run, parsed.flags
-    from fullrank import recipes
-    from fullrank.engine import RunOptions
-    from fullrank.runs import read_json
-
-    config = read_json(run / "config.json")
-    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
-    options = recipes.from_settings(RunOptions, config["run"])
-
     console = terminal()
     with console.status("Starting"):
-        from fullrank.data.identity import options_of, place_of
         from fullrank.training.fit import resume
-    data = place_of(run, config, flags.data)
-    places = data if isinstance(data, str) else tuple(data)
-    recipe = replace(recipe, data=places, reading=options_of(config))
+        from fullrank.training.same_data import kept
+    recipe, options = kept(run, flags.data or None)
     return _after_training(
         run, resume(run, recipe, options, console, any_data=flags.any_data, trust=flags.trust), console
     )

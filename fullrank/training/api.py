@@ -13,7 +13,6 @@ from torch import nn
 
 from fullrank import recipes
 from fullrank.data import DataOptions
-from fullrank.data.identity import options_of, place_of
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
@@ -23,11 +22,10 @@ from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
 from fullrank.report import write_report
-from fullrank.runs import read_json
 from fullrank.runs.run import Run, read_run
 from fullrank.training.fit import resume as go_on
 from fullrank.training.fit import start
-from fullrank.training.same_data import is_object, place, places_in
+from fullrank.training.same_data import is_object, kept, place
 
 
 def train(
@@ -107,16 +105,9 @@ def resume(run: str | Path | Run, *, data: object = None, any_data: bool = False
     fullrank.errors.UserError: no/such/run is not a run folder (config.json is missing): pass one that train made.
     """
     folder = _folder(run)
-    config = read_json(folder / "config.json")
-    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
-    options = recipes.from_settings(RunOptions, config["run"])
-    known = is_object(data)
-    where = place(data) if known else place_of(folder, config, places_in(data))
-    recipe = dataclasses.replace(
-        recipe, data=tuple(where) if isinstance(where, list) else where, reading=options_of(config)
-    )
+    recipe, options = kept(folder, data)
     console = Console(quiet=quiet)
-    finished = go_on(folder, recipe, options, console, any_data=any_data, data=data if known else None)
+    finished = go_on(folder, recipe, options, console, any_data=any_data, data=data if is_object(data) else None)
     if finished and process_rank() == 0:
         write_report([folder], folder / "report.html")
     return read_run(folder)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from fullrank import recipes
 from fullrank.data import Dataset, load_dataset
-from fullrank.data.identity import OBJECT, absolute, compared, kept_in_config, other_data, unknown_data
+from fullrank.data.identity import (
+    OBJECT,
+    absolute,
+    compared,
+    kept_in_config,
+    options_of,
+    other_data,
+    place_of,
+    unknown_data,
+)
 from fullrank.data.sources.objects import from_object, is_place
+from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json, write_json
@@ -20,6 +32,15 @@ def places(recipe: Recipe) -> dict[str, Any]:
     """The settings that name a place, so that they mean the same from every working directory."""
     files = {"data_root": recipe.data_root, "classes": recipe.reading.classes}
     return {"data": absolute(recipe.data), **{name: path and path.absolute() for name, path in files.items()}}
+
+
+def kept(run: Path, data: object) -> tuple[Recipe, RunOptions]:
+    """The recipe and the options of a run, with its data where they are now: an object, places, or as it began."""
+    config = read_json(run / "config.json")
+    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
+    where = place(data) if is_object(data) else place_of(run, config, places_in(data))
+    now = tuple(where) if isinstance(where, list) else where
+    return replace(recipe, data=now, reading=options_of(config)), recipes.from_settings(RunOptions, config["run"])
 
 
 def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, console: Console, *, any_data: bool) -> None:
