@@ -47,6 +47,22 @@ LAYOUTS = [
     (("dev", "prod"), "4 images, 2 classes (dev, prod), no test set"),
     (("train/images", "train/labels/0.txt", "val/images"),
      "2 images, no labels, 2 test images, 1 file left out (.txt 1); trained on train/, tested on val/"),
+    (("training_set/brick", "training_set/wood", "test_set/brick", "test_set/wood"),
+     f"{SPLITS}; trained on training_set/, tested on test_set/"),
+    (("seg_train/seg_train/brick", "seg_train/seg_train/wood", "seg_test/seg_test/brick", "seg_test/seg_test/wood",
+      "seg_pred"),
+     f"{SPLITS}; trained on seg_train/, tested on seg_test/; "
+     "2 images in seg_pred/, which is not a split, left out"),
+    (("train2017", "val2017"), "2 images, no labels, 2 test images; trained on train2017/, tested on val2017/"),
+    (("test_tube", "flask"), "4 images, 2 classes (flask, test_tube), no test set"),
+    (("brick/train", "brick/test", "wood/train", "wood/test"), f"{SPLITS}; trained on */train/, tested on */test/"),
+    (("images", "masks"),
+     "2 images, no labels, no test set; 2 images in masks/, beside the images, left out; read in images/"),
+    (("train/images", "train/masks", "test/images", "test/masks"),
+     "2 images, no labels, 2 test images; 4 images in masks/, beside the images, left out; "
+     "trained on train/, tested on test/"),
+    (("masks", "hats"), "4 images, 2 classes (hats, masks), no test set"),
+    (("day/brick", "night/wood"), "4 images, 2 classes (day, night), no test set"),
     (("only", "only/stray.png"), "3 images, no labels, no test set; read in only/"),
     (("brick/a.xyz", "brick/b.XYZ", "brick", "wood", "notes.txt", "LICENSE"),
      "4 images, 2 classes (brick, wood), no test set, 4 files left out (.xyz 2, .txt 1, no ending 1)"),
@@ -70,6 +86,14 @@ AMBIGUOUS = [
     (
         ("train/brick", "train/wood", "a.png", "b.png"),
         "holds train/ beside 2 images, which .* such as --split train, or",
+    ),
+    (
+        ("fold1/brick", "fold1/wood", "fold2/brick", "fold2/wood"),
+        r"holds fold1/, fold2/, and most of these hold brick/, wood/: pass --labels folders .* --data .*fold1 .*fold2",
+    ),
+    (
+        ("train/art/brick", "train/art/wood", "train/photo/brick", "train/photo/wood", "val/photo/brick"),
+        "train holds art/, photo/, and most of these hold brick/, wood/: pass --labels folders if the outer",
     ),
     (("brick", "wood", "a.png", "b.png"), r"2 images beside 2 folders \(brick/, wood/\) with 4: pass --labels folders"),
 ]

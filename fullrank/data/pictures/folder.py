@@ -14,9 +14,10 @@ from fullrank.data.options import DataOptions
 from fullrank.data.pictures.check import check
 from fullrank.data.pictures.find import find_pictures, missing_packages
 from fullrank.data.pictures.index import looked
-from fullrank.data.pictures.layout import Layout, Part, decided, understand
+from fullrank.data.pictures.layout import decided, understand
 from fullrank.data.pictures.lists import read_list
 from fullrank.data.pictures.look import Look, channels_of, pages_of, range_of
+from fullrank.data.pictures.parts import Layout, Part
 from fullrank.data.sources.classes import wanted
 from fullrank.errors import UserError
 

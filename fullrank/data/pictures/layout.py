@@ -5,60 +5,37 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from fullrank.data.options import DataOptions
+from fullrank.data.pictures.names import around, role
+from fullrank.data.pictures.nested import ask_where_folders_repeat, splits_inside_classes, without_masks
+from fullrank.data.pictures.parts import Layout, Part, by_first_folder, counted, listed
 from fullrank.errors import UserError
 
-TRAIN = ("train", "training")
-VALIDATION = ("val", "valid", "validation", "dev")
-TEST = ("test", "testing", "eval", "evaluation")
-
 _FEW = 0.1  # share of images up to which strays are left aside without asking
-_INSIDE = ("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data")  # folders that are not class
 _KAGGLE = ("CLS-LOC", "Data", "ILSVRC")  # ImageNet's own folders above its splits; the labels of val/ lie on top
-
-
-@dataclass(frozen=True)
-class Part:
-    """Files of one split with the name of the class of each, None where it is unknown."""
-
-    files: list[Path]
-    names: list[str | None]
-    where: str
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    @property
-    def labeled(self) -> bool:
-        """Whether there is a class for any of them."""
-        return any(name is not None for name in self.names)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The images to train on, the test set, and what was decided on the way."""
-
-    train: Part
-    test: Part | None
-    notes: tuple[str, ...] = ()
 
 
 def understand(root: Path, files: Sequence[Path], options: DataOptions) -> Layout:
     """What the pictures `files` below `root` are for; UserError, with the flag that decides, where it is ambiguous."""
-    base = _inner(root, files, stop=() if options.split == "none" else TRAIN)
-    tops = _tops(base, files)
-    notes = [f"read in {base.relative_to(root)}/"] if base != root else []
+    files, notes = without_masks(root, files)
+    base = _inner(root, files, stop_at_train=options.split != "none")
+    tops = by_first_folder(base, files)
+    notes += [f"read in {base.relative_to(root)}/"] if base != root else []
     if strays := len(files) - sum(len(inside) for inside in tops.values()):
-        notes.append(f"{_images(strays)} beside it left out")
+        notes.append(f"{counted(strays)} beside it left out")
     chosen = _splits(base, tops, options.split)
+    if chosen is None and options.split == "auto" and (nested := splits_inside_classes(base, tops)):
+        return replace(nested, notes=(*notes, *nested.notes))
     if chosen is None:
+        ask_where_folders_repeat(base, _all(tops), options)
         return Layout(_by_folder(base, _all(tops)), None, tuple(notes))
     name, held = chosen
     inner = _inner(base / name, tops[name])
     train = _by_folder(inner, [path for path in tops[name] if path.is_relative_to(inner)])
+    ask_where_folders_repeat(inner, train.files, options)
     tests = [_test(base / other, tops[other], train, root) for other in held]
     usable = [test for test in tests if test.labeled or not train.labeled]
     test = _first(base, usable, explicit=options.split != "auto")
@@ -66,11 +43,11 @@ def understand(root: Path, files: Sequence[Path], options: DataOptions) -> Layou
     for other in tests:
         if other is not test:
             why = "is not used" if other in usable else "has no labels and is not used"
-            notes.append(f"{_name(other)}/ ({_images(len(other))}) {why}")
+            notes.append(f"{_name(other)}/ ({counted(len(other))}) {why}")
     for beside, inside in tops.items():
         if beside != name and beside not in held:
             place = "beside the splits" if beside == "" else f"in {beside}/, which is not a split,"
-            notes.append(f"{_images(len(inside))} {place} left out")
+            notes.append(f"{counted(len(inside))} {place} left out")
     return Layout(train, test, tuple(notes))
 
 
@@ -78,28 +55,17 @@ def _all(tops: dict[str, list[Path]]) -> list[Path]:
     return sorted((path for inside in tops.values() for path in inside), key=str)
 
 
-def _tops(base: Path, files: Sequence[Path]) -> dict[str, list[Path]]:
-    """The pictures below `base` by its first folder; "" for those that lie in it."""
-    tops: dict[str, list[Path]] = {}
-    depth = len(base.parts)
-    for path in files:
-        parts = path.parts
-        if parts[:depth] == base.parts:
-            tops.setdefault(parts[depth] if len(parts) > depth + 1 else "", []).append(path)
-    return tops
-
-
-def _inner(base: Path, files: Sequence[Path], stop: Sequence[str] = ()) -> Path:
+def _inner(base: Path, files: Sequence[Path], *, stop_at_train: bool = False) -> Path:
     """Down to where pictures lie in several folders, or in none; a few strays on the way do not stop it."""
     while True:
-        tops = _tops(base, files)
+        tops = by_first_folder(base, files)
         strays = len(tops.pop("", ()))
         if len(tops) != 1:
             return base
         ((name, inside),) = tops.items()
-        if name.lower() in stop or strays > len(inside) * _FEW:
+        if (stop_at_train and role(name) == "train") or strays > len(inside) * _FEW:
             return base
-        if strays and len(_tops(_inner(base / name, inside), inside)) < 2:
+        if strays and len(by_first_folder(_inner(base / name, inside), inside)) < 2:
             return base  # one flat folder and strays
         base = base / name
 
@@ -111,8 +77,9 @@ def _splits(base: Path, tops: dict[str, list[Path]], asked: str) -> tuple[str, l
         return None
     if asked != "auto":
         return _asked(base, names, asked)
-    train = [name for name in names if name.lower() in TRAIN]
-    held = [name for name in names if name.lower() in (*VALIDATION, *TEST)]
+    roles = {name: role(name, names) for name in names}
+    train = [name for name in names if roles[name] == "train"]
+    held = [name for name in names if roles[name] in ("validation", "test")]
     others = [name for name in names if name not in train and name not in held]
     if not train and (others or not held):
         return None
@@ -123,10 +90,10 @@ def _splits(base: Path, tops: dict[str, list[Path]], asked: str) -> tuple[str, l
     few = loose <= _FEW * sum(map(len, tops.values()))
     if len(train) == 1 and (held or (not others and few)):
         return train[0], held
-    beside = f" beside {_images(loose)}" if loose else ""
+    beside = f" beside {counted(loose)}" if loose else ""
     guess = dict.fromkeys(((train or held)[0], (held or others or train)[-1]))
     raise UserError(
-        f"{base} holds {_list(names)}{beside}, which may be splits or classes: pass --split with the folders to train "
+        f"{base} holds {listed(names)}{beside}, which may be splits or classes: pass --split with the folders to train "
         f"and to test on, such as --split {','.join(guess)}, or --split none if they are classes."
     )
 
@@ -135,7 +102,7 @@ def _asked(base: Path, names: Sequence[str], asked: str) -> tuple[str, list[str]
     wanted = [name.strip().strip("/") for name in asked.split(",")]
     for name in wanted:
         if name not in names:
-            has = f"only {_list(names)}" if names else "only pictures"
+            has = f"only {listed(names)}" if names else "only pictures"
             raise UserError(f"--split {asked}: {base} has no folder {name} with pictures, {has}.")
     if len(wanted) > 2:
         raise UserError(f"--split {asked}: pass the folder to train on and one to test on.")
@@ -154,8 +121,8 @@ def _test(base: Path, files: list[Path], train: Part, root: Path) -> Part:
     classes = {name for name in train.names if name is not None}
     inner = base
     while True:
-        (name, *more) = _tops(inner, files)
-        if more or name == "" or name in classes or name.lower() not in _INSIDE:
+        (name, *more) = by_first_folder(inner, files)
+        if more or name == "" or name in classes or not (around(name) or name == inner.name):
             break
         inner = inner / name
     part = _by_folder(inner, files)
@@ -178,7 +145,7 @@ def _annotations(base: Path, root: Path) -> dict[str, str]:
         places.append(places[-1].parent)
     for place in places:
         table = place / "LOC_val_solution.csv"
-        if base.name.lower() in VALIDATION and table.is_file():
+        if role(base.name) == "validation" and table.is_file():
             with table.open(encoding="utf-8", errors="replace", newline="") as file:
                 return {row[0]: row[1].split()[0] for row in csv.reader(file) if len(row) > 1 and row[1].strip()}
     return {}
@@ -188,35 +155,23 @@ def _first(base: Path, tests: list[Part], *, explicit: bool) -> Part | None:
     """The test set: a test folder before one for validation; UserError where two have the same right."""
     if not tests or explicit:
         return tests[0] if tests else None
-    ranked = sorted(tests, key=_rank)
-    if len(ranked) > 1 and _rank(ranked[0]) == _rank(ranked[1]):
+    names = [_name(test) for test in tests]
+    ranked = sorted(tests, key=lambda test: _rank(test, names))
+    if len(ranked) > 1 and _rank(ranked[0], names) == _rank(ranked[1], names):
         names = [_name(part) for part in ranked]
         raise UserError(
-            f"{base} holds {_list(names)}, of which one can be the test set: pass --split with the folders to train "
+            f"{base} holds {listed(names)}, of which one can be the test set: pass --split with the folders to train "
             f"and to test on, such as --split train,{names[0]}."
         )
     return ranked[0]
 
 
-def _rank(part: Part) -> tuple[bool, bool]:
-    return not part.labeled, _name(part).lower() not in TEST
+def _rank(part: Part, beside: Sequence[str]) -> tuple[bool, bool]:
+    return not part.labeled, role(_name(part), beside) != "test"
 
 
 def _name(part: Part) -> str:
     return Path(part.where).name
-
-
-def _inside(root: Path, base: Path) -> tuple[str, ...]:
-    return () if root == base else (f"read inside {base.relative_to(root)}/",)
-
-
-def _list(names: Sequence[str]) -> str:
-    shown = [f"{name}/" for name in names[:5]]
-    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'' if count == 1 else 's'}"
 
 
 def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part, tuple[str, ...]]:
@@ -235,7 +190,7 @@ def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part
         return (bare if ask else part), ()
     if loose > len(part) * _FEW and options.labels == "auto" and ask:
         raise UserError(
-            f"{part.where} holds {_images(loose)} beside {len(known)} folders ({_list(sorted(known))}) with "
+            f"{part.where} holds {counted(loose)} beside {len(known)} folders ({listed(sorted(known))}) with "
             f"{sum(known.values()):,}: pass --labels folders if the folders are classes, or --labels none."
         )
     return part, ()

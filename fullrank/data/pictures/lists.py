@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from fullrank.data.pictures.layout import Part
+from fullrank.data.pictures.parts import Part
 from fullrank.errors import UserError
 
 ENDINGS = (".txt", ".lst", ".list", ".csv", ".tsv")

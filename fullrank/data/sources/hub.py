@@ -12,7 +12,7 @@ import torch
 
 from fullrank.data.images import Dataset
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.layout import TEST, TRAIN, VALIDATION
+from fullrank.data.pictures.names import role
 from fullrank.data.sources.objects import as_dataset, items, named
 from fullrank.errors import UserError
 
@@ -49,12 +49,12 @@ def _splits(name: str, parts: Sequence[str], asked: str) -> tuple[str, str | Non
         if unknown := [part for part in wanted if part not in parts]:
             raise UserError(f"--split {asked}: hf:{name} has no {unknown[0]}, only {', '.join(parts)}.")
         return wanted[0], wanted[1] if len(wanted) > 1 else None, [f"trained on {wanted[0]}"]
-    train = [part for part in parts if part.lower() in TRAIN]
+    train = [part for part in parts if role(part, parts) == "train"]
     if len(train) != 1 and len(parts) > 1:
         raise UserError(
             f"hf:{name} has the splits {', '.join(parts)}: pass --split with those to train and to test on."
         )
-    held = [part for kind in (TEST, VALIDATION) for part in parts if part.lower() in kind]
+    held = [part for kind in ("test", "validation") for part in parts if role(part, parts) == kind]
     first = train[0] if train else parts[0]
     unused = [part for part in parts if part != first and part not in held[:1]]
     notes = [f"trained on {first}" + (f", tested on {held[0]}" if held else "")] if len(parts) > 1 else []
