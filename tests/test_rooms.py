@@ -18,7 +18,7 @@ LEVEL = {
     **dict.fromkeys(("losses", "metrics", "nn", "data", "embeddings", "engine", "report"), 2),
     **dict.fromkeys(("methods", "regularizers", "diagnosis", "evaluation"), 3),
     **dict.fromkeys(("recipes", "watch", "testing"), 4),
-    "training": 5,
+    **dict.fromkeys(("detection", "training"), 5),
     "papers": 6,
     "__init__": 6,  # the front door
     "commands": 7,

@@ -1,0 +1,8 @@
+"""Boxes and masks from COCO JSON and VOC XML; what is wrong is one sentence, what is left out is counted."""
+
+from __future__ import annotations
+
+from fullrank.detection.annotations.read import read_annotations
+from fullrank.detection.annotations.record import Annotations, Picture, Runs, Thing
+
+__all__ = ["Annotations", "Picture", "Runs", "Thing", "read_annotations"]
