@@ -44,11 +44,11 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
             pixels = np.ascontiguousarray(images.open(row))
             digest.update(f"{pixels.shape}".encode() + pixels.tobytes())
         return {"of": f"{len(rows)} images, evenly spaced", "images": len(images), "hash": digest.hexdigest()}
-    paths = [str(path) for path in images.files]
+    paths = images.files
     base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
-    for path in paths:
-        name = path[len(base) :].replace(os.sep, "/").lstrip("/")
-        digest.update(f"{name}\0{os.stat(path).st_size}\0".encode(errors="surrogateescape"))
+    names = [path[len(base) :].replace(os.sep, "/").lstrip("/") for path in paths]
+    said = "".join(f"{name}\0{os.stat(path).st_size}\0" for name, path in zip(names, paths, strict=True))
+    digest.update(said.encode(errors="surrogateescape"))
     return {"of": "names and sizes", "images": len(images), "hash": digest.hexdigest()}
 
 

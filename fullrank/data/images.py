@@ -47,11 +47,11 @@ class ImageFolder:
     `range` is what becomes 0 and 255 in files of more than 8 bits, `pages` the page of each entry of `files` (empty:
     the first), `max_pixels` the limit against decompression bombs where it is not Pillow's.
 
-    >>> len(ImageFolder((Path("a.png"), Path("b.png")), None, (), channels=3))
+    >>> len(ImageFolder(("a.png", "b.png"), None, (), channels=3))
     2
     """
 
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     labels: Tensor | None
     classes: tuple[str, ...]
     channels: int
@@ -68,7 +68,7 @@ class ImageFolder:
         path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
             with strict_decoding(self.max_pixels):
-                return read_picture(path, page=page, decoding=Decoding(self.channels, self.range))
+                return read_picture(Path(path), page=page, decoding=Decoding(self.channels, self.range))
         except Exception as error:  # decoders raise anything
             raise UserError(
                 f"{path} could be read at the start and cannot be read now ({reason(error)}): "

@@ -73,8 +73,8 @@ def images_of(
 def images_in(dataset: Dataset) -> Images:
     """All images of a data set, with names, labels where they are known, and whether they are of its test set."""
     sets = (dataset.train,) if dataset.test is None else (dataset.train, dataset.test)
-    files = [file.resolve() for images in sets if isinstance(images, ImageFolder) for file in images.files]
-    root = os.path.commonpath([file.parent for file in files]) if files else None
+    files = [os.path.realpath(file) for images in sets if isinstance(images, ImageFolder) for file in images.files]
+    root = os.path.commonpath([os.path.dirname(file) for file in files]) if files else None
     names = [os.path.relpath(file, root) for file in files] if files else [str(at) for at in range(sum(map(len, sets)))]
     columns = {"name": names}
     if any(images.labels is not None for images in sets):
@@ -98,7 +98,7 @@ def _pictures(files: list[Path], channels: int) -> Images:
                 read_picture(file)
         except Exception as error:  # decoders raise anything
             raise UserError(f"{file} cannot be read ({error}): leave it out.") from None
-    return images_in(Dataset("pictures", ImageFolder(tuple(files), None, (), channels), None, (), ()))
+    return images_in(Dataset("pictures", ImageFolder(tuple(map(str, files)), None, (), channels), None, (), ()))
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,8 @@ def _hash(images: Images) -> str:
         elif isinstance(part, ImageItems):
             found.update(repr(fingerprint(part)).encode())
         else:
-            found.update(repr([(file.stat().st_size, file.stat().st_mtime_ns) for file in part.files]).encode())
+            stats = map(os.stat, part.files)
+            found.update(repr([(file.st_size, file.st_mtime_ns) for file in stats]).encode())
     return found.hexdigest()
 
 

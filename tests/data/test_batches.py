@@ -136,7 +136,7 @@ def test_batches_can_be_iterated_again(pictures: ImageFolder) -> None:
 def test_a_file_that_vanishes_is_named_in_one_sentence(tmp_path: Path, workers: int) -> None:
     plain(tmp_path, 4)
     images = read_folder(tmp_path, options=DataOptions(), say=quiet).train
-    images.files[2].unlink()
+    Path(images.files[2]).unlink()
     text = f"{images.files[2]} could be read at the start and cannot be read now (there is no such file): "
     with pytest.raises(UserError, match="^" + re.escape(text) + "put the file back, or start again to leave it out.$"):
         run(images, 0, 1, size=4, workers=workers)
@@ -183,7 +183,7 @@ def test_plain_pictures_are_in_order_with_and_without_workers(pictures: ImageFol
     assert [part.shape for part in alone] == [(100, 3, 7, 7), (100, 3, 7, 7), (95, 3, 7, 7)]
     shared = plain_batches(pictures, size=7, batch_size=100, workers=2)
     assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
-    index = [path.name for path in pictures.files].index("pixel.png")
+    index = [Path(path).name for path in pictures.files].index("pixel.png")
     assert torch.cat(alone)[index].unique(dim=-1).flatten().tolist() == [0] * 14 + [255] * 7
 
 

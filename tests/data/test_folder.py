@@ -27,7 +27,7 @@ def read(path: Path, max_corrupt: float = 0.1) -> ImageFolder:
 
 
 def opened(images: ImageFolder, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    picture = images.open([path.name for path in images.files].index(name))
+    picture = images.open([Path(path).name for path in images.files].index(name))
     assert isinstance(picture, Image.Image)
     assert picture.mode == ("L" if images.channels == 1 else "RGB")
     return np.asarray(picture)
@@ -41,8 +41,8 @@ def test_a_real_folder(tmp_path: Path) -> None:
     assert images.labels is not None
     assert images.labels.bincount().tolist() == [150, 145]
     for path, label in zip(images.files, images.labels.tolist(), strict=True):
-        assert path.parent.name == images.classes[label]
-    assert {path.name for path in images.files} >= set(ODD)
+        assert Path(path).parent.name == images.classes[label]
+    assert {Path(path).name for path in images.files} >= set(ODD)
     assert [(Path(path).name, why.split(" (")[0]) for path, why in images.skipped] == [
         ("cut.jpg", "image file is truncated"),  # ... (how many bytes)
         ("empty.png", "empty file"),
@@ -75,7 +75,7 @@ def test_gray_pictures_have_one_channel_until_one_has_color(tmp_path: Path) -> N
     Image.fromarray(np.full((4, 4), 1 / 3, dtype=np.float32)).save(tmp_path / "d.tif")
     gray = read(tmp_path)
     assert gray.channels == 1
-    assert [int(opened(gray, path.name)[0, 0]) for path in gray.files] == [7, 255, 127, 85]
+    assert [int(opened(gray, Path(path).name)[0, 0]) for path in gray.files] == [7, 255, 127, 85]
     Image.new("RGB", (4, 4)).save(tmp_path / "e.png")
     assert read(tmp_path).channels == 3
     assert opened(read(tmp_path), "a.png")[0, 0].tolist() == [7, 7, 7]
@@ -174,6 +174,6 @@ def test_a_slow_check_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
     plain(tmp_path, 2)
     images = read(tmp_path)
-    images.files[1].unlink()
+    Path(images.files[1]).unlink()
     with pytest.raises(UserError, match=r"001\.png could be read at the start and cannot be read now \(there is no"):
         images.open(1)

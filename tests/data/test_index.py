@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+import io
 import os
 import subprocess
 import sys
@@ -13,8 +15,18 @@ import pytest
 from PIL import Image
 
 from fullrank.data import DataOptions, ImageFolder, decode, load_dataset
+from fullrank.data.identity import fingerprint
 from fullrank.data.pictures import check, index
 from tests.data.pictures import noise, plain
+
+
+def _gif() -> bytes:
+    made = io.BytesIO()
+    Image.new("L", (1, 1)).save(made, "GIF")
+    return made.getvalue()
+
+
+TINY = _gif()
 
 
 @pytest.fixture
@@ -105,6 +117,25 @@ def test_without_a_place_to_keep_it_files_are_checked_at_each_start(
         load_dataset(str(tmp_path / "photos"), say=said.append)
     assert len(decoded) == 6
     assert "cannot be kept in" in said[0]
+
+
+def test_a_second_start_makes_few_calls_for_each_file(tmp_path: Path, decoded: list[str]) -> None:
+    """Of a million files it then takes seconds; building a path object alone would take 20 calls."""
+    calls = []
+    for count in (200, 400):
+        for number in range(count):
+            file = tmp_path / str(count) / "train" / f"c{number % 10}" / f"{number}.gif"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(TINY)
+        for _ in range(2):
+            profile = cProfile.Profile()
+            profile.enable()
+            images = load(tmp_path / str(count))
+            fingerprint(images)
+            profile.disable()
+        calls.append(sum(entry.callcount for entry in profile.getstats()))
+    assert (calls[1] - calls[0]) / 200 < 40
+    assert len(decoded) == 600
 
 
 def test_few_files_leave_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fullrank.data import DataOptions, load_dataset
+from fullrank.data import DataOptions, ImageFolder, load_dataset
 from fullrank.errors import UserError
 from fullrank.evaluation.evaluate import divide
 from fullrank.training.probe import take_probe
-from tests.data.trees import tree, understood
+from tests.data.trees import load, tree, understood
 
 SPLITS = "4 images, 2 classes (brick, wood), 4 test images"
 
@@ -210,3 +210,22 @@ def test_the_line_is_printed_when_a_training_is_prepared(tmp_path: Path) -> None
         said.getvalue()
         == f"{tmp_path.name}: 8 images, 2 classes (brick, wood), no test set, 1 file left out (.txt 1)\n"
     )
+
+
+def test_folders_and_files_whose_names_sort_around_a_slash_keep_their_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = ("a", "a-b", "a.png", "a0", "a b", "ä", "b")
+    tree(tmp_path, *(f"train/{name}/0.png" for name in folders), "train/a!.png", "test/a-b/x/y.png")
+    monkeypatch.chdir(tmp_path)
+    for place in (".", "train/..", str(tmp_path)):
+        data = load(Path(place), labels="folders")
+        assert isinstance(data.train, ImageFolder)
+        assert data.train.labels is not None
+        parents = [Path(file).parent.name for file in data.train.files]
+        named = [data.train.classes[label] if label >= 0 else "train" for label in data.train.labels.tolist()]
+        assert named == parents
+        assert sorted(parents) == sorted(["train", *folders])
+        assert data.test is not None
+        assert data.test.labels is not None
+        assert [data.test.classes[label] for label in data.test.labels.tolist()] == ["a-b"]

@@ -221,7 +221,7 @@ def test_split_is_stratified_seeded_and_complete() -> None:
 
 
 def test_split_of_files_without_labels() -> None:
-    images = ImageFolder(tuple(Path(f"{i}.png") for i in range(10)), None, (), 3)
+    images = ImageFolder(tuple(f"{i}.png" for i in range(10)), None, (), 3)
     rest, held = split(images, 0.3, seed=0)
     assert len(held) == 3
     assert sorted(rest.files + held.files) == sorted(images.files)
@@ -232,6 +232,6 @@ def test_split_of_files_without_labels() -> None:
 
 @pytest.mark.parametrize("fraction", [-0.1, 0.0, 0.01, 0.99, 1.0, float("nan")])
 def test_split_that_leaves_nothing(fraction: float) -> None:
-    images = ImageFolder(tuple(Path(f"{i}.png") for i in range(10)), None, (), 3)
+    images = ImageFolder(tuple(f"{i}.png" for i in range(10)), None, (), 3)
     with pytest.raises(UserError, match=f"A share of {fraction} of 10 images cannot be held out"):
         split(images, fraction, seed=0)

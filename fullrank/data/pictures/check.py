@@ -22,14 +22,15 @@ _QUIET_SECONDS = 2.0  # a check that is faster shows nothing
 _LINE_SECONDS = 10.0  # between two lines where there is no terminal
 
 
-def check(files: list[Path], options: DataOptions, say: Callable[[str], None]) -> list[Look]:
+def check(files: list[str], options: DataOptions, say: Callable[[str], None]) -> list[Look]:
     """Decode each file once, all its pages where these are images."""
     one = partial(_check_one, every=options.pages == "all")
     with strict_decoding(options.max_pixels), ThreadPool(os.cpu_count()) as pool:
         return list(_shown(pool.imap(one, files, chunksize=16), len(files), say))
 
 
-def _check_one(path: Path, every: bool) -> Look:
+def _check_one(file: str, every: bool) -> Look:
+    path = Path(file)
     try:
         raws = [read_raw(path, small=True)]
         if every:

@@ -21,7 +21,7 @@ from fullrank.errors import UserError
 class Found:
     """The pictures below a folder, sorted, and the other files counted by ending (lower case, "no ending")."""
 
-    files: list[Path]
+    files: list[str]
     left_out: Counter[str] = field(default_factory=Counter)
 
 
@@ -51,7 +51,7 @@ def find_pictures(root: Path) -> Found:
             files.append(path)
         else:
             left_out[ending or NO_ENDING] += 1
-    return Found([Path(path) for path in sorted(files)], left_out)
+    return Found(sorted(files), left_out)
 
 
 def _files(root: Path) -> Iterator[str]:
@@ -61,19 +61,23 @@ def _files(root: Path) -> Iterator[str]:
         folder = folders.pop() if folders else links.pop(0)
         try:
             status = os.stat(folder)
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = [*os.scandir(folder)]
         except OSError as error:
             raise UserError(f"{folder} cannot be listed ({error.strerror}): make it readable or remove it.") from error
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
+        inside = "" if folder == "." else os.path.join(folder, "")
+        below = []
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if not _is_folder(entry):
-                yield entry.path
+                yield inside + entry.name
             else:
-                (links if entry.is_symlink() else folders).append(entry.path)
+                below.append(entry)
+        for entry in sorted(below, key=lambda entry: entry.name):
+            (links if entry.is_symlink() else folders).append(inside + entry.name)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -104,7 +105,8 @@ def _one_class(part: Part) -> Part:
 def _joined(parts: Sequence[Part], where: str) -> Part:
     """All of them; a file that is met twice is an error, since it would count twice."""
     files = [path for part in parts for path in part.files]
-    twice = [path for path, count in Counter(path.absolute() for path in files).items() if count > 1]
+    here = os.getcwd()
+    twice = [path for path, count in Counter(os.path.join(here, path) for path in files).items() if count > 1]
     if twice:
         raise UserError(f"{twice[0]} and {len(twice) - 1} others are named twice by {where}: leave out one of these.")
     return Part(files, [name for part in parts for name in part.names], where)
@@ -124,7 +126,7 @@ class _Readable:
 
 def _readable(part: Part, looks: Sequence[Look], max_corrupt: float) -> _Readable:
     rows = [at for at, look in enumerate(looks) if not look.problem]
-    skipped = tuple((str(part.files[at]), look.problem) for at, look in enumerate(looks) if look.problem)
+    skipped = tuple((part.files[at], look.problem) for at, look in enumerate(looks) if look.problem)
     if len(skipped) > max_corrupt * len(part):
         raise UserError(
             f"{len(skipped)} of {len(part)} pictures in {part.where} cannot be read (first: {': '.join(skipped[0])}): "

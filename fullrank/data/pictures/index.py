@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 import PIL
+from numpy.typing import NDArray
 
 from fullrank.data.options import DataOptions
 from fullrank.data.pictures.look import Look
@@ -21,12 +22,21 @@ from fullrank.errors import UserError
 from fullrank.runs import write_npz
 
 FEWEST = 500  # files from which on an index is kept
-_FORMAT = 1  # of the file, to be raised with every change of what a Look says
+_FORMAT = 2  # of the file, to be raised with every change of what a Look says
 _DEPTHS = ("", "integer", "float")
-_KEPT = [field.name for field in fields(Look) if field.name != "problem"]  # what cannot be read is tried again
+_KEPT = [each.name for each in fields(Look) if each.name != "problem"]  # what cannot be read is tried again
 
-Stamp = tuple[int, int]  # size and time of change in ns
-Check = Callable[[list[Path]], list[Look]]
+Check = Callable[[list[str]], list[Look]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """The names of files as one string, their sizes and times of change in ns (N, 2), and which of `looks` each has."""
+
+    names: str = ""
+    stamps: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    looks: tuple[Look, ...] = ()
 
 
 def cache_folder() -> Path:
@@ -40,15 +50,14 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "fullrank"
 
 
-def looked(files: list[Path], options: DataOptions, check: Check, say: Callable[[str], None]) -> list[Look]:
+def looked(files: list[str], options: DataOptions, check: Check, say: Callable[[str], None]) -> list[Look]:
     """What is known of the files, and what `check` sees of those that are new or have changed.
 
     Of several processes of one machine the first looks, and the others wait for what it found.
     """
     if len(files) < FEWEST:
         return check(files)
-    names = [str(path) for path in files]
-    base = os.path.abspath(os.path.commonpath([min(names), max(names)]))  # what these two share, all share
+    base = os.path.abspath(os.path.commonpath([min(files), max(files)]))  # what these two share, all share
     place = cache_folder() / "index" / f"{_key(base, options)}.npz"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +73,9 @@ def _not_kept(place: Path, error: Exception) -> str:
     return f"What is seen of images cannot be kept in {place.parent} ({error}): they are checked at each start."
 
 
-def _looked(place: Path, files: list[Path], check: Check, say: Callable[[str], None]) -> list[Look]:
-    stamps = [_stamp(path) for path in files]
-    known = _read(place)
-    found = [known.get(str(path)) for path in files]
-    looks = [entry[1] if entry and entry[0] == stamp else None for entry, stamp in zip(found, stamps, strict=True)]
+def _looked(place: Path, files: list[str], check: Check, say: Callable[[str], None]) -> list[Look]:
+    stamps = np.array(_stamps(files), dtype=np.int64)
+    looks = _known(_read(place), files, stamps)
     new = [at for at, look in enumerate(looks) if look is None]
     for at, look in zip(new, check([files[at] for at in new]) if new else [], strict=True):
         looks[at] = look
@@ -81,6 +88,20 @@ def _looked(place: Path, files: list[Path], check: Check, say: Callable[[str], N
     return whole
 
 
+def _known(kept: _Kept, files: list[str], stamps: NDArray[np.int64]) -> list[Look | None]:
+    """What is kept of each file that is as it was; equal looks are one object."""
+    if kept.names == "\0".join(files):
+        at = np.arange(len(files))
+    else:
+        place = {name: number for number, name in enumerate(kept.names.split("\0"))} if kept.looks else {}
+        at = np.array([place.get(name, -1) for name in files])
+    same = at >= 0
+    same[same] = (kept.stamps[at[same]] == stamps[same]).all(1)
+    numbers = np.where(same, kept.numbers[at] if len(kept.numbers) else -1, -1)
+    looks = (*kept.looks, None)
+    return [looks[number] for number in numbers.tolist()]
+
+
 def _key(base: str, options: DataOptions) -> str:
     """A name for the index of a folder, as it is read with these options and libraries."""
     tiff = importlib.util.find_spec("tifffile") is not None
@@ -88,35 +109,44 @@ def _key(base: str, options: DataOptions) -> str:
     return hashlib.blake2b(said.encode(errors="surrogateescape"), digest_size=12).hexdigest()
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamps(files: Sequence[str]) -> list[tuple[int, int]]:
+    """Size and time of change of each file, -1 where there is none."""
     try:
-        status = os.stat(path)
+        return [(status.st_size, status.st_mtime_ns) for status in map(os.stat, files)]
     except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
+        return [(-1, -1) if not os.path.exists(path) else _stamps([path])[0] for path in files]
 
 
-def _write(place: Path, files: Sequence[Path], stamps: Sequence[Stamp], looks: Sequence[Look]) -> None:
+def _write(place: Path, files: Sequence[str], stamps: NDArray[np.int64], looks: Sequence[Look]) -> None:
     rows = [at for at, look in enumerate(looks) if not look.problem]
-    names = "\0".join(str(files[at]) for at in rows).encode(errors="surrogateescape")
-    columns: dict[str, Any] = {name: np.array([getattr(looks[at], name) for at in rows]) for name in _KEPT}
-    columns["depth"] = np.array([_DEPTHS.index(looks[at].depth) for at in rows], dtype=np.uint8)
-    content = {**columns, "names": np.frombuffer(names, np.uint8), "stamps": np.array([stamps[at] for at in rows])}
-    write_npz(place, content)
+    number: dict[Look, int] = {}
+    numbers = [number.setdefault(looks[at], len(number)) for at in rows]
+    names = "\0".join(files[at] for at in rows).encode(errors="surrogateescape")
+    columns: dict[str, Any] = {name: np.array([getattr(look, name) for look in number]) for name in _KEPT}
+    columns["depth"] = np.array([_DEPTHS.index(look.depth) for look in number], dtype=np.uint8)
+    of_files: dict[str, Any] = {
+        "names": np.frombuffer(names, np.uint8),
+        "stamps": stamps[rows],
+        "numbers": np.array(numbers),
+    }
+    write_npz(place, {**columns, **of_files})
 
 
-def _read(place: Path) -> dict[str, tuple[Stamp, Look]]:
+def _read(place: Path) -> _Kept:
     """The index, empty where there is none or it is damaged: it is made again."""
     try:
         with place.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            names = file["names"].tobytes().decode(errors="surrogateescape").split("\0")
-            stamps = [tuple(stamp) for stamp in file["stamps"].tolist()]
+            names = file["names"].tobytes().decode(errors="surrogateescape")
+            stamps, numbers = file["stamps"], file["numbers"]
             columns = {name: file[name].tolist() for name in _KEPT}
         columns["depth"] = [_DEPTHS[depth] for depth in columns["depth"]]
-        looks = [Look(**dict(zip(_KEPT, row, strict=True))) for row in zip(*columns.values(), strict=True)]
-        return dict(zip(names, zip(stamps, looks, strict=True), strict=True))
+        looks = tuple(Look(**dict(zip(_KEPT, row, strict=True))) for row in zip(*columns.values(), strict=True))
+        whole = (
+            stamps.shape == (len(numbers), 2) and names.count("\0") + 1 == len(numbers) and numbers.max() < len(looks)
+        )
+        return _Kept(names, stamps, numbers, looks) if whole else _Kept()
     except Exception:  # a damaged file raises anything
-        return {}
+        return _Kept()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,19 +12,20 @@ from pathlib import Path
 from fullrank.data.options import DataOptions
 from fullrank.data.pictures.names import around, role
 from fullrank.data.pictures.nested import ask_where_folders_repeat, splits_inside_classes, without_masks
-from fullrank.data.pictures.parts import Layout, Part, by_first_folder, counted, listed
+from fullrank.data.pictures.parts import Layout, Part, below, by_first_folder, counted, listed, runs
 from fullrank.errors import UserError
 
 _FEW = 0.1  # share of images up to which strays are left aside without asking
 _KAGGLE = ("CLS-LOC", "Data", "ILSVRC")  # ImageNet's own folders above its splits; the labels of val/ lie on top
 
 
-def understand(root: Path, files: Sequence[Path], options: DataOptions) -> Layout:
+def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout:
     """What the pictures `files` below `root` are for; UserError, with the flag that decides, where it is ambiguous."""
-    files, notes = without_masks(root, files)
-    base = _inner(root, files, stop_at_train=options.split != "none")
+    top = "" if root == Path() else str(root)
+    files, notes = without_masks(top, files)
+    base = _inner(top, files, stop_at_train=options.split != "none")
     tops = by_first_folder(base, files)
-    notes += [f"read in {base.relative_to(root)}/"] if base != root else []
+    notes += [f"read in {base[len(below(top)) :]}/"] if base != top else []
     if strays := len(files) - sum(len(inside) for inside in tops.values()):
         notes.append(f"{counted(strays)} beside it left out")
     chosen = _splits(base, tops, options.split)
@@ -33,10 +35,10 @@ def understand(root: Path, files: Sequence[Path], options: DataOptions) -> Layou
         ask_where_folders_repeat(base, _all(tops), options)
         return Layout(_by_folder(base, _all(tops)), None, tuple(notes))
     name, held = chosen
-    inner = _inner(base / name, tops[name])
-    train = _by_folder(inner, [path for path in tops[name] if path.is_relative_to(inner)])
+    inner = _inner(os.path.join(base, name), tops[name])
+    train = _by_folder(inner, _all(by_first_folder(inner, tops[name])))
     ask_where_folders_repeat(inner, train.files, options)
-    tests = [_test(base / other, tops[other], train, root) for other in held]
+    tests = [_test(os.path.join(base, other), tops[other], train, root) for other in held]
     usable = [test for test in tests if test.labeled or not train.labeled]
     test = _first(base, usable, explicit=options.split != "auto")
     notes.append(f"trained on {name}/" + (f", tested on {_name(test)}/" if test else ""))
@@ -51,11 +53,11 @@ def understand(root: Path, files: Sequence[Path], options: DataOptions) -> Layou
     return Layout(train, test, tuple(notes))
 
 
-def _all(tops: dict[str, list[Path]]) -> list[Path]:
-    return sorted((path for inside in tops.values() for path in inside), key=str)
+def _all(tops: dict[str, list[str]]) -> list[str]:
+    return sorted(path for inside in tops.values() for path in inside)
 
 
-def _inner(base: Path, files: Sequence[Path], *, stop_at_train: bool = False) -> Path:
+def _inner(base: str, files: Sequence[str], *, stop_at_train: bool = False) -> str:
     """Down to where pictures lie in several folders, or in none; a few strays on the way do not stop it."""
     while True:
         tops = by_first_folder(base, files)
@@ -65,12 +67,13 @@ def _inner(base: Path, files: Sequence[Path], *, stop_at_train: bool = False) ->
         ((name, inside),) = tops.items()
         if (stop_at_train and role(name) == "train") or strays > len(inside) * _FEW:
             return base
-        if strays and len(by_first_folder(_inner(base / name, inside), inside)) < 2:
+        deeper = os.path.join(base, name)
+        if strays and len(by_first_folder(_inner(deeper, inside), inside)) < 2:
             return base  # one flat folder and strays
-        base = base / name
+        base = deeper
 
 
-def _splits(base: Path, tops: dict[str, list[Path]], asked: str) -> tuple[str, list[str]] | None:
+def _splits(base: str, tops: dict[str, list[str]], asked: str) -> tuple[str, list[str]] | None:
     """The training folder and those that could be the test set; None where folders are classes."""
     names = [name for name in tops if name]
     if asked == "none":
@@ -83,7 +86,7 @@ def _splits(base: Path, tops: dict[str, list[Path]], asked: str) -> tuple[str, l
     others = [name for name in names if name not in train and name not in held]
     if not train and (others or not held):
         return None
-    flat = [name for name in train if all(path.parent.name == name for path in tops[name])]
+    flat = [name for name in train if set(by_first_folder(os.path.join(base, name), tops[name])) == {""}]
     if len(flat) == 1 and not held and len(others) > 1:
         return None  # a class beside others, as in {bus, car, train}
     loose = len(tops.get("", ()))
@@ -93,43 +96,42 @@ def _splits(base: Path, tops: dict[str, list[Path]], asked: str) -> tuple[str, l
     beside = f" beside {counted(loose)}" if loose else ""
     guess = dict.fromkeys(((train or held)[0], (held or others or train)[-1]))
     raise UserError(
-        f"{base} holds {listed(names)}{beside}, which may be splits or classes: pass --split with the folders to train "
-        f"and to test on, such as --split {','.join(guess)}, or --split none if they are classes."
+        f"{base or '.'} holds {listed(names)}{beside}, which may be splits or classes: pass --split with the folders "
+        f"to train and to test on, such as --split {','.join(guess)}, or --split none if they are classes."
     )
 
 
-def _asked(base: Path, names: Sequence[str], asked: str) -> tuple[str, list[str]]:
+def _asked(base: str, names: Sequence[str], asked: str) -> tuple[str, list[str]]:
     wanted = [name.strip().strip("/") for name in asked.split(",")]
     for name in wanted:
         if name not in names:
             has = f"only {listed(names)}" if names else "only pictures"
-            raise UserError(f"--split {asked}: {base} has no folder {name} with pictures, {has}.")
+            raise UserError(f"--split {asked}: {base or '.'} has no folder {name} with pictures, {has}.")
     if len(wanted) > 2:
         raise UserError(f"--split {asked}: pass the folder to train on and one to test on.")
     return wanted[0], wanted[1:]
 
 
-def _by_folder(base: Path, files: Sequence[Path]) -> Part:
+def _by_folder(base: str, files: Sequence[str]) -> Part:
     """Labeled by the first folder below `base`; nothing is known of what lies in `base` itself."""
-    depth = len(base.parts)
-    names = [path.parts[depth] if len(path.parts) > depth + 1 else None for path in files]
-    return Part(list(files), names, str(base))
+    names = [name or None for name, inside in runs(base, files) for _ in inside]
+    return Part(list(files), names, base or ".")
 
 
-def _test(base: Path, files: list[Path], train: Part, root: Path) -> Part:
+def _test(base: str, files: list[str], train: Part, root: Path) -> Part:
     """A test folder: labeled by its folders, by val_annotations.txt (Tiny-ImageNet), or by ImageNet's own table."""
     classes = {name for name in train.names if name is not None}
     inner = base
     while True:
         (name, *more) = by_first_folder(inner, files)
-        if more or name == "" or name in classes or not (around(name) or name == inner.name):
+        if more or name == "" or name in classes or not (around(name) or name == os.path.basename(inner)):
             break
-        inner = inner / name
+        inner = os.path.join(inner, name)
     part = _by_folder(inner, files)
     if part.labeled or not classes:
-        return Part(part.files, part.names, str(base))
-    table = _annotations(base, root)
-    return Part(part.files, [table.get(path.stem) for path in part.files], str(base))
+        return Part(part.files, part.names, base)
+    table = _annotations(Path(base), root)
+    return Part(part.files, [table.get(Path(path).stem) for path in part.files], base)
 
 
 def _annotations(base: Path, root: Path) -> dict[str, str]:
@@ -151,7 +153,7 @@ def _annotations(base: Path, root: Path) -> dict[str, str]:
     return {}
 
 
-def _first(base: Path, tests: list[Part], *, explicit: bool) -> Part | None:
+def _first(base: str, tests: list[Part], *, explicit: bool) -> Part | None:
     """The test set: a test folder before one for validation; UserError where two have the same right."""
     if not tests or explicit:
         return tests[0] if tests else None
@@ -160,8 +162,8 @@ def _first(base: Path, tests: list[Part], *, explicit: bool) -> Part | None:
     if len(ranked) > 1 and _rank(ranked[0], names) == _rank(ranked[1], names):
         names = [_name(part) for part in ranked]
         raise UserError(
-            f"{base} holds {listed(names)}, of which one can be the test set: pass --split with the folders to train "
-            f"and to test on, such as --split train,{names[0]}."
+            f"{base or '.'} holds {listed(names)}, of which one can be the test set: pass --split with the folders to "
+            f"train and to test on, such as --split train,{names[0]}."
         )
     return ranked[0]
 
@@ -181,7 +183,7 @@ def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part
     bare = Part(part.files, [None] * len(part), part.where)
     if options.labels == "none":
         return bare, ("labels left out by --labels none",) if known else ()
-    if options.labels == "folders" and len(known) < 2:
+    if options.labels == "folders" and len(known) < 2 and ask:
         raise UserError(
             f"--labels folders: {part.where} has {len(known)} folder{'' if len(known) == 1 else 's'} of pictures, and "
             "classes are two or more: leave it out."

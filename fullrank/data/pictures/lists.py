@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def read_list(path: Path) -> Part:
         raise UserError(f"{path} cannot be read as text ({error}): save the list as UTF-8.") from error
     files, names = [], []
     for number, file, name in _rows(path, text):
-        if not file.is_file():
+        if not os.path.isfile(file):
             raise UserError(
                 f"{path}, line {number}: there is no file {file}: paths are relative to the folder of the list, and a "
                 "label comes after a tab, a comma in .csv, or the last space."
@@ -38,12 +39,13 @@ def read_list(path: Path) -> Part:
     return Part(files, names, str(path))
 
 
-def _rows(path: Path, text: str) -> Iterator[tuple[int, Path, str]]:
+def _rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
     """The number, file and label ("" for none) of each line."""
+    folder = "" if path.parent == Path() else str(path.parent)
     if path.suffix.lower() not in (".csv", ".tsv"):
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
-                yield number, *_split(path.parent, line.strip())
+                yield number, *_split(folder, line.strip())
         return
     rows = list(csv.reader(text.splitlines(), delimiter="\t" if path.suffix.lower() == ".tsv" else ","))
     at, label, first = _columns(path, rows)
@@ -51,18 +53,24 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, Path, str]]:
         if row:
             if at >= len(row):
                 raise UserError(f"{path}, line {number} has {len(row)} columns and no path: repair it.")
-            yield number, path.parent / row[at].strip(), row[label].strip() if 0 <= label < len(row) else ""
+            yield number, _joined(folder, row[at]), row[label].strip() if 0 <= label < len(row) else ""
 
 
-def _split(folder: Path, line: str) -> tuple[Path, str]:
+def _split(folder: str, line: str) -> tuple[str, str]:
     if "\t" in line:
         file, _, name = line.partition("\t")
-        return folder / file.strip(), name.strip()
-    whole = folder / line
-    if whole.is_file() or " " not in line:
+        return _joined(folder, file), name.strip()
+    whole = _joined(folder, line)
+    if " " not in line or os.path.isfile(whole):
         return whole, ""
     file, name = line.rsplit(maxsplit=1)
-    return folder / file, name
+    return _joined(folder, file), name
+
+
+def _joined(folder: str, file: str) -> str:
+    """A file of a list, which may be written with a leading ./ or several slashes."""
+    plain = file.strip()
+    return os.path.join(folder, plain if "//" not in plain and "./" not in plain else str(Path(plain)))
 
 
 def _columns(path: Path, rows: list[list[str]]) -> tuple[int, int, int]:

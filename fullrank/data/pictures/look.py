@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -68,7 +67,7 @@ def _transparent(raw: Raw) -> bool:
     return isinstance(least, int | float) and least < 255
 
 
-def pages_of(files: Sequence[Path], looks: Sequence[Look], options: DataOptions) -> list[str]:
+def pages_of(files: Sequence[str], looks: Sequence[Look], options: DataOptions) -> list[str]:
     """Notes on files of several pages; UserError where nobody said which of them are pictures."""
     several = [(path, look.frames) for path, look in zip(files, looks, strict=True) if look.frames > 1]
     if not several:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+_PAST = chr(ord(os.sep) + 1)  # sorts right behind everything in a folder
 
 
 @dataclass(frozen=True)
 class Part:
-    """Files of one split with the name of the class of each, None where it is unknown."""
+    """Files of one split with the name of the class of each, None where it is unknown.
 
-    files: list[Path]
+    Paths are strings, since a million of pathlib's take half a minute to make.
+    """
+
+    files: list[str]
     names: list[str | None]
     where: str
 
@@ -33,14 +39,28 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def by_first_folder(base: Path, files: Sequence[Path]) -> dict[str, list[Path]]:
-    """The pictures below `base` by its first folder; "" for those that lie in it."""
-    tops: dict[str, list[Path]] = {}
-    depth = len(base.parts)
-    for path in files:
-        parts = path.parts
-        if parts[:depth] == base.parts:
-            tops.setdefault(parts[depth] if len(parts) > depth + 1 else "", []).append(path)
+def below(base: str) -> str:
+    """What the paths of all files below a folder begin with; "" is the working directory."""
+    return os.path.join(base, "") if base else ""
+
+
+def runs(base: str, files: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The first folder below `base`, "" for none, and the sorted files in it; those of one folder follow each other."""
+    before = below(base)
+    at = bisect_left(files, before)
+    while at < len(files) and files[at].startswith(before):
+        end = files[at].find(os.sep, len(before))
+        name = "" if end < 0 else files[at][len(before) : end]
+        until = bisect_left(files, before + name + _PAST, at) if name else at + 1
+        yield name, files[at:until]
+        at = until
+
+
+def by_first_folder(base: str, files: Sequence[str]) -> dict[str, list[str]]:
+    """The pictures below `base` by its first folder; "" for those that lie in it. Files are sorted."""
+    tops: dict[str, list[str]] = {}
+    for name, inside in runs(base, files):
+        tops.setdefault(name, []).extend(inside)
     return tops
 
 
