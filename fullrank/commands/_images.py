@@ -11,11 +11,12 @@ from torch import Tensor
 
 from fullrank.commands._reading import watched
 from fullrank.data import DataOptions, load_dataset, plain_batches, with_channels
-from fullrank.data.identity import compared, options_of
+from fullrank.data.identity import compared
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.training import profile_of
+from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.model import open_model
 from fullrank.runs import read_json
 from fullrank.stats.sketch import sketch
@@ -33,7 +34,7 @@ def image_report(
     config = read_json(Path(source) / "config.json") if is_run else {"settings": {}}
     of_run = profile_of(str(config["recipe"])).name if is_run else "generic"
     objective = find_profile(profile or of_run)
-    options = options_of(config) if is_run else DataOptions()
+    options = read_as_trained(saved, DataOptions())
     dataset = load_dataset(data, root=config["settings"].get("data_root"), options=options)
     same = compared(config, dataset) if is_run else "unknown"
     dataset = with_channels(dataset, saved.encoder.channels)

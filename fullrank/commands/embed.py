@@ -46,11 +46,9 @@ class Embed:
 
 def embed(options: Embed, console: Console) -> int:
     """Do it; the exit code."""
-    from fullrank.data.identity import options_of
     from fullrank.embeddings.writers import check_out
-    from fullrank.evaluation.embed import Shards, embed_to, images_of
+    from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
     from fullrank.evaluation.model import open_model
-    from fullrank.runs import read_json
 
     if not options.images:
         raise UserError("Which images? Pass pictures, a folder, or a data set's name behind the run.")
@@ -61,9 +59,7 @@ def embed(options: Embed, console: Console) -> int:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     model = open_model(options.encoder, trust=options.trust, network=options.backbone, say=say)
-    reading, config = options.reading, Path(options.encoder) / "config.json"
-    if config.is_file():
-        reading = options_of(read_json(config)).changed_by(reading)
+    reading = read_as_trained(model, options.reading)
     images = images_of(
         options.images, channels=model.encoder.channels, root=options.data_root, options=reading, say=say
     )

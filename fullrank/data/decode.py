@@ -56,20 +56,24 @@ def read_picture(path: Path, *, page: int = 0, decoding: Decoding | None = None)
 
 def to_show(path: Path) -> Image.Image:
     """A picture for eyes: of more than three channels the first three, of two the first."""
-    picture = read_picture(path)
+    raw = read_raw(path)
+    span = None
+    if not isinstance(raw.content, Image.Image):  # its own range: only to look at
+        span = float(raw.content.min()), max(float(raw.content.max()), float(raw.content.min()) + 1)
+    picture = finished(raw, Decoding(range=span))
     if isinstance(picture, Image.Image):
         return picture
     pixels = picture.pixels
     return Image.fromarray(np.ascontiguousarray(pixels[..., :3] if pixels.shape[2] > 3 else pixels[..., 0]))
 
 
-def as_picture(image: Image.Image) -> Image.Image:
-    """An opened image as "L" or "RGB": upright, on white, 8 bit.
+def as_picture(image: Image.Image, span: tuple[float, float] | None = None) -> Image.Image:
+    """An opened image as "L" or "RGB": upright, on white, 8 bit; `span` is what becomes 0 and 255 of more bits.
 
     >>> as_picture(Image.new("LA", (4, 2))).mode
     'L'
     """
-    made = finished(_of_pil(image, 0), Decoding())
+    made = finished(_of_pil(image, 0), Decoding(range=span))
     assert isinstance(made, Image.Image)
     return made
 

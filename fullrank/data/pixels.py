@@ -112,15 +112,16 @@ def finished(raw: Raw, decoding: Decoding) -> Picture:
 
 
 def eight_bit(values: Array, span: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Numbers to 0..255: `span` is what becomes 0 and 255, by default 0..65535 of integers and 0..1 of floats."""
+    """Numbers to 0..255: `span` is what becomes 0 and 255; only floats in [0, 1] do without, ValueError for others."""
     if values.dtype == np.uint8:
         return values
     floats = np.issubdtype(values.dtype, np.floating)
     if span is None:
-        span = (0.0, 1.0) if floats else (0.0, 65535.0)
+        if not floats:
+            raise ValueError("more than 8 bits: --range LOW,HIGH decides which values become black and white")
+        span = (0.0, 1.0)
         if not (values.min() >= span[0] and values.max() <= span[1]):  # also false for NaN
-            what = "float pixels outside [0, 1]" if floats else "32-bit pixels outside 0..65535"
-            raise ValueError(f"{what}: --range LOW,HIGH decides")
+            raise ValueError("float pixels outside [0, 1]: --range LOW,HIGH decides")
     elif floats and not np.isfinite(values).all():
         raise ValueError("pixels that are NaN or infinite")
     low, high = span

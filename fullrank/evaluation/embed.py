@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,10 @@ from fullrank.data import (
     strict_decoding,
     with_channels,
 )
-from fullrank.data.identity import fingerprint
+from fullrank.data.decode import reason
+from fullrank.data.identity import fingerprint, options_of
+from fullrank.data.pictures.look import parse_range
+from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
@@ -62,7 +65,7 @@ def images_of(
         Path(name) for name in data if Path(name).is_file() and not name.lower().endswith((".npz", ".txt", ".csv"))
     ]
     if len(pictures) == len(data) and data:
-        return _pictures(pictures, channels)
+        return _pictures(pictures, Decoding(channels, parse_range(options.range)), options.max_pixels)
     if pictures:
         raise UserError(f"{pictures[0]} is a picture, and other data is not: pass pictures alone, or folders alone.")
     dataset = with_channels(load_dataset([*data], root=root, options=options, say=say), channels)
@@ -91,14 +94,27 @@ def _words(images: ImageSet) -> list[str]:
     return [images.classes[label] if label >= 0 else "" for label in images.labels.tolist()]
 
 
-def _pictures(files: list[Path], channels: int) -> Images:
+def _pictures(files: list[Path], decoding: Decoding, max_pixels: int | None) -> Images:
     for file in files:
         try:
-            with strict_decoding():
-                read_picture(file)
+            with strict_decoding(max_pixels):
+                read_picture(file, decoding=decoding)
         except Exception as error:  # decoders raise anything
-            raise UserError(f"{file} cannot be read ({error}): leave it out.") from None
-    return images_in(Dataset("pictures", ImageFolder(tuple(map(str, files)), None, (), channels), None, (), ()))
+            remedy = "pass it" if "--range" in str(error) else "leave it out"
+            raise UserError(f"{file} cannot be read ({reason(error)}): {remedy}.") from None
+    names = tuple(map(str, files))
+    images = ImageFolder(names, None, (), decoding.channels or 3, range=decoding.range, max_pixels=max_pixels)
+    return images_in(Dataset("pictures", images, None, (), ()))
+
+
+def read_as_trained(model: Model, given: DataOptions) -> DataOptions:
+    """How images are read for an encoder: as those of its run were, with their range, and as `given` says otherwise."""
+    config = Path(model.place) / "config.json"
+    if config.is_file():
+        return options_of(read_json(config)).changed_by(given)
+    if given.range is None and model.range is not None:
+        return replace(given, range=f"{model.range[0]!r},{model.range[1]!r}")
+    return given
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,9 @@ class Model(SavedEncoder):
 
     place: str = ""
 
-    def embed(self, images: Sequence[Picture] | Tensor, *, batch_size: int = 64) -> Tensor:
+    def embed(
+        self, images: Sequence[Picture] | Tensor, *, batch_size: int = 64, span: tuple[float, float] | None = None
+    ) -> Tensor:
         """The representation of pictures: float32 (N, width) on the CPU, in their order.
 
         Pictures are brought to the encoder's size as `evaluate` brings them: of files and PIL images the shorter side
@@ -42,10 +44,12 @@ class Model(SavedEncoder):
             images: Paths, PIL images, and tensors (C, H, W), mixed at will, or a tensor (N, C, H, W); tensors are
                 uint8, or float in [0, 1], not yet normalized.
             batch_size: Images that are encoded at once, at least 1.
+            span: Values that become 0 and 255 in files and PIL images of more than 8 bits; by default those of the
+                training.
 
         Raises:
-            UserError: For a file that cannot be read, and for a tensor of another type, range or number of channels;
-                it names the picture by its place.
+            UserError: For a file that cannot be read or whose values have no known range, and for a tensor of another
+                type, range or number of channels; it names the picture by its place.
         """
         one = isinstance(images, str | Path | Image.Image) or (isinstance(images, Tensor) and images.ndim == 3)
         if one:
@@ -56,15 +60,14 @@ class Model(SavedEncoder):
             raise UserError(f"A batch of {batch_size} pictures is none: pass 1 or more.")
         device = next((tensor.device for tensor in self.encoder.state_dict().values()), torch.device("cpu"))
         with torch.inference_mode():
-            parts = [
-                self(torch.stack(part).to(device)).float().cpu() for part in _parts(self._pixels(images), batch_size)
-            ]
+            pixels = self._pixels(images, span or self.range)
+            parts = [self(torch.stack(part).to(device)).float().cpu() for part in _parts(pixels, batch_size)]
         return torch.cat(parts).clone()
 
-    def _pixels(self, images: Iterable[Picture]) -> Iterator[Tensor]:
+    def _pixels(self, images: Iterable[Picture], span: tuple[float, float] | None) -> Iterator[Tensor]:
         for place, picture in enumerate(images):
             try:
-                yield _pixels(picture, self.encoder.channels, self.encoder.image_size)
+                yield _pixels(picture, Decoding(self.encoder.channels, span), self.encoder.image_size)
             except UserError as error:
                 raise UserError(f"Picture {place}: {error}") from None
 
@@ -125,21 +128,22 @@ def _parts(pixels: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:
         yield part
 
 
-def _pixels(picture: Picture, channels: int, size: int) -> Tensor:
+def _pixels(picture: Picture, decoding: Decoding, size: int) -> Tensor:
     """One picture as float (C, size, size) in [0, 1]."""
+    channels = decoding.channels or 3
     if isinstance(picture, Tensor):
         if picture.ndim != 3:
             raise UserError(f"it has the shape {tuple(picture.shape)}: pass (channels, height, width).")
         pixels = pixels_of(picture[None], channels)
         return pixels[0] if pixels.shape[-2:] == (size, size) else _resized(pixels, size)[0]
     if not isinstance(picture, Image.Image):
-        return center_of_picture(_opened(picture, channels), size).float() / 255
+        return center_of_picture(_opened(picture, decoding), size).float() / 255
     if channels not in (1, 3):
         raise UserError(f"it is a PIL image, and the encoder takes {channels} channels: pass a tensor or a file.")
     try:
-        shown = as_picture(picture).convert("L" if channels == 1 else "RGB")
+        shown = as_picture(picture, decoding.range).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # decoders raise anything
-        raise UserError(f"it cannot be decoded ({error}): pass another.") from None
+        raise UserError(f"it cannot be decoded ({error}): {_remedy(error)}.") from None
     return center_of_picture(shown, size).float() / 255
 
 
@@ -147,13 +151,17 @@ def _resized(pixels: Tensor, size: int) -> Tensor:
     return center_of_tensor((pixels * 255).round().to(torch.uint8), size).float() / 255
 
 
-def _opened(path: object, channels: int) -> Decoded:
+def _remedy(error: Exception) -> str:
+    return "pass span=(LOW, HIGH) to embed()" if "--range" in str(error) else "pass another"
+
+
+def _opened(path: object, decoding: Decoding) -> Decoded:
     if not isinstance(path, str | Path):
         raise UserError(f"it is of the type {type(path).__name__}: pass a path, a PIL image or a tensor.")
     if not Path(path).is_file():
         raise UserError(f"there is no file {path}: check the path.")
     try:
         with strict_decoding():
-            return read_picture(Path(path), decoding=Decoding(channels))
+            return read_picture(Path(path), decoding=decoding)
     except Exception as error:  # decoders raise anything
-        raise UserError(f"{path} cannot be read ({error}): pass a picture.") from None
+        raise UserError(f"{path} cannot be read ({error}): {_remedy(error)}.") from None

@@ -27,7 +27,8 @@ class SavedEncoder:
     """An encoder in eval mode, and the mean and standard deviation (by channel, of pixels in [0, 1]) of its input.
 
     `loss_features` is how many of the first features entered the loss by themselves; None where all did. `recipe` and
-    `versions` say what trained it and with which libraries; None and empty where the file does not say.
+    `versions` say what trained it and with which libraries; None and empty where the file does not say. `range` is what
+    became 0 and 255 in the training images of more than 8 bits; None where there were none.
     """
 
     encoder: Encoder
@@ -36,6 +37,7 @@ class SavedEncoder:
     loss_features: int | None = None
     recipe: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    range: tuple[float, float] | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Representation (N, width) of images (N, C, S, S), uint8 or float in [0, 1], on their device.
@@ -101,8 +103,9 @@ def encoder_bytes(
     std: tuple[float, ...],
     loss_features: int | None = None,
     recipe: str | None = None,
+    span: tuple[float, float] | None = None,
 ) -> bytes:
-    """The content of an encoder.safetensors file; the arguments are the fields of a `SavedEncoder`.
+    """The content of an encoder.safetensors file; the arguments are the fields of a `SavedEncoder`, `span` its range.
 
     The tensors have the names that timm or torchvision gives them, without the classifier.
 
@@ -120,6 +123,7 @@ def encoder_bytes(
         "std": std,
         "loss_features": loss_features,
         "recipe": recipe,
+        "range": span,
         "versions": {name: version(name) for name in _LIBRARIES},
     }
     if is_file_of_code(trained.name):
@@ -155,7 +159,7 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
         remedy = "pass one that `fullrank train` made"
         raise UserError(f"{path} is not an encoder of FullRank ({first}): {remedy}.") from error
     said = about.get("loss_features"), about.get("recipe"), about.get("versions", {})
-    return SavedEncoder(fresh.eval(), mean, std, *said)
+    return SavedEncoder(fresh.eval(), mean, std, *said, range=tuple(about["range"]) if about.get("range") else None)
 
 
 def _known_network(path: Path, about: Mapping[str, Any], backbone: nn.Module | None, trust: bool) -> str | nn.Module:

@@ -16,7 +16,7 @@ from fullrank.data import DataOptions
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
-from fullrank.evaluation.embed import Shards, embed_to, images_of
+from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
 from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model, open_model
@@ -237,7 +237,8 @@ def embed(
     source = encoder.path if isinstance(encoder, Run) else encoder
     model = source if isinstance(source, Model) else open_model(source, say=say)
     data = [str(images)] if isinstance(images, str | Path) else [str(image) for image in images]
-    found = images_of(data, channels=model.encoder.channels, root=None, options=DataOptions(), say=say)
+    reading = read_as_trained(model, DataOptions())
+    found = images_of(data, channels=model.encoder.channels, root=None, options=reading, say=say)
     one = Shards(1, (0,))
     return embed_to(Path(out), model, found, shards=one, batch_size=batch_size, workers=workers, console=console)[0]
 

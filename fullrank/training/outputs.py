@@ -116,13 +116,15 @@ def write_result(
 
 def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Reading) -> None:
     """Write encoder.safetensors and samples.npz."""
-    head = method.projector
+    head, config = method.projector, read_json(run / "config.json")
+    span = config.get("data", {}).get("range")  # version 0.1.0 noted none
     content = encoder_bytes(
         method.encoder,
         mean=tuple(views.mean),
         std=tuple(views.std),
         loss_features=head.loss_features if isinstance(head, TakesFirstFeatures) else None,
-        recipe=str(read_json(run / "config.json")["recipe"]),
+        recipe=str(config["recipe"]),
+        span=None if span is None else (span[0], span[1]),
     )
     replace(run / "encoder.safetensors", lambda beside: beside.write_bytes(content))
     save_samples(run, probe, views, reading)

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,12 @@ import fullrank
 from fullrank.cli import main
 from fullrank.embeddings import open_column, open_embeddings
 from fullrank.embeddings.writers import Rows
+from fullrank.errors import UserError
 from fullrank.evaluation import embed as embedding
 from fullrank.evaluation.embed import Images
 from fullrank.evaluation.model import Model
 from fullrank.nn import encoder, encoder_bytes
+from tests.data.trees import deep
 
 
 @pytest.fixture
@@ -200,3 +203,40 @@ def test_the_weights_of_another_framework_embed_too(here: Path, capsys: pytest.C
     assert "m.pth is not an encoder of FullRank" in capsys.readouterr().err
     assert main([*base, "--backbone", "resnet18", "--out", "other.npy"]) == 2
     assert "under 90 %: pass the --backbone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("top", [1023, 4095, 16383])
+def test_a_single_deep_file_is_read_by_the_range_of_the_run(
+    top: int, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, values in enumerate(deep(here / "deep", top, count=8)):
+        Image.fromarray(np.floor(values * (255 / top) + 0.5).astype(np.uint8)).save(f"{number}.png")
+    few: dict[str, Any] = {"steps": 2, "batch_size": 4, "projector": (8, 4), "workers": 0, "image_size": 32}
+    run = fullrank.train("simclr", data="deep", out="my run", **few)
+    model = fullrank.load(run)
+    expected = model.embed(["0.png", "1.png"])  # of 8 bits, as the training saw them
+    paths = [str(here / "deep" / f"{number}.png") for number in range(2)]
+    assert torch.equal(model.embed(paths), expected)
+    assert torch.equal(model.embed([Image.open(path) for path in paths]), expected)
+    shutil.copy(run.path / "encoder.safetensors", "alone.safetensors")
+    assert torch.equal(fullrank.load("alone.safetensors").embed(paths), expected)
+    for at, source in enumerate(("my run", "alone.safetensors")):
+        assert main(["embed", source, *paths, "--out", f"z{at}.npy", "--workers", "0"]) == 0
+        torch.testing.assert_close(rows(f"z{at}.npy"), expected)
+        fullrank.embed(source, "deep", out=f"all{at}.npy", workers=0)
+        torch.testing.assert_close(rows(f"all{at}.npy")[:2], expected)
+
+
+def test_a_deep_file_without_a_known_range_is_asked_about(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = deep(here / "deep", 4095, count=1)[0]
+    Image.fromarray(np.floor(values * (255 / 4095) + 0.5).astype(np.uint8)).save("plain.png")
+    model = fullrank.load("encoder.safetensors")
+    with pytest.raises(UserError, match=r"0.png cannot be read \(more than 8 bits: .*pass span=\(LOW, HIGH\) to embed"):
+        model.embed(["deep/0.png"])
+    assert torch.equal(model.embed(["deep/0.png"], span=(0, 4095)), model.embed(["plain.png"]))
+    command = ["embed", "encoder.safetensors", "deep/0.png", "--out", "z.npy", "--workers", "0"]
+    assert main(command) == 2
+    assert "--range LOW,HIGH decides" in " ".join(capsys.readouterr().err.split())
+    assert not Path("z.npy").exists()
+    assert main([*command, "--range", "0,4095"]) == 0
+    torch.testing.assert_close(rows("z.npy"), model.embed(["plain.png"]))

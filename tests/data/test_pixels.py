@@ -22,20 +22,9 @@ from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.training.fit import prepare
 from tests.data.pictures import noise
-from tests.data.trees import line, load, pixels
+from tests.data.trees import deep, line, load, pixels
 
 Array = npt.NDArray[Any]
-
-
-def deep(folder: Path, top: int, *, low: int = 0, count: int = 3) -> list[Array]:
-    """Gray 16-bit PNG files whose values fill low..top."""
-    folder.mkdir(exist_ok=True)
-    arrays = []
-    for number in range(count):
-        values = np.linspace(low, top, 32 * 32).astype(np.uint16)
-        arrays.append(np.random.default_rng(number).permutation(values).reshape(32, 32))
-        Image.fromarray(arrays[-1]).save(folder / f"{number}.png")
-    return arrays
 
 
 def deep_png(path: Path, values: Array) -> None:

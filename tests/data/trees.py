@@ -40,3 +40,14 @@ def pixels(data: Dataset, index: int = 0) -> npt.NDArray[Any]:
 
 def line(data: Dataset) -> str:
     return data.inventory().line()
+
+
+def deep(folder: Path, top: int, *, low: int = 0, count: int = 3) -> list[npt.NDArray[Any]]:
+    """Gray 16-bit PNG files whose values fill low..top."""
+    folder.mkdir(exist_ok=True)
+    arrays = []
+    for number in range(count):
+        values = np.linspace(low, top, 32 * 32).astype(np.uint16)
+        arrays.append(np.random.default_rng(number).permutation(values).reshape(32, 32))
+        Image.fromarray(arrays[-1]).save(folder / f"{number}.png")
+    return arrays

@@ -217,3 +217,11 @@ def test_embed_takes_an_export_in_the_place_of_a_run(tmp_path: Path) -> None:
     export_model(ours, "onnx", tmp_path / "out")
     z = fullrank.load(tmp_path / "out").embed(images(ours))
     assert np.allclose(z.numpy(), ours.embed(images(ours)).numpy(), atol=1e-4)
+
+
+def test_the_range_of_deep_images_goes_with_an_export(tmp_path: Path) -> None:
+    made = encoder("tiny", image_size=16, channels=1)
+    path = tmp_path / "encoder.safetensors"
+    path.write_bytes(encoder_bytes(made, mean=(0.5,), std=(0.2,), span=(0.0, 4095.0)))
+    fullrank.export(path, "torch-export", out=tmp_path / "out")
+    assert fullrank.load(tmp_path / "out", trust=True).range == fullrank.load(path).range == (0.0, 4095.0)

@@ -107,7 +107,7 @@ def test_the_header_says_what_is_needed_to_use_the_weights(tmp_path: Path) -> No
     assert about.pop("versions").keys() == {"fullrank", "torch", "torchvision", "timm"}
     assert about == {
         "format": 2, "name": "resnet10t", "stem": "imagenet", "image_size": 32, "channels": 3,
-        "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "loss_features": None, "recipe": "intl",
+        "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "loss_features": None, "recipe": "intl", "range": None,
     }  # fmt: skip
     saved = load_encoder(path)
     assert (saved.encoder.stem, saved.recipe, saved.versions["timm"]) == ("imagenet", "intl", timm.__version__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fullrank.errors import UserError
@@ -49,4 +49,4 @@ def open_export(folder: Path, *, trust: bool = False) -> SavedEncoder:
         raise UserError(f"{folder} is an export to {about.format}, which this version does not know: export again.")
     if way.runs_code and not trust:
         raise UserError(f"Reading {folder} could run code in it: pass trust=True if you know where it is from.")
-    return way.read(folder, about)
+    return replace(way.read(folder, about), range=about.range)

@@ -34,6 +34,7 @@ class About:
     std: tuple[float, ...]
     recipe: str | None
     versions: dict[str, str]
+    range: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, saved: SavedEncoder, name: str) -> About:
@@ -41,7 +42,7 @@ class About:
         of = saved.encoder
         pixels = (tuple(saved.mean), tuple(saved.std))
         shape = (of.image_size, of.channels, of.width)
-        return cls(name, of.name, of.stem, *shape, *pixels, saved.recipe, dict(saved.versions))
+        return cls(name, of.name, of.stem, *shape, *pixels, saved.recipe, dict(saved.versions), saved.range)
 
     def write(self, folder: Path) -> None:
         """Write it."""
@@ -52,7 +53,8 @@ class About:
         """Read it; UserError where it is damaged."""
         try:
             content: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-            return cls(**{**content, "mean": tuple(content["mean"]), "std": tuple(content["std"])})
+            lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
+            return cls(**{**content, **lists})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{folder / NOTE} cannot be read ({error}): export again.") from None
 
