@@ -10,7 +10,7 @@ from torch import Tensor
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import log_sums_over_others, normalize
 
 
 @declare(
@@ -35,11 +35,9 @@ def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> T
     tensor(2.6391)
     """
     views, samples, _ = z.shape
-    rows = normalize(z).flatten(0, 1)
-    cosine = (rows @ rows.T).view(views, samples, views, samples)
-    same_sample = torch.eye(samples, dtype=torch.bool, device=z.device)[:, None, :]
-    negatives = (cosine / temperature).masked_fill(same_sample, -math.inf).flatten(2).logsumexp(2)  # (V, N)
-    positives = cosine.diagonal(dim1=1, dim2=3)  # (V, V, N)
+    rows = normalize(z)
+    negatives = log_sums_over_others(rows, 1 / temperature)  # (V, N)
+    positives = (rows[:, None] * rows).sum(3)  # (V, V, N)
     weights = 1.0 if sigma is None else 2 - samples * (positives / sigma).softmax(2)
     losses = negatives[:, None, :] - weights * positives / temperature
     two_views = ~torch.eye(views, dtype=torch.bool, device=z.device)

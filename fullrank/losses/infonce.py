@@ -7,12 +7,11 @@ from itertools import combinations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import log_sums_of_both, normalize
 
 
 @declare(
@@ -31,11 +30,10 @@ def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
     >>> infonce(torch.ones(2, 8, 4))["loss"]  # one point: ln 8
     tensor(2.0794)
     """
-    matching = torch.arange(z.shape[1], device=z.device)
     losses = []
     for a, b in combinations(normalize(z), 2):
-        logits = a @ b.T / temperature  # (N, N), the same numbers seen from a and from b
-        losses += [cross_entropy(logits, matching), cross_entropy(logits.T, matching)]
+        positives = (a * b).sum(1) / temperature
+        losses += [sums - positives for sums in log_sums_of_both(a, b, 1 / temperature)]
     return combine({"infonce": (1.0, torch.stack(losses).mean())})
 
 

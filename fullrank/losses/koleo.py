@@ -12,6 +12,8 @@ from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
+_BLOCK = 1024  # rows at a time
+
 
 @declare(
     formula="−mean log min ‖uᵢ − uⱼ‖",
@@ -45,8 +47,12 @@ class KoLeo(EmbeddingLoss, function=koleo): ...
 def _log_gap(rows: Tensor, eps: float) -> Tensor:
     """Mean of log(distance to the nearest other row + eps) for rows (N, D)."""
     x = (rows - rows.mean(0)).detach()  # distances do not change, and their rounding becomes relative to the spread
-    squares = x.square().sum(1)
-    distances = (squares[:, None] + squares - 2 * (x @ x.T)).fill_diagonal_(math.inf)
-    nearest = distances.argmin(1)
+    halves = x.square().sum(1).neg_().div_(2)
+    nearest = torch.empty(len(x), dtype=torch.long, device=x.device)
+    for start in range(0, len(x), _BLOCK):
+        block = x[start : start + _BLOCK]
+        closeness = torch.addmm(halves, block, x.T)  # (B, N): the square of the row less its distance's, halved
+        closeness.diagonal(start).fill_(-math.inf)
+        nearest[start : start + _BLOCK] = closeness.argmax(1)
     gap: Tensor = torch.linalg.vector_norm(rows - rows[nearest], dim=1)
     return (gap + eps).log().mean()

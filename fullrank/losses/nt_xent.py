@@ -10,7 +10,7 @@ from torch import Tensor
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import log_sums_over_others, normalize
 
 
 @declare(
@@ -31,14 +31,11 @@ def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
     >>> nt_xent(torch.ones(2, 8, 4))["loss"]  # one point: ln 15
     tensor(2.7081)
     """
-    views, samples, _ = z.shape
-    rows = normalize(z).flatten(0, 1)
-    logits = (rows @ rows.T / temperature).view(views, samples, views, samples)
-    same_sample = torch.eye(samples, dtype=torch.bool, device=z.device)[:, None, :]
-    negatives = logits.masked_fill(same_sample, -math.inf).flatten(2).logsumexp(2)  # (V, N)
-    positives = logits.diagonal(dim1=1, dim2=3)  # (V, V, N)
+    rows = normalize(z)
+    negatives = log_sums_over_others(rows, 1 / temperature)  # (V, N)
+    positives = (rows[:, None] * rows).sum(3) / temperature  # (V, V, N)
     losses = torch.logaddexp(positives, negatives[:, None, :]) - positives
-    two_views = ~torch.eye(views, dtype=torch.bool, device=z.device)
+    two_views = ~torch.eye(len(z), dtype=torch.bool, device=z.device)
     return combine({"nt_xent": (1.0, losses[two_views].mean())})
 
 

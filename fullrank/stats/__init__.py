@@ -3,6 +3,7 @@
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes
 from fullrank.stats.gram import products, smaller_gram
+from fullrank.stats.log_sums import log_sums_of_both, log_sums_over_others
 from fullrank.stats.moments import ROUNDING, Axes, Moments, RunningMoments, merge, moments, without
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
@@ -37,6 +38,8 @@ __all__ = [
     "log_determinant",
     "log_gaussian_potential",
     "log_mean_kernel",
+    "log_sums_of_both",
+    "log_sums_over_others",
     "matrix_function",
     "merge",
     "merge_distinct",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
 from fullrank.stats.sphere import normalize
 
-_KNOTS, _REACH = 17, 3.0  # frequencies from 0 to 3, of LeJEPA's minimal code
+_STEP = 3.0 / 16  # between the frequencies 0 to 3 of LeJEPA's minimal code
+# Each frequency above 0, where phi is 1 whatever the embeddings, with the normal's phi and the weight of the trapezoid.
+_KNOTS = [
+    (t, math.exp(-t * t / 2), (1 if k < 16 else 0.5) * 2 * _STEP * math.exp(-t * t / 2))
+    for k, t in ((k, k * _STEP) for k in range(1, 17))
+]
 
 
 def random_slices(features: int, count: int, seed: int, like: Tensor) -> Tensor:
@@ -25,15 +33,45 @@ def epps_pulley(x: Tensor) -> Tensor:
 
     Integral |phi(t) - e^(-t^2/2)|^2 e^(-t^2/2) dt of the characteristic function phi, by the trapezoid of 17 knots on
     [0, 3], doubled, of LeJEPA's minimal code. A standard normal has 1.05 for any N, zeros have 0.402 N. Memory for
-    17 times x.
+    6 times x.
 
     >>> epps_pulley(torch.zeros(1000, 1))
     tensor([402.0476])
     """
-    t = torch.linspace(0, _REACH, _KNOTS, dtype=x.dtype, device=x.device)
-    normal = torch.exp(-t.square() / 2)
-    weight = 2 * normal * _REACH / (_KNOTS - 1)
-    weight[[0, -1]] /= 2
-    angles = x[..., None] * t  # (..., N, slices, knots)
-    error = (angles.cos().mean(-3) - normal).square() + angles.sin().mean(-3).square()
-    return x.shape[-2] * (error @ weight)
+    return cast(Tensor, _EppsPulley.apply(x)[0])
+
+
+class _EppsPulley(torch.autograd.Function):
+    """The distances and their slope in one pass: knot k + 1 is knot k turned by the angle of the first."""
+
+    @staticmethod
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        first_cos, first_sin = (_STEP * x).cos_(), (_STEP * x).sin_()
+        cos, sin, spare = first_cos.clone(), first_sin.clone(), torch.empty_like(x)
+        distance, slope = x.new_zeros(x[..., 0, :].shape), torch.zeros_like(x)
+        for t, normal, weight in _KNOTS:
+            error, odd = cos.mean(-2, keepdim=True).sub_(normal), sin.mean(-2, keepdim=True)
+            distance += weight * (error.square() + odd.square()).squeeze(-2)
+            slope.addcmul_(cos, 2 * weight * t * odd).addcmul_(sin, -2 * weight * t * error)
+            torch.mul(cos, first_sin, out=spare)
+            cos.mul_(first_cos).addcmul_(sin, first_sin, value=-1)
+            sin.mul_(first_cos).add_(spare)
+        return x.shape[-2] * distance, slope
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs, output[1])
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> Tensor:
+        x, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of this one is asked for
+            slope = sum(_slope_at(x, *knot) for knot in _KNOTS)
+        return cast(Tensor, gradient.unsqueeze(-2) * slope)
+
+
+def _slope_at(x: Tensor, t: float, normal: float, weight: float) -> Tensor:
+    """What one knot adds to the derivative by x."""
+    cos, sin = (t * x).cos(), (t * x).sin()
+    return 2 * weight * t * (sin.mean(-2, keepdim=True) * cos - (cos.mean(-2, keepdim=True) - normal) * sin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,38 @@ def log_gaussian_potential(z: Tensor, t: float = 2.0) -> Tensor:
     """
     if len(z) < 2:
         return z.sum() * 0.0
-    return log_mean_kernel(_blocks(z), len(z), t)
+    if len(z) <= _CHUNK:
+        return log_mean_kernel(_blocks(z), len(z), t)
+    potential: Tensor = _LogGaussianPotential.apply(z, t)
+    return potential
+
+
+class _LogGaussianPotential(torch.autograd.Function):
+    """The same of many rows: each block is computed again in the backward pass, and none is kept."""
+
+    @staticmethod
+    def forward(z: Tensor, t: float) -> Tensor:
+        return log_mean_kernel(_blocks(z), len(z), t)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        z, ctx.t = inputs
+        ctx.save_for_backward(z, output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        z, potential = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of this one is asked for
+            pull = torch.func.vjp(lambda rows: log_mean_kernel(_blocks(rows), len(rows), ctx.t), z)[1]
+            return pull(gradient)[0], None
+        x, total = z - z.mean(0), potential + math.log(len(z) * (len(z) - 1) / 2)
+        found = torch.zeros_like(x)
+        for start, distance in zip(range(0, len(z), _CHUNK), _blocks(z), strict=False):
+            share = distance.mul_(-ctx.t).sub_(total).exp_().triu_(1)  # of each pair in the sum
+            some, on = slice(start, start + len(share)), slice(start, len(z))
+            found[some] += share.sum(1, keepdim=True) * x[some] - share @ x[on]
+            found[on] += share.sum(0)[:, None] * x[on] - share.T @ x[some]
+        return found.mul_(-2 * ctx.t * gradient), None
 
 
 def log_mean_kernel(blocks: Iterable[Tensor], n: int, t: float) -> Tensor:

@@ -1,0 +1,138 @@
+"""Forward and backward of the losses over all pairs, against the whole matrix and lightly's, on one thread.
+
+Two views of 128 features, float32; contenders alternate in one process, best CPU-seconds of the rounds. lightly is
+measured where it is installed (`pip install --no-deps lightly`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+
+from fullrank.losses import dcl, infonce, koleo, nt_xent, sigreg, uniformity
+
+SAMPLES, FEATURES = (64, 256, 1024, 4096), 128
+Objective = Callable[[Tensor], Tensor]
+
+
+def whole_nt_xent(z: Tensor) -> Tensor:
+    """Cross-entropy of each row against all others, by the whole matrix."""
+    rows, n = normalize(z, dim=2).flatten(0, 1), z.shape[1]
+    logits = (rows @ rows.T / 0.5).masked_fill(torch.eye(2 * n, dtype=torch.bool), -math.inf)
+    return cross_entropy(logits, torch.cat([torch.arange(n, 2 * n), torch.arange(n)]))
+
+
+def whole_infonce(z: Tensor) -> Tensor:
+    """Two cross-entropies."""
+    a, b = normalize(z, dim=2)
+    logits, target = a @ b.T / 0.1, torch.arange(z.shape[1])
+    return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+
+
+def whole_dcl(z: Tensor) -> Tensor:
+    """NT-Xent without the positive in the sum, by the whole matrix."""
+    rows, n = normalize(z, dim=2).flatten(0, 1), z.shape[1]
+    logits, same = rows @ rows.T / 0.1, torch.eye(n, dtype=torch.bool).repeat(2, 2)
+    return (logits.masked_fill(same, -math.inf).logsumexp(1) - logits.diagonal(n).repeat(2)).mean()
+
+
+def whole_uniformity(z: Tensor) -> Tensor:
+    """The authors' code, by pdist."""
+    return torch.stack([torch.pdist(view).square().mul(-2).exp().mean().log() for view in normalize(z, dim=2)]).mean()
+
+
+def whole_sigreg(z: Tensor) -> Tensor:
+    """Cosines and sines of every slice at each of 17 knots."""
+    slices = normalize(torch.randn(FEATURES, 1024, generator=torch.Generator().manual_seed(0)), dim=0)
+    t = torch.linspace(0, 3, 17)
+    phi = torch.exp(-t.square() / 2)
+    weight = 2 * phi * 3 / 16
+    weight[[0, -1]] /= 2
+    angles = (z @ slices)[..., None] * t
+    error = (angles.cos().mean(1) - phi).square() + angles.sin().mean(1).square()
+    return 0.95 * (z - z.mean(0)).square().mean() + 0.05 * z.shape[1] * (error @ weight).mean()
+
+
+OURS: Mapping[str, tuple[Objective, Objective | None, str]] = {  # ours, the whole matrix, lightly's
+    "nt_xent": (lambda z: nt_xent(z)["loss"], whole_nt_xent, "NTXentLoss"),
+    "infonce": (lambda z: infonce(z)["loss"], whole_infonce, ""),
+    "dcl": (lambda z: dcl(z)["loss"], whole_dcl, "DCLLoss"),
+    "uniformity": (lambda z: uniformity(z)["loss"], whole_uniformity, ""),
+    "koleo": (lambda z: koleo(z)["loss"], None, "KoLeoLoss"),
+    "sigreg": (lambda z: sigreg(z)["loss"], whole_sigreg, ""),
+}
+_MOST = {"sigreg": 1024}  # samples at which the whole matrix still fits into some GB
+
+
+def lightly(name: str) -> Objective | None:
+    """Their loss of two views, None where it is not installed."""
+    try:
+        loss = getattr(importlib.import_module("lightly.loss"), name)()
+    except (ImportError, AttributeError):
+        return None
+    return (lambda z: sum(loss(view) for view in z) / len(z)) if name == "KoLeoLoss" else lambda z: loss(*z)
+
+
+def run(objective: Objective, z: Tensor) -> float:
+    """CPU-seconds of one forward and backward."""
+    leaf = z.clone().requires_grad_()
+    start = time.process_time()
+    objective(leaf).backward()
+    return time.process_time() - start
+
+
+def compare(name: str, samples: int, rounds: int) -> dict[str, float]:
+    """Best CPU-seconds of each contender, after one round to warm up."""
+    ours, whole, theirs = OURS[name]
+    z = torch.randn(2, samples, FEATURES, generator=torch.Generator().manual_seed(0))
+    found = {"ours": ours}
+    if whole is not None and samples <= _MOST.get(name, samples):
+        found["whole"] = whole
+    if theirs and (peer := lightly(theirs)) is not None:
+        found["lightly"] = peer
+    runs = {contender: partial(run, objective, z) for contender, objective in found.items()}
+    seconds: dict[str, list[float]] = {contender: [] for contender in runs}
+    for turn in range(rounds + 1):
+        for contender, measure in runs.items():
+            elapsed = measure()
+            if turn:
+                seconds[contender].append(elapsed)
+    return {contender: min(times) for contender, times in seconds.items()}
+
+
+def main() -> None:
+    """Run, print a table, and write JSON when asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    versions = {"torch": version("torch")}
+    try:
+        versions["lightly"] = version("lightly")
+    except PackageNotFoundError:
+        print("lightly is not installed, and left out.")
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    for name in OURS:
+        results[name] = {}
+        for samples in SAMPLES:
+            row = results[name][str(samples)] = compare(name, samples, arguments.rounds)
+            others = ", ".join(f"{what} {row[what] / row['ours']:.2f}x" for what in row if what != "ours")
+            print(f"{name:11s} N = {samples:5d}  ours {1000 * row['ours']:8.1f} ms  {others}", flush=True)
+    if arguments.out:
+        arguments.out.write_text(json.dumps({"versions": versions, "cpu_seconds": results}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

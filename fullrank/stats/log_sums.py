@@ -1,0 +1,135 @@
+"""Sums of exponentials over all pairs of rows, in blocks: memory grows with the rows, not with their square.
+
+Of many rows, nothing of N x N numbers is kept for the backward pass, which computes each block again, and what is
+symmetric is computed once, above the diagonal. Few rows take the whole matrix, which is faster for them; so do a
+derivative of the derivative and torch.func.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_BLOCK = 512  # rows at a time
+_FEW = 1024  # rows, up to which the whole matrix is faster
+
+
+def log_sums_over_others(z: Tensor, scale: float) -> Tensor:
+    """log sum exp(scale <z_vi, z_wj>) over all views w of all other samples j, for z (V, N, D): (V, N).
+
+    >>> log_sums_over_others(torch.ones(2, 4, 1), 1.0)[0, 0] == 1 + math.log(2 * 3)
+    tensor(True)
+    """
+    rows, samples = z.flatten(0, 1), z.shape[1]
+    sums: Tensor = (_over_others if len(rows) <= _FEW else _OverOthers.apply)(rows, samples, scale)
+    return sums.view(z.shape[:2])
+
+
+def log_sums_of_both(a: Tensor, b: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """log sum exp(scale <a_i, b_j>) over j for each i, and over i for each j, for a and b (N, D): (N,) and (N,).
+
+    >>> log_sums_of_both(torch.ones(4, 1), torch.ones(4, 1), 1.0)[1][0] == 1 + math.log(4)
+    tensor(True)
+    """
+    sums: tuple[Tensor, Tensor] = (_of_both if len(a) <= _FEW else _OfBoth.apply)(a, b, scale)
+    return sums
+
+
+def _over_others(rows: Tensor, samples: int, scale: float) -> Tensor:
+    logits = (scale * rows @ rows.T).view(-1, samples, len(rows) // samples, samples)
+    same_sample = torch.eye(samples, dtype=torch.bool, device=rows.device)[:, None]
+    return logits.masked_fill(same_sample, -math.inf).flatten(2).logsumexp(2).flatten()
+
+
+def _of_both(a: Tensor, b: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    logits = scale * a @ b.T
+    return logits.logsumexp(1), logits.logsumexp(0)
+
+
+def _blocks(rows: int) -> Iterator[tuple[slice, slice]]:
+    """Some rows, and all from there on."""
+    for start in range(0, rows, _BLOCK):
+        yield slice(start, min(start + _BLOCK, rows)), slice(start, rows)
+
+
+class _OverOthers(torch.autograd.Function):
+    """Row i against all rows of other samples; rows (V N, D) view by view."""
+
+    @staticmethod
+    def forward(rows: Tensor, samples: int, scale: float) -> Tensor:
+        sums = rows.new_full((len(rows),), -math.inf)
+        for some, on in _blocks(len(rows)):
+            logits = _others(rows, some, on, samples, scale)
+            width = some.stop - some.start
+            sums[some] = torch.logaddexp(sums[some], logits.logsumexp(1))
+            if on.stop > some.stop:
+                later = slice(some.stop, on.stop)
+                sums[later] = torch.logaddexp(sums[later], logits[:, width:].logsumexp(0))
+        return sums
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, float], output: Tensor) -> None:
+        rows, ctx.samples, ctx.scale = inputs
+        ctx.save_for_backward(rows, output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        rows, sums = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            pull = torch.func.vjp(lambda leaf: _over_others(leaf, ctx.samples, ctx.scale), rows)[1]
+            return pull(gradient)[0], None, None
+        found = torch.zeros_like(rows)
+        for some, on in _blocks(len(rows)):
+            logits = _others(rows, some, on, ctx.samples, ctx.scale)
+            width = some.stop - some.start
+            weights = (logits - sums[some, None]).exp_().mul_(gradient[some, None])
+            weights += logits.sub_(sums[on]).exp_().mul_(gradient[on])
+            found[some] += weights @ rows[on]
+            found[some.stop :] += weights[:, width:].T @ rows[some]
+        return found.mul_(ctx.scale), None, None
+
+
+def _others(rows: Tensor, some: slice, on: slice, samples: int, scale: float) -> Tensor:
+    """scale <row, row'> of some rows (B) with those from there on (M), -inf for two of one sample: (B, M)."""
+    logits = (rows[some] @ rows[on].T).mul_(scale)
+    before = (len(logits) - 1) // samples * samples
+    for offset in range(-before, logits.shape[1], samples):
+        logits.diagonal(offset).fill_(-math.inf)
+    return logits
+
+
+class _OfBoth(torch.autograd.Function):
+    """Rows of a against all of b, and the reverse."""
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        of_a, of_b = a.new_empty(len(a)), a.new_full((len(b),), -math.inf)
+        for some, _ in _blocks(len(a)):
+            logits = (a[some] @ b.T).mul_(scale)
+            of_a[some] = logits.logsumexp(1)
+            of_b = torch.logaddexp(of_b, logits.logsumexp(0))
+        return of_a, of_b
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: tuple[Tensor, Tensor]) -> None:
+        a, b, ctx.scale = inputs
+        ctx.save_for_backward(a, b, *output)
+
+    @staticmethod
+    def backward(ctx: Any, by_a: Tensor, by_b: Tensor) -> tuple[Tensor, Tensor, None]:
+        a, b, of_a, of_b = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            pull = torch.func.vjp(lambda left, right: _of_both(left, right, ctx.scale), a, b)[1]
+            return *pull((by_a, by_b)), None
+        for_a, for_b = torch.empty_like(a), torch.zeros_like(b)
+        for some, _ in _blocks(len(a)):
+            logits = (a[some] @ b.T).mul_(ctx.scale)
+            weights = (logits - of_a[some, None]).exp_().mul_(by_a[some, None])
+            weights += logits.sub_(of_b).exp_().mul_(by_b)
+            for_a[some] = weights @ b
+            for_b += weights.T @ a[some]
+        return for_a.mul_(ctx.scale), for_b.mul_(ctx.scale), None
