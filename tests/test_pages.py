@@ -46,9 +46,7 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
 
 def test_the_package_can_be_cited_and_found() -> None:
     lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
-    cited = dict(
-        line.split(": ", 1) if ": " in line else (line.rstrip(":"), "") for line in lines if line[0] not in " -"
-    )
+    cited = {line.partition(":")[0]: line.partition(": ")[2] for line in lines if not line.startswith(" ")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert cited["license"] == project["license"]
     assert {"cff-version", "title", "message", "authors"} <= set(cited)
