@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
         validation=options.validation,
         data_root=options.data_root,
         trust=options.trust,
-        data=options.data,
+        data=options.data or None,
         reading=options.reading,
         console=console,
     )

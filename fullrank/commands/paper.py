@@ -43,6 +43,8 @@ class PaperOptions:
     """Images to train on, as for `fullrank train`; by default fashion-mnist, where an experiment needs some."""
     data_root: Path | None = None
     """Folder that holds, or receives, the named data set."""
+    download: bool = False
+    """Let a named data set be downloaded where it is not on this machine."""
 
 
 def paper(options: PaperOptions, console: Console) -> int:
@@ -129,9 +131,10 @@ def _data(entry: Entry, options: PaperOptions) -> str:
     if not entry.data:
         raise UserError(f"{entry.name} makes up its data: leave --data away.")
 
-    from fullrank.data import load_dataset
+    from fullrank.data import DataOptions, load_dataset
 
-    load_dataset(options.data, root=options.data_root)  # a wrong name is an error before anything is written
+    reading = DataOptions(download=options.download)  # a wrong name is an error before anything is written
+    load_dataset(options.data, root=options.data_root, options=reading)
     return options.data
 
 

@@ -32,7 +32,7 @@ class DataOptions:
     columns: str | None = None
     """IMAGE[,LABEL]: columns of a Hugging Face data set that has several of a kind."""
     download: bool = False
-    """Let hf:NAME and torchvision:NAME be downloaded where they are not on this machine."""
+    """Let a named data set be downloaded where it is not on this machine."""
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> DataOptions:

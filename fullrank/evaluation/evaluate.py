@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split, with_channels
 from fullrank.data.identity import compared, options_of, other_data, place_of, quoted, unknown_data
+from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
@@ -46,7 +47,7 @@ def evaluate_run(
     data_root: Path | None = None,
     backbone: nn.Module | None = None,
     trust: bool = False,
-    data: Sequence[str] = (),
+    data: object = None,
     reading: DataOptions | None = None,
     console: Console,
 ) -> dict[str, Any]:
@@ -56,8 +57,8 @@ def evaluate_run(
     entered the loss.
 
     `backbone` and `trust` are those of `fullrank.nn.load_encoder`.
-    `data` is scored on in place of the run's own: its new place, or other labeled images; `reading` has what is to be
-    understood otherwise than in the training.
+    `data` is scored on in place of the run's own: its new place, or other labeled images, or an object with images;
+    `reading` has what is to be understood otherwise than in the training.
 
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
@@ -98,7 +99,7 @@ def _data(
     config: Mapping[str, Any],
     saved: SavedEncoder,
     *,
-    data: Sequence[str],
+    data: object,
     data_root: Path | None,
     reading: DataOptions | None,
     console: Console,
@@ -106,17 +107,17 @@ def _data(
     """The images to score on, and whether the encoder was trained on them; what was understood is said."""
     settings = config["settings"]
     root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
-    dataset = load_dataset(
-        place_of(run, config, data),
-        root=root,
-        options=options_of(config).changed_by(reading),
-        say=lambda text: console.print(text, markup=False),
-    )
+    options = options_of(config).changed_by(reading)
+    if is_object(data):
+        dataset = from_object(data, options)
+    else:
+        place = place_of(run, config, places_in(data))
+        dataset = load_dataset(place, root=root, options=options, say=lambda text: console.print(text, markup=False))
     same = compared(config, dataset)
     dataset = with_channels(dataset, saved.encoder.channels)
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     say(dataset.inventory().line())
-    if same == "other" and not data:
+    if same == "other" and data is None:
         place = quoted(place_of(run, config, None))
         raise other_data(run, config, dataset, f"or pass --data {place} to score on them as they are")
     if same == "unknown":

@@ -13,6 +13,7 @@ from torch import nn
 
 from fullrank import recipes
 from fullrank.data import DataOptions
+from fullrank.data.sources.objects import is_object
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, suggest
@@ -25,7 +26,7 @@ from fullrank.report import write_report
 from fullrank.runs.run import Run, read_run
 from fullrank.training.fit import resume as go_on
 from fullrank.training.fit import start
-from fullrank.training.same_data import is_object, kept, place
+from fullrank.training.same_data import kept, place
 
 
 def train(
@@ -134,7 +135,7 @@ def evaluate(
     temperature: float = 0.07,
     baselines: bool = False,
     validation: bool = False,
-    data: str | Path | Sequence[str | Path] = (),
+    data: object = None,
     data_root: str | Path | None = None,
     backbone: nn.Module | None = None,
     trust: bool = False,
@@ -148,7 +149,8 @@ def evaluate(
         temperature: divides the cosine in a neighbor's weight.
         baselines: also score raw pixels and the untrained encoder.
         validation: score on a held-out tenth of the training labels instead of the test set, and write nothing.
-        data: the data of the run in their new place, or other labeled images to score on.
+        data: the data of the run in their new place, or other labeled images to score on: a place or an object as for
+            `train`, or a `fullrank.data.Dataset` with a test set.
         data_root: folder of the named data set, if it has moved.
         backbone: a network to take the weights of a run whose backbone was an object.
         trust: run the file of the run's own backbone although it is not as it was in the training.
@@ -170,7 +172,7 @@ def evaluate(
         temperature=temperature,
         baselines=baselines,
         validation=validation,
-        data=[str(data)] if isinstance(data, str | Path) else [str(each) for each in data],
+        data=data,
         data_root=None if data_root is None else Path(data_root),
         backbone=backbone,
         trust=trust,

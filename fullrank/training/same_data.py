@@ -21,7 +21,7 @@ from fullrank.data.identity import (
     place_of,
     unknown_data,
 )
-from fullrank.data.sources.objects import from_object, is_place
+from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.recipes import Recipe
@@ -84,16 +84,6 @@ def _say_understood(dataset: Dataset, console: Console) -> None:
         console.print(f"  {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
     if len(skipped) > 10:
         console.print(f"  and {len(skipped) - 10} more", highlight=False)
-
-
-def is_object(data: object) -> bool:
-    """Whether data are an object with images, and not their place."""
-    return data is not None and not is_place(data)
-
-
-def places_in(data: Any) -> list[str]:
-    """The names and paths of data, none for None."""
-    return [] if data is None else [str(data)] if isinstance(data, str | Path) else [str(each) for each in data]
 
 
 def place(data: object) -> str | tuple[str, ...] | None:

@@ -20,6 +20,8 @@ from fullrank.data.sources.load import NAMES, load_dataset
 from fullrank.errors import UserError
 from tests.data.pictures import plain
 
+ASKED = DataOptions(download=True)
+
 
 def in_memory(images: object) -> ImageTensor:
     assert isinstance(images, ImageTensor)
@@ -105,9 +107,12 @@ def test_fashion_mnist_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(torchvision.datasets, "FashionMNIST", download)
     said: list[str] = []
+    with pytest.raises(UserError, match=rf"fashion-mnist is not in {tmp_path}, or damaged: pass --download"):
+        load_dataset("fashion-mnist", root=tmp_path, say=said.append)
+    assert (asked, said) == ([False], [])
     with pytest.raises(UserError, match="train-images-idx3-ubyte does not hold 60000 x 28 x 28 bytes"):
-        load_dataset("fashion-mnist", root=tmp_path, say=said.append)  # what was downloaded is read, and is too short
-    assert asked == [False, True]
+        load_dataset("fashion-mnist", root=tmp_path, options=ASKED, say=said.append)  # what came is read: it is short
+    assert asked == [False, False, True]
     assert said == [f"fashion-mnist is not in {tmp_path}: downloading it with torchvision."]
 
 
@@ -168,8 +173,12 @@ def test_sets_that_must_be_downloaded(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(getattr(torchvision.datasets, name.upper()), "download", offline)
     said: list[str] = []
-    with pytest.raises(UserError, match=f"{name} cannot be downloaded to {tmp_path} .*no network.*check the network"):
+    with pytest.raises(UserError, match=f"{name} is not in {tmp_path}, or damaged: pass --download"):
         load_dataset(name, root=tmp_path, say=said.append)
+    assert said == []
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=f"{name} cannot be downloaded to {tmp_path} .*no network.*check the network"):
+        load_dataset(name, root=tmp_path, options=ASKED, say=said.append)
     assert said == [f"{name} is not in {tmp_path}: downloading it with torchvision."]
 
 

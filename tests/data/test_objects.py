@@ -175,6 +175,89 @@ def test_nothing_is_downloaded_unasked(tmp_path: Path, monkeypatch: pytest.Monke
     assert asked == [("train", True), ("test", True)]
 
 
+def pictures(folder: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(PIXELS[number]).save(folder / name)
+
+
+def sst2(root: Path) -> None:
+    for split in ("train", "valid", "test"):
+        pictures(
+            root / "rendered-sst2" / split, *(f"{kind}/{at}.png" for kind in ("negative", "positive") for at in "ab")
+        )
+
+
+def pets(root: Path) -> None:
+    names = [f"{kind}_{at}" for kind in ("beagle", "pug") for at in range(3)]
+    base = root / "oxford-iiit-pet"
+    pictures(base / "images", *(f"{name}.jpg" for name in names))
+    (base / "annotations").mkdir()
+    for split, some in (("trainval", names[:2] + names[3:5]), ("test", names[2::3])):
+        lines = [f"{name} {1 + name.startswith('pug')} 1 1" for name in some]
+        (base / "annotations" / f"{split}.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def eurosat(root: Path) -> None:
+    pictures(root / "eurosat" / "2750", *(f"{kind}/{at}.jpg" for kind in ("Forest", "River") for at in "ab"))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "line"),
+    [
+        (
+            "RenderedSST2",
+            sst2,
+            "4 images, 2 classes (negative, positive), 4 test images; trained on split=train; tested",
+        ),
+        (
+            "OxfordIIITPet",
+            pets,
+            "4 images, 2 classes (Beagle, Pug), 2 test images; trained on split=trainval; tested on",
+        ),
+        ("EuroSAT", eurosat, "4 images, 2 classes (Forest, River), no test set"),
+    ],
+)
+def test_sets_of_torchvision_are_read_by_its_own_classes(
+    tmp_path: Path, name: str, make: Callable[[Path], None], line: str
+) -> None:
+    """Files made here in the layout that torchvision reads: nothing is downloaded, and its code is the real one."""
+    make(tmp_path)
+    data = load_dataset(f"torchvision:{name}", root=tmp_path)
+    assert data.inventory().line().startswith(f"{name}: {line}")
+    assert data.train.labels is not None
+    assert data.train.labels.tolist() == [0, 0, 1, 1]
+    assert torch.cat(list(plain_batches(data.train, size=8))).shape == (4, 3, 8, 8)
+
+
+def test_a_set_of_torchvision_that_needs_more_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="torchvision:EMNIST needs more than a folder and a split: make it in Python"):
+        load_dataset("torchvision:EMNIST", root=tmp_path)
+
+
+def test_a_name_of_hugging_face_is_read_by_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own data set object behind its own function's name and arguments; its network is not there."""
+    datasets = pytest.importorskip("datasets")
+    place = on_disk(tmp_path / "set").removeprefix("hf:")
+    asked: list[tuple[str, bool]] = []
+
+    def load(name: str, *, download_config: Any) -> Any:
+        asked.append((name, download_config.local_files_only))
+        return datasets.load_from_disk(place)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    for download in (False, True):
+        data = load_dataset("hf:org/pets", options=DataOptions(download=download))
+        assert data.inventory().line().startswith("pets: 24 images, 3 classes (a, b, ...), 6 test images")
+    assert asked == [("org/pets", True), ("org/pets", False)]
+
+
+def test_a_name_of_hugging_face_that_is_not_here_is_not_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    with pytest.raises(UserError, match=r"hf:org/no-such-set cannot be read \(.*\): pass --download, or hf:PATH"):
+        load_dataset("hf:org/no-such-set")
+
+
 def rows(run: Path) -> list[Any]:
     from fullrank.runs import read_rows
 
@@ -241,3 +324,29 @@ def test_from_python(tmp_path: Path) -> None:
         files.append(tmp_path / f"{number}.png")
         Image.fromarray(one).save(files[-1])
     assert fullrank.train("intl", data=files, out=tmp_path / "files", **flags).result is not None
+
+
+def test_objects_are_scored_on(tmp_path: Path) -> None:
+    """The same images as an object and as a file get the same score."""
+    flags: dict[str, Any] = {
+        "image_size": 8,
+        "batch_size": 8,
+        "steps": 2,
+        "projector": (16, 8),
+        "probe": 8,
+        "workers": 0,
+    }
+    run = fullrank.train("intl", data=PIXELS, out=tmp_path / "run", **flags)
+    with pytest.raises(UserError, match=r"were an object .*: pass it again, as data= from Python"):
+        fullrank.evaluate(run)
+    np.savez(tmp_path / "same.npz", images=PIXELS, labels=LABELS)
+    pictures(tmp_path, *(f"{at}.png" for at in range(N)))
+    lines = [f"{at}.png,{label}" for at, label in enumerate(LABELS)]
+    (tmp_path / "same.csv").write_text("\n".join(["path,label", *lines]), encoding="utf-8")
+    pair = (PIXELS, np.array(LABELS))
+    ways: list[tuple[str, object]] = [("npz", pair), ("npz", from_object(pair, DataOptions())), ("csv", Mine())]
+    for ending, data in ways:
+        expected, found = (fullrank.evaluate(run, data=each, k=3) for each in (tmp_path / f"same.{ending}", data))
+        assert (found["knn"], found["linear"]) == (expected["knn"], expected["linear"])
+    with pytest.raises(UserError, match="have no labels"):
+        fullrank.evaluate(run, data=torch.from_numpy(PIXELS).permute(0, 3, 1, 2))

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from fullrank.data.images import Dataset, ImageTensor
-from fullrank.data.sources.torchvision_sets import from_torchvision
+from fullrank.data.sources.torchvision_sets import Place, from_torchvision
 
 
-def cifar10(root: Path | None, say: Callable[[str], None]) -> Dataset:
+def cifar10(place: Place) -> Dataset:
     """Ten classes."""
-    return _cifar("cifar10", root, say)
+    return _cifar("cifar10", place)
 
 
-def cifar100(root: Path | None, say: Callable[[str], None]) -> Dataset:
+def cifar100(place: Place) -> Dataset:
     """A hundred classes."""
-    return _cifar("cifar100", root, say)
+    return _cifar("cifar100", place)
 
 
-def _cifar(name: str, root: Path | None, say: Callable[[str], None]) -> Dataset:
+def _cifar(name: str, place: Place) -> Dataset:
     from torchvision.datasets import CIFAR10, CIFAR100  # they unpickle, but only files with the right MD5
 
     kind = CIFAR10 if name == "cifar10" else CIFAR100
     parts = []
     for train in (True, False):
-        source = from_torchvision(name, root, say, partial(kind, train=train))
+        source = from_torchvision(name, place, partial(kind, train=train))
         images = torch.from_numpy(source.data).permute(0, 3, 1, 2).contiguous()
         parts.append(ImageTensor(images, torch.tensor(source.targets), tuple(source.classes)))
     if name == "cifar10":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from fullrank.data.images import Dataset, ImageTensor, split
 from fullrank.data.sources.pixels import measured
+from fullrank.data.sources.torchvision_sets import Place
 
 
-def digits(_root: Path | None, _say: Callable[[str], None]) -> Dataset:
+def digits(_place: Place) -> Dataset:
     """The 8 x 8 digits inside scikit-learn, 0..16 scaled to 0..255; a stratified 400 of 1,797 are the test set."""
     from sklearn.datasets import load_digits
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from fullrank.data.images import Dataset, ImageTensor
 from fullrank.data.sources.pixels import measured
-from fullrank.data.sources.torchvision_sets import from_torchvision
+from fullrank.data.sources.torchvision_sets import Place, from_torchvision
 from fullrank.errors import UserError
 
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -32,16 +31,16 @@ _CLASSES = (
 )
 
 
-def fashion_mnist(root: Path | None, say: Callable[[str], None]) -> Dataset:
-    found = _folder(root)
-    if found is None and root is not None:
+def fashion_mnist(place: Place) -> Dataset:
+    found = _folder(place.root)
+    if found is None and place.root is not None:
         from torchvision.datasets import FashionMNIST
 
-        from_torchvision("fashion-mnist", root, say, FashionMNIST)
-        found = _folder(root)
+        from_torchvision("fashion-mnist", place, FashionMNIST)
+        found = _folder(place.root)
     if found is None:
         raise UserError(
-            "fashion-mnist is not on this machine: pass --data-root with a folder to download it to, "
+            "fashion-mnist is not on this machine: pass --data-root with a folder to download it to, and --download, "
             "or install Debian's dataset-fashion-mnist."
         )
     parts = [

@@ -21,9 +21,10 @@ from fullrank.data.sources.named import by_torchvision
 from fullrank.data.sources.npz import read_npz
 from fullrank.data.sources.pixels import measured, sampled
 from fullrank.data.sources.stl10 import stl10
+from fullrank.data.sources.torchvision_sets import Place
 from fullrank.errors import UserError, suggest
 
-SOURCES: dict[str, Callable[[Path | None, Callable[[str], None]], Dataset]] = {
+SOURCES: dict[str, Callable[[Place], Dataset]] = {
     "digits": digits,
     "fashion-mnist": fashion_mnist,
     "cifar10": cifar10,
@@ -51,10 +52,10 @@ def load_dataset(
 
     Also hf:NAME or hf:PATH (Hugging Face) and torchvision:NAME.
 
-    A built-in name wins over a path, and says so. `root` is where built-in sets are looked for and downloaded to (with
-    a message to `say`); `options` decide what is ambiguous. Mean and std are the published ones for CIFAR, STL-10 and
-    pictures of 8 bits, gray or color (ImageNet's), and computed otherwise. UserError, with what to do, where nothing
-    can be loaded.
+    A built-in name wins over a path, and says so. `root` is where built-in sets are looked for, and downloaded to where
+    `options` say so (with a message to `say`); they decide what is ambiguous, too. Mean and std are the published ones
+    for CIFAR, STL-10 and pictures of 8 bits, gray or color (ImageNet's), and computed otherwise. UserError, with what
+    to do, where nothing can be loaded.
 
     >>> digits = load_dataset("digits")
     >>> digits.train.images.shape, len(digits.test)
@@ -65,7 +66,7 @@ def load_dataset(
     options = options or DataOptions()
     names = [data] if isinstance(data, str) else [*data]
     if len(names) == 1 and names[0] in SOURCES:
-        loaded = SOURCES[names[0]](root, say)
+        loaded = SOURCES[names[0]](Place(root, options.download, say))
         if Path(names[0]).exists():
             note = f"the built-in set, not what lies here under this name: pass ./{names[0]} for that"
             loaded = replace(loaded, notes=(*loaded.notes, note))

@@ -61,6 +61,16 @@ def is_place(data: object) -> bool:
     return isinstance(data, str | Path)
 
 
+def is_object(data: object) -> bool:
+    """Whether data are an object with images, and not their place."""
+    return data is not None and not is_place(data)
+
+
+def places_in(data: Any) -> list[str]:
+    """The names and paths of data, none for None."""
+    return [] if data is None else [str(data)] if isinstance(data, str | Path) else [str(each) for each in data]
+
+
 def _is_array(data: object) -> bool:
     return isinstance(data, torch.Tensor | np.ndarray)
 
