@@ -77,6 +77,10 @@ class Resume:
     """The data of the run, if it has moved."""
     any_data: bool = False
     """Go on also where these are other images than the run began with."""
+    any_settings: bool = False
+    """Go on also where config.json names other settings than the run's checkpoint was trained with."""
+    previous: bool = False
+    """Go on from the checkpoint before the last one, where the last one is damaged."""
     trust: bool = False
     """Run the file of the run's own backbone although it is not as it was when the run began."""
 
@@ -96,12 +100,22 @@ def _resume(arguments: list[str]) -> int:
     run, flags = parsed.run, parsed.flags
     console = terminal()
     with console.status("Starting"):
-        from fullrank.training.fit import resume
+        from fullrank.training.fit import is_finished, resume
         from fullrank.training.same_data import kept
+    if is_finished(run) and not (run / "report.html").exists():  # killed before its page was written
+        return _after_training(run, True, console)
     recipe, options = kept(run, flags.data or None)
-    return _after_training(
-        run, resume(run, recipe, options, console, any_data=flags.any_data, trust=flags.trust), console
+    finished = resume(
+        run,
+        recipe,
+        options,
+        console,
+        any_data=flags.any_data,
+        any_settings=flags.any_settings,
+        previous=flags.previous,
+        trust=flags.trust,
     )
+    return _after_training(run, finished, console)
 
 
 def _after_training(run: Path, finished: bool, console: Console) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,21 +14,58 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from fullrank.engine.sealed import is_sealed, previous, read
+from fullrank.errors import UserError
 from fullrank.runs import full_disk_is_an_error
 
 
 def last_checkpoint(run: Path) -> Path:
-    """Where the run's one checkpoint is: weights, optimizer, schedule, buffers and counters."""
+    """Where the run's last checkpoint is: weights, optimizer, schedule, buffers and counters."""
     return run / "checkpoints" / "last.ckpt"
 
 
-class Checkpoint(pl.Callback):
-    """Save every `every` steps, at the last step, and when the run was asked to stop; then stop."""
+def from_previous(run: Path) -> None:
+    """Let the checkpoint before the last one be the last; UserError if there is none, or if it is damaged too."""
+    before = previous(last_checkpoint(run))
+    if not before.exists():
+        raise UserError(f"{run} has no checkpoint before its last one: leave out --previous.")
+    is_sealed(before)
+    os.replace(before, last_checkpoint(run))
 
-    def __init__(self, run: Path, *, every: int) -> None:
+
+def learned_by(run: Path) -> tuple[bool, Mapping[str, Any] | None]:
+    """Of the last checkpoint: whether it has a checksum, and the settings with which it was trained, if it says them.
+
+    UserError if it is damaged; those of version 0.1.0 have neither.
+    """
+    path = last_checkpoint(run)
+    if path.is_dir():  # shards of several processes
+        return True, None
+    sealed = is_sealed(path)
+    said = read(path).get("callbacks", {}).get(Checkpoint.__qualname__, {}).get("learned")
+    return sealed, None if said is None else dict(json.loads(said))
+
+
+class Checkpoint(pl.Callback):
+    """Save every `every` steps, at the last step, and when the run was asked to stop; then stop.
+
+    `learned` are the settings that decide what is learned, to be found in the checkpoint again.
+    """
+
+    def __init__(self, run: Path, *, every: int, learned: Mapping[str, Any] | None = None) -> None:
         self.path = last_checkpoint(run)
         self.every = every
+        self.learned = learned
         self.asked_to_stop = False
+        self.begun = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """The settings, as text."""
+        return {} if self.learned is None else {"learned": json.dumps(self.learned, default=str)}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """What follows is no longer the reading of a checkpoint."""
+        self.begun = True
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -37,7 +75,8 @@ class Checkpoint(pl.Callback):
             return
         step = trainer.global_step
         if step % self.every == 0 or step == trainer.max_steps or self.asked_to_stop:
-            self._save(trainer)
+            with full_disk_is_an_error(self.path):
+                trainer.save_checkpoint(self.path)
         if self.asked_to_stop:
             trainer.should_stop = True
 
@@ -45,16 +84,22 @@ class Checkpoint(pl.Callback):
         """Stop after this step, with a checkpoint."""
         self.asked_to_stop = True
 
-    def _save(self, trainer: pl.Trainer) -> None:
-        beside = self.path.with_name(f".{self.path.name}.part")
-        with full_disk_is_an_error(self.path):
-            try:
-                trainer.save_checkpoint(beside)
-                if trainer.is_global_zero:
-                    os.replace(beside, self.path)
-            finally:
-                if trainer.is_global_zero:
-                    beside.unlink(missing_ok=True)
+    def forget_previous(self) -> None:
+        """Delete the checkpoint before the last one: a run that is finished needs none."""
+        previous(self.path).unlink(missing_ok=True)
+
+    @contextmanager
+    def fits(self) -> Iterator[None]:
+        """During the body, a failure before the first step is that of a checkpoint that is not of this run."""
+        try:
+            yield
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if self.begun or not self.path.exists():
+                raise
+            first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            raise UserError(
+                f"{self.path} does not fit its run ({first}): config.json or the checkpoint was changed: put it back."
+            ) from error
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

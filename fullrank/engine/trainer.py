@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from fullrank.engine.options import RunOptions
+from fullrank.engine.sealed import Sealed
 
 _Batch = TypeVar("_Batch")
 
@@ -44,6 +45,7 @@ def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=run,
+        plugins=[Sealed()],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from fullrank.errors import UserError
 from fullrank.nn.encoder import OBJECT, Encoder, encoder
 from fullrank.nn.own_module import code_hash, is_file_of_code
 
-_FORMAT = 2  # 1, of version 0.1.0, put "model." before every name
+_FORMAT = 3  # 1, of version 0.1.0, put "model." before every name; 2 had no checksum
 _LIBRARIES = ("fullrank", "torch", "torchvision", "timm")
 
 
@@ -129,6 +130,7 @@ def encoder_bytes(
     if is_file_of_code(trained.name):
         about["code_sha256"] = code_hash(trained.name)
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained.model.state_dict().items()}
+    about["checksum"] = _checksum(about, tensors)
     content: bytes = save(tensors, metadata={"fullrank": json.dumps(about)})  # a second entry would come in any order
     return content
 
@@ -181,10 +183,25 @@ def _known_network(path: Path, about: Mapping[str, Any], backbone: nn.Module | N
 
 
 def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What the header of an encoder's file says, and its tensors by the names of its library; KeyError without it."""
+    """What the header of an encoder's file says, and its tensors by the names of its library.
+
+    KeyError without it, ValueError if one of both is not as it was written.
+    """
     with safe_open(path, framework="pt") as file:
         about: dict[str, Any] = json.loads((file.metadata() or {})["fullrank"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
-    if about.get("format", 1) == 1:
+    if "checksum" in about or about.get("format", 1) >= 3:
+        if about.pop("checksum", None) != _checksum(about, tensors):
+            raise ValueError("it is damaged: its checksum is not that of its content")
+    elif about.get("format", 1) == 1:
         tensors = {name.removeprefix("model."): value for name, value in tensors.items()}
     return about, tensors
+
+
+def _checksum(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """A hash of all that the file of an encoder says and holds."""
+    digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16)
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

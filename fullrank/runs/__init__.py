@@ -14,6 +14,7 @@ from fullrank.runs.files import (
     write_npz,
     write_rows,
 )
+from fullrank.runs.sole_writer import sole_writer
 
 __all__ = [
     "append_row",
@@ -23,6 +24,7 @@ __all__ = [
     "read_rows",
     "refuse_used",
     "replace",
+    "sole_writer",
     "write_json",
     "write_npz",
     "write_rows",

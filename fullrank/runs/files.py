@@ -35,14 +35,30 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it into place: readers never see half a file."""
+    """Let `write` fill a file beside `path`, then rename it into place: never half a file, also after a power cut."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with full_disk_is_an_error(path):
         try:
             write(beside)
+            _sync(beside)
             os.replace(beside, path)
+            _sync(path.parent)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold what was written to a file, or the names in a folder."""
+    if os.name == "nt" and path.is_dir():  # it opens no folder
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot
+            raise
+    finally:
+        os.close(number)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -81,18 +81,26 @@ def train(
         backbone=network,
         data=data if is_object(data) else None,
     )
-    if finished and process_rank() == 0:
-        write_report([folder], folder / "report.html")
-    return read_run(folder)
+    return _reported(folder, finished)
 
 
-def resume(run: str | Path | Run, *, data: object = None, any_data: bool = False, quiet: bool = True) -> Run:
+def resume(
+    run: str | Path | Run,
+    *,
+    data: object = None,
+    any_data: bool = False,
+    any_settings: bool = False,
+    previous: bool = False,
+    quiet: bool = True,
+) -> Run:
     """Go on with a run exactly where its last checkpoint was, as `fullrank train --resume` does, and return it.
 
     Args:
         run: a run, or its folder.
         data: the data of the run, where they have moved or were an object.
         any_data: go on also where these are other images than the run began with.
+        any_settings: go on also where config.json names other settings than the checkpoint was trained with.
+        previous: go on from the checkpoint before the last one, where the last one is damaged.
         quiet: without progress in the terminal.
 
     Returns:
@@ -107,11 +115,9 @@ def resume(run: str | Path | Run, *, data: object = None, any_data: bool = False
     """
     folder = _folder(run)
     recipe, options = kept(folder, data)
-    console = Console(quiet=quiet)
-    finished = go_on(folder, recipe, options, console, any_data=any_data, data=data if is_object(data) else None)
-    if finished and process_rank() == 0:
-        write_report([folder], folder / "report.html")
-    return read_run(folder)
+    given = {"any_data": any_data, "any_settings": any_settings, "previous": previous}
+    images = data if is_object(data) else None
+    return _reported(folder, go_on(folder, recipe, options, Console(quiet=quiet), data=images, **given))
 
 
 def _apart(
@@ -272,6 +278,13 @@ def _folder(run: str | Path | Run) -> Path:
     return run.path if isinstance(run, Run) else Path(run)
 
 
+def _reported(folder: Path, finished: bool) -> Run:
+    """The run, with its page if it is finished."""
+    if finished and process_rank() == 0:
+        write_report([folder], folder / "report.html")
+    return read_run(folder)
+
+
 def _name(recipe: Recipe) -> str:
     """The name of a recipe of FullRank, or the file of one's own, from which a run can be resumed."""
     module = type(recipe).__module__
@@ -280,7 +293,5 @@ def _name(recipe: Recipe) -> str:
     try:
         return str(Path(inspect.getfile(type(recipe))).resolve())
     except (OSError, TypeError):
-        raise UserError(
-            f"{type(recipe).__name__} is not defined in a file: put it into a .py file and pass its path, so that the "
-            "run can be resumed."
-        ) from None
+        what = f"{type(recipe).__name__} is not defined in a file"
+        raise UserError(f"{what}: put it into a .py file, so that the run can be resumed.") from None

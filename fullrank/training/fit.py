@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -32,14 +33,14 @@ from fullrank.data.options import data_name
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
-from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
+from fullrank.engine.checkpoint import Checkpoint, from_previous, last_checkpoint
 from fullrank.engine.gather import process_rank
 from fullrank.engine.progress import Progress
 from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.methods import Method
 from fullrank.recipes import Recipe, settings
-from fullrank.runs import new_run, read_json, refuse_used, write_json
+from fullrank.runs import new_run, read_json, refuse_used, sole_writer, write_json
 from fullrank.training.begin import begin, same_code, settled, weights_of
 from fullrank.training.choose import choose, image_side, say_chosen, this_machine
 from fullrank.training.cost import bytes_per_image
@@ -48,7 +49,7 @@ from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import environment, finish, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
-from fullrank.training.same_data import keep_same_data, load_images, places
+from fullrank.training.same_data import keep_same_data, keep_same_settings, learned, load_images, places
 from fullrank.training.step_plan import Plan, check, make_plan, refuse_large_batch
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
@@ -91,7 +92,8 @@ def start(
     say_chosen(job.recipe, job.options, job.reasons, console)
     run = _make_run(name, job, preset)
     try:
-        return run, fit(run, job, console)
+        with _writing(run):
+            return run, fit(run, job, console)
     finally:
         os.environ.pop(_RUN, None)
 
@@ -103,23 +105,41 @@ def resume(
     console: Console,
     *,
     any_data: bool = False,
+    any_settings: bool = False,
+    previous: bool = False,
     trust: bool = False,
     data: object = None,
 ) -> bool:
     """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end.
 
-    The data must be those of the run, unless `any_data`; where they have moved, their new place is kept. `trust` runs
-    the file of a backbone of the user's own although it is not as it was when the run began.
+    The data must be those of the run, unless `any_data`, and the settings those of its checkpoint, unless
+    `any_settings`; where the data have moved, their new place is kept. `previous` goes on from the checkpoint before
+    the last one. `trust` runs the file of a backbone of the user's own although it is not as it was when the run began.
     """
-    if (run / "result.json").exists() and (run / "encoder.safetensors").exists():
+    if is_finished(run):
         raise UserError(f"{run} is finished: train with another --out for a new run.")
     if not last_checkpoint(run).exists():
         raise UserError(f"{run} has no checkpoint yet: start it again with another --out.")
     config = read_json(run / "config.json")
     same_code(config, run, trust)
-    job = prepare(recipe, options, console, kept=config.get("start", {}), data=data)
-    keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
-    return fit(run, job, console)
+    with _writing(run):
+        if previous and process_rank() == 0:
+            from_previous(run)
+        job = prepare(recipe, options, console, kept=config.get("start", {}), data=data)
+        now = learned(job.recipe, job.options)
+        changed = keep_same_settings(run, now, console, any_settings=any_settings)
+        keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
+        return fit(run, job, console, changed=changed)
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has reached its last step and left its result."""
+    return (run / "result.json").exists() and (run / "encoder.safetensors").exists()
+
+
+def _writing(run: Path) -> AbstractContextManager[None]:
+    """The first process holds the lock of a run, for all."""
+    return sole_writer(run) if process_rank() == 0 else nullcontext()
 
 
 def prepare(
@@ -200,13 +220,13 @@ def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -
     return name
 
 
-def fit(run: Path, job: Job, console: Console) -> bool:
-    """Train from the run's checkpoint, or from the start, to the end of the plan."""
+def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> bool:
+    """Train from the run's checkpoint, whose settings may have `changed`, or from the start, to the end of the plan."""
     options, plan = job.options, job.plan
     count = probe_size(job.dataset.train, options.probe)
     probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed)
     progress = Progress(run.name, plan.steps, console)
-    checkpoint = Checkpoint(run, every=options.checkpoint_every)
+    checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=learned(job.recipe, options))
     watch = OnCollapse(
         run,
         profile_of(str(read_json(run / "config.json")["recipe"])),
@@ -219,9 +239,9 @@ def fit(run: Path, job: Job, console: Console) -> bool:
         watch.show(row)
 
     record = Record(run, probe, every=options.monitor_every, show=show)
-    training = Training(job.method, job.views, plan)
+    training = Training(job.method, job.views, plan, changed=changed)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
+    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown(), checkpoint.fits():
         trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint])
         trainer.fit(training, Batches(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
@@ -232,6 +252,7 @@ def fit(run: Path, job: Job, console: Console) -> bool:
             save_probe(run, probe, reading, step=plan.steps)
         finish(run, job.method, job.views, probe, reading)
         write_result(run, probe, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
+        checkpoint.forget_previous()
     return finished
 
 

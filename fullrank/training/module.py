@@ -25,10 +25,14 @@ _VIEWS, _NETWORK = 1, 2  # streams of random numbers
 
 
 class Training(pl.LightningModule):
-    """A method, its views and its plan, as Lightning wants them. `terms` are those of the last step."""
+    """A method, its views and its plan, as Lightning wants them. `terms` are those of the last step.
 
-    def __init__(self, method: Method, views: Views, plan: Plan) -> None:
+    A checkpoint brings the rates of its optimizer along, unless settings have `changed` since.
+    """
+
+    def __init__(self, method: Method, views: Views, plan: Plan, *, changed: bool = False) -> None:
         super().__init__()
+        self.changed = changed
         self.method = method
         self.views = views
         self.plan = plan
@@ -71,6 +75,20 @@ class Training(pl.LightningModule):
         state = checkpoint["state_dict"]
         for name in [name for name in state if name.endswith(".centre")]:
             state[name.removesuffix("centre") + "center"] = state.pop(name)
+        if self.changed:
+            self._take_own_rates(checkpoint)
+
+    def _take_own_rates(self, checkpoint: dict[str, Any]) -> None:
+        """Let a checkpoint say the rates and decays of the plan in place of its own."""
+        fresh = self.configure_optimizers()
+        factor = warmup_cosine(checkpoint["global_step"], total=self.plan.steps, warmup=self.plan.warmup)
+        groups = fresh["optimizer"].param_groups
+        for saved, group in zip(checkpoint["optimizer_states"][0]["param_groups"], groups, strict=True):
+            saved |= {name: value for name, value in group.items() if name != "params"}
+            saved["lr"] = group["initial_lr"] * factor
+        schedule = checkpoint["lr_schedulers"][0]
+        schedule["base_lrs"] = [group["initial_lr"] for group in groups]
+        schedule["_last_lr"] = [rate * factor for rate in schedule["base_lrs"]]
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer, with warm-up and cosine per step."""

@@ -1,9 +1,10 @@
-"""The data of a training: loaded and said, and for a run that goes on those that it began with."""
+"""The data and settings of a training: loaded and said, and for a run that goes on those that it began with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,16 @@ from fullrank.data.identity import (
     place_of,
     unknown_data,
 )
+from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
+from fullrank.engine.checkpoint import learned_by
 from fullrank.engine.gather import process_rank
+from fullrank.errors import UserError
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json, write_json
+
+_OF_DATA = {"data", "data_root"} | {field.name for field in fields(DataOptions)}  # which have a fingerprint
 
 
 def places(recipe: Recipe) -> dict[str, Any]:
@@ -56,7 +62,55 @@ def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, conso
     now = absolute(data)
     if config["settings"]["data"] != now or same == "other":
         config["settings"]["data"] = now
-        write_json(run / "config.json", config | {"data": kept_in_config(dataset)})
+        kept = kept_in_config(dataset)
+        if same == "other":
+            _note(config, "data", {"fingerprint": [config["data"]["fingerprint"], kept["fingerprint"]]})
+        write_json(run / "config.json", config | {"data": kept})
+
+
+def learned(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
+    """The settings that decide what is learned from the data, as JSON has them; a checkpoint keeps them."""
+    own = {name: value for name, value in recipes.settings(recipe).items() if name not in _OF_DATA}
+    chosen = own | {"accumulate": options.accumulate, "precision": options.precision}
+    made: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
+    return made
+
+
+def keep_same_settings(run: Path, now: Mapping[str, Any], console: Console, *, any_settings: bool) -> bool:
+    """Whether settings are others than those of the last checkpoint; UserError if so, unless `any_settings`.
+
+    UserError too if the checkpoint is damaged. What changes is said, and kept in config.json under `changed`.
+    """
+    sealed, then = learned_by(run)
+    if process_rank() == 0 and (not sealed or then is None):
+        console.print(
+            f"The last checkpoint of {run} has no checksum and names no settings, as those of version 0.1.0: that it "
+            "is whole, and config.json as it was, is not checked.",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    shared = [name for name in then or {} if name in now]  # a later version knows more
+    other = {name: [then[name], now[name]] for name in shared if then is not None and then[name] != now[name]}
+    if not other:
+        return False
+    said = ", ".join(f"{name} {was} then, {is_now} now" for name, (was, is_now) in sorted(other.items()))
+    if not any_settings:
+        raise UserError(
+            f"{run} was trained with other settings than its config.json names ({said}): put them back, or pass "
+            "--any-settings to go on with those of now."
+        )
+    if process_rank() == 0:
+        console.print(f"{run} goes on with other settings: {said}.", highlight=False, soft_wrap=True, markup=False)
+        config = read_json(run / "config.json")
+        _note(config, "settings", other)
+        write_json(run / "config.json", config)
+    return True
+
+
+def _note(config: dict[str, Any], what: str, values: Mapping[str, Any]) -> None:
+    """Have config.json say that a run went on with something else: [then, now] by name."""
+    config["changed"] = [*config.get("changed", []), {what: dict(values)}]
 
 
 def load_images(recipe: Recipe, console: Console, data: object) -> Dataset:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -55,13 +56,26 @@ def test_what_is_no_encoder_is_said_to_be_none(tmp_path: Path) -> None:
             load_encoder(tmp_path / name)
 
 
+def test_every_flipped_bit_of_header_and_weights_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.safetensors"
+    whole = encoder_bytes(encoder("tiny", image_size=16, channels=1), mean=(0.5,), std=(0.2,))
+    text = 8 * len(whole[: 8 + int.from_bytes(whole[:8], "little")].rstrip())  # spaces may follow
+    chosen = random.Random(0)
+    for bit in [*chosen.sample(range(text), 50), *chosen.sample(range(text + 64, 8 * len(whole)), 50)]:
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="is not an encoder of FullRank"):
+            load_encoder(path)
+
+
 def test_how_many_features_entered_the_loss_is_kept_and_older_files_do_not_say(tmp_path: Path) -> None:
     trained, path = encoder("tiny", image_size=16, channels=1), tmp_path / "encoder.safetensors"
     path.write_bytes(encoder_bytes(trained, mean=(0.5,), std=(0.2,), loss_features=90))
     assert load_encoder(path).loss_features == 90
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["fullrank"])
-    assert (about.pop("loss_features"), about.pop("format")) == (90, 2)
+    assert (about.pop("loss_features"), about.pop("format"), len(about.pop("checksum"))) == (90, 3, 32)
     save_file(trained.state_dict(), path, metadata={"fullrank": json.dumps(about)})
     assert load_encoder(path).loss_features is None
 
@@ -105,8 +119,9 @@ def test_the_header_says_what_is_needed_to_use_the_weights(tmp_path: Path) -> No
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["fullrank"])
     assert about.pop("versions").keys() == {"fullrank", "torch", "torchvision", "timm"}
+    del about["checksum"]
     assert about == {
-        "format": 2, "name": "resnet10t", "stem": "imagenet", "image_size": 32, "channels": 3,
+        "format": 3, "name": "resnet10t", "stem": "imagenet", "image_size": 32, "channels": 3,
         "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "loss_features": None, "recipe": "intl", "range": None,
     }  # fmt: skip
     saved = load_encoder(path)
