@@ -54,6 +54,12 @@ def read_picture(path: Path, *, page: int = 0, decoding: Decoding | None = None)
     return finished(read_raw(path, page=page), decoding or Decoding())
 
 
+def header_side(path: Path) -> int:
+    """The shorter side of a picture in pixels by its header, whichever way is up; raises anything where it has none."""
+    with Image.open(path, formats=picture_formats()) as image:
+        return min(image.size)
+
+
 def to_show(path: Path) -> Image.Image:
     """A picture for eyes: of more than three channels the first three, of two the first."""
     raw = read_raw(path)

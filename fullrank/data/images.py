@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fullrank.data.decode import read_picture, reason, strict_decoding
+from fullrank.data.decode import header_side, read_picture, reason, strict_decoding
 from fullrank.data.inventory import Inventory
 from fullrank.data.items import picture_of
 from fullrank.data.pixels import Decoding, Picture
@@ -63,6 +63,14 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
+    def shorter_side(self, index: int) -> int:
+        """The shorter side of picture `index` in pixels, by its header where that can be read alone."""
+        try:
+            with strict_decoding(self.max_pixels):
+                return header_side(Path(self.files[index]))
+        except Exception:  # of another format, or gone
+            return min(self.open(index).size)
+
     def open(self, index: int) -> Picture:
         """Decode picture `index`: mode "L" (1 channel), "RGB" (3), or `Bands`; UserError if it cannot be read now."""
         path, page = self.files[index], self.pages[index] if self.pages else 0
@@ -97,6 +105,10 @@ class ImageItems:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def shorter_side(self, index: int) -> int:
+        """The shorter side of picture `index` in pixels."""
+        return min(self.open(index).size)
 
     def open(self, index: int) -> Picture:
         """Fetch picture `index`; UserError if it is not an image or has other channels."""

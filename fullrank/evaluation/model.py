@@ -15,11 +15,11 @@ from fullrank.data import as_picture, center_of_picture, center_of_tensor, read_
 from fullrank.data.pixels import Decoding
 from fullrank.data.pixels import Picture as Decoded
 from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
-from fullrank.errors import UserError
+from fullrank.errors import UserError, shell
 from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
 from fullrank.nn.encoder import encoder_name
 from fullrank.nn.exports import NOTE, open_export
-from fullrank.nn.weights import LIBRARIES, published_pixels
+from fullrank.nn.weights import LIBRARIES, is_foreign, published_pixels
 
 Picture = str | Path | Image.Image | Tensor
 """A path, a PIL image, or one image (C, H, W), uint8 or float in [0, 1]."""
@@ -101,6 +101,11 @@ def open_model(
             saved = open_export(path, trust=trust)
         else:
             file = path / "encoder.safetensors" if path.is_dir() else path
+            if is_foreign(file):
+                raise UserError(
+                    f"{path} holds weights and does not say of which network: name it by --backbone, as in "
+                    f"`fullrank embed {shell(path)} IMAGES --backbone resnet50 --out z.parquet`."
+                )
             saved = load_encoder(file, backbone=backbone, trust=trust)
         place = str(path.resolve())
     return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)}, place=place)

@@ -69,6 +69,19 @@ def open_weights(spec: str) -> Weights:
     return _with(found, prefix=prefix or None, sha256=_sha256(path))
 
 
+def is_foreign(path: Path) -> bool:
+    """Whether a file is one of weights that FullRank did not write."""
+    if path.suffix in (".pth", ".pt", ".ckpt", ".tar", ".bin"):
+        return path.is_file()
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "fullrank" not in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def _with(weights: Weights, **changes: Any) -> Weights:
     return Weights(**{**vars(weights), **changes})
 

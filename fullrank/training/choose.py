@@ -59,7 +59,7 @@ def image_side(images: ImageSet) -> tuple[int, str]:
     if isinstance(images, ImageTensor):
         return images.images.shape[-1], "the width of the images"
     some = range(0, len(images), max(1, len(images) // _MEASURED))
-    side = int(median(min(images.open(number).size) for number in some))
+    side = int(median(images.shorter_side(number) for number in some))
     if side >= 224:
         return 224, f"the usual size; the median of the shorter sides is {side} px"
     if side < _SMALLEST_SIDE:

@@ -9,12 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from fullrank.cli import main
+from fullrank.nn import encoder, encoder_bytes
 from fullrank.runs import read_rows
+from tests.data.pictures import noise
+from tests.data.trees import tree
 
 FLAGS = ["--data", "digits", "--image-size", "16", "--batch-size", "64", "--probe", "100", "--checkpoint-every", "7"]
 FULLRANK = [sys.executable, "-m", "fullrank.cli"]
@@ -116,3 +120,26 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"fullrank {__version__}\n"
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_embed_what_one_does(tmp_path: Path) -> None:
+    """Each writes its own file; together they have the rows, names and labels that one process writes."""
+    torch.manual_seed(0)
+    made = encoder_bytes(encoder("tiny", image_size=16), mean=(0.5,) * 3, std=(0.25,) * 3)
+    (tmp_path / "encoder.safetensors").write_bytes(made)
+    tree(tmp_path / "photos", "brick", "wood", count=7)
+    for number, file in enumerate(sorted((tmp_path / "photos").rglob("*.png"))):
+        noise(20, 24, seed=number).save(file)
+    command = ["embed", "encoder.safetensors", "photos", "--workers", "0", "--out"]
+    subprocess.run([*FULLRANK, *command, "one.npy"], env=environment(), cwd=tmp_path, check=True, timeout=300)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    two = [*torchrun, "fullrank.cli", *command, "two.npy"]
+    subprocess.run(two, env=environment(), cwd=tmp_path, check=True, timeout=300)
+    files = [tmp_path / f"two-0000{at}-of-00002.npy" for at in range(2)]
+    assert sorted(tmp_path.glob("two*.npy")) == files
+    assert np.concatenate([np.load(file) for file in files]).tolist() == np.load(tmp_path / "one.npy").tolist()
+    tables = [file.with_suffix(".rows.csv").read_text(encoding="utf-8").splitlines() for file in files]
+    whole = (tmp_path / "one.rows.csv").read_text(encoding="utf-8").splitlines()
+    assert [*tables[0], *tables[1][1:]] == whole
+    assert len(whole) == 15

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 import fullrank
@@ -45,6 +46,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def rows(path: str) -> Tensor:
     return torch.cat(list(open_embeddings(path).read(0, None)))
+
+
+def flat(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was said on stderr, in one line."""
+    return " ".join(capsys.readouterr().err.split())
 
 
 def expected() -> tuple[list[str], Tensor]:
@@ -200,9 +206,12 @@ def test_the_weights_of_another_framework_embed_too(here: Path, capsys: pytest.C
     saved = Model(made.eval(), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     torch.testing.assert_close(rows("z.npy"), saved.embed(["my photos/wood/02 ä.png"]))
     assert main([*base, "--out", "other.npy"]) == 2
-    assert "m.pth is not an encoder of FullRank" in capsys.readouterr().err
+    assert "m.pth holds weights and does not say of which network: name it by --backbone" in flat(capsys)
+    save_file(made.model.state_dict(), "bare weights.safetensors")
+    assert main(["embed", "bare weights.safetensors", *base[2:], "--out", "other.npy"]) == 2
+    assert "as in `fullrank embed 'bare weights.safetensors' IMAGES --backbone" in flat(capsys)
     assert main([*base, "--backbone", "resnet18", "--out", "other.npy"]) == 2
-    assert "under 90 %: pass the --backbone" in capsys.readouterr().err
+    assert "under 90 %: pass the --backbone" in flat(capsys)
 
 
 @pytest.mark.parametrize("top", [1023, 4095, 16383])

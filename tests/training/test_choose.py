@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,6 +13,7 @@ from torch import nn
 
 from fullrank.data import load_dataset
 from fullrank.engine import RunOptions
+from fullrank.errors import UserError
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe
 from fullrank.training.choose import Machine, choose, image_side, say_chosen
@@ -107,3 +109,19 @@ def test_the_image_size_is_that_of_the_files_up_to_224(tmp_path: Path, width: in
     for number in range(3):
         Image.new("RGB", (width, height)).save(tmp_path / f"{number}.png")
     assert image_side(load_dataset(str(tmp_path)).train)[0] == side
+
+
+def test_the_image_size_is_read_from_headers_whichever_way_is_up(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number, (ending, turned) in enumerate((("png", 1), ("jpg", 6), ("webp", 1), ("tif", 1))):
+        picture = Image.fromarray(random.integers(0, 256, (50, 70, 3), dtype=np.uint8))
+        exif = Image.Exif()
+        exif[0x0112] = turned
+        picture.save(tmp_path / f"{number}.{ending}", exif=exif)
+    images = load_dataset(str(tmp_path)).train
+    for file in tmp_path.iterdir():
+        if file.suffix in (".png", ".jpg"):  # of the others Pillow wants the whole file
+            file.write_bytes(file.read_bytes()[:700])  # pixels that decoding would miss
+    with pytest.raises(UserError, match="cannot be read now"):
+        images.open(1)  # type: ignore[union-attr]
+    assert image_side(images) == (50, "the median of the shorter sides is 50 px")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ def from_hub(name: str, options: DataOptions) -> Dataset:
         if Path(name).exists():
             found = tools.load_from_disk(name)
         else:
-            found = tools.load_dataset(
-                name, download_config=tools.DownloadConfig(local_files_only=not options.download)
-            )
+            with nullcontext() if options.download else _offline(tools.config):
+                found = tools.load_dataset(
+                    name, download_config=tools.DownloadConfig(local_files_only=not options.download)
+                )
     except Exception as error:  # network, files, names: anything
         said = " ".join(str(error).split())[:200]
         remedy = "check the name and the network" if options.download else "pass --download, or hf:PATH of save_to_disk"
@@ -41,6 +43,16 @@ def from_hub(name: str, options: DataOptions) -> Dataset:
     made = [_items(parts[part], column, label, options) for part in (train, test) if part is not None]
     told = (*notes, f"images of {column}" + (f", labels of {label}" if label else ""), *made[0][1])
     return as_dataset(Path(name).name, made[0][0], made[1][0] if len(made) > 1 else None, told)
+
+
+@contextmanager
+def _offline(config: Any) -> Iterator[None]:
+    """Without one call of the network; by itself the library asks it several times even for local files only."""
+    before, config.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before
 
 
 def _splits(name: str, parts: Sequence[str], asked: str) -> tuple[str, str | None, list[str]]:
