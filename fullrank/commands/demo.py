@@ -49,11 +49,11 @@ def demo(options: Demo, console: Console) -> int:
             seed=options.seed,
             projector=(512, 512, 128),
         )
-        run, finished = start(name, recipe, RunOptions(out=out / name, monitor_every=25), console)
-        if not finished:
+        run, ending = start(name, recipe, RunOptions(out=out / name, monitor_every=25), console)
+        if not ending:
             console.print("Stopped. Start the demo again, or finish this run with:")
             console.print(f"fullrank train --resume {shell(run)}", soft_wrap=True, markup=False)
-            return 130
+            return ending.code
         runs.append(run)
     console.print()
     for run in runs:

@@ -15,6 +15,8 @@ from fullrank.errors import UserError, shell
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fullrank.engine.signals import Ending
+
 
 def run(arguments: list[str]) -> int:
     """Do it; the exit code."""
@@ -37,8 +39,8 @@ def run(arguments: list[str]) -> int:
     if parsed.dry_run:
         dry_run(parsed.recipe, parsed.run, console)
         return 0
-    run, finished = start(name, parsed.recipe, parsed.run, console, preset=parsed.preset)
-    return _after_training(run, finished, console)
+    run, ending = start(name, parsed.recipe, parsed.run, console, preset=parsed.preset)
+    return _after_training(run, ending, console)
 
 
 def _parsed(name: str, arguments: list[str]) -> Any:
@@ -100,12 +102,13 @@ def _resume(arguments: list[str]) -> int:
     run, flags = parsed.run, parsed.flags
     console = terminal()
     with console.status("Starting"):
+        from fullrank.engine.signals import Ending
         from fullrank.training.fit import is_finished, resume
         from fullrank.training.same_data import kept
     if is_finished(run) and not (run / "report.html").exists():  # killed before its page was written
-        return _after_training(run, True, console)
+        return _after_training(run, Ending(True), console)
     recipe, options = kept(run, flags.data or None)
-    finished = resume(
+    ending = resume(
         run,
         recipe,
         options,
@@ -115,17 +118,18 @@ def _resume(arguments: list[str]) -> int:
         previous=flags.previous,
         trust=flags.trust,
     )
-    return _after_training(run, finished, console)
+    return _after_training(run, ending, console)
 
 
-def _after_training(run: Path, finished: bool, console: Console) -> int:
+def _after_training(run: Path, ending: Ending, console: Console) -> int:
     from fullrank.engine.gather import process_rank
 
     if process_rank() != 0:
         return 0
-    if not finished:
-        console.print(f"Stopped; nothing is lost. Go on with: fullrank train --resume {shell(run)}", soft_wrap=True)
-        return 130
+    if not ending:
+        stopped = f"Stopped by {ending.name}" if ending.name else "Stopped"
+        console.print(f"{stopped}; nothing is lost. Go on with: fullrank train --resume {shell(run)}", soft_wrap=True)
+        return ending.code
     from fullrank.report import write_report
     from fullrank.runs import read_json
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
 
 from fullrank.engine.sealed import is_sealed, previous, read
+from fullrank.engine.signals import Asked
 from fullrank.errors import UserError
 from fullrank.runs import full_disk_is_an_error
 
@@ -56,7 +55,9 @@ class Checkpoint(pl.Callback):
         self.path = last_checkpoint(run)
         self.every = every
         self.learned = learned
+        self.asked = Asked()
         self.asked_to_stop = False
+        self.stopped_by = 0  # the number of the signal that all processes have agreed on
         self.begun = False
 
     def state_dict(self) -> dict[str, Any]:
@@ -74,10 +75,12 @@ class Checkpoint(pl.Callback):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         step = trainer.global_step
-        if step % self.every == 0 or step == trainer.max_steps or self.asked_to_stop:
+        self.stopped_by = self.asked.agreed(trainer)
+        stop = self.asked_to_stop or self.stopped_by > 0
+        if step % self.every == 0 or step == trainer.max_steps or stop:
             with full_disk_is_an_error(self.path):
                 trainer.save_checkpoint(self.path)
-        if self.asked_to_stop:
+        if stop:
             trainer.should_stop = True
 
     def ask_to_stop(self) -> None:
@@ -101,21 +104,11 @@ class Checkpoint(pl.Callback):
                 f"{self.path} does not fit its run ({first}): config.json or the checkpoint was changed: put it back."
             ) from error
 
-    @contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """During the body Ctrl-C and SIGTERM ask to stop after the step; a second one interrupts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def on_signals(self, *, quiet: bool = False) -> AbstractContextManager[None]:
+        """During the body Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 ask to stop after the step; a second ends at once."""
+        return self.asked.heard(quiet=quiet)
 
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self.asked_to_stop:
-                raise KeyboardInterrupt
-            self.asked_to_stop = True
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """End the processes that this one has started: they would wait for it."""
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGKILL)

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoa
 
 from fullrank.engine.options import RunOptions
 from fullrank.engine.sealed import Sealed
+from fullrank.engine.signals import leave_signals_alone
 
 _Batch = TypeVar("_Batch")
 
@@ -28,7 +29,7 @@ def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[
     cuda = torch.cuda.is_available()
     devices = options.devices or (torch.cuda.device_count() if cuda else 1)
     bf16 = cuda and torch.cuda.is_bf16_supported()
-    return pl.Trainer(
+    trainer = pl.Trainer(
         accelerator="cuda" if cuda else "cpu",
         devices=devices,
         num_nodes=options.nodes,
@@ -47,6 +48,8 @@ def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[
         default_root_dir=run,
         plugins=[Sealed()],
     )
+    leave_signals_alone(trainer)
+    return trainer
 
 
 def _loggers(run: Path, options: RunOptions) -> list[Logger]:

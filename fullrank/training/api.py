@@ -73,7 +73,7 @@ def train(
     if out is not None:
         flags["out"] = Path(out)
     changed, where = _apart(name, chosen, options or RunOptions(), flags)
-    folder, finished = start(
+    folder, ending = start(
         name,
         recipes.with_settings(chosen, changed),
         where,
@@ -81,7 +81,7 @@ def train(
         backbone=network,
         data=data if is_object(data) else None,
     )
-    return _reported(folder, finished)
+    return _reported(folder, bool(ending))
 
 
 def resume(
@@ -117,7 +117,8 @@ def resume(
     recipe, options = kept(folder, data)
     given = {"any_data": any_data, "any_settings": any_settings, "previous": previous}
     images = data if is_object(data) else None
-    return _reported(folder, go_on(folder, recipe, options, Console(quiet=quiet), data=images, **given))
+    ending = go_on(folder, recipe, options, Console(quiet=quiet), data=images, **given)
+    return _reported(folder, bool(ending))
 
 
 def _apart(

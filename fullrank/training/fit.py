@@ -36,6 +36,7 @@ from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, from_previous, last_checkpoint
 from fullrank.engine.gather import process_rank
 from fullrank.engine.progress import Progress
+from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.methods import Method
@@ -79,8 +80,8 @@ def start(
     preset: str | None = None,
     backbone: nn.Module | None = None,
     data: object = None,
-) -> tuple[Path, bool]:
-    """Train a recipe in a new run folder; the folder, and False if it was asked to stop before the end.
+) -> tuple[Path, Ending]:
+    """Train a recipe in a new run folder; the folder, and how it ended: false if it was stopped before the end.
 
     Everything that can be wrong is found before the folder is made. `name` is the recipe's, or its file; `preset`
     the name of the published settings that it started from, to be noted in config.json; `backbone` a network that is
@@ -109,8 +110,8 @@ def resume(
     previous: bool = False,
     trust: bool = False,
     data: object = None,
-) -> bool:
-    """Go on with a run exactly where its last checkpoint was; False if it was asked to stop before the end.
+) -> Ending:
+    """Go on with a run exactly where its last checkpoint was, or begin it; false if it was stopped before the end.
 
     The data must be those of the run, unless `any_data`, and the settings those of its checkpoint, unless
     `any_settings`; where the data have moved, their new place is kept. `previous` goes on from the checkpoint before
@@ -118,16 +119,15 @@ def resume(
     """
     if is_finished(run):
         raise UserError(f"{run} is finished: train with another --out for a new run.")
-    if not last_checkpoint(run).exists():
-        raise UserError(f"{run} has no checkpoint yet: start it again with another --out.")
     config = read_json(run / "config.json")
     same_code(config, run, trust)
     with _writing(run):
         if previous and process_rank() == 0:
             from_previous(run)
-        job = prepare(recipe, options, console, kept=config.get("start", {}), data=data)
+        begun = last_checkpoint(run).exists()
+        job = prepare(recipe, options, console, kept=config.get("start", {}) if begun else None, data=data)
         now = learned(job.recipe, job.options)
-        changed = keep_same_settings(run, now, console, any_settings=any_settings)
+        changed = begun and keep_same_settings(run, now, console, any_settings=any_settings)
         keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
         return fit(run, job, console, changed=changed)
 
@@ -220,7 +220,7 @@ def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -
     return name
 
 
-def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> bool:
+def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Ending:
     """Train from the run's checkpoint, whose settings may have `changed`, or from the start, to the end of the plan."""
     options, plan = job.options, job.plan
     count = probe_size(job.dataset.train, options.probe)
@@ -241,7 +241,13 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> bool
     record = Record(run, probe, every=options.monitor_every, show=show)
     training = Training(job.method, job.views, plan, changed=changed)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown(), checkpoint.fits():
+    with (
+        quiet(),
+        torch.random.fork_rng(),
+        checkpoint.on_signals(quiet=console.quiet),
+        progress.shown(),
+        checkpoint.fits(),
+    ):
         trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint])
         trainer.fit(training, Batches(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
@@ -253,7 +259,7 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> bool
         finish(run, job.method, job.views, probe, reading)
         write_result(run, probe, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
         checkpoint.forget_previous()
-    return finished
+    return Ending(finished, 0 if finished else checkpoint.stopped_by)
 
 
 def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:

@@ -30,6 +30,7 @@ def train(tmp_path: Path) -> Callable[..., tuple[Path, bool]]:
 
     def call(name: str, recipe: Recipe, **options: Any) -> tuple[Path, bool]:
         usual = RunOptions(out=tmp_path / name, monitor_every=6, checkpoint_every=5, probe=200)
-        return start("intl", recipe, replace(usual, **options), Console(file=io.StringIO()))
+        run, ending = start("intl", recipe, replace(usual, **options), Console(file=io.StringIO()))
+        return run, bool(ending)
 
     return call

@@ -229,13 +229,16 @@ def test_a_run_killed_between_its_last_step_and_its_result_is_finished(train: Tr
     assert read_json(run / "result.json")["collapse"] == result["collapse"]
 
 
-def test_a_finished_run_and_one_without_checkpoint_are_not_resumed(train: Train, small: Recipe, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_resumed_and_one_without_a_checkpoint_begins(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, steps=2))
-    console = Console(file=io.StringIO())
+    console, options = Console(file=io.StringIO()), _options(read_json(run / "config.json"))
     with pytest.raises(UserError, match="is finished"):
-        resume(run, small, _options(read_json(run / "config.json")), console)
-    with pytest.raises(UserError, match="has no checkpoint yet"):
-        resume(tmp_path, small, _options(read_json(run / "config.json")), console)
+        resume(run, small, options, console)
+    encoder = (run / "encoder.safetensors").read_bytes()
+    for name in ("encoder.safetensors", "result.json", "checkpoints/last.ckpt"):
+        (run / name).unlink()
+    assert resume(run, replace(small, steps=2), options, console)
+    assert (run / "encoder.safetensors").read_bytes() == encoder
 
 
 def test_the_demo_tells_collapse_from_none(train: Train, small: Recipe) -> None:

@@ -98,13 +98,13 @@ def _train(folder: Path, name: str, recipe: Recipe, options: RunOptions) -> None
         return
     quiet = Console(quiet=True)
     if last_checkpoint(folder).exists():
-        finished = resume(folder, recipe, options, quiet)
+        ending = resume(folder, recipe, options, quiet)
     else:
         shutil.rmtree(folder, ignore_errors=True)  # killed before its first checkpoint
-        finished = start(name, recipe, options, quiet)[1]
+        ending = start(name, recipe, options, quiet)[1]
     gc.collect()  # a finished trainer refers to itself, and so keeps its images
-    if not finished:
-        raise KeyboardInterrupt
+    if not ending:
+        raise KeyboardInterrupt if ending.name in ("", "SIGINT") else SystemExit(ending.code)
 
 
 def numbers(runs: Mapping[str, Sequence[Path]], space: str, name: str) -> dict[str, list[float]]:
