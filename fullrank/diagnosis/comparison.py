@@ -28,7 +28,7 @@ from fullrank.stats.sketch import Sketch
 
 SCHEMA = 2  # of the JSON; docs/comparison.schema.json
 _MOST = 0.9  # share of rows that do not correspond, from which no single row is named
-_HAIR = 0.01  # share by which a number moves at least, or a new verdict is no news
+_HAIR = 0.01  # share by which a number moves at least, or a new verdict is not reported
 _SURE = 0.99  # rank of its own row from which a row surely corresponds
 _ABOUT = ("source", "n", "dims", "verdict", "kind", "sentence")
 

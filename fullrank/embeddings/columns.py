@@ -1,4 +1,4 @@
-"""Readers of one column: a class, a donor, a document a row, as whole numbers or names; broken files are one sentence.
+"""Readers of one column: one class, donor or document per row, as numbers or names; broken files are one sentence.
 
 A column is read whole, up to a gigabyte of it.
 """
@@ -148,7 +148,7 @@ def _json(path: Path, key: str | None) -> Values:
     if isinstance(content, dict):
         content = list(content.values())
     if not isinstance(content, list):
-        raise UserError(f'{name} holds no list of labels: write ["a", "b", ...], or one label a line (.txt).')
+        raise UserError(f'{name} holds no list of labels: write ["a", "b", ...], or one label per line (.txt).')
     return _alike(name, [_label(f"{name}: entry {at}", value, key) for at, value in enumerate(content)])
 
 
@@ -162,9 +162,9 @@ def _label(where: str, value: Any, key: str | None) -> int | str:
 
 
 def _text(path: Path, key: str | None) -> Values:
-    """A name a line."""
+    """One name per line."""
     if key is not None:
-        raise UserError(f"{path} holds one name a line: pass it without ::{key}.")
+        raise UserError(f"{path} holds one name per line: pass it without ::{key}.")
     with damage(str(path), "text"), opened(path) as file:
         lines = [line.decode("utf-8-sig").rstrip("\r\n") for line in iter(lambda: file.readline(_LINE), b"")]
     return np.array(lines, dtype=np.str_)

@@ -38,7 +38,7 @@ def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
         entry = _entry(name, first, key)
         first = _at(first, entry)
     elif key is not None:
-        raise UserError(f"{name} holds a list a line, no objects: pass it without ::{key}.")
+        raise UserError(f"{name} holds one list per line, no objects: pass it without ::{key}.")
     dims = len(_numbers(f"{name}: line 1", first))
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
@@ -68,7 +68,7 @@ def read_json(path: Path, key: str | None) -> EmbeddingFile:
     columns = f"the vectors of {listed(places)}" if places else ""
     if not isinstance(content, list) or not content:
         raise UserError(
-            f"{name} holds no list of embeddings: write [[0.1, 0.2], ...], or one embedding a line (.jsonl)."
+            f"{name} holds no list of embeddings: write [[0.1, 0.2], ...], or one embedding per line (.jsonl)."
         )
     places = places or [f"entry {at}" for at in range(len(content))]
     entry = _entry(name, content[0], key) if isinstance(content[0], dict) else None
@@ -117,7 +117,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     with opened(path) as file:
         for at, line in enumerate(iter(lambda: file.readline(LINE), b""), 1):
             if len(line) >= LINE:
-                raise UserError(f"{path}: line {at} is longer than {LINE} bytes: write one embedding a line.")
+                raise UserError(f"{path}: line {at} is longer than {LINE} bytes: write one embedding per line.")
             if line.strip():
                 yield at, _loads(f"{path}: line {at}", line.decode("utf-8-sig"))
 
@@ -126,7 +126,7 @@ def _loads(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{name} is not JSON ({error}): write one embedding a line.") from None
+        raise UserError(f"{name} is not JSON ({error}): write one embedding per line.") from None
 
 
 def _entries(value: Any, place: str) -> Iterator[tuple[str, Any]]:
@@ -174,5 +174,5 @@ def _numbers(where: str, value: Any) -> list[float]:
     if isinstance(value, str) and _is_vector(value):
         value = parsed(where, [value])[0]
     if not isinstance(value, list) or not value or any(type(x) not in (int, float) for x in value):
-        raise UserError(f"{where} holds no flat list of numbers: write one embedding a line.")
+        raise UserError(f"{where} holds no flat list of numbers: write one embedding per line.")
     return value

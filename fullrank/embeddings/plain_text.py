@@ -1,4 +1,4 @@
-"""A reader of text whose numbers are apart by white space: numpy.savetxt, word2vec and GloVe; one embedding a line."""
+"""A reader of text with numbers between white space: numpy.savetxt, word2vec and GloVe; one embedding per line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _lines(path: Path) -> Iterator[list[str]]:
     with opened(path) as file:
         for line in iter(lambda: file.readline(LINE), b""):
             if len(line) >= LINE:
-                raise UserError(f"{path} has a line of more than {LINE} bytes: write one embedding a line.")
+                raise UserError(f"{path} has a line of more than {LINE} bytes: write one embedding per line.")
             cells = line.decode("utf-8-sig").split()
             if cells and not cells[0].startswith("#"):
                 yield cells

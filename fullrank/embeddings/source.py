@@ -68,7 +68,7 @@ def matrix(name: str, shape: Sequence[int]) -> tuple[int, int]:
     """Rows and dimensions of a matrix of embeddings; UserError for any other shape."""
     size = tuple(int(side) for side in shape)
     if len(size) != 2:
-        more = "save one embedding a row" if len(size) < 2 else "pool or flatten it to one embedding a row"
+        more = "save one embedding per row" if len(size) < 2 else "pool or flatten it to one embedding per row"
         raise UserError(f"{name} has the shape {size}: {more}, as (samples, dimensions).")
     if 0 in size:
         raise UserError(f"{name} is empty, its shape is {size}: pass at least one row of at least one number.")
@@ -91,7 +91,7 @@ def equally_wide(
         where = places[odd] if places else "a row"
         raise UserError(f"{name} is ragged: {where} has {found[odd]} numbers, the first has {width}.")
     if width == 0:
-        raise UserError(f"{name} holds empty lists: pass at least one number a row.")
+        raise UserError(f"{name} holds empty lists: pass at least one number per row.")
     return width
 
 

@@ -32,7 +32,7 @@ class CorInfoMax(nn.Module):
         R <- covariance_memory * R + (1 - covariance_memory) * batch covariance about the new mean (divisor N)
 
     and the loss takes the new R; the gradient goes through both lines, not into the old state. R starts as the
-    identity, the mean at zero; a module in eval mode leaves its state as it is. One state a view: always pass the
+    identity, the mean at zero; a module in eval mode leaves its state as it is. One state per view: always pass the
     views in the same order. The state is float64, and in `state_dict`.
 
     Defaults: invariance 500 is the code's, and of the authors' commands for Tiny-ImageNet and ImageNet-100

@@ -35,7 +35,7 @@ LAWS = {
     "order of views": "the order of views does not matter",
     "rotation": "a rotation of the features does not matter",
     "mean over pairs": "many views cost the mean over their pairs",
-    "input": "what is no floating (views, samples, features) is refused in a sentence",
+    "input": "what is not a floating (views, samples, features) tensor is refused in a sentence",
     "terms": "the loss is the weighted sum of its terms, each a number",
     "plateau": "one point has the declared value",
     "target": "the target gets no gradient",

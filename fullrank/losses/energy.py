@@ -30,7 +30,7 @@ def hyperspherical_energy(
     included, so that w and -w count as redundant. `pairs` estimates from that many random pairs, without bias and
     without a K x K matrix; the draw is from `generator`, on the device of weight, or torch's own. Low is diverse:
     orthonormal rows have 1/2 at power 2; the minimum for K <= D + 1 is (K - 1) / (2 K). Fewer than two rows: 0.
-    UserError for a weight that is no floating (K, D), a power that is none of these, or pairs < 1.
+    UserError for a weight that is not a floating (K, D) tensor, a power that is none of these, or pairs < 1.
 
     Random rows in many dimensions are within a few per cent of the minimum, so the term needs a weight of 1 to 10
     to act. Rows closer than a chord of 2e-3 count as that close and do not repel: give duplicates another reason

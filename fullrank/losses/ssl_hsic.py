@@ -32,7 +32,7 @@ def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms
     """-HSIC(Z, Y) + bottleneck sqrt(HSIC(Z, Z)): embeddings depend on which sample Y they show, and on nothing else.
 
     Over all V N rows of z (V, N, D), l2-normalized, with the inverse multiquadric kernel
-    k = scale / sqrt(scale^2 + |u - v|^2). Y is one cluster a sample: its kernel is 1 for two views of a sample, else 0.
+    k = scale / sqrt(scale^2 + |u - v|^2). Y has one cluster per sample: its kernel is 1 for two views of one, else 0.
     dependence: minus HSIC(Z, Y) up to a constant factor: the mean k of two different views of a sample, less the mean
     of all k, those of a row with itself included. bottleneck: the root of the biased estimate,
     |H K H|_F / (V N) with the centering H. The kernel matrix is exact, where the authors take 512 random features. The

@@ -25,7 +25,7 @@ def hub_skewness(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int
     Radovanovic et al. (2010). With `queries` (M, D) the rows of z are a gallery, as in retrieval between two towers.
     About 0.3 is isotropic, but 3 a healthy 1/j spectrum and 7 a cone: it depends on N, k and the spectrum, so compare
     with that of `gaussian_like(z)`. No direction is healthy for sure; fewer than three rows and equally frequent
-    rows give 0, and total collapse, where the nearest is drawn by lot, about that of chance. Above 8,192 rows, that
+    rows give 0, and total collapse, where the nearest is drawn at random, about that of chance. Above 8,192 rows, that
     of a sample drawn by `seed`. Grades no collapse.
 
     >>> star = torch.tensor([[1.0, 0.1, 0.0], [1.0, -0.1, 0.0], [1.0, 0.0, 0.1], [1.0, 0.0, 0.0], [1.0, 0.0, -0.1]])

@@ -29,7 +29,7 @@ class MMCR(Recipe):
     """Maximum manifold capacity representations."""
 
     compression: float = 0.0
-    """Weight of the nuclear norm of the views of one image; above 0 it takes one small decomposition an image."""
+    """Weight of the nuclear norm of the views of one image; above 0 it takes one small decomposition per image."""
 
     def objective(self) -> Callable[[Tensor], Terms]:
         """MMCR of the embeddings."""

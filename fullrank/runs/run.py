@@ -268,7 +268,7 @@ def _spectra(path: Path) -> Spectra | None:
     _require(path, [({"steps", "backbone", "embedding"} <= set(arrays), "steps, backbone or embedding missing")])
     steps = arrays.pop("steps")
     shaped = steps.ndim == 1 and all(array.ndim == 2 and len(array) == len(steps) for array in arrays.values())
-    _require(path, [(shaped, "one spectrum a step expected")])
+    _require(path, [(shaped, "one spectrum per step expected")])
     return Spectra(steps, arrays.pop("backbone"), arrays.pop("embedding"), arrays) if len(steps) else None
 
 

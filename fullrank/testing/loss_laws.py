@@ -205,7 +205,7 @@ def mean_over_pairs(loss: Loss) -> None:
 
 
 def refuses(loss: Loss) -> None:
-    """What is no floating (V, N, D) with samples is refused with a sentence."""
+    """What is not a floating (V, N, D) tensor with samples is refused with a sentence."""
     for z in (torch.zeros(4, 3), torch.zeros(2, 4, 3, dtype=torch.long), torch.zeros(2, 0, 3)):
         what = f"an input of shape {tuple(z.shape)} and {number_format(z)}"
         try:

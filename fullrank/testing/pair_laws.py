@@ -94,7 +94,7 @@ def order_of_samples(loss: PairLoss) -> None:
 
 
 def refuses(loss: PairLoss) -> None:
-    """What is no floating (V, N, D), or does not match, is refused with a sentence."""
+    """What is not a floating (V, N, D) tensor, or does not match, is refused with a sentence."""
     good = torch.ones(2, 6, 5)
     both = [(bad, bad) for bad in (good[0], good.long(), good[:0])]
     one = [(good, bad) for bad in (good[0], good.long(), good[:, :4], good[:, :, :3])]

@@ -94,7 +94,7 @@ def test_lists_of_files(tmp_path: Path) -> None:
             "c.png\ngone.png\n",
             r"line 2: there is no file .*gone\.png: paths are relative to the folder of the",
         ),
-        ("l.txt", "\n", "names no file: write one path a line"),
+        ("l.txt", "\n", "names no file: write one path per line"),
         ("l.csv", "a,b,c\nc.png,1,2\n", "has the columns a, b, c: name one path"),
         ("l.csv", "label,path\nx\n", "line 2 has 1 columns and no path"),
     ],

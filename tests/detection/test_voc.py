@@ -93,7 +93,7 @@ def test_lists_and_folders_that_cannot_be_read_are_one_sentence(tmp_path: Path) 
     with pytest.raises(UserError, match="None of the images"):
         read_annotations([names], images=tmp_path / "Annotations")
     names.write_text("0000 1\n0001 -1\n")
-    with pytest.raises(UserError, match="more than a name a line"):
+    with pytest.raises(UserError, match="more than one name per line"):
         read_annotations([names])
     names.write_text("0000\n0007\n")
     with pytest.raises(UserError, match=r"0007\.xml, which .* names, is missing"):

@@ -77,7 +77,7 @@ def test_the_teachers_batch_norm_counts_its_own_batches() -> None:
     teaching(views())
     assert teaching.teacher is not None
     counters = [int(value) for name, value in teaching.teacher.named_buffers() if name.endswith("batches_tracked")]
-    assert set(counters) == {2}  # one forward a view
+    assert set(counters) == {2}  # one forward pass per view
 
 
 def test_everything_is_in_the_state() -> None:

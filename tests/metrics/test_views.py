@@ -84,7 +84,7 @@ def test_overlap_is_the_share_of_common_neighbors() -> None:
 
 
 def test_overlap_of_equal_clusters_is_chance_within_them() -> None:
-    """20 copies of 5 points: which of the 19 others come first is drawn by lot, and not the order of the rows."""
+    """20 copies of 5 points: which of the 19 others come first is drawn at random, and not the order of the rows."""
     z = torch.eye(5).repeat(20, 1)
     assert knn_overlap(z, z, k=5) == pytest.approx(5 / 19, abs=0.08)
 

@@ -113,7 +113,7 @@ def test_arrays_of_another_shape_are_refused(run: Path, arrays: dict[str, Any], 
 
 def test_spectra_need_one_row_a_step(run: Path) -> None:
     np.savez(run / "spectra.npz", steps=np.arange(3), backbone=np.ones((2, 4)), embedding=np.ones((3, 4)))
-    with pytest.raises(UserError, match="one spectrum a step"):
+    with pytest.raises(UserError, match="one spectrum per step"):
         read_run(run)
 
 
@@ -124,5 +124,5 @@ def test_other_spectra_are_kept_by_name_and_need_one_row_a_step_too(run: Path) -
     assert read is not None
     assert {name: array.shape for name, array in read.others.items()} == {"covariance": (len(STEPS), 7)}
     np.savez(run / "spectra.npz", **spectra, covariance=np.ones((len(STEPS) - 1, 7)))
-    with pytest.raises(UserError, match="one spectrum a step"):
+    with pytest.raises(UserError, match="one spectrum per step"):
         read_run(run)

@@ -137,7 +137,7 @@ def _readable(part: Part, looks: Sequence[Look], max_corrupt: float) -> _Readabl
 
 
 def _images(found: _Readable, known: tuple[str, ...], *, every_page: bool) -> ImageFolder:
-    """Labeled by the names of classes, those `known` first; one image a page where every page is one."""
+    """Labeled by the names of classes, those `known` first; one image per page where every page is one."""
     part = found.part
     times = [look.frames if every_page else 1 for look in found.looks]
     files = tuple(path for path, count in zip(part.files, times, strict=True) for _ in range(count))

@@ -1,4 +1,4 @@
-"""Lists of pictures: one path a line, with a label or without, or a table with a header."""
+"""Lists of pictures: one path per line, with a label or without, or a table with a header."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_list(path: Path) -> Part:
         files.append(file)
         names.append(name or None)
     if not files:
-        raise UserError(f"{path} names no file: write one path a line.")
+        raise UserError(f"{path} names no file: write one path per line.")
     return Part(files, names, str(path))
 
 

@@ -46,7 +46,7 @@ def _split(name: str) -> tuple[Role | None, tuple[str, ...]]:
 
 
 def around(name: str) -> bool:
-    """Whether a folder of this name only holds the images, and is no class.
+    """Whether a folder of this name only holds the images, and is not a class.
 
     >>> around("JPEGImages"), around("cat")
     (True, False)

@@ -17,7 +17,9 @@ def wanted(file: Path, known: Collection[str]) -> set[str]:
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, ValueError) as error:
-        raise UserError(f"--classes {file} cannot be read ({error}): pass a text file with a class a line.") from error
+        raise UserError(
+            f"--classes {file} cannot be read ({error}): pass a text file with one class per line."
+        ) from error
     if not known:
         raise UserError(f"--classes {file}: these images have no classes to choose from: leave it out.")
     keep = set()

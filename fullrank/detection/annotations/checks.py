@@ -1,4 +1,4 @@
-"""What is checked of every box and every image file, counted where it is no reason to stop."""
+"""What is checked of every box and every image file, counted where it does not have to stop the reading."""
 
 from __future__ import annotations
 

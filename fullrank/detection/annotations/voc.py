@@ -1,4 +1,4 @@
-"""VOC's XML: a file an image, boxes by their first and last pixel, and lists of names as splits."""
+"""VOC's XML: one file per image, boxes by their first and last pixel, and lists of names as splits."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def _of_list(path: Path) -> list[Path]:
     if not lines:
         raise UserError(f"{path} names no image: pass another list.")
     if any(len(line) > 1 for line in lines):
-        raise UserError(f"{path} has more than a name a line, as lists of one class have: pass train.txt or the like.")
+        raise UserError(
+            f"{path} has more than one name per line, as lists of one class have: pass train.txt or the like."
+        )
     places = [path.parent.parent.parent / "Annotations", path.parent / "Annotations", path.parent]
     names = [Path(line[0]).name.removesuffix(".xml") + ".xml" for line in lines]
     folder = next((place for place in places if (place / names[0]).is_file()), None)

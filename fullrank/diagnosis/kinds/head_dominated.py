@@ -7,7 +7,7 @@ from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remed
 
 _ROGUE = Graded("rogue_dimension", "above", 10.0, 50.0)  # of the mean variance, as in vecscope
 _STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
-_HEAD = (Gate("rank_share", "above", SHARE_WARNS), _STEADY)  # the rest is no mere noise
+_HEAD = (Gate("rank_share", "above", SHARE_WARNS), _STEADY)  # the rest is more than noise
 _ALONE = (Gate("dimension_gap", "above", JUMP), Gate("rank_share", "above", SHARE_FAILS), _STEADY)
 
 RULES = (

@@ -1,4 +1,4 @@
-"""A trained encoder as a folder that other libraries read: one file a format, each with its writing and its reading."""
+"""A trained encoder as a folder that other libraries read: one file per format, which writes and reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two-dimensional projection: one dot an image, colored and numbered by class."""
+"""The two-dimensional projection: one dot per image, colored and numbered by class."""
 
 from __future__ import annotations
 

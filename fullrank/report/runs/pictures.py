@@ -52,7 +52,7 @@ def encode(image: Array) -> str:
 
 
 def views(run: Run, index: int, label: str) -> Sheet | None:
-    """The augmented views of some images: a row a view, a column an image."""
+    """The augmented views of some images: one row per view, one column per image."""
     if run.samples.views is None:
         return None
     shown = run.samples.views[:ROWS, :COLUMNS]
@@ -64,7 +64,7 @@ def views(run: Run, index: int, label: str) -> Sheet | None:
         for row, images in enumerate(shown)
     ]
     caption = (
-        "What the encoder sees, a column an image and a row a view: two views of one image should still show"
+        "What the encoder sees, one column per image and one row per view: two views of one image should still show"
         " the same thing to you, or the objective asks for what cannot be known."
     )
     columns = [f"no. {at + 1}" for at in range(shown.shape[1])]

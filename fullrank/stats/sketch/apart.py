@@ -14,7 +14,7 @@ FIRST = 20  # numbers of rows of zeros that are kept
 _FEWEST = 16  # rows from which a median says what is usual
 _MOST = 0.05  # of the rows that may be left out at one end: more are a part of the data
 _HEAVY, _LIGHT = 5.0, 1000.0  # times the median norm, or less than the median by
-_APART = 2.0  # times the next row's norm: a tail that goes on is no single row
+_APART = 2.0  # times the next row's norm: a tail that goes on is not a single row
 _CHANCE = math.log(1000)  # a row that one in so many data sets of this tail would have
 
 
