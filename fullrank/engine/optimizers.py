@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -96,5 +96,45 @@ def warmup_cosine(step: int, *, total: int, warmup: int) -> float:
     """
     if step < warmup:
         return (step + 1) / warmup
-    progress = min((step - warmup) / max(total - warmup, 1), 1.0)
-    return _FINAL + (1 - _FINAL) * 0.5 * (1 + math.cos(math.pi * progress))
+    return cosine(min((step - warmup) / max(total - warmup, 1), 1.0), 1.0, _FINAL)
+
+
+def cosine(progress: float, start: float, end: float) -> float:
+    """A value after a share of the training, on half a cosine from start to end.
+
+    >>> [round(cosine(progress, 0.04, 0.4), 2) for progress in (0.0, 0.5, 1.0)]
+    [0.04, 0.22, 0.4]
+    """
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def decay(stepper: Optimizer, weight_decay: float) -> None:
+    """Set the weight decay of the groups that hold matrices, of an `optimizer` as above.
+
+    >>> stepper = optimizer("sgd", nn.Linear(2, 2), lr=0.1, weight_decay=0.0)
+    >>> decay(stepper, 0.5)
+    >>> [group["weight_decay"] for group in stepper.param_groups]
+    [0.5, 0.0]
+    """
+    for group in stepper.param_groups:
+        if any(parameter.ndim > 1 for parameter in group["params"]):
+            group["weight_decay"] = weight_decay
+
+
+def clip(parameters: Iterable[nn.Parameter], norm: float | None, *, each: bool = False) -> None:
+    """Scale the gradients down, in place, to a norm of all together, or of each parameter; not at all with None.
+
+    >>> layer = nn.Linear(1, 1)
+    >>> layer.weight.grad, layer.bias.grad = torch.tensor([[3.0]]), torch.tensor([4.0])
+    >>> clip(layer.parameters(), 1.0)
+    >>> layer.weight.grad, layer.bias.grad
+    (tensor([[0.6000]]), tensor([0.8000]))
+    >>> clip(layer.parameters(), 0.7, each=True)
+    >>> layer.weight.grad, layer.bias.grad
+    (tensor([[0.6000]]), tensor([0.7000]))
+    """
+    if norm is None:
+        return
+    having = [parameter for parameter in parameters if parameter.grad is not None]
+    for group in [[parameter] for parameter in having] if each else [having]:
+        nn.utils.clip_grad_norm_(group, norm)

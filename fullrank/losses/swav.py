@@ -40,9 +40,10 @@ class SwAV(nn.Module):
     samples of -code log softmax(s / temperature), where the codes of a view are `sinkhorn` of its scores, without
     gradient: every prototype gets an equal share of the batch. Codes are made of the first `views` views, which are the
     large crops, and predicted from all views. The prototypes are a parameter, taken at unit length wherever they
-    are; to keep them still for the first steps, as the authors do, is left to the trainer, and so is their queue of
-    older embeddings, for batches of fewer samples than prototypes. temperature 0.1, eps 0.05 and 3 iterations are
-    the authors'; 300 prototypes (theirs: 3000 for ImageNet) are ours, for small data.
+    are; to keep them still for the first steps, as the authors do, is left to the trainer. With a `queue`, for
+    batches of fewer samples than prototypes, the codes of a view are balanced over so many older embeddings of that
+    view too, as soon as they are there; it is filled in training mode. temperature 0.1, eps 0.05 and 3 iterations are
+    the authors'; 300 prototypes (theirs: 3000 for ImageNet) and no queue are ours, for small data.
 
     Guards against: complete collapse, whose loss is ln K at best, and which codes of equal shares break up. UserError
     if z does not have the `features` it was made for.
@@ -53,6 +54,9 @@ class SwAV(nn.Module):
     tensor(1.0986, grad_fn=<SumBackward0>)
     """
 
+    queue: Tensor
+    queued: Tensor
+
     def __init__(
         self,
         features: int,
@@ -62,6 +66,7 @@ class SwAV(nn.Module):
         temperature: float = 0.1,
         eps: float = 0.05,
         iterations: int = 3,
+        queue: int = 0,
     ) -> None:
         for name, value in (("temperature", temperature), ("eps", eps)):
             POSITIVE.check("SwAV", name, value)
@@ -71,18 +76,33 @@ class SwAV(nn.Module):
         self.views = views
         self.temperature, self.eps, self.iterations = temperature, eps, iterations
         self.prototypes = nn.Parameter(normalize(torch.randn(prototypes, features)))
+        self.queue_size = queue
+        if queue:
+            COUNT.check("SwAV", "queue", queue)
+            self.register_buffer("queue", torch.zeros(views, queue, features))
+            self.register_buffer("queued", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, z: Tensor) -> Terms:
-        """The terms of z (V, N, D), with gradient to z and to the prototypes."""
-        return swav(z, self)
+    def forward(self, z: Tensor, *, with_queue: bool = True) -> Terms:
+        """The terms of z (V, N, D), with gradient to z and to the prototypes; in training mode z is then enqueued."""
+        with_queue = with_queue and self.queue_size > 0
+        terms = swav(z, self, older=self.queue) if with_queue and self.queued >= self.queue_size else swav(z, self)
+        if with_queue and self.training:
+            newest = normalize(z[: self.views].detach().to(self.queue.dtype))
+            self.queue = torch.cat([newest, self.queue], 1)[:, : self.queue_size]
+            self.queued += z.shape[1]
+        return terms
 
 
 @embedding_loss()
-def swav(z: Tensor, state: SwAV) -> Terms:
+def swav(z: Tensor, state: SwAV, *, older: Tensor | None = None) -> Terms:
     """What a `SwAV` computes: a function, so that its input is checked like that of every loss."""
     check_features(z, "swav", state.prototypes.shape[1])
-    scores = normalize(z) @ normalize(state.prototypes.to(z.dtype)).T  # (V, N, K)
-    codes = sinkhorn(scores[: state.views].detach(), eps=state.eps, iterations=state.iterations)
+    prototypes = normalize(state.prototypes.to(z.dtype))
+    scores = normalize(z) @ prototypes.T  # (V, N, K)
+    balanced = scores[: state.views].detach()
+    if older is not None:
+        balanced = torch.cat([older.to(z.dtype) @ prototypes.detach().T, balanced], 1)  # (views, Q + N, K)
+    codes = sinkhorn(balanced, eps=state.eps, iterations=state.iterations)[:, -z.shape[1] :]
     log_share = log_softmax(scores / state.temperature, -1)
     return combine({"swav": (1.0, -cross_view_product(log_share, codes))})
 

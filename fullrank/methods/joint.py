@@ -32,6 +32,13 @@ class Method(nn.Module, ABC):
     def update(self, progress: float) -> None:
         """Called at the start of every step but the first, with the share of the training that is done, in [0, 1]."""
 
+    def enter(self, passes: float) -> None:
+        """Called at the start of every batch, with the passes over the data that are done."""
+
+    def held(self) -> list[nn.Parameter]:
+        """The parameters that the optimizer's next step leaves as they are."""
+        return []
+
 
 class JointEmbedding(Method):
     """Encoder, projector and an objective on the projector's embeddings (V, N, D).

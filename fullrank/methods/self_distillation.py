@@ -14,7 +14,8 @@ class SelfDistillation(TeacherStudent):
     """Student and teacher with prototypes behind the projector; the teacher sees the first two views, the student all.
 
     Outputs are those of `TeacherStudent`: prediction and target are the cosines (V, N, K) and (2, N, K) with the
-    prototypes, embedding is what the projector gives to them.
+    prototypes, embedding is what the projector gives to them. For the first `freeze` passes over the data the
+    student's prototypes stay as they are.
     """
 
     objective: DINO
@@ -28,6 +29,7 @@ class SelfDistillation(TeacherStudent):
         *,
         momentum: float,
         teacher_temperature: float = 0.04,
+        freeze: float = 0.0,
     ) -> None:
         super().__init__(
             encoder,
@@ -39,6 +41,15 @@ class SelfDistillation(TeacherStudent):
             teacher_predicts=True,
         )
         self.teacher_temperature = teacher_temperature
+        self.prototypes, self.freeze, self.passes = [*prototypes.parameters()], freeze, 0.0
+
+    def enter(self, passes: float) -> None:
+        """Note how far the training is."""
+        self.passes = passes
+
+    def held(self) -> list[nn.Parameter]:
+        """The student's prototypes, as long as they are frozen."""
+        return self.prototypes if self.passes < self.freeze else []
 
     def loss(self, outputs: Outputs) -> Terms:
         """The cross-entropy with the teacher's sharpened and centered softmax."""

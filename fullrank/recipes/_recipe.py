@@ -14,6 +14,7 @@ from tyro.conf import arg
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
 from fullrank.recipes._start import Start
+from fullrank.recipes._stepping import Stepping
 from fullrank.regularizers import Regularizer
 from fullrank.regularizers.coding_rate import CodingRate
 from fullrank.regularizers.energy import Energy
@@ -71,6 +72,7 @@ class Recipe:
     """Weight decay per step, times the learning rate."""
     warmup_epochs: float | None = None
     """Linear warm-up, in epochs, by default chosen from the steps; then a cosine down to a thousandth of the peak."""
+    stepping: Annotated[Stepping, _group("gradient clipping and weight decay")] = Stepping()
     start: Annotated[Start, _group("pretrained weights")] = Start()
     w2: Annotated[W2, _group("W2 uniformity")] = W2()
     uniformity: Annotated[Uniformity, _group("Wang-Isola uniformity")] = Uniformity()

@@ -34,6 +34,8 @@ class DINORecipe(Recipe):
     """Divides the student's outputs before the softmax."""
     teacher_temperature: float = 0.04
     """Divides the teacher's outputs; the lower, the sharper the targets."""
+    freeze_last_layer: float = 0.0
+    """Epochs for which the student's prototypes, its last layer, stay as they are."""
 
     def build(self, encoder: Encoder) -> Method:
         """Student and teacher, each with its prototypes, and the center."""
@@ -48,4 +50,5 @@ class DINORecipe(Recipe):
             DINO(self.prototypes, temperature=self.temperature),
             momentum=self.teacher,
             teacher_temperature=self.teacher_temperature,
+            freeze=self.freeze_last_layer,
         )

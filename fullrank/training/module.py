@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from fullrank.data import Batch, Views
 from fullrank.engine.gather import gather
-from fullrank.engine.optimizers import optimizer, warmup_cosine
+from fullrank.engine.optimizers import clip, cosine, decay, optimizer, warmup_cosine
 from fullrank.errors import UserError
 from fullrank.losses import Terms
 from fullrank.methods import Method
@@ -44,6 +44,7 @@ class Training(pl.LightningModule):
         torch.manual_seed(_mix(self.plan.recipe.seed, _NETWORK, batch.step, self.global_rank))  # dropout, drop path
         if batch.step > 0 and batch.step % self.plan.accumulate == 0:  # here, so that a resumed run does it too
             self.method.update(self.global_step / self.plan.steps)
+        self.method.enter(batch.step / self.plan.steps_per_epoch)
         views = self.augment(batch)
         outputs = {name: gather(output, dim=1) for name, output in self.method(views).items()}
         epoch = batch.step // self.plan.steps_per_epoch + 1
@@ -64,11 +65,22 @@ class Training(pl.LightningModule):
         return [view.contiguous(memory_format=torch.channels_last) for view in self.views.apply(batch.images, mine)]
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Measure the gradient's norm; one that is not finite ends the run (the scaler of float16 skips it itself)."""
+        """Measure the gradient's norm; one that is not finite ends the run (the scaler of float16 skips it itself).
+
+        Before it, weights that the method holds lose their gradient; then come clipping and this step's weight decay.
+        """
+        for parameter in self.method.held():
+            parameter.grad = None
         gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
         self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
         if not bool(self.gradient_norm.isfinite()) and self.trainer.precision != "16-mixed":
             raise UserError(f"The gradient is not finite at step {self.global_step} ({_shown(self.terms)}): {_REMEDY}")
+
+        stepping = self.plan.recipe.stepping
+        clip(self.method.parameters(), stepping.clip_gradients, each=stepping.clip_each)
+        if stepping.weight_decay_end is not None:
+            done = self.global_step / self.plan.steps
+            decay(optimizer, cosine(done, self.plan.recipe.weight_decay, stepping.weight_decay_end))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Version 0.1.0 spelled DINO's center in another way."""

@@ -70,14 +70,18 @@ def check(recipe: Recipe, options: RunOptions) -> None:
         ("--probe", options.probe, 8),
         ("--warmup-epochs", recipe.warmup_epochs, 0),
         ("--weight-decay", recipe.weight_decay, 0),
+        ("--weight-decay-end", recipe.stepping.weight_decay_end, 0),
         ("--freeze", recipe.start.freeze, 0),
     ]
     for flag, value, least in at_least:
         if value is not None and not value >= least:
             raise UserError(f"{flag} {value} is too small: pass {least} or more.")
-    for flag, value in (("--lr", recipe.lr), ("--epochs", recipe.epochs), ("--lars-trust", recipe.lars_trust)):
+    positive = (("--lr", recipe.lr), ("--epochs", recipe.epochs), ("--lars-trust", recipe.lars_trust))
+    for flag, value in (*positive, ("--clip-gradients", recipe.stepping.clip_gradients)):
         if value is not None and not 0 < value < float("inf"):
             raise UserError(f"{flag} must be positive, got {value}.")
+    if recipe.stepping.clip_each and recipe.stepping.clip_gradients is None:
+        raise UserError("--clip-each does not say to what gradients are clipped: pass --clip-gradients too.")
     if not 0 < recipe.start.layer_decay <= 1:
         raise UserError(f"--layer-decay {recipe.start.layer_decay} is not a share: pass a number above 0, up to 1.")
     if recipe.crops is not None:

@@ -27,11 +27,12 @@ def published_codes(scores: Tensor, eps: float, iterations: int) -> Tensor:
     return (q * n).T
 
 
-def naive(z: Tensor, swav: SwAV) -> Tensor:
+def naive(z: Tensor, swav: SwAV, older: Tensor | None = None) -> Tensor:
     u, c = (torch.nn.functional.normalize(x.to(z.dtype), dim=-1) for x in (z, swav.prototypes.detach()))
     losses = []
     for b in range(min(swav.views, len(u))):
-        codes = published_codes((u[b] @ c.T).detach(), swav.eps, swav.iterations)
+        balanced = u[b] if older is None else torch.cat([older[b], u[b]])
+        codes = published_codes((balanced @ c.T).detach(), swav.eps, swav.iterations)[-z.shape[1] :]
         others = [view for a, view in enumerate(u) if a != b]
         losses += [-(codes * torch.log_softmax(view @ c.T / swav.temperature, 1)).sum(1).mean() for view in others]
     return torch.stack(losses).mean()
@@ -47,6 +48,27 @@ def swav() -> SwAV:
 def test_equals_the_paper_with_codes_of_the_first_two_views(swav: SwAV, views: int, n: int) -> None:
     swav.requires_grad_(False)
     check_reference(swav, lambda z: naive(z, swav), noise(views, n, 4))
+
+
+def test_codes_are_balanced_over_the_queue_too_once_it_is_full() -> None:
+    torch.manual_seed(0)
+    swav = SwAV(features=4, prototypes=7, queue=10)
+    batches = [noise(3, 6, 4, seed=seed) for seed in range(4)]
+    older = torch.zeros(2, 10, 4).double()
+    for step, z in enumerate(batches):
+        expected = naive(z, swav, older if step >= 2 else None)  # 12 of 10 are there
+        assert float(swav(z)["loss"].detach()) == pytest.approx(float(expected), rel=1e-5)
+        unit = torch.nn.functional.normalize(z[:2], dim=2)
+        older = torch.cat([unit, older], 1)[:, :10]
+        torch.testing.assert_close(swav.queue, older.float())
+
+
+def test_the_queue_rests_in_evaluation_and_before_its_time() -> None:
+    swav = SwAV(features=4, prototypes=7, queue=4)
+    swav.eval()(noise(2, 6, 4))
+    swav.train()(noise(2, 6, 4), with_queue=False)
+    assert int(swav.queued) == 0
+    assert not bool(swav.queue.any())
 
 
 def test_the_prototypes_get_the_gradient_of_the_softmax_at_fixed_codes(swav: SwAV) -> None:

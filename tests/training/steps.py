@@ -49,6 +49,7 @@ def trained(recipe: Recipe, *, accumulate: int = 1) -> list[Tensor]:
             loss.backward()
             losses.append(loss.detach())
             if (batch.step + 1) % accumulate == 0:
+                training.on_before_optimizer_step(optimizer)
                 optimizer.step()
                 optimizer.zero_grad()
                 schedule.step()

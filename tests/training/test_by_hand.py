@@ -15,7 +15,8 @@ from torch import Tensor
 from fullrank import recipes
 from fullrank.data import train_batches
 from fullrank.engine import RunOptions
-from fullrank.recipes import Recipe, with_settings
+from fullrank.recipes import Recipe, settings, with_settings
+from fullrank.recipes._stepping import Stepping
 from fullrank.training.fit import prepare, start
 from fullrank.training.module import Training
 
@@ -32,6 +33,12 @@ STATES: dict[str, dict[str, Any]] = {
     "swav": {"prototypes": 20},
     "tico": {},
 }
+LATE = {"queue": 64, "queue_from": 3 / 43, "freeze_prototypes": 5 / 43}  # in batches, of which 43 are a pass
+SCHEDULED: dict[str, dict[str, Any]] = {
+    "dino": {**STATES["dino"], "freeze_last_layer": 5 / 43, "clip_gradients": 0.3, "clip_each": True},
+    "swav": {**STATES["swav"], **LATE, "clip_gradients": 0.05},
+}
+FROZEN = {"dino": ("freeze_last_layer", "predictor.weight"), "swav": ("freeze_prototypes", "objective.prototypes")}
 FINAL = {"moco": 0.9}  # of the teacher's momentum; the others end at 1
 
 
@@ -42,12 +49,11 @@ def by_hand(name: str, recipe: Recipe, options: RunOptions) -> dict[str, Tensor]
     batches = iter(train_batches(job.dataset.train, batch_size=32, seed=0, start=0, stop=STEPS * options.accumulate,
                                  crop=job.views.crop, device="cpu"))  # fmt: skip
     learned = [weight for weight in method.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in learned if weight.ndim > 1], "weight_decay": 0.1},
-        {"params": [weight for weight in learned if weight.ndim <= 1], "weight_decay": 0.0},
-    ]
+    matrices, vectors = ([weight for weight in learned if (weight.ndim > 1) is wide] for wide in (True, False))
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
     adam = recipe.optimizer == "adamw"
     optimizer = torch.optim.AdamW(groups, lr=1.0) if adam else torch.optim.SGD(groups, lr=1.0, momentum=0.9)
+    end = 0.1 if recipe.stepping.weight_decay_end is None else recipe.stepping.weight_decay_end
     for step in range(STEPS):
         teacher = getattr(method, "teacher", None)
         if step > 0 and teacher is not None:
@@ -60,19 +66,49 @@ def by_hand(name: str, recipe: Recipe, options: RunOptions) -> dict[str, Tensor]
                     old.lerp_(new, 1 - momentum)
         optimizer.zero_grad()
         for _ in range(options.accumulate):
-            loss = method.loss(method(augment(next(batches))))["loss"]
+            batch = next(batches)
+            method.enter(batch.step / 43)
+            loss = method.loss(method(augment(batch)))["loss"]
             (loss / options.accumulate).backward()
+        if batch.step < 43 * settings(recipe).get(FROZEN.get(name, ("", ""))[0], 0.0):
+            dict(method.named_parameters())[FROZEN[name][1]].grad = None
+        clip_by_hand([weight.grad for weight in learned if weight.grad is not None], recipe.stepping)
         fraction = (step - WARMUP) / (STEPS - WARMUP)
         cosine = 1e-3 + (1 - 1e-3) * (1 + math.cos(math.pi * fraction)) / 2
         for group in optimizer.param_groups:
             group["lr"] = LR * ((step + 1) / WARMUP if step < WARMUP else cosine)
+            decay = end + (0.1 - end) * (1 + math.cos(math.pi * step / STEPS)) / 2
+            group["weight_decay"] = decay if group["weight_decay"] else 0.0
         optimizer.step()
     return method.state_dict()
+
+
+def clip_by_hand(gradients: list[Tensor], stepping: Stepping) -> None:
+    """Scale the gradients down to the largest norm."""
+    if stepping.clip_gradients is None:
+        return
+    for group in [[gradient] for gradient in gradients] if stepping.clip_each else [gradients]:
+        norm = torch.stack([gradient.norm() for gradient in group]).norm()
+        for gradient in group:
+            gradient *= (stepping.clip_gradients / (norm + 1e-6)).clamp(max=1)
 
 
 @pytest.mark.parametrize(("optimizer", "accumulate"), [("adamw", 1), ("sgd", 3)])
 @pytest.mark.parametrize("name", STATES)
 def test_a_training_equals_one_by_hand(name: str, optimizer: str, accumulate: int, tmp_path: Path) -> None:
+    compare(name, STATES[name], optimizer, accumulate, tmp_path)
+
+
+@pytest.mark.parametrize(("optimizer", "accumulate"), [("adamw", 1), ("sgd", 3)])
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_training_with_clipping_freezing_and_a_schedule_of_the_decay_equals_one_by_hand(
+    name: str, optimizer: str, accumulate: int, tmp_path: Path
+) -> None:
+    compare(name, {**SCHEDULED[name], "weight_decay_end": 0.5}, optimizer, accumulate, tmp_path)
+
+
+def compare(name: str, state: dict[str, Any], optimizer: str, accumulate: int, tmp_path: Path) -> None:
+    """Train both ways, and assert that all weights and buffers are equal."""
     shared = {
         "optimizer": optimizer,
         "data": "digits",
@@ -82,7 +118,7 @@ def test_a_training_equals_one_by_hand(name: str, optimizer: str, accumulate: in
         "projector": (24, 12),
     }
     rates = {"lr": LR, "weight_decay": 0.1, "warmup_epochs": WARMUP * accumulate / 43}  # 43 batches are a pass
-    recipe = with_settings(recipes.load(name)(), {**shared, **rates, **STATES[name]})
+    recipe = with_settings(recipes.load(name)(), {**shared, **rates, **state})
     options = RunOptions(out=tmp_path / "run", accumulate=accumulate, workers=0, devices=1, probe=64)
     start(name, recipe, options, Console(file=io.StringIO()))
     saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]

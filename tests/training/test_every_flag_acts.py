@@ -39,6 +39,8 @@ NEEDS: dict[str, dict[str, Any]] = {
     "layer_decay": {"layer_decay": 0.5},
     "steps": {"steps": 3},
     "warmup_epochs": {"steps": 6},
+    "weight_decay_end": {"weight_decay": 0.1},
+    "clip_each": {"clip_gradients": 0.01},
 }
 # The value to try, where half of it, one more or another choice would not do.
 OTHER: dict[str, Any] = {
@@ -54,6 +56,8 @@ OTHER: dict[str, Any] = {
     "cw_rgp.size": 16,
     "cw_rgp.groups": 2,
     "w2_end": 0.0,
+    "weight_decay_end": 0.5,
+    "clip_gradients": 0.01,
     "energy_on": ("encoder",),
     "energy_power": 1,
     "uniform_on": "representation",
