@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fullrank import recipes as recipes
     from fullrank import testing as testing
     from fullrank import watch as watch
+    from fullrank.detection.api import detect as detect
     from fullrank.diagnosis.comparison import compare as compare
     from fullrank.diagnosis.diagnose import diagnose as diagnose
     from fullrank.engine.gather import gather as gather
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "compare",
+    "detect",
     "diagnose",
     "embed",
     "evaluate",
@@ -48,6 +50,7 @@ __all__ = [
 
 _FUNCTIONS = {  # name -> the file that holds it
     "compare": "fullrank.diagnosis.comparison",
+    "detect": "fullrank.detection.api",
     "diagnose": "fullrank.diagnosis.diagnose",
     "embed": "fullrank.training.api",
     "evaluate": "fullrank.training.api",

@@ -15,6 +15,7 @@ COMMANDS = (
     "demo",
     "train",
     "evaluate",
+    "detect",
     "embed",
     "neighbors",
     "export",

@@ -23,10 +23,11 @@ class Progress:
     'intl   10/100  0:00:09 left  loss 2.5000'
     """
 
-    def __init__(self, name: str, total: int, console: Console) -> None:
+    def __init__(self, name: str, total: int, console: Console, *, plain: str = "monitor") -> None:
         self.name = name
         self.total = total
         self.console = console
+        self.plain = plain  # the kind of rows that are printed where the output is not a terminal
         self.train: dict[str, Any] = {}
         self.monitor: dict[str, Any] = {}
         self._first: tuple[int, float] | None = None
@@ -52,7 +53,7 @@ class Progress:
         self._first = self._first or (row["step"], row["seconds"])
         if self._live is not None:
             self._live.update(Text(self.line(), no_wrap=True, overflow="ellipsis"))
-        elif row["kind"] == "monitor" and self._due(row["step"]):
+        elif row["kind"] == self.plain and self._due(row["step"]):
             self.console.print(self.line(), highlight=False, soft_wrap=True)
 
     def line(self) -> str:

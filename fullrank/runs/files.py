@@ -116,11 +116,11 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
-def refuse_used(out: Path) -> None:
+def refuse_used(out: Path, command: str = "train") -> None:
     """UserError if there is something at `out`: a run is never written over another. An empty folder is free."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
-            f"{out} exists already: pass another --out, or go on with `fullrank train --resume {shell(out)}`."
+            f"{out} exists already: pass another --out, or go on with `fullrank {command} --resume {shell(out)}`."
         )
 
 

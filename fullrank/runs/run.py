@@ -142,6 +142,8 @@ def read_run(path: Path) -> Run:
         remedy = "pass a folder that `fullrank train` wrote"
         raise UserError(f"{path} is not a run folder (it has no config.json): {remedy}.")
     config = _json(path / "config.json")
+    if config.get("kind") == "detection":
+        raise UserError(f"{path} is a run of `fullrank detect`: its page is {path / 'report.html'}.")
     environment = _json(path / "env.json") if (path / "env.json").is_file() else {}
     records, unreadable = _records(path / "metrics.jsonl")
     return Run(

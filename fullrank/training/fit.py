@@ -34,6 +34,7 @@ from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, from_previous, last_checkpoint
+from fullrank.engine.environment import environment
 from fullrank.engine.gather import process_rank
 from fullrank.engine.progress import Progress
 from fullrank.engine.signals import Ending
@@ -47,7 +48,7 @@ from fullrank.training.choose import choose, image_side, say_chosen, this_machin
 from fullrank.training.cost import bytes_per_image
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
-from fullrank.training.outputs import environment, finish, save_probe, write_result
+from fullrank.training.outputs import finish, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
 from fullrank.training.same_data import keep_same_data, keep_same_settings, learned, load_images, places

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,18 +28,6 @@ class TakesFirstFeatures(Protocol):
     """A projector that hands only the first `loss_features` features of the representation to the loss."""
 
     loss_features: int
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """What the run ran on."""
-    libraries = ("fullrank", "torch", "torchvision", "timm", "lightning", "numpy")
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-    }
 
 
 def save_probe(run: Path, probe: Probe, reading: Reading, *, step: int) -> None:

@@ -1,0 +1,121 @@
+"""`fullrank detect RUN [--flags]`: train an object detector on an encoder, and score it.
+`fullrank detect --resume RUN`: go on with a detection that was stopped or killed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from fullrank.commands._common import parse, terminal
+from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
+from fullrank.errors import UserError, shell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detect:
+    """Train an object detector on an encoder and score it, in a run folder with a page."""
+
+    encoder: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="RUN")] = None
+    """A run, the file of an encoder, an export, timm:NAME or torchvision:NAME."""
+    weights: str | None = None
+    """Weights in the place of RUN, also those of another framework with the --backbone that they are of."""
+    backbone: str | None = None
+    """The network of --weights; by itself, it begins from random weights."""
+    control: bool = False
+    """Also train from random weights, for comparison."""
+    preset: str | None = None
+    """Start from published settings, coco-c4-2x or voc-c4-24k: `fullrank detect --presets` shows them."""
+    data: DetectionData = field(default_factory=DetectionData)
+    settings: DetectorSettings = field(default_factory=DetectorSettings)
+    options: DetectionOptions = field(default_factory=DetectionOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Go on with a detection where its last checkpoint was; flags say where the data are now, if they have moved."""
+
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    """Folder of a run that stopped."""
+    data: DetectionData = field(default_factory=DetectionData)
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    if arguments[:1] == ["--presets"]:
+        from fullrank.detection.presets import described
+
+        print("\n".join(described()))
+        return 0
+    if arguments[:1] == ["--resume"]:
+        return _resume(parse(Resume, arguments[1:], "detect --resume"), terminal())
+    return _detect(_parsed(arguments), terminal())
+
+
+def _parsed(arguments: list[str]) -> Detect:
+    """The flags, on top of the settings of the preset that is among them."""
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--preset", nargs="?", const="")
+    found, _ = parser.parse_known_args(arguments)
+    start = None
+    if found.preset is not None:
+        from fullrank.detection.presets import begin
+
+        start = Detect(preset=found.preset, settings=begin(found.preset)[1])
+    parsed: Detect = parse(Detect, arguments, "detect", start)
+    return parsed
+
+
+def _detect(options: Detect, console: Console) -> int:
+    if options.encoder is not None and options.weights is not None:
+        raise UserError("RUN and --weights both say where to begin: pass one of them.")
+    with console.status("Starting"):
+        from fullrank.detection.fit import start
+        from fullrank.detection.job import prepare
+    source = options.encoder if options.encoder is not None else options.weights
+    job = prepare(
+        source,
+        options.backbone,
+        options.data,
+        options.settings,
+        options.options,
+        console,
+        control=options.control,
+    )
+    name = options.settings.head
+    run, finished = start(job, console, name=name, preset=options.preset, control=options.control)
+    return _after(run, finished, console)
+
+
+def _resume(options: Resume, console: Console) -> int:
+    with console.status("Starting"):
+        from fullrank.detection.fit import finish
+        from fullrank.detection.job import again
+    return _after(options.run, finish(options.run, again(options.run, console, options.data), console), console)
+
+
+def _after(run: Path, finished: bool, console: Console) -> int:
+    from fullrank.engine.gather import process_rank
+
+    if process_rank() != 0:
+        return 0
+    if not finished:
+        console.print(f"Stopped; nothing is lost. Go on with: fullrank detect --resume {shell(run)}", soft_wrap=True)
+        return 130
+    from fullrank.detection.fit import sentence
+    from fullrank.runs import read_json
+
+    for folder in (run, run / "control"):
+        if (folder / "result.json").exists():
+            said = sentence(read_json(folder / "result.json")["scores"])
+            console.print(f"{folder.name}: {said}.", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"Report: {run / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+    return 0

@@ -1,0 +1,191 @@
+"""From an encoder, annotations and settings to a run folder with a trained and scored detector."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from fullrank.detection.file import detector_bytes, plain
+from fullrank.detection.job import Job, say
+from fullrank.detection.models import Detector
+from fullrank.detection.module import Detecting
+from fullrank.detection.norms import settle
+from fullrank.detection.pictures import draw_some
+from fullrank.detection.predict import as_results, find_all, scored
+from fullrank.detection.record import Record
+from fullrank.detection.samples import Batch, Order, Samples, batches
+from fullrank.detection.scores import Found
+from fullrank.engine import RunOptions
+from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
+from fullrank.engine.environment import environment
+from fullrank.engine.gather import process_rank
+from fullrank.engine.progress import Progress
+from fullrank.engine.trainer import Batches, make_trainer, quiet
+from fullrank.errors import UserError
+from fullrank.report.detection.page import write_detection
+from fullrank.runs import new_run, replace, write_json
+
+_RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
+CONTROL = "control"  # the folder of the detector from random weights, in that of the run
+
+
+def start(
+    job: Job, console: Console, *, name: str, preset: str | None = None, control: bool = False
+) -> tuple[Path, bool]:
+    """Train a detector in a new run folder; the folder, and False if it was asked to stop before the end."""
+    run = _make_run(job, name, preset, control)
+    try:
+        return run, finish(run, job, console)
+    finally:
+        os.environ.pop(_RUN, None)
+
+
+def finish(run: Path, job: Job, console: Console) -> bool:
+    """Train the run, and its control if it has one, from where they are to the end; then write the page."""
+    if not (run / "result.json").exists() and not _fit(run, job.detector(), job, console):
+        return False
+    if job.control:
+        folder = run / CONTROL
+        folder.mkdir(exist_ok=True)
+        say(console, f"The control in {folder}: the same from random weights.")
+        if not (folder / "result.json").exists() and not _fit(folder, job.detector(untrained=True), job, console):
+            return False
+    if process_rank() == 0:
+        write_detection(run, run / "report.html")
+    return True
+
+
+def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
+    options, settings, plan = job.options, job.settings, job.plan
+    (run / "checkpoints").mkdir(exist_ok=True)
+    progress = Progress(run.name, plan.steps, console, plain="train")
+
+    def show(row: dict[str, Any]) -> None:
+        if row["kind"] == "train":
+            progress.show(row)
+        else:
+            say(console, f"step {row['step']}: {sentence(row['scores'])}")
+
+    def score(device: torch.device, last: bool) -> tuple[Sequence[Found], dict[str, Any]]:
+        if last and settings.precise_bn:
+            settle(detector, _settling(job), seed=settings.seed, device=device)
+        found = find_all(
+            detector, plain(job.val.pictures, settings, job.channels), device=device, workers=options.workers
+        )
+        return found, scored(found, job.val, masks=settings.masks) if process_rank() == 0 else {}
+
+    record = Record(run, score, every=options.evaluate_every, show=show)
+    checkpoint = Checkpoint(run, every=options.checkpoint_every)
+    training = Detecting(detector, settings, plan)
+    begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
+    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
+        trainer = make_trainer(run, _run_options(job), steps=plan.steps, callbacks=[record, checkpoint])
+        made = Batches(lambda: _batches(job, trainer.global_step, trainer.global_rank, trainer.world_size))
+        trainer.fit(training, made, ckpt_path=begun, weights_only=True)
+    done = bool(trainer.global_step >= plan.steps)
+    if done and trainer.is_global_zero:
+        found, scores = record.last or score(training.device, True)  # killed between its last step and its result
+        _write(run, detector, job, found, scores, record.seconds)
+    return done
+
+
+def _run_options(job: Job) -> RunOptions:
+    options = job.options
+    return RunOptions(
+        devices=options.devices,
+        nodes=options.nodes,
+        strategy=options.strategy,
+        precision=options.precision,
+        accumulate=options.accumulate,
+    )
+
+
+def _batches(job: Job, step: int, rank: int, world: int) -> Iterable[Batch]:
+    accumulate = job.options.accumulate
+    steps = range(step * accumulate, job.plan.steps * accumulate)
+    return _of(job, steps, rank, world)
+
+
+def _settling(job: Job) -> Iterable[Batch]:
+    """The batches after the training's, shared by the processes."""
+    last = job.plan.steps * job.options.accumulate
+    spread = torch.distributed.is_available() and torch.distributed.is_initialized()
+    rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if spread else (0, 1)
+    return _of(job, range(last, last + job.settings.precise_bn), rank, world)
+
+
+def _of(job: Job, steps: range, rank: int, world: int) -> Iterable[Batch]:
+    samples = Samples(job.pictures, job.settings, job.channels)
+    order = Order(len(job.pictures), job.settings.batch_size, job.settings.seed, steps, rank, world)
+    return batches(samples, order, job.options.workers, pin=torch.cuda.is_available())
+
+
+def _write(
+    run: Path, detector: Detector, job: Job, found: Sequence[Found], scores: dict[str, Any], seconds: float
+) -> None:
+    content = detector_bytes(detector, job.network, job.settings, job.val.classes)
+    replace(run / "detector.safetensors", lambda beside: beside.write_bytes(content))
+    results = json.dumps(as_results(found, job.val))
+    replace(run / "predictions.json", lambda beside: beside.write_text(results, encoding="utf-8"))
+    draw_some(found, job.val, run / "pictures")
+    versions = {name: version(name) for name in ("fullrank", "torch", "torchvision", "timm", "torchmetrics")}
+    about = {"steps": job.plan.steps, "seed": job.settings.seed, "seconds": round(seconds, 1), "versions": versions}
+    write_json(run / "result.json", {"kind": "detection", "scores": scores, **about})
+
+
+def sentence(scores: dict[str, Any]) -> str:
+    """The scores in a line.
+
+    >>> sentence({"box": {"AP": 0.5, "AP50": 0.75, "AP75": None}, "voc": {"AP50_11_points": 0.7, "AP50_area": 0.72}})
+    'box AP 0.500, AP50 0.750, AP75 –; VOC AP50 0.700 by eleven points, 0.720 by area'
+    """
+
+    def value(number: float | None) -> str:
+        return "–" if number is None else f"{number:.3f}"
+
+    parts = [
+        f"{kind} " + ", ".join(f"{name} {value(scores[kind][name])}" for name in ("AP", "AP50", "AP75"))
+        for kind in ("box", "mask")
+        if kind in scores
+    ]
+    voc = scores["voc"]
+    eleven, area = value(voc["AP50_11_points"]), value(voc["AP50_area"])
+    return "; ".join([*parts, f"VOC AP50 {eleven} by eleven points, {area} by area"])
+
+
+def _make_run(job: Job, name: str, preset: str | None, control: bool) -> Path:
+    """The folder with its config.json and env.json, made by the first process and known to the others."""
+    out = job.options.out
+    if process_rank() != 0:
+        if out is None and _RUN not in os.environ:
+            raise UserError("Several processes need one folder: pass --out.")
+        return Path(os.environ.get(_RUN) or str(out))
+    run = new_run(out, f"detect-{name}")
+    os.environ[_RUN] = str(run.resolve())
+    try:
+        config: dict[str, Any] = {
+            "kind": "detection",
+            "preset": preset,
+            "control": control,
+            "fullrank": version("fullrank"),
+            "encoder": job.encoder,
+            "network": job.network,
+            "settings": asdict(job.settings),
+            "data": job.kept(),
+            "run": asdict(job.options),
+        }
+        write_json(run / "config.json", config)
+        write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+    except BaseException:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
+    return run

@@ -1,0 +1,169 @@
+"""What a detection means for its data: the annotations as read, the plan, and detectors to train."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fullrank.detection.annotations import Annotations, Picture, read_annotations
+from fullrank.detection.annotations.masks import backend
+from fullrank.detection.encoders import open_encoder
+from fullrank.detection.file import blank, network_of
+from fullrank.detection.models import Detector, build
+from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
+from fullrank.detection.plan import Plan, check, make_plan
+from fullrank.engine.gather import process_rank
+from fullrank.errors import UserError, shell
+from fullrank.nn import SavedEncoder
+from fullrank.runs import read_json, refuse_used
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One detection. `encoder` says where the encoder is from, `network` how to make it again."""
+
+    saved: SavedEncoder
+    encoder: Mapping[str, Any]
+    settings: DetectorSettings
+    options: DetectionOptions
+    data: DetectionData
+    train: Annotations
+    val: Annotations
+    pictures: Sequence[Picture]
+    plan: Plan
+    control: bool
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """What makes the encoder's network again."""
+        return network_of(self.saved)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.saved.encoder.channels
+
+    def detector(self, *, untrained: bool = False) -> Detector:
+        """A new detector on the encoder, or on one with random weights."""
+        saved = self.saved.untrained(self.settings.seed) if untrained else self.saved
+        own = dataclasses.replace(saved, encoder=copy.deepcopy(saved.encoder))  # training changes it
+        return build(own, len(self.train.classes), self.settings)
+
+    def kept(self) -> dict[str, Any]:
+        """What config.json keeps of the data."""
+        paths = {
+            name: [str(path.resolve()) for path in value] if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self.data).items()
+        }
+        images = {name: str(value.resolve()) for name, value in paths.items() if isinstance(value, Path)}
+        about = {"train": self.train.about(), "val": self.val.about(), "classes": list(self.train.classes)}
+        return {"paths": paths | images, "sha256": fingerprint(self.train, self.val), **about}
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line, in the first process alone."""
+    if process_rank() == 0:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def prepare(
+    source: str | None,
+    backbone: str | None,
+    data: DetectionData,
+    settings: DetectorSettings,
+    options: DetectionOptions,
+    console: Console,
+    *,
+    control: bool = False,
+) -> Job:
+    """Read the annotations and the encoder, and check all that can be wrong before anything is written."""
+    if options.out is not None and process_rank() == 0:
+        refuse_used(options.out, "detect")
+    if control and source is None:
+        raise UserError("--control is the detector from random weights, and this one is that: leave it out.")
+    check(settings, options)
+    backend()
+    saved, about = open_encoder(source, backbone, seed=settings.seed, say=lambda text: say(console, text))
+    return _job(saved, about, data, settings, options, console, control)
+
+
+def _job(
+    saved: SavedEncoder,
+    about: Mapping[str, Any],
+    data: DetectionData,
+    settings: DetectorSettings,
+    options: DetectionOptions,
+    console: Console,
+    control: bool,
+) -> Job:
+    train, val = read_both(data, settings, lambda text: say(console, text))
+    pictures = [one for one in train.pictures if settings.empty or any(not thing.crowd for thing in one.things)]
+    plan = make_plan(settings, options, len(pictures))
+    job = Job(saved, about, settings, options, data, train, val, pictures, plan, control)
+    job.detector()  # what cannot be a detector is said before a folder is made
+    return job
+
+
+def read_both(data: DetectionData, settings: DetectorSettings, tell: Any) -> tuple[Annotations, Annotations]:
+    """The two sets, with what was understood of them said."""
+    first, masks = data.voc_first, settings.masks
+    train = read_annotations(data.train, images=data.train_images, masks=masks, first=first, flag="train")
+    tell(train.line())
+    val = read_annotations(data.val, images=data.val_images, masks=masks, first=first, flag="val", like=train)
+    tell(val.line())
+    for flag, found in (("train", train), ("val", val)):
+        if not any(one.things for one in found.pictures):
+            raise UserError(f"--{flag} has no box in any image that is there: pass annotations with boxes.")
+    return train, val
+
+
+def fingerprint(*sets: Annotations) -> str:
+    """A hash of what is learned and scored: names, sizes, boxes and classes."""
+    found = hashlib.sha256()
+    for one in sets:
+        for picture in one.pictures:
+            things = [(thing.box, thing.label, thing.crowd, thing.difficult) for thing in picture.things]
+            found.update(repr((picture.path.name, picture.width, picture.height, things)).encode())
+        found.update(repr(one.classes).encode())
+    return found.hexdigest()
+
+
+def again(run: Path, console: Console, moved: DetectionData) -> Job:
+    """The job of a run that goes on; UserError where its data are not as they were."""
+    config = read_json(run / "config.json")
+    if config.get("kind") != "detection":
+        raise UserError(f"{run} is not a run of `fullrank detect`: go on with `fullrank train --resume {shell(run)}`.")
+    settings = DetectorSettings(**_tuples(config["settings"]))
+    options = DetectionOptions(**_tuples(config["run"]) | {"out": run})
+    kept = config["data"]["paths"]
+    paths: dict[str, Any] = {
+        "train": tuple(map(Path, kept["train"])),
+        "val": tuple(map(Path, kept["val"])),
+        "train_images": Path(kept["train_images"]) if kept["train_images"] else None,
+        "val_images": Path(kept["val_images"]) if kept["val_images"] else None,
+        "voc_first": kept["voc_first"],
+    }
+    given = {name: value for name, value in vars(moved).items() if value not in (None, ())}
+    job = _job(
+        blank(config["network"]),
+        config["encoder"],
+        DetectionData(**paths | given),
+        settings,
+        options,
+        console,
+        bool(config["control"]),
+    )
+    if fingerprint(job.train, job.val) != config["data"]["sha256"]:
+        raise UserError(f"The annotations are not those that {run} began with: restore them, or begin a new run.")
+    return job
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
