@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +33,7 @@ from fullrank.engine.progress import Progress
 from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.report.detection.page import write_detection
-from fullrank.runs import new_run, replace, write_json
+from fullrank.runs import new_run, replace, sole_writer, write_json
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
 CONTROL = "control"  # the folder of the detector from random weights, in that of the run
@@ -51,6 +52,11 @@ def start(
 
 def finish(run: Path, job: Job, console: Console) -> bool:
     """Train the run, and its control if it has one, from where they are to the end; then write the page."""
+    with sole_writer(run) if process_rank() == 0 else nullcontext():
+        return _finish(run, job, console)
+
+
+def _finish(run: Path, job: Job, console: Console) -> bool:
     if not (run / "result.json").exists() and not _fit(run, job.detector(), job, console):
         return False
     if job.control:
@@ -84,10 +90,10 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
         return found, scored(found, job.val, masks=settings.masks) if process_rank() == 0 else {}
 
     record = Record(run, score, every=options.evaluate_every, show=show)
-    checkpoint = Checkpoint(run, every=options.checkpoint_every)
+    checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=asdict(settings))
     training = Detecting(detector, settings, plan)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown():
+    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown(), checkpoint.fits():
         trainer = make_trainer(run, _run_options(job), steps=plan.steps, callbacks=[record, checkpoint])
         made = Batches(lambda: _batches(job, trainer.global_step, trainer.global_rank, trainer.world_size))
         trainer.fit(training, made, ckpt_path=begun, weights_only=True)
@@ -95,6 +101,7 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
     if done and trainer.is_global_zero:
         found, scores = record.last or score(training.device, True)  # killed between its last step and its result
         _write(run, detector, job, found, scores, record.seconds)
+        checkpoint.forget_previous()
     return done
 
 

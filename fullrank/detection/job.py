@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from fullrank.detection.file import blank, network_of
 from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.detection.plan import Plan, check, make_plan
+from fullrank.engine.checkpoint import last_checkpoint, learned_by
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, shell
 from fullrank.nn import SavedEncoder
@@ -150,6 +152,7 @@ def again(run: Path, console: Console, moved: DetectionData) -> Job:
         "val_images": Path(kept["val_images"]) if kept["val_images"] else None,
         "voc_first": kept["voc_first"],
     }
+    _same_settings(run, settings)
     given = {name: value for name, value in vars(moved).items() if value not in (None, ())}
     job = _job(
         blank(config["network"]),
@@ -167,3 +170,13 @@ def again(run: Path, console: Console, moved: DetectionData) -> Job:
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _same_settings(run: Path, settings: DetectorSettings) -> None:
+    """UserError where the last checkpoint was trained with other settings than config.json names, or is damaged."""
+    if not last_checkpoint(run).exists():
+        return
+    then = learned_by(run)[1] or {}
+    now = json.loads(json.dumps(dataclasses.asdict(settings)))
+    if other := sorted(name for name, value in then.items() if now.get(name) != value):
+        raise UserError(f"{run} was trained with another {other[0]} than its config.json names: put it back.")
