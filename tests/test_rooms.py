@@ -124,9 +124,9 @@ def test_the_command_line_has_fewer_than_100_lines() -> None:
     assert (PACKAGE / "cli.py").read_text(encoding="utf-8").count("\n") < 100
 
 
-def test_lightning_stays_in_engine_training_and_watch() -> None:
+def test_lightning_stays_in_engine_training_detection_and_watch() -> None:
     users = {room(name) for name, path in NAMES.items() if imports(path.read_text(encoding="utf-8"), LIGHTNING)}
-    assert users <= {"engine", "training", "watch"}
+    assert users <= {"detection", "engine", "training", "watch"}
 
 
 def test_runs_and_report_import_no_torch() -> None:
@@ -168,7 +168,7 @@ def test_a_recipe_has_at_most_thirty_fields() -> None:
     "arguments",
     [
         *(["--help"], ["recipes"], ["recipes", "intl"], ["paper"], ["train", "intl", "--help"], ["evaluate", "--help"]),
-        *(["diagnose", "--help"], ["compare", "--help"]),
+        *(["diagnose", "--help"], ["compare", "--help"], ["detect", "--help"], ["detect", "--presets"]),
     ],
 )
 def test_the_command_line_starts_without_torch(arguments: list[str]) -> None:

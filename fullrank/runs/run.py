@@ -139,12 +139,10 @@ def read_run(path: Path) -> Run:
     fullrank.errors.UserError: no/such/folder is not a run folder (it has no config.json): pass a folder that...
     """
     if not (path / "config.json").is_file():
-        remedy = "pass a folder that `fullrank train` wrote"
-        raise UserError(f"{path} is not a run folder (it has no config.json): {remedy}.")
+        raise UserError(f"{path} is not a run folder (it has no config.json): pass a folder that `train` wrote.")
     config = _json(path / "config.json")
     if config.get("kind") == "detection":
         raise UserError(f"{path} is a run of `fullrank detect`: its page is {path / 'report.html'}.")
-    environment = _json(path / "env.json") if (path / "env.json").is_file() else {}
     records, unreadable = _records(path / "metrics.jsonl")
     return Run(
         path=path,
@@ -152,7 +150,7 @@ def read_run(path: Path) -> Run:
         fullrank=str(config.get("fullrank", "")),
         settings=_mapping(config.get("settings")),
         options=_mapping(config.get("run")),
-        environment=environment,
+        environment=_json(path / "env.json") if (path / "env.json").is_file() else {},
         train=tuple(_train(record) for record in records if record["kind"] == "train"),
         monitor=tuple(_monitor(record) for record in records if record["kind"] == "monitor"),
         unreadable=unreadable,
