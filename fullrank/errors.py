@@ -33,6 +33,15 @@ def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.6, otherwise: 
     return f"did you mean {close[0]}?" if close else otherwise
 
 
+def command(*words: Path | str) -> str:
+    """A command of FullRank's as it is printed to be pasted, whatever is in its paths.
+
+    >>> command("train", "--resume", Path("my runs/1"))
+    "fullrank train --resume 'my runs/1'"
+    """
+    return shlex.join(["fullrank", *map(str, words)])
+
+
 def shell(path: Path | str) -> str:
     """A path as a shell takes it, for commands that are printed to be pasted.
 

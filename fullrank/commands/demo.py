@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fullrank.commands._common import parse, terminal
-from fullrank.errors import shell
+from fullrank.errors import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,7 @@ def demo(options: Demo, console: Console) -> int:
         run, ending = start(name, recipe, RunOptions(out=out / name, monitor_every=25), console)
         if not ending:
             console.print("Stopped. Start the demo again, or finish this run with:")
-            console.print(f"fullrank train --resume {shell(run)}", soft_wrap=True, markup=False)
+            console.print(command("train", "--resume", run), soft_wrap=True, markup=False)
             return ending.code
         runs.append(run)
     console.print()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from fullrank.commands._common import parse, terminal
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 from fullrank.papers import Entry, Outcome, Settings, catalog, load
 from fullrank.runs import full_disk_is_an_error, read_json, write_json
 
@@ -172,10 +172,10 @@ def _timed(out: Path, config: dict[str, Any]) -> Iterator[None]:
 
 def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
     """result.json but for the times."""
-    flags = [f"fullrank paper {entry.name} --out {shell(settings.out)}"]
-    flags += ["--full"] if settings.full else []
-    flags += [f"--seeds {settings.seeds}"]
-    flags += [f"--data {shell(settings.data)}"] if settings.data else []
+    flags = ["--full"] if settings.full else []
+    flags += ["--seeds", str(settings.seeds)]
+    flags += ["--data", settings.data] if settings.data else []
+    again = command("paper", entry.name, "--out", settings.out, *flags)
     return {
         "name": entry.name,
         "paper": entry.paper,
@@ -183,7 +183,7 @@ def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any
         "claim": entry.claim,
         "verdict": outcome.verdict,
         "measured": outcome.measured,
-        "command": " ".join(flags),
+        "command": again,
         "versions": {name: version(name) for name in ("fullrank", "torch", "numpy")},
         "rows": [_plain(row) for row in outcome.rows],
         "panels": [_plain(dataclasses.asdict(panel)) for panel in outcome.panels],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fullrank.commands._common import parse, terminal
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,7 +128,8 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
         return 0
     if not ending:
         stopped = f"Stopped by {ending.name}" if ending.name else "Stopped"
-        console.print(f"{stopped}; nothing is lost. Go on with: fullrank train --resume {shell(run)}", soft_wrap=True)
+        again = command("train", "--resume", run)
+        console.print(f"{stopped}; nothing is lost. Go on with: {again}", soft_wrap=True, markup=False)
         return ending.code
     from fullrank.report import write_report
     from fullrank.runs import read_json
@@ -136,5 +137,6 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
     sentence = read_json(run / "result.json")["verdict"]["sentence"]
     page = write_report([run], run / "report.html")
     console.print(sentence, highlight=False, soft_wrap=True)
-    console.print(f"Report: {page}\nScore it with: fullrank evaluate {shell(run)}", highlight=False, soft_wrap=True)
+    score = command("evaluate", run)
+    console.print(f"Report: {page}\nScore it with: {score}", highlight=False, soft_wrap=True, markup=False)
     return 0

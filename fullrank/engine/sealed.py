@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 import torch
 from lightning.fabric.plugins import CheckpointIO
 
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 from fullrank.runs import replace
 
 _MARK = b"fullrank blake2b "  # then 32 hexadecimal digits, both as the comment of the zip archive that torch writes
@@ -85,9 +85,10 @@ def _damaged(path: Path, why: str) -> UserError:
     run, before = path.parent.parent, previous(path)
     if not before.exists() or before == path:
         return UserError(f"{path} is damaged ({why}), and there is none before it: train again with another --out.")
+    again = command("train", "--resume", run, "--previous")
     return UserError(
-        f"{path} is damaged ({why}): go on from the checkpoint before it by `fullrank train --resume {shell(run)} "
-        "--previous`, which repeats the steps since then and ends as if nothing had happened."
+        f"{path} is damaged ({why}): go on from the checkpoint before it by `{again}`, which "
+        "repeats the steps since then and ends as if nothing had happened."
     )
 
 

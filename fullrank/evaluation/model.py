@@ -15,7 +15,7 @@ from fullrank.data import as_picture, center_of_picture, center_of_tensor, read_
 from fullrank.data.pixels import Decoding
 from fullrank.data.pixels import Picture as Decoded
 from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
 from fullrank.nn.encoder import encoder_name
 from fullrank.nn.exports import NOTE, open_export
@@ -102,9 +102,9 @@ def open_model(
         else:
             file = path / "encoder.safetensors" if path.is_dir() else path
             if is_foreign(file):
+                example = command("embed", path, "IMAGES", "--backbone", "resnet50", "--out", "z.parquet")
                 raise UserError(
-                    f"{path} holds weights and does not say of which network: name it by --backbone, as in "
-                    f"`fullrank embed {shell(path)} IMAGES --backbone resnet50 --out z.parquet`."
+                    f"{path} holds weights and does not say of which network: name it by --backbone, as in `{example}`."
                 )
             saved = load_encoder(file, backbone=backbone, trust=trust)
         place = str(path.resolve())

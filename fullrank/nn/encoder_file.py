@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, command
 from fullrank.nn.encoder import OBJECT, Encoder, encoder
 from fullrank.nn.own_module import code_hash, is_file_of_code
 
@@ -154,7 +154,7 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
         mean, std = tuple(about["mean"]), tuple(about["std"])
     except FileNotFoundError as error:
         raise UserError(
-            f"{path} is missing: finish the training with `fullrank train --resume {path.parent}`."
+            f"{path} is missing: finish the training with `{command('train', '--resume', path.parent)}`."
         ) from error
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         first = str(error).strip().splitlines()[0]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,12 +116,11 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
-def refuse_used(out: Path, command: str = "train") -> None:
+def refuse_used(out: Path, by: str = "train") -> None:
     """UserError if there is something at `out`: a run is never written over another. An empty folder is free."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(
-            f"{out} exists already: pass another --out, or go on with `fullrank {command} --resume {shell(out)}`."
-        )
+        again = command(by, "--resume", out)
+        raise UserError(f"{out} exists already: pass another --out, or go on with `{again}`.")
 
 
 def new_run(out: Path | None, name: str) -> Path:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 from fullrank.runs.files import write_npz
 
 _FILE = (OSError, EOFError, struct.error, zipfile.BadZipFile, zlib.error, RuntimeError)  # what damage raises
@@ -55,8 +55,8 @@ def read_probe(run: Path) -> ProbeRows:
     if not path.is_file():
         raise UserError(
             f"{run} keeps no rows of its last look (there is no probe.npz; version 0.1.0 wrote none): go on with an "
-            f"unfinished run by `fullrank train --resume {shell(run)}`, see the verdict of a finished one with "
-            f"`fullrank report {shell(run)}`, or train again."
+            f"unfinished run by `{command('train', '--resume', run)}`, see the verdict of a finished one with "
+            f"`{command('report', run)}`, or train again."
         )
     try:
         size = path.stat().st_size

@@ -16,7 +16,7 @@ from fullrank.data import DataOptions
 from fullrank.data.sources.objects import is_object
 from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, command, suggest
 from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
 from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.evaluation.export import export_model
@@ -129,7 +129,7 @@ def _apart(
     known = list(recipes.settings(recipe))
     for flag in flags:
         if flag not in known + ours:
-            hint = suggest(flag, known + ours, otherwise=f"`fullrank train {name} --help` lists its flags.")
+            hint = suggest(flag, known + ours, otherwise=f"`{command('train', name, '--help')}` lists its flags.")
             raise UserError(f"The recipe {name} has no setting {flag}: {hint}")
     changed = {flag: value for flag, value in flags.items() if flag in known}
     return changed, dataclasses.replace(options, **{flag: flags[flag] for flag in ours if flag in flags})

@@ -43,7 +43,7 @@ def hf_monitor(
     try:
         base = import_module("transformers").TrainerCallback
     except ImportError:
-        raise UserError("hf_monitor needs Transformers: install it with `pip install fullrank[hf]`.") from None
+        raise UserError("hf_monitor needs Transformers: install it with `pip install 'fullrank[hf]'`.") from None
     callback: HFMonitor = type("HFMonitor", (HFMonitor, base), {})(
         ProbeMonitor(
             layers, probe, every=every, on_alarm=on_alarm, rules=rules, profile=profile, budget=budget, forward=forward

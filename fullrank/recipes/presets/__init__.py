@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, command, suggest
 from fullrank.recipes._recipe import Recipe
 from fullrank.recipes._settings import from_settings, settings, with_settings
 from fullrank.runs import read_json
@@ -109,7 +109,7 @@ def describe(name: str) -> str:
     known = ", ".join(presets(name))
     if not known:
         return "Start from published settings; this recipe has none."
-    return f"Start from published settings: {known}. `fullrank recipes {name}` shows them with their sources."
+    return f"Start from published settings: {known}. `{command('recipes', name)}` shows them with their sources."
 
 
 def require_data(name: str, preset: str | None, recipe: Recipe) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fullrank.errors import command
 from fullrank.recipes._recipe import CHOSEN, Recipe
 from fullrank.recipes._settings import settings
 from fullrank.recipes.presets import Preset, presets
@@ -20,7 +21,8 @@ def show(name: str, recipe: type[Recipe], console: Console) -> None:
         return
     if not console.is_terminal:
         console.width = 1000  # in a file or a pipe no row is broken
-    console.print(f"\nPresets: fullrank train {name} --preset NAME; any flag beside it wins. Empty: as the default.\n")
+    use = command("train", name, "--preset", "NAME")
+    console.print(f"\nPresets: {use}; any flag beside it wins. Empty: as the default.\n", markup=False)
     console.print(_table(recipe(), known))
     reported = {preset: one.reported for preset, one in known.items() if one.reported}
     for preset, text in reported.items():
