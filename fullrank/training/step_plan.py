@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import os
 from dataclasses import dataclass
 
 from fullrank.data import crop_sizes
@@ -52,10 +54,29 @@ def refuse_large_batch(recipe: Recipe, images: int) -> None:
         )
 
 
+def _check_logger(name: str) -> None:
+    """UserError if the package of a logger is missing, or lacks what it needs to write here."""
+    remedy = f"pip install 'fullrank[{name}]'"
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"--logger {name} needs a package: {remedy}.")
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # a package that is there in part, as mlflow-skinny is
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"--logger {name} cannot be used, as its package does not load ({what}): {remedy}.") from error
+    local = name == "mlflow" and "MLFLOW_TRACKING_URI" not in os.environ
+    lacking = [each for each in ("sqlalchemy", "alembic") if local and importlib.util.find_spec(each) is None]
+    if lacking:
+        raise UserError(
+            f"--logger mlflow writes to a database in the run folder, which needs {' and '.join(lacking)}: {remedy}, "
+            "or set MLFLOW_TRACKING_URI to a server."
+        )
+
+
 def check(recipe: Recipe, options: RunOptions) -> None:
     """UserError for the first setting that can never work, whatever the data."""
-    if options.logger not in ("none", "csv") and importlib.util.find_spec(options.logger) is None:
-        raise UserError(f"--logger {options.logger} needs a package: pip install 'fullrank[{options.logger}]'.")
+    if options.logger not in ("none", "csv"):
+        _check_logger(options.logger)
     at_least: list[tuple[str, float | None, float]] = [
         ("--batch-size", recipe.batch_size, 2),
         ("--steps", recipe.steps, 1),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import importlib
+import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,33 @@ def test_a_logger_that_is_not_installed(
     said = sentence(["train", "intl", "--data", "digits", "--logger", "wandb"], capsys)
     assert "pip install 'fullrank[wandb]'" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_logger_whose_package_is_there_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As mlflow-skinny is: it loads without what it needs later, or does not load."""
+    out = tmp_path / "run"
+    command = ["train", "intl", "--data", "digits", "--logger", "mlflow", "--out", str(out)]
+    (tmp_path / "mlflow.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", hiding("sqlalchemy"))
+    said = sentence(command, capsys)
+    assert "--logger mlflow writes to a database in the run folder, which needs sqlalchemy" in said
+    assert "pip install 'fullrank[mlflow]', or set MLFLOW_TRACKING_URI to a server" in said
+    monkeypatch.delitem(sys.modules, "mlflow")
+    (tmp_path / "mlflow.py").write_text("import no_such_package")
+    importlib.invalidate_caches()
+    said = sentence(command, capsys)
+    assert "its package does not load (No module named 'no_such_package'): pip install 'fullrank[mlflow]'" in said
+    assert not out.exists()
+
+
+def hiding(*names: str) -> Any:
+    """`find_spec` that does not find these packages."""
+    real = importlib.util.find_spec
+    return lambda name, *rest: None if name in names else real(name, *rest)
 
 
 def test_folders_that_cannot_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
