@@ -12,7 +12,7 @@ import tyro
 
 from fullrank.commands._common import parse, terminal
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,7 +108,8 @@ def _after(run: Path, finished: bool, console: Console) -> int:
     if process_rank() != 0:
         return 0
     if not finished:
-        console.print(f"Stopped; nothing is lost. Go on with: fullrank detect --resume {shell(run)}", soft_wrap=True)
+        again = command("detect", "--resume", run)
+        console.print(f"Stopped; nothing is lost. Go on with: {again}", soft_wrap=True, markup=False)
         return 130
     from fullrank.detection.fit import sentence
     from fullrank.runs import read_json

@@ -15,7 +15,7 @@ from fullrank.detection.fit import CONTROL, sentence, start
 from fullrank.detection.job import prepare
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.detection.presets import begin
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, command, suggest
 from fullrank.runs import read_json
 
 
@@ -87,7 +87,7 @@ def detect(
     job = prepare(source, backbone, data, changed, DetectionOptions(**parts[1]), console, control=control)
     run, finished = start(job, console, name=changed.head, preset=preset, control=control)
     if not finished:
-        raise UserError(f"The training in {run} was stopped: go on with `fullrank detect --resume {run}`.")
+        raise UserError(f"The training in {run} was stopped: go on with `{command('detect', '--resume', run)}`.")
     beside = run / CONTROL / "result.json"
     other = read_json(beside)["scores"] if beside.exists() else None
     return Detection(run, read_json(run / "result.json")["scores"], other)

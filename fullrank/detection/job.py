@@ -22,7 +22,7 @@ from fullrank.detection.options import DetectionData, DetectionOptions, Detector
 from fullrank.detection.plan import Plan, check, make_plan
 from fullrank.engine.checkpoint import last_checkpoint, learned_by
 from fullrank.engine.gather import process_rank
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder
 from fullrank.runs import read_json, refuse_used
 
@@ -141,7 +141,8 @@ def again(run: Path, console: Console, moved: DetectionData) -> Job:
     """The job of a run that goes on; UserError where its data are not as they were."""
     config = read_json(run / "config.json")
     if config.get("kind") != "detection":
-        raise UserError(f"{run} is not a run of `fullrank detect`: go on with `fullrank train --resume {shell(run)}`.")
+        again = command("train", "--resume", run)
+        raise UserError(f"{run} is not a run of `fullrank detect`: go on with `{again}`.")
     settings = DetectorSettings(**_tuples(config["settings"]))
     options = DetectionOptions(**_tuples(config["run"]) | {"out": run})
     kept = config["data"]["paths"]

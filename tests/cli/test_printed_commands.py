@@ -21,7 +21,15 @@ ROOT = Path(fullrank.__file__).parent
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
 HARD = "my rüns/it's $HOME [1]"
 # What stands for what a reader is to fill in, or for a name that the program knows.
-FILLED = {"RECIPE": "intl", "RUN": HARD, "IMAGES": HARD, "FILE": HARD, "COMMAND": "train", "name": "intl"}
+FILLED = {
+    "RECIPE": "intl",
+    "RUN": HARD,
+    "IMAGES": HARD,
+    "FILE": HARD,
+    "COMMAND": "train",
+    "name": "intl",
+    "by": "train",
+}
 BEGINS = re.compile(rf"\bfullrank ({'|'.join(COMMANDS)})\b")
 
 
