@@ -18,7 +18,7 @@ LEVEL = {
     **dict.fromkeys(("losses", "metrics", "nn", "data", "embeddings", "engine", "report"), 2),
     **dict.fromkeys(("methods", "regularizers", "diagnosis", "evaluation"), 3),
     **dict.fromkeys(("recipes", "watch", "testing"), 4),
-    **dict.fromkeys(("detection", "training"), 5),
+    **dict.fromkeys(("detection", "training", "transfer"), 5),
     "papers": 6,
     "__init__": 6,  # the front door
     "commands": 7,
@@ -124,9 +124,9 @@ def test_the_command_line_has_fewer_than_100_lines() -> None:
     assert (PACKAGE / "cli.py").read_text(encoding="utf-8").count("\n") < 100
 
 
-def test_lightning_stays_in_engine_training_detection_and_watch() -> None:
+def test_lightning_stays_where_weights_move_or_are_watched() -> None:
     users = {room(name) for name, path in NAMES.items() if imports(path.read_text(encoding="utf-8"), LIGHTNING)}
-    assert users <= {"detection", "engine", "training", "watch"}
+    assert users <= {"detection", "engine", "training", "transfer", "watch"}
 
 
 def test_runs_and_report_import_no_torch() -> None:

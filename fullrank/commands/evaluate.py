@@ -1,25 +1,30 @@
-"""`fullrank evaluate RUN`: score a run's frozen encoder: kNN and linear probe."""
+"""`fullrank evaluate RUN [--protocol NAME]`: score a frozen encoder: kNN and linear probe, or a paper's protocol."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
 from fullrank.commands._common import parse, terminal
 from fullrank.data.options import DataOptions
+from fullrank.errors import UserError, shell
+from fullrank.transfer.options import Changes, Where
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """How to score the frozen encoder of a run."""
+    """How to score a frozen encoder."""
 
-    k: int = 20
-    """Neighbors that vote."""
+    k: int | None = None
+    """Neighbors that vote; by default 20, or those of the protocol."""
     temperature: float = 0.07
-    """Divides the cosine in a neighbor's weight."""
+    """Divides the cosine in a neighbor's weight; protocols have their own."""
     baselines: bool = False
     """Also score raw pixels and the untrained encoder."""
     validation: bool = False
@@ -31,30 +36,50 @@ class Evaluate:
     """Folder of the named data set, if it has moved."""
     trust: bool = False
     """Run the file of the run's own backbone although it is not as it was in the training."""
-    reading: Annotated[DataOptions, arg(name="data", prefix_name=False)] = DataOptions()  # noqa: RUF009 (a frozen record)
+    protocol: str | None = None
+    """Judge as a paper did: intl, corinfomax, directclr, w2, moco or ours, or one of its settings, as intl/imagenet.
+    The encoder may then also be a file, an export, timm:NAME or torchvision:NAME."""
+    seeds: int = 1
+    """Seeds of the linear head; with several, mean and standard deviation are shown."""
+    choose_k: bool = False
+    """Choose the number of neighbors by leaving one training image out at a time."""
+    backbone: str | None = None
+    """The network that a file of another framework is of."""
+    memory: float = 4.0
+    """GiB of features above which they are kept in a file, in float16, and the head is trained by batches."""
+    out: Path | None = None
+    """Folder for the protocol's result and page; by default RUN/transfer/PROTOCOL-DATA."""
+    changes: Annotated[Changes, arg(name="changes of the protocol")] = field(default_factory=Changes)
+    where: Annotated[Where, arg(name="place")] = field(default_factory=Where)
+    reading: Annotated[DataOptions, arg(name="data", prefix_name=False)] = field(default_factory=DataOptions)
 
 
 def run(arguments: list[str]) -> int:
     """Do it; the exit code."""
     from dataclasses import make_dataclass
-    from typing import Annotated
 
     import tyro
 
     run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="Folder of a finished run.")]
     both = make_dataclass("Evaluation", [("run", run), ("flags", Evaluate)])
-    both.__doc__ = "Score the frozen encoder of a run by kNN and a linear probe, into its result.json and report."
+    both.__doc__ = "Score a frozen encoder by kNN and a linear probe, or by a paper's protocol, with a page."
     parsed = parse(both, arguments, "evaluate")
     options: Evaluate = parsed.flags
-
     console = terminal()
+    if options.protocol is not None:
+        return _by_protocol(parsed.run, options, console)
+    _refuse_of_protocols(options)
+    return _of_run(parsed.run, options, console)
+
+
+def _of_run(run: Path, options: Evaluate, console: Console) -> int:
     with console.status("Starting"):
         from fullrank.evaluation.evaluate import evaluate_run
         from fullrank.report import write_report
 
     evaluate_run(
-        parsed.run,
-        k=options.k,
+        run,
+        k=20 if options.k is None else options.k,
         temperature=options.temperature,
         baselines=options.baselines,
         validation=options.validation,
@@ -65,6 +90,48 @@ def run(arguments: list[str]) -> int:
         console=console,
     )
     if not options.validation:
-        page = write_report([parsed.run], parsed.run / "report.html")
+        page = write_report([run], run / "report.html")
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
+    """Judge as a paper did; 130 if it was stopped, and goes on by the same command."""
+    for name in ("baselines", "validation"):
+        if getattr(options, name):
+            raise UserError(f"--{name} is not a part of a protocol: leave out --{name} or --protocol.")
+    with console.status("Starting"):
+        from fullrank.transfer.evaluate import Asked, evaluate_by_protocol
+        from fullrank.transfer.task import Wanted
+    assert options.protocol is not None
+    wanted = Wanted(
+        source=str(run),
+        backbone=options.backbone,
+        data=options.data or None,
+        data_root=options.data_root,
+        reading=options.reading,
+        trust=options.trust,
+    )
+    asked = Asked(
+        protocol=options.protocol,
+        seeds=options.seeds,
+        k=options.k,
+        choose_k=options.choose_k,
+        memory=options.memory,
+        changes=options.changes,
+    )
+    folder = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
+    if folder is None:
+        console.print("Stopped; nothing is lost. The same command goes on.")
+        return 130
+    console.print(f"Report: {shell(folder / 'report.html')}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _refuse_of_protocols(options: Evaluate) -> None:
+    """UserError for a flag that acts in a protocol only."""
+    default = Evaluate()
+    for name in ("seeds", "choose_k", "backbone", "memory", "out", "changes", "where"):
+        if getattr(options, name) != getattr(default, name):
+            flag = "flag of a classifier" if name in ("changes", "where") else f"--{name.replace('_', '-')}"
+            raise UserError(f"The {flag} acts with --protocol only: pass --protocol ours, or another one.")

@@ -9,7 +9,7 @@ from fullrank.data.inventory import Inventory
 from fullrank.data.options import DataOptions
 
 if TYPE_CHECKING:
-    from fullrank.data.batches import Batch, center_of_picture, center_of_tensor, plain_batches, train_batches
+    from fullrank.data.batches import Batch, Order, center_of_picture, center_of_tensor, plain_batches, train_batches
     from fullrank.data.decode import as_picture, read_picture, strict_decoding
     from fullrank.data.images import (
         Dataset,
@@ -39,6 +39,7 @@ __all__ = [
     "ImageSet",
     "ImageTensor",
     "Inventory",
+    "Order",
     "Parameters",
     "Views",
     "as_picture",
@@ -61,7 +62,7 @@ __all__ = [
 ]
 
 _FILES = {  # file -> what it holds
-    "batches": ("Batch", "center_of_picture", "center_of_tensor", "plain_batches", "train_batches"),
+    "batches": ("Batch", "Order", "center_of_picture", "center_of_tensor", "plain_batches", "train_batches"),
     "decode": ("as_picture", "read_picture", "strict_decoding"),
     "images": (
         "Dataset",

@@ -23,34 +23,52 @@ Key = tuple[int, int, int]  # step, position in the global batch, index of the i
 
 
 class Batch(NamedTuple):
-    """One rank's part of one step: uint8 (n, C, H, W), or one (n, C, S, S) a crop where the images are files."""
+    """One rank's part of one step: uint8 (n, C, H, W), or one (n, C, S, S) a crop where the images are files.
+
+    `rows` (n,) are the indices of its images in their set.
+    """
 
     step: int
     images: Tensor | list[Tensor]
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """Which images make up each step: N of them shuffled every epoch, the last incomplete batch dropped."""
+class Order:
+    """Which images make up each step: N of them shuffled every epoch, the last incomplete batch dropped.
+
+    With `keep_last` it is kept, where it has two images or more for each process.
+    """
 
     total: int
     batch_size: int
     seed: int
     steps: range
-    rank: int
-    world: int
+    rank: int = 0
+    world: int = 1
+    keep_last: bool = False
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of an epoch, at least 1."""
+        kept = self.keep_last and self.total % self.batch_size >= 2 * self.world
+        return max(self.total // self.batch_size + kept, 1)
+
+    def size(self, step: int) -> int:
+        """Images of a step, over all ranks."""
+        return min(self.batch_size, self.total - step % self.per_epoch * self.batch_size)
 
     def rows(self) -> Iterator[tuple[int, int, Tensor]]:
         """Each step, the global position of this rank's first image, and the indices of its images."""
-        share, per_epoch = self.batch_size // self.world, self.total // self.batch_size
         epoch, order = -1, torch.empty(0)
         for step in self.steps:
-            if step // per_epoch != epoch:
-                epoch = step // per_epoch
+            if step // self.per_epoch != epoch:
+                epoch = step // self.per_epoch
                 random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch])))
                 order = torch.from_numpy(random.permutation(self.total))
-            first = step % per_epoch * self.batch_size + self.rank * share
-            yield step, self.rank * share, order[first : first + share]
+            first, size = step % self.per_epoch * self.batch_size, self.size(step)
+            begin, end = self.rank * size // self.world, (self.rank + 1) * size // self.world
+            yield step, begin, order[first + begin : first + end]
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -64,15 +82,15 @@ class _Plan:
 class _Batches:
     """An iterable of Batch that knows its length; every iteration starts anew."""
 
-    steps: range
+    order: Order
     images: Callable[[], Iterable[Tensor | list[Tensor]]]
 
     def __len__(self) -> int:
-        return len(self.steps)
+        return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        for step, images in zip(self.steps, self.images(), strict=True):
-            yield Batch(step, images)
+        for (step, _, rows), images in zip(self.order.rows(), self.images(), strict=True):
+            yield Batch(step, images, rows)
 
 
 def train_batches(
@@ -87,12 +105,14 @@ def train_batches(
     workers: int = 0,
     crop: Crop,
     device: torch.device | str,
+    keep_last: bool = False,
 ) -> _Batches:
     """Shuffled training batches of steps start..stop-1; `batch_size` is that of all `world` ranks together.
 
     Rank r gets the r-th contiguous part of each global batch. Images in memory move to `device` once and come
     as they are. Picture files are decoded and given to `crop` in `workers` processes, with a generator that
     depends on the seed, the step and the position only; `crop` returns V uint8 tensors (C, S, S) an image.
+    The last incomplete batch of an epoch is left out, unless `keep_last`, which also allows a batch above the set.
     UserError if the batch is smaller than 2, larger than the set, no multiple of `world`, or a file vanishes.
 
     >>> from fullrank.data.images import ImageTensor
@@ -105,7 +125,7 @@ def train_batches(
     """
     if batch_size < 2:
         raise UserError(f"A batch of {batch_size} cannot be spread out: pass --batch-size 2 or more.")
-    if batch_size > len(images):
+    if batch_size > len(images) and not keep_last:
         raise UserError(
             f"A batch of {batch_size} is more than the {len(images)} training images: "
             f"pass --batch-size {len(images)} or less."
@@ -115,12 +135,12 @@ def train_batches(
             f"A batch of {batch_size} cannot be shared by {world} processes: "
             f"pass --batch-size {max(batch_size // world, 1) * world}."
         )
-    plan = _Plan(len(images), batch_size, seed, range(start, stop), rank, world)
+    plan = Order(len(images), batch_size, seed, range(start, stop), rank, world, keep_last)
     if not isinstance(images, ImageTensor):
         views = _loader(images, plan, workers, crop, seed, pin=torch.device(device).type == "cuda")
-        return _Batches(plan.steps, lambda: ([view.to(device, non_blocking=True) for view in v] for v in _sound(views)))
+        return _Batches(plan, lambda: ([view.to(device, non_blocking=True) for view in v] for v in _sound(views)))
     resident = images.images.to(device)
-    return _Batches(plan.steps, lambda: (resident.index_select(0, rows.to(device)) for _, _, rows in plan.rows()))
+    return _Batches(plan, lambda: (resident.index_select(0, rows.to(device)) for _, _, rows in plan.rows()))
 
 
 def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers: int = 0) -> Iterator[Tensor]:

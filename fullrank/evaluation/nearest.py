@@ -37,7 +37,7 @@ def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, 
 
 
 def largest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row (Q, M), descending, and where; of equal ones, those of lowest index.
+    """The k largest of each row (Q, M), descending, and where; of equal ones, those of lowest index, it first.
 
     >>> largest(torch.tensor([[0.5, 1.0, 0.5]]), 2)[1]
     tensor([[1, 0]])
@@ -51,5 +51,6 @@ def largest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
         room = k - above.sum(1, keepdim=True)
         chosen = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= room))
         index[cut] = chosen.nonzero()[:, 1].view(-1, k)
+    index = index.sort(dim=1).values
     values, order = similarity.gather(1, index).sort(dim=1, descending=True, stable=True)
     return values, index.gather(1, order)

@@ -22,7 +22,10 @@ _GRADIENT = 1e-4  # the largest entry at which a fit ends
 
 @dataclass(frozen=True)
 class LinearResult:
-    """Accuracies in [0, 1] of a linear probe, its penalty, and the seconds it took (no part of equality).
+    """Accuracies in [0, 1] of a linear probe, its penalty, and the seconds it took.
+
+    `answers` (M, C) are the logits of the test samples for the C training classes, ascending. Both are no part of
+    equality.
 
     The training and test accuracies are those of the final fit on all training samples; the validation accuracy
     is that of the fit with this penalty on the held-out fifth of the training samples.
@@ -33,6 +36,7 @@ class LinearResult:
     test_accuracy: float
     penalty: float
     seconds: float = field(compare=False)
+    answers: Tensor = field(compare=False, repr=False)
 
 
 @torch.inference_mode(False)  # a fit needs gradients also where the caller has none
@@ -90,6 +94,7 @@ def linear_probe(
         test_accuracy=_accuracy(fit, z_test, classes, test_labels),
         penalty=best_penalty,
         seconds=time.perf_counter() - begin,
+        answers=z_test @ fit.T,
     )
 
 

@@ -1,0 +1,218 @@
+"""Judge a frozen encoder as a paper did: neighbors, a linear head, and how its test set lies on the sphere."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from fullrank.data import ImageSet
+from fullrank.data.options import data_name
+from fullrank.errors import UserError
+from fullrank.runs import new_run, sole_writer
+from fullrank.transfer import protocols
+from fullrank.transfer.fit import Fit, fit
+from fullrank.transfer.head import fit_head
+from fullrank.transfer.neighbors import choose_k, votes
+from fullrank.transfer.options import Changes, Where
+from fullrank.transfer.protocols import Neighbors, Protocol, protocol
+from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
+from fullrank.transfer.scores import Scores, scores_of
+from fullrank.transfer.sphere import lies, projector_of
+from fullrank.transfer.stored import Stored, store
+from fullrank.transfer.task import Say, Task, Wanted, labels_of, task_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How a frozen encoder is judged."""
+
+    protocol: str
+    seeds: int = 1
+    k: int | None = None
+    choose_k: bool = False
+    memory: float = 4.0
+    changes: Changes = field(default_factory=Changes)
+
+
+def evaluate_by_protocol(
+    wanted: Wanted, asked: Asked, where: Where, console: Console, *, out: Path | None = None
+) -> Path | None:
+    """Judge an encoder by a protocol; the folder with result.json and report.html, or None if it was asked to stop.
+
+    The folder is `out`, or RUN/transfer/PROTOCOL-DATA for a run; one that was left unfinished goes on.
+    """
+    if asked.seeds < 1:
+        raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    task = task_of(wanted, seed=0, say=say)
+    how = _settled(asked, task, say)
+    folder = out or _folder(wanted, how, task)
+    if (folder / "result.json").exists():
+        raise UserError(f"{folder} is finished: remove it, or pass --out for another evaluation.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with sole_writer(folder):
+        judged = _Judge(task, how, asked, where, console, folder)
+        try:
+            content = judged.run(wanted)
+        finally:
+            shutil.rmtree(folder / "features", ignore_errors=True)
+    if content is None:
+        return None
+    for line in sentences(content["rows"]):
+        say(line)
+    return folder
+
+
+def _settled(asked: Asked, task: Task, say: Say) -> Protocol:
+    """The protocol for the size of the images, with the changes; what was chosen is said."""
+    how = protocol(asked.protocol, image_size=task.model.encoder.image_size)
+    others = [name for name in protocols.tables(asked.protocol.partition("/")[0]) if name != how.name]
+    rest = f" (others: {', '.join(others)})" if others and "/" not in asked.protocol else ""
+    say(f"Protocol {how.name}{rest}: {how.source}.")
+    say(f"Scored on {task.about}.")
+    say_top5(len(task.classes), say)
+    linear = None if how.linear is None else asked.changes.of(how.linear)
+    knn = how.knn
+    if asked.k is not None or asked.choose_k:
+        knn = knn or protocol("ours", image_size=1).knn
+        assert knn is not None
+        if asked.k is not None and asked.k < 1:
+            raise UserError(f"--k {asked.k} is too small: pass 1 or more.")
+        knn = replace(knn, k=asked.k or knn.k, sources={**knn.sources, "k": "changed by a flag"})
+    return replace(how, linear=linear, knn=knn)
+
+
+def _folder(wanted: Wanted, how: Protocol, task: Task) -> Path:
+    name = f"{how.name.replace('/', '-')}-{data_name(task.name)}".replace(", ", "-").replace(" ", "-")
+    run = Path(wanted.source)
+    if (run / "config.json").is_file():
+        return run / "transfer" / name
+    return new_run(None, f"evaluate-{name}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    task: Task
+    how: Protocol
+    asked: Asked
+    where: Where
+    console: Console
+    folder: Path
+
+    def run(self, wanted: Wanted) -> dict[str, Any] | None:
+        """All parts of the protocol, written; None if it was asked to stop."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.task.model.encoder.to(device)
+        rows: dict[str, dict[str, Any]] = {}
+        confusions: dict[str, list[Scores]] = {}
+        test = self._stored(self.task.test, "test", device).take(torch.arange(len(self.task.test)))
+        bank = self._bank(device)
+        how = self.how
+        if how.knn is not None and bank is not None:
+            how = replace(how, knn=self._neighbors(how.knn, bank))
+            assert how.knn is not None
+            found = self._by_neighbors(how.knn, bank, test)
+            rows[f"{how.knn.k} neighbors"], confusions["neighbors"] = row_of([found], []), [found]
+        project, why = projector_of(wanted.source, self.task.model)
+        on_sphere = lies(
+            self.task, test, None if project is None else project.to(device), how.sphere, device=device,
+            workers=self.where.workers,
+        )  # fmt: skip
+        fitted = self._linear(bank, test)
+        if fitted is None:
+            return None
+        if fitted:
+            rows["linear"] = row_of([scores[-1] for scores, _ in fitted], [course for _, course in fitted])
+            confusions["linear"] = [scores[-1] for scores, _ in fitted]
+        content = self._content(wanted, how, rows) | {"sphere": on_sphere.numbers, "why_no_embedding": why}
+        write_results(self.folder, content, confusions, on_sphere.spectra)
+        return content
+
+    def _content(self, wanted: Wanted, how: Protocol, rows: Mapping[str, Any]) -> dict[str, Any]:
+        task, top = self.task, {name: row["last"]["top1"]["mean"] for name, row in rows.items()}
+        said = ", ".join(f"{name} {100 * value:.1f} %" for name, value in top.items())
+        return {
+            "kind": "evaluation",
+            "source": task.model.place,
+            "data": task.name,
+            "scored_on": task.about,
+            "protocol": how.name,
+            "protocol_source": how.source,
+            "notes": [*how.notes],
+            "sentence": f"{task.name}: {said}.",
+            "classes": [*task.classes],
+            "seeds": [*range(self.asked.seeds)],
+            "rows": rows,
+            "settings": settings_rows({"linear": how.linear, "knn": how.knn, "sphere": how.sphere}),
+        }
+
+    def _bank(self, device: torch.device) -> Stored | None:
+        """The features of the training images, where something is computed of them."""
+        needed = self.how.knn is not None or (self.how.linear is not None and self.how.linear.on == "features")
+        return self._stored(self.task.train, "train", device) if needed else None
+
+    def _stored(self, images: ImageSet, name: str, device: torch.device) -> Stored:
+        (self.folder / "features").mkdir(exist_ok=True)
+        found = store(
+            lambda batch: self.task.model(batch.to(device)),
+            self.task.plain(images, self.where.workers),
+            len(images),
+            file=self.folder / "features" / f"{name}.npy",
+            limit=int(self.asked.memory * 2**30),
+        )
+        if not found.in_memory:
+            self._say(f"The {name} features are kept in a file, in float16: {len(found):,} x {found.width:,}.")
+        return found
+
+    def _neighbors(self, how: Neighbors, bank: Stored) -> Neighbors:
+        """The neighbors that vote, with k chosen where that was asked for; a k that is too large is said."""
+        labels = labels_of(self.task.train)
+        if self.asked.choose_k:
+            tried = choose_k(bank, labels, how, classes=len(self.task.classes), seed=0)
+            best = max(tried, key=lambda k: tried[k])
+            self._say(f"k = {best} is best of {', '.join(map(str, tried))}, leaving one training image out at a time.")
+            return replace(how, k=best, sources={**how.sources, "k": "chosen by leaving one training image out"})
+        counts = torch.bincount(labels, minlength=len(self.task.classes))
+        known = [(int(count), name) for count, name in zip(counts, self.task.classes, strict=True) if count]
+        least, name = min(known)
+        if how.k > least:
+            self._say(
+                f"k = {how.k} is more than the {least} training images of {name}: --choose-k chooses it by leaving one "
+                "training image out at a time."
+            )
+        return how
+
+    def _by_neighbors(self, how: Neighbors, bank: Stored, test: Tensor) -> Scores:
+        counted = votes(bank, labels_of(self.task.train), test, how, classes=len(self.task.classes))
+        return scores_of(counted, labels_of(self.task.test))
+
+    def _linear(self, bank: Stored | None, test: Tensor) -> list[tuple[list[Scores], list[dict[str, Any]]]] | None:
+        """For each seed the scores, the last one last, and the course of the epochs; None if it was asked to stop."""
+        how, found = self.how.linear, []
+        if how is None:
+            return []
+        for seed in range(self.asked.seeds):
+            if how.on == "features" and bank is not None:
+                labels, asked = labels_of(self.task.train), labels_of(self.task.test)
+                scores = fit_head(bank, labels, test, asked, how, classes=len(self.task.classes), seed=seed)
+                found.append((scores, [{"epoch": at, **one.to_json()} for at, one in enumerate(scores, start=1)]))
+                continue
+            job = Fit(self.task.model, self.task.train, self.task, how, seed)
+            done = fit(self.folder / f"linear-{seed}", job, self.where, self.console, name=f"linear, seed {seed}")
+            if done is None:
+                return None
+            found.append(([done.last], done.course))
+        return found
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,135 @@
+"""Train one classifier in a folder of its own, from its last checkpoint or from the start, to the end."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from fullrank.data import Batch, ImageSet, Order, train_batches
+from fullrank.engine import RunOptions
+from fullrank.engine.checkpoint import Checkpoint, last_checkpoint, learned_by
+from fullrank.engine.progress import Progress
+from fullrank.engine.trainer import Batches, make_trainer, quiet
+from fullrank.errors import UserError
+from fullrank.nn import SavedEncoder
+from fullrank.transfer.classifier import Classifier, new_head, views_of
+from fullrank.transfer.options import Where
+from fullrank.transfer.protocols import Classify
+from fullrank.transfer.record import Epochs, course
+from fullrank.transfer.scores import Scores, scores_of
+from fullrank.transfer.task import Task, labels_of
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """One classifier: the encoder it begins from, what it learns from and is asked about, how, and its seed."""
+
+    encoder: SavedEncoder
+    train: ImageSet
+    task: Task
+    how: Classify
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A finished classifier: its last scores, and those of every epoch."""
+
+    last: Scores
+    course: list[dict[str, Any]]
+    classifier: Classifier | None
+
+
+def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) -> Fitted | None:
+    """Train the classifier of a folder to its end; None if it was asked to stop before."""
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    learned = {**settings_of(job.how), "seed": job.seed, "images": len(job.train), "classes": list(job.task.classes)}
+    begun = _begun(folder, learned)
+    classifier = classifier_of(job, _world(where))
+    steps = job.how.epochs * classifier.order.per_epoch
+    seen: dict[str, Tensor] = {}
+
+    def score(of: Classifier) -> Scores:
+        return scores_of(_answers(of, job, where, seen), labels_of(job.task.test))
+
+    progress = Progress(name, steps, console)
+    checkpoint = Checkpoint(folder, every=where.checkpoint_every, learned=learned)
+    epochs = Epochs(folder, score, show=lambda row: progress.show(row) if row["kind"] == "train" else None)
+    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown(), checkpoint.fits():
+        trainer = make_trainer(folder, _options(where), steps=steps, callbacks=[epochs, checkpoint])
+        made = Batches(lambda: _batches(job, classifier, where, trainer))
+        trainer.fit(classifier, made, ckpt_path=begun, weights_only=True)
+    if trainer.global_step < steps:
+        return None
+    checkpoint.forget_previous()
+    return Fitted(epochs.last or score(classifier), course(folder), classifier)
+
+
+def settings_of(how: Classify) -> dict[str, Any]:
+    """The settings of a classifier by name, as JSON has them."""
+    values = {one.name: getattr(how, one.name) for one in fields(how) if one.name != "sources"}
+    return {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _begun(folder: Path, learned: dict[str, Any]) -> Path | None:
+    """The checkpoint to go on from, None at the start; UserError where it is of another training."""
+    if not last_checkpoint(folder).exists():
+        return None
+    before = learned_by(folder)[1] or {}
+    if changed := [name for name, value in learned.items() if before.get(name) != value]:
+        raise UserError(
+            f"{folder} was begun with another {', '.join(changed)}: remove it, or pass another --out to begin anew."
+        )
+    return last_checkpoint(folder)
+
+
+def classifier_of(job: Fit, world: int) -> Classifier:
+    """The classifier at its beginning; a copy of the encoder, so that several begin from the same one."""
+    how, saved, labels = job.how, copy.deepcopy(job.encoder), labels_of(job.train)
+    order = Order(len(job.train), how.batch_size, job.seed, range(0), world=world, keep_last=True)
+    order = replace(order, steps=range(how.epochs * order.per_epoch))
+    head = new_head(saved.encoder.width, len(job.task.classes), how, job.seed)
+    views = views_of(saved.encoder, how, saved.mean, saved.std)
+    return Classifier(saved.encoder, head, views, how, labels, order, job.seed)
+
+
+def _answers(of: Classifier, job: Fit, where: Where, seen: dict[str, Tensor]) -> Tensor:
+    """The logits of the test images; of a frozen encoder their features are computed once."""
+    batches = job.task.plain(job.task.test, where.workers)
+    if not of.frozen:
+        return of.answers(of.features_of(batches))
+    if not seen:
+        seen["features"] = of.features_of(batches)
+    return of.answers(seen["features"])
+
+
+def _batches(job: Fit, classifier: Classifier, where: Where, trainer: pl.Trainer) -> Iterable[Batch]:
+    return train_batches(
+        job.train,
+        batch_size=job.how.batch_size,
+        seed=job.seed,
+        start=trainer.global_step,
+        stop=len(classifier.order),
+        rank=trainer.global_rank,
+        world=trainer.world_size,
+        workers=where.workers,
+        crop=classifier.views.crop,
+        device=classifier.device,
+        keep_last=True,
+    )
+
+
+def _world(where: Where) -> int:
+    return where.devices or (torch.cuda.device_count() if torch.cuda.is_available() else 1)
+
+
+def _options(where: Where) -> RunOptions:
+    return RunOptions(devices=where.devices, precision=where.precision)

@@ -1,0 +1,45 @@
+"""Where a classifier is trained, and what of a protocol is changed: the fields are flags, and loading them is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from fullrank.errors import UserError
+from fullrank.transfer.protocols import Classify
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where and how a classifier is trained; nothing of it changes what is learned."""
+
+    devices: int | None = None
+    """Processes, one per GPU, or on the CPU; by default all GPUs, else 1."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto is bf16-mixed on a GPU that has it, else 32-true."""
+    workers: int = 2
+    """Processes that decode pictures."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; the last step and Ctrl-C save one too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What of a protocol is changed: the flags of a command. None leaves the protocol's value."""
+
+    epochs: int | None = None
+    """Epochs of the classifier, in the place of the protocol's."""
+    batch_size: int | None = None
+    """Images of a step, in the place of the protocol's."""
+    lr: float | None = None
+    """Learning rate of the linear head, in the place of the protocol's."""
+    backbone_lr: float | None = None
+    """Learning rate of the backbone, in the place of the protocol's."""
+
+    def of(self, how: Classify) -> Classify:
+        """The settings with the changes, which say that they are the user's."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        for name, value in given.items():
+            if value <= 0:
+                raise UserError(f"--{name.replace('_', '-')} {value} is too small: pass a number above 0.")
+        return replace(how, **given, sources={**how.sources, **dict.fromkeys(given, "changed by a flag")})

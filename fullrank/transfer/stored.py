@@ -1,0 +1,110 @@
+"""Features that are computed once: in memory, or in float16 in a file where they would not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fullrank.errors import UserError
+from fullrank.runs import full_disk_is_an_error
+
+Half = NDArray[np.float16]
+LIMIT = 4 * 2**30  # bytes of float32 features that are kept in memory
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Rows (N, F), as float32 when they are read; those in a file are in float16 there, three digits.
+
+    `mean` and `scale` (F,) standardize them as they are read.
+    """
+
+    rows: Tensor | Half
+    mean: Tensor | None = None
+    scale: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def width(self) -> int:
+        """Features of a row."""
+        return int(self.rows.shape[1])
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether they are."""
+        return isinstance(self.rows, Tensor)
+
+    def take(self, indices: Tensor) -> Tensor:
+        """The rows at some indices (K,), in their order: float32 (K, F)."""
+        if isinstance(self.rows, Tensor):
+            return self._standard(self.rows[indices])
+        order = indices.argsort()  # a disk is read forwards
+        found = torch.from_numpy(self.rows[indices[order].numpy()].astype(np.float32))
+        return self._standard(torch.empty_like(found).index_copy_(0, order, found))
+
+    def chunks(self, size: int, order: Tensor | None = None) -> Iterator[Tensor]:
+        """All rows, `size` at a time, in their order or in another one (N,)."""
+        order = torch.arange(len(self)) if order is None else order
+        for first in range(0, len(self), size):
+            yield self.take(order[first : first + size])
+
+    def standardized(self) -> Stored:
+        """The same rows, with mean 0 and standard deviation 1 in every feature."""
+        total, square = torch.zeros(2, self.width, dtype=torch.float64)
+        for chunk in self.chunks(16_384):
+            total += chunk.double().sum(0)
+            square += chunk.double().square().sum(0)
+        mean = total / len(self)
+        variance = square / len(self) - mean.square()
+        return replace(self, mean=mean.float(), scale=variance.clamp_min(1e-12).rsqrt().float())
+
+    def _standard(self, rows: Tensor) -> Tensor:
+        return rows if self.mean is None or self.scale is None else (rows - self.mean) * self.scale
+
+
+def store(
+    encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], n: int, *, file: Path, limit: int = LIMIT
+) -> Stored:
+    """Encode n images by batches, once; where float32 rows would take more than `limit` bytes, into a file.
+
+    >>> store(lambda x: x.flatten(1), [torch.ones(2, 1, 2, 2)], 2, file=Path("features.npy")).rows.shape
+    torch.Size([2, 4])
+    """
+    kept: Tensor | Half | None = None
+    done = 0
+    for batch in batches:
+        with torch.inference_mode():
+            z = encode(batch).float().cpu()
+        if kept is None:
+            kept = _room(n, z.shape[1], file, limit)
+        if isinstance(kept, Tensor):
+            kept[done : done + len(z)] = z
+        else:
+            half = z.half()
+            if not bool(half.isfinite().all()):
+                raise UserError(
+                    "The features are not finite, or above the 65,504 that float16 holds in a file: raise --memory "
+                    "to keep them in memory, or check that the encoder's training did not diverge."
+                )
+            with full_disk_is_an_error(file):
+                kept[done : done + len(z)] = half.numpy()
+        done += len(z)
+    if kept is None:
+        raise UserError("There is no image to encode: pass a data set with at least one image.")
+    return Stored(kept)
+
+
+def _room(n: int, width: int, file: Path, limit: int) -> Tensor | Half:
+    if n * width * 4 <= limit:
+        return torch.empty(n, width)
+    with full_disk_is_an_error(file):
+        return npy.open_memmap(file, mode="w+", dtype=np.float16, shape=(n, width))

@@ -1,0 +1,107 @@
+"""What a classifier learns and what it is asked: labeled images, their classes, and whose encoder sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, with_channels
+from fullrank.data.identity import compared, place_of
+from fullrank.data.sources.objects import from_object, is_object, places_in
+from fullrank.errors import UserError
+from fullrank.evaluation.embed import read_as_trained
+from fullrank.evaluation.evaluate import Split, divide
+from fullrank.evaluation.model import Model, open_model
+from fullrank.runs import read_json
+
+BATCH = 512  # images that are encoded together
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Where encoder and images are, as a user says it; `data`, places or an object, may be left out for a run."""
+
+    source: str
+    backbone: str | None = None
+    data: object = None
+    data_root: Path | None = None
+    reading: DataOptions = field(default_factory=DataOptions)
+    trust: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A frozen encoder, images with labels to learn from and to be asked about, and the names of the classes."""
+
+    model: Model
+    name: str  # of the images
+    train: ImageSet
+    test: ImageSet
+    about: str
+    classes: tuple[str, ...]
+
+    def plain(self, images: ImageSet, workers: int) -> Iterator[Tensor]:
+        """Every image once, in order and at the encoder's size, without augmentation."""
+        return plain_batches(images, size=self.model.encoder.image_size, batch_size=BATCH, workers=workers)
+
+
+def task_of(wanted: Wanted, *, seed: int, say: Say) -> Task:
+    """Open the encoder and read the images; what was understood is said."""
+    model = open_model(wanted.source, trust=wanted.trust, network=wanted.backbone, say=say)
+    dataset, seen = _dataset(wanted, model, say)
+    return with_images(model, dataset, divide(dataset, seed=seed, seen=seen))
+
+
+def with_images(model: Model, dataset: Dataset, division: Split) -> Task:
+    """The task of a division of a data set."""
+    numbers = torch.cat([labels_of(division.train), labels_of(division.test)])
+    classes = tuple(dataset.train.classes)
+    unnamed = range(len(classes), int(numbers.max()) + 1)
+    return Task(
+        model,
+        dataset.name,
+        division.train,
+        division.test,
+        division.about,
+        (*classes, *map(str, unnamed)),
+    )
+
+
+def labels_of(images: ImageSet) -> Tensor:
+    """The labels (N,) of labeled images."""
+    assert images.labels is not None
+    return images.labels
+
+
+def _dataset(wanted: Wanted, model: Model, say: Say) -> tuple[Dataset, bool]:
+    """The images, and whether the encoder was trained on them."""
+    run = Path(wanted.source)
+    config = read_json(run / "config.json") if (run / "config.json").is_file() else None
+    reading = read_as_trained(model, wanted.reading)
+    if is_object(wanted.data):
+        dataset = from_object(wanted.data, reading)
+    else:
+        kept = None if config is None else config["settings"].get("data_root")
+        root = wanted.data_root or (Path(kept) if kept else None)
+        dataset = load_dataset(_place(wanted, run, config), root=root, options=reading, say=say)
+    dataset = with_channels(dataset, model.encoder.channels)
+    say(dataset.inventory().line())
+    same = "other" if config is None else compared(config, dataset)
+    if same == "other" and config is not None:
+        say(f"These are not the images that {run} was trained on.")
+    return dataset, same == "same"
+
+
+def _place(wanted: Wanted, run: Path, config: Mapping[str, Any] | None) -> str | list[str]:
+    given = places_in(wanted.data)
+    if given or config is None:
+        if not given:
+            raise UserError(f"Which labeled images? {wanted.source} is not a run, which has its own: pass --data.")
+        return given[0] if len(given) == 1 else given
+    return place_of(run, config, None)
