@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from fullrank.commands._common import unread_output
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, printable, suggest
 
 COMMANDS = (
     "demo",
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except UserError as error:
             if debug:
                 raise
-            print(f"fullrank: {error}", file=sys.stderr)
+            print(f"fullrank: {printable(error)}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             if debug:

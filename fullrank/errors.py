@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
+
+_HIDDEN = "\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"  # also halves of characters
+_OBEYED = re.compile(f"[\x00-\x1f{_HIDDEN}]")
+_OBEYED_BUT_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_HIDDEN}]")
 
 
 class UserError(Exception):
@@ -40,6 +45,18 @@ def command(*words: Path | str) -> str:
     "fullrank train --resume 'my runs/1'"
     """
     return shlex.join(["fullrank", *map(str, words)])
+
+
+def printable(text: object, *, lines: bool = False) -> str:
+    r"""Text as it may be shown anywhere: what a terminal would obey, or that hides other text, is written as an escape.
+
+    Names of files, labels and settings come from others. `lines` lets new lines and tabs be what they are.
+
+    >>> printable("a\x1b[2Jb\nc"), printable("a\nb", lines=True)
+    ('a\\x1b[2Jb\\nc', 'a\nb')
+    """
+    known = _OBEYED_BUT_LINES if lines else _OBEYED
+    return known.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
 
 
 def shell(path: Path | str) -> str:

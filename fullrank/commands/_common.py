@@ -9,15 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from fullrank.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def terminal() -> Console:
-    """The terminal, or what stands in its place."""
+    """The terminal, or what stands in its place; it obeys nothing that stands in a text."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console()
+    class Terminal(Console):
+        def render_str(self, text: str, **settings: Any) -> Text:
+            return super().render_str(printable(text, lines=True), **settings)
+
+    return Terminal()
 
 
 def parse(kind: Any, arguments: list[str], command: str, default: Any = None) -> Any:

@@ -18,7 +18,7 @@ from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.training import profile_of
 from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.model import open_model
-from fullrank.runs import read_json
+from fullrank.runs import read_config
 from fullrank.stats.sketch import sketch
 
 
@@ -31,7 +31,7 @@ def image_report(
     """
     saved = open_model(source, say=lambda text: console.print(text, highlight=False, soft_wrap=True, markup=False))
     is_run = (Path(source) / "config.json").is_file()
-    config = read_json(Path(source) / "config.json") if is_run else {"settings": {}}
+    config = read_config(Path(source)) if is_run else {"settings": {}}
     of_run = profile_of(str(config["recipe"])).name if is_run else "generic"
     objective = find_profile(profile or of_run)
     options = read_as_trained(saved, DataOptions())

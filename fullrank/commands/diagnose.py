@@ -157,16 +157,16 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
     """The report on a run's last look, its verdicts over training, and the names of the classes."""
     from fullrank.diagnosis.profiles import find_profile
     from fullrank.diagnosis.training import diagnose_run, looks_of, over_training, profile_of
-    from fullrank.runs import read_json, read_rows
+    from fullrank.runs import read_as_run, read_config, read_rows
     from fullrank.runs.probe import read_probe
 
     run = Path(options.file)
     _refuse_flags_of_files(options, "a run")
-    name = str(read_json(run / "config.json")["recipe"])
+    name = str(read_config(run)["recipe"])
     profile = profile_of(name) if options.profile is None else find_profile(options.profile)
     kept = read_probe(run)
     looks = looks_of(read_rows(run / "metrics.jsonl"))
-    with console.status("Measuring"):
+    with console.status("Measuring"), read_as_run(run):
         made = diagnose_run(kept, looks, profile=profile, source=str(run), layer=options.layer, seed=options.seed)
     console.print(made.read_as, highlight=False, soft_wrap=True, markup=False)
     return made, over_training(looks, profile, options.layer), [*kept.classes]

@@ -76,19 +76,21 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
     with console.status("Starting"):
         from fullrank.evaluation.evaluate import evaluate_run
         from fullrank.report import write_report
+        from fullrank.runs import read_as_run
 
-    evaluate_run(
-        run,
-        k=20 if options.k is None else options.k,
-        temperature=options.temperature,
-        baselines=options.baselines,
-        validation=options.validation,
-        data_root=options.data_root,
-        trust=options.trust,
-        data=options.data or None,
-        reading=options.reading,
-        console=console,
-    )
+    with read_as_run(run):
+        evaluate_run(
+            run,
+            k=20 if options.k is None else options.k,
+            temperature=options.temperature,
+            baselines=options.baselines,
+            validation=options.validation,
+            data_root=options.data_root,
+            trust=options.trust,
+            data=options.data or None,
+            reading=options.reading,
+            console=console,
+        )
     if not options.validation:
         page = write_report([run], run / "report.html")
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)

@@ -26,6 +26,10 @@ def run(arguments: list[str]) -> int:
         raise UserError("report needs a run: pass the folder of one or more runs.")
 
     from fullrank.report import write_report
+    from fullrank.runs import full_disk_is_an_error, read_as_run
 
-    terminal().print(f"Report: {write_report(parsed.runs, parsed.out or parsed.runs[0] / 'report.html')}")
+    place = parsed.out or parsed.runs[0] / "report.html"
+    with read_as_run(parsed.runs[0]), full_disk_is_an_error(place):
+        page = write_report(parsed.runs, place)
+    terminal().print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
     return 0

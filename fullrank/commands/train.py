@@ -84,7 +84,7 @@ class Resume:
     previous: bool = False
     """Go on from the checkpoint before the last one, where the last one is damaged."""
     trust: bool = False
-    """Run the file of the run's own backbone although it is not as it was when the run began."""
+    """Run files of code that the run names as its recipe or backbone, although you have not run them as they are."""
 
 
 def _resume(arguments: list[str]) -> int:
@@ -107,7 +107,7 @@ def _resume(arguments: list[str]) -> int:
         from fullrank.training.same_data import kept
     if is_finished(run) and not (run / "report.html").exists():  # killed before its page was written
         return _after_training(run, Ending(True), console)
-    recipe, options = kept(run, flags.data or None)
+    recipe, options = kept(run, flags.data or None, trust=flags.trust)
     ending = resume(
         run,
         recipe,
@@ -116,7 +116,6 @@ def _resume(arguments: list[str]) -> int:
         any_data=flags.any_data,
         any_settings=flags.any_settings,
         previous=flags.previous,
-        trust=flags.trust,
     )
     return _after_training(run, ending, console)
 

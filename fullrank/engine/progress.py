@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from fullrank.errors import printable
+
 _PLAIN_EVERY = 10.0  # seconds between two lines when the output is not a terminal
 
 
@@ -24,7 +26,7 @@ class Progress:
     """
 
     def __init__(self, name: str, total: int, console: Console, *, plain: str = "monitor") -> None:
-        self.name = name
+        self.name = printable(name)
         self.total = total
         self.console = console
         self.plain = plain  # the kind of rows that are printed where the output is not a terminal

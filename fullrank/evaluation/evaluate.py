@@ -22,7 +22,7 @@ from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
 from fullrank.metrics import separability
 from fullrank.nn import SavedEncoder, load_encoder
-from fullrank.runs import read_json, write_json
+from fullrank.runs import read_config, read_json, write_json
 
 _BATCH = 512
 _WORKERS = 2  # processes that decode the images of a folder
@@ -63,7 +63,7 @@ def evaluate_run(
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
     """
-    config = read_json(run / "config.json")
+    config = read_config(run)
     saved = load_encoder(run / "encoder.safetensors", backbone=backbone, trust=trust)
     dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
     seed = config["settings"]["seed"]

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError, suggest
-from fullrank.nn.own_module import absolute, is_file_of_code, own_module
+from fullrank.nn.own_module import absolute, own_module
 from fullrank.nn.tiny import WIDTH, tiny
+from fullrank.runs.trusted import is_file_of_code
 
 Stem = Literal["imagenet", "small"]
 OBJECT = "module "  # begins the name of a network that was passed as an object, and so cannot be made again
@@ -99,6 +100,9 @@ def encoder(
         for side in view_sizes:
             _output_shape(model, side, channels)
     except (ArithmeticError, AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        if "allocate memory" in str(error):
+            what = f"{side} x {side} px with {channels} channels"
+            raise UserError(f"'{name}' needs more memory for {what} than there is: use smaller images.") from error
         what = f"'{name}' cannot take images of {side} px with {channels} channels"
         raise UserError(f"{what} ({_first_line(error)}): use larger images or another model.") from error
     if shape != (2, width):

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from fullrank.errors import UserError, command
 from fullrank.nn.encoder import OBJECT, Encoder, encoder
-from fullrank.nn.own_module import code_hash, is_file_of_code
+from fullrank.nn.own_module import code_hash
+from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 
 _FORMAT = 3  # 1, of version 0.1.0, put "model." before every name; 2 had no checksum
 _LIBRARIES = ("fullrank", "torch", "torchvision", "timm")
@@ -138,8 +139,8 @@ def encoder_bytes(
 def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: bool = False) -> SavedEncoder:
     """Read an encoder.safetensors file, also of version 0.1.0.
 
-    No code in it is run. Where its network is a file of the user's, that file is run if it is as it was in the
-    training; `trust` runs it as it is now. `backbone` takes the weights of an encoder that was an object of one's own.
+    No code in it is run. Where it names a file of code as its network, that file is run if the user has run it before
+    as it is now; `trust` runs any. `backbone` takes the weights of an encoder that was an object of one's own.
     UserError if the file is missing or not one of FullRank's.
     """
     path = Path(path)
@@ -174,11 +175,8 @@ def _known_network(path: Path, about: Mapping[str, Any], backbone: nn.Module | N
         raise UserError(
             f"The network in {path} was the object {what}: pass one, as in fullrank.load(run, backbone=...)."
         )
-    if is_file_of_code(name) and not trust and code_hash(name) != about.get("code_sha256"):
-        file = name.rpartition(":")[0]
-        raise UserError(
-            f"{file} is not as it was when {path} was trained: restore it, or pass --trust to run it as it is."
-        )
+    if is_file_of_code(name):
+        require_trust(file_of_code(name), str(path), trust=trust)
     return name
 
 

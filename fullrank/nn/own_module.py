@@ -13,15 +13,7 @@ from typing import Any
 from torch import nn
 
 from fullrank.errors import UserError, suggest
-
-
-def is_file_of_code(name: str) -> bool:
-    """Whether a backbone's name is a file of one's own rather than a name of a library.
-
-    >>> is_file_of_code("./net.py:Net"), is_file_of_code("resnet18.a1_in1k")
-    (True, False)
-    """
-    return ".py:" in name or name.endswith(".py")
+from fullrank.runs.trusted import file_of_code
 
 
 def absolute(name: str) -> str:
@@ -42,7 +34,7 @@ def absolute(name: str) -> str:
 
 def code_hash(name: str) -> str:
     """The SHA-256 of the file that an absolute name is of; UserError if it has gone."""
-    file = Path(name.rpartition(":")[0])
+    file = file_of_code(name)
     if not file.is_file():
         raise UserError(f"There is no file {file}, which holds this encoder's network: put it back.")
     return hashlib.sha256(file.read_bytes()).hexdigest()

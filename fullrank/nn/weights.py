@@ -17,7 +17,7 @@ from torch import Tensor
 from fullrank.errors import UserError, suggest
 from fullrank.nn.encoder import OBJECT, SMALL, Stem
 from fullrank.nn.encoder_file import read_encoder
-from fullrank.nn.own_module import is_file_of_code
+from fullrank.runs.trusted import is_file_of_code
 
 LIBRARIES = ("timm:", "torchvision:")
 KINDS = ".safetensors, .pth, .pt, .ckpt, .tar or .bin"

@@ -6,7 +6,6 @@ from fullrank.runs.files import (
     append_row,
     full_disk_is_an_error,
     new_run,
-    read_json,
     read_rows,
     refuse_used,
     replace,
@@ -14,12 +13,15 @@ from fullrank.runs.files import (
     write_npz,
     write_rows,
 )
+from fullrank.runs.reading import read_as_run, read_config, read_json
 from fullrank.runs.sole_writer import sole_writer
 
 __all__ = [
     "append_row",
     "full_disk_is_an_error",
     "new_run",
+    "read_as_run",
+    "read_config",
     "read_json",
     "read_rows",
     "refuse_used",

@@ -6,11 +6,12 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fullrank.errors import UserError, command
+from fullrank.runs.reading import parse_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def full_disk_is_an_error(path: Path) -> Iterator[None]:
-    """Turn the system's errors about disk space, quota and rights into one sentence about `path`."""
+    """Turn the system's errors about writing into one sentence about `path`."""
     try:
         yield
     except OSError as error:
@@ -27,11 +28,15 @@ def full_disk_is_an_error(path: Path) -> Iterator[None]:
                 f"No space left on the disk while writing {path}: free some space or pass --out on another disk; "
                 "what was written before is intact."
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise UserError(
-                f"{path} cannot be written ({error.strerror}): pass --out with a folder of yours."
-            ) from error
-        raise
+        raise UserError(f"{path} cannot be written ({error.strerror}): {_remedy(error)}.") from error
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return "its folder has gone, or cannot be made, so pass --out with another"
+    if error.errno == errno.EFBIG:
+        return "raise the limit of the size of files (ulimit -f)"
+    return "pass --out with a folder of yours"
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
@@ -80,28 +85,24 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: boo
     replace(path, write)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of a run; a missing or broken one is a `UserError` that names it."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path.parent} is not a run folder ({path.name} is missing): pass one that train made."
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}): restore it or train again.") from error
-    return content
-
-
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics.jsonl; a last line that a killed run left half-written is dropped."""
+    """The rows of a metrics.jsonl; a line that is damaged, or that a killed run left half-written, is left out."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []:
+        with suppress(ValueError):
+            row = parse_json(line)
+            if _is_row(row):
+                rows.append(row)
     return rows
+
+
+def _is_row(row: object) -> bool:
+    """Whether it is what a training writes at a step."""
+    if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
+        return False
+    if row.get("kind") == "train":
+        return isinstance(row.get("terms"), dict)
+    return row.get("kind") == "monitor" and all(isinstance(row.get(name), dict) for name in ("backbone", "embedding"))
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

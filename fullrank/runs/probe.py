@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import struct
-import tokenize
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from fullrank.errors import UserError, command
+from fullrank.runs.arrays import DAMAGE, stored
 from fullrank.runs.files import write_npz
-
-_FILE = (OSError, EOFError, struct.error, zipfile.BadZipFile, zlib.error, RuntimeError)  # what damage raises
-_HEADER = (ValueError, TypeError, OverflowError, MemoryError, tokenize.TokenError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,29 +54,14 @@ def read_probe(run: Path) -> ProbeRows:
     try:
         size = path.stat().st_size
         with zipfile.ZipFile(path) as archive:
-            found = {name: _array(archive, name, size) for name in ("step", "backbone", "embedding", "classes")}
-            labels = _array(archive, "labels", size) if "labels.npy" in archive.namelist() else None
+            found = {name: stored(archive, name, size) for name in ("step", "backbone", "embedding", "classes")}
+            labels = stored(archive, "labels", size) if "labels.npy" in archive.namelist() else None
         _check(**found, labels=labels)
-    except KeyError as error:
-        raise UserError(f"{path} is damaged ({error.args[0]}): resume the run or train again.") from None
-    except (*_FILE, *_HEADER) as error:
-        raise UserError(f"{path} is damaged ({str(error)[:120]}): resume the run or train again.") from None
+    except DAMAGE as error:
+        why = error.args[0] if isinstance(error, KeyError) else str(error)[:120]
+        raise UserError(f"{path} is damaged ({why}): resume the run or train again.") from None
     classes = tuple(str(name) for name in found["classes"])
     return ProbeRows(int(found["step"]), found["backbone"], found["embedding"], labels, classes)
-
-
-def _array(archive: zipfile.ZipFile, name: str, limit: int) -> NDArray[Any]:
-    """One stored array; ValueError before memory is taken if its header claims more than the file holds."""
-    with archive.open(f"{name}.npy") as member:
-        head = npy.read_array_header_1_0 if npy.read_magic(member) == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = head(member)
-    if dtype.hasobject:
-        raise ValueError(f"{name} holds objects")
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > limit:
-        raise ValueError(f"{name} is larger than the file")
-    with archive.open(f"{name}.npy") as member:
-        array: NDArray[Any] = npy.read_array(member, allow_pickle=False)
-    return array
 
 
 def _check(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 from fullrank.errors import UserError
 from fullrank.runs import former
+from fullrank.runs.arrays import DAMAGE, names_of, stored
+from fullrank.runs.files import read_rows
+from fullrank.runs.reading import read_json
+
+_LARGEST = 2**30  # bytes of an array in a run's folder
 
 Numbers = Mapping[str, float | None]
 Array = NDArray[Any]
@@ -140,7 +145,7 @@ def read_run(path: Path) -> Run:
     """
     if not (path / "config.json").is_file():
         raise UserError(f"{path} is not a run folder (it has no config.json): pass a folder that `train` wrote.")
-    config = _json(path / "config.json")
+    config = read_json(path / "config.json")
     if config.get("kind") == "detection":
         raise UserError(f"{path} is a run of `fullrank detect`: its page is {path / 'report.html'}.")
     records, unreadable = _records(path / "metrics.jsonl")
@@ -150,7 +155,7 @@ def read_run(path: Path) -> Run:
         fullrank=str(config.get("fullrank", "")),
         settings=_mapping(config.get("settings")),
         options=_mapping(config.get("run")),
-        environment=_json(path / "env.json") if (path / "env.json").is_file() else {},
+        environment=read_json(path / "env.json") if (path / "env.json").is_file() else {},
         train=tuple(_train(record) for record in records if record["kind"] == "train"),
         monitor=tuple(_monitor(record) for record in records if record["kind"] == "monitor"),
         unreadable=unreadable,
@@ -160,31 +165,15 @@ def read_run(path: Path) -> Run:
     )
 
 
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): restore it or leave this run out.") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} holds no JSON object: restore it or leave this run out.")
-    return value
-
-
 def _records(path: Path) -> tuple[list[Mapping[str, Any]], int]:
     """The records in the order of their steps, and how many lines were broken.
 
     A resumed run repeats the steps after its checkpoint: the newest record of a step counts.
     """
-    if not path.is_file():
-        return [], 0
-    newest: dict[tuple[str, int], Mapping[str, Any]] = {}
-    broken = 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-            newest[str(record["kind"]), int(record["step"])] = record
-        except (ValueError, KeyError, TypeError):
-            broken += bool(line.strip())
+    rows, broken = read_rows(path), 0
+    with suppress(FileNotFoundError):
+        broken = sum(bool(line.strip()) for line in path.read_bytes().splitlines()) - len(rows)
+    newest = {(str(record["kind"]), int(record["step"])): record for record in rows}
     return sorted(newest.values(), key=lambda record: int(record["step"])), broken
 
 
@@ -222,7 +211,7 @@ def _monitor(record: Mapping[str, Any]) -> Monitor:
 def _result(path: Path) -> Result | None:
     if not path.is_file():
         return None
-    value = _json(path)
+    value = read_json(path)
     verdict = former.verdict(_mapping(value.get("verdict")))
     if "state" not in verdict:
         raise UserError(f"{path} has no verdict: delete it to report the run as unfinished.")
@@ -249,10 +238,10 @@ def _arrays(path: Path) -> dict[str, Array]:
     if not path.is_file():
         return {}
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it to report without it.") from error
+        with zipfile.ZipFile(path) as archive:
+            return {name: stored(archive, name, _LARGEST) for name in names_of(archive)}
+    except DAMAGE as error:
+        raise UserError(f"{path} cannot be read ({str(error)[:120]}): delete it to report without it.") from error
 
 
 def _require(path: Path, conditions: Iterable[tuple[bool, str]]) -> None:

@@ -91,6 +91,7 @@ def resume(
     any_data: bool = False,
     any_settings: bool = False,
     previous: bool = False,
+    trust: bool = False,
     quiet: bool = True,
 ) -> Run:
     """Go on with a run exactly where its last checkpoint was, as `fullrank train --resume` does, and return it.
@@ -101,6 +102,7 @@ def resume(
         any_data: go on also where these are other images than the run began with.
         any_settings: go on also where config.json names other settings than the checkpoint was trained with.
         previous: go on from the checkpoint before the last one, where the last one is damaged.
+        trust: run the files of code that the run names, although the user has not run them as they are.
         quiet: without progress in the terminal.
 
     Returns:
@@ -114,7 +116,7 @@ def resume(
     fullrank.errors.UserError: no/such/run is not a run folder (config.json is missing): pass one that train made.
     """
     folder = _folder(run)
-    recipe, options = kept(folder, data)
+    recipe, options = kept(folder, data, trust=trust)
     given = {"any_data": any_data, "any_settings": any_settings, "previous": previous}
     images = data if is_object(data) else None
     ending = go_on(folder, recipe, options, Console(quiet=quiet), data=images, **given)
@@ -160,7 +162,7 @@ def evaluate(
             `train`, or a `fullrank.data.Dataset` with a test set.
         data_root: folder of the named data set, if it has moved.
         backbone: a network to take the weights of a run whose backbone was an object.
-        trust: run the file of the run's own backbone although it is not as it was in the training.
+        trust: run the file of code that the run names as its backbone, although the user has not run it as it is.
         quiet: without progress in the terminal.
 
     Returns:
@@ -193,7 +195,7 @@ def load(run: str | Path | Run, *, backbone: nn.Module | None = None, trust: boo
     Args:
         run: a run, its folder, or an encoder.safetensors file. No code in it is executed.
         backbone: a network to take the weights of a run whose backbone was an object.
-        trust: run the file of the run's own backbone although it is not as it was in the training.
+        trust: run the file of code that the run names as its backbone, although the user has not run it as it is.
 
     Returns:
         The encoder with the mean and standard deviation of its input: `embed(["a.jpg", picture, tensor])`, or a call

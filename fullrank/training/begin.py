@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -15,9 +14,10 @@ from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
 from fullrank.errors import UserError
 from fullrank.nn import Encoder, Weights, begin_from, encoder, freeze, open_weights
 from fullrank.nn.encoder import OBJECT, SMALL, encoder_name
-from fullrank.nn.own_module import code_hash, is_file_of_code
+from fullrank.nn.own_module import code_hash
 from fullrank.nn.weights import published_pixels
 from fullrank.recipes import Recipe
+from fullrank.runs.trusted import is_file_of_code
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,14 +141,3 @@ def _by_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def weights_of(recipe: Recipe) -> Weights | None:
     """The weights that a recipe begins from."""
     return None if recipe.start.weights is None else open_weights(recipe.start.weights)
-
-
-def same_code(config: Mapping[str, Any], run: Path, trust: bool) -> None:
-    """UserError if a run's backbone is a file of code that is not as it was, unless the caller trusts it."""
-    name = str(config["settings"].get("backbone", ""))
-    known = config.get("start", {}).get("code_sha256")
-    if is_file_of_code(name) and not trust and code_hash(name) != known:
-        file = name.rpartition(":")[0]
-        raise UserError(
-            f"{file} is not as it was when {run} began: restore it, or pass --trust to run it as it is now."
-        )

@@ -15,7 +15,8 @@ from fullrank.recipes import Recipe
 from fullrank.report.numbers import duration
 from fullrank.training.choose import say_chosen
 from fullrank.training.cost import bytes_per_image, seconds_per_image
-from fullrank.training.fit import Job, prepare
+from fullrank.training.fit import prepare
+from fullrank.training.step_plan import Job
 
 _FEWEST, _ENOUGH = 8, 0.4  # images that time a step, doubled until they take so many seconds or are a batch
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,48 +25,28 @@ from fullrank.data import (
     default_preset,
     train_batches,
 )
-from fullrank.data.identity import kept_in_config
-from fullrank.data.options import data_name
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, from_previous, last_checkpoint
-from fullrank.engine.environment import environment
 from fullrank.engine.gather import process_rank
+from fullrank.engine.memory import memory_is_an_error
 from fullrank.engine.progress import Progress
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
-from fullrank.methods import Method
-from fullrank.recipes import Recipe, settings
-from fullrank.runs import new_run, read_json, refuse_used, sole_writer, write_json
-from fullrank.training.begin import begin, same_code, settled, weights_of
+from fullrank.recipes import Recipe
+from fullrank.runs import read_as_run, read_config, refuse_used, sole_writer
+from fullrank.training.begin import begin, settled, weights_of
 from fullrank.training.choose import choose, image_side, say_chosen, this_machine
 from fullrank.training.cost import bytes_per_image
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
-from fullrank.training.outputs import finish, save_probe, write_result
+from fullrank.training.outputs import RUN, finish, make_run, save_probe, write_result
 from fullrank.training.probe import probe_size, read, take_probe
 from fullrank.training.record import Record
-from fullrank.training.same_data import keep_same_data, keep_same_settings, learned, load_images, places
-from fullrank.training.step_plan import Plan, check, make_plan, refuse_large_batch
-
-_RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What a recipe means for its data."""
-
-    recipe: Recipe  # without gaps, as `options`
-    options: RunOptions
-    reasons: dict[str, str]  # of the settings that were chosen, by name
-    dataset: Dataset
-    method: Method
-    views: Views
-    plan: Plan
-    image_size: int
-    begun: Mapping[str, Any]
+from fullrank.training.same_data import keep_same_data, keep_same_settings, learned, load_images
+from fullrank.training.step_plan import Job, check, make_plan, refuse_large_batch
 
 
 def start(
@@ -92,12 +69,12 @@ def start(
         refuse_used(options.out)
     job = prepare(recipe, options, console, backbone=backbone, data=data)
     say_chosen(job.recipe, job.options, job.reasons, console)
-    run = _make_run(name, job, preset)
+    run = make_run(name, job, preset)
     try:
         with _writing(run):
             return run, fit(run, job, console)
     finally:
-        os.environ.pop(_RUN, None)
+        os.environ.pop(RUN, None)
 
 
 def resume(
@@ -109,27 +86,26 @@ def resume(
     any_data: bool = False,
     any_settings: bool = False,
     previous: bool = False,
-    trust: bool = False,
     data: object = None,
 ) -> Ending:
     """Go on with a run exactly where its last checkpoint was, or begin it; false if it was stopped before the end.
 
     The data must be those of the run, unless `any_data`, and the settings those of its checkpoint, unless
     `any_settings`; where the data have moved, their new place is kept. `previous` goes on from the checkpoint before
-    the last one. `trust` runs the file of a backbone of the user's own although it is not as it was when the run began.
+    the last one.
     """
     if is_finished(run):
         raise UserError(f"{run} is finished: train with another --out for a new run.")
-    config = read_json(run / "config.json")
-    same_code(config, run, trust)
+    config = read_config(run)
     with _writing(run):
         if previous and process_rank() == 0:
             from_previous(run)
         begun = last_checkpoint(run).exists()
-        job = prepare(recipe, options, console, kept=config.get("start", {}) if begun else None, data=data)
-        now = learned(job.recipe, job.options)
-        changed = begun and keep_same_settings(run, now, console, any_settings=any_settings)
-        keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
+        with read_as_run(run):
+            job = prepare(recipe, options, console, kept=config.get("start", {}) if begun else None, data=data)
+            now = learned(job.recipe, job.options)
+            changed = begun and keep_same_settings(run, now, console, any_settings=any_settings)
+            keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
         return fit(run, job, console, changed=changed)
 
 
@@ -178,7 +154,8 @@ def prepare(
             backbone=backbone,
             say=partial(_say, console),
         )
-        method = recipe.build(begun.encoder)
+        with memory_is_an_error("a smaller --projector, --image-size or --backbone"):
+            method = recipe.build(begun.encoder)
     method.to(memory_format=torch.channels_last)
     views = Views(augmentations, mean=begun.mean, std=begun.std)
     chosen = choose(
@@ -230,7 +207,7 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=learned(job.recipe, options))
     watch = OnCollapse(
         run,
-        profile_of(str(read_json(run / "config.json")["recipe"])),
+        profile_of(str(read_config(run)["recipe"])),
         say=lambda text: console.print(text, highlight=False, soft_wrap=True, markup=False),
         stop=checkpoint.ask_to_stop if options.on_collapse == "stop" else None,
     )
@@ -276,32 +253,3 @@ def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batc
         crop=job.views.crop,
         device=training.device,
     )
-
-
-def _make_run(name: str, job: Job, preset: str | None) -> Path:
-    """The folder with its config.json and env.json, made by the first process and known to the others."""
-    out = job.options.out
-    if process_rank() != 0:
-        if out is None and _RUN not in os.environ:
-            raise UserError("Several processes need one folder: pass --out.")
-        return Path(os.environ.get(_RUN) or str(out))
-    run = new_run(out, f"{Path(name).stem}-{data_name(job.recipe.data)}")
-    os.environ[_RUN] = str(run.resolve())
-    try:
-        config: dict[str, Any] = {
-            "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
-            "preset": preset,
-            "fullrank": version("fullrank"),
-            "settings": settings(job.recipe) | places(job.recipe),
-            "data": kept_in_config(job.dataset),
-            "chosen": job.reasons,
-            "run": dataclasses.asdict(job.options),
-            "start": job.begun,
-        }
-        write_json(run / "config.json", config)
-        write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
-        (run / "checkpoints").mkdir()
-    except BaseException:
-        shutil.rmtree(run, ignore_errors=True)
-        raise
-    return run

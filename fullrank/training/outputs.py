@@ -1,25 +1,38 @@
-"""What a finished training leaves in its folder: the encoder, pictures for the report, and the result."""
+"""What a training leaves in its folder: at its beginning what it is, at its end encoder, pictures and result."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fullrank.data import Views
+from fullrank.data.identity import kept_in_config
+from fullrank.data.options import data_name
 from fullrank.diagnosis.training import judge_run, looks_of, profile_of
+from fullrank.engine.environment import environment
+from fullrank.engine.gather import process_rank
+from fullrank.errors import UserError
 from fullrank.evaluation.nearest import nearest
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
-from fullrank.runs import read_json, read_rows, replace, write_json, write_npz
+from fullrank.recipes import settings
+from fullrank.runs import new_run, read_config, read_rows, replace, write_json, write_npz
 from fullrank.runs.probe import ProbeRows, read_probe, write_probe
+from fullrank.runs.trusted import file_of_code, is_file_of_code, trust_file
 from fullrank.stats import normalize
 from fullrank.training.probe import Probe, Reading
+from fullrank.training.same_data import places
+from fullrank.training.step_plan import Job
 
+RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
 _SHOWN, _QUERIES, _NEIGHBORS = 8, 6, 7  # pictures in the report
 
 
@@ -28,6 +41,37 @@ class TakesFirstFeatures(Protocol):
     """A projector that hands only the first `loss_features` features of the representation to the loss."""
 
     loss_features: int
+
+
+def make_run(name: str, job: Job, preset: str | None) -> Path:
+    """The folder with its config.json and env.json, made by the first process and known to the others."""
+    out = job.options.out
+    if process_rank() != 0:
+        if out is None and RUN not in os.environ:
+            raise UserError("Several processes need one folder: pass --out.")
+        return Path(os.environ.get(RUN) or str(out))
+    run = new_run(out, f"{Path(name).stem}-{data_name(job.recipe.data)}")
+    os.environ[RUN] = str(run.resolve())
+    try:
+        config: dict[str, Any] = {
+            "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
+            "preset": preset,
+            "fullrank": version("fullrank"),
+            "settings": settings(job.recipe) | places(job.recipe),
+            "data": kept_in_config(job.dataset),
+            "chosen": job.reasons,
+            "run": dataclasses.asdict(job.options),
+            "start": job.begun,
+        }
+        write_json(run / "config.json", config)
+        write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+        (run / "checkpoints").mkdir()
+        for code in filter(is_file_of_code, (config["recipe"], job.recipe.backbone)):
+            trust_file(file_of_code(code))  # whose user has named it
+    except BaseException:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
+    return run
 
 
 def save_probe(run: Path, probe: Probe, reading: Reading, *, step: int) -> None:
@@ -78,7 +122,7 @@ def write_result(
     """result.json: what `diagnose` says of the rows of probe.npz, the collapse numbers, times, versions and seed."""
     looks = looks_of(read_rows(run / "metrics.jsonl"))
     untrained = looks[0]["step"] == 0
-    profile = profile_of(str(read_json(run / "config.json")["recipe"]))
+    profile = profile_of(str(read_config(run)["recipe"]))
     judged, _ = judge_run(read_probe(run), looks, profile=profile, source=str(run))
     result = {
         "verdict": {
@@ -102,7 +146,7 @@ def write_result(
 
 def finish(run: Path, method: Method, views: Views, probe: Probe, reading: Reading) -> None:
     """Write encoder.safetensors and samples.npz."""
-    head, config = method.projector, read_json(run / "config.json")
+    head, config = method.projector, read_config(run)
     span = config.get("data", {}).get("range")  # version 0.1.0 noted none
     content = encoder_bytes(
         method.encoder,

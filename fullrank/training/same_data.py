@@ -27,9 +27,10 @@ from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import learned_by
 from fullrank.engine.gather import process_rank
-from fullrank.errors import UserError
+from fullrank.errors import UserError, printable
 from fullrank.recipes import Recipe
-from fullrank.runs import read_json, write_json
+from fullrank.runs import read_as_run, read_config, write_json
+from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 
 _OF_DATA = {"data", "data_root"} | {field.name for field in fields(DataOptions)}  # which have a fingerprint
 
@@ -40,20 +41,29 @@ def places(recipe: Recipe) -> dict[str, Any]:
     return {"data": absolute(recipe.data), **{name: path and path.absolute() for name, path in files.items()}}
 
 
-def kept(run: Path, data: object) -> tuple[Recipe, RunOptions]:
-    """The recipe and the options of a run, with its data where they are now: an object, places, or as it began."""
-    config = read_json(run / "config.json")
-    recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
-    where = place(data) if is_object(data) else place_of(run, config, places_in(data))
-    now = tuple(where) if isinstance(where, list) else where
-    return replace(recipe, data=now, reading=options_of(config)), recipes.from_settings(RunOptions, config["run"])
+def kept(run: Path, data: object, *, trust: bool = False) -> tuple[Recipe, RunOptions]:
+    """The recipe and the options of a run, with its data where they are now: an object, places, or as it began.
+
+    Files of code that the run names must be those that the user has run, unless `trust`.
+    """
+    config = read_config(run)
+    if "run" not in config:
+        raise UserError(f"{run / 'config.json'} has no options of the run: restore it or train again.")
+    for name in (str(config["recipe"]), str(config["settings"].get("backbone", ""))):
+        if is_file_of_code(name):
+            require_trust(file_of_code(name), str(run), trust=trust)
+    with read_as_run(run):
+        recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
+        where = place(data) if is_object(data) else place_of(run, config, places_in(data))
+        now = tuple(where) if isinstance(where, list) else where
+        return replace(recipe, data=now, reading=options_of(config)), recipes.from_settings(RunOptions, config["run"])
 
 
 def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, console: Console, *, any_data: bool) -> None:
     """UserError unless the data are those of the run, or any will do; the run keeps what it goes on with."""
     if process_rank() != 0:
         return
-    config = read_json(run / "config.json")
+    config = read_config(run)
     same = compared(config, dataset)
     if same == "other" and not any_data:
         raise other_data(run, config, dataset, "pass --data with their place, or --any-data to go on with these")
@@ -102,7 +112,7 @@ def keep_same_settings(run: Path, now: Mapping[str, Any], console: Console, *, a
         )
     if process_rank() == 0:
         console.print(f"{run} goes on with other settings: {said}.", highlight=False, soft_wrap=True, markup=False)
-        config = read_json(run / "config.json")
+        config = read_config(run)
         _note(config, "settings", other)
         write_json(run / "config.json", config)
     return True
@@ -130,12 +140,12 @@ def load_images(recipe: Recipe, console: Console, data: object) -> Dataset:
 
 
 def _say_understood(dataset: Dataset, console: Console) -> None:
-    console.print(dataset.inventory().line(), highlight=False, soft_wrap=True, markup=False)
+    console.print(printable(dataset.inventory().line()), highlight=False, soft_wrap=True, markup=False)
     skipped = dataset.train.skipped + (dataset.test.skipped if dataset.test is not None else ())
     if skipped:
         console.print(f"Skipped {len(skipped)} unreadable images:", highlight=False)
     for path, reason in skipped[:10]:
-        console.print(f"  {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"  {printable(path)}: {printable(reason)}", highlight=False, soft_wrap=True, markup=False)
     if len(skipped) > 10:
         console.print(f"  and {len(skipped) - 10} more", highlight=False)
 

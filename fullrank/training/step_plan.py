@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from fullrank.data import crop_sizes
+from fullrank.data import Dataset, Views, crop_sizes
 from fullrank.data.options import data_name
 from fullrank.engine import RunOptions
 from fullrank.errors import UserError
+from fullrank.methods import Method
 from fullrank.recipes._recipe import Recipe
 
 
@@ -30,6 +33,21 @@ class Plan:
     def epochs(self) -> int:
         """How many passes over the data are begun."""
         return -(-self.steps * self.accumulate // self.steps_per_epoch)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a recipe means for its data."""
+
+    recipe: Recipe  # without gaps, as `options`
+    options: RunOptions
+    reasons: dict[str, str]  # of the settings that were chosen, by name
+    dataset: Dataset
+    method: Method
+    views: Views
+    plan: Plan
+    image_size: int
+    begun: Mapping[str, Any]
 
 
 def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:

@@ -73,7 +73,7 @@ HUGE = npy(np.zeros((5, 3), dtype=np.float32)).replace(b"(5, 3), }      ", b"(5,
 DAMAGED: dict[str, Callable[[Path], None]] = {
     "is damaged (File is not a zip file)": cut,
     "no item named 'embedding.npy'": lambda run: rewrite(run, {"embedding.npy": None}),
-    "embedding is larger than the file": lambda run: rewrite(run, {"embedding.npy": HUGE}),
+    "embedding claims more bytes than it can hold": lambda run: rewrite(run, {"embedding.npy": HUGE}),
     "embedding must be float32 (n, D)": lambda run: rewrite(run, {"embedding.npy": npy(np.zeros(5))}),
     "backbone must be float32 (n, F)": lambda run: rewrite(run, {"backbone.npy": npy(np.zeros((4, 8), "f4"))}),
     "labels must be int64 (n,)": lambda run: rewrite(run, {"labels.npy": npy(np.zeros(4, dtype=int))}),
@@ -99,7 +99,7 @@ def test_a_damaged_file_is_one_sentence(says: str, tmp_path: Path) -> None:
 def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
     bomb = npy(np.zeros((2**20, 4), dtype=np.float32))
     rewrite(tmp_path, {"embedding.npy": bomb}, zipfile.ZIP_DEFLATED)
-    with pytest.raises(UserError, match="embedding is larger than the file"):
+    with pytest.raises(UserError, match="embedding claims more bytes than it can hold"):
         read_probe(tmp_path)
 
 

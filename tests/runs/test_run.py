@@ -90,7 +90,7 @@ def test_a_broken_file_is_named(run: Path, name: str, content: bytes, says: str)
 
 def test_reading_never_unpickles(run: Path) -> None:
     np.savez(run / "samples.npz", classes=np.array([{"an": "object"}], dtype=object))
-    with pytest.raises(UserError, match=r"samples.npz cannot be read \(Object arrays"):
+    with pytest.raises(UserError, match=r"samples.npz cannot be read \(classes holds objects"):
         read_run(run)
 
 

@@ -176,11 +176,11 @@ def test_a_file_of_code_that_changed_is_run_only_where_the_user_trusts_it(
     capsys.readouterr()
     assert main(["evaluate", str(own)]) == 2
     said = capsys.readouterr()
-    assert "net.py is not as it was when" in said.err
+    assert "names code that you have not run as it is now" in said.err
     assert "this ran" not in said.out + said.err
     (own / "encoder.safetensors").unlink()
     assert main(["train", "--resume", str(own)]) == 2
-    assert "net.py is not as it was when" in capsys.readouterr().err
+    assert "names code that you have not run as it is now" in capsys.readouterr().err
     assert main(["train", "--resume", str(own), "--trust"]) == 0
     assert "this ran" in capsys.readouterr().out
 

@@ -14,7 +14,7 @@ from fullrank.detection.options import DetectorSettings
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, encoder
 from fullrank.nn.encoder import OBJECT, Encoder
-from fullrank.nn.own_module import is_file_of_code
+from fullrank.runs.trusted import is_file_of_code
 
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fullrank.errors import UserError
 from fullrank.nn.encoder import OBJECT, Encoder, Stem
 from fullrank.nn.encoder_file import SavedEncoder
-from fullrank.nn.own_module import is_file_of_code
+from fullrank.runs.trusted import is_file_of_code
 
 NOTE = "fullrank.json"
 ELSEWHERE = "export it by --to onnx or --to torch-export, which keep any network"

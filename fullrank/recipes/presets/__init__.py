@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fullrank.errors import UserError, command, suggest
+from fullrank.errors import UserError, command, printable, suggest
 from fullrank.recipes._recipe import Recipe
 from fullrank.recipes._settings import from_settings, settings, with_settings
-from fullrank.runs import read_json
+from fullrank.runs import read_config
+from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +93,15 @@ def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str
         raise UserError("--like needs a run: pass its folder.")
     if "--preset" in flags:
         raise UserError("--like and --preset both say where to begin: pass one of them.")
-    config = read_json(Path(found.like) / "config.json")
+    config = read_config(Path(found.like))
     known = settings(recipe())
     if left := [field for field in config["settings"] if field not in known]:
-        print(f"Settings that {name} does not have are left out: {', '.join(left)}.")
+        print(printable(f"Settings that {name} does not have are left out: {', '.join(left)}."))
     shared = {field: value for field, value in config["settings"].items() if field in known}
+    if is_file_of_code(str(shared.get("backbone", ""))) and "--backbone" not in flags:
+        require_trust(
+            file_of_code(shared["backbone"]), f"{found.like} (name it as --backbone yourself, or)", trust=False
+        )
     return found.like, from_settings(recipe, shared), flags
 
 

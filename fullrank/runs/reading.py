@@ -1,0 +1,75 @@
+"""Reading what may have been edited, damaged or made by somebody else, in one sentence where it cannot be read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fullrank.errors import UserError
+
+_LARGEST = 2**26  # bytes of a JSON file
+_RECORDS = ("data", "start", "run", "chosen", "settings")  # of config.json
+
+
+@contextmanager
+def read_as_run(place: Path) -> Iterator[None]:
+    """During the body, what the files of a run should hold and do not is a UserError that names the run."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        first = (str(error).strip() or "nothing").splitlines()[0][:120]
+        raise UserError(
+            f"{place} cannot be read as a run ({type(error).__name__}: {first}): restore its files; if they are as "
+            "they were written, it is a defect of FullRank, and --debug shows where."
+        ) from error
+
+
+def parse_json(text: str) -> Any:
+    """JSON without NaN and infinity, which FullRank never writes; ValueError otherwise."""
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        if not math.isfinite(value):
+            raise ValueError(f"{digits[:20]} is not a finite number")
+        return value
+
+    try:
+        return json.loads(text, parse_constant=number, parse_float=number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run; a missing, broken or huge one is a `UserError` that names it."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("it is larger than any that FullRank writes")
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(
+            f"{path.parent} is not a run folder ({path.name} is missing): pass one that train made."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({str(error)[:200]}): restore it or train again.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no JSON object: restore it or train again.")
+    return content
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Read the config.json of a training; UserError if what it must say is missing, or not of its kind."""
+    path = run / "config.json"
+    content = read_json(path)
+    for name in ("recipe", "settings"):
+        if name not in content:
+            raise UserError(f"{path} has no {name}: restore it or train again.")
+    for name in _RECORDS:
+        if not isinstance(content.get(name, {}), dict):
+            raise UserError(f"{path} holds no record for {name}: restore it or train again.")
+    if not isinstance(content["recipe"], str):
+        raise UserError(f"{path} names no recipe: restore it or train again.")
+    return content
