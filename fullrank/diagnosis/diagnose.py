@@ -62,6 +62,9 @@ def diagnose(
     return diagnose_sketch(found, labels=named, profile=profile, where=where, source=source, seed=seed, known=known)
 
 
+_ROWS_OF_INDEX = 32  # fewer may rise by chance
+
+
 def diagnose_sketch(
     found: Sketch,
     *,
@@ -75,9 +78,10 @@ def diagnose_sketch(
 ) -> Report:
     """`diagnose` of a sketch, as of a file that was read in chunks; labels are codes (N,) of all samples.
 
-    read_as: a sentence about what was read, for the report.
+    read_as: a sentence about what was read, for the report. UserError where a dimension counts the rows.
     """
     objective = find_profile(profile)
+    _refuse_index(found, source)
     views, dims = found.sample.rows.shape[1:]
     n = found.n // views
     measurements = measure(found, labels=labels, towers=profile == "clip" and views == 2, seed=seed)
@@ -102,3 +106,19 @@ def diagnose_sketch(
         labels=labels,
         seed=seed,
     )
+
+
+def _refuse_index(found: Sketch, source: str) -> None:
+    """UserError where a dimension holds whole numbers that rise with every row: an index and not a dimension."""
+    rows = found.sample.rows[:, 0]
+    if len(rows) < _ROWS_OF_INDEX:
+        return
+    rising = (rows[1:] > rows[:-1]).all(0).nonzero()[:, 0]
+    for dimension in rising.tolist():
+        column = rows[:, dimension]
+        if bool((column == column.round()).all()):
+            raise UserError(
+                f"Dimension {dimension} of {source} holds whole numbers that rise with every row, from "
+                f"{float(column[0]):,.0f} to {float(column[-1]):,.0f}, so it is an index and no dimension: "
+                f"leave it out, as with np.delete(z, {dimension}, axis=1)."
+            )
