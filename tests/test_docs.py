@@ -7,6 +7,7 @@ import re
 import runpy
 import shlex
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from PIL import Image
 from docs.build import fashion_mnist as table
 from docs.build import settings as settings_tables
 from fullrank.cli import main
+from fullrank.data import DataOptions
 from fullrank.embeddings.files import ENDINGS
+from tests.data.trees import tree, understood
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +27,8 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WATCHING = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
 DIAGNOSIS = (ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
 IN_AND_OUT = (ROOT / "docs" / "in_and_out.md").read_text(encoding="utf-8")
-PAGES = README + ARCHITECTURE + WATCHING + DIAGNOSIS + IN_AND_OUT
+DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+PAGES = README + ARCHITECTURE + WATCHING + DIAGNOSIS + IN_AND_OUT + DATA
 SHORT = ["--steps", "2", "--probe", "40", "--batch-size", "8"]
 
 
@@ -109,6 +113,19 @@ def test_commands_of_the_page_about_what_comes_in_and_goes_out_run(
         "made", "photos", "runs", "encoder-timm", "encoder-onnx", "z.parquet", "similar.html", "photos-diagnosis",
     }  # fmt: skip
     assert "photos/flower-00/00.jpg: flower-00/00.jpg, " in capsys.readouterr().out
+
+
+def test_folders_are_understood_as_the_page_about_data_says(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| ((?:`[\w/]+`(?:, )?)+) \| (\d.*) \|$", DATA, re.M)
+    assert len(rows) >= 8
+    for number, (folders, line) in enumerate(rows):
+        root = tree(tmp_path / str(number), *re.findall(r"`([\w/]+)`", folders))
+        assert understood(root) == line.replace("\\", "")
+
+
+def test_the_page_about_data_names_every_flag_that_decides() -> None:
+    flags = {f"--{field.name.replace('_', '-')}" for field in fields(DataOptions)}
+    assert {flag for flag in flags if f"`{flag}" not in DATA} == set()
 
 
 def test_what_is_taught_is_imported_from_the_front_door_or_a_room() -> None:

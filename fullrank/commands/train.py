@@ -136,6 +136,9 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
     sentence = read_json(run / "result.json")["verdict"]["sentence"]
     page = write_report([run], run / "report.html")
     console.print(sentence, highlight=False, soft_wrap=True)
-    score = command("evaluate", run)
-    console.print(f"Report: {page}\nScore it with: {score}", highlight=False, soft_wrap=True, markup=False)
+    known = read_json(run / "config.json").get("data", {}).get("understood", {}).get("classes", True)
+    then = f"Score it with: {command('evaluate', run)}"
+    if not known:
+        then = f"Its images have no labels. Look at it with: {command('diagnose', run)}"
+    console.print(f"Report: {page}\n{then}", highlight=False, soft_wrap=True, markup=False)
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fullrank.cli import main
+from tests.data.pictures import plain
 
 
 def _told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -61,3 +62,16 @@ def test_the_command_that_is_printed_after_a_training_can_be_pasted(
     program, *arguments = shlex.split(printed.removeprefix("Score it with: "))
     assert program == "fullrank"
     assert main(arguments) == 0
+
+
+def test_after_a_training_without_labels_no_command_is_printed_that_needs_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain(tmp_path / "my photos", 40)
+    run = tmp_path / "größer & kleiner"
+    flags = ["--steps", "2", "--batch-size", "8", "--probe", "40", "--workers", "0", "--out", str(run)]
+    assert main(["train", "vicreg", "--data", str(tmp_path / "my photos"), *flags]) == 0
+    said = capsys.readouterr().out
+    assert "fullrank evaluate" not in said
+    printed = next(line for line in said.splitlines() if line.startswith("Its images have no labels."))
+    assert main(shlex.split(printed.partition(": ")[2])[1:]) in (0, 1, 3)  # 3: too few images to say

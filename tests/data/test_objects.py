@@ -46,6 +46,13 @@ class WithTargets(Mine):
     classes = ("a", "b", "c")
 
 
+class Streamed(torch.utils.data.IterableDataset[Any]):
+    """What can only be gone through, as WebDataset's are: exact resume needs images by index."""
+
+    def __iter__(self) -> Any:
+        return iter(PIXELS)
+
+
 def on_disk(folder: Path) -> str:
     """A data set of Hugging Face's in a folder."""
     datasets = pytest.importorskip("datasets")
@@ -108,6 +115,7 @@ def test_labels_of_a_data_set_that_knows_them_cost_no_image() -> None:
     ("data", "text"),
     [
         (iter([1]), "has no images by index"),
+        (Streamed(), "A Streamed has no images by index: pass a path, a tensor"),
         ([torch.full((3, 4, 4), 7.0)] * 2, r"floats have no range of their own beyond \[0, 1\]: pass --range"),
         ([Image.new("L", (4, 4))], r"holds 1 image\(s\), training needs at least 2"),
         ([object(), object()], "Item 0 of the data cannot be read .a object is not an image: give PIL images"),

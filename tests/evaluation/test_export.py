@@ -126,17 +126,27 @@ def test_torch_alone_reads_a_program_and_fullrank_only_if_it_is_trusted(tmp_path
 
 
 def test_detectron2_finds_its_names_in_a_file_without_code(tmp_path: Path) -> None:
-    """The names of detectron2's own ResNet-50: stem, res2 to res5, three convolutions with norms, shortcuts."""
+    """The names and shapes of detectron2's own ResNet-50, written out, since it cannot be installed from PyPI.
+
+    A stem, res2 to res5, three convolutions with norms, shortcuts.
+    """
     ours = model("torchvision/resnet50", tmp_path)
     export_model(ours, "detectron2", tmp_path / "out")
     content = torch.load(tmp_path / "out" / "model.pth", weights_only=True)
-    norm = [f"norm.{each}" for each in ("weight", "bias", "running_mean", "running_var")]
-    expected = {f"stem.conv1.{leaf}" for leaf in ["weight", *norm]}
+    shapes = {"stem.conv1": (64, 3, 7, 7)}
+    wide = 64
     for stage, blocks in enumerate((3, 4, 6, 3), start=2):
+        inner, outer = 64 * 2 ** (stage - 2), 256 * 2 ** (stage - 2)
         for block in range(blocks):
-            parts = ["conv1", "conv2", "conv3"] + (["shortcut"] if block == 0 else [])
-            expected |= {f"res{stage}.{block}.{part}.{leaf}" for part in parts for leaf in ["weight", *norm]}
-    assert set(content["model"]) == expected
+            at = f"res{stage}.{block}"
+            shapes |= {f"{at}.shortcut": (outer, wide, 1, 1)} if block == 0 else {}
+            shapes |= {f"{at}.conv1": (inner, wide, 1, 1), f"{at}.conv2": (inner, inner, 3, 3)}
+            shapes[f"{at}.conv3"] = (outer, inner, 1, 1)
+            wide = outer
+    norm = ("weight", "bias", "running_mean", "running_var")
+    expected: dict[str, tuple[int, ...]] = {f"{name}.weight": shape for name, shape in shapes.items()}
+    expected |= {f"{name}.norm.{leaf}": shape[:1] for name, shape in shapes.items() for leaf in norm}
+    assert {name: tuple(value.shape) for name, value in content["model"].items()} == expected
     assert content["matching_heuristics"] is True
 
 
