@@ -119,6 +119,6 @@ def _refuse_index(found: Sketch, source: str) -> None:
         if bool((column == column.round()).all()):
             raise UserError(
                 f"Dimension {dimension} of {source} holds whole numbers that rise with every row, from "
-                f"{float(column[0]):,.0f} to {float(column[-1]):,.0f}, so it is an index and no dimension: "
+                f"{float(column[0]):,.0f} to {float(column[-1]):,.0f}, so it is an index and not a dimension: "
                 f"leave it out, as with np.delete(z, {dimension}, axis=1)."
             )

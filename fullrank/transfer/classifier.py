@@ -58,7 +58,7 @@ class Classifier(pl.LightningModule):
         super().__init__()
         self.frozen = how.backbone_lr == 0
         self.backbone: nn.Module = nn.Identity() if self.frozen else encoder
-        self._outside = [encoder]  # a list, so that a frozen encoder is no part of this module
+        self._outside = [encoder]  # a list, so that a frozen encoder is not a part of this module
         self.head = head
         self.views = views
         self.how = how

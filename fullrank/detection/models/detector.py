@@ -69,7 +69,7 @@ class Detector(nn.Module):
         return self
 
     def losses(self, images: Sequence[Tensor], targets: Sequence[Target], seeds: Sequence[int]) -> dict[str, Tensor]:
-        """The named losses of images (C, H, W) uint8, in train mode; a seed an image draws what is learned of it.
+        """The named losses of images (C, H, W) uint8, in train mode; one seed per image draws what is learned of it.
 
         Their sum is what is optimized.
         """
