@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fullrank.training.api import load as load
     from fullrank.training.api import resume as resume
     from fullrank.training.api import train as train
+    from fullrank.transfer.api import finetune as finetune
 
     __version__: str
 
@@ -36,6 +37,7 @@ __all__ = [
     "embed",
     "evaluate",
     "export",
+    "finetune",
     "gather",
     "load",
     "losses",
@@ -55,6 +57,7 @@ _FUNCTIONS = {  # name -> the file that holds it
     "embed": "fullrank.training.api",
     "evaluate": "fullrank.training.api",
     "export": "fullrank.training.api",
+    "finetune": "fullrank.transfer.api",
     "gather": "fullrank.engine.gather",
     "load": "fullrank.training.api",
     "resume": "fullrank.training.api",

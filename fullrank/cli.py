@@ -15,6 +15,7 @@ COMMANDS = (
     "demo",
     "train",
     "evaluate",
+    "finetune",
     "detect",
     "embed",
     "neighbors",

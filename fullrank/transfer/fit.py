@@ -45,7 +45,7 @@ class Fitted:
 
     last: Scores
     course: list[dict[str, Any]]
-    classifier: Classifier | None
+    classifier: Classifier
 
 
 def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) -> Fitted | None:
@@ -63,7 +63,13 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
     progress = Progress(name, steps, console)
     checkpoint = Checkpoint(folder, every=where.checkpoint_every, learned=learned)
     epochs = Epochs(folder, score, show=lambda row: progress.show(row) if row["kind"] == "train" else None)
-    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown(), checkpoint.fits():
+    with (
+        quiet(),
+        torch.random.fork_rng(),
+        checkpoint.on_signals(quiet=console.quiet),
+        progress.shown(),
+        checkpoint.fits(),
+    ):
         trainer = make_trainer(folder, _options(where), steps=steps, callbacks=[epochs, checkpoint])
         made = Batches(lambda: _batches(job, classifier, where, trainer))
         trainer.fit(classifier, made, ckpt_path=begun, weights_only=True)

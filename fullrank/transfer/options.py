@@ -43,3 +43,18 @@ class Changes:
             if value <= 0:
                 raise UserError(f"--{name.replace('_', '-')} {value} is too small: pass a number above 0.")
         return replace(how, **given, sources={**how.sources, **dict.fromkeys(given, "changed by a flag")})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuning:
+    """What a fine-tuning learns from, and how it is compared."""
+
+    labels: str = "1.0"
+    """Share of the training labels (0.01, 0.1, 1.0), drawn by seed in proportion from every class, or a list of images,
+    one a line."""
+    protocol: str = "ours"
+    """How: intl, corinfomax or ours, or one of their settings, as intl/imagenet-multicrop."""
+    control: bool = False
+    """Also train the same network from random weights, for comparison."""
+    seeds: int = 1
+    """Seeds of the draw of labels, the head and the batches; with several, mean and standard deviation are shown."""

@@ -1,0 +1,102 @@
+"""`fullrank finetune RUN [--labels 0.01]`: train an encoder with a classifier on all labels or few, and score it.
+`fullrank finetune --resume FOLDER`: go on with a fine-tuning that was stopped or killed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from fullrank.commands._common import parse, terminal
+from fullrank.data.options import DataOptions
+from fullrank.errors import UserError, command
+from fullrank.transfer.options import Changes, Finetuning, Where
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(DataOptions):
+    """How data are read; --labels is the share of the labels here."""
+
+    labels: Annotated[Literal["auto", "folders", "none"], tyro.conf.arg(name="folder-labels")] = "auto"
+    """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune:
+    """Train an encoder with a linear classifier on labeled images, with all of its weights, and score it on a page."""
+
+    encoder: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="RUN")] = None
+    """A run, the file of an encoder, an export, timm:NAME or torchvision:NAME."""
+    weights: str | None = None
+    """Weights in the place of RUN, also those of another framework with the --backbone that they are of."""
+    backbone: str | None = None
+    """The network of --weights."""
+    finetuning: Finetuning = field(default_factory=Finetuning)
+    data: tuple[str, ...] = ()
+    """Labeled images; by default those of the run."""
+    data_root: Path | None = None
+    """Folder of the named data set."""
+    out: Path | None = None
+    """Folder of the fine-tuning; by default the first free runs/finetune-NAME-DATA-1, -2, ..."""
+    trust: bool = False
+    """Run the file of the run's own backbone although it is not as it was in the training."""
+    changes: Annotated[Changes, tyro.conf.arg(name="changes of the protocol")] = field(default_factory=Changes)
+    where: Annotated[Where, tyro.conf.arg(name="place")] = field(default_factory=Where)
+    reading: Annotated[Reading, tyro.conf.arg(name="data", prefix_name=False)] = field(default_factory=Reading)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Go on with a fine-tuning where its last checkpoint was; all settings are in its config.json."""
+
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
+    """Folder of a fine-tuning that stopped."""
+    data: tuple[str, ...] = ()
+    """Its images, if they have moved."""
+
+
+def run(arguments: list[str]) -> int:
+    """Do it; the exit code."""
+    console = terminal()
+    if arguments[:1] == ["--resume"]:
+        options = parse(Resume, arguments[1:], "finetune --resume")
+        with console.status("Starting"):
+            from fullrank.transfer.finetune import resume
+        return _after(options.folder, resume(options.folder, console, data=options.data or None), console)
+    return _finetune(parse(Finetune, arguments, "finetune"), console)
+
+
+def _finetune(options: Finetune, console: Console) -> int:
+    source = options.encoder if options.encoder is not None else options.weights
+    if source is None:
+        raise UserError("Which encoder? Pass a run, the file of an encoder, or --weights.")
+    if options.encoder is not None and options.weights is not None:
+        raise UserError("RUN and --weights both say where to begin: pass one of them.")
+    with console.status("Starting"):
+        from fullrank.transfer.finetune import start
+        from fullrank.transfer.task import Wanted
+    wanted = Wanted(
+        source=source,
+        backbone=options.backbone,
+        data=options.data or None,
+        data_root=options.data_root,
+        reading=options.reading,
+        trust=options.trust,
+    )
+    folder, finished = start(wanted, options.finetuning, options.changes, options.where, console, out=options.out)
+    return _after(folder, finished, console)
+
+
+def _after(folder: Path, finished: bool, console: Console) -> int:
+    if not finished:
+        again = command("finetune", "--resume", folder)
+        console.print(f"Stopped; nothing is lost. Go on with: {again}", soft_wrap=True, markup=False)
+        return 130
+    console.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+    return 0

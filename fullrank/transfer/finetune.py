@@ -1,0 +1,213 @@
+"""Fine-tune an encoder on all labels or a share of them, in a run folder that can be gone on with, with a page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from safetensors.torch import save
+
+from fullrank.data import DataOptions, select
+from fullrank.data.identity import OBJECT, absolute, fingerprint
+from fullrank.data.options import data_name
+from fullrank.data.sources.objects import is_object, places_in
+from fullrank.engine.environment import environment
+from fullrank.engine.gather import process_rank
+from fullrank.errors import UserError
+from fullrank.evaluation.embed import identity
+from fullrank.nn import SavedEncoder, encoder_bytes
+from fullrank.runs import new_run, read_json, sole_writer, write_json
+from fullrank.runs import replace as put
+from fullrank.transfer.fit import Fit, Fitted, fit
+from fullrank.transfer.labels import Labels, said, write_list
+from fullrank.transfer.options import Changes, Finetuning, Where
+from fullrank.transfer.protocols import Classify, Protocol, with_finetuning
+from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
+from fullrank.transfer.task import Say, Task, Wanted, labels_of, task_of
+
+ENCODER, CONTROL = "fine-tuned", "from scratch"
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a fine-tuning means for its images."""
+
+    task: Task
+    asked: Finetuning
+    labels: Labels
+    how: Classify
+    protocol: Protocol
+    where: Where
+
+
+def start(
+    wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, console: Console, *, out: Path | None = None
+) -> tuple[Path, bool]:
+    """Fine-tune in a new run folder; the folder, and False if it was asked to stop before the end.
+
+    Everything that can be wrong is found before the folder is made.
+    """
+    job = prepare(wanted, asked, changes, where, console)
+    folder = new_run(out, f"finetune-{Path(wanted.source).name.replace(':', '-')}-{data_name(job.task.name)}")
+    try:
+        write_json(folder / "config.json", _config(wanted, changes, job))
+        write_json(folder / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder, finish(folder, job, console)
+
+
+def resume(folder: Path, console: Console, *, data: object = None) -> bool:
+    """Go on with a fine-tuning exactly where its last checkpoint was; `data` are its images, where they have moved.
+
+    UserError if it is finished, or where encoder or images are not those that it began with.
+    """
+    config = read_json(folder / "config.json")
+    if config.get("kind") != "finetuning":
+        raise UserError(f"{folder} is not a fine-tuning: pass a folder that `fullrank finetune` made.")
+    if (folder / "result.json").exists():
+        raise UserError(f"{folder} is finished: fine-tune with another --out for a new one.")
+    kept = config["wanted"]
+    if data is None and kept["data"] == OBJECT:
+        raise UserError(f"The images of {folder} were an object: pass it again, as data= from Python.")
+    reading, root = DataOptions.from_json(kept["reading"]), kept["data_root"]
+    now = {"data": data or kept["data"], "reading": reading, "data_root": None if root is None else Path(root)}
+    wanted = Wanted(**kept | now)
+    asked, changes, where = (
+        kind(**{one.name: config[name][one.name] for one in fields(kind)})
+        for kind, name in ((Finetuning, "asked"), (Changes, "changes"), (Where, "where"))
+    )
+    job = prepare(wanted, asked, changes, where, console)  # type: ignore[arg-type]
+    for what, now in _identity(job).items():
+        if config[what] != now:
+            raise UserError(f"{folder} was begun with another {what}: put it back, or begin anew with another --out.")
+    return finish(folder, job, console)
+
+
+def prepare(wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, console: Console) -> Job:
+    """Open the encoder, read images and list, choose the protocol's settings; what was chosen is said."""
+
+    def say(text: str) -> None:
+        if process_rank() == 0:
+            console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    if asked.seeds < 1:
+        raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
+    labels = Labels.of(asked.labels)
+    task = task_of(wanted, seed=0, say=say)
+    if not any(parameter.requires_grad for parameter in task.model.encoder.parameters()):
+        raise UserError(f"{wanted.source} has no weights that can be trained: pass a run, or the file of an encoder.")
+    rows = labels.rows(task.train, labels_of(task.train), 0)
+    share = len(rows) / len(task.train)
+    protocol = with_finetuning(asked.protocol, image_size=task.model.encoder.image_size, labels=share)
+    assert protocol.finetune is not None
+    how = changes.of(protocol.finetune)
+    say(f"Protocol {protocol.name}: {protocol.source}.")
+    say(f"Learned from {said(rows, labels_of(task.train), task.classes)}; scored on {task.about}.")
+    say_top5(len(task.classes), say)
+    return Job(task, asked, labels, how, protocol, where)
+
+
+def finish(folder: Path, job: Job, console: Console) -> bool:
+    """Train what is not yet trained of a folder, and write its result and page; False if it was asked to stop."""
+    with sole_writer(folder):
+        done: dict[str, list[Fitted]] = {ENCODER: [], **({CONTROL: []} if job.asked.control else {})}
+        for seed in range(job.asked.seeds):
+            for name, found in done.items():
+                fitted = _fit(folder, job, name, seed, console)
+                if fitted is None:
+                    return False
+                found.append(fitted)
+        if process_rank() == 0:
+            _write(folder, job, done, lambda text: console.print(text, highlight=False, soft_wrap=True, markup=False))
+    return True
+
+
+def _fit(folder: Path, job: Job, name: str, seed: int, console: Console) -> Fitted | None:
+    task = job.task
+    rows = job.labels.rows(task.train, labels_of(task.train), seed)
+    encoder: SavedEncoder = task.model if name == ENCODER else task.model.untrained(seed)
+    at = folder / f"{name.replace(' ', '-')}-{seed}"
+    one = Fit(encoder, select(task.train, rows), task, job.how, seed)
+    fitted = fit(at, one, job.where, console, name=f"{name}, seed {seed}")
+    if fitted is not None and process_rank() == 0:
+        write_list(folder / f"labels-{seed}.txt", rows, task.train)
+        _keep(at, encoder, fitted, task)
+    return fitted
+
+
+def _keep(at: Path, encoder: SavedEncoder, fitted: Fitted, task: Task) -> None:
+    """encoder.safetensors and head.safetensors of a finished classifier."""
+    content = encoder_bytes(fitted.classifier.encoder, mean=encoder.mean, std=encoder.std, recipe="finetune")
+    put(at / "encoder.safetensors", lambda beside: beside.write_bytes(content))
+    head = {name: value.detach().cpu().contiguous() for name, value in fitted.classifier.head.state_dict().items()}
+    said = save(head, metadata={"classes": json.dumps([*task.classes])})
+    put(at / "head.safetensors", lambda beside: beside.write_bytes(said))
+
+
+def _write(folder: Path, job: Job, done: Mapping[str, list[Fitted]], say: Say) -> None:
+    task, how = job.task, job.protocol
+    rows = {name: row_of([one.last for one in found], [one.course for one in found]) for name, found in done.items()}
+    top = {name: row["last"]["top1"]["mean"] for name, row in rows.items()}
+    chosen = job.labels.rows(task.train, labels_of(task.train), 0)
+    content = {
+        "kind": "finetuning",
+        "source": task.model.place,
+        "data": task.name,
+        "scored_on": task.about,
+        "labels": {"said": job.asked.labels, "images": len(chosen), "of": len(task.train)},
+        "protocol": how.name,
+        "protocol_source": how.source,
+        "notes": [
+            f"Learned from {said(chosen, labels_of(task.train), task.classes)}"
+            + ("." if job.asked.seeds == 1 or job.labels.file else "; another draw for each seed."),
+            *how.notes,
+            *([_OF_CONTROL] if job.asked.control else []),
+        ],
+        "sentence": f"{task.name}: {', '.join(f'{name} {100 * value:.1f} %' for name, value in top.items())}.",
+        "classes": [*task.classes],
+        "seeds": [*range(job.asked.seeds)],
+        "rows": rows,
+        "settings": settings_rows({"finetune": job.how}),
+    }
+    write_results(folder, content, {name: [one.last for one in found] for name, found in done.items()})
+    for line in sentences(rows):
+        say(line)
+
+
+_OF_CONTROL = "The control from scratch has the protocol's settings too, which were made for a pretrained encoder."
+
+
+def _config(wanted: Wanted, changes: Changes, job: Job) -> dict[str, Any]:
+    data = None if wanted.data is None else OBJECT if is_object(wanted.data) else absolute(_one(wanted.data))
+    source = wanted.source if ":" in wanted.source else str(Path(wanted.source).resolve())
+    asked = job.asked if job.labels.file is None else replace(job.asked, labels=str(job.labels.file.resolve()))
+    return {
+        "kind": "finetuning",
+        "wanted": {**asdict(replace(wanted, data=None)), "source": source, "data": data},
+        "asked": asdict(asked),
+        "changes": asdict(changes),
+        "where": asdict(job.where),
+        **_identity(job),
+    }
+
+
+def _one(data: object) -> str | list[str]:
+    places = places_in(data)
+    return places[0] if len(places) == 1 else places
+
+
+def _identity(job: Job) -> dict[str, Any]:
+    """What must be the same where a fine-tuning goes on."""
+    return {
+        "encoder": identity(job.task.model),
+        "images": fingerprint(job.task.train),
+        "list": None if job.labels.file is None else job.labels.file.read_text(encoding="utf-8"),
+    }

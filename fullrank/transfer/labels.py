@@ -1,0 +1,135 @@
+"""Which training images a fine-tuning sees with their labels: a stratified share by seed, or those of a list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fullrank.data import ImageFolder, ImageSet
+from fullrank.errors import UserError
+from fullrank.evaluation import held_out
+
+_NAMED = 3  # names in a sentence
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A share of the labels in (0, 1], or the file of a list, with the share that it comes to in `share`."""
+
+    share: float
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, said: str | float) -> Labels:
+        """What a user said; UserError for what is neither a share nor a file.
+
+        >>> Labels.of("0.01"), Labels.of(1)
+        (Labels(share=0.01, file=None), Labels(share=1.0, file=None))
+        >>> Labels.of("10")
+        Traceback (most recent call last):
+        fullrank.errors.UserError: --labels 10 is not a share: pass a number above 0 and up to 1, such as 0.1, or ...
+        """
+        path = Path(str(said))
+        if path.is_file():
+            return cls(1.0, path)
+        try:
+            share = float(said)
+        except ValueError:
+            raise UserError(
+                f"--labels {said} is neither a file nor a number: pass a list of images, or a share such as 0.1."
+            ) from None
+        if not 0 < share <= 1:
+            raise UserError(
+                f"--labels {said} is not a share: pass a number above 0 and up to 1, such as 0.1, or a list of images."
+            )
+        return cls(share)
+
+    def rows(self, images: ImageSet, labels: Tensor, seed: int) -> Tensor:
+        """The rows of the images, ascending; at a share of 1 all of them.
+
+        A share is drawn by seed, in proportion from every class: round(share x images) in all.
+        """
+        if self.file is not None:
+            return listed(self.file, images)
+        if self.share == 1:
+            return torch.arange(len(labels))
+        count = round(self.share * len(labels))
+        if count < 2:
+            raise UserError(f"--labels {self.share:g} of {len(labels):,} images is {count}: pass a larger share.")
+        return _stratified(labels, count, seed)
+
+
+def _stratified(labels: Tensor, count: int, seed: int) -> Tensor:
+    """`count` rows in proportion from every class: one of each as long as that is possible, by `held_out`."""
+    kept, _ = held_out(labels, 1 - count / len(labels), seed)
+    if len(kept) == count:
+        return kept
+    order = torch.randperm(len(kept), generator=torch.Generator().manual_seed(seed))
+    return kept[order[:count]].sort().values
+
+
+def listed(file: Path, images: ImageSet) -> Tensor:
+    """The rows that a list names, a line an image: a file name, CLASS/NAME, or without files a number from 0.
+
+    UserError for an empty list, an image that is not among the training images, and a name that several have.
+    """
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as a list of images ({error}): pass a text file.") from None
+    if len(set(lines)) < 2:
+        raise UserError(f"{file} names {len(set(lines))} images: list two or more, one a line.")
+    known = names_of(images)
+    unknown = [line for line in dict.fromkeys(lines) if line not in known]
+    if unknown:
+        some = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
+        raise UserError(
+            f"{file} names {len(unknown):,} images that are not among the {len(images):,} training images with labels "
+            f"({some}): correct the list, or pass --data with the images that it is of."
+        )
+    if twice := [line for line in dict.fromkeys(lines) if known[line] is None]:
+        raise UserError(f"Several training images are called {twice[0]}: write CLASS/NAME in {file}.")
+    return torch.tensor(sorted({row for line in lines if (row := known[line]) is not None}))
+
+
+def names_of(images: ImageSet) -> dict[str, int | None]:
+    """The row of every name that a list may use, None where several images have it."""
+    if not isinstance(images, ImageFolder):
+        return {str(row): row for row in range(len(images))}
+    known: dict[str, int | None] = {}
+    for row, path in enumerate(images.files):
+        folder, name = os.path.split(path)
+        for called in (name, f"{os.path.basename(folder)}/{name}", path):
+            known[called] = None if called in known else row
+    return known
+
+
+def said(rows: Tensor, labels: Tensor, classes: Sequence[str]) -> str:
+    """How many images of how many are learned from, and which classes have none.
+
+    >>> said(torch.tensor([0, 1]), torch.tensor([0, 0, 1, 1]), ["cat", "dog"])
+    '2 of 4 labels; 1 of 2 classes has none of them (dog), so that it will never be named'
+    """
+    counts = torch.bincount(labels[rows], minlength=len(classes))
+    without = [name for name, count in zip(classes, counts.tolist(), strict=True) if count == 0]
+    low, high = int(counts.min()), int(counts.max())
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    text = f"{len(rows):,} of {len(labels):,} labels"
+    if not without:
+        return f"{text}, {each} of each class"
+    some = ", ".join(without[:_NAMED]) + (", ..." if len(without) > _NAMED else "")
+    verb, it = ("has", "it") if len(without) == 1 else ("have", "they")
+    none = f"{len(without)} of {len(classes)} classes {verb} none of them ({some})"
+    return f"{text}; {none}, so that {it} will never be named"
+
+
+def write_list(file: Path, rows: Tensor, images: ImageSet) -> None:
+    """Write the list of some images, which `--labels` takes again."""
+    named = isinstance(images, ImageFolder)
+    lines = ["/".join(Path(images.files[row]).parts[-2:]) if named else str(row) for row in rows.tolist()]  # type: ignore[union-attr]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
