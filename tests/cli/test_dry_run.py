@@ -65,8 +65,9 @@ def test_the_command_that_is_printed_after_a_training_can_be_pasted(
 
 
 def test_after_a_training_without_labels_no_command_is_printed_that_needs_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     plain(tmp_path / "my photos", 40)
     run = tmp_path / "größer & kleiner"
     flags = ["--steps", "2", "--batch-size", "8", "--probe", "40", "--workers", "0", "--out", str(run)]
