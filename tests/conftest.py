@@ -17,6 +17,7 @@ from tests.report.run_folders import write_run
 
 torch.set_num_threads(1)
 
+ROOT = Path(__file__).parent.parent
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
 
 
@@ -72,6 +73,21 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def shown() -> set[str]:
+    """What lies in the project's folder, without what tools hide there."""
+    return {name for name in os.listdir(ROOT) if name[0] not in "._"}
+
+
+BEFORE = shown()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """No test writes into the project's folder."""
+    yield
+    assert shown() - BEFORE == set(), "a test left this in the folder of the project"
 
 
 @pytest.fixture
