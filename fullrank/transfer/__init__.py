@@ -1,0 +1,1 @@
+"""A finished encoder on labels: judged as papers judged theirs, and fine-tuned."""

@@ -18,14 +18,14 @@ from fullrank.errors import UserError
 from fullrank.runs import new_run, sole_writer
 from fullrank.transfer import protocols
 from fullrank.transfer.fit import Fit, fit
-from fullrank.transfer.head import fit_head
-from fullrank.transfer.neighbors import choose_k, votes
+from fullrank.transfer.frozen.head import fit_head
+from fullrank.transfer.frozen.neighbors import choose_k, votes
+from fullrank.transfer.frozen.sphere import lies, projector_of
+from fullrank.transfer.frozen.stored import Stored, store
 from fullrank.transfer.options import Changes, Where
 from fullrank.transfer.protocols import Neighbors, Protocol, protocol
 from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
 from fullrank.transfer.scores import Scores, scores_of
-from fullrank.transfer.sphere import lies, projector_of
-from fullrank.transfer.stored import Stored, store
 from fullrank.transfer.task import Say, Task, Wanted, labels_of, task_of
 
 

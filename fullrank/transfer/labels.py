@@ -74,7 +74,7 @@ def _stratified(labels: Tensor, count: int, seed: int) -> Tensor:
 
 
 def listed(file: Path, images: ImageSet) -> Tensor:
-    """The rows that a list names, a line an image: a file name, CLASS/NAME, or without files a number from 0.
+    """The rows that a list names, a line for each image: a file name, CLASS/NAME, or without files a number from 0.
 
     UserError for an empty list, an image that is not among the training images, and a name that several have.
     """

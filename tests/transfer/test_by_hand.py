@@ -20,12 +20,12 @@ from torch.utils.data import BatchSampler
 from fullrank.data import Batch, Order
 from fullrank.engine.trainer import make_trainer
 from fullrank.transfer import fit as fitting
-from fullrank.transfer import head as heads
 from fullrank.transfer.classifier import Classifier, new_head
 from fullrank.transfer.fit import Fit, classifier_of, fit
+from fullrank.transfer.frozen import head as heads
+from fullrank.transfer.frozen.stored import Stored
 from fullrank.transfer.options import Where
 from fullrank.transfer.protocols import Classify, protocol
-from fullrank.transfer.stored import Stored
 from fullrank.transfer.task import labels_of
 from tests.transfer.made import task
 

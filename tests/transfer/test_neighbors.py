@@ -11,10 +11,10 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.evaluation import knn_predict
-from fullrank.transfer import neighbors
-from fullrank.transfer.neighbors import choose_k, votes
+from fullrank.transfer.frozen import neighbors
+from fullrank.transfer.frozen.neighbors import choose_k, votes
+from fullrank.transfer.frozen.stored import Stored, store
 from fullrank.transfer.protocols import Neighbors
-from fullrank.transfer.stored import Stored, store
 
 
 def cloud(seed: int, n: int) -> tuple[Tensor, Tensor]:

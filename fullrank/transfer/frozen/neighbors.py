@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fullrank.evaluation.nearest import largest, nearest
+from fullrank.transfer.frozen.stored import Stored
 from fullrank.transfer.protocols import Neighbors
-from fullrank.transfer.stored import Stored
 
 CANDIDATES = (1, 3, 5, 10, 20, 50, 100, 200)  # of which k is chosen
 _MOST = 10_000  # rows that k is chosen on

@@ -13,9 +13,9 @@ from fullrank.data import Order
 from fullrank.errors import UserError
 from fullrank.evaluation import linear_probe
 from fullrank.transfer.classifier import new_head, stepper_of
+from fullrank.transfer.frozen.stored import Stored
 from fullrank.transfer.protocols import Classify
 from fullrank.transfer.scores import Scores, scores_of
-from fullrank.transfer.stored import Stored
 
 _EPOCHS = 50  # of Adam in the place of L-BFGS
 
