@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fullrank"
 LEVEL = {
     "runs": 0,
+    "terminal": 0,
     "stats": 1,
     **dict.fromkeys(("losses", "metrics", "nn", "data", "embeddings", "engine", "report"), 2),
     **dict.fromkeys(("methods", "regularizers", "diagnosis", "evaluation"), 3),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from fullrank.embeddings import EmbeddingFile, open_embeddings
 from fullrank.embeddings.columns import Column, open_column
 from fullrank.errors import UserError
 from fullrank.stats.sketch import Sketch, sketch
-
-_QUIET = 2.0  # seconds before progress is shown
-_PLAIN_EVERY = 10.0  # seconds between two lines when the output is not a terminal
+from fullrank.terminal import say, watched
 
 
 def read_sketch(
@@ -37,10 +33,10 @@ def read_sketch(
     named = _column(labels, "labels", n) if labels else None
     units = _column(groups, "groups", n) if groups else None
     chunks = file.read(0, None) if views == 1 or n is None else stacked(file, n, views)
-    shown = watched(chunks, n, console, f"Reading {file.name}")
+    shown = watched(chunks, n, f"Reading {file.name}", "rows", console=console, size=lambda chunk: chunk.shape[-2])
     found = sketch(shown, units=None if units is None else units.codes, seed=seed)
     if file.columns or file.left_out or file.dtype == "int8":  # name, rows and dimensions head every report
-        console.print(said_of(file, found), highlight=False, soft_wrap=True, markup=False)
+        say(console, said_of(file, found))
     return file, found, named
 
 
@@ -70,39 +66,6 @@ class _Rows:
         rows = torch.cat(parts)
         self.left = rows[count:]
         return rows[:count]
-
-
-def watched(chunks: Iterator[Tensor], n: int | None, console: Console, title: str) -> Generator[Tensor, None, None]:
-    """Hand on chunks (m, D) or (V, m, D), and say how many of n samples have been read, with the time left."""
-    begun = said = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} rows"))
-    bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-    bar, read = bars.add_task(title, total=n), 0
-    try:
-        for chunk in chunks:
-            yield chunk
-            read += chunk.shape[-2]
-            now = time.monotonic()
-            bars.update(bar, completed=read)
-            if console.is_terminal and not bars.live.is_started and now - begun > _QUIET:
-                bars.start()
-            elif not console.is_terminal and now - begun > _QUIET and now - said > _PLAIN_EVERY:
-                said = now
-                console.print(_line(title, read, n, now - begun), highlight=False, soft_wrap=True, markup=False)
-    finally:
-        if bars.live.is_started:
-            bars.stop()
-
-
-def _line(title: str, read: int, n: int | None, seconds: float) -> str:
-    """One plain line of progress.
-
-    >>> _line("Reading z.npy", 500, 2000, 10.0), _line("Reading z.csv", 500, None, 10.0)
-    ('Reading z.npy: 500 of 2,000 rows, 30 s left', 'Reading z.csv: 500 rows')
-    """
-    if n is None:
-        return f"{title}: {read:,} rows"
-    return f"{title}: {read:,} of {n:,} rows, {seconds * (n - read) / max(read, 1):.0f} s left"
 
 
 def _samples(file: EmbeddingFile, views: int) -> int:

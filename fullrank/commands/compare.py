@@ -12,6 +12,7 @@ import tyro
 from fullrank.commands._common import parse, terminal
 from fullrank.commands.diagnose import spoken, write_json_to, write_text
 from fullrank.errors import UserError
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,7 +79,7 @@ def compare(options: Compare, console: Console) -> int:
         from fullrank.report.comparison.page import write_comparison
 
         page = write_comparison(content, options.html)
-        said.print(f"Report: {page}", highlight=False, soft_wrap=True, markup=False)
+        say(said, f"Report: {page}")
     return {"different": 1, "regressed": 1, "undecided": 3}.get(content["outcome"], 0)
 
 

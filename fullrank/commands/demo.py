@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import command
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,10 +35,10 @@ def demo(options: Demo, console: Console) -> int:
     from fullrank.training.fit import start
 
     out = _free(options.out)
-    console.print(
+    say(
+        console,
         "Two trainings on 1,397 images of digits: the same network, images, augmentation, seed and steps.\n"
         "The first only pulls the two views of an image together; the second is INTL.\n",
-        highlight=False,
     )
     runs = []
     for name in ("invariance", "intl"):
@@ -52,16 +53,14 @@ def demo(options: Demo, console: Console) -> int:
         run, ending = start(name, recipe, RunOptions(out=out / name, monitor_every=25), console)
         if not ending:
             console.print("Stopped. Start the demo again, or finish this run with:")
-            console.print(command("train", "--resume", run), soft_wrap=True, markup=False)
+            say(console, command("train", "--resume", run))
             return ending.code
         runs.append(run)
     console.print()
     for run in runs:
-        console.print(
-            f"{run.name}: {read_json(run / 'result.json')['verdict']['sentence']}", highlight=False, soft_wrap=True
-        )
+        say(console, f"{run.name}: {read_json(run / 'result.json')['verdict']['sentence']}")
     page = write_report(runs, out / "report.html")
-    console.print(f"\nOpen {page} to see both.", highlight=False, soft_wrap=True)
+    say(console, f"\nOpen {page} to see both.")
     return 0
 
 

@@ -13,6 +13,7 @@ import tyro
 from fullrank.commands._common import parse, terminal
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.errors import UserError, command
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +110,7 @@ def _after(run: Path, finished: bool, console: Console) -> int:
         return 0
     if not finished:
         again = command("detect", "--resume", run)
-        console.print(f"Stopped; nothing is lost. Go on with: {again}", soft_wrap=True, markup=False)
+        say(console, f"Stopped; nothing is lost. Go on with: {again}")
         return 130
     from fullrank.detection.fit import sentence
     from fullrank.runs import read_json
@@ -117,6 +118,6 @@ def _after(run: Path, finished: bool, console: Console) -> int:
     for folder in (run, run / "control"):
         if (folder / "result.json").exists():
             said = sentence(read_json(folder / "result.json")["scores"])
-            console.print(f"{folder.name}: {said}.", highlight=False, soft_wrap=True, markup=False)
-    console.print(f"Report: {run / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+            say(console, f"{folder.name}: {said}.")
+    say(console, f"Report: {run / 'report.html'}")
     return 0

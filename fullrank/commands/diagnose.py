@@ -13,6 +13,7 @@ import tyro
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -168,7 +169,7 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
     looks = looks_of(read_rows(run / "metrics.jsonl"))
     with console.status("Measuring"), read_as_run(run):
         made = diagnose_run(kept, looks, profile=profile, source=str(run), layer=options.layer, seed=options.seed)
-    console.print(made.read_as, highlight=False, soft_wrap=True, markup=False)
+    say(console, made.read_as)
     return made, over_training(looks, profile, options.layer), [*kept.classes]
 
 
@@ -231,7 +232,7 @@ def _write_folder(options: Diagnose, content: Mapping[str, Any], console: Consol
     write_json(folder / "report.json", content)
     page = write_diagnosis(content, folder / "report.html")
     replaced = " (in place of the one that was there)" if before else ""
-    console.print(f"Report: {page}{replaced}", highlight=False, soft_wrap=True, markup=False)
+    say(console, f"Report: {page}{replaced}")
 
 
 def run(arguments: list[str]) -> int:

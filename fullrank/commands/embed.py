@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import tyro
 from fullrank.commands._common import parse, terminal
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,14 +56,11 @@ def embed(options: Embed, console: Console) -> int:
         raise UserError("Which images? Pass pictures, a folder, or a data set's name behind the run.")
     check_out(options.out)
     shards = Shards.of(options.shards, options.shard)
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-    model = open_model(options.encoder, trust=options.trust, network=options.backbone, say=say)
+    tell = partial(say, console)
+    model = open_model(options.encoder, trust=options.trust, network=options.backbone, say=tell)
     reading = read_as_trained(model, options.reading)
     images = images_of(
-        options.images, channels=model.encoder.channels, root=options.data_root, options=reading, say=say
+        options.images, channels=model.encoder.channels, root=options.data_root, options=reading, say=tell
     )
     files = embed_to(
         options.out,
@@ -73,7 +72,7 @@ def embed(options: Embed, console: Console) -> int:
         console=console,
     )
     for file in files:
-        say(f"Wrote {file}")
+        tell(f"Wrote {file}")
     return 0
 
 

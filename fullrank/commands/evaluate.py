@@ -11,6 +11,7 @@ from tyro.conf import arg
 from fullrank.commands._common import parse, terminal
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError, shell
+from fullrank.terminal import say
 from fullrank.transfer.options import Changes, Where
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
         )
     if not options.validation:
         page = write_report([run], run / "report.html")
-        console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+        say(console, f"Report: {page}")
     return 0
 
 
@@ -126,7 +127,7 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
     if folder is None:
         console.print("Stopped; nothing is lost. The same command goes on.")
         return 130
-    console.print(f"Report: {shell(folder / 'report.html')}", highlight=False, soft_wrap=True)
+    say(console, f"Report: {shell(folder / 'report.html')}")
     return 0
 
 

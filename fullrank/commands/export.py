@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from fullrank.commands._common import parse, terminal
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def export(options: Export, console: Console) -> int:
         out = options.out or Path(f"{_name(options.encoder)}-{options.to}")
         share = export_model(model, options.to, out)
     said = f"Wrote {out}, and read it again in a fresh process: features differ by at most {share:.0e} of the largest."
-    console.print(said, highlight=False, soft_wrap=True, markup=False)
+    say(console, said)
     return 0
 
 

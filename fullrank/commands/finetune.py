@@ -13,6 +13,7 @@ import tyro
 from fullrank.commands._common import parse, terminal
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError, command
+from fullrank.terminal import say
 from fullrank.transfer.options import Changes, Finetuning, Where
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _finetune(options: Finetune, console: Console) -> int:
 def _after(folder: Path, finished: bool, console: Console) -> int:
     if not finished:
         again = command("finetune", "--resume", folder)
-        console.print(f"Stopped; nothing is lost. Go on with: {again}", soft_wrap=True, markup=False)
+        say(console, f"Stopped; nothing is lost. Go on with: {again}")
         return 130
-    console.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+    say(console, f"Report: {folder / 'report.html'}")
     return 0

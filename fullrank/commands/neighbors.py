@@ -11,6 +11,7 @@ import tyro
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,8 +66,8 @@ def neighbors(options: Neighbors, console: Console) -> int:
     for one in found:
         first = ", ".join(other.name for other in one.neighbors[:3])
         alike = f" ({one.alike})" if one.alike else ""
-        console.print(f"{one.image.name}: {first}, ...{alike}", highlight=False, soft_wrap=True, markup=False)
-    console.print(f"Page: {page}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"{one.image.name}: {first}, ...{alike}")
+    say(console, f"Page: {page}")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,11 +18,10 @@ from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError, command
 from fullrank.papers import Entry, Outcome, Settings, catalog, load
 from fullrank.runs import full_disk_is_an_error, read_json, write_json
+from fullrank.terminal import progress, say
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_PLAIN_EVERY = 20.0  # seconds between two lines of progress when the output is not a terminal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,18 +96,16 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
         data_root=options.data_root,
     )
     config = _begin(name, settings)
-    with _timed(out, config), _progress(name, console) as progress:
-        outcome = experiment.run(dataclasses.replace(settings, progress=progress))
+    with _timed(out, config), progress(console, name, 100, "%") as show:
+        outcome = experiment.run(dataclasses.replace(settings, progress=lambda share: show(round(100 * share))))
     spent = {key: config[key] for key in ("seconds", "cpu_seconds")}
     write_json(out / "result.json", {**_result(entry, outcome, settings), **spent})
 
     from fullrank.report import write_figure
 
     figure = write_figure(out / "result.json", out / "figure.svg")
-    console.print(
-        f"{name}: {outcome.verdict}. {outcome.measured}\nThe claim ({entry.paper}): {entry.claim}\nFigure: {figure}",
-        highlight=False, soft_wrap=True, markup=False,
-    )  # fmt: skip
+    say(console, f"{name}: {outcome.verdict}. {outcome.measured}")
+    say(console, f"The claim ({entry.paper}): {entry.claim}\nFigure: {figure}")
 
 
 def _run_all(out: Path, options: PaperOptions, console: Console) -> int:
@@ -118,10 +115,10 @@ def _run_all(out: Path, options: PaperOptions, console: Console) -> int:
     chosen = [name for name, entry in catalog().items() if options.data is None or entry.data]
     for at, name in enumerate(chosen, 1):
         if not (out / name / "result.json").exists():
-            console.print(f"{at} of {len(chosen)}:", highlight=False)
+            say(console, f"{at} of {len(chosen)}:")
             run_one(name, out / name, options, console)
         write_gallery([out / done / "result.json" for done in chosen[:at]], out / "index.html")
-    console.print(f"Gallery: {out / 'index.html'}", highlight=False, soft_wrap=True)
+    say(console, f"Gallery: {out / 'index.html'}")
     return 0
 
 
@@ -199,28 +196,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value
-
-
-@contextmanager
-def _progress(name: str, console: Console) -> Iterator[Callable[[float], None]]:
-    """Show the share that is done and the time left: one line in a terminal, a line now and then elsewhere."""
-    started = printed = time.monotonic()
-
-    def line(share: float) -> str:
-        left = int((time.monotonic() - started) * (1 - share) / share) if share else 0
-        return f"{name}  {share:4.0%}" + (f"  {left // 60}:{left % 60:02} left" if share else "")
-
-    def plainly(share: float) -> None:
-        nonlocal printed
-        if time.monotonic() - printed > _PLAIN_EVERY:
-            printed = time.monotonic()
-            console.print(line(share), highlight=False)
-
-    if not console.is_terminal:
-        yield plainly
-        return
-    with console.status(name) as status:
-        yield lambda share: status.update(line(share))
 
 
 def run(arguments: list[str]) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError, command
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,17 +129,17 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
     if not ending:
         stopped = f"Stopped by {ending.name}" if ending.name else "Stopped"
         again = command("train", "--resume", run)
-        console.print(f"{stopped}; nothing is lost. Go on with: {again}", soft_wrap=True, markup=False)
+        say(console, f"{stopped}; nothing is lost. Go on with: {again}")
         return ending.code
     from fullrank.report import write_report
     from fullrank.runs import read_json
 
     sentence = read_json(run / "result.json")["verdict"]["sentence"]
     page = write_report([run], run / "report.html")
-    console.print(sentence, highlight=False, soft_wrap=True)
+    say(console, sentence)
     known = read_json(run / "config.json").get("data", {}).get("understood", {}).get("classes", True)
     then = f"Score it with: {command('evaluate', run)}"
     if not known:
         then = f"Its images have no labels. Look at it with: {command('diagnose', run)}"
-    console.print(f"Report: {page}\n{then}", highlight=False, soft_wrap=True, markup=False)
+    say(console, f"Report: {page}\n{then}")
     return 0

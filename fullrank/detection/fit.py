@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 
 from fullrank.detection.file import detector_bytes, plain
-from fullrank.detection.job import Job, say
+from fullrank.detection.job import Job
 from fullrank.detection.models import Detector
 from fullrank.detection.module import Detecting
 from fullrank.detection.norms import settle
@@ -27,9 +27,10 @@ from fullrank.detection.samples import Batch, Order, Samples, batches
 from fullrank.detection.scores import Found
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
+from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.gather import process_rank
-from fullrank.engine.progress import Progress
+from fullrank.engine.progress import Progress, say_once
 from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.report.detection.page import write_detection
@@ -62,7 +63,7 @@ def _finish(run: Path, job: Job, console: Console) -> bool:
     if job.control:
         folder = run / CONTROL
         folder.mkdir(exist_ok=True)
-        say(console, f"The control in {folder}: the same from random weights.")
+        say_once(console, f"The control in {folder}: the same from random weights.")
         if not (folder / "result.json").exists() and not _fit(folder, job.detector(untrained=True), job, console):
             return False
     if process_rank() == 0:
@@ -79,7 +80,7 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
         if row["kind"] == "train":
             progress.show(row)
         else:
-            say(console, f"step {row['step']}: {sentence(row['scores'])}")
+            say_once(console, f"step {row['step']}: {sentence(row['scores'])}")
 
     def score(device: torch.device, last: bool) -> tuple[Sequence[Found], dict[str, Any]]:
         if last and settings.precise_bn:
@@ -191,7 +192,7 @@ def _make_run(job: Job, name: str, preset: str | None, control: bool) -> Path:
             "run": asdict(job.options),
         }
         write_json(run / "config.json", config)
-        write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+        write_json(run / "env.json", environment(this_device()))
     except BaseException:
         shutil.rmtree(run, ignore_errors=True)
         raise

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fullrank.detection.options import DetectionData, DetectionOptions, Detector
 from fullrank.detection.plan import Plan, check, make_plan
 from fullrank.engine.checkpoint import last_checkpoint, learned_by
 from fullrank.engine.gather import process_rank
+from fullrank.engine.progress import say_once
 from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder
 from fullrank.runs import read_json, refuse_used
@@ -69,12 +71,6 @@ class Job:
         return {"paths": paths | images, "sha256": fingerprint(self.train, self.val), **about}
 
 
-def say(console: Console, text: str) -> None:
-    """Print a line, in the first process alone."""
-    if process_rank() == 0:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def prepare(
     source: str | None,
     backbone: str | None,
@@ -92,7 +88,7 @@ def prepare(
         raise UserError("--control is the detector from random weights, and this one is that: leave it out.")
     check(settings, options)
     backend()
-    saved, about = open_encoder(source, backbone, seed=settings.seed, say=lambda text: say(console, text))
+    saved, about = open_encoder(source, backbone, seed=settings.seed, say=partial(say_once, console))
     return _job(saved, about, data, settings, options, console, control)
 
 
@@ -105,7 +101,7 @@ def _job(
     console: Console,
     control: bool,
 ) -> Job:
-    train, val = read_both(data, settings, lambda text: say(console, text))
+    train, val = read_both(data, settings, partial(say_once, console))
     pictures = [one for one in train.pictures if settings.empty or any(not thing.crowd for thing in one.things)]
     plan = make_plan(settings, options, len(pictures))
     job = Job(saved, about, settings, options, data, train, val, pictures, plan, control)

@@ -11,9 +11,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from fullrank.engine.gather import process_rank
 from fullrank.errors import printable
+from fullrank.terminal import PLAIN_EVERY, say
 
-_PLAIN_EVERY = 10.0  # seconds between two lines when the output is not a terminal
+
+def say_once(console: Console, text: str) -> None:
+    """Print a line, in the first process alone."""
+    if process_rank() == 0:
+        say(console, text)
 
 
 class Progress:
@@ -34,7 +40,7 @@ class Progress:
         self.monitor: dict[str, Any] = {}
         self._first: tuple[int, float] | None = None
         self._live: Live | None = None
-        self._printed = -_PLAIN_EVERY
+        self._printed = -PLAIN_EVERY
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -56,7 +62,7 @@ class Progress:
         if self._live is not None:
             self._live.update(Text(self.line(), no_wrap=True, overflow="ellipsis"))
         elif row["kind"] == self.plain and self._due(row["step"]):
-            self.console.print(self.line(), highlight=False, soft_wrap=True)
+            say(self.console, self.line())
 
     def line(self) -> str:
         """The line."""
@@ -85,7 +91,7 @@ class Progress:
 
     def _due(self, step: int) -> bool:
         now = time.monotonic()
-        if now - self._printed < _PLAIN_EVERY and step < self.total and step:
+        if now - self._printed < PLAIN_EVERY and step < self.total and step:
             return False
         self._printed = now
         return True

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from fullrank.data import (
@@ -26,7 +25,6 @@ from fullrank.data import (
     ImageSet,
     ImageTensor,
     load_dataset,
-    plain_batches,
     read_picture,
     select,
     strict_decoding,
@@ -38,9 +36,10 @@ from fullrank.data.pictures.look import parse_range
 from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.errors import UserError
-from fullrank.evaluation.features import features
+from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import Model
 from fullrank.runs import read_json, write_json
+from fullrank.terminal import bars, say
 
 PART = 1024  # rows that are encoded, and then kept, together
 
@@ -246,13 +245,12 @@ def _shard(
     missing = [(path, part) for path, part in kept if not path.exists()]
     if len(missing) < len(kept):
         done = sum(len(part) for path, part in kept if path.exists())
-        console.print(f"{file}: {done:,} of {len(rows):,} rows were there already.", highlight=False, markup=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        bar = bars.add_task(f"Embedding {file.name}", total=sum(len(part) for _, part in missing))
+        say(console, f"{file}: {done:,} of {len(rows):,} rows were there already.")
+    with bars(console) as drawn:
+        bar = drawn.add_task(f"Embedding {file.name}", total=sum(len(part) for _, part in missing))
         for path, part in missing:
             _keep(path, _encode(model, images, part, batch_size, workers))
-            bars.advance(bar, len(part))
+            drawn.advance(bar, len(part))
     some = {name: values[rows.start : rows.stop] for name, values in images.columns.items()}
 
     def chunks() -> Iterator[Rows]:
@@ -272,15 +270,13 @@ def _keep(path: Path, rows: Rows) -> None:
 
 def _encode(model: Model, images: Images, rows: range, batch_size: int, workers: int) -> Rows:
     """The embeddings of some rows."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.encoder.to(device)
-    found, first = [], 0
+    found: list[Tensor] = []
+    first = 0
     for part in images.sets:
         here = range(max(rows.start - first, 0), min(rows.stop - first, len(part)))
         first += len(part)
         if len(here):
             chosen = select(part, torch.arange(here.start, here.stop))
-            batches = plain_batches(chosen, size=model.encoder.image_size, batch_size=batch_size, workers=workers)
-            found.append(features(model, batches, device=device))
+            found += features_of(model, chosen, batch_size=batch_size, workers=workers)
     z: Tensor = torch.cat(found)
     return z.numpy()

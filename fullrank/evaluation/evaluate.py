@@ -9,20 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from torch import Tensor, nn
 
 from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split, with_channels
 from fullrank.data.identity import compared, options_of, other_data, place_of, quoted, unknown_data
 from fullrank.data.sources.objects import from_object, is_object, places_in
+from fullrank.engine.device import this_device
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
 from fullrank.metrics import separability
 from fullrank.nn import SavedEncoder, load_encoder
 from fullrank.runs import read_config, read_json, write_json
+from fullrank.terminal import bars, say
 
 _BATCH = 512
 _WORKERS = 2  # processes that decode the images of a folder
@@ -68,7 +69,7 @@ def evaluate_run(
     dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
     seed = config["settings"]["seed"]
     division = divide(dataset, seed=seed, validation=validation, seen=seen)
-    console.print(f"{run}: scored on {division.about}", highlight=False, soft_wrap=True, markup=False)
+    say(console, f"{run}: scored on {division.about}")
     begun = time.perf_counter()
     task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=seed)
     train, test = task.features("encoder", saved, console)
@@ -112,18 +113,17 @@ def _data(
         dataset = from_object(data, options)
     else:
         place = place_of(run, config, places_in(data))
-        dataset = load_dataset(place, root=root, options=options, say=lambda text: console.print(text, markup=False))
+        dataset = load_dataset(place, root=root, options=options, say=partial(say, console))
     same = compared(config, dataset)
     dataset = with_channels(dataset, saved.encoder.channels)
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    say(dataset.inventory().line())
+    say(console, dataset.inventory().line())
     if same == "other" and data is None:
         place = quoted(place_of(run, config, None))
         raise other_data(run, config, dataset, f"or pass --data {place} to score on them as they are")
     if same == "unknown":
-        say(unknown_data(run, config))
+        say(console, unknown_data(run, config))
     if same == "other":
-        say(f"These are not the images that {run} was trained on.")
+        say(console, f"These are not the images that {run} was trained on.")
     return dataset, same != "other"
 
 
@@ -170,13 +170,13 @@ class _Task:
     seed: int
 
     def features(self, name: str, encode: Callable[[Tensor], Tensor], console: Console) -> tuple[Tensor, Tensor]:
-        with _bars(console) as bars:
-            train = self._features(self.division.train, encode, bars, f"{name}: training features")
-            return train, self._features(self.division.test, encode, bars, f"{name}: test features")
+        with bars(console) as drawn:
+            train = self._features(self.division.train, encode, drawn, f"  {name}: training features")
+            return train, self._features(self.division.test, encode, drawn, f"  {name}: test features")
 
     def score(self, name: str, train: Tensor, test: Tensor, console: Console) -> Score:
-        with _bars(console) as bars:
-            bar = bars.add_task(f"{name}: linear probe", total=1.0)
+        with bars(console) as drawn:
+            bar = drawn.add_task(f"  {name}: linear probe", total=1.0)
             scored = score(
                 train,
                 _labels(self.division.train),
@@ -185,35 +185,30 @@ class _Task:
                 k=self.k,
                 temperature=self.temperature,
                 seed=self.seed,
-                progress=lambda share: bars.update(bar, completed=share),
+                progress=lambda share: drawn.update(bar, completed=share),
             )
         linear = f"linear {scored.linear.test_accuracy:.4f} (train {scored.linear.train_accuracy:.4f})"
-        console.print(f"  {name:<18} kNN({self.k}) {scored.knn:.4f}   {linear}", highlight=False)
+        say(console, f"  {name:<18} kNN({self.k}) {scored.knn:.4f}   {linear}")
         return scored
 
     def separability(self, test: Tensor, console: Console) -> dict[str, float | None]:
         found = separability(test, _labels(self.division.test), seed=self.seed)
         shown = (f"{name} {found[name]:.4f}" for name in ("between", "within", "silhouette") if found[name] is not None)
-        console.print(f"  {'classes':<18} {'   '.join(shown)}", highlight=False)
+        say(console, f"  {'classes':<18} {'   '.join(shown)}")
         return found
 
-    def _features(self, images: ImageSet, encode: Callable[[Tensor], Tensor], bars: Progress, title: str) -> Tensor:
-        bar = bars.add_task(title, total=len(images))
+    def _features(self, images: ImageSet, encode: Callable[[Tensor], Tensor], drawn: Progress, title: str) -> Tensor:
+        bar = drawn.add_task(title, total=len(images))
 
         def batches() -> Iterator[Tensor]:
             for batch in plain_batches(images, size=self.size, batch_size=_BATCH, workers=_WORKERS):
                 yield batch
-                bars.advance(bar, len(batch))
+                drawn.advance(bar, len(batch))
 
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = this_device()
         if isinstance(encode, SavedEncoder):
             encode.encoder.to(device)
         return features(encode, batches(), device=device)
-
-
-def _bars(console: Console) -> Progress:
-    columns = (TextColumn("  {task.description}"), BarColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _labels(images: ImageSet) -> Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 
 import torch
 from torch import Tensor, nn
 
+from fullrank.data import ImageSet, plain_batches
+from fullrank.engine.device import this_device
 from fullrank.errors import UserError
+from fullrank.nn import SavedEncoder
 
 
 def features(
@@ -29,20 +32,44 @@ def features(
     if isinstance(encode, nn.Module) and encode.training:
         raise UserError("The encoder is in training mode, where batches change its features: call its eval() first.")
     rows = []
-    with torch.inference_mode():
-        for done, batch in enumerate(batches, start=1):
-            z = encode(batch.to(device))
-            if z.ndim != 2 or len(z) != len(batch):
-                raise UserError(
-                    f"The encoder turned a batch {tuple(batch.shape)} into {tuple(z.shape)}: "
-                    "pool or flatten its output to (samples, features)."
-                )
-            rows.append(z.float().cpu())
-            if progress is not None and isinstance(batches, Sized):
-                progress(done / len(batches))
+    for done, z in enumerate(_encoded(encode, batches, device), start=1):
+        rows.append(z)
+        if progress is not None and isinstance(batches, Sized):
+            progress(done / len(batches))
     if not rows:
         raise UserError("There is no image to encode: pass a data set with at least one image.")
     return torch.cat(rows)  # outside inference mode: an ordinary tensor, that may be trained on
+
+
+def features_of(saved: SavedEncoder, images: ImageSet, *, batch_size: int = 512, workers: int = 0) -> Iterator[Tensor]:
+    """The features (B, F) of images, float32 on the CPU, a batch at a time and in order.
+
+    The encoder is moved to the GPU where there is one.
+
+    >>> from fullrank.data.images import ImageTensor
+    >>> from fullrank.nn import encoder
+    >>> tiny = SavedEncoder(encoder("tiny", image_size=8, channels=1).eval(), (0.5,), (0.5,))
+    >>> five = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), None, ())
+    >>> [len(z) for z in features_of(tiny, five, batch_size=4)]
+    [4, 1]
+    """
+    device = this_device()
+    saved.encoder.to(device)
+    batches = plain_batches(images, size=saved.encoder.image_size, batch_size=batch_size, workers=workers)
+    for z in _encoded(saved, batches, device):
+        yield z.clone()  # outside inference mode: an ordinary tensor
+
+
+def _encoded(encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+    for batch in batches:
+        with torch.inference_mode():
+            z = encode(batch.to(device))
+        if z.ndim != 2 or len(z) != len(batch):
+            raise UserError(
+                f"The encoder turned a batch {tuple(batch.shape)} into {tuple(z.shape)}: "
+                "pool or flatten its output to (samples, features)."
+            )
+        yield z.float().cpu()
 
 
 def check(x: Tensor, labels: Tensor | None, name: str) -> None:

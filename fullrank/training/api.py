@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
 from fullrank.report import write_report
 from fullrank.runs.run import Run, read_run
+from fullrank.terminal import say
 from fullrank.training.fit import resume as go_on
 from fullrank.training.fit import start
 from fullrank.training.same_data import kept, place
@@ -241,15 +243,12 @@ def embed(
     fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run, or the file of an encoder.
     """
     console = Console(quiet=quiet)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
+    tell = partial(say, console)
     source = encoder.path if isinstance(encoder, Run) else encoder
-    model = source if isinstance(source, Model) else open_model(source, say=say)
+    model = source if isinstance(source, Model) else open_model(source, say=tell)
     data = [str(images)] if isinstance(images, str | Path) else [str(image) for image in images]
     reading = read_as_trained(model, DataOptions())
-    found = images_of(data, channels=model.encoder.channels, root=None, options=reading, say=say)
+    found = images_of(data, channels=model.encoder.channels, root=None, options=reading, say=tell)
     one = Shards(1, (0,))
     return embed_to(Path(out), model, found, shards=one, batch_size=batch_size, workers=workers, console=console)[0]
 

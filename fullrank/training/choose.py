@@ -18,6 +18,7 @@ from torch import nn
 from fullrank.data import ImageSet, ImageTensor
 from fullrank.engine import RunOptions
 from fullrank.recipes import Recipe
+from fullrank.terminal import say
 
 _STEPS = 1000
 _PASSES = 10
@@ -65,6 +66,16 @@ def image_side(images: ImageSet) -> tuple[int, str]:
     if side < _SMALLEST_SIDE:
         return _SMALLEST_SIDE, f"the least; the median of the shorter sides is {side} px"
     return side - side % 32 if side > 64 else side, f"the median of the shorter sides is {side} px"
+
+
+def settled_side(recipe: Recipe, images: ImageSet, *, resumed: bool) -> tuple[int, dict[str, str]]:
+    """The image size, and the reason if it was chosen; version 0.1.0 left it open in config.json, for files as 224."""
+    if recipe.image_size is not None:
+        return recipe.image_size, {}
+    if resumed and not isinstance(images, ImageTensor):
+        return 224, {}
+    side, reason = image_side(images)
+    return side, {"image_size": reason}
 
 
 def choose(
@@ -162,8 +173,8 @@ def say_chosen(recipe: Recipe, options: RunOptions, reasons: dict[str, str], con
     """Print each chosen setting as its flag, with the reason."""
     if not reasons:
         return
-    console.print("Chosen settings (a flag wins over each):", highlight=False)
+    say(console, "Chosen settings (a flag wins over each):")
     for name, reason in reasons.items():
         value = getattr(options if name == "workers" else recipe, name)
         flag = f"--{name.replace('_', '-')} {value:g}"
-        console.print(f"  {flag:<22} {reason}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"  {flag:<22} {reason}")

@@ -13,6 +13,7 @@ from fullrank.data import ImageTensor
 from fullrank.engine import RunOptions
 from fullrank.recipes import Recipe
 from fullrank.report.numbers import duration
+from fullrank.terminal import say
 from fullrank.training.choose import say_chosen
 from fullrank.training.cost import bytes_per_image, seconds_per_image
 from fullrank.training.fit import prepare
@@ -42,8 +43,8 @@ def dry_run(recipe: Recipe, options: RunOptions, console: Console) -> None:
         "time": _time(job),
     }
     for name, text in lines.items():
-        console.print(f"{name:<8} {text}", highlight=False, soft_wrap=True, markup=False)
-    console.print("This was a dry run: nothing was written.", highlight=False)
+        say(console, f"{name:<8} {text}")
+    say(console, "This was a dry run: nothing was written.")
 
 
 def _time(job: Job) -> str:

@@ -18,8 +18,6 @@ from torch import nn
 from fullrank.data import (
     Batch,
     Dataset,
-    ImageSet,
-    ImageTensor,
     Views,
     crop_views,
     default_preset,
@@ -31,14 +29,15 @@ from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, from_previous, last_checkpoint
 from fullrank.engine.gather import process_rank
 from fullrank.engine.memory import memory_is_an_error
-from fullrank.engine.progress import Progress
+from fullrank.engine.progress import Progress, say_once
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, refuse_used, sole_writer
+from fullrank.terminal import say
 from fullrank.training.begin import begin, settled, weights_of
-from fullrank.training.choose import choose, image_side, say_chosen, this_machine
+from fullrank.training.choose import choose, say_chosen, settled_side, this_machine
 from fullrank.training.cost import bytes_per_image
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
@@ -138,7 +137,7 @@ def prepare(
     dataset = load_images(recipe, console, data)
     images = dataset.train
     refuse_large_batch(recipe, len(images))
-    size, reasons = _side(recipe, images, resumed=kept is not None)
+    size, reasons = settled_side(recipe, images, resumed=kept is not None)
     recipe = dataclasses.replace(recipe, image_size=size)
     sizes, channels = recipe.view_sizes(size), images.channels
     augmentations = crop_views(_views_name(recipe, dataset, size, console), sizes, channels=channels)
@@ -152,7 +151,7 @@ def prepare(
             weights=weights,
             kept=kept,
             backbone=backbone,
-            say=partial(_say, console),
+            say=partial(say_once, console),
         )
         with memory_is_an_error("a smaller --projector, --image-size or --backbone"):
             method = recipe.build(begun.encoder)
@@ -171,22 +170,6 @@ def prepare(
     return Job(chosen.recipe, chosen.options, reasons, dataset, method, views, plan, size, begun.about)
 
 
-def _side(recipe: Recipe, images: ImageSet, *, resumed: bool) -> tuple[int, dict[str, str]]:
-    """The image size, and the reason if it was chosen; version 0.1.0 left it open in config.json, for files as 224."""
-    if recipe.image_size is not None:
-        return recipe.image_size, {}
-    if resumed and not isinstance(images, ImageTensor):
-        return 224, {}
-    side, reason = image_side(images)
-    return side, {"image_size": reason}
-
-
-def _say(console: Console, text: str) -> None:
-    """Print a line, in the first process alone."""
-    if process_rank() == 0:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -> str:
     """The augmentation's name; what it leaves out of images without color is said."""
     channels = dataset.train.channels
@@ -194,7 +177,7 @@ def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -
     if name == "auto":  # a mirrored digit is not a digit
         name = "digits" if dataset.name == "digits" else default_preset(size=size, channels=channels)
     if said := without_color(name, size=size, channels=channels):
-        console.print(said, highlight=False, soft_wrap=True, markup=False)
+        say(console, said)
     return name
 
 
@@ -208,7 +191,7 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     watch = OnCollapse(
         run,
         profile_of(str(read_config(run)["recipe"])),
-        say=lambda text: console.print(text, highlight=False, soft_wrap=True, markup=False),
+        say=partial(say, console),
         stop=checkpoint.ask_to_stop if options.on_collapse == "stop" else None,
     )
 

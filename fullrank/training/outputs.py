@@ -17,6 +17,7 @@ from fullrank.data import Views
 from fullrank.data.identity import kept_in_config
 from fullrank.data.options import data_name
 from fullrank.diagnosis.training import judge_run, looks_of, profile_of
+from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError
@@ -64,7 +65,7 @@ def make_run(name: str, job: Job, preset: str | None) -> Path:
             "start": job.begun,
         }
         write_json(run / "config.json", config)
-        write_json(run / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+        write_json(run / "env.json", environment(this_device()))
         (run / "checkpoints").mkdir()
         for code in filter(is_file_of_code, (config["recipe"], job.recipe.backbone)):
             trust_file(file_of_code(code))  # whose user has named it

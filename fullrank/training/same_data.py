@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from fullrank.errors import UserError, printable
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, write_json
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
+from fullrank.terminal import say
 
 _OF_DATA = {"data", "data_root"} | {field.name for field in fields(DataOptions)}  # which have a fingerprint
 
@@ -68,7 +70,7 @@ def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, conso
     if same == "other" and not any_data:
         raise other_data(run, config, dataset, "pass --data with their place, or --any-data to go on with these")
     if same == "unknown":
-        console.print(unknown_data(run, config), highlight=False, soft_wrap=True, markup=False)
+        say(console, unknown_data(run, config))
     now = absolute(data)
     if config["settings"]["data"] != now or same == "other":
         config["settings"]["data"] = now
@@ -93,12 +95,10 @@ def keep_same_settings(run: Path, now: Mapping[str, Any], console: Console, *, a
     """
     sealed, then = learned_by(run)
     if process_rank() == 0 and (not sealed or then is None):
-        console.print(
+        say(
+            console,
             f"The last checkpoint of {run} has no checksum and names no settings, as those of version 0.1.0: that it "
             "is whole, and config.json as it was, is not checked.",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
         )
     shared = [name for name in then or {} if name in now]  # a later version knows more
     other = {name: [then[name], now[name]] for name in shared if then is not None and then[name] != now[name]}
@@ -111,7 +111,7 @@ def keep_same_settings(run: Path, now: Mapping[str, Any], console: Console, *, a
             "--any-settings to go on with those of now."
         )
     if process_rank() == 0:
-        console.print(f"{run} goes on with other settings: {said}.", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"{run} goes on with other settings: {said}.")
         config = read_config(run)
         _note(config, "settings", other)
         write_json(run / "config.json", config)
@@ -132,7 +132,7 @@ def load_images(recipe: Recipe, console: Console, data: object) -> Dataset:
             recipe.data,
             root=recipe.data_root,
             options=recipe.reading,
-            say=lambda text: console.print(text, markup=False),
+            say=partial(say, console),
         )
     if process_rank() == 0:
         _say_understood(dataset, console)
@@ -140,14 +140,14 @@ def load_images(recipe: Recipe, console: Console, data: object) -> Dataset:
 
 
 def _say_understood(dataset: Dataset, console: Console) -> None:
-    console.print(printable(dataset.inventory().line()), highlight=False, soft_wrap=True, markup=False)
+    say(console, printable(dataset.inventory().line()))
     skipped = dataset.train.skipped + (dataset.test.skipped if dataset.test is not None else ())
     if skipped:
-        console.print(f"Skipped {len(skipped)} unreadable images:", highlight=False)
+        say(console, f"Skipped {len(skipped)} unreadable images:")
     for path, reason in skipped[:10]:
-        console.print(f"  {printable(path)}: {printable(reason)}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"  {printable(path)}: {printable(reason)}")
     if len(skipped) > 10:
-        console.print(f"  and {len(skipped) - 10} more", highlight=False)
+        say(console, f"  and {len(skipped) - 10} more")
 
 
 def place(data: object) -> str | tuple[str, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from fullrank.data import ImageSet
 from fullrank.data.options import data_name
+from fullrank.engine.device import this_device
 from fullrank.errors import UserError
 from fullrank.runs import new_run, sole_writer
+from fullrank.terminal import say
 from fullrank.transfer import protocols
 from fullrank.transfer.fit import Fit, fit
 from fullrank.transfer.frozen.head import fit_head
@@ -51,11 +54,9 @@ def evaluate_by_protocol(
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-    task = task_of(wanted, seed=0, say=say)
-    how = _settled(asked, task, say)
+    tell = partial(say, console)
+    task = task_of(wanted, seed=0, say=tell)
+    how = _settled(asked, task, tell)
     folder = out or _folder(wanted, how, task)
     if (folder / "result.json").exists():
         raise UserError(f"{folder} is finished: remove it, or pass --out for another evaluation.")
@@ -69,7 +70,7 @@ def evaluate_by_protocol(
     if content is None:
         return None
     for line in sentences(content["rows"]):
-        say(line)
+        tell(line)
     return folder
 
 
@@ -111,7 +112,7 @@ class _Judge:
 
     def run(self, wanted: Wanted) -> dict[str, Any] | None:
         """All parts of the protocol, written; None if it was asked to stop."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = this_device()
         self.task.model.encoder.to(device)
         rows: dict[str, dict[str, Any]] = {}
         confusions: dict[str, list[Scores]] = {}
@@ -171,7 +172,7 @@ class _Judge:
             limit=int(self.asked.memory * 2**30),
         )
         if not found.in_memory:
-            self._say(f"The {name} features are kept in a file, in float16: {len(found):,} x {found.width:,}.")
+            say(self.console, f"The {name} features are kept in a file, in float16: {len(found):,} x {found.width:,}.")
         return found
 
     def _neighbors(self, how: Neighbors, bank: Stored) -> Neighbors:
@@ -180,15 +181,19 @@ class _Judge:
         if self.asked.choose_k:
             tried = choose_k(bank, labels, how, classes=len(self.task.classes), seed=0)
             best = max(tried, key=lambda k: tried[k])
-            self._say(f"k = {best} is best of {', '.join(map(str, tried))}, leaving one training image out at a time.")
+            say(
+                self.console,
+                f"k = {best} is best of {', '.join(map(str, tried))}, leaving one training image out at a time.",
+            )
             return replace(how, k=best, sources={**how.sources, "k": "chosen by leaving one training image out"})
         counts = torch.bincount(labels, minlength=len(self.task.classes))
         known = [(int(count), name) for count, name in zip(counts, self.task.classes, strict=True) if count]
         least, name = min(known)
         if how.k > least:
-            self._say(
+            say(
+                self.console,
                 f"k = {how.k} is more than the {least} training images of {name}: --choose-k chooses it by leaving one "
-                "training image out at a time."
+                "training image out at a time.",
             )
         return how
 
@@ -213,6 +218,3 @@ class _Judge:
                 return None
             found.append(([done.last], done.course))
         return found
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -6,10 +6,10 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from safetensors.torch import save
 
@@ -17,13 +17,16 @@ from fullrank.data import DataOptions, select
 from fullrank.data.identity import OBJECT, absolute, fingerprint
 from fullrank.data.options import data_name
 from fullrank.data.sources.objects import is_object, places_in
+from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.gather import process_rank
+from fullrank.engine.progress import say_once
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
 from fullrank.nn import SavedEncoder, encoder_bytes
 from fullrank.runs import new_run, read_json, sole_writer, write_json
 from fullrank.runs import replace as put
+from fullrank.terminal import say
 from fullrank.transfer.fit import Fit, Fitted, fit
 from fullrank.transfer.labels import Labels, said, write_list
 from fullrank.transfer.options import Changes, Finetuning, Where
@@ -57,7 +60,7 @@ def start(
     folder = new_run(out, f"finetune-{Path(wanted.source).name.replace(':', '-')}-{data_name(job.task.name)}")
     try:
         write_json(folder / "config.json", _config(wanted, changes, job))
-        write_json(folder / "env.json", environment(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+        write_json(folder / "env.json", environment(this_device()))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -93,15 +96,11 @@ def resume(folder: Path, console: Console, *, data: object = None) -> bool:
 
 def prepare(wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, console: Console) -> Job:
     """Open the encoder, read images and list, choose the protocol's settings; what was chosen is said."""
-
-    def say(text: str) -> None:
-        if process_rank() == 0:
-            console.print(text, highlight=False, soft_wrap=True, markup=False)
-
+    tell = partial(say_once, console)
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
     labels = Labels.of(asked.labels)
-    task = task_of(wanted, seed=0, say=say)
+    task = task_of(wanted, seed=0, say=tell)
     if not any(parameter.requires_grad for parameter in task.model.encoder.parameters()):
         raise UserError(f"{wanted.source} has no weights that can be trained: pass a run, or the file of an encoder.")
     rows = labels.rows(task.train, labels_of(task.train), 0)
@@ -109,9 +108,9 @@ def prepare(wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, c
     protocol = with_finetuning(asked.protocol, image_size=task.model.encoder.image_size, labels=share)
     assert protocol.finetune is not None
     how = changes.of(protocol.finetune)
-    say(f"Protocol {protocol.name}: {protocol.source}.")
-    say(f"Learned from {said(rows, labels_of(task.train), task.classes)}; scored on {task.about}.")
-    say_top5(len(task.classes), say)
+    tell(f"Protocol {protocol.name}: {protocol.source}.")
+    tell(f"Learned from {said(rows, labels_of(task.train), task.classes)}; scored on {task.about}.")
+    say_top5(len(task.classes), tell)
     return Job(task, asked, labels, how, protocol, where)
 
 
@@ -126,7 +125,7 @@ def finish(folder: Path, job: Job, console: Console) -> bool:
                     return False
                 found.append(fitted)
         if process_rank() == 0:
-            _write(folder, job, done, lambda text: console.print(text, highlight=False, soft_wrap=True, markup=False))
+            _write(folder, job, done, partial(say, console))
     return True
 
 

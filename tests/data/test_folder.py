@@ -14,7 +14,6 @@ from PIL import Image
 
 from fullrank.data import DataOptions
 from fullrank.data.images import ImageFolder
-from fullrank.data.pictures import check as module
 from fullrank.data.pictures.folder import read_folder
 from fullrank.errors import UserError
 from tests.data.pictures import ODD, make_folder, noise, odd, plain, quiet
@@ -157,10 +156,10 @@ def test_too_few(tmp_path: Path) -> None:
 
 def test_a_slow_check_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain(tmp_path, 3)
-    monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("fullrank.terminal.QUIET", 0.0)
     said: list[str] = []
     read_folder(tmp_path, options=DataOptions(), say=said.append)
-    assert said == ["checked 1 of 3 pictures"]  # the next line is due ten seconds later
+    assert said == ["Checking: 1 of 3 pictures, 0 s left"]  # the next line is due ten seconds later
 
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
@@ -168,7 +167,7 @@ def test_a_slow_check_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Mon
     said.clear()
     read_folder(tmp_path, options=DataOptions(), say=said.append)
     assert said == []
-    assert "checking pictures" in terminal.getvalue()
+    assert "Checking" in terminal.getvalue()
 
 
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fullrank.data import ImageSet, load_dataset, plain_batches
+from fullrank.data import ImageSet, load_dataset
 from fullrank.errors import UserError
-from fullrank.evaluation import features, knn_accuracy
+from fullrank.evaluation import knn_accuracy
+from fullrank.evaluation.features import features_of
 from fullrank.nn import SavedEncoder, load_encoder
 from fullrank.papers.kit.experiment import Settings
 
@@ -30,9 +31,7 @@ def represent(encoder: SavedEncoder, images: ImageSet) -> Labeled:
     """The frozen representation (N, F) of images, and their labels (N,); UserError where they have none."""
     if images.labels is None:
         raise UserError("These images have no labels: pass a data set that has some.")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder.encoder.to(device)
-    return features(encoder, plain_batches(images, size=encoder.encoder.image_size), device=device), images.labels
+    return torch.cat([*features_of(encoder, images)]), images.labels
 
 
 def saved(run: Path) -> SavedEncoder:

@@ -12,6 +12,7 @@ from fullrank.errors import command
 from fullrank.recipes._recipe import CHOSEN, Recipe
 from fullrank.recipes._settings import settings
 from fullrank.recipes.presets import Preset, presets
+from fullrank.terminal import say
 
 
 def show(name: str, recipe: type[Recipe], console: Console) -> None:
@@ -22,17 +23,17 @@ def show(name: str, recipe: type[Recipe], console: Console) -> None:
     if not console.is_terminal:
         console.width = 1000  # in a file or a pipe no row is broken
     use = command("train", name, "--preset", "NAME")
-    console.print(f"\nPresets: {use}; any flag beside it wins. Empty: as the default.\n", markup=False)
+    say(console, f"\nPresets: {use}; any flag beside it wins. Empty: as the default.\n")
     console.print(_table(recipe(), known))
     reported = {preset: one.reported for preset, one in known.items() if one.reported}
     for preset, text in reported.items():
-        _say(console, f"{preset} reported {text}.")
-    _say(console, "\nSources")
+        say(console, f"{preset} reported {text}.")
+    say(console, "\nSources")
     _say_each(console, "", {preset: [one.source] for preset, one in known.items()})
     for field in _fields(known):
         sources = {preset: [one.settings[field].source] for preset, one in known.items() if field in one.settings}
         _say_each(console, f"{_flag(field)}: ", sources)
-    _say(console, "\nNotes")
+    say(console, "\nNotes")
     _say_each(console, "", {preset: one.notes for preset, one in known.items()})
 
 
@@ -65,8 +66,4 @@ def _say_each(console: Console, head: str, texts: Mapping[str, Sequence[str]]) -
     """A line for each text, with the presets that have it unless all do."""
     for text in dict.fromkeys(text for several in texts.values() for text in several):
         having = [preset for preset, several in texts.items() if text in several]
-        _say(console, f"  {head}{text}" + (f" ({', '.join(having)})" if len(having) < len(texts) else ""))
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"  {head}{text}" + (f" ({', '.join(having)})" if len(having) < len(texts) else ""))

@@ -1,16 +1,16 @@
-"""Progress while a file is read: nothing for small ones, a bar in a terminal, plain lines elsewhere."""
+"""Progress: nothing of what is quick, a bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import torch
 from rich.console import Console
 from torch import Tensor
 
-from fullrank.commands import _reading as reading
+from fullrank import terminal
 
 
 def chunks() -> Iterator[Tensor]:
@@ -18,32 +18,36 @@ def chunks() -> Iterator[Tensor]:
         yield torch.zeros(2, 25, 3)
 
 
-def said(*, terminal: bool) -> str:
+def watched(console: Console) -> Generator[Tensor, None, None]:
+    return terminal.watched(chunks(), 100, "Reading z.npy", "rows", console=console, size=lambda chunk: chunk.shape[1])
+
+
+def said(*, drawn: bool) -> str:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=80)
-    assert sum(chunk.shape[1] for chunk in reading.watched(chunks(), 100, console, "Reading z.npy")) == 100
+    console = Console(file=out, force_terminal=drawn, width=80)
+    assert sum(chunk.shape[1] for chunk in watched(console)) == 100
     return out.getvalue()
 
 
 def test_a_quick_file_is_silent() -> None:
-    assert said(terminal=True) == said(terminal=False) == ""
+    assert said(drawn=True) == said(drawn=False) == ""
 
 
 def test_a_slow_file_has_a_bar_or_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_QUIET", -1.0)
-    monkeypatch.setattr(reading, "_PLAIN_EVERY", -1.0)
-    plain = said(terminal=False).splitlines()
+    monkeypatch.setattr(terminal, "QUIET", -1.0)
+    monkeypatch.setattr(terminal, "PLAIN_EVERY", -1.0)
+    plain = said(drawn=False).splitlines()
     assert plain[0] == "Reading z.npy: 25 of 100 rows, 0 s left"
     assert len(plain) == 4
-    bar = said(terminal=True)
+    bar = said(drawn=True)
     assert "Reading z.npy" in bar
     assert "100 rows" in bar
 
 
 def test_an_error_ends_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_QUIET", -1.0)
+    monkeypatch.setattr(terminal, "QUIET", -1.0)
     console = Console(file=io.StringIO(), force_terminal=True)
-    shown = reading.watched(chunks(), 100, console, "Reading")
+    shown = watched(console)
     next(shown)
     next(shown)
     with pytest.raises(ZeroDivisionError):
