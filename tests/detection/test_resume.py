@@ -1,0 +1,120 @@
+"""A detection that was killed goes on as if it had not been; several processes share one batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import fullrank
+from fullrank.cli import main
+from fullrank.runs import read_json, read_rows, write_json
+from tests.detection.sets import changed, coco
+from tests.detection.test_detect import FLAGS, TINY
+
+FULLRANK = [sys.executable, "-m", "fullrank.cli"]
+
+
+def environment() -> dict[str, str]:
+    root = Path(__file__).parent.parent.parent
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
+
+
+def flags_for(path: Path, *more: str) -> list[str]:
+    return ["detect", *FLAGS, "--train", str(path), "--val", str(path), *more]
+
+
+def same(one: Path, other: Path) -> bool:
+    names = ("detector.safetensors", "predictions.json")
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def test_a_run_that_was_asked_to_stop_equals_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks, mirrored images, precise batch norm and worker processes included."""
+    path = coco(tmp_path, "train", 6)
+    flags = TINY | {"steps": 6, "precise_bn": 2, "masks": True, "short_side": (48, 64), "checkpoint_every": 2}
+    whole = fullrank.detect(train=path, val=path, out=tmp_path / "whole", **flags)
+    run = tmp_path / "stopped"
+    from fullrank.detection.record import Record
+
+    class Failing(Record):
+        def on_train_batch_end(self, trainer: Any, *others: Any) -> None:
+            super().on_train_batch_end(trainer, *others)
+            if trainer.global_step == 5:
+                raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fullrank.detection.fit.Record", Failing)
+        with pytest.raises(RuntimeError, match="power cut"):
+            fullrank.detect(train=path, val=path, out=run, **flags)
+    assert not (run / "result.json").exists()
+    assert main(["detect", "--resume", str(run)]) == 0
+    assert same(run, whole.path)
+    kinds = [[(row["kind"], row["step"]) for row in read_rows(one / "metrics.jsonl")] for one in (run, whole.path)]
+    assert kinds[0] == kinds[1]
+    assert not (run / "checkpoints" / "previous.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    path = coco(tmp_path, "train", 6)
+    flags = flags_for(path, "--steps", "40", "--checkpoint-every", "7", "--workers", "1")
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen([*FULLRANK, *flags, "--out", str(killed)], env=environment(), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not any(row["step"] >= 10 for row in read_rows(killed / "metrics.jsonl")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "result.json").exists()
+    for arguments in (["detect", "--resume", str(killed)], [*flags, "--out", str(whole)]):
+        subprocess.run([*FULLRANK, *arguments], env=environment(), check=True, stdout=subprocess.DEVNULL)
+    assert same(killed, whole)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_and_find_what_one_does(tmp_path: Path) -> None:
+    """Without batch norm that is trained, since on a CPU each process has its own statistics."""
+    path = coco(tmp_path, "train", 6)
+    for count in ("1", "2"):
+        flags = flags_for(path, "--norm", "frozen", "--masks", "--devices", count, "--evaluate-every", "2")
+        command = [*FULLRANK, *flags, "--out", f"run{count}"]
+        subprocess.run(command, cwd=tmp_path, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    one, two = (load_file(tmp_path / run / "detector.safetensors") for run in ("run1", "run2"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
+    found = [json.loads((tmp_path / run / "predictions.json").read_text()) for run in ("run1", "run2")]
+    assert len({entry["image_id"] for entry in found[1]}) == 6
+    assert len(found[0]) == pytest.approx(len(found[1]), rel=0.05)
+    kinds = [[(r["kind"], r["step"]) for r in read_rows(tmp_path / run / "metrics.jsonl")] for run in ("run1", "run2")]
+    assert kinds[0] == kinds[1]
+
+
+def test_what_was_changed_since_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = coco(tmp_path, "train", 4)
+    run = tmp_path / "run"
+    fullrank.detect(train=path, val=path, out=run, **TINY)
+    (run / "result.json").unlink()
+    before = read_json(run / "config.json")
+    write_json(run / "config.json", before | {"settings": before["settings"] | {"lr": 1.0}})
+    assert main(["detect", "--resume", str(run)]) == 2
+    assert "was trained with another lr than its config.json names" in capsys.readouterr().err
+    write_json(run / "config.json", before)
+    other = changed(coco(tmp_path / "moved", "train", 4), annotations=lambda entries: entries[:-1])
+    assert main(["detect", "--resume", str(run), "--train", str(other)]) == 2
+    assert "The annotations are not those that" in capsys.readouterr().err
+    moved = coco(tmp_path / "again", "train", 4)
+    assert main(["detect", "--resume", str(run), "--train", str(moved), "--val", str(moved)]) == 0
+    assert (run / "result.json").exists()
+    assert main(["detect", "--resume", str(tmp_path)]) == 2
