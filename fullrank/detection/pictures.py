@@ -15,7 +15,7 @@ from fullrank.detection.annotations.masks import Pixels, unpacked
 from fullrank.detection.scores import Found
 from fullrank.runs import replace
 
-SURE = 0.3  # the least score of what is drawn
+_SURE, _MOST = 0.3, 20  # the least score of what is drawn, and how many of a picture
 _COUNT, _SIDE = 8, 480
 _COLORS = ("#e6550d", "#3182bd", "#31a354", "#756bb1", "#d6a800", "#17becf", "#e377c2", "#8c564b")
 _TRUTH = "#ffffff"
@@ -36,7 +36,8 @@ def drawn(picture: Picture, found: Found, classes: Sequence[str]) -> Image.Image
         image = to_show(picture.path).convert("RGB")
     scale = min(_SIDE / max(image.size), 4.0)
     image = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)))
-    sure = [at for at, score in enumerate(found.scores.tolist()) if score >= SURE]
+    best = found.scores.argsort(descending=True, stable=True)[:_MOST].tolist()
+    sure = [at for at in best if found.scores[at] >= _SURE]
     if found.masks is not None:
         for at in sure:
             image = _tinted(image, unpacked(found.masks[at]), _COLORS[int(found.labels[at]) % len(_COLORS)])

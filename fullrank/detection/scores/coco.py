@@ -52,6 +52,7 @@ def _scored(found: Sequence[Found], pictures: Sequence[Picture], classes: int, k
             rec_thresholds=np.linspace(0.0, 1.0, 101).tolist(),
             class_metrics=True,
             backend=backend(),  # type: ignore[arg-type]
+            sync_on_compute=False,  # one process has all that was found, and the others do not wait for it
         )
         for one, picture in zip(found, pictures, strict=True):
             metric.update([_found(one, picture, kind == "segm")], [_truth(picture, kind == "segm")])
