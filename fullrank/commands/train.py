@@ -31,9 +31,13 @@ def run(arguments: list[str]) -> int:
         return 0
     if arguments[0] == "--resume":
         return _resume(arguments[1:])
+    from fullrank.recipes.presets import left_out
+
     name = arguments[0]
     parsed = _parsed(name, arguments[1:])
     console = terminal()
+    for sentence in left_out(name, parsed.preset):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     with console.status("Starting"):
         from fullrank.training.dry_run import dry_run
         from fullrank.training.fit import start

@@ -55,7 +55,8 @@ class Recipe:
     projector: tuple[int, ...] = (512, 256)
     """Widths of the projector's layers, the last one is the embedding's."""
     views: str = "auto"
-    """Augmentation: auto (by data), simclr, byol, cifar[-asymmetric], w2-study, hsr-byol[-imagenet], gray, digits."""
+    """Augmentation: auto (by data), simclr, byol, cifar[-asymmetric], w2-study, hsr-byol[-imagenet], moco-v2, moco-v3,
+    simsiam-cifar, solo-symmetric, solo-weak, solo-vicreg, w-mse, gray, digits."""
     epochs: float | None = None
     """Passes over the data; by default chosen from the number of images."""
     steps: int | None = None

@@ -31,6 +31,9 @@ def test_a_training_from_a_preset(
     small = ["--backbone", "tiny", "--projector", "16", "8", "--batch-size", "8", "--steps", "1", "--probe", "20"]
     flags = ["--data-root", "data", *small, "--out", "run"]
     assert main(["train", "intl", *flags, "--preset", "cifar10", "--lr", "0.2"]) == 0
+    said = capsys.readouterr().out
+    assert "Preset cifar10: the authors' code (winci-ai/INTL" in said
+    assert "- The code decays the weights of all parameters; here biases and norms get no weight decay." in said
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["preset"] == "cifar10"
     settings = config["settings"]

@@ -124,6 +124,20 @@ def require_data(name: str, preset: str | None, recipe: Recipe) -> None:
         raise UserError(f"--preset {preset} needs images: pass --data with the folder of {images}.")
 
 
+def left_out(name: str, preset: str | None) -> list[str]:
+    """The sentences on a preset that its training begins with: whose settings, and what no flag can express.
+
+    >>> left_out("directclr", None)
+    []
+    >>> print(left_out("directclr", "imagenet")[0])
+    Preset imagenet: the paper, and the authors' code (facebookresearch/directclr, commit a86f64c). Not as there:
+    """
+    if preset is None:
+        return []
+    one = presets(name)[preset]
+    return [f"Preset {preset}: {one.source}. Not as there:", *(f"- {note}" for note in one.notes)]
+
+
 def _path(file: str) -> Path:
     return Path(__file__).parent / f"{file}.toml"
 
