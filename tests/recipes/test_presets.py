@@ -140,7 +140,7 @@ def test_every_preset_builds(recipe: str, name: str) -> None:
     check(made, RunOptions())
     assert made.image_size is not None
     assert preset(made.views, size=made.image_size, channels=3)
-    if name == "imagenet-orthogonal":  # its start needs numbers, which tests/recipes/test_directclr.py gives it
+    if name == "imagenet-orthogonal":  # its start needs numbers, which tests/nn/test_directclr_heads.py gives it
         made = with_settings(made, {"head": "linear"})
     with torch.device("meta"):
         method = made.build(meta_encoder(made.backbone, made.image_size))
