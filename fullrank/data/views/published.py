@@ -78,15 +78,6 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
     # from crops of at least a fifth, ImageNet with blur. Bilinear crops and the blur's sigma are ours: not stated.
     hsr_byol = replace(cifar, scale=(0.2, 1.0), saturation=0.2)
     hsr_byol_imagenet = replace(hsr_byol, scale=(0.08, 1.0), blur=0.5)
-    # MoCo v2 (Chen et al., 2020) and v3, their code; SimSiam's for CIFAR, as lightly and HaoChen et al. have it.
-    moco_v2 = replace(cifar, scale=(0.2, 1.0), blur=0.5)
-    moco_v3 = replace(byol, interpolation="bilinear", scale=(0.2, 1.0))
-    # solo-learn's symmetric.yaml, symmetric_weak.yaml and its views of VICReg, which it does not blur at CIFAR's size.
-    solo = replace(byol, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur=0.5)
-    solo_weak = replace(byol, saturation=0.4, blur=0.5)
-    solo_vicreg = replace(byol, scale=(0.2, 1.0), blur=0.5 if size > 64 else 0.0, solarize=0.1)
-    # W-MSE (Ermolov et al., 2021), their code.
-    w_mse = replace(byol, scale=(0.2, 1.0), saturation=0.4, grayscale=0.1)
     # Small gray pictures in which color means nothing (Fashion-MNIST, digits): measured for this package.
     gray = Augmentation(size=size, scale=(0.25, 1.0), brightness=0.6, contrast=0.6, saturation=0, hue=0, grayscale=0)
     digits = replace(gray, scale=(0.4, 1.0), brightness=0.4, contrast=0.4, flip=0.0)
@@ -98,6 +89,24 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
         "w2-study": [w2_study, w2_study],
         "hsr-byol": [hsr_byol, hsr_byol],
         "hsr-byol-imagenet": [hsr_byol_imagenet, hsr_byol_imagenet],
+        **_later(cifar, byol),
+        "gray": [gray, gray],
+        "digits": [digits, digits],
+    }
+
+
+def _later(cifar: Augmentation, byol: Augmentation) -> dict[str, list[Augmentation]]:
+    """Those that begin from the views of SimCLR for CIFAR, or of BYOL."""
+    # MoCo v2 (Chen et al., 2020) and v3, their code; SimSiam's for CIFAR, as lightly and HaoChen et al. have it.
+    moco_v2 = replace(cifar, scale=(0.2, 1.0), blur=0.5)
+    moco_v3 = replace(byol, interpolation="bilinear", scale=(0.2, 1.0))
+    # solo-learn's symmetric.yaml, symmetric_weak.yaml and its views of VICReg, which it does not blur at CIFAR's size.
+    solo = replace(byol, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2, blur=0.5)
+    solo_weak = replace(byol, saturation=0.4, blur=0.5)
+    solo_vicreg = replace(byol, scale=(0.2, 1.0), blur=0.5 if byol.size > 64 else 0.0, solarize=0.1)
+    # W-MSE (Ermolov et al., 2021), their code.
+    w_mse = replace(byol, scale=(0.2, 1.0), saturation=0.4, grayscale=0.1)
+    return {
         "moco-v2": [moco_v2, moco_v2],
         "moco-v3": [replace(moco_v3, blur=1.0), replace(moco_v3, blur=0.1, solarize=0.2)],
         "simsiam-cifar": [replace(moco_v2, blur=0.0)] * 2,
@@ -105,6 +114,4 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
         "solo-weak": [solo_weak, solo_weak],
         "solo-vicreg": [solo_vicreg, solo_vicreg],
         "w-mse": [w_mse, w_mse],
-        "gray": [gray, gray],
-        "digits": [digits, digits],
     }
