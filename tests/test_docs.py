@@ -123,6 +123,12 @@ def test_folders_are_understood_as_the_page_about_data_says(tmp_path: Path) -> N
         assert understood(root) == line.replace("\\", "")
 
 
+def test_the_table_of_pretrained_weights_is_what_was_measured() -> None:
+    lines = (ROOT / "docs" / "results" / "pretrained" / "trainings.jsonl").read_text(encoding="utf-8").splitlines()
+    table = re.findall(r"^\| (?:ImageNet's|random).* \| (\d\.\d+) \| (\d\.\d+) \|$", IN_AND_OUT, re.M)
+    assert sorted(table) == sorted((f"{row['knn']:.3f}", f"{row['linear']:.3f}") for row in map(json.loads, lines))
+
+
 def test_the_page_about_data_names_every_flag_that_decides() -> None:
     flags = {f"--{field.name.replace('_', '-')}" for field in fields(DataOptions)}
     assert {flag for flag in flags if f"`{flag}" not in DATA} == set()
