@@ -26,9 +26,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WATCHING = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
 DIAGNOSIS = (ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+TRANSFER = (ROOT / "docs" / "transfer.md").read_text(encoding="utf-8")
 IN_AND_OUT = (ROOT / "docs" / "in_and_out.md").read_text(encoding="utf-8")
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-PAGES = README + ARCHITECTURE + WATCHING + DIAGNOSIS + IN_AND_OUT + DATA
+PAGES = README + ARCHITECTURE + WATCHING + DIAGNOSIS + IN_AND_OUT + DATA + TRANSFER
 SHORT = ["--steps", "2", "--probe", "40", "--batch-size", "8"]
 
 
@@ -132,6 +133,23 @@ def test_the_table_of_pretrained_weights_is_what_was_measured() -> None:
 def test_the_page_about_data_names_every_flag_that_decides() -> None:
     flags = {f"--{field.name.replace('_', '-')}" for field in fields(DataOptions)}
     assert {flag for flag in flags if f"`{flag}" not in DATA} == set()
+
+
+def test_commands_of_the_page_about_transfer_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they stand, but for shorter trainings."""
+    monkeypatch.chdir(tmp_path)
+    for command in commands(TRANSFER):
+        at = command.index("--epochs") if "--epochs" in command else len(command)
+        short = SHORT if command[1] == "train" else [] if at == len(command) else ["--epochs", "1"]
+        assert main([*command[1:at], *command[at + 2 :], *short]) == 0, command
+    pages = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("report.html"))
+    assert pages == [
+        "runs/few-labels/report.html", "runs/mine/report.html", "runs/mine/transfer/intl-cifar-digits/report.html",
+        "runs/mine/transfer/suite-ours/digits/report.html", "runs/mine/transfer/suite-ours/report.html",
+    ]  # fmt: skip
+    assert "from scratch" in capsys.readouterr().out
 
 
 def test_what_is_taught_is_imported_from_the_front_door_or_a_room() -> None:

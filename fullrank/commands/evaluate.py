@@ -40,6 +40,10 @@ class Evaluate:
     protocol: str | None = None
     """Judge as a paper did: intl, corinfomax, directclr, w2, moco or ours, or one of its settings, as intl/imagenet.
     The encoder may then also be a file, an export, timm:NAME or torchvision:NAME."""
+    suite: tuple[str, ...] = ()
+    """Judge on several data sets in one table: flowers102,pets,dtd,food101,eurosat,caltech101,aircraft,cars,svhn,
+    sun397, other named sets, and paths, by --protocol (ours). --data-root is where those of torchvision are, and
+    --download gets them."""
     seeds: int = 1
     """Seeds of the linear head; with several, mean and standard deviation are shown."""
     choose_k: bool = False
@@ -67,7 +71,7 @@ def run(arguments: list[str]) -> int:
     parsed = parse(both, arguments, "evaluate")
     options: Evaluate = parsed.flags
     console = terminal()
-    if options.protocol is not None:
+    if options.protocol is not None or options.suite:
         return _by_protocol(parsed.run, options, console)
     _refuse_of_protocols(options)
     return _of_run(parsed.run, options, console)
@@ -105,8 +109,8 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
             raise UserError(f"--{name} is not a part of a protocol: leave out --{name} or --protocol.")
     with console.status("Starting"):
         from fullrank.transfer.evaluate import Asked, evaluate_by_protocol
+        from fullrank.transfer.suite import evaluate_suite
         from fullrank.transfer.task import Wanted
-    assert options.protocol is not None
     wanted = Wanted(
         source=str(run),
         backbone=options.backbone,
@@ -116,14 +120,17 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
         trust=options.trust,
     )
     asked = Asked(
-        protocol=options.protocol,
+        protocol=options.protocol or "ours",
         seeds=options.seeds,
         k=options.k,
         choose_k=options.choose_k,
         memory=options.memory,
         changes=options.changes,
     )
-    folder = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
+    if options.suite:
+        folder = evaluate_suite(options.suite, wanted, asked, options.where, console, out=options.out)
+    else:
+        folder = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
     if folder is None:
         console.print("Stopped; nothing is lost. The same command goes on.")
         return 130

@@ -56,32 +56,36 @@ def evaluate_by_protocol(
 
     tell = partial(say, console)
     task = task_of(wanted, seed=0, say=tell)
-    how = _settled(asked, task, tell)
+    how = settled(asked, task, tell)
     folder = out or _folder(wanted, how, task)
     if (folder / "result.json").exists():
         raise UserError(f"{folder} is finished: remove it, or pass --out for another evaluation.")
+    content = judge(folder, task, how, asked, where, console, source=wanted.source)
+    for line in [] if content is None else sentences(content["rows"]):
+        tell(line)
+    return None if content is None else folder
+
+
+def judge(
+    folder: Path, task: Task, how: Protocol, asked: Asked, where: Where, console: Console, *, source: str
+) -> dict[str, Any] | None:
+    """Judge an encoder by a settled protocol in a folder: the content of result.json, None if asked to stop."""
     folder.mkdir(parents=True, exist_ok=True)
     with sole_writer(folder):
-        judged = _Judge(task, how, asked, where, console, folder)
         try:
-            content = judged.run(wanted)
+            return _Judge(task, how, asked, where, console, folder).run(source)
         finally:
             shutil.rmtree(folder / "features", ignore_errors=True)
-    if content is None:
-        return None
-    for line in sentences(content["rows"]):
-        tell(line)
-    return folder
 
 
-def _settled(asked: Asked, task: Task, say: Say) -> Protocol:
+def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
     """The protocol for the size of the images, with the changes; what was chosen is said."""
     how = protocol(asked.protocol, image_size=task.model.encoder.image_size)
     others = [name for name in protocols.tables(asked.protocol.partition("/")[0]) if name != how.name]
     rest = f" (others: {', '.join(others)})" if others and "/" not in asked.protocol else ""
-    say(f"Protocol {how.name}{rest}: {how.source}.")
-    say(f"Scored on {task.about}.")
-    say_top5(len(task.classes), say)
+    tell(f"Protocol {how.name}{rest}: {how.source}.")
+    tell(f"Scored on {task.about}.")
+    say_top5(len(task.classes), tell)
     linear = None if how.linear is None else asked.changes.of(how.linear)
     knn = how.knn
     if asked.k is not None or asked.choose_k:
@@ -110,7 +114,7 @@ class _Judge:
     console: Console
     folder: Path
 
-    def run(self, wanted: Wanted) -> dict[str, Any] | None:
+    def run(self, source: str) -> dict[str, Any] | None:
         """All parts of the protocol, written; None if it was asked to stop."""
         device = this_device()
         self.task.model.encoder.to(device)
@@ -124,7 +128,7 @@ class _Judge:
             assert how.knn is not None
             found = self._by_neighbors(how.knn, bank, test)
             rows[f"{how.knn.k} neighbors"], confusions["neighbors"] = row_of([found], []), [found]
-        project, why = projector_of(wanted.source, self.task.model)
+        project, why = projector_of(source, self.task.model)
         on_sphere = lies(
             self.task, test, None if project is None else project.to(device), how.sphere, device=device,
             workers=self.where.workers,
@@ -135,11 +139,11 @@ class _Judge:
         if fitted:
             rows["linear"] = row_of([scores[-1] for scores, _ in fitted], [course for _, course in fitted])
             confusions["linear"] = [scores[-1] for scores, _ in fitted]
-        content = self._content(wanted, how, rows) | {"sphere": on_sphere.numbers, "why_no_embedding": why}
+        content = self._content(how, rows) | {"sphere": on_sphere.numbers, "why_no_embedding": why}
         write_results(self.folder, content, confusions, on_sphere.spectra)
         return content
 
-    def _content(self, wanted: Wanted, how: Protocol, rows: Mapping[str, Any]) -> dict[str, Any]:
+    def _content(self, how: Protocol, rows: Mapping[str, Any]) -> dict[str, Any]:
         task, top = self.task, {name: row["last"]["top1"]["mean"] for name, row in rows.items()}
         said = ", ".join(f"{name} {100 * value:.1f} %" for name, value in top.items())
         return {

@@ -1,0 +1,121 @@
+"""Transfer to several data sets, in one table: those of torchvision by short names, other named sets, and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fullrank.errors import UserError
+from fullrank.runs import new_run, read_json
+from fullrank.terminal import say
+from fullrank.transfer.evaluate import Asked, judge, settled
+from fullrank.transfer.options import Where
+from fullrank.transfer.protocols import Protocol
+from fullrank.transfer.results import sentences, settings_rows, write_results
+from fullrank.transfer.task import Say, Task, Wanted, task_of
+
+SETS = {
+    "flowers102": "Flowers102",
+    "pets": "OxfordIIITPet",
+    "dtd": "DTD",
+    "food101": "Food101",
+    "eurosat": "EuroSAT",
+    "caltech101": "Caltech101",
+    "aircraft": "FGVCAircraft",
+    "cars": "StanfordCars",
+    "svhn": "SVHN",
+    "sun397": "SUN397",
+}
+
+
+def places(names: Sequence[str]) -> dict[str, str]:
+    """The data of each name of a suite, in its order; a name with commas is several. UserError for one given twice.
+
+    >>> places(["dtd,digits", "my/photos/"])
+    {'dtd': 'torchvision:DTD', 'digits': 'digits', 'photos': 'my/photos/'}
+    """
+    found: dict[str, str] = {}
+    for name in [part for given in names for part in ([given] if Path(given).exists() else given.split(",")) if part]:
+        short = name if name in SETS else Path(name).name
+        if short in found:
+            raise UserError(f"--suite has {short} twice: pass each data set once, under a name of its own.")
+        found[short] = f"torchvision:{SETS[name]}" if name in SETS else name
+    return found
+
+
+def evaluate_suite(
+    names: Sequence[str], wanted: Wanted, asked: Asked, where: Where, console: Console, *, out: Path | None = None
+) -> Path | None:
+    """Judge an encoder on each data set; the folder with the table, or None if it was asked to stop.
+
+    All data sets are opened before the first is scored, so that one that is missing is said at once. The folder is
+    `out`, or RUN/transfer/suite-PROTOCOL for a run; what is there already is not computed again.
+    """
+
+    if wanted.data is not None:
+        raise UserError("--data and --suite both say which images: pass one of them.")
+    tell, sets = partial(say, console), places(names)
+    tasks = {name: task_of(replace(wanted, data=[place]), seed=0, say=tell) for name, place in sets.items()}
+    run = Path(wanted.source)
+    chosen = f"suite-{asked.protocol.replace('/', '-')}"
+    if out is None:
+        out = run / "transfer" / chosen if (run / "config.json").is_file() else new_run(None, f"evaluate-{chosen}")
+    found: dict[str, dict[str, Any]] = {}
+    for name, task in tasks.items():
+        tell(f"{name}:")
+        how = settled(asked, task, tell)
+        content = _known(out / name, task, how) or judge(
+            out / name, task, how, asked, where, console, source=wanted.source
+        )
+        if content is None:
+            return None
+        found[name] = content
+        for line in sentences(content["rows"]):
+            tell(line)
+    _write(out, found, how, tell)
+    return out
+
+
+def _known(folder: Path, task: Task, how: Protocol) -> dict[str, Any] | None:
+    """The result that is there already; UserError if it is of another encoder, protocol or data set."""
+    if not (folder / "result.json").exists():
+        return None
+    content = read_json(folder / "result.json")
+    now = (task.model.place, task.name, how.name, settings_rows({"linear": how.linear}))
+    settings = [row for row in content["settings"] if row["part"] == "linear"]
+    if (content["source"], content["data"], content["protocol"], settings) != now:
+        raise UserError(f"{folder} holds another evaluation: remove it, or pass another --out.")
+    return content
+
+
+def _write(out: Path, found: Mapping[str, dict[str, Any]], how: Protocol, tell: Say) -> None:
+    """The table of all data sets."""
+    rows = {
+        f"{name}: {part}": {"last": row["last"], "best": row["best"]}
+        for name, content in found.items()
+        for part, row in content["rows"].items()
+    }
+    first = next(iter(found.values()))
+    tops = [content["rows"]["linear"]["last"]["top1"]["mean"] for content in found.values()]
+    mean = 100 * sum(tops) / len(tops)
+    content = {
+        "kind": "suite",
+        "source": first["source"],
+        "data": ", ".join(found),
+        "scored_on": f"{len(found)} data sets",
+        "protocol": how.name,
+        "protocol_source": how.source,
+        "notes": [f"{name}: {one['scored_on']}." for name, one in found.items()] + list(how.notes),
+        "sentence": f"{len(found)} data sets: linear {mean:.1f} % in the mean.",
+        "classes": [],
+        "seeds": first["seeds"],
+        "rows": rows,
+        "settings": settings_rows({"linear": how.linear, "knn": how.knn}),
+    }
+    write_results(out, content, {})
+    tell(content["sentence"])
