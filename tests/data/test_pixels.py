@@ -17,6 +17,7 @@ from rich.console import Console
 
 from fullrank import recipes
 from fullrank.data import load_dataset, plain_batches
+from fullrank.data.decode import to_show
 from fullrank.data.identity import kept_in_config, options_of
 from fullrank.engine import RunOptions
 from fullrank.errors import UserError
@@ -197,3 +198,11 @@ def test_views_say_what_they_leave_out_of_other_channels(tmp_path: Path) -> None
     first, second = job.views.apply(torch.from_numpy(images[:4]), drawn)
     assert first.shape == second.shape == (4, 5, 24, 24)
     assert not torch.equal(first, second)
+
+
+def test_a_deep_picture_is_shown_by_its_own_range(tmp_path: Path) -> None:
+    (values,) = deep(tmp_path / "dim", 500, low=100, count=1)
+    shown = np.asarray(to_show(tmp_path / "dim" / "0.png"))
+    assert (shown == np.floor((values - 100.0) * (255 / 400) + 0.5)).all()
+    Image.fromarray(np.full((4, 4), 700, dtype=np.uint16)).save(tmp_path / "flat.png")
+    assert set(np.asarray(to_show(tmp_path / "flat.png")).reshape(-1).tolist()) == {0}

@@ -122,6 +122,24 @@ def test_evaluate_scores_on_other_images_only_on_purpose(stopped: Path, tmp_path
     assert "gray repeated in 3 channels, as the encoder takes" in said.getvalue()
 
 
+def test_a_run_on_images_without_labels_is_scored_on_labeled_ones(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the classes are is seen afterwards: bright and dark images lie apart in any encoder."""
+    labeled = photos(tmp_path / "labeled ä", count=15, seed=3)
+    (tmp_path / "flat").mkdir()
+    for number, file in enumerate(sorted(photos(tmp_path / "made").rglob("*.png"))):
+        file.rename(tmp_path / "flat" / f"{number}.png")
+    data = str(tmp_path / "flat")
+    recipe = recipes.load("intl")(data=data, image_size=12, batch_size=8, steps=2, projector=(16, 8))
+    run, _ = train("run", recipe, workers=0, probe=8)
+    assert main(["evaluate", str(run)]) == 2
+    assert "have no labels" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--data", str(labeled), "--k", "5"]) == 0
+    result = read_json(run / "result.json")
+    assert (result["scored_on"], result["knn"]) == ("6 held-out images (a fifth of labeled ä)", 1.0)
+
+
 def test_diagnose_looks_at_any_images_through_the_encoder(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finished(stopped)
     assert main(["diagnose", str(stopped), "--data", "photos", "--json", "made.json", "--no-report"]) in (0, 1, 3)
