@@ -37,6 +37,7 @@ class Sealed(CheckpointIO):
                 sealing.close()
             _keep(Path(path))
 
+        Path(path).parent.mkdir(exist_ok=True)  # its process may have been killed before it made one
         replace(Path(path), write)
 
     def load_checkpoint(

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,11 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def refuse_used(out: Path, by: str = "train") -> None:
-    """UserError if there is something at `out`: a run is never written over another. An empty folder is free."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    """UserError if there is something at `out`: a run is never written over another.
+
+    A folder is free if it is empty, or holds only what a process that was killed had not written to its end.
+    """
+    if out.exists() and (not out.is_dir() or any(not fnmatch(path.name, ".*.part") for path in out.iterdir())):
         again = command(by, "--resume", out)
         raise UserError(f"{out} exists already: pass another --out, or go on with `{again}`.")
 
