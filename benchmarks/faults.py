@@ -7,6 +7,7 @@ left alone, and nothing half-written lies in its folder or in the temporary one.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -274,6 +276,10 @@ def faults(tries: int = 100, twice: int = 4, minutes: float = 120, out: Path = P
         minutes: after which no more kills and signals of one process are tried; what was tried is counted.
         out: the JSON file.
     """
+    for module in ("training.fit", "report", "report.runs.page", "evaluation.evaluate", "watch"):
+        import_module(f"fullrank.{module}")  # once, for all processes that are forked
+    gc.collect()
+    gc.freeze()
     place = tempfile.TemporaryDirectory(dir=out.parent.resolve())
     folder = Path(place.name)
     (folder / "tmp").mkdir()

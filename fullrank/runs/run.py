@@ -19,6 +19,7 @@ from fullrank.runs import former
 from fullrank.runs.arrays import DAMAGE, names_of, stored
 from fullrank.runs.files import read_rows
 from fullrank.runs.reading import read_json
+from fullrank.runs.spectra import read_spectra
 
 _LARGEST = 2**30  # bytes of an array in a run's folder
 
@@ -159,7 +160,7 @@ def read_run(path: Path) -> Run:
         train=tuple(_train(record) for record in records if record["kind"] == "train"),
         monitor=tuple(_monitor(record) for record in records if record["kind"] == "monitor"),
         unreadable=unreadable,
-        spectra=_spectra(path / "spectra.npz"),
+        spectra=_spectra(path),
         samples=_samples(path / "samples.npz"),
         result=_result(path / "result.json"),
     )
@@ -250,8 +251,12 @@ def _require(path: Path, conditions: Iterable[tuple[bool, str]]) -> None:
             raise UserError(f"{path}: {sentence}: delete the file to report without it.")
 
 
-def _spectra(path: Path) -> Spectra | None:
-    arrays = _arrays(path)
+def _spectra(run: Path) -> Spectra | None:
+    path = run / ("spectra.rows" if (run / "spectra.rows").is_file() else "spectra.npz")
+    try:
+        arrays = read_spectra(run)
+    except DAMAGE as error:
+        raise UserError(f"{path} cannot be read ({str(error)[:120]}): delete it to report without it.") from error
     if not arrays:
         return None
     _require(path, [({"steps", "backbone", "embedding"} <= set(arrays), "steps, backbone or embedding missing")])

@@ -35,6 +35,7 @@ from fullrank.engine.trainer import Batches, make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, refuse_used, sole_writer
+from fullrank.runs.spectra import pack_spectra
 from fullrank.terminal import say
 from fullrank.training.begin import begin, settled, weights_of
 from fullrank.training.choose import choose, say_chosen, settled_side, this_machine
@@ -212,6 +213,8 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
         trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint])
         trainer.fit(training, Batches(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
+    if trainer.is_global_zero:
+        pack_spectra(run)
     if finished and trainer.is_global_zero:
         reading = record.last
         if reading is None:  # killed between its last step and its result

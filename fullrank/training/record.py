@@ -1,4 +1,4 @@
-"""Writes what is seen: metrics.jsonl, spectra.npz and probe.npz, from the first process."""
+"""Writes what is seen: metrics.jsonl, spectra.rows and probe.npz, from the first process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import lightning.pytorch as pl
 import numpy as np
 
 from fullrank.engine.optimizers import warmup_cosine
-from fullrank.runs import append_row, read_rows, write_npz, write_rows
+from fullrank.errors import UserError
+from fullrank.runs import append_row, read_rows, write_rows
+from fullrank.runs.arrays import DAMAGE
+from fullrank.runs.spectra import append_spectra, read_spectra, write_spectra
 from fullrank.training.module import Training
 from fullrank.training.outputs import save_probe
 from fullrank.training.probe import Probe, Reading, read
@@ -28,8 +31,6 @@ class Record(pl.Callback):
         self.every = every
         self.show = show
         self.seconds = {"train": 0.0, "monitor": 0.0}  # spent before this process, and by it up to now
-        self.steps: list[int] = []
-        self.spectra: dict[str, list[Any]] = {}  # name -> eigenvalues (K,) at each of the steps
         self.last: Reading | None = None
         self._clock = time.perf_counter()
 
@@ -94,12 +95,8 @@ class Record(pl.Callback):
         self.tick("train")
         self.last = read(module.method, self.probe, module.views)
         self.tick("monitor")
-        for name, values in self.last.spectra.items():
-            unknown = [np.full(len(values), np.nan)] * len(self.steps)  # a run begun by a version that did not look
-            self.spectra.setdefault(name, unknown).append(values.numpy())
-        self.steps.append(trainer.global_step)
-        arrays = {name: np.stack(values) for name, values in self.spectra.items()}
-        write_npz(self.run / "spectra.npz", {"steps": np.array(self.steps), **arrays})
+        found = {name: values.numpy() for name, values in self.last.spectra.items()}
+        append_spectra(self.run, trainer.global_step, found)
         save_probe(self.run, self.probe, self.last, step=trainer.global_step)
         self._write({**self._when("monitor", trainer, module), **self.last.row})
         for logger in trainer.loggers:
@@ -118,10 +115,9 @@ class Record(pl.Callback):
 
     def _recall(self, steps: list[int]) -> None:
         """Take up the spectra of these steps again, after a resume."""
-        path = self.run / "spectra.npz"
-        if not steps or not path.exists():
-            return
-        with np.load(path, allow_pickle=False) as file:
-            kept = np.isin(file["steps"], steps)
-            self.steps = [int(step) for step in file["steps"][kept]]
-            self.spectra = {name: list(file[name][kept]) for name in file.files if name != "steps"}
+        try:
+            spectra = read_spectra(self.run) if steps else {}
+            kept = np.isin(spectra.get("steps", []), steps)
+            write_spectra(self.run, {name: values[kept] for name, values in spectra.items()})
+        except DAMAGE as error:
+            raise UserError(f"The spectra in {self.run} are damaged ({str(error)[:120]}): delete them.") from error
