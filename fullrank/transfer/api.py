@@ -68,8 +68,8 @@ def finetune(
         backbone: The network that weights of another framework are of.
         out: Folder of the fine-tuning; by default the first free runs/finetune-NAME-DATA-1, -2, ...
         quiet: Without progress in the terminal.
-        **flags: epochs, batch_size, lr (of the head) and backbone_lr in the place of the protocol's; devices,
-            precision, workers and checkpoint_every.
+        **flags: epochs, batch_size, lr (of the head) and backbone_lr in the place of the protocol's; precision,
+            workers and checkpoint_every.
 
     Returns:
         The folder, and the content of its result.json; accuracies are in [0, 1].

@@ -77,14 +77,12 @@ class Classifier(pl.LightningModule):
         self.encoder.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean cross-entropy over the images of all processes."""
+        """The mean cross-entropy of a batch."""
         assert batch.rows is not None
-        torch.manual_seed(mix(self.seed, _NETWORK, batch.step, self.global_rank))  # dropout, drop path
+        torch.manual_seed(mix(self.seed, _NETWORK, batch.step))  # dropout, drop path
         self.encoder.train(not self.frozen)
-        size = self.order.size(batch.step)
-        logits = self.head(self._features(self._view(batch, size)))
-        target = self.labels[batch.rows].to(logits.device)
-        loss = functional.cross_entropy(logits.float(), target, reduction="sum") * (self.order.world / size)
+        logits = self.head(self._features(self.view_of(batch)))
+        loss = functional.cross_entropy(logits.float(), self.labels[batch.rows].to(logits.device))
         self.loss = loss.detach()
         if not bool(loss.isfinite()):
             raise UserError(f"The loss is not finite at step {batch.step}: lower --lr or --backbone-lr.")
@@ -95,14 +93,12 @@ class Classifier(pl.LightningModule):
             features: Tensor = self.encoder(view)
         return features
 
-    def _view(self, batch: Batch, size: int) -> Tensor:
-        """The augmented images of this process; drawn for the whole batch, so that its split changes nothing."""
+    def view_of(self, batch: Batch) -> Tensor:
+        """The augmented images of a batch, drawn by the seed and the step."""
         one = batch.images if isinstance(batch.images, Tensor) else batch.images[0]
         generator = torch.Generator().manual_seed(mix(self.seed, _VIEWS, batch.step))
-        parameters = self.views.draw(size, one.shape[-2], one.shape[-1], generator)
-        begin = self.global_rank * size // self.order.world
-        mine = [drawn.rows(slice(begin, begin + len(one))) for drawn in parameters]
-        return self.views.apply(batch.images, mine)[0].contiguous(memory_format=torch.channels_last)
+        parameters = self.views.draw(len(one), one.shape[-2], one.shape[-1], generator)
+        return self.views.apply(batch.images, parameters)[0].contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def features_of(self, batches: Iterator[Tensor]) -> Tensor:

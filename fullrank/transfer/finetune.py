@@ -19,8 +19,6 @@ from fullrank.data.options import data_name
 from fullrank.data.sources.objects import is_object, places_in
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
-from fullrank.engine.gather import process_rank
-from fullrank.engine.progress import say_once
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
 from fullrank.nn import SavedEncoder, encoder_bytes
@@ -96,7 +94,7 @@ def resume(folder: Path, console: Console, *, data: object = None) -> bool:
 
 def prepare(wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, console: Console) -> Job:
     """Open the encoder, read images and list, choose the protocol's settings; what was chosen is said."""
-    tell = partial(say_once, console)
+    tell = partial(say, console)
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
     labels = Labels.of(asked.labels)
@@ -124,8 +122,7 @@ def finish(folder: Path, job: Job, console: Console) -> bool:
                 if fitted is None:
                     return False
                 found.append(fitted)
-        if process_rank() == 0:
-            _write(folder, job, done, partial(say, console))
+        _write(folder, job, done, partial(say, console))
     return True
 
 
@@ -136,7 +133,7 @@ def _fit(folder: Path, job: Job, name: str, seed: int, console: Console) -> Fitt
     at = folder / f"{name.replace(' ', '-')}-{seed}"
     one = Fit(encoder, select(task.train, rows), task, job.how, seed)
     fitted = fit(at, one, job.where, console, name=f"{name}, seed {seed}")
-    if fitted is not None and process_rank() == 0:
+    if fitted is not None:
         write_list(folder / f"labels-{seed}.txt", rows, task.train)
         _keep(at, encoder, fitted, task)
     return fitted

@@ -53,7 +53,7 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     learned = {**settings_of(job.how), "seed": job.seed, "images": len(job.train), "classes": list(job.task.classes)}
     begun = _begun(folder, learned)
-    classifier = classifier_of(job, _world(where))
+    classifier = classifier_of(job)
     steps = job.how.epochs * classifier.order.per_epoch
     seen: dict[str, Tensor] = {}
 
@@ -97,10 +97,10 @@ def _begun(folder: Path, learned: dict[str, Any]) -> Path | None:
     return last_checkpoint(folder)
 
 
-def classifier_of(job: Fit, world: int) -> Classifier:
+def classifier_of(job: Fit) -> Classifier:
     """The classifier at its beginning; a copy of the encoder, so that several begin from the same one."""
     how, saved, labels = job.how, copy.deepcopy(job.encoder), labels_of(job.train)
-    order = Order(len(job.train), how.batch_size, job.seed, range(0), world=world, keep_last=True)
+    order = Order(len(job.train), how.batch_size, job.seed, range(0), keep_last=True)
     order = replace(order, steps=range(how.epochs * order.per_epoch))
     head = new_head(saved.encoder.width, len(job.task.classes), how, job.seed)
     views = views_of(saved.encoder, how, saved.mean, saved.std)
@@ -124,8 +124,6 @@ def _batches(job: Fit, classifier: Classifier, where: Where, trainer: pl.Trainer
         seed=job.seed,
         start=trainer.global_step,
         stop=len(classifier.order),
-        rank=trainer.global_rank,
-        world=trainer.world_size,
         workers=where.workers,
         crop=classifier.views.crop,
         device=classifier.device,
@@ -133,9 +131,5 @@ def _batches(job: Fit, classifier: Classifier, where: Where, trainer: pl.Trainer
     )
 
 
-def _world(where: Where) -> int:
-    return where.devices or (torch.cuda.device_count() if torch.cuda.is_available() else 1)
-
-
 def _options(where: Where) -> RunOptions:
-    return RunOptions(devices=where.devices, precision=where.precision)
+    return RunOptions(devices=1, precision=where.precision)

@@ -11,10 +11,8 @@ from fullrank.transfer.protocols import Classify
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
-    """Where and how a classifier is trained; nothing of it changes what is learned."""
+    """How a classifier is trained, on one device; nothing of it changes what is learned but the precision."""
 
-    devices: int | None = None
-    """Processes, one per GPU, or on the CPU; by default all GPUs, else 1."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """auto is bf16-mixed on a GPU that has it, else 32-true."""
     workers: int = 2

@@ -89,7 +89,7 @@ def after_every_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: Fit) 
 
     monkeypatch.setattr(fitting, "make_trainer", with_eyes)
     console = Console(file=io.StringIO())
-    assert fit(tmp_path / "run", job, Where(workers=0, devices=1), console, name="made") is not None
+    assert fit(tmp_path / "run", job, Where(workers=0), console, name="made") is not None
     return seen
 
 
@@ -118,7 +118,7 @@ def begun(name: str, how: Classify | None, train: int, epochs: int) -> tuple[Fit
     assert how is not None, name
     work = task(train=train)
     job = Fit(work.model, work.train, work, replace(how, epochs=epochs) if epochs else how, 3)
-    return job, classifier_of(job, 1)
+    return job, classifier_of(job)
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -138,7 +138,7 @@ def test_a_linear_protocol_steps_as_its_papers_loop(name: str, tmp_path: Path, m
     theirs: list[Weights] = []
     for last, batch in batches(job, paper.epochs, paper.batch_size):
         with torch.no_grad():
-            features = hand.encoder(hand._view(batch, len(batch.images)))
+            features = hand.encoder(hand.view_of(batch))
         take([stepper], criterion(head(features), labels_of(job.train)[batch.rows]))
         theirs.append([parameter.detach().clone() for parameter in head.parameters()])
         if last:
@@ -171,7 +171,7 @@ def test_a_protocol_of_finetuning_steps_as_its_papers_loop(
     schedules = [head_schedule(steppers[0]), backbone_schedule(steppers[1])]
     theirs: list[Weights] = []
     for last, batch in batches(job, 7, 8):
-        view = hand._view(batch, len(batch.images))
+        view = hand.view_of(batch)
         take(steppers, criterion(head(net(view)), labels_of(job.train)[batch.rows]))
         theirs.append([parameter.detach().clone() for parameter in [*net.parameters(), *head.parameters()]])
         if last:
