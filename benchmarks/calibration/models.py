@@ -22,14 +22,14 @@ def _digits() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(rows).float() / 16, torch.from_numpy(labels)
 
 
-def _mlp(*sizes: int) -> nn.Sequential:
+def mlp(*sizes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
-def _batches(count: int, steps: int, size: int = 128) -> Iterator[Tensor]:
+def batches(count: int, steps: int, size: int = 128) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(steps):
         yield torch.randint(count, (size,), generator=generator)
@@ -39,9 +39,9 @@ def _classifier(root: Path, *, steps: int, relu: bool) -> Made:
     """The features before the last layer of a network that is trained on the classes of digits."""
     torch.manual_seed(seed_of("classifier") % 2**31)
     rows, labels = _digits()
-    features, head = nn.Sequential(_mlp(64, 128, 64), nn.ReLU() if relu else nn.Identity()), nn.Linear(64, 10)
+    features, head = nn.Sequential(mlp(64, 128, 64), nn.ReLU() if relu else nn.Identity()), nn.Linear(64, 10)
     optimizer = torch.optim.Adam([*features.parameters(), *head.parameters()], lr=2e-3)
-    for batch in _batches(1200, steps):
+    for batch in batches(1200, steps):
         optimizer.zero_grad()
         cross_entropy(head(features(rows[batch])), labels[batch]).backward()
         optimizer.step()
@@ -53,9 +53,9 @@ def _autoencoder(root: Path, *, beta: float | None) -> Made:
     """Codes of 32 dimensions; with beta the means of a variational one, which posterior collapse empties."""
     torch.manual_seed(seed_of("autoencoder", beta) % 2**31)
     rows, labels = _digits()
-    encoder, decoder = _mlp(64, 128, 64), _mlp(32, 128, 64)
+    encoder, decoder = mlp(64, 128, 64), mlp(32, 128, 64)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-3)
-    for batch in _batches(1200, 1500):
+    for batch in batches(1200, 1500):
         optimizer.zero_grad()
         mean, log_variance = encoder(rows[batch]).chunk(2, dim=1)
         code = mean if beta is None else mean + torch.randn_like(mean) * (log_variance / 2).exp()
@@ -72,10 +72,10 @@ def _triplets(root: Path, *, pushed: bool) -> Made:
     """Metric learning on half of the digits' classes; without pushing apart, everything falls together."""
     torch.manual_seed(seed_of("triplets", pushed) % 2**31)
     rows, labels = _digits()
-    network = _mlp(64, 128, 32)
+    network = mlp(64, 128, 32)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     generator = torch.Generator().manual_seed(1)
-    for batch in _batches(1200, 400):
+    for batch in batches(1200, 400):
         other = torch.randint(1200, (128, 2), generator=generator)
         same = torch.stack(
             [

@@ -35,7 +35,7 @@ def _rates(answers: Sequence[Answer]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     own = [one for one in answers if one.profile == one.set.profile]
-    for half in ("held-out", "tuning"):
+    for half in ("second held-out", "held-out", "tuning"):
         for profile in (*sorted({one.set.profile for one in own}), None):
             mine = [one for one in own if profile in (None, one.set.profile)]
             lines.append(_line(mine, half, profile or "**all, each under its own**"))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from . import images, models, runs, tables, text
+from . import images, models, runs, second, tables, text
 from .source import Source
 
 
 def population() -> list[Source]:
     """Every source; a name stands once."""
-    found = list(chain(images.sources(), text.sources(), tables.sources(), models.sources(), runs.sources()))
+    found = list(
+        chain(images.sources(), text.sources(), tables.sources(), models.sources(), runs.sources(), second.sources())
+    )
     names = [source.name for source in found]
     assert len(names) == len(set(names)), "a name stands twice"
     return found

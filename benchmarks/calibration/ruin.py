@@ -36,6 +36,10 @@ class Ruin:
     change: Callable[[Tensor, Generator], Tensor]
     unless: tuple[str, ...] = ()
 
+    def duty_under(self, profile: str) -> Duty:
+        """What must be said of it under a profile."""
+        return "may" if profile in self.unless else self.duty
+
 
 def _size(z: Tensor) -> Tensor:
     """The root mean square distance of the rows to their mean."""
@@ -167,7 +171,7 @@ RUINS: tuple[Ruin, ...] = (
     Ruin("copied dimensions", "3 %", "may", _LOW, partial(_copied, part=0.03)),
     Ruin("copied dimensions", "40 %", "must", _LOW, partial(_copied, part=0.4)),
     Ruin("repeated rows", "1 %", "may", _COPIES, partial(_repeated, part=0.01)),
-    Ruin("repeated rows", "30 %", "must", _COPIES, partial(_repeated, part=0.3)),
+    Ruin("repeated rows", "30 %", "must", _COPIES, partial(_repeated, part=0.3), ("recsys",)),
     Ruin("one row", "5 times", "may", _ROWS, partial(_row, times=5)),
     Ruin("one row", "1,000 times", "must", _ROWS, partial(_row, times=1000)),
     Ruin("rows of zeros", "0.2 %", "may", _ROWS, partial(_zeros, part=0.002)),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .ruin import Duty, Ruin, ruins_for
+from .ruin import RUINS, Duty, Ruin, ruins_for
 from .source import Half, Source, seed_of
 
 MOST = 3000  # rows of a set
@@ -73,7 +73,7 @@ def _of_source(folder: Path, source: Source) -> list[Set]:
 
 def _ruined(folder: Path, source: Source, z: Tensor, ruin: Ruin) -> Set:
     random = torch.Generator().manual_seed(seed_of(source.name, ruin.name, ruin.grade))
-    duty: Duty = "may" if source.profile in ruin.unless else ruin.duty
+    duty = ruin.duty_under(source.profile)
     return _write(folder, source, ruin.change(z, random), ruin.name, ruin.grade, duty, kinds=ruin.kinds)
 
 
@@ -100,6 +100,10 @@ def _write(
 
 
 def read(folder: Path) -> list[Set]:
-    """The sets of a folder."""
+    """The sets of a folder, with the duties that ruins have today."""
     lines = (folder / "sets.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Set(**{**(one := json.loads(line)), "kinds": tuple(one["kinds"])}) for line in lines]
+    found = [Set(**{**(one := json.loads(line)), "kinds": tuple(one["kinds"])}) for line in lines]
+    ruins = {(ruin.name, ruin.grade): ruin for ruin in RUINS}
+    return [
+        replace(one, duty=ruins[one.ruin, one.grade].duty_under(one.profile)) if one.grade else one for one in found
+    ]

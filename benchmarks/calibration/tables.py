@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def _dependencies() -> csr_matrix:
     return table[:, np.flatnonzero(table.getnnz(axis=0) >= 4)]  # what nobody has taken keeps no factor
 
 
-def _als(ratings: csr_matrix, dims: int, *, weight: float = 20.0, ridge: float = 1.0) -> tuple[Matrix, Matrix]:
+def als(ratings: csr_matrix, dims: int, *, weight: float = 20.0, ridge: float = 1.0) -> tuple[Matrix, Matrix]:
     """Alternating least squares for implicit feedback (Hu, Koren & Volinsky 2008), 8 rounds."""
     random = np.random.default_rng(seed_of("als", dims))
     sides = [ratings.tocsr(), ratings.T.tocsr()]
@@ -70,7 +70,7 @@ def _als(ratings: csr_matrix, dims: int, *, weight: float = 20.0, ridge: float =
 
 @cache
 def _factors(of: str) -> tuple[Matrix, Matrix]:
-    return _als(_synthetic_ratings() if of == "ratings" else _dependencies(), 32)
+    return als(_synthetic_ratings() if of == "ratings" else _dependencies(), 32)
 
 
 def _recommender(root: Path, *, of: str, items: bool) -> Made:
@@ -92,24 +92,23 @@ def _graph(of: str) -> csr_matrix:
     return csr_matrix(nx.to_scipy_sparse_array(graph, dtype=float))
 
 
-def _connected(adjacency: csr_matrix) -> csr_matrix:
+def connected(adjacency: csr_matrix) -> csr_matrix:
     largest = max(nx.connected_components(nx.from_scipy_sparse_array(adjacency)), key=len)
     kept = np.array(sorted(largest))
     return adjacency[kept][:, kept]
 
 
-def _spectral(root: Path, *, of: str, dims: int) -> Made:
+def spectral(adjacency: csr_matrix, dims: int) -> Matrix:
     """The first eigenvectors of the normalized adjacency, but for the trivial one."""
-    adjacency = _connected(_graph(of))
     scale = diags(1 / np.sqrt(np.asarray(adjacency.sum(axis=1)).ravel()))
     start = np.ones(adjacency.shape[0])
     values, vectors = eigsh(scale @ adjacency @ scale, k=dims + 1, v0=start)
-    return torch.from_numpy((scale @ vectors)[:, np.argsort(-values)[1:]][:ROWS].copy()).float(), None
+    found: Matrix = (scale @ vectors)[:, np.argsort(-values)[1:]]
+    return found
 
 
-def _walks(root: Path, *, of: str, dims: int) -> Made:
+def walks(adjacency: csr_matrix, dims: int) -> Matrix:
     """DeepWalk as a factorization (Qiu et al. 2018): the logarithm of the mean of 5 powers of the walk."""
-    adjacency = _connected(_graph(of))
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     walk = (diags(1 / degree) @ adjacency).toarray()
     power, total = np.eye(len(walk)), np.zeros_like(walk)
@@ -118,7 +117,12 @@ def _walks(root: Path, *, of: str, dims: int) -> Made:
         total += power
     table = np.log(np.maximum(degree.sum() / 5 * total / degree, 1.0))
     u, s, _ = np.linalg.svd(table)
-    return torch.from_numpy((u[:, :dims] * np.sqrt(s[:dims]))[:ROWS]).float(), None
+    found: Matrix = u[:, :dims] * np.sqrt(s[:dims])
+    return found
+
+
+def _of_graph(root: Path, *, of: str, embed: Callable[[csr_matrix, int], Matrix], dims: int) -> Made:
+    return torch.from_numpy(embed(connected(_graph(of)), dims)[:ROWS].copy()).float(), None
 
 
 def _cells(root: Path, *, genes: bool) -> Made:
@@ -156,8 +160,8 @@ def sources() -> Iterator[Source]:
             name = f"{of}, ALS {'items' if items else 'users'}"
             yield Source(name, "recsys", "recsys", "healthy", partial(_recommender, of=of, items=items))
     for of in ("blocks", "power law", "dependencies"):
-        yield Source(f"{of}, spectral", "graph", "generic", "open", partial(_spectral, of=of, dims=16))
-        yield Source(f"{of}, walks", "graph", "generic", "healthy", partial(_walks, of=of, dims=48))
+        yield Source(f"{of}, spectral", "graph", "generic", "open", partial(_of_graph, of=of, embed=spectral, dims=16))
+        yield Source(f"{of}, walks", "graph", "generic", "healthy", partial(_of_graph, of=of, embed=walks, dims=48))
     yield Source("blood cells, PCA", "bio", "bio", "healthy", partial(_cells, genes=False))
     yield Source("blood cells, genes", "bio", "bio", "healthy", partial(_cells, genes=True))
     for types in (1, 8):

@@ -30,7 +30,7 @@ ROWS = 800
 _WORDS = 20  # of a text that the model reads: enough for what these texts say
 
 
-def _in_order(texts: set[str], count: int) -> list[str]:
+def in_order(texts: set[str], count: int) -> list[str]:
     """Some of them, by hash, so that neighbors in a file are not neighbors here."""
     return sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest())[:count]
 
@@ -46,7 +46,7 @@ def docstrings(count: int) -> list[str]:
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 paragraph = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
                 found |= {paragraph} if len(paragraph.split()) >= 5 else set()
-    return _in_order(found, count)
+    return in_order(found, count)
 
 
 @cache
@@ -65,10 +65,10 @@ def packages() -> dict[str, dict[str, str]]:
 def descriptions(count: int) -> list[str]:
     """Short descriptions of Debian's packages, of five words or more."""
     short = {fields.get("Description", fields.get("Description-en", "")) for fields in packages().values()}
-    return _in_order({text for text in short if len(text.split()) >= 5}, count)
+    return in_order({text for text in short if len(text.split()) >= 5}, count)
 
 
-def _minilm(root: Path, texts: list[str], *, layer: int | None, trained: bool, pooled: bool) -> Tensor:
+def minilm(root: Path, texts: list[str], *, layer: int | None, trained: bool, pooled: bool) -> Tensor:
     """Means over the tokens of the last layer, or single tokens, or [CLS] of a layer."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -94,7 +94,7 @@ def _minilm(root: Path, texts: list[str], *, layer: int | None, trained: bool, p
 def _sentences(
     root: Path, *, texts: Callable[[int], list[str]], layer: int | None, trained: bool, pooled: bool
 ) -> Made:
-    return _minilm(root, texts(ROWS), layer=layer, trained=trained, pooled=pooled), None
+    return minilm(root, texts(ROWS), layer=layer, trained=trained, pooled=pooled), None
 
 
 def _vocabulary(root: Path) -> Made:
@@ -119,15 +119,20 @@ def _svd(root: Path, *, texts: Callable[[int], list[str]], weighted: bool, dims:
 
 def _words(root: Path, *, texts: Callable[[int], list[str]], dims: int) -> Made:
     """Word vectors: SVD of the positive pointwise mutual information of words that stand in one text."""
+    return word_vectors(texts(20_000), dims), None
+
+
+def word_vectors(texts: list[str], dims: int) -> Tensor:
+    """Vectors of the 800 most frequent words."""
     counts = CountVectorizer(min_df=6, binary=True, token_pattern=r"[a-z]{3,}")
-    seen = counts.fit_transform(texts(20_000)).astype(float)
+    seen = counts.fit_transform(texts).astype(float)
     together, often = (seen.T @ seen).tocoo(), np.asarray(seen.sum(axis=0)).ravel()
     information = np.log(together.data * together.data.sum() / (often[together.row] * often[together.col]))
     information = np.maximum(information - np.log(5.0), 0)  # shifted by five negatives, as in word2vec
     table = coo_matrix((information, (together.row, together.col)), shape=together.shape).tocsr()
     svd = TruncatedSVD(dims, random_state=0).fit(table)
     vectors = svd.components_.T * np.sqrt(svd.singular_values_)
-    return torch.from_numpy(vectors[np.argsort(-often)[:ROWS]]).float(), None
+    return torch.from_numpy(vectors[np.argsort(-often)[:ROWS]]).float()
 
 
 def sources() -> Iterator[Source]:

@@ -87,7 +87,7 @@ def diagnose(options: Diagnose, console: Console) -> int:
 
     print_diagnosis(content, said)
     if training:
-        said.print("\nOver training:")
+        said.print("\nOver training, by the monitor's numbers (the last by all of the above):")
         print_training(training, said)
     write_json_to(options.json, content)
     if options.junit is not None:
@@ -170,7 +170,7 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
     with console.status("Measuring"), read_as_run(run):
         made = diagnose_run(kept, looks, profile=profile, source=str(run), layer=options.layer, seed=options.seed)
     say(console, made.read_as)
-    return made, over_training(looks, profile, options.layer), [*kept.classes]
+    return made, over_training(looks, profile, options.layer, end=(kept.step, made)), [*kept.classes]
 
 
 def loss_of(options: Diagnose) -> LossValue | None:

@@ -14,7 +14,8 @@ class Finding:
 
     severity "note" does not count for the verdict. title: the end of "Collapsed ...". which: the rows, dimensions or
     classes (`which_are`) that the evidence is about, worst first, at most 20. unsure: the interval spans the threshold,
-    or the value lies at it. may_fail: it does, and what lies beyond can be a collapse.
+    or the value lies at it. may_fail: it does, and what lies beyond can be a collapse; or it is one for which the
+    profile asks for labels.
     """
 
     rule: str

@@ -13,7 +13,7 @@ from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, mo
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
-from fullrank.diagnosis.profiles import Profile
+from fullrank.diagnosis.profiles import UNTOLD, Profile
 from fullrank.diagnosis.rule import Evidence, Kind, Rule, Severity
 from fullrank.metrics.measure import RECORDS, Measured, measured_row
 
@@ -109,12 +109,15 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
         sentence = f"{sentence}; {worst.doubt}"
     else:
         severity = most if ORDER[level] > ORDER[most] else level
+    untold = profile.labels_tell and most == "note" and level == rule.most and "classes" not in found
+    if untold:
+        sentence = f"{sentence}; {UNTOLD}"
     return Finding(
         *(rule.name, rule.kind, severity, sentence, names, advice_for(rule.advice, found, known), rule.title),
         which=named.which,
         which_are=RECORDS[named.name].which_are if named.which else None,
         unsure=level == "unsure",
-        may_fail=worst.may_fail and most == "fail",
+        may_fail=untold or (worst.may_fail and most == "fail"),
     )
 
 
@@ -145,13 +148,19 @@ def _heard(findings: list[Finding], profile: Profile) -> tuple[list[Finding], li
             continue
         if rule.from_fail and finding.severity != "fail":
             continue
-        # A warning explains no failure away, and what a profile made a note of explains no warning.
+        # A warning explains no failure away, and what a profile made a note of explains no warning, and nothing that
+        # may be more than a note.
         reach: Severity = "warn" if finding.severity == "note" and rule.name not in profile.most else finding.severity
         named = [one.name for one in RULES[at + 1 :]] if rule.silences == ("every other",) else rule.silences
         for name in named:
-            if name in by_name and ORDER[by_name[name].severity] <= ORDER[reach]:
+            if name in by_name and _strength(by_name[name]) <= max(ORDER[reach], _strength(finding)):
                 silenced.setdefault(name, rule.because)
     return [finding for name, finding in by_name.items() if name not in silenced], [*silenced.items()]
+
+
+def _strength(finding: Finding) -> float:
+    """How bad a finding is, one that may fail between a note and a warning."""
+    return max(ORDER[finding.severity], 1.5 if finding.may_fail else 0.0)
 
 
 def _state(

@@ -16,7 +16,8 @@ class Profile:
     """What made the embeddings: the most that a rule may say (unnamed ones: their own), and its own thresholds.
 
     No rule lets a cone, hubs or a modality gap fail: each can be what the objective makes on purpose, and only a
-    baseline tells. thresholds: by rule and measurement.
+    baseline tells. thresholds: by rule and measurement. labels_tell: what it makes a note of, though it is the worst
+    that the rule knows, is undetermined until labels are told.
     """
 
     name: str
@@ -24,8 +25,10 @@ class Profile:
     objective: Objective | None = None
     most: dict[str, Severity] = field(default_factory=dict)
     thresholds: dict[tuple[str, str], Thresholds] = field(default_factory=dict)
+    labels_tell: bool = False
 
 
+UNTOLD = "training on classes makes this too: tell the labels (--labels, labels=) to know it from a collapse"
 _POINT = ("complete collapse", "mean_cosine")
 _NO_COSINE: dict[tuple[str, str], Thresholds] = {_POINT: (1.0, None)}  # a cone of .99 is usual before fine-tuning
 _MONITOR: dict[tuple[str, str], Thresholds] = {_POINT: (COSINE_WARNS, COSINE_FAILS)}  # what the training monitor says
@@ -50,7 +53,11 @@ PROFILES: dict[str, Profile] = {
             "supervised",
             "trained on classes: tight clusters are the aim for a closed set, and as many directions as classes",
             "classification",
-            {"clusters": "note", "dimensional collapse": "note", "dead dimensions": "warn"},
+            {
+                **dict.fromkeys(("clusters", "dimensional collapse", "modality gap of two groups"), "note"),
+                "dead dimensions": "warn",
+            },
+            labels_tell=True,
         ),
         Profile(
             "text",
@@ -68,9 +75,10 @@ PROFILES: dict[str, Profile] = {
         ),
         Profile(
             "recsys",
-            "tables of item or user embeddings: rare rows stay near their start, popular ones are hubs",
+            "tables of item or user embeddings: rare rows stay near their start, popular ones are hubs, and rows of "
+            "one history are equal",
             "recommender",
-            {"duplicate rows": "warn", "head-dominated spectrum": "warn", "hubs": "note"},
+            {"duplicate rows": "note", "head-dominated spectrum": "warn", "hubs": "note"},
             _NO_COSINE,
         ),
         Profile(

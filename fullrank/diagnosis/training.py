@@ -124,13 +124,22 @@ def judge_run(
     return both_layers(looks, judged), reports
 
 
-def over_training(looks: Sequence[Look], profile: Profile, layer: Layer | None = None) -> list[dict[str, Any]]:
-    """The verdict at every look of the training's monitor, by the same rules."""
-    rows = []
+def over_training(
+    looks: Sequence[Look], profile: Profile, layer: Layer | None = None, *, end: tuple[int, Report] | None = None
+) -> list[dict[str, Any]]:
+    """The verdict at every look of the training's monitor, by the rules that its numbers can answer.
+
+    end: a step, and the report on the rows that were kept of it, by which its look is judged: that asks every rule.
+    """
+    rows: list[dict[str, Any]] = []
     for at in range(1, len(looks) + 1):
         found = judge_looks(looks[:at], profile)
         where = found.where if layer is None else layer
         judged, numbers = found.verdict if where == found.where else found.beside, looks[at - 1][where]
+        if end is not None and looks[at - 1]["step"] == end[0]:
+            made = end[1]
+            judged, numbers = Verdict(made.verdict, made.kind, made.sentence), looks[at - 1][made.where]
+            where = "backbone" if made.where == "backbone" else "embedding"
         rows.append(
             {
                 "step": looks[at - 1]["step"],
@@ -168,7 +177,8 @@ def known_of(looks: Sequence[Look], layer: Layer, *, backbone: Verdict | None = 
         if first.get("knn") is not None and last.get("knn") is not None:
             numbers["knn_since_start"] = last["knn"] - first["knn"]
     step = int(last["step"])
-    so_far = f"{step:,} steps, {float(last.get('epoch') or 0.0):.1f} passes over the data"
+    passes = float(last.get("epoch") or 0.0)
+    so_far = f"{step:,} steps, {passes:.{2 if 0 < passes < 1 else 1}f} passes over the data"
     if step < YOUNG:
         return Known(of_run=True, young=so_far, numbers=numbers)
     rises = _rises(looks, layer)

@@ -24,6 +24,7 @@ from fullrank.metrics.correspondence import (
     misplaced,
     turned,
 )
+from fullrank.metrics.crowding import CROWDING, crowding
 from fullrank.metrics.dimensions import (
     DEAD_DIMENSIONS,
     DIMENSION_GAP,
@@ -58,7 +59,6 @@ from fullrank.metrics.modality_gap import (
 )
 from fullrank.metrics.neighbor_agreement import NEIGHBOR_AGREEMENT, neighbor_agreement
 from fullrank.metrics.neighbors import (
-    CONTRAST_EXCESS,
     DUPLICATE_ROWS,
     MLE_DIMENSION,
     NEAR_DUPLICATE_ROWS,
@@ -161,8 +161,8 @@ MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then 
     *(DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP, HEAD_ERROR, DIMS_FOR_VARIANCE, SPECTRUM_AUC, ISO_SCORE, ALPHA_REQ),
     *(ALPHA_REQ_FIT, SELF_CLUSTER, W2_UNIFORMITY, BIMODALITY),
     *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
-    *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, CONTRAST_EXCESS, TWO_NN, MLE_DIMENSION, HUB_SKEWNESS),
-    *(HUB_EXCESS, ANTIHUB_SHARE, ANTIHUB_EXCESS, DUPLICATE_ROWS, NEAR_DUPLICATE_ROWS, SIGREG, COHERENCE),
+    *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, CROWDING, TWO_NN, MLE_DIMENSION),
+    *(HUB_SKEWNESS, HUB_EXCESS, ANTIHUB_SHARE, ANTIHUB_EXCESS, DUPLICATE_ROWS, NEAR_DUPLICATE_ROWS, SIGREG, COHERENCE),
     *(DIFFERENT_ROWS, LONE_ROWS, CODE_USE),
     NEIGHBOR_AGREEMENT,
     *(ALIGNMENT, VIEW_RETRIEVAL, KNN_OVERLAP, LIDAR, TOWER_SPREAD, GAP_DISTANCE, GAP_RATIO, GAP_SEPARABLE),
@@ -194,6 +194,7 @@ __all__ = [
     "code_use",
     "coherence",
     "condition_number",
+    "crowding",
     "dead_dimensions",
     "decay_exponent",
     "different_rows",

@@ -63,18 +63,18 @@ CLASSES = Measurement(
 
 
 def _class_directions(found: Measurements, n: int, dims: int) -> Measured | None:
-    """How many of the directions that the classes need there are."""
+    """How many of the directions that the classes need there are: k directions of two levels tell 2^k classes apart."""
     if "classes" not in found or "effective_rank" not in found:
         return None
-    needed = min(found["classes"].value - 1, dims)
+    needed = min(math.log2(found["classes"].value), dims)
     return Measured("class_directions", min(found["effective_rank"].value / needed, 1.0), healthy=1.0)
 
 
 CLASS_DIRECTIONS = Measurement(
     "class_directions",
     _class_directions,
-    "effective rank over classes less 1",
-    "at most 1",
+    "effective rank over the logarithm of the classes",
+    "base 2, at most 1",
     "labels",
     of="derived",
     direction="high",

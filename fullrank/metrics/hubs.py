@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 import torch
 from torch import Tensor
@@ -14,9 +15,9 @@ from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.record import MOST, SHARED, Measured, Measurement, Measurements
 from fullrank.stats import products
 
-_DRAWS = 4  # Gaussian clouds whose mean is the null
+DRAWS = 4  # Gaussian clouds whose mean is the null
 _K = 10  # neighbors
-OVER_NULL = f"null: Gaussian, same spectrum, mean of {_DRAWS} draws"
+OVER_NULL = f"null: Gaussian, same spectrum, mean of {DRAWS} draws"
 
 
 def hub_skewness(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> float:
@@ -69,12 +70,12 @@ HUB_EXCESS = Measurement(
     "hub_excess",
     _hub_excess,
     "hubness above its null",
-    OVER_NULL,
+    f"{OVER_NULL}; interval of samples of this size",
     "pairs",
     of="derived",
     direction="low",
     ideal=0.0,
-    no_interval=SHARED,
+    interval="pairs",
     which_are="rows",
 )
 
@@ -184,9 +185,20 @@ class GaussianNeighbors:
     """What the neighbors in Gaussian clouds of one spectrum tell: see the metrics of that name."""
 
     contrast: float
+    crowd: float  # the same of the neighbor of number `crowd`
     skewness: float
     antihubs: float
+    skewness_error: float  # standard error of that mean
     counts: Tensor  # (n,) how often each row of the first draw is among the nearest of others
+
+
+def crowd(n: int) -> int:
+    """Which of the nearest of n rows must be near where rows crowd: the tenth, or that of number n / 50.
+
+    >>> crowd(96), crowd(300), crowd(2048)
+    (1, 6, 10)
+    """
+    return min(max(n // 50, 1), _K)
 
 
 def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
@@ -201,13 +213,14 @@ def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
     """
     n = len(z.drawn)
     if n < 3:
-        return GaussianNeighbors(1.0, 0.0, 0.0, z.drawn.new_ones(n))
+        return GaussianNeighbors(1.0, 1.0, 0.0, 0.0, 0.0, z.drawn.new_ones(n))
     roots = z.spectrum.sqrt()
     room = roots.new_empty(n, len(roots), device="cpu")  # for all draws: new memory costs more than what is done in it
-    draws = [_of_draw(_draw(room, roots, draw)) for draw in range(_DRAWS)]
-    contrast = sum(one for one, _ in draws) / _DRAWS
-    skew, antihubs = (sum(map(one, (count for _, count in draws))) / _DRAWS for one in (skewness, _missed))
-    return GaussianNeighbors(contrast, skew, antihubs, draws[0][1])
+    draws = [_of_draw(_draw(room, roots, draw)) for draw in range(DRAWS)]
+    contrast, crowded = fmean(one for one, *_ in draws), fmean(one for _, one, _ in draws)
+    skews, missed = ([of(count) for *_, count in draws] for of in (skewness, _missed))
+    error = stdev(skews) / DRAWS**0.5
+    return GaussianNeighbors(contrast, crowded, fmean(skews), fmean(missed), error, draws[0][2])
 
 
 def _missed(count: Tensor) -> float:
@@ -219,16 +232,26 @@ def _draw(room: Tensor, roots: Tensor, seed: int) -> Tensor:
     return room.normal_(generator=torch.Generator().manual_seed(seed)).to(roots.device).mul_(roots)
 
 
-def _of_draw(x: Tensor) -> tuple[float, Tensor]:
-    """Relative contrast of x (N, K), and how often each row is among the 10 nearest, by one matrix of products."""
+def _of_draw(x: Tensor) -> tuple[float, float, Tensor]:
+    """Contrasts of x (N, K) to the nearest row and to that of number `crowd`; how often each is among the 10 nearest.
+
+    By one matrix of products.
+    """
     n = len(x)
     if not bool(x.any()):
-        return 1.0, x.new_ones(n)
+        return 1.0, 1.0, x.new_ones(n)
     gram = products(x)
     squares, apart = gram.diagonal().clone(), squared_distances(gram)
     middle = float(upper(apart).median())
-    nearest = float(apart.fill_diagonal_(torch.inf).amin(1).median())
+    near = apart.fill_diagonal_(torch.inf).topk(min(crowd(n), n - 1), dim=1, largest=False).values
     cosines = gram.div_(squares.sqrt()).fill_diagonal_(-torch.inf)  # of a row, in units of its own length
     index = cosines.topk(min(_K, n - 1), dim=1).indices
-    contrast = max((middle / nearest) ** 0.5, 1.0) if nearest > 0 else 1.0
-    return contrast, index.flatten().bincount(minlength=n).double()
+    return (
+        max(_root_of_ratio(middle, float(near[:, 0].median())), 1.0),
+        _root_of_ratio(middle, float(near[:, -1].median())),
+        index.flatten().bincount(minlength=n).double(),
+    )
+
+
+def _root_of_ratio(above: float, below: float) -> float:
+    return (above / below) ** 0.5 if below > 0 else 1.0

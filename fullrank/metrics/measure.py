@@ -57,9 +57,10 @@ def measure(
         found |= _asked("towers", views, some, dims)
     if labels is not None and len(labels[index].unique()) > 1:
         found |= _asked("labels", [Cloud(rows[0], seed=seed, labels=labels[index])], index, dims)
+    found = _with_derived(found, sketch.n, dims)
     for name, estimate in of_pairs(sketch, seed=seed).items():
         found[name] = about(RECORDS[name], found[name], estimate)
-    return _with_derived(found, sketch.n, dims)
+    return found
 
 
 def cloud_of_pairs(sketch: Sketch, *, seed: int = 0) -> Cloud:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
-from fullrank.metrics.hubs import ANTIHUB_SHARE, HUB_SKEWNESS, OVER_NULL, gaussian_neighbors
-from fullrank.metrics.record import MEAN, MOST, SHARED, Measured, Measurement, Measurements
+from fullrank.metrics.hubs import ANTIHUB_SHARE, HUB_SKEWNESS, gaussian_neighbors
+from fullrank.metrics.record import MEAN, MOST, SHARED, Measurement
 
 OF_PAIRS = "Euclidean, not normalized, without copies of rows"
 _NEAR = 0.99  # cosine
@@ -125,27 +125,6 @@ RELATIVE_CONTRAST = Measurement(
     no_interval="the median of all pairs, without each group of rows, takes too long",
     blind_to=MEAN,
     beside=lambda z: z.once(gaussian_neighbors).contrast,
-)
-
-
-def _contrast_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
-    if "relative_contrast" not in found:
-        return None
-    one = found["relative_contrast"]
-    return Measured("contrast_excess", one.value / (one.null or 1.0), null=1.0, healthy=1.0, sampled=one.sampled)
-
-
-CONTRAST_EXCESS = Measurement(
-    "contrast_excess",
-    _contrast_excess,
-    "relative contrast over its null",
-    OVER_NULL,
-    "pairs",
-    of="derived",
-    direction="low",
-    ideal=1.0,
-    range=(0.0, math.inf),
-    no_interval=SHARED,
 )
 
 

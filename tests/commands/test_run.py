@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import fullrank
 from fullrank.cli import main
-from fullrank.diagnosis.training import looks_of, over_training, profile_of
+from fullrank.diagnosis.training import diagnose_run, looks_of, over_training, profile_of
 from fullrank.runs import read_rows
 from fullrank.runs.probe import read_probe
 from tests.cli.test_errors import sentence
@@ -39,7 +41,7 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "run/", "--layer", layer])
     out = capsys.readouterr().out
-    assert "Over training:" in out
+    assert "Over training" in out
     content = report("run")
     assert content["read_as"] in out
     told = json.loads((run / "result.json").read_text())["collapse"][layer]
@@ -73,6 +75,23 @@ def test_a_collapse_over_training_is_told_by_the_thresholds_of_the_monitor(run: 
     told = over_training(looks_of(read_rows(run / "metrics.jsonl")), profile_of("intl"))
     assert (told[-1]["where"], told[-1]["verdict"], told[-1]["kind"]) == ("embedding", "collapsed", "complete")
     assert told[0]["verdict"] != "collapsed"
+
+
+def test_the_last_row_over_training_is_the_verdict_though_the_monitor_had_not_asked_all_rules(run: Path) -> None:
+    looks = [
+        {**look, "step": 400 * at, "epoch": 9.0}
+        for at, look in enumerate(looks_of(read_rows(run / "metrics.jsonl")), 1)
+    ]
+    generator = torch.Generator().manual_seed(0)
+    tight = torch.randn(4, 64, generator=generator)[torch.arange(100) % 4]
+    rows = (tight + 1e-3 * torch.randn(100, 64, generator=generator)).numpy()
+    kept = replace(read_probe(run), backbone=rows, embedding=rows, step=looks[-1]["step"])
+    made = diagnose_run(kept, looks, profile=profile_of("intl"), source="run", layer="embedding")
+    assert made.kind == "cluster"  # which no number of a monitor row tells
+    told = over_training(looks, profile_of("intl"), "embedding", end=(kept.step, made))
+    assert (told[-1]["verdict"], told[-1]["kind"], told[-1]["sentence"]) == (made.verdict, "cluster", made.sentence)
+    assert told[:-1] == over_training(looks, profile_of("intl"), "embedding")[:-1]
+    assert over_training(looks, profile_of("intl"), "embedding")[-1]["kind"] != "cluster"
 
 
 def test_what_is_wrong_with_a_run_is_one_sentence(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,15 +61,15 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"rogue_dimension": 30, "dimension_gap": 30}, "degraded", "head-dominated"),
         ({"rogue_dimension": 60, "dimension_gap": 60}, "collapsed", "head-dominated"),
         ({"rogue_dimension": 60, "dimension_gap": 60, "head_error": 0.9}, "healthy", None),  # of a single row
-        ({"relative_contrast": 6, "contrast_excess": 4}, "degraded", "cluster"),
-        ({"relative_contrast": 40, "contrast_excess": 30}, "collapsed", "cluster"),
-        ({"relative_contrast": 40, "contrast_excess": 1.1}, "healthy", None),  # a Gaussian has it, too
-        ({"relative_contrast": 40, "contrast_excess": 2.48}, "undetermined", None),  # on either side of the threshold
-        ({"relative_contrast": 40, "contrast_excess": 2.52}, "undetermined", None),
-        ({"relative_contrast": 40, "contrast_excess": 2.4}, "healthy", None),
-        ({"relative_contrast": 40, "contrast_excess": 2.6}, "collapsed", "cluster"),
-        ({"relative_contrast": 6, "contrast_excess": 2.52}, "healthy", None),  # no more than a warning could come of it
-        ({"relative_contrast": 3.95, "contrast_excess": 4}, "undetermined", None),
+        ({"relative_contrast": 6, "crowding": 4}, "degraded", "cluster"),
+        ({"relative_contrast": 40, "crowding": 30}, "collapsed", "cluster"),
+        ({"relative_contrast": 40, "crowding": 1.1}, "healthy", None),  # a Gaussian has it, too
+        ({"relative_contrast": 40, "crowding": 2.48}, "undetermined", None),  # on either side of the threshold
+        ({"relative_contrast": 40, "crowding": 2.52}, "undetermined", None),
+        ({"relative_contrast": 40, "crowding": 2.4}, "healthy", None),
+        ({"relative_contrast": 40, "crowding": 2.6}, "collapsed", "cluster"),
+        ({"relative_contrast": 6, "crowding": 2.52}, "healthy", None),  # no more than a warning could come of it
+        ({"relative_contrast": 3.95, "crowding": 4}, "undetermined", None),
         ({"hub_skewness": 5, "hub_excess": 4.0}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
         ({"antihub_share": 0.3, "antihub_excess": 0.25}, "degraded", "hubs"),
@@ -91,9 +91,9 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"energy_share": 0.4, "far_spread": 0.1}, "degraded", "single rows"),
         ({"row_norm": 1e-5}, "degraded", "scale"),
         ({"row_norm": 1e-13}, "collapsed", "scale"),
-        ({"class_directions": 0.2}, "collapsed", "dimensional"),  # two clusters for ten classes
-        ({"class_directions": 0.3}, "degraded", "dimensional"),
-        ({"class_directions": 0.45}, "healthy", None),  # a classifier's directions are not equally large
+        ({"class_directions": 0.3, "classes": 10}, "collapsed", "dimensional"),  # two clusters for ten classes
+        ({"class_directions": 0.6, "classes": 10}, "degraded", "dimensional"),
+        ({"class_directions": 0.8, "classes": 10}, "healthy", None),  # a classifier's directions are not equally large
         ({"hub_skewness": 5, "hub_excess": 3.2}, "healthy", None),  # at the threshold, whatever the seed
     ],
 )
@@ -117,7 +117,7 @@ def test_complete_collapse_silences_what_is_noise_then() -> None:
     assert {name for name, _ in seen.silenced} == {"hubs", "cone", "dimensional collapse"}
     warned = judged({"relative_spread": 0.05, "rank_share": 0.05})  # a warning silences nothing
     assert [finding.rule for finding in warned.findings] == ["dimensional collapse", "complete collapse"]
-    tight = judged({"relative_contrast": 7.0, "contrast_excess": 3.5, "rank_share": 0.05})  # nor explains a failure
+    tight = judged({"relative_contrast": 7.0, "crowding": 3.5, "rank_share": 0.05})  # nor explains a failure
     assert [finding.rule for finding in tight.findings] == ["dimensional collapse", "clusters"]
 
 
@@ -165,8 +165,7 @@ def test_profiles_change_what_fails() -> None:
     assert judged(cone, "text").state == "healthy"  # a note
     assert [finding.severity for finding in judged(cone, "text").findings] == ["note"]
     assert judged({"mean_cosine": 0.95}, "contrastive").kind == "complete"
-    clusters = {"relative_contrast": 40.0, "contrast_excess": 30.0}
-    assert judged(clusters, "supervised").state == "healthy"
+    clusters = {"relative_contrast": 40.0, "crowding": 30.0}
     assert judged(clusters, "bio").state == "degraded"
     for name in PROFILES:
         assert judged({"relative_spread": 0.001}, name).state == "collapsed"
@@ -236,9 +235,39 @@ def test_a_cause_that_is_proven_comes_first_and_one_that_is_excluded_is_not_said
 
 
 def test_what_a_profile_makes_a_note_of_silences_no_failure() -> None:
-    clusters = {"relative_contrast": 40.0, "contrast_excess": 30.0}
-    seen = judged(clusters | {"class_directions": 0.12}, "supervised")  # two clusters for ten classes
+    clusters = {"relative_contrast": 40.0, "crowding": 30.0}
+    seen = judged(clusters | {"class_directions": 0.3, "classes": 10}, "supervised")  # two clusters for ten classes
     assert (seen.state, seen.kind) == ("collapsed", "dimensional")
+
+
+STRONG: list[tuple[dict[str, float], str]] = [
+    ({"relative_contrast": 40.0, "crowding": 30.0}, "cluster"),
+    ({"rank_share": 0.05}, "dimensional"),
+    ({"signal_share": 0.05, "signal_rank": 2.0}, "dimensional"),
+    ({"bimodality": 0.9}, "modality gap"),
+]
+
+
+@pytest.mark.parametrize(("values", "kind"), STRONG)
+def test_what_training_on_classes_makes_as_well_is_undetermined_until_labels_are_told(
+    values: dict[str, float], kind: str
+) -> None:
+    seen = judged(values, "supervised")
+    assert seen.state == "undetermined"
+    assert seen.sentence.startswith(f"Undetermined ({kind})")
+    assert "--labels" in seen.sentence
+    told = judged(values | {"classes": 10.0, "class_directions": 0.9}, "supervised")
+    assert (told.state, [finding.severity for finding in told.findings]) == ("healthy", ["note"])
+    assert judged(values | {"classes": 10.0, "class_directions": 0.1}, "supervised").kind == "dimensional"
+    assert judged(values | {"dead_dimensions": 0.5}, "supervised").state == "degraded"  # what is sure counts
+
+
+def test_a_weaker_note_of_a_profile_leaves_the_stronger_finding_to_be_undetermined() -> None:
+    weak = {"relative_contrast": 6.0, "crowding": 4.0}
+    assert judged(weak, "supervised").state == "healthy"
+    both = judged(weak | {"rank_share": 0.05}, "supervised")
+    assert both.sentence.startswith("Undetermined (dimensional)")
+    assert {finding.rule for finding in both.findings} == {"clusters", "dimensional collapse"}
 
 
 def test_a_young_training_is_early_unless_it_fell_to_a_point() -> None:
@@ -256,7 +285,7 @@ def test_a_young_training_is_early_unless_it_fell_to_a_point() -> None:
 
 
 def test_fewer_directions_than_classes_fail_no_embedding_of_a_run_whose_features_learned() -> None:
-    few = healthy() | {"class_directions": Measured("class_directions", 0.16)}
+    few = healthy() | {name: Measured(name, value) for name, value in (("class_directions", 0.3), ("classes", 10.0))}
     learned, fell = (Known(of_run=True, numbers={"steps": 400, "knn_since_start": gain}) for gain in (0.18, -0.05))
     states = [judge(few, PROFILES["non-contrastive"], n=400, dims=32, known=known).state for known in (learned, fell)]
     assert states == ["degraded", "collapsed"]

@@ -22,7 +22,12 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Codebook": ("unused codes", "codes"),
     "Hubs": ("hubs",),
     "Modality gap": ("modality gap", "modality gap of two groups"),
-    "Dead dimensions": ("dead dimensions", "dimensions that a ReLU left dead", "copied dimensions"),
+    "Dead dimensions": (
+        "dead dimensions",
+        "dimensions that a ReLU left dead",
+        "copied dimensions",
+        "dimensions that agree behind a ReLU",
+    ),
     "Fewer directions than classes": ("fewer directions than classes",),
     "Single rows": ("rows of zeros", "near-empty rows", "exploded rows", "a far group"),
     "Scale": ("vanishing scale",),

@@ -16,6 +16,7 @@ from fullrank.metrics import (
     Cloud,
     _pairs,
     antihub_share,
+    crowding,
     duplicate_rows,
     gaussian_like,
     hub_skewness,
@@ -90,6 +91,22 @@ def test_relative_contrast_reads_clusters() -> None:
     assert 20 < relative_contrast(tight) < 80
     assert 1.05 < relative_contrast(gaussian(1000, 256)) < 1.21
     assert relative_contrast(torch.cat([gaussian(100, 8)] * 2)) == pytest.approx(relative_contrast(gaussian(100, 8)))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_small_families_of_rows_have_a_contrast_and_do_not_crowd(size: int) -> None:
+    families = gaussian(1200 // size, 32).repeat_interleave(size, 0) + 0.05 * gaussian(1200, 32, seed=1)
+    assert relative_contrast(families) > 10
+    assert crowding(families) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("count", [4, 10, 40])
+@pytest.mark.parametrize("n", [96, 1200])
+def test_clusters_crowd(n: int, count: int) -> None:
+    clusters = gaussian(count, 64)[torch.arange(n) % count] + 0.02 * gaussian(n, 64, seed=1)
+    assert crowding(clusters) > 5
+    assert crowding(gaussian(n, 64)) == pytest.approx(1, abs=0.1)
+    assert crowding(power_law(1.0, n, 64)) == pytest.approx(1, abs=0.15)
 
 
 def test_duplicates_are_counted_whatever_their_place() -> None:

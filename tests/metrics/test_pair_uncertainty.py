@@ -13,6 +13,7 @@ from fullrank.errors import UserError
 from fullrank.metrics import (
     alignment,
     alignment_estimate,
+    hub_skewness,
     hyperspherical_energy,
     jackknife_pairs,
     jackknife_rows,
@@ -20,12 +21,15 @@ from fullrank.metrics import (
     two_nn,
     uniformity,
 )
+from fullrank.metrics.cloud import Cloud
+from fullrank.metrics.hubs import gaussian_neighbors
 from tests.metrics.clouds import gaussian, power_law
 
 VALUES: dict[str, Callable[[Tensor], float]] = {
     "uniformity": uniformity,
     "hyperspherical_energy": hyperspherical_energy,
     "two_nn": two_nn,
+    "hub_excess": lambda z: hub_skewness(z) - gaussian_neighbors(Cloud(z)).skewness,
 }
 
 

@@ -44,6 +44,8 @@ def test_it_shows_what_there_is_only() -> None:
     page = diagnosis_page(content)
     assert "<figure" not in page
     assert "No collapse found." in page
+    assert "Healthy is not trained" in page
+    assert "Healthy is not trained" not in diagnosis_page(diagnosis("collapsed"))
 
 
 def test_the_verdicts_over_training_are_a_table() -> None:
@@ -100,7 +102,7 @@ def said(content: dict[str, Any], **settings: Any) -> str:
 def test_the_terminal_has_verdict_cause_and_remedy_in_few_lines() -> None:
     text = said(diagnosis("collapsed"))
     assert "Collapsed to few dimensions: 3.9 of 24." in text
-    assert "cause?  No term spreads the dimensions. Train an epoch with --w2 0.5." in text
+    assert "cause?  No term spreads the dimensions. How to tell: train an epoch with --w2 0.5." in text
     assert "try     Add W2 uniformity to the loss." in text
     assert re.search(r"effective rank +3\.9 +3\.7 to 4\.1 +23\.1", text)
     assert "\x1b" not in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.cluster import BAND, EXCESS
+from fullrank.diagnosis.kinds.cluster import BAND, CROWDED
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _TOWERS = Advice(
@@ -69,7 +69,7 @@ RULES = (
             Evidence(
                 Graded("bimodality", "above", 0.75),  # ours; a uniform gives 0.56
                 "the rows form two groups along the first direction (1 / kurtosis {bimodality:.2f}; a normal has 0.33)",
-                (Gate("contrast_excess", "below", round(EXCESS * (1 + BAND), 2)),),  # up to where clusters are sure
+                (Gate("crowding", "below", round(CROWDED * (1 + BAND), 2)),),  # up to where clusters are sure
             ),
         ),
         _GROUPS,

@@ -18,7 +18,7 @@ RULES = (
                 Cause("a ReLU killed the whole row", "the layer before"),
             ),
             (Remedy("leave the rows out", "z = z[z.norm(dim=1) > 0]"),),
-            "There is none.",
+            "No row is 0.",
         ),
         most="warn",
     ),

@@ -83,10 +83,8 @@ def _finding(finding: Mapping[str, Any], console: Console, named: str) -> None:
     if named:
         _say(console, f"  which   {named}.")
     for cause in finding["causes"][:3]:
-        _say(
-            console,
-            f"  cause?  {sentence(cause['cause'])} {sentence(cause['test']) if cause.get('test') else ''}".rstrip(),
-        )
+        tell = f" How to tell: {cause['test']}." if cause.get("test") else ""
+        _say(console, f"  cause?  {sentence(cause['cause'])}{tell}")
     for remedy in finding["remedies"][:3]:
         _say(console, f"  try     {sentence(remedy['text'])}")
         for line in (remedy.get("code") or "").splitlines():
