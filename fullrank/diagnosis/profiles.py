@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from fullrank.diagnosis.kinds.complete import COSINE_FAILS, COSINE_WARNS
@@ -57,6 +58,7 @@ PROFILES: dict[str, Profile] = {
                 **dict.fromkeys(("clusters", "dimensional collapse", "modality gap of two groups"), "note"),
                 "dead dimensions": "warn",
             },
+            {("head-dominated spectrum", name): (math.inf, None) for name in ("head_weight", "head_gap")},
             labels_tell=True,
         ),
         Profile(
@@ -78,7 +80,7 @@ PROFILES: dict[str, Profile] = {
             "tables of item or user embeddings: rare rows stay near their start, popular ones are hubs, and rows of "
             "one history are equal",
             "recommender",
-            {"duplicate rows": "note", "head-dominated spectrum": "warn", "hubs": "note"},
+            {**dict.fromkeys(("duplicate rows", "near-empty rows", "hubs"), "note"), "head-dominated spectrum": "warn"},
             _NO_COSINE,
         ),
         Profile(

@@ -90,6 +90,7 @@ class Report:
             "dims": self.dims,
             "views": self.views,
             "left_out": self.left_out,
+            "groups": self.sketch.groups,
             "labeled": self.labels is not None,
             "verdict": self.verdict,
             "kind": self.kind,

@@ -14,6 +14,7 @@ from fullrank.report.words import verdict_words
 
 _KEY_NUMBERS = ("relative_spread", "mean_cosine", "effective_rank", "participation_ratio")
 _MOST = 20  # numbers in the JSON
+_GROUPS = 5  # of rows, for intervals
 _DIRECTIONS = {"high": "higher is healthier", "low": "lower is healthier", "none": "no direction is healthier"}
 
 
@@ -130,7 +131,21 @@ def sureness(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> str:
     known = how if bracketed else ""
     few = content["n"] <= content["dims"]
     unseen = f"With {content['n']:,} rows a rank above {content['n'] - 1:,} cannot be seen." if few else ""
-    return " ".join(part for part in (known, unseen) if part) or "There are too few rows for intervals."
+    return " ".join(part for part in (known or without_intervals(content), unseen) if part) or "There are no intervals."
+
+
+def without_intervals(content: Mapping[str, Any]) -> str:
+    """Why there are no intervals, where the groups of rows are too few for any.
+
+    >>> without_intervals({"groups": 3})
+    'There are no 95 % intervals: they need 5 groups of rows to leave out in turn, and there are 3.'
+    """
+    groups = content.get("groups", _GROUPS)
+    if groups >= _GROUPS:
+        return ""
+    return (
+        f"There are no 95 % intervals: they need {_GROUPS} groups of rows to leave out in turn, and there are {groups}."
+    )
 
 
 def sentence(text: str) -> str:

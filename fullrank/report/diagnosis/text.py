@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fullrank.report.diagnosis.page import measurement_cells, sentence, size, which
+from fullrank.report.diagnosis.page import measurement_cells, sentence, size, which, without_intervals
 from fullrank.report.numbers import NONE
 
 _STYLES = {"collapsed": "bold red", "healthy": "bold green"}
@@ -24,6 +24,8 @@ def print_diagnosis(content: Mapping[str, Any], console: Console) -> None:
     """The verdict, each finding with cause and remedy, and a table of the numbers behind them."""
     _say(console, f"{content['source']}: {size(content)}")
     console.print(Text(content["sentence"], _STYLES.get(content["verdict"], "bold yellow")), soft_wrap=True)
+    if lacking := without_intervals(content):
+        _say(console, lacking)
     if "beside" in content:
         _say(console, f"Beside it, the {content['beside']['where']}: {content['beside']['sentence']}")
     for finding in content.get("findings", ()):
