@@ -28,7 +28,7 @@ def pair_estimates(z: Rows, groups: Tensor, *, seed: int = 0) -> dict[str, Estim
     samples of N rows give on average: what neighbors tell goes with N. UserError for fewer than 5 groups.
 
     Measured (`benchmarks/jackknife_pairs.py`) on nine clouds, nominal 95 %: the two means hold it in 93 to 98 % of the
-    draws, "two_nn" in 92 to 95 %, "hub_excess" in 93 to 99 %. Others have no interval, because two rows share a
+    draws, "two_nn" in 92 to 95 %, "hub_excess" in 90 to 100 %. Others have no interval, because two rows share a
     neighbor: somewhere `mle_dimension` holds it in 79 %, `koleo` in 84 %, `hub_skewness` in 86 %, shares of rows in
     less.
 
