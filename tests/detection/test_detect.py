@@ -37,6 +37,16 @@ def test_a_pyramid_overfits_eight_pictures_with_masks(tmp_path: Path) -> None:
     assert found.scores["voc"]["AP50_11_points"] > 0.9
 
 
+@pytest.mark.slow
+def test_the_last_stage_of_a_resnet_overfits_eight_pictures(tmp_path: Path) -> None:
+    """Of things that are large on its map, which has a stride of 16."""
+    path = coco(tmp_path, "train", 8, large=True)
+    flags: dict[str, Any] = {"short_side": (128,), "long_side": 128, "batch_size": 2, "steps": 120, "precise_bn": 8}
+    flags |= {"rois": 32, "warmup": 10, "workers": 0, "flip": False}
+    found = fullrank.detect(train=path, val=path, out=tmp_path / "run", backbone="test_resnet", head="c4", **flags)
+    assert found.scores["box"]["AP50"] > 0.9
+
+
 def test_a_run_leaves_its_scores_its_detector_and_its_page(tmp_path: Path) -> None:
     train, val = coco(tmp_path, "train", 6), coco(tmp_path, "val", 3, start=100)
     found = fullrank.detect(train=train, val=val, out=tmp_path / "run", masks=True, evaluate_every=2, **TINY)
@@ -81,7 +91,8 @@ def test_the_last_stage_of_a_resnet_is_a_head_of_boxes_and_masks(tmp_path: Path)
     last = loaded.detector.network.roi_heads.mask_head
     assert last is loaded.detector.network.roi_heads.box_head.last
     assert last.norm.weight.shape == (last.out_channels,)
-    assert last(torch.zeros(2, 48, 14, 14)).shape == (2, last.out_channels, 7, 7)
+    pooled = torch.zeros(2, loaded.detector.network.backbone.out_channels, 14, 14)
+    assert last(pooled).shape == (2, last.out_channels, 7, 7)
 
 
 def test_an_encoder_of_a_run_is_where_a_detector_begins_and_its_control_is_not(tmp_path: Path) -> None:
