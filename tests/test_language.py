@@ -21,6 +21,7 @@ FORMS = {
     "one X a Y": rf"\b(?:[Oo]ne|[Aa]n?) (?!(?:{_NOT_A_NOUN})\b)[a-z]+ an? (?:{_UNITS})\b",
     "is no X": r"(?<![Tt]here )(?<=\S )is no (?!longer|less|more|better|worse|faster|slower|one\b)[a-z]+",
     "drawn by lot": r"\bby lot\b",
+    "terms of the field": r"\btowers?\b|nobody's neighbor|passes a gradient|objective of single samples|is no use",
     "British spelling": r"(?i)\b(?:neighbour|centre[ds]?\b|normalis|optimis|initialis|colour|behaviour|regularis)",
 }
 

@@ -37,7 +37,7 @@ def diagnose(
 
     z: (N, D), or V views of N samples (V, N, D); numpy, torch on any device, or anything with DLPack or __array__.
     views: how many views z (N, D) holds one after the other, or further views (N, D). With profile "clip" two views
-    are two towers, and the gap between them is measured. labels (N,): classes, whole numbers or names. groups (N,):
+    are two modalities, and the gap between them is measured. labels (N,): classes, whole numbers or names. groups (N,):
     what was sampled together (the donor of a cell, the track of a clip), so that the intervals are honest. profile:
     which objective made them, from `fullrank.diagnosis.profiles.PROFILES`; it sets what may fail. where: the layer,
     for the report. loss: name and value, such as ("infonce", 5.545), with the batch_size, local_batch (of one
@@ -84,7 +84,7 @@ def diagnose_sketch(
     _refuse_index(found, source)
     views, dims = found.sample.rows.shape[1:]
     n = found.n // views
-    measurements = measure(found, labels=labels, towers=profile == "clip" and views == 2, seed=seed)
+    measurements = measure(found, labels=labels, modalities=profile == "clip" and views == 2, seed=seed)
     seen = judge(measurements, objective, n=n, dims=dims, known=known)
     return Report(
         verdict=seen.state,

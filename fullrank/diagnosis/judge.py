@@ -61,8 +61,8 @@ def judge(found: Mapping[str, Measured], profile: Profile, *, n: int, dims: int,
     if any(not math.isfinite(one.value) for one in found.values() if one.name == "relative_spread"):
         return Verdict("undetermined", None, "Undetermined: some of the numbers are not finite.", tuple(said))
     applied = {rule.name: _apply(rule, found, profile, n, known) for rule in RULES if n >= rule.least}
-    heard, silenced = _heard([one for one in applied.values() if one is not None], profile)
-    findings = sorted(said + heard, key=lambda finding: -ORDER[finding.severity])  # stable: then in the order of RULES
+    active, silenced = _active([one for one in applied.values() if one is not None], profile)
+    findings = sorted(said + active, key=lambda finding: -ORDER[finding.severity])  # stable: then in the order of RULES
     unasked = tuple(
         (rule.name, needs(rule, found)) for rule in RULES if not any(askable(one, found) for one in rule.evidence)
     )
@@ -138,7 +138,7 @@ def _answer(
     return None if level is None else _Answer(level, evidence)
 
 
-def _heard(findings: list[Finding], profile: Profile) -> tuple[list[Finding], list[tuple[str, str]]]:
+def _active(findings: list[Finding], profile: Profile) -> tuple[list[Finding], list[tuple[str, str]]]:
     """The findings that no other explains, and the others with the reason, in the order of the rules."""
     by_name = {finding.rule: finding for finding in findings}
     silenced: dict[str, str] = {}

@@ -70,7 +70,7 @@ PROFILES: dict[str, Profile] = {
         ),
         Profile(
             "clip",
-            "two towers that share a space; pass both as two views",
+            "two modalities that share a space; pass both as two views",
             "contrastive",
             {"modality gap of two groups": "note", "head-dominated spectrum": "note", "cone": "note"},
             _NO_COSINE,

@@ -152,7 +152,7 @@ def _check(z: object, loss: str, name: str, min_views: int, min_samples: int) ->
 
 
 def _match(z: Tensor, other: Tensor, loss: str, first: str, name: str) -> None:
-    """The views of two towers may differ, their samples and features may not."""
+    """The views of two modalities may differ, their samples and features may not."""
     if z.shape[1:] != other.shape[1:]:
         raise UserError(
             f"{loss} got {first} of shape {tuple(z.shape)} and {name} of shape {tuple(other.shape)}: "

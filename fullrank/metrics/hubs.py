@@ -1,4 +1,4 @@
-"""Rows that are everybody's neighbor, rows that are nobody's, and what a Gaussian cloud of the same spectrum shows."""
+"""Hubs, antihubs (rows that are no other row's neighbor), and what a Gaussian cloud of the same spectrum shows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OVER_NULL = f"null: Gaussian, same spectrum, mean of {DRAWS} draws"
 def hub_skewness(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> float:
     """Hubness of z (N, D): the skewness of how often a row is among the k nearest, by cosine, of the others.
 
-    Radovanovic et al. (2010). With `queries` (M, D) the rows of z are a gallery, as in retrieval between two towers.
+    Radovanovic et al. (2010). With `queries` (M, D) the rows of z are a gallery, as in retrieval across modalities.
     About 0.3 is isotropic, but 3 a healthy 1/j spectrum and 7 a cone: it depends on N, k and the spectrum, so compare
     with that of `gaussian_like(z)`. No direction is healthy for sure; fewer than three rows and equally frequent
     rows give 0, and total collapse, where the nearest is drawn at random, about that of chance. Above 8,192 rows, that
@@ -96,7 +96,7 @@ def antihub_share(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: in
 ANTIHUB_SHARE = Measurement(
     "antihub_share",
     antihub_share,
-    "rows that are nobody's neighbor",
+    "antihubs: rows that are no other row's neighbor",
     "cosine, k = 10",
     "pairs",
     of="rows",
@@ -117,7 +117,7 @@ def _antihub_excess(found: Measurements, _n: int, _dims: int) -> Measured | None
 ANTIHUB_EXCESS = Measurement(
     "antihub_excess",
     _antihub_excess,
-    "rows that are nobody's above its null",
+    "antihubs above their null",
     OVER_NULL,
     "pairs",
     of="derived",

@@ -27,11 +27,11 @@ RECORDS = {record.name: record for record in MEASUREMENTS if record.group is not
 
 
 def measure(
-    sketch: Sketch, *, labels: Tensor | None = None, towers: bool = False, seed: int = 0
+    sketch: Sketch, *, labels: Tensor | None = None, modalities: bool = False, seed: int = 0
 ) -> dict[str, Measured]:
     """Everything that a diagnosis knows of a sketch, by name; what does not apply is left out.
 
-    labels: codes (N,) of the classes of all samples. towers: the two views are those of two towers, as of images and
+    labels: codes (N,) of the classes of all samples. modalities: the two views are those of two modalities, images and
     texts. What looks at pairs sees the first view, of at most 2,048 samples of the sketch.
 
     >>> import torch
@@ -53,8 +53,8 @@ def measure(
         found |= _asked("directions", [views[0]], some, dims)
     if len(views) > 1:
         found |= _asked("pair", views[:2], some, dims) | _asked("views", [rows[:, kept]], some, dims)
-    if towers and len(views) == 2:
-        found |= _asked("towers", views, some, dims)
+    if modalities and len(views) == 2:
+        found |= _asked("modalities", views, some, dims)
     if labels is not None and len(labels[index].unique()) > 1:
         found |= _asked("labels", [Cloud(rows[0], seed=seed, labels=labels[index])], index, dims)
     found = _with_derived(found, sketch.n, dims)

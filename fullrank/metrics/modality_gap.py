@@ -1,4 +1,4 @@
-"""Two towers that share a space, as of images and texts: how far are their two clouds apart?"""
+"""Two modalities that share a space, as images and texts do: how far are their two clouds apart?"""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class ModalityGap:
 
 
 def modality_gap(z1: Rows, z2: Rows, *, seed: int = 0) -> ModalityGap:
-    """The gap between two towers' embeddings z1, z2 (N, D) of the same samples, rows scaled to length 1.
+    """The gap between two modalities' embeddings z1, z2 (N, D) of the same samples, rows scaled to length 1.
 
     - distance: |mean 1 - mean 2| (Liang et al., 2022), in [0, 2];
     - ratio: distance over the root mean square distance of a row from its own mean, at least 0 (infinite when both
-      towers are points apart);
-    - separable: share of the odd rows that lie nearer to the mean of their own tower's even rows, in [0, 1]; 0.5 is no
+      modalities are points apart);
+    - separable: share of the odd rows that lie nearer to the mean of their modality's even rows, in [0, 1]; 0.5 is no
       gap, as ties count half;
-    - retrieval, retrieval_centered: `view_retrieval` of z1 in z2, as it is and with each tower's mean taken off.
+    - retrieval, retrieval_centered: `view_retrieval` of z1 in z2, as it is and with each modality's mean taken off.
 
     A gap is normal for CLIP (distance about 0.8) and no defect unless retrieval rises when it is taken off; ideal 0
     is not an aim of its own. Two points in one place give distance 0, separable 0.5. UserError unless the shapes
-    agree. Blind to: every collapse within a tower.
+    agree. Blind to: every collapse within a modality.
 
     >>> import torch
     >>> one = torch.tensor([[1.0, 0.1], [1.0, -0.1], [1.0, 0.1], [1.0, -0.1]])
@@ -49,7 +49,7 @@ def modality_gap(z1: Rows, z2: Rows, *, seed: int = 0) -> ModalityGap:
     one, two = as_cloud(z1, seed), as_cloud(z2, seed + 1)
     a, b = one.unit, two.unit
     if a.shape != b.shape:
-        raise UserError(f"The towers have the shapes {tuple(a.shape)} and {tuple(b.shape)}: pass two of equal shape.")
+        raise UserError(f"The modalities have shapes {tuple(a.shape)} and {tuple(b.shape)}: pass two of equal shape.")
     within = ((a - a.mean(0)).square().sum(1).mean() + (b - b.mean(0)).square().sum(1).mean()) / 2
     distance = float((a.mean(0) - b.mean(0)).square().sum().sqrt())
     distance, spread = (0.0 if value < 1e-12 else value for value in (distance, math.sqrt(float(within))))
@@ -74,7 +74,7 @@ def _gap(z1: Cloud, z2: Cloud) -> ModalityGap:
     return z1.between(z2, modality_gap)
 
 
-def _tower(
+def _of_two(
     name: str,
     function: Callable[[Cloud, Cloud], float],
     title: str,
@@ -84,42 +84,42 @@ def _tower(
     low: bool = False,
 ) -> Measurement:
     return Measurement(
-        *(name, function, title, conventions, "towers"),
-        of="towers",
+        *(name, function, title, conventions, "modalities"),
+        of="modalities",
         direction="low" if low else "none",
         ideal=0.0 if low else None,
         expected=lambda _n, _dims: expected,
     )
 
 
-TOWER_SPREAD = Measurement(
-    "tower_spread",
+MODALITY_SPREAD = Measurement(
+    "modality_spread",
     lambda one, two: min(relative_spread(one), relative_spread(two)),
-    "spread of the narrower tower",
+    "spread of the narrower modality",
     "relative spread of each",
-    "towers",
-    of="towers",
+    "modalities",
+    of="modalities",
     direction="high",
     ideal=1.0,
     collapsed=0.0,
     range=(0.0, 1.0),
     expected=lambda _n, _dims: 1.0,
 )
-GAP_DISTANCE = _tower(
-    "gap_distance", lambda a, b: _gap(a, b).distance, "distance of the towers' means", OF_UNIT, expected=0.0
+GAP_DISTANCE = _of_two(
+    "gap_distance", lambda a, b: _gap(a, b).distance, "distance of the modalities' means", OF_UNIT, expected=0.0
 )
-GAP_RATIO = _tower("gap_ratio", lambda a, b: _gap(a, b).ratio, "gap over spread", OF_UNIT, expected=0.0)
+GAP_RATIO = _of_two("gap_ratio", lambda a, b: _gap(a, b).ratio, "gap over spread", OF_UNIT, expected=0.0)
 GAP_SEPARABLE = replace(
-    _tower(
-        *("gap_separable", lambda a, b: _gap(a, b).separable, "rows nearer to their own tower"),
+    _of_two(
+        *("gap_separable", lambda a, b: _gap(a, b).separable, "rows nearer to their own modality"),
         f"{OF_UNIT}, held-out half",
         expected=0.5,
     ),
     ideal=0.5,
 )
-GAP_GAIN = _tower(
+GAP_GAIN = _of_two(
     *("gap_gain", lambda a, b: _gap(a, b).retrieval_centered - _gap(a, b).retrieval),
-    *("retrieval gained by centering each tower", "cosine"),
+    *("retrieval gained by centering each modality", "cosine"),
     expected=0.0,
     low=True,
 )

@@ -12,8 +12,8 @@ import torch
 from fullrank.metrics.cloud import Cloud
 
 Collapse = Literal["complete", "cone", "dimensional", "cluster", "dead", "duplicate"]
-Of = Literal["moments", "directions", "sketch", "counts", "rows", "pair", "views", "towers", "labels", "derived"]
-Group = Literal["spread", "spectrum", "dimensions", "pairs", "views", "towers", "labels"]
+Of = Literal["moments", "directions", "sketch", "counts", "rows", "pair", "views", "modalities", "labels", "derived"]
+Group = Literal["spread", "spectrum", "dimensions", "pairs", "views", "modalities", "labels"]
 
 ALL: frozenset[Collapse] = frozenset({"complete", "cone", "dimensional", "cluster", "dead", "duplicate"})
 WITHIN: frozenset[Collapse] = frozenset({"dimensional", "cluster", "dead", "duplicate"})
@@ -55,7 +55,7 @@ class Measurement:
 
     function: of what `of` names. "moments": a `Cloud` of rows or of their moments; "directions": the same of rows at
     length 1; "sketch": a `Sketch`; "counts": a cloud of rows, where a sketch counts all of them; "rows": a cloud of
-    rows; "pair", "towers": two clouds of the same samples; "views": rows (V, N, D); "labels": a cloud of rows with
+    rows; "pair", "modalities": two clouds of the same samples; "views": rows (V, N, D); "labels": a cloud of rows with
     labels; "derived": the `Measurements` so far, N and D, and it returns a `Measured` or None. NaN is left out.
     title, group, conventions: what it is called, where a report shows it (None: nowhere) and how it was computed.
     direction: the healthy way. ideal, collapsed: the best value, and that of one point; None where there is none.

@@ -1,4 +1,4 @@
-"""Clouds of known health in any size: what the doctor must say of each, and where the rows are too few to say it."""
+"""Clouds of known health in any size: what the judge must say of each, and where the rows are too few to say it."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def two_groups(n: int, d: int, seed: int) -> Tensor:
     return gaussian(n, d, seed) / math.sqrt(d) + 0.5 * side * normalize(gaussian(1, d, APART))
 
 
-def two_towers(n: int, d: int, seed: int) -> Tensor:
-    """Two towers (2, N, D) of the same samples in two cones: the cones' own directions hide the matches."""
+def two_modalities(n: int, d: int, seed: int) -> Tensor:
+    """Two modalities (2, N, D) of the same samples in two cones: the cones' own directions hide the matches."""
     shared = gaussian(n, d, seed) / math.sqrt(d)
     noise = 0.5 * gaussian(2 * n, d, seed + 1).view(2, n, d) / math.sqrt(d)
     lengths = torch.exp(0.5 * gaussian(2 * n, 1, seed + 2)).view(2, n, 1)
@@ -135,5 +135,5 @@ CASES = (
     Case("3 rogue dimensions x 30", rogue(30.0, 3), "head-dominated"),
     Case("hubs", hubs, "hubs"),
     Case("two groups", two_groups, "modality gap"),
-    Case("two towers", two_towers, "modality gap", profile="clip"),
+    Case("two modalities", two_modalities, "modality gap", profile="clip"),
 )

@@ -1,4 +1,4 @@
-"""The doctor names the right kind for every cloud, and docs/diagnosis.md has what it says of several seeds."""
+"""The judge names the right kind for every cloud, and docs/diagnosis.md has what it says of several seeds."""
 
 from __future__ import annotations
 

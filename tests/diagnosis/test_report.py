@@ -40,7 +40,7 @@ REPORTS = {
     "one dimension": lambda: fullrank.diagnose(gaussian(40, 1)),
     "zeros": lambda: fullrank.diagnose(torch.zeros(40, 8)),
     "views": lambda: fullrank.diagnose(torch.stack([cloud(), cloud() + 0.1])),
-    "towers": lambda: fullrank.diagnose(torch.stack([cloud(), cloud() + 9]), profile="clip"),
+    "modalities": lambda: fullrank.diagnose(torch.stack([cloud(), cloud() + 9]), profile="clip"),
     "labels": lambda: fullrank.diagnose(cloud(), labels=["a", "b", "c"] * 20),
     "low rank": lambda: fullrank.diagnose(low_rank(2, 200, 64)),
 }

@@ -65,7 +65,7 @@ def test_the_numbers_are_those_of_the_metrics() -> None:
 
 def test_everything_measured_has_a_name_and_keeps_the_order_of_the_names() -> None:
     views = torch.stack([gaussian(80, 8), gaussian(80, 8, seed=1)])
-    found = measure(sketch([views]), labels=torch.arange(80) % 4, towers=True)
+    found = measure(sketch([views]), labels=torch.arange(80) % 4, modalities=True)
     assert list(found) == [name for name in RECORDS if name in found]
     assert set(RECORDS) - set(found) == {"alpha_req", "alpha_req_fit", "far_spread"}  # 14 dimensions, or three far rows
 
@@ -181,7 +181,7 @@ def test_copies_are_exact_for_few_rows_and_have_an_interval_for_many() -> None:
     assert unique.low == 0 <= unique.value < 0.1
 
 
-def test_views_and_towers_and_labels() -> None:
+def test_views_and_modalities_and_labels() -> None:
     one, other = gaussian(200, 16), gaussian(200, 16, seed=1)
     same = measure(sketch([torch.stack([one, one + 0.1 * other])]))
     unrelated = measure(sketch([torch.stack([one, other])]))
@@ -195,8 +195,10 @@ def test_views_and_towers_and_labels() -> None:
     assert classes["label_gain"].value > 0.95
     assert abs(chance["label_gain"].value) < 0.1
     assert classes["nc1"].value < chance["nc1"].value / 5
-    towers = measure(sketch([torch.stack([one, torch.ones(200, 16)])]), towers=True)
-    assert towers["tower_spread"].value < 1e-6 < 0.8 < towers["relative_spread"].value  # the whole hides a point
+    modalities = measure(sketch([torch.stack([one, torch.ones(200, 16)])]), modalities=True)
+    assert (
+        modalities["modality_spread"].value < 1e-6 < 0.8 < modalities["relative_spread"].value
+    )  # the whole hides a point
 
 
 def test_a_merged_sketch_measures_the_same() -> None:

@@ -1,4 +1,4 @@
-"""Views, encoders and towers: naive references, chance, and order over what should differ."""
+"""Views, encoders and modalities: naive references, chance, and order over what should differ."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_gap_is_found_and_taken_off() -> None:
     assert none.distance < 0.1
     assert none.separable == pytest.approx(0.5, abs=0.15)
     assert gap.retrieval_centered > 0.95
-    with pytest.raises(UserError, match="towers have the shapes"):
+    with pytest.raises(UserError, match="modalities have shapes"):
         modality_gap(image, text[1:])
 
 

@@ -30,7 +30,9 @@ _CLUSTERS = Advice(
         Cause("many inputs are equal", "the rows of one cluster come from different inputs"),
     ),
     (
-        Remedy("mix in an objective of single samples", "fullrank train simclr", of=("two-branch", "contrastive")),
+        Remedy(
+            "add an instance-level loss, such as SimCLR's", "fullrank train simclr", of=("two-branch", "contrastive")
+        ),
         Remedy("spread the directions by a flag", "--uniformity 1", of=("two-branch", "contrastive")),
         _SPREAD,
         Remedy("keep neighbors apart", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),
@@ -39,7 +41,7 @@ _CLUSTERS = Advice(
 )
 
 _CLASSES = Advice(
-    "Each class is one point. Good for a closed set of classes; transfer and fine retrieval suffer.",
+    "Each class has collapsed to a point: good for a closed set of classes; transfer and fine retrieval suffer.",
     (Cause("trained to the end on these classes", "NC1 fell while the accuracy stood"),),
     (_SPREAD,),
     "NC1 rises above 0.1 on classes that were not trained on.",

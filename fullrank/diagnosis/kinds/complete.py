@@ -11,7 +11,7 @@ _ADVICE = Advice(
     "All inputs get the same embedding, so nothing that is built on it can tell them apart.",
     (
         Cause(
-            "the target passes a gradient (no stop-gradient)",
+            "gradients reach the target: a stop-gradient is missing",
             "the gradient of the target branch must be None or 0",
             of=("two-branch",),
         ),
@@ -79,8 +79,8 @@ RULES = (
                 "all embeddings point in one direction: the mean cosine is {mean_cosine:.3f}",
             ),
             Evidence(
-                Graded("tower_spread", "below", SPREAD_WARNS, SPREAD_FAILS),
-                "one of the towers has a spread of {tower_spread:.2%} of its norm around its mean",
+                Graded("modality_spread", "below", SPREAD_WARNS, SPREAD_FAILS),
+                "one of the modalities has a spread of {modality_spread:.2%} of its norm around its mean",
             ),
         ),
         _ADVICE,

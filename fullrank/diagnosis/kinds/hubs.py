@@ -1,4 +1,4 @@
-"""Hubs: a few rows are everybody's neighbors, and many are nobody's."""
+"""Hubs: a few rows are neighbors of many others, and many rows (antihubs) are neighbors of none."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ RULES = (
             Evidence(
                 # ours: "much above the null"; 4,096 ReLU features have up to 2.5. Other nulls move it by some tenths.
                 Graded("hub_excess", "above", 3.0, band=0.15),
-                "a few rows are everybody's neighbors: skewness {hub_skewness:.1f}, {hub_excess:.1f} above that of a "
-                "Gaussian cloud of this spectrum; {antihub_share:.0%} of the rows are nobody's neighbor",
+                "a few rows are neighbors of many others: skewness {hub_skewness:.1f}, {hub_excess:.1f} above that "
+                "of a Gaussian cloud of this spectrum; {antihub_share:.0%} of the rows are antihubs, found by none",
                 (Gate("hub_skewness", "above", 2.0),),
             ),
             Evidence(  # of few rows: of 96, the skewness is at most 2.6
                 Graded("antihub_excess", "above", 0.2, band=0.15),
-                "{antihub_share:.0%} of the rows are nobody's neighbor, {antihub_excess:.0%} more than in a Gaussian "
-                "cloud of this spectrum: a few rows are everybody's (skewness {hub_skewness:.1f})",
+                "{antihub_share:.0%} of the rows are antihubs, found by none, {antihub_excess:.0%} more than in a "
+                "Gaussian cloud of this spectrum: a few rows are neighbors of many (skewness {hub_skewness:.1f})",
             ),
         ),
         Advice(

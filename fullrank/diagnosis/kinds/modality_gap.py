@@ -5,16 +5,16 @@ from __future__ import annotations
 from fullrank.diagnosis.kinds.cluster import BAND, CROWDED
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
-_TOWERS = Advice(
-    "The two towers live apart, and the gap hides matches: retrieval is better once each tower is centered.",
+_MODALITIES = Advice(
+    "The two modalities live apart, and the gap hides matches: retrieval is better once each modality is centered.",
     (
         Cause(
-            "two untrained towers start in two cones, and a low temperature keeps them there", "it is there at step 0"
+            "two untrained encoders start in two cones, and a low temperature keeps them there", "it is there at step 0"
         ),
         Cause("one modality has too few or mismatched pairs", "retrieval is poor after centering, too"),
     ),
     (
-        Remedy("center each tower with its own mean, at inference", "views = views - views.mean(1, keepdim=True)"),
+        Remedy("center each modality with its own mean, at inference", "views = views - views.mean(1, keepdim=True)"),
         Remedy(
             "keep a learned temperature at 0.02 or more",
             "with torch.no_grad():\n    logit_scale.clamp_(max=math.log(50))",
@@ -51,16 +51,16 @@ RULES = (
         (
             Evidence(
                 Graded("gap_gain", "above", 0.02),  # ours
-                "the towers' means are {gap_distance:.2f} apart, {gap_separable:.0%} of the rows lie on their side, "
-                "and retrieval gains {gap_gain:.1%} when each tower is centered",
+                "the two means are {gap_distance:.2f} apart, {gap_separable:.0%} of the rows lie on their side, "
+                "and retrieval gains {gap_gain:.1%} when each modality is centered",
                 (Gate("gap_separable", "above", 0.99),),
             ),
         ),
-        _TOWERS,
+        _MODALITIES,
         least=16,
         most="warn",
         silences=("modality gap of two groups", "head-dominated spectrum", "dimensional collapse", "cone", "hubs"),
-        because="the gap between the towers makes it",
+        because="the gap between the modalities makes it",
     ),
     Rule(
         "modality gap of two groups",

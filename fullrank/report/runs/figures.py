@@ -74,7 +74,7 @@ def losses(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
 def collapse(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
     """Relative spread, effective rank and W2 over the steps, at backbone and embedding."""
     found = [
-        _metric(runs, "relative_spread", "relative spread", "0 (one point) to 1", (-0.02, 1.04)),
+        _metric(runs, "relative_spread", "relative spread", "0 (all embeddings equal) to 1", (-0.02, 1.04)),
         _metric(runs, "effective_rank", "effective rank", "dimensions", (0, None)),
         _metric(runs, "w2_uniformity", "W2 uniformity", "distance to uniform (no unit)", (0, None)),
     ]

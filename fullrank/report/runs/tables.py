@@ -134,7 +134,7 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
 def _space(runs: Sequence[Run], space: str) -> list[Row]:
     found = [run.collapse(space) for run in runs]
     metrics = (
-        ("relative_spread", "relative spread", "0 is one point, 1 is centered"),
+        ("relative_spread", "relative spread", "0: all embeddings are equal, 1: they are centered"),
         ("mean_cosine", "mean cosine", "1 is one direction"),
         ("w2_uniformity", "W2 uniformity", "0 is uniform"),
         ("uniformity", "uniformity", "lower is more uniform"),
