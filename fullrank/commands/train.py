@@ -127,6 +127,7 @@ def _resume(arguments: list[str]) -> int:
 
 def _after_training(run: Path, ending: Ending, console: Console) -> int:
     from fullrank.engine.gather import process_rank
+    from fullrank.engine.launcher import requeue
 
     if process_rank() != 0:
         return 0
@@ -134,6 +135,8 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
         stopped = f"Stopped by {ending.name}" if ending.name else "Stopped"
         again = command("train", "--resume", run)
         say(console, f"{stopped}; nothing is lost. Go on with: {again}")
+        if ending.name == "SIGUSR1" and (queued := requeue()):
+            say(console, queued)
         return ending.code
     from fullrank.report import write_report
     from fullrank.runs import read_json

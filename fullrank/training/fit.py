@@ -28,6 +28,7 @@ from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, from_previous, last_checkpoint
 from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import with_processes
 from fullrank.engine.memory import memory_is_an_error
 from fullrank.engine.progress import Progress, say_once
 from fullrank.engine.signals import Ending
@@ -65,6 +66,7 @@ def start(
     the name of the published settings that it started from, to be noted in config.json; `backbone` a network that is
     trained in place of the recipe's; `data` an object with the images, in place of the recipe's.
     """
+    options = with_processes(options)
     if options.out is not None and process_rank() == 0:
         refuse_used(options.out)
     job = prepare(recipe, options, console, backbone=backbone, data=data)
@@ -94,6 +96,7 @@ def resume(
     `any_settings`; where the data have moved, their new place is kept. `previous` goes on from the checkpoint before
     the last one.
     """
+    options = with_processes(options)
     if is_finished(run):
         raise UserError(f"{run} is finished: train with another --out for a new run.")
     config = read_config(run)

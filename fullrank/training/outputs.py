@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -34,6 +35,7 @@ from fullrank.training.same_data import places
 from fullrank.training.step_plan import Job
 
 RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
+_PATIENCE = 300.0  # seconds
 _SHOWN, _QUERIES, _NEIGHBORS = 8, 6, 7  # pictures in the report
 
 
@@ -44,13 +46,23 @@ class TakesFirstFeatures(Protocol):
     loss_features: int
 
 
+def _made_by_the_first(run: Path) -> Path:
+    """Wait for the folder that the first process makes; a launcher starts all of them at once."""
+    until = time.monotonic() + _PATIENCE
+    while not (run / "checkpoints").is_dir():
+        if time.monotonic() > until:
+            raise UserError(f"The first process has not made {run}: pass an --out that all machines share.")
+        time.sleep(0.1)
+    return run
+
+
 def make_run(name: str, job: Job, preset: str | None) -> Path:
     """The folder with its config.json and env.json, made by the first process and known to the others."""
     out = job.options.out
     if process_rank() != 0:
         if out is None and RUN not in os.environ:
             raise UserError("Several processes need one folder: pass --out.")
-        return Path(os.environ.get(RUN) or str(out))
+        return _made_by_the_first(Path(os.environ.get(RUN) or str(out)))
     run = new_run(out, f"{Path(name).stem}-{data_name(job.recipe.data)}")
     os.environ[RUN] = str(run.resolve())
     try:

@@ -28,6 +28,7 @@ from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import learned_by
 from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import launched
 from fullrank.errors import UserError, printable
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, write_json
@@ -58,7 +59,10 @@ def kept(run: Path, data: object, *, trust: bool = False) -> tuple[Recipe, RunOp
         recipe = recipes.from_settings(recipes.load(config["recipe"]), config["settings"])
         where = place(data) if is_object(data) else place_of(run, config, places_in(data))
         now = tuple(where) if isinstance(where, list) else where
-        return replace(recipe, data=now, reading=options_of(config)), recipes.from_settings(RunOptions, config["run"])
+        options: RunOptions = recipes.from_settings(RunOptions, config["run"])
+        if launched() is not None:  # it decides how many processes go on
+            options = replace(options, devices=None, nodes=1)
+        return replace(recipe, data=now, reading=options_of(config)), replace(options, out=run)
 
 
 def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, console: Console, *, any_data: bool) -> None:

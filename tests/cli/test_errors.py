@@ -55,6 +55,12 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--lars-trust", "0"], "--lars-trust must be positive, got 0.0"),
         (["--steps", "0"], "--steps 0 is too small"),
         (["--projector"], "has no width"),
+        (["--projector", "1000000000"], "There is not enough memory: pass a smaller --projector"),
+        (
+            ["--devices", "2", "--batch-size", "65"],
+            "65 cannot be shared by 2 processes: pass --batch-size 64",
+        ),
+        (["--out", "/proc/run"], "/proc/run cannot be written"),
     ],
 )
 def test_wrong_settings(flags: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

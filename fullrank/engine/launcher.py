@@ -1,0 +1,69 @@
+"""Processes that a launcher has started, as torchrun and SLURM say them in the environment, and SLURM's queue."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, replace
+
+from fullrank.engine.options import RunOptions
+from fullrank.errors import UserError
+
+
+@dataclass(frozen=True)
+class Launched:
+    """Who has started the processes, how many on each machine, and on how many machines."""
+
+    who: str
+    devices: int
+    nodes: int
+
+
+def launched() -> Launched | None:
+    """The launcher of this process; None where Lightning is to start the processes itself.
+
+    >>> launched() is None
+    True
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices = _number("LOCAL_WORLD_SIZE", 1)
+        return Launched("torchrun", devices, max(1, _number("WORLD_SIZE", devices) // devices))
+    if _number("SLURM_NTASKS", 1) > 1 and "SLURM_PROCID" in os.environ:
+        nodes = _number("SLURM_NNODES", _number("SLURM_JOB_NUM_NODES", 1))
+        return Launched("srun", max(1, _number("SLURM_NTASKS", 1) // nodes), nodes)
+    return None
+
+
+def with_processes(options: RunOptions) -> RunOptions:
+    """The options with the processes of the launcher, if there is one; UserError where a flag says another number."""
+    by = launched()
+    if by is None:
+        return options
+    for flag, asked, has in (("--devices", options.devices, by.devices), ("--nodes", options.nodes, by.nodes)):
+        if asked not in (None, has) and not (flag == "--nodes" and asked == 1):
+            what = "processes on each machine" if flag == "--devices" else "machines"
+            raise UserError(f"{by.who} has started {has} {what}, and {flag} says {asked}: leave out {flag}.")
+    if options.out is None:
+        raise UserError(f"The processes that {by.who} has started need one folder: pass --out.")
+    return replace(options, devices=by.devices, nodes=by.nodes)
+
+
+def requeue() -> str | None:
+    """Ask SLURM to queue this job again, which goes on with its run; what came of it, None outside of SLURM."""
+    job = os.environ.get("SLURM_JOB_ID", "")
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
+        job = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}"
+    if not job.replace("_", "").isdigit():
+        return None
+    try:
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"The job {job} could not be queued again ({error})."
+    if done.returncode:
+        return f"The job {job} could not be queued again ({done.stderr.strip()[:200]})."
+    return f"The job {job} is queued again."
+
+
+def _number(name: str, otherwise: int) -> int:
+    said = os.environ.get(name, "")
+    return int(said) if said.isdigit() and int(said) > 0 else otherwise

@@ -1,0 +1,95 @@
+"""What a launcher has started is taken from it; a flag that says otherwise is an error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fullrank.engine import RunOptions
+from fullrank.engine.launcher import Launched, launched, requeue, with_processes
+from fullrank.errors import UserError
+from fullrank.runs import read_json, read_rows
+
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "RANK": "5", "LOCAL_RANK": "1"}
+SRUN = {"SLURM_NTASKS": "6", "SLURM_PROCID": "0", "SLURM_NNODES": "3", "SLURM_JOB_ID": "4711"}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in [*TORCHRUN, *SRUN]:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(("said", "meant"), [(TORCHRUN, ("torchrun", 4, 2)), (SRUN, ("srun", 2, 3)), ({}, None)])
+def test_a_launcher_is_known_by_its_environment(
+    said: dict[str, str], meant: tuple[str, int, int] | None, environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in said.items():
+        environment.setenv(name, value)
+    assert launched() == (None if meant is None else Launched(*meant))
+
+
+def test_its_processes_are_taken_and_a_flag_against_them_is_an_error(environment: pytest.MonkeyPatch) -> None:
+    options = RunOptions(out=Path("run"))
+    assert with_processes(options) == options
+    for name, value in TORCHRUN.items():
+        environment.setenv(name, value)
+    found = with_processes(options)
+    assert (found.devices, found.nodes) == (4, 2)
+    with pytest.raises(UserError, match=r"torchrun has started 4 processes on each machine, and --devices says 2"):
+        with_processes(RunOptions(out=Path("run"), devices=2))
+    with pytest.raises(UserError, match=r"torchrun has started 2 machines, and --nodes says 3"):
+        with_processes(RunOptions(out=Path("run"), nodes=3))
+    with pytest.raises(UserError, match="need one folder: pass --out"):
+        with_processes(RunOptions())
+
+
+def test_a_job_is_queued_again_by_its_number(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert requeue() is None
+    environment.setenv("SLURM_JOB_ID", "4711; rm -rf x")
+    assert requeue() is None
+    environment.setenv("SLURM_JOB_ID", "4711")
+    environment.setenv("PATH", str(tmp_path))
+    assert "could not be queued again" in str(requeue())
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    scontrol.chmod(0o755)
+    assert requeue() == "The job 4711 is queued again."
+    assert (tmp_path / "asked").read_text() == "requeue 4711\n"
+
+
+@pytest.mark.slow
+def test_two_machines_of_torchrun_train_as_one_process(tmp_path: Path) -> None:
+    """Two launchers on this machine, a process each, that meet on the loopback."""
+    from tests.cli.test_processes import FLAGS, NO_BATCH_NORM
+
+    (tmp_path / "linear.py").write_text(NO_BATCH_NORM)
+    train = ["-m", "fullrank.cli", "train", "linear.py", *FLAGS, "--steps", "5", "--lr", "0.5", "--warmup-epochs", "0"]
+    of = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    machines = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", "29555"]
+    nodes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *machines, "--node-rank", rank, *train, "--out", "two"],
+            cwd=tmp_path,
+            env=of,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    said = [node.communicate(timeout=300)[0] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], said
+    subprocess.run([sys.executable, *train, "--out", "one"], cwd=tmp_path, env=of, check=True, capture_output=True)
+    losses = [
+        [row["loss"] for row in read_rows(tmp_path / run / "metrics.jsonl") if row["kind"] == "train"]
+        for run in ("one", "two")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    options = read_json(tmp_path / "two" / "config.json")["run"]
+    assert (options["devices"], options["nodes"]) == (1, 2)
