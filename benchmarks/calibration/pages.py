@@ -36,7 +36,7 @@ def _rates(answers: Sequence[Answer]) -> str:
     ]
     own = [one for one in answers if one.profile == one.set.profile]
     for half in ("second held-out", "held-out", "tuning"):
-        for profile in (*sorted({one.set.profile for one in own}), None):
+        for profile in (*sorted({one.set.profile for one in own if one.set.half == half}), None):
             mine = [one for one in own if profile in (None, one.set.profile)]
             lines.append(_line(mine, half, profile or "**all, each under its own**"))
         lines.append(_line([one for one in answers if one.profile == "generic"], half, "all under `generic`"))

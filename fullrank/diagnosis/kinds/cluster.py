@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
-CROWDED = 2.5  # ours: times the crowding of a Gaussian cloud; healthy sets have up to 1.5, clusters 5 and more
+CROWDED = 2.5  # ours: times the crowding of a Gaussian cloud; healthy sets have up to 2.2, clusters 5 and more
 BAND = 0.03  # ours: of samples of 2,048 of 6,000 rows, six standard deviations of the contrast by their seeds
 
 _SPREAD = Remedy("spread the directions", 'loss = loss + fullrank.losses.uniformity(views)["loss"]')
