@@ -8,7 +8,7 @@ SPREAD_WARNS, SPREAD_FAILS = 0.1, 0.01  # relative spread; a healthy embedding i
 COSINE_WARNS, COSINE_FAILS = 0.9, 0.99  # mean cosine of the self-supervised embedding
 
 _ADVICE = Advice(
-    "All inputs get the same embedding, so nothing that is built on it can tell them apart.",
+    "All inputs get the same embedding, or one that differs in its length alone: little or nothing tells them apart.",
     (
         Cause(
             "gradients reach the target: a stop-gradient is missing",
@@ -62,7 +62,8 @@ _ADVICE = Advice(
             "for group in optimizer.param_groups:\n    group['lr'] *= 0.1",
         ),
     ),
-    "The relative spread rises above 0.1 within some hundred steps, before any accuracy does.",
+    "The relative spread rises above 0.1 and the mean cosine falls below 0.9 within some hundred steps, before any "
+    "accuracy rises.",
 )
 
 RULES = (
