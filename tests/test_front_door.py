@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import html
+import importlib
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 import torch
 
 import fullrank
+from fullrank.detection.api import Detection
+from fullrank.diagnosis.comparison import Comparison
+from fullrank.diagnosis.report import Report
 from fullrank.errors import UserError
+from fullrank.evaluation.model import Model
 from fullrank.recipes.vicreg import VICReg
+from fullrank.runs.run import Run
+from fullrank.transfer.api import Finetuned
 
 
 def run_alone(program: str) -> str:
@@ -50,6 +58,39 @@ def test_every_listed_name_is_there() -> None:
     assert fullrank.__version__ == version("fullrank")
     with pytest.raises(AttributeError, match="has no attribute 'lossess'"):
         fullrank.lossess  # noqa: B018
+
+
+def test_every_listed_name_is_typed_and_is_what_type_checkers_see() -> None:
+    tree = ast.parse(Path(fullrank.__file__).read_text(encoding="utf-8"))
+    (typed,) = [node for node in tree.body if isinstance(node, ast.If)]
+    imported = {
+        alias.asname: (node.module, alias.name)
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert set(fullrank.__all__) <= {*imported, "__version__"}
+    for name, (module, inner) in imported.items():
+        assert name == inner
+        assert getattr(fullrank, name) is getattr(importlib.import_module(str(module)), inner)
+
+
+def what_a_user_gets(z: torch.Tensor) -> None:
+    """Never run: `mypy --strict` reads it as a user's file."""
+    assert_type(fullrank.train("vicreg", data="digits"), Run)
+    assert_type(fullrank.resume("run"), Run)
+    assert_type(fullrank.evaluate("run"), dict[str, Any])
+    assert_type(fullrank.load("run"), Model)
+    assert_type(fullrank.embed("run", "digits", out="z.npy"), Path)
+    assert_type(fullrank.export("run", "timm", out="exported"), Path)
+    assert_type(fullrank.finetune("run", labels=0.1), Finetuned)
+    assert_type(fullrank.detect("run", train="train.json", val="val.json"), Detection)
+    assert_type(fullrank.diagnose(z), Report)
+    assert_type(fullrank.compare(z, z), Comparison)
+    assert_type(fullrank.gather(z), torch.Tensor)
+    assert_type(fullrank.losses.vicreg(z)["loss"], torch.Tensor)
+    assert_type(fullrank.metrics.effective_rank(z), float)
+    assert_type(fullrank.__version__, str)
 
 
 def test_rooms_are_there_after_a_bare_import() -> None:
