@@ -103,6 +103,8 @@ def _is_row(row: object) -> bool:
         return False
     if row.get("kind") == "train":
         return isinstance(row.get("terms"), dict)
+    if row.get("kind") == "epoch":  # of a fine-tuning
+        return "top5" in row and all(isinstance(row.get(name), int | float) for name in ("epoch", "top1", "balanced"))
     if row.get("kind") == "evaluation":  # of a detector
         return isinstance(row.get("scores"), dict)
     return row.get("kind") == "monitor" and all(isinstance(row.get(name), dict) for name in ("backbone", "embedding"))

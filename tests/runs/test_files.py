@@ -41,6 +41,13 @@ def test_a_half_written_last_row_is_dropped(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "none.jsonl") == []
 
 
+def test_the_epochs_of_a_fine_tuning_are_rows_too(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    row = {"kind": "epoch", "step": 8, "epoch": 1.0, "seconds": 2.5, "top1": 0.5, "top5": None, "balanced": 0.5}
+    write_rows(path, [row, {"kind": "epoch", "step": 9}, {"kind": "other", "step": 10}])
+    assert read_rows(path) == [row]
+
+
 def test_runs_are_numbered_and_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert [new_run(None, "intl-digits").name for _ in range(3)] == ["intl-digits-1", "intl-digits-2", "intl-digits-3"]
