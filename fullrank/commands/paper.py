@@ -32,6 +32,8 @@ class PaperOptions:
     """PAPER/WHAT, as `fullrank paper` lists them."""
     all: bool = False
     """Run all of them; what is there already is not run again."""
+    published: bool = False
+    """List the numbers that the papers publish, with the commands that would reproduce them and what these need."""
     out: Path | None = None
     """Folder of the result: of one experiment, or of all of them and the gallery."""
     full: bool = False
@@ -50,6 +52,12 @@ def paper(options: PaperOptions, console: Console) -> int:
     """Do what the options say; the exit code."""
     if options.seeds < 1:
         raise UserError(f"--seeds is {options.seeds}: pass at least 1.")
+    if options.published:
+        from fullrank.papers.published import listing as published
+
+        results = Path(__file__).parents[2] / "docs" / "results"  # where FullRank is used from its source
+        print(published(results if results.is_dir() else None))
+        return 0
     if options.name is None and not options.all:
         print(listing())
         return 0
