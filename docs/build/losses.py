@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from fullrank.testing.clouds import aligned, few_clusters, few_dimensions, noise
 from fullrank.testing.loss_values import Loss, gradient, revival, value
 from tests.losses.declared import NAMED
 
+MEASURED = Path(__file__).parents[1] / "results" / "losses.json"
 SAMPLES, FEATURES, SEEDS = 64, 16, 5
 ZERO = 1e-3  # rates below this are rounding, or as good as none
 
@@ -48,6 +51,23 @@ optimizer rescales them. The losses of predictions and targets, from `byol` on, 
 them from collapse, their predictor and teacher: prediction and target are equal, and a queue holds,
 a center is the mean of, the same samples.
 Rows that are not in the first table are a loss with another setting, as in `tests/losses/declared.py`.
+"""
+
+EXACT = """## How exact they are
+
+Measured by `python -m benchmarks.loss_references` ([results/losses.json](results/losses.json)) on float64 noise of
+several shapes, with fewer samples than features and with more.
+
+- **compared with**: a reference that is written out beside the test, `tests/losses/test_*.py`: what the authors' code
+  computes, or the paper's formula without its shortcuts. The largest differences of value and gradient are shares of
+  the largest number. Losses without such a row are compared with numbers in their tests, not measured here.
+- **second derivative**: right, an error in a sentence, or what it is instead.
+- **torch.func.grad** and **one graph**: whether the first works, and whether `torch.compile(fullgraph=True)` takes
+  value and gradient as one graph and gives the same numbers (backend `aot_eager`; no C++ is compiled). Losses that are
+  classes hold a state, and their graph is not measured.
+
+Two processes give the loss and the gradient of one with all the samples: `tests/test_world.py` for the losses of
+embeddings, `tests/methods/test_world.py` for those of predictions and targets, with their methods.
 """
 
 CHECKS = """## Zeros that train
@@ -83,7 +103,8 @@ def page() -> str:
     for loss in public():
         told = declaration(loss)
         facts.append((f"`{loss.__name__}`", told.formula, told.cost, source(loss), told.blind_to))
-    return "\n".join([HEADER, markdown(facts), NUMBERS, markdown(list(numbers())), CHECKS]).rstrip("\n") + "\n"
+    tables = [HEADER, markdown(facts), NUMBERS, markdown(list(numbers())), EXACT, markdown(list(exactness())), CHECKS]
+    return "\n".join(tables).rstrip("\n") + "\n"
 
 
 def public() -> list[Callable[..., object]]:
@@ -105,6 +126,18 @@ def numbers() -> Iterator[tuple[str, ...]]:
         values = [value(loss, aligned(cloud)), value(loss, aligned(one_point(cloud)))]
         rates = [slowest(partial(rate, loss, ratio=ratio)) for rate in (escape, revival) for ratio in (0.1, 0.001)]
         yield (f"`{name}`", *(digits(number, 4, 1e-6) for number in values), seen(loss), *rates)
+
+
+def exactness() -> Iterator[tuple[str, ...]]:
+    """Rows of what was measured of value, gradient, second derivative and graph, the names of the columns first."""
+    yield ("loss", "compared with", "value", "gradient", "second derivative", "torch.func.grad", "one graph")
+    measured = json.loads(MEASURED.read_text(encoding="utf-8"))["losses"]
+    for loss in public():
+        one, name = measured[loss.__name__], loss.__name__
+        known = one["reference"] or {"with": "", "value": "", "gradient": ""}
+        compared = [str(known[key]) for key in ("with", "value", "gradient")]
+        second = declaration(loss).breaks.get("second derivative", one["second"])
+        yield (f"`{name}`", *compared, second, one["func"], "" if isinstance(loss, type) else one["graph"])
 
 
 def seen(loss: Loss) -> str:
