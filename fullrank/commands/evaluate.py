@@ -50,7 +50,7 @@ class Evaluate:
     """Choose the number of neighbors by leaving one training image out at a time."""
     backbone: str | None = None
     """The network that a file of another framework is of."""
-    memory: float = 4.0
+    memory: float = 1.0
     """GiB of features above which they are kept in a file, in float16, and the head is trained by batches."""
     out: Path | None = None
     """Folder for the protocol's result and page; by default RUN/transfer/PROTOCOL-DATA."""

@@ -40,7 +40,7 @@ class Asked:
     seeds: int = 1
     k: int | None = None
     choose_k: bool = False
-    memory: float = 4.0
+    memory: float = 1.0
     changes: Changes = field(default_factory=Changes)
 
 
