@@ -16,7 +16,7 @@ from fullrank.errors import UserError
 from fullrank.runs import full_disk_is_an_error
 
 Half = NDArray[np.float16]
-LIMIT = 2**30  # bytes of float32 features that are kept in memory; logistic regression takes some six times as many
+LIMIT = 2**30  # bytes of float32 features that are kept in memory; logistic regression copies them in float64
 
 
 @dataclass(frozen=True, eq=False)
