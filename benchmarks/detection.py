@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -106,6 +106,16 @@ def encoders(folder: Path, steps: int) -> dict[str, dict[str, Any]]:
         "imagenet": {"encoder": str(imagenet), "backbone": NETWORK},
         "simclr on the tiles": {"encoder": str(run)},
     }
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as docs/detection.md has it: of each encoder the scores of all seeds, the first seed first."""
+    lines = ["| encoder | AP50 of each seed | AP of each seed |", "|---|---|---|"]
+    for name in dict.fromkeys(row["encoder"] for row in result["rows"]):
+        rows = sorted((row for row in result["rows"] if row["encoder"] == name), key=lambda row: row["seed"])
+        cells = (", ".join(f"{row[key]:.3f}" for row in rows) for key in ("AP50", "AP"))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

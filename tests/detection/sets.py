@@ -14,13 +14,13 @@ from fullrank.detection.annotations import Picture, Thing
 CLASSES = ("square", "ball")
 
 
-def shapes(seed: int, side: int = 64, large: bool = False) -> tuple[Image.Image, list[dict[str, Any]]]:
+def shapes(seed: int, side: int = 64) -> tuple[Image.Image, list[dict[str, Any]]]:
     """A noisy picture with one red square and one green ball, and what COCO says of them."""
     random = np.random.default_rng(seed)
     pixels = random.integers(60, 100, (side, side, 3), dtype=np.uint8)
     marked = []
     for label, color in enumerate(((230, 40, 30), (40, 220, 60))):
-        size = int(random.integers(*((side // 3, side // 2) if large else (side // 5, side // 3))))
+        size = int(random.integers(side // 5, side // 3))
         left = int(random.integers(0, side // 2 - size + 1)) + label * side // 2  # each in its half: no overlaps
         top = int(random.integers(0, side - size))
         across = np.arange(size) + 0.5 - size / 2
@@ -37,13 +37,13 @@ def shapes(seed: int, side: int = 64, large: bool = False) -> tuple[Image.Image,
     return Image.fromarray(pixels), marked
 
 
-def coco(folder: Path, name: str, count: int, *, start: int = 0, side: int = 64, large: bool = False) -> Path:
+def coco(folder: Path, name: str, count: int, *, start: int = 0, side: int = 64) -> Path:
     """Write `count` pictures to folder/name and folder/name.json; the JSON."""
     (folder / name).mkdir(parents=True)
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
     content["categories"] = [{"id": at + 1, "name": kind} for at, kind in enumerate(CLASSES)]
     for at in range(count):
-        picture, marked = shapes(start + at, side, large)
+        picture, marked = shapes(start + at, side)
         picture.save(folder / name / f"{at}.png")
         content["images"].append({"id": at, "file_name": f"{at}.png", "width": side, "height": side})
         for entry in marked:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fullrank
+from benchmarks.detection import RESULT, table
 from fullrank.cli import main
 from fullrank.detection.presets import presets
 from tests.detection.sets import coco, voc
@@ -54,3 +56,9 @@ def test_the_page_names_every_preset() -> None:
     for preset in presets().values():
         assert preset.settings["lr"].value == 0.02
         assert all(setting.source for setting in preset.settings.values())
+
+
+def test_the_table_of_the_page_is_what_the_benchmark_measured() -> None:
+    result = json.loads(RESULT.read_text(encoding="utf-8"))
+    assert table(result) in PAGE
+    assert {row["encoder"] for row in result["rows"]} == {"random", "imagenet", "simclr on the tiles"}
