@@ -42,7 +42,7 @@ def image_report(
     say(console, line)
     rows = features_of(saved, dataset.train, workers=2)
     shown = watched(rows, len(dataset.train), "Encoding", "images", console=console, size=len)
-    found = sketch(shown, seed=seed)
+    found = sketch(shown, n=len(dataset.train), seed=seed)
     labels = dataset.train.labels
     known = labels is not None and bool((labels >= 0).all())
     made = diagnose_sketch(

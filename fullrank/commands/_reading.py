@@ -34,7 +34,7 @@ def read_sketch(
     units = _column(groups, "groups", n) if groups else None
     chunks = file.read(0, None) if views == 1 or n is None else stacked(file, n, views)
     shown = watched(chunks, n, f"Reading {file.name}", "rows", console=console, size=lambda chunk: chunk.shape[-2])
-    found = sketch(shown, units=None if units is None else units.codes, seed=seed)
+    found = sketch(shown, n=n, units=None if units is None else units.codes, seed=seed)
     if file.columns or file.left_out or file.dtype == "int8":  # name, rows and dimensions head every report
         say(console, said_of(file, found))
     return file, found, named

@@ -58,7 +58,7 @@ def diagnose(
         known = Known(loss=LossValue(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
     elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
         raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
-    found = sketch(chunked(x), units=units, seed=seed)
+    found = sketch(chunked(x), n=x.shape[1], units=units, seed=seed)
     return diagnose_sketch(found, labels=named, profile=profile, where=where, source=source, seed=seed, known=known)
 
 

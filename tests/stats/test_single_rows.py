@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.stats import Moments, moments, normalize
-from fullrank.stats.sketch import Sketch, load_sketch, memory, merge_sketches, sketch
+from fullrank.stats.sketch import Sketch, load_sketch, merge_sketches, sketch
 
 
 def gaussian(n: int, d: int, seed: int = 0) -> Tensor:
@@ -204,15 +204,3 @@ def test_what_was_left_out_survives_a_file(d: int, tmp_path: Path) -> None:
     np.savez(tmp_path / "newer.npz", **newer)
     with pytest.raises(UserError, match="a newer version of FullRank"):
         load_sketch(tmp_path / "newer.npz")
-
-
-def test_too_much_memory_is_one_sentence_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: 50 * 2**20)
-    with pytest.raises(
-        UserError, match=r"The moments of 2,000 dimensions take 0\.4 GB, and 0\.0 GB are free: pass fewer"
-    ):
-        sketch([torch.ones(2001, 1).expand(-1, 2000)])
-    assert sketch([gaussian(20, 2000)]).total.n == 20  # of few rows it takes little
-    monkeypatch.setattr(memory, "free_memory", lambda: 2**18)
-    with pytest.raises(UserError, match=r"The moments of 20 rows take 0\.0 GB"):
-        sketch([gaussian(20, 2000)]).total  # noqa: B018

@@ -30,8 +30,9 @@ from fullrank.stats import (
     reservoir,
 )
 from fullrank.stats.sketch.apart import Samples
-from fullrank.stats.sketch.bulk import Bulk, RunningBulk, group_count, merge_bulks
+from fullrank.stats.sketch.bulk import Bulk, RunningBulk, group_count, merge_bulks, moments_bytes
 from fullrank.stats.sketch.kept import PARTS, VERSION, Sketch
+from fullrank.stats.sketch.memory import require_memory
 from fullrank.stats.sketch.zeros import Zeros, add_zeros, dealt, merge_zeros, no_zeros
 
 SAMPLE = 8192  # rows for what looks at pairs
@@ -42,6 +43,7 @@ _SAMPLED, _HASHED = 2, 3  # streams of random keys; 1 deals samples into groups
 def sketch(
     chunks: Iterable[Tensor],
     *,
+    n: int | None = None,
     start: int = 0,
     units: Tensor | None = None,
     sample: int = SAMPLE,
@@ -49,10 +51,11 @@ def sketch(
 ) -> Sketch:
     """The sketch of chunks (n, D), or (V, n, D) with V views, read once; memory G x D x D, sample and hashes.
 
-    Of fewer rows than dimensions, that all fit the sample, nothing is D x D. start: number of the first sample among
-    all, if these are only a part of them. units: codes (N,) of what was sampled independently (donors, documents), of
-    all samples; groups are then made of whole units. Raises UserError if there is no row, the width changes, or a value
-    is not finite (with the number of its row), or the moments would take more memory than is free.
+    Of fewer rows than dimensions, that all fit the sample, nothing is D x D. n: how many samples the chunks hold, where
+    that is known, so that memory is asked for before any is taken. start: number of the first sample among all, if
+    these are only a part of them. units: codes (N,) of what was sampled independently (donors, documents), of all
+    samples; groups are then made of whole units. Raises UserError if there is no row, the width changes, or a value is
+    not finite (with the number of its row), or it would take more memory than is free.
 
     >>> z = torch.randn(1000, 8, generator=torch.Generator().manual_seed(0))
     >>> whole = sketch([z])
@@ -68,6 +71,8 @@ def sketch(
         samples = z.shape[1]
         if samples == 0:
             continue
+        if made is None or n is None:
+            _require_room(z, n or seen + samples, sample, made, running)
         made = made or _nothing(z, sample, seed)
         views, dims = made.drawn.rows.shape[1:]
         _check(z, views, dims, at)
@@ -137,6 +142,39 @@ def _apart_from_zeros(made: Sketch, z: Tensor, some: Samples) -> tuple[Sketch, S
 def _fits(n: int, views: int, dims: int, sample: int) -> bool:
     """Whether n samples are all kept, and are fewer rows than dimensions."""
     return n <= sample and n * views < dims
+
+
+def diagnosis_bytes(n: int, views: int, dims: int, sample: int = SAMPLE, item: int = 4) -> int:
+    """Memory that a diagnosis of n samples takes beside them, from what was measured; item: bytes of their numbers.
+
+    The sample, which is copied where it is merged; moments of each group with 13 matrices to work on, as wide as the
+    rows or, of fewer rows than dimensions, as those; 6 copies of the rows whose pairs are looked at, and of the matrix
+    of their distances.
+
+    >>> diagnosis_bytes(500, 1, 20_000) / 2**20, diagnosis_bytes(10_000, 1, 2048) / 2**20
+    (570.5..., 1312.0)
+    """
+    kept, pairs = min(n, sample) * views, min(n, 2048)
+    few = _fits(n, views, dims, sample)
+    wide = kept + 1 if few else dims
+    moments = (2 * group_count(wide) + 13) * wide * wide
+    rows = max(4 * kept, 6 * pairs) if few else 6 * pairs
+    return (1 if few else 3) * kept * dims * item + 8 * (moments + rows * dims + 6 * pairs * pairs)
+
+
+def _require_room(z: Tensor, n: int, sample: int, made: Sketch | None, running: RunningBulk | None) -> None:
+    """UserError if a diagnosis of n samples like those of a chunk z (V, m, D) takes more than is free and taken."""
+    views, dims = z.shape[0], z.shape[2]
+    taken = 0 if made is None else made.drawn.rows.nbytes
+    taken += 0 if running is None else moments_bytes(dims)
+    wanted = diagnosis_bytes(n, views, dims, sample, z.element_size())
+    remedy = (
+        "pass fewer dimensions, by PCA or a random projection for example, or fewer rows than dimensions and at most "
+        f"{sample:,}, of which nothing is as large as the square of the dimensions"
+    )
+    if _fits(n, views, dims, sample):
+        remedy = "pass fewer rows, or fewer dimensions, by a random projection for example"
+    require_memory(wanted - taken, f"A diagnosis of {n:,} rows of {dims:,} dimensions", remedy, z.device)
 
 
 def _with(made: Sketch, some: Samples) -> Sketch:
