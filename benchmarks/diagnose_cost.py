@@ -5,7 +5,7 @@ singular value decomposition of the file, else the float64 product z^T z and its
 alternate in one fresh process for each size, so that both see the same machine; the medians are kept. Time is processor
 time, so that other work on the machine counts little; imports are done before. Memory is what the process takes at most
 beyond what it has before, rows included (Linux). Another version's checkout may run beside this one, in processes of
-its own, one after each of these. One thread:
+its own, one after each of these, on rows from one file, which is mapped into memory. One thread:
 OMP_NUM_THREADS=1 python benchmarks/diagnose_cost.py --out docs/results/benchmarks/diagnose_cost.json
 OMP_NUM_THREADS=1 python benchmarks/diagnose_cost.py --against CHECKOUT --size 1000000 768 --out FILE
 """
@@ -25,7 +25,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -83,27 +85,40 @@ def measure(n: int, dims: int, rounds: int) -> dict[str, float]:
     return {"rows": n, "dims": dims, "rounds": len(found), **median, "ratio": median["diagnosis_s"] / median["floor_s"]}
 
 
-def seconds_of(n: int, dims: int) -> float:
-    """Processor seconds of one diagnosis, of whatever version is imported."""
+def seconds_of(path: str) -> float:
+    """Processor seconds of one diagnosis of the rows of a file, of whatever version is imported."""
     torch.set_num_threads(1)
     from fullrank.diagnosis.diagnose import diagnose
 
     diagnose(torch.randn(200, 600)).to_json()
-    z = rows_of(n, dims)
+    z = torch.from_numpy(np.load(path, mmap_mode="c"))
     return seconds(lambda: diagnose(z).figures)
+
+
+def write_rows(path: Path, n: int, dims: int) -> None:
+    """Rows like those of `rows_of`, made 50,000 at a time."""
+    file = np.lib.format.open_memmap(path, "w+", np.float32, (n, dims))
+    generator = torch.Generator().manual_seed(0)
+    for start in range(0, n, 50_000):
+        rows = torch.randn(min(50_000, n - start), dims, generator=generator)
+        file[start : start + len(rows)] = rows * torch.arange(1, dims + 1) ** -0.5 + 0.1
+    file.flush()
 
 
 def against(checkout: Path, n: int, dims: int, rounds: int) -> dict[str, float]:
     """Medians of this version and of that of another checkout, in fresh processes that alternate."""
     found: dict[str, list[float]] = {"diagnosis_s": [], "other_s": []}
-    for _ in range(rounds):
-        for name, path in zip(found, (Path(__file__).parents[1], checkout), strict=True):
-            code = f"import runpy; print(runpy.run_path({__file__!r})['seconds_of']({n}, {dims}))"
-            environment = {**os.environ, "PYTHONPATH": str(path.resolve())}
-            done = subprocess.run(
-                [sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE, cwd=path
-            )
-            found[name].append(float(done.stdout.split()[-1]))
+    with TemporaryDirectory(prefix="rows-") as folder:
+        file = Path(folder) / "rows.npy"
+        write_rows(file, n, dims)
+        for _ in range(rounds):
+            for name, path in zip(found, (Path(__file__).parents[1], checkout), strict=True):
+                code = f"import runpy; print(runpy.run_path({__file__!r})['seconds_of']({str(file)!r}))"
+                environment = {**os.environ, "PYTHONPATH": str(path.resolve())}
+                done = subprocess.run(
+                    [sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE, cwd=path
+                )
+                found[name].append(float(done.stdout.split()[-1]))
     median = {name: statistics.median(values) for name, values in found.items()}
     return {"rows": n, "dims": dims, "rounds": rounds, **median, "ratio": median["diagnosis_s"] / median["other_s"]}
 

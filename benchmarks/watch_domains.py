@@ -1,8 +1,9 @@
 """What readings look like in healthy and in broken trainings of six domains: traces for the rules of `fullrank.watch`.
 
 Each run is 700 steps; a fault starts with it or at step 320. Every 20 steps the numbers of a reading are taken of
-the batch, in the mode of training, and the quality (kNN accuracy or recall). Half of the runs ("rule") may be looked
-at to set a rule, the others ("held out") not. It goes on where it was stopped; about 6 minutes of one core:
+the batch, in the mode of training, and the quality (kNN accuracy or recall); `--every` takes the numbers more often.
+Half of the runs ("rule") may be looked at to set a rule, the others ("held out") not. It goes on where it was stopped;
+about 6 minutes of one core:
 OMP_NUM_THREADS=1 python benchmarks/watch_domains.py --out FILE; benchmarks/watch_rule.py judges them.
 """
 
@@ -106,7 +107,7 @@ def rounded(row: dict[str, float]) -> dict[str, float]:
 
 
 def trace(run: Run, every: int) -> dict[str, Any]:
-    """Train, and take the numbers of every layer, with the quality, every so many steps."""
+    """Train, take the numbers of every layer every so many steps, and the quality every 20."""
     torch.manual_seed(run.seed)
     _, build, rate = DOMAINS[run.training]
     model = build()
@@ -123,6 +124,7 @@ def trace(run: Run, every: int) -> dict[str, Any]:
         if step % every == 0:
             for name, views in embeddings.items():
                 layers.setdefault(name, []).append(rounded(numbers(views)))
+        if step % EVERY == 0:
             quality.append(round(model.quality(), 4))
         optimizer.zero_grad()
         loss.backward()
@@ -143,6 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="gzipped JSON file to write")
     parser.add_argument("--only", default="", help="only trainings whose name holds this")
+    parser.add_argument("--healthy", action="store_true", help="only trainings that nothing breaks")
     parser.add_argument("--every", type=int, default=EVERY, help="steps between readings")
     parser.add_argument("--fresh", type=int, default=0, help="rounds of all trainings with seeds that no rule has seen")
     arguments = parser.parse_args()
@@ -153,13 +156,14 @@ def main() -> None:
             found = json.load(file)
     known = [tuple(one[name] for name in asdict(RUNS[0])) for one in found]
     for run in fresh(arguments.fresh) if arguments.fresh else RUNS:
-        if arguments.only not in run.training or astuple(run) in known:
+        broken = run.fault not in (None, "annealed")
+        if arguments.only not in run.training or (arguments.healthy and broken) or astuple(run) in known:
             continue
         one = trace(run, arguments.every)
         one["layers"] = {name: columns(rows) for name, rows in one["layers"].items()}
         found.append(one)
         q = one["quality"]
-        shown = f"start {q[0]:.3f} half {q[HALF // arguments.every]:.3f} end {q[-1]:.3f}"
+        shown = f"start {q[0]:.3f} half {q[HALF // EVERY]:.3f} end {q[-1]:.3f}"
         print(f"{run.half:9} {run.training:11} {run.fault or '-':10} {one['seconds']:5.1f} s  {shown}", flush=True)
         if arguments.out is not None:
             with gzip.open(arguments.out, "wt", encoding="utf-8") as file:

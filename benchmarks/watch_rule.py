@@ -25,15 +25,16 @@ PROFILE = {
     "recommender": "recsys",
 }
 CONTRASTIVE = ("simclr", "simclr-128")
+QUALITY_EVERY = 20
 
 
-def fallen(quality: list[float], start: int, every: int) -> int | None:
-    """The step from `start` on at which the quality, taken every so many steps, has fallen, or None."""
+def fallen(quality: list[float], start: int) -> int | None:
+    """The step from `start` on at which the quality, taken every 20 steps, has fallen, or None."""
     best = 0.0
     for at in range(2, len(quality) - 2):
         best = max(best, median(quality[at - 2 : at + 1]))
-        if at * every >= start and max(quality[at : at + 3]) < 0.95 * best:
-            return at * every
+        if at * QUALITY_EVERY >= start and max(quality[at : at + 3]) < 0.95 * best:
+            return at * QUALITY_EVERY
     return None
 
 
@@ -45,11 +46,11 @@ def traces(path: Path, every: int, half: str = "") -> list[dict[str, Any]]:
 
 def thinned(run: dict[str, Any], every: int) -> dict[str, Any]:
     """The run with a reading every so many steps, of those that it has."""
-    step = every // run.get("every", 20)
+    step = every // run["every"]
     layers = {
         layer: {name: values[::step] for name, values in columns.items()} for layer, columns in run["layers"].items()
     }
-    return {**run, "every": every, "quality": run["quality"][::step], "layers": layers}
+    return {**run, "every": every, "layers": layers}
 
 
 def alarms(run: dict[str, Any], grace: int) -> list[tuple[int, str, str, str]]:
@@ -59,7 +60,7 @@ def alarms(run: dict[str, Any], grace: int) -> list[tuple[int, str, str, str]]:
     found, every = [], run["every"]
     for layer, columns in run["layers"].items():
         watcher = Watcher(Rules(grace=grace), PROFILES[name])
-        for at in range(len(run["quality"])):
+        for at in range(len(columns["n"])):
             row = {key: values[at] for key, values in columns.items() if values[at] is not None}
             _, new = watcher.read(at * every, row)
             found += [(at * every, sign.severity, sign.rule, layer) for sign in new]
@@ -75,7 +76,7 @@ def judged(run: dict[str, Any], grace: int) -> dict[str, Any]:
     return {
         **{name: run[name] for name in ("half", "domain", "training", "fault", "start", "seed", "every")},
         "broken": broken,
-        "fell": fallen(run["quality"], run["start"], run["every"]),
+        "fell": fallen(run["quality"], run["start"]),
         "quality": [run["quality"][0], max(run["quality"]), run["quality"][-1]],
         "false": before,
         "first": rest[0] if rest else None,
@@ -93,7 +94,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         return sorted(row["fell"] - row[kind][0] for row in costly if row[kind] is not None)
 
     first, failed = leads("first"), leads("failed")
-    abrupt = [row for row in costly if row["fell"] <= row["start"] + row["every"]]  # its first reading under the fault
+    # by the first reading under the fault, or the first look at the quality
+    abrupt = [row for row in costly if row["fell"] <= row["start"] + max(row["every"], QUALITY_EVERY)]
     slow = sorted(row["fell"] - row["first"][0] for row in costly if row not in abrupt and row["first"])
     return {
         "healthy": len(healthy),

@@ -11,13 +11,14 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 from fullrank.diagnosis.judge import Verdict, judge_row
 from fullrank.diagnosis.known import GRACE, Known, since_start
 from fullrank.diagnosis.profiles import Profile
 from fullrank.errors import UserError
-from fullrank.watch.course import LENGTH, Change, Course, Drift
+from fullrank.watch.course import PACE, Change, Course, Drift
 
 Rule = Literal["not finite", "collapse", "low rank", "spread", "rank", "scale", "views"]
 Severity = Literal["warn", "fail"]
@@ -33,18 +34,22 @@ class Rules:
     grace: before this step a verdict is not a sign, unless the numbers have settled or fallen since the first reading,
     because an untrained network can look collapsed. confirm, window: a verdict has to be in `confirm` of the last
     `window` readings. An alarm is over, so that it can come again, when none of the last `window` shows its sign.
-    Numbers that leave their course need neither: see `Course`.
+    Numbers that leave their course need neither: see `Course`. pace: readings closer than so many steps count for their
+    share of one, everywhere, for what a training does takes steps, however often one looks.
     """
 
     grace: int = GRACE
     confirm: int = 3
     window: int = 4
+    pace: int = PACE
 
     def __post_init__(self) -> None:
         if self.grace < 0:
             raise UserError(f"The grace is {self.grace} steps: pass 0 or more.")
         if not 1 <= self.confirm <= self.window:
             raise UserError(f"An alarm cannot need {self.confirm} of {self.window} readings: pass 1 to window.")
+        if self.pace < 1:
+            raise UserError(f"The pace is {self.pace} steps: pass 1, by which every reading counts as one, or more.")
 
 
 @dataclass(frozen=True)
@@ -112,22 +117,31 @@ class Watcher:
 
     def __init__(self, rules: Rules, profile: Profile) -> None:
         self._rules, self._profile = rules, profile
-        self._recent: deque[dict[Rule, int]] = deque(maxlen=rules.window)  # level of each rule's sign
+        self._step: int | None = None  # of the last reading
+        self._recent: deque[tuple[int, dict[Rule, int]]] = deque()  # steps that each counts, level of each rule's sign
         self._raised: dict[Rule, int] = {}
-        self._courses = {rule: Course(narrowest=_NARROWEST, least=of.least) for rule, of in _WATCHED.items()}
+        self._courses = {
+            rule: Course(narrowest=_NARROWEST, least=of.least, pace=rules.pace) for rule, of in _WATCHED.items()
+        }
         self._drifts = {
-            rule: Drift(down=of.far[0], up=of.far[1], from_start=of.from_start) for rule, of in _WATCHED.items()
+            rule: Drift(down=of.far[0], up=of.far[1], from_start=of.from_start, pace=rules.pace)
+            for rule, of in _WATCHED.items()
         }
         self._first: Mapping[str, float] = {}
         self._lowest = math.inf  # effective rank
 
     def read(self, step: int, row: dict[str, float]) -> tuple[Reading, list[Sign]]:
         """The reading, and the signs that become an alarm with it; one that is already raised is not said again."""
+        pace = self._rules.pace
+        steps = pace if self._step is None else min(step - self._step, pace)
+        self._step = step
         reading = Reading(step, row, self._judged(step, row))
-        signs = self._signs(reading)
-        self._recent.append({sign.rule: _LEVEL[sign.severity] for sign in signs})
+        signs = self._signs(reading, steps)
+        self._recent.append((steps, {sign.rule: _LEVEL[sign.severity] for sign in signs}))
+        while sum(one for one, _ in self._recent) - self._recent[0][0] >= self._rules.window * pace:
+            self._recent.popleft()
         self._raised = {
-            rule: level for rule, level in self._raised.items() if any(rule in seen for seen in self._recent)
+            rule: level for rule, level in self._raised.items() if any(rule in seen for _, seen in self._recent)
         }
         new = []
         for sign in signs:
@@ -139,11 +153,15 @@ class Watcher:
 
     def _level(self, sign: Sign) -> int:
         """How bad a sign is with what the readings before showed: 0 if it waits; no single reading fails."""
+        pace = self._rules.pace
         if sign.confirmed:
-            before = len(self._recent) > 1 and sign.rule in self._recent[-2]
-            return _LEVEL[sign.severity] if before else 1
-        levels = sorted((seen.get(sign.rule, 0) for seen in self._recent), reverse=True)
-        return levels[self._rules.confirm - 1] if len(levels) >= self._rules.confirm else 0
+            counted = [steps for steps, _ in takewhile(lambda one: sign.rule in one[1], reversed(self._recent))]
+            return _LEVEL[sign.severity] if sum(counted[:-1]) >= pace else 1  # since its first reading
+        for level in (2, 1):
+            shown = sum(steps for steps, seen in self._recent if seen.get(sign.rule, 0) >= level)
+            if shown >= self._rules.confirm * pace:
+                return level
+        return 0
 
     def _judged(self, step: int, row: dict[str, float]) -> Verdict:
         if "not_finite" in row:
@@ -159,26 +177,26 @@ class Watcher:
         known = Known(young=young, rising=rising, numbers={"steps": step, **since_start(self._first, row)})
         return judge_row(row, self._profile, known=known)
 
-    def _signs(self, reading: Reading) -> list[Sign]:
+    def _signs(self, reading: Reading, steps: int) -> list[Sign]:
         verdict, row = reading.verdict, reading.row
         if "not_finite" in row:
             return [Sign("not finite", "fail", verdict.sentence, confirmed=True)]
-        signs = [sign for rule in _WATCHED if (sign := self._left(rule, row)) is not None]
+        signs = [sign for rule in _WATCHED if (sign := self._left(rule, row, steps)) is not None]
         if verdict.state == "collapsed" and verdict.kind in _POINTS:
             signs.append(Sign("collapse", "fail", verdict.sentence))
         elif verdict.state == "collapsed":
             signs.append(Sign("low rank", "warn", verdict.sentence))
         return signs
 
-    def _left(self, rule: Rule, row: Mapping[str, float]) -> Sign | None:
+    def _left(self, rule: Rule, row: Mapping[str, float], steps: int) -> Sign | None:
         of, course = _WATCHED[rule], self._courses[rule]
         if of.name not in row:
             return None
         value = of.on_scale(row[of.name])
-        settled, left = course.settled, course.step(value)
-        gone = self._drifts[rule].step(value, settled=settled)
+        settled, left = course.settled, course.step(value, steps)
+        gone = self._drifts[rule].step(value, settled=settled, steps=steps)
         if left is not None and (of.down if left.way == "down" else of.up):
-            said = f"from {of.shown(left.low)} to {of.shown(left.high)} in the {LENGTH} readings before"
+            said = f"from {of.shown(left.low)} to {of.shown(left.high)} in the {course.readings} readings before"
             return _sign(rule, row, left, of.fails, said)
         if gone is not None:
             best = "highest" if gone.way == "down" else "lowest"

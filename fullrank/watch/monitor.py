@@ -71,7 +71,7 @@ class CollapseMonitor:
     what a verdict of these numbers is blind to, what goes wrong by less than the run's own noise, and a training that
     was broken before its first reading without reaching a threshold.
 
-    >>> monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0))
+    >>> monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0, pace=1))
     >>> z = torch.randn(256, 16, generator=torch.Generator().manual_seed(0))
     >>> monitor(z).verdict.sentence
     'No collapse found: the spread around the mean is 100% of the norm, the effective rank 15.4 of 16.'

@@ -17,6 +17,7 @@ from fullrank.runs import append_row, read_rows
 from fullrank.training.fit import resume, start
 from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.probe import Reading, read
+from fullrank.watch import Rules
 
 HEALTHY = {
     "relative_spread": 0.9, "mean_cosine": 0.1, "effective_rank": 40.0, "participation_ratio": 30.0,
@@ -65,6 +66,7 @@ def test_a_failure_stops_the_run_with_a_checkpoint_and_it_can_go_on(
         return reading
 
     monkeypatch.setattr("fullrank.training.record.read", falls)
+    monkeypatch.setattr("fullrank.training.on_collapse.Rules", lambda: Rules(pace=1))
     run, out = tmp_path / "run", io.StringIO()
     options = RunOptions(out=run, monitor_every=1, probe=100, on_collapse="stop")
     _, finished = start("intl", small, options, Console(file=out, width=200))

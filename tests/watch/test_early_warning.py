@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +11,7 @@ import pytest
 from fullrank.diagnosis.profiles import PROFILES
 from fullrank.errors import UserError
 from fullrank.watch import Rules
-from fullrank.watch.course import LENGTH, Course, Drift
+from fullrank.watch.course import LENGTH, PACE, Course, Drift
 from fullrank.watch.early_warning import Watcher
 
 Said = list[tuple[int, str, str]]  # step, rule, severity
@@ -33,7 +34,7 @@ def row(*, spread: float = 1.0, cosine: float = 0.0, rank: float = 50.0, norm: f
 
 
 def watched(rows: Iterable[Row], rules: Rules | None = None, every: int = 1, profile: str = "generic") -> Said:
-    watcher = Watcher(rules or Rules(grace=0), PROFILES[profile])
+    watcher = Watcher(rules or Rules(grace=0, pace=1), PROFILES[profile])
     return [
         (at * every, sign.rule, sign.severity)
         for at, one in enumerate(rows)
@@ -186,6 +187,57 @@ def test_not_finite_warns_at_once_and_fails_at_the_second_reading() -> None:
     assert watched([row(), broken, row(), broken, broken]) == [(1, "not finite", "warn"), (4, "not finite", "fail")]
 
 
+EVERY = (1, 2, 5, 10, 20, 100)
+
+
+def logarithms(steps: int, seed: int, fall: float = 0.0) -> list[float]:
+    """Of the rank of a training: it wanders within some 30 steps, and each reading has a noise of its own."""
+    draw, wander, values = random.Random(seed), 0.0, []
+    for step in range(steps):
+        wander = 0.97 * wander + draw.gauss(0, 0.02)
+        fallen = fall if step >= steps // 2 else 0.0
+        values.append(3 + wander + draw.gauss(0, 0.02) - fallen)
+    return values
+
+
+def falls(values: Sequence[float], every: int, pace: int = PACE) -> list[int]:
+    course = Course(narrowest=0.1, least=math.log(1.25), pace=pace)
+    changes = [(step, course.step(value, every)) for step, value in enumerate(values) if step % every == 0]
+    return [step for step, change in changes if change is not None and change.way == "down"]
+
+
+@pytest.mark.parametrize("every", EVERY)
+def test_a_training_is_not_warned_of_because_it_is_read_more_often(every: int) -> None:
+    runs = [logarithms(1600, seed) for seed in range(20)]
+    assert sum(bool(falls(values, every)) for values in runs) <= sum(bool(falls(values, PACE)) for values in runs) <= 2
+    if every in (2, 5):  # a course of few steps is not that of the run
+        assert sum(bool(falls(values, every, pace=1)) for values in runs) >= 8
+
+
+@pytest.mark.parametrize("every", EVERY)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fall_is_told_within_a_pace_or_at_the_next_reading(every: int, seed: int) -> None:
+    said = falls(logarithms(1600, seed, fall=1.5), every)
+    assert 800 <= said[0] <= 800 + (PACE if every < PACE else every)
+
+
+@pytest.mark.parametrize("every", [5, 10, 20])
+def test_what_lasts_less_than_a_pace_fails_nothing_at_any_frequency(every: int) -> None:
+    """A spike of the norm, as a loss that jumps and comes back makes it."""
+    norms = [5 * (500.0 if 300 <= step < 300 + PACE else 1.0) for step in range(500)]
+    noise = noisy(1.0, 500, 0.03)
+    rows = [row(norm=norm * one) for norm, one in zip(norms, noise, strict=True)][::every]
+    assert {severity for _, _, severity in watched(rows, Rules(), every=every)} == {"warn"}
+
+
+@pytest.mark.parametrize("every", [5, 20, 100])
+def test_a_verdict_has_to_last_as_many_steps_at_any_frequency(every: int) -> None:
+    rows = [row(spread=1.0 if step < 600 else 1e-4, cosine=0.0 if step < 600 else 1.0) for step in range(900)]
+    said = watched(rows[::every], Rules(), every=every)
+    (step,) = [step for step, rule, _ in said if rule == "collapse"]
+    assert 600 + 2 * PACE <= step <= 600 + max(3 * PACE, 2 * every)
+
+
 def test_a_course_is_known_after_six_readings() -> None:
     course = Course(narrowest=0.1, least=0.2)
     assert [course.step(0.0) for _ in range(6)] == [None] * 6
@@ -219,7 +271,7 @@ def test_a_drift_counts_from_where_the_number_settled() -> None:
     assert [drift.step(3.9, settled=True) is None for _ in range(2)] == [True, False]
 
 
-@pytest.mark.parametrize("rules", [{"grace": -1}, {"confirm": 0}, {"confirm": 3, "window": 2}])
+@pytest.mark.parametrize("rules", [{"grace": -1}, {"confirm": 0}, {"confirm": 3, "window": 2}, {"pace": 0}])
 def test_impossible_rules_are_refused(rules: dict[str, int]) -> None:
     with pytest.raises(UserError, match="pass"):
         Rules(**rules)

@@ -17,7 +17,7 @@ from fullrank.watch import CollapseWarning, Rules, hf_monitor
 from tests.watch.loops import healthy, pull
 
 Loss = Callable[[Tensor], Tensor]
-NOW = Rules(grace=0)
+NOW = Rules(grace=0, pace=1)
 
 
 class Sentences(nn.Module):

@@ -91,7 +91,7 @@ def test_a_healthy_training_goes_on_and_is_the_same_with_and_without(tmp_path: P
 
 @pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
 def test_the_state_of_the_callback_is_its_readings() -> None:
-    first, second = (LightningMonitor(["projector"], PROBE, every=1, rules=Rules(grace=0)) for _ in range(2))
+    first, second = (LightningMonitor(["projector"], PROBE, every=1, rules=Rules(grace=0, pace=1)) for _ in range(2))
     module = Module(pull)
     nn.init.zeros_(module.projector.weight)
     for step in range(4):

@@ -28,13 +28,25 @@ LINES = {
 }
 
 
-@pytest.fixture(scope="module")
-def counted() -> dict[str, dict[str, Any]]:
+OFTEN = {  # every=5
+    "healthy, with a warning": ("healthy that were warned of", "healthy"),
+    "healthy, with a failure": ("healthy that failed", "healthy"),
+    "quality falls, with an alarm": ("warned of", "broken with a fall"),
+    "quality falls, with an alarm not after the fall": ("warned of before or at the fall", "broken with a fall"),
+}
+
+
+def counts(every: int) -> dict[str, dict[str, Any]]:
     rule = runpy.run_path(str(ROOT / "benchmarks/watch_rule.py"))
     kept = ("watch_traces.json.gz", "watch_fresh.json.gz")
-    runs = [run for name in kept for run in rule["traces"](RESULTS / name, every=20)]
+    runs = [run for name in kept for run in rule["traces"](RESULTS / name, every=every)]
     rows = [rule["judged"](run, grace=Rules().grace) for run in runs]
     return {half: rule["summary"]([row for row in rows if row["half"] == half]) for half in HALVES}
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[str, dict[str, Any]]:
+    return counts(every=20)
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -51,4 +63,15 @@ def test_nothing_healthy_fails_and_everything_broken_in_the_middle_alarms_within
         readings = half["readings from a fault at half to the first alarm"]
         assert len(readings) == half["faults at half"]
         assert max(readings) <= 2
-    assert sum(half["faults at half"] for half in counted.values()) == 24 + 19  # the kept trainings and the fresh ones
+    assert sum(half["faults at half"] for half in counted.values()) == 24 + 24  # the kept trainings and the fresh ones
+
+
+@pytest.mark.slow
+def test_readings_that_are_closer_warn_no_more_often_for_nothing() -> None:
+    found = counts(every=5)
+    for line, (part, whole) in OFTEN.items():
+        cells = " | ".join(f"{found[half][part]} of {found[half][whole]}" for half in HALVES)
+        assert f"| {line} | {cells} |" in PAGE
+    leads = " | ".join(f"{found[half]['median lead of the first alarm']:.0f}" for half in HALVES)
+    assert f"| median lead of the first alarm before the fall, in steps | {leads} |" in PAGE
+    assert sum(found[half]["healthy that were warned of"] for half in HALVES) == 0

@@ -19,7 +19,7 @@ from tests.metrics.clouds import gaussian, low_rank, offset, power_law
 from tests.watch.loops import CLASSES, healthy, pull, train
 
 GRACE = Rules(grace=100)
-NOW = Rules(grace=0)
+NOW = Rules(grace=0, pace=1)
 
 
 def feed(clouds: list[Tensor], **options: Any) -> CollapseMonitor:
@@ -155,7 +155,7 @@ def test_a_later_layer_may_work_in_place() -> None:
 @pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
 def test_a_posterior_that_collapses_is_seen_by_two_samples() -> None:
     """Its samples are a healthy cloud to every other number."""
-    monitor = CollapseMonitor(every=1)
+    monitor = CollapseMonitor(every=1, rules=Rules(pace=1))
     for step in range(30):
         means, noise = gaussian(256, 8, step), [gaussian(256, 8, 1000 + 2 * step + k) for k in range(2)]
         known = 1.0 if step < 20 else 0.0

@@ -18,7 +18,7 @@ WORLD = 2
 def process(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0))
+    monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0, pace=1))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for step in range(6):
