@@ -37,6 +37,16 @@ def test_a_pyramid_overfits_eight_pictures_with_masks(tmp_path: Path) -> None:
     assert found.scores["voc"]["AP50_11_points"] > 0.9
 
 
+@pytest.mark.slow
+def test_the_last_stage_of_a_resnet_overfits_eight_pictures(tmp_path: Path) -> None:
+    """It takes more steps than a pyramid: its one map has a stride of 16, and the things have 24 to 42 pixels."""
+    path = coco(tmp_path, "train", 8)
+    flags: dict[str, Any] = {"short_side": (128,), "long_side": 128, "batch_size": 2, "steps": 300, "precise_bn": 8}
+    flags |= {"rois": 32, "warmup": 10, "anchor": 32.0, "lr": 0.02, "workers": 0, "flip": False}
+    found = fullrank.detect(train=path, val=path, out=tmp_path / "run", backbone="test_resnet", head="c4", **flags)
+    assert found.scores["box"]["AP50"] > 0.9
+
+
 def test_a_run_leaves_its_scores_its_detector_and_its_page(tmp_path: Path) -> None:
     train, val = coco(tmp_path, "train", 6), coco(tmp_path, "val", 3, start=100)
     found = fullrank.detect(train=train, val=val, out=tmp_path / "run", masks=True, evaluate_every=2, **TINY)
