@@ -27,6 +27,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m docs.build.fashion_mnist > docs/results/fashion-mnist/README.md.new
 	mv docs/results/fashion-mnist/README.md.new docs/results/fashion-mnist/README.md
 	$(BIN)/python -m docs.build.confusion
+	$(BIN)/python -m docs.build.faults
 
 # A few tests read a data set and drive a browser of Debian's; without them they are skipped, and in CI they fail.
 debian:

@@ -102,12 +102,17 @@ def _is_row(row: object) -> bool:
     if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
         return False
     if row.get("kind") == "train":
-        return isinstance(row.get("terms"), dict)
+        return _are_numbers(row.get("terms"))
     if row.get("kind") == "epoch":  # of a fine-tuning
         return "top5" in row and all(isinstance(row.get(name), int | float) for name in ("epoch", "top1", "balanced"))
     if row.get("kind") == "evaluation":  # of a detector
         return isinstance(row.get("scores"), dict)
-    return row.get("kind") == "monitor" and all(isinstance(row.get(name), dict) for name in ("backbone", "embedding"))
+    return row.get("kind") == "monitor" and all(_are_numbers(row.get(name)) for name in ("backbone", "embedding"))
+
+
+def _are_numbers(values: object) -> bool:
+    """Whether it is a record of numbers, or of None where one is not known."""
+    return isinstance(values, dict) and all(isinstance(value, int | float | None) for value in values.values())
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -223,8 +223,9 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
         if reading is None:  # killed between its last step and its result
             reading = read(job.method, probe, job.views)
             save_probe(run, probe, reading, step=plan.steps)
-        finish(run, job.method, job.views, probe, reading)
-        write_result(run, probe, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
+        with read_as_run(run):
+            finish(run, job.method, job.views, probe, reading)
+            write_result(run, probe, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
         checkpoint.forget_previous()
     return Ending(finished, 0 if finished else checkpoint.stopped_by)
 
