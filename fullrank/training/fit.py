@@ -44,7 +44,7 @@ from fullrank.training.cost import bytes_per_image
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import RUN, finish, make_run, save_probe, write_result
-from fullrank.training.probe import probe_size, read, take_probe
+from fullrank.training.probe import Probe, probe_size, read, take_probe
 from fullrank.training.record import Record
 from fullrank.training.same_data import keep_same_data, keep_same_settings, learned, load_images
 from fullrank.training.step_plan import Job, check, make_plan, refuse_large_batch
@@ -219,15 +219,20 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     if trainer.is_global_zero:
         pack_spectra(run)
     if finished and trainer.is_global_zero:
-        reading = record.last
-        if reading is None:  # killed between its last step and its result
-            reading = read(job.method, probe, job.views)
-            save_probe(run, probe, reading, step=plan.steps)
         with read_as_run(run):
-            finish(run, job.method, job.views, probe, reading)
-            write_result(run, probe, reading, seconds=record.seconds, steps=plan.steps, seed=job.recipe.seed)
+            _finish(run, job, record, probe)
         checkpoint.forget_previous()
     return Ending(finished, 0 if finished else checkpoint.stopped_by)
+
+
+def _finish(run: Path, job: Job, record: Record, probe: Probe) -> None:
+    """Write what a training at its last step leaves."""
+    reading, steps = record.last, job.plan.steps
+    if reading is None:  # killed between its last step and its result
+        reading = read(job.method, probe, job.views)
+        save_probe(run, probe, reading, step=steps)
+    finish(run, job.method, job.views, probe, reading)
+    write_result(run, probe, reading, seconds=record.seconds, steps=steps, seed=job.recipe.seed)
 
 
 def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:
