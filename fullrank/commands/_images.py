@@ -22,13 +22,13 @@ from fullrank.terminal import say, watched
 
 
 def image_report(
-    source: str, data: tuple[str, ...], *, profile: str | None, seed: int, console: Console
+    source: str, data: tuple[str, ...], *, profile: str | None, seed: int, trust: bool, console: Console
 ) -> tuple[Report, list[str]]:
     """The report on the representation of all training images of `data`, and the names of their classes.
 
     `source` is the folder of a run, the file of an encoder, timm:NAME or torchvision:NAME.
     """
-    saved = open_model(source, say=partial(say, console))
+    saved = open_model(source, trust=trust, say=partial(say, console))
     is_run = (Path(source) / "config.json").is_file()
     config = read_config(Path(source)) if is_run else {"settings": {}}
     of_run = profile_of(str(config["recipe"])).name if is_run else "generic"

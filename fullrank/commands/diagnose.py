@@ -54,6 +54,8 @@ class Diagnose:
     """Margin, for a --loss of triplets."""
     data: tuple[str, ...] = ()
     """Images to look at through the encoder of a run (or a file, timm:NAME, torchvision:NAME), not its last look."""
+    trust: bool = False
+    """With --data, run the file of the run's own backbone although it was never run by you as it is now."""
     layer: Literal["backbone", "embedding"] | None = None
     """Which output of a run to look at. By default the backbone, with the embedding beside it."""
     fail_on: Literal["warn", "fail"] = "fail"
@@ -140,7 +142,14 @@ def _image_report(options: Diagnose, console: Console) -> tuple[Report, list[str
         raise UserError("--data looks at the backbone, all that an encoder's file keeps: leave out --layer.")
     from fullrank.commands._images import image_report
 
-    return image_report(options.file, options.data, profile=options.profile, seed=options.seed, console=console)
+    return image_report(
+        options.file,
+        options.data,
+        profile=options.profile,
+        seed=options.seed,
+        trust=options.trust,
+        console=console,
+    )
 
 
 def _refuse_flags_of_files(options: Diagnose, what: str) -> None:

@@ -37,6 +37,8 @@ class Neighbors:
     """Folder of the images, if it has moved."""
     encoder: str | None = None
     """Encoder of the file (a run, a file, ...), if it has moved or the file does not name it."""
+    trust: bool = False
+    """Run the file of the encoder's own network although it was never run by you as it is now."""
 
 
 def neighbors(options: Neighbors, console: Console) -> int:
@@ -97,7 +99,7 @@ def _vector(query: str, row: int | None, options: Neighbors, known: Described) -
     place = options.encoder or known.about.get("encoder")
     if place is None:
         raise UserError(f"{options.file} does not name its encoder: pass --encoder, or a row instead of a picture.")
-    model = open_model(place)
+    model = open_model(place, trust=options.trust)
     if known.about.get("encoder_sha256", identity(model)) != identity(model):
         raise UserError(f"{place} is not the encoder that made {options.file}: pass that one as --encoder.")
     return model.embed([query])[0]

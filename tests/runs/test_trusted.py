@@ -98,3 +98,46 @@ def test_no_command_runs_code_that_a_run_of_somebody_elses_names(
     with pytest.raises(UserError, match="pass --trust"):
         fullrank.resume(run)
     assert not Path("ran").exists()
+
+
+NET = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, in_chans=1):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(in_chans, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    def forward(self, x):
+        return self.layers(x)
+"""
+
+
+def test_every_command_that_asks_for_trust_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("net.py").write_text(NET)
+    assert main(["train", "vicreg", *FLAGS, "--backbone", "./net.py:Net", "--out", "run"]) == 0
+    Path("query.png").write_bytes(_picture())
+    assert main(["embed", "run", "digits", "--out", "z.parquet"]) == 0
+    Path("net.py").write_text(NET + EVIL)
+    for arguments in (
+        ["neighbors", "z.parquet", "query.png", "--encoder", "run"],
+        ["diagnose", "run", "--data", "digits", "--no-report"],
+        ["embed", "run", "digits", "--out", "again.parquet"],
+        ["evaluate", "run"],
+        ["export", "run", "--to", "timm", "--out", "exported"],
+    ):
+        Path("ran").unlink(missing_ok=True)
+        trusted_files().unlink(missing_ok=True)
+        assert "--trust" in sentence(arguments, capsys)
+        assert not Path("ran").exists()
+        main([*arguments, "--trust"])
+        assert "--trust" not in capsys.readouterr().err
+        assert Path("ran").exists()
+
+
+def _picture() -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    Image.new("L", (8, 8), 100).save(file, "PNG")
+    return file.getvalue()
