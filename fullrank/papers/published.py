@@ -132,7 +132,7 @@ def _run_here(paper: str, results: Path | None) -> list[str]:
     from fullrank.papers import catalog
 
     names = [name for name in catalog() if name.startswith(f"{paper}/")]
-    lines = [f"Small experiments on the paper's claims: fullrank paper {', '.join(names)}."]
+    lines = [f"Small experiments on the paper's claims, each by `fullrank paper NAME`: {', '.join(names)}."]
     if results is not None:
         run = [name for name in names if (results / "papers" / name / "result.json").is_file()]
         lines += [f"Run, with results in docs/results/papers: {', '.join(run)}."]

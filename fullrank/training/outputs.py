@@ -134,7 +134,7 @@ def write_result(
 ) -> None:
     """result.json: what `diagnose` says of the rows of probe.npz, the collapse numbers, times, versions and seed."""
     looks = looks_of(read_rows(run / "metrics.jsonl"))
-    untrained = looks[0]["step"] == 0
+    untrained = bool(looks) and looks[0]["step"] == 0  # rows that were damaged are lost
     profile = profile_of(str(read_config(run)["recipe"]))
     judged, _ = judge_run(read_probe(run), looks, profile=profile, source=str(run))
     result = {

@@ -64,6 +64,8 @@ def calls() -> Iterator[tuple[str, list[str]]]:
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "command"):
                 continue
+            if path.name == "published.py":  # tests/papers/test_published.py has each of them parsed
+                continue
             words = []
             for word in node.args:
                 if isinstance(word, ast.Constant):

@@ -97,9 +97,9 @@ def test_the_alarm_came_before_the_accuracy_fell() -> None:
     assert not any(row["embedding"].startswith("collapsed") for row in intl)
 
 
-def alarms(name: str, grace: int) -> list[tuple[int, str, str]]:
+def alarms(name: str, grace: int, pace: int = 20) -> list[tuple[int, str, str]]:
     """Steps, rules and severities of what a monitor would have said of the embedding of a kept training."""
-    watcher = Watcher(Rules(grace=grace), PROFILES["non-contrastive"])
+    watcher = Watcher(Rules(grace=grace, pace=pace), PROFILES["non-contrastive"])
     return [
         (row["step"], sign.rule, sign.severity)
         for row in result("runs")["readings"][name]
@@ -119,5 +119,6 @@ def test_the_low_rank_at_the_start_of_simclr_is_real_and_raises_no_alarm() -> No
 
 
 def test_without_grace_the_collapse_fails_at_the_third_reading_of_a_point() -> None:
-    failed = [step for step, _, severity in alarms("invariance, 60 steps", grace=0) if severity == "fail"]
-    assert failed[0] == 20  # one direction, a mean cosine above 0.99, from step 12 on
+    failed = [step for step, _, severity in alarms("invariance, 60 steps", grace=0, pace=1) if severity == "fail"]
+    assert failed[0] == 20  # one direction, a mean cosine above 0.99, from step 12 on, read every 4 steps
+    assert all(severity != "fail" for _, _, severity in alarms("invariance, 60 steps", grace=0))  # by steps: too short

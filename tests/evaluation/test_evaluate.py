@@ -34,7 +34,7 @@ def make_run(folder: Path, loss_features: int | None, labels: list[int]) -> Path
     content = encoder_bytes(trained, mean=(0.5,), std=(0.25,), loss_features=loss_features)
     (run / "encoder.safetensors").write_bytes(content)
     settings = {"data": str(folder / "data.npz"), "data_root": None, "max_corrupt": 0.1, "seed": 0}
-    (run / "config.json").write_text(json.dumps({"settings": settings}))
+    (run / "config.json").write_text(json.dumps({"recipe": "vicreg", "settings": settings}))
     (run / "result.json").write_text(json.dumps({"knn": None, "linear": None, "seconds": {"train": 1.0}}))
     return run
 

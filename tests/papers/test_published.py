@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 
 import pytest
@@ -13,6 +14,7 @@ from fullrank.cli import main
 from fullrank.nn import encoder
 from fullrank.papers.published import MULTIPLICATIONS, Number, gpu_hours, listing, numbers
 from fullrank.recipes.presets import presets
+from tests.cli.test_printed_commands import understood
 
 
 def test_the_numbers_of_a_paper_are_all_there() -> None:
@@ -20,7 +22,7 @@ def test_the_numbers_of_a_paper_are_all_there() -> None:
 
 
 @pytest.mark.parametrize("number", numbers(), ids=lambda number: f"{number.paper}: {number.what}")
-def test_a_number_has_commands_or_says_why_not(number: Number) -> None:
+def test_a_number_has_commands_or_says_why_not(number: Number, monkeypatch: pytest.MonkeyPatch) -> None:
     if number.preset is None:
         assert number.note
         assert number.commands() == []
@@ -29,6 +31,8 @@ def test_a_number_has_commands_or_says_why_not(number: Number) -> None:
     train, then = number.commands()
     assert f"train {recipe} --preset {name} " in train
     assert then.split()[1] in ("evaluate", "finetune", "detect")
+    for line in (train, then):
+        assert understood(shlex.split(line)[1:], monkeypatch), line
     reported = presets(recipe)[name].reported
     if number.then == "evaluate" and reported and number.what.endswith("linear top-1"):
         assert number.value in reported  # a number stands twice, here and beside its preset

@@ -85,5 +85,5 @@ def test_a_killed_run_is_resumed_from_its_checkpoint_to_the_end(
     assert read_json(killed / "result.json")["steps"] == 12
     assert read_probe(killed).step == 12
     assert main(["diagnose", str(killed), "--no-report"]) == 3  # 12 steps are too few
-    assert "Over training:" in capsys.readouterr().out
+    assert "Over training, by" in capsys.readouterr().out
     assert main(["evaluate", str(killed)]) == 0

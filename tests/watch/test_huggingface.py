@@ -111,5 +111,5 @@ def test_the_numbers_reach_what_the_trainer_reports_to(tmp_path: Path) -> None:
 
 def test_without_transformers_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UserError, match=r"install it with `pip install fullrank\[hf\]`"):
+    with pytest.raises(UserError, match=r"install it with `pip install 'fullrank\[hf\]'`"):
         hf_monitor(["encoder"], tokens(0))

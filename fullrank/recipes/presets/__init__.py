@@ -109,7 +109,7 @@ def describe(name: str) -> str:
     """The help of `--preset`.
 
     >>> describe("directclr")
-    'Start from published settings: imagenet. `fullrank recipes directclr` shows them with their sources.'
+    'Start from published settings: imagenet, ... `fullrank recipes directclr` shows them with their sources.'
     """
     known = ", ".join(presets(name))
     if not known:
