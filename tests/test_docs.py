@@ -65,6 +65,7 @@ def test_readme_is_short() -> None:
     assert README.count("\n") < 150
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks(PAGES, "python"), ids=lambda code: code[:30])
 def test_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -72,6 +73,7 @@ def test_python_examples_run(code: str, tmp_path: Path, monkeypatch: pytest.Monk
     runpy.run_path("example.py", run_name="example")
 
 
+@pytest.mark.slow
 def test_fullrank_commands_of_the_readme_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,12 +92,14 @@ def test_fullrank_commands_of_the_readme_run(
     assert "relative spread" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_commands_of_the_page_about_diagnosis_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     embeddings(tmp_path)
     assert [main(command[1:]) for command in commands(DIAGNOSIS)] == [0, 0]
 
 
+@pytest.mark.slow
 def test_commands_of_the_page_about_what_comes_in_and_goes_out_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +139,7 @@ def test_the_page_about_data_names_every_flag_that_decides() -> None:
     assert {flag for flag in flags if f"`{flag}" not in DATA} == set()
 
 
+@pytest.mark.slow
 def test_commands_of_the_page_about_transfer_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +174,7 @@ def test_make_targets_of_the_readme_exist() -> None:
         assert "fullrank demo" in done.stdout or "pytest" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_recipe_of_ones_own_has_at_most_30_lines_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (recipe,) = [code for code in blocks(ARCHITECTURE, "python") if "class Mine(Recipe)" in code]
     assert recipe.count("\n") <= 30

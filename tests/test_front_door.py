@@ -93,11 +93,13 @@ def what_a_user_gets(z: torch.Tensor) -> None:
     assert_type(fullrank.__version__, str)
 
 
+@pytest.mark.slow
 def test_rooms_are_there_after_a_bare_import() -> None:
     program = "import fullrank, torch; print(float(fullrank.losses.w2(torch.ones(2, 8, 4))['loss']) ** 2)"
     assert float(run_alone(program)) == pytest.approx(2)
 
 
+@pytest.mark.slow
 def test_a_training_from_python_is_quiet_and_gives_a_run_a_score_and_an_encoder(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_training_from_python_is_quiet_and_gives_a_run_a_score_and_an_encoder(
     )
 
 
+@pytest.mark.slow
 def test_a_recipe_with_its_settings_is_noted_by_its_name(tmp_path: Path) -> None:
     recipe = VICReg(data="digits", image_size=8, steps=2, batch_size=32, projector=(8,), covariance=2.0)
     run = fullrank.train(recipe, out=tmp_path / "run")

@@ -98,6 +98,7 @@ def test_imports_go_downwards() -> None:
     assert {name: modules for name, modules in found.items() if modules} == {}
 
 
+@pytest.mark.slow
 def test_no_file_imports_itself_by_way_of_others() -> None:
     graph = {name: imports(path.read_text(encoding="utf-8"), NAMES) - {name} for name, path in NAMES.items()}
     assert circles(graph) == []
@@ -146,6 +147,7 @@ def too_long(source: str) -> list[str]:
     return long
 
 
+@pytest.mark.slow
 def test_files_and_functions_stay_small() -> None:
     found = {str(path.relative_to(ROOT)): too_long(path.read_text(encoding="utf-8")) for path in SOURCES}
     assert {path: long for path, long in found.items() if long} == {}
@@ -183,6 +185,7 @@ def test_the_command_line_starts_without_torch(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
+@pytest.mark.slow
 def test_importing_the_package_changes_nothing() -> None:
     program = (
         "import warnings, random, logging, numpy, torch\n"

@@ -57,6 +57,7 @@ def read(world: Path, kind: str, rank: int) -> dict[str, Step]:
     return steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", range(WORLD))
 @pytest.mark.parametrize("name", NAMED)
 def test_two_processes_equal_one(world: Path, name: str, rank: int) -> None:

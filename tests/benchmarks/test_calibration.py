@@ -37,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_all_three_commands_work_on_synthetic_sources_and_the_page_has_their_rates(folder: Path) -> None:
     docs = folder / "docs"
     docs.mkdir()
@@ -54,6 +55,7 @@ def test_all_three_commands_work_on_synthetic_sources_and_the_page_has_their_rat
     assert (docs / "calibration.md").read_text(encoding="utf-8") == page
 
 
+@pytest.mark.slow
 def test_kept_measurements_give_the_verdict_of_diagnose(folder: Path) -> None:
     sets = [one for one in read(folder) if one.ruin in ("as it is", "point", "directions") and one.labels is None]
     for one in sets:

@@ -8,6 +8,7 @@ import pytest
 from fullrank.cli import main
 
 
+@pytest.mark.slow
 def test_the_demo_ends_with_a_verdict_for_each_run_and_one_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

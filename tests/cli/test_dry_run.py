@@ -27,6 +27,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_like_takes_the_settings_of_a_run_and_a_flag_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = {"data": "digits", "batch_size": 64, "steps": 3, "temperature": 0.5, "w2": 0.25, "projector": [32, 16]}
     (tmp_path / "config.json").write_text(json.dumps({"recipe": "simclr", "settings": settings}), encoding="utf-8")
@@ -52,6 +53,7 @@ def test_a_wrong_like_gets_one_sentence(flags: list[str], sentence: str, capsys:
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_that_is_printed_after_a_training_can_be_pasted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +66,7 @@ def test_the_command_that_is_printed_after_a_training_can_be_pasted(
     assert main(arguments) == 0
 
 
+@pytest.mark.slow
 def test_after_a_training_without_labels_no_command_is_printed_that_needs_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_everything_is_written_though_nobody_reads() -> None:
     assert Path("verdict.xml").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "collapsed"])
 def test_a_whole_process_ends_with_the_code_of_the_verdict_and_without_a_complaint(name: str) -> None:
     reader, writer = os.pipe()

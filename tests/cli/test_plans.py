@@ -13,6 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pytest
 
 from fullrank.cli import main
 from fullrank.training.choose import Machine
@@ -80,6 +81,7 @@ def plans() -> str:
     return "\n".join(text)
 
 
+@pytest.mark.slow
 def test_the_plan_is_right_on_twelve_folders() -> None:
     assert len(CASES) == 12
     assert plans() == GOLDEN.read_text(encoding="utf-8")

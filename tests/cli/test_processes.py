@@ -90,6 +90,7 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [*FULLRANK, "train", "intl", *FLAGS, "--steps", "5000", "--out", str(run)]

@@ -68,6 +68,7 @@ def test_a_second_signal_ends_at_once(
     assert not (run / ".lock").exists()
 
 
+@pytest.mark.slow
 def test_a_signal_that_is_to_be_ignored_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As under nohup, where a closed terminal must not stop a run."""
     signalled(monkeypatch, signal.SIGHUP, 1)

@@ -214,6 +214,7 @@ def test_the_weights_of_another_framework_embed_too(here: Path, capsys: pytest.C
     assert "under 90 %: pass the --backbone" in flat(capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [1023, 4095, 16383])
 def test_a_single_deep_file_is_read_by_the_range_of_the_run(
     top: int, here: Path, capsys: pytest.CaptureFixture[str]

@@ -37,6 +37,7 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["backbone", "embedding"])
 def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "run/", "--layer", layer])
@@ -103,6 +104,7 @@ def test_what_is_wrong_with_a_run_is_one_sentence(run: Path, capsys: pytest.Capt
     assert "run keeps no rows of its last look" in sentence(["diagnose", "run"], capsys)
 
 
+@pytest.mark.slow
 def test_a_run_is_read_without_its_recipe_data_or_checkpoint(run: Path) -> None:
     before = main(["diagnose", "run", "--json", "before.json"])
     shutil.rmtree(run / "checkpoints")

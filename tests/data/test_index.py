@@ -145,6 +145,7 @@ def test_few_files_leave_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_looks(tmp_path: Path) -> None:
     plain(tmp_path / "photos", 30)
     program = (

@@ -176,6 +176,7 @@ def test_a_stopped_training_on_them_is_resumed_exactly(
     assert (half / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_from_python(tmp_path: Path) -> None:
     flags: dict[str, Any] = {
         "image_size": 8,
@@ -202,6 +203,7 @@ def test_from_python(tmp_path: Path) -> None:
     assert fullrank.train("intl", data=files, out=tmp_path / "files", **flags).result is not None
 
 
+@pytest.mark.slow
 def test_objects_are_scored_on(tmp_path: Path) -> None:
     """The same images as an object and as a file get the same score."""
     flags: dict[str, Any] = {

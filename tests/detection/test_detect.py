@@ -47,6 +47,7 @@ def test_the_last_stage_of_a_resnet_overfits_eight_pictures(tmp_path: Path) -> N
     assert found.scores["box"]["AP50"] > 0.9
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_scores_its_detector_and_its_page(tmp_path: Path) -> None:
     train, val = coco(tmp_path, "train", 6), coco(tmp_path, "val", 3, start=100)
     found = fullrank.detect(train=train, val=val, out=tmp_path / "run", masks=True, evaluate_every=2, **TINY)
@@ -83,6 +84,7 @@ def test_the_detector_that_is_loaded_finds_what_the_run_found(tmp_path: Path) ->
         loaded.find([tmp_path / "none.png"])
 
 
+@pytest.mark.slow
 def test_the_last_stage_of_a_resnet_is_a_head_of_boxes_and_masks(tmp_path: Path) -> None:
     train = coco(tmp_path, "train", 4)
     flags = TINY | {"backbone": "test_resnet", "head": "c4", "rois": 8, "batch_size": 2}
@@ -95,6 +97,7 @@ def test_the_last_stage_of_a_resnet_is_a_head_of_boxes_and_masks(tmp_path: Path)
     assert last(pooled).shape == (2, last.out_channels, 7, 7)
 
 
+@pytest.mark.slow
 def test_an_encoder_of_a_run_is_where_a_detector_begins_and_its_control_is_not(tmp_path: Path) -> None:
     flags: dict[str, Any] = {"image_size": 32, "steps": 2, "batch_size": 2, "projector": (8,), "channels": 3}
     coco(tmp_path, "train", 4)

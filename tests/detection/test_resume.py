@@ -38,6 +38,7 @@ def same(one: Path, other: Path) -> bool:
     return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_asked_to_stop_equals_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Masks, mirrored images, precise batch norm and worker processes included."""
     path = coco(tmp_path, "train", 6)
@@ -101,6 +102,7 @@ def test_two_processes_learn_and_find_what_one_does(tmp_path: Path) -> None:
     assert kinds[0] == kinds[1]
 
 
+@pytest.mark.slow
 def test_what_was_changed_since_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = coco(tmp_path, "train", 4)
     run = tmp_path / "run"

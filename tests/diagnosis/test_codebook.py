@@ -9,6 +9,7 @@ import fullrank
 from tests.metrics.clouds import gaussian
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codes", [1024, 20])
 def test_codes_that_are_used_evenly_are_healthy(codes: int) -> None:
     which = torch.randint(codes, (6000,), generator=torch.Generator().manual_seed(0))

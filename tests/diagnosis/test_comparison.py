@@ -100,6 +100,7 @@ def test_what_breaks_correspondence_or_structure_fails(z: Tensor, harm: Callable
         found.raise_for_status()
 
 
+@pytest.mark.slow
 def test_the_rows_that_do_not_correspond_are_numbered() -> None:
     z = cloud()
     found = check(fullrank.compare(z, permuted(z, 0.2)), "misplaced_rows")
@@ -118,6 +119,7 @@ def test_rows_that_became_zero_or_exploded_leave_the_others_paired() -> None:
     assert check(found, "shared_neighbors").value > 0.9
 
 
+@pytest.mark.slow
 def test_another_model_passes_where_only_the_rows_are_expected_to_be_the_same() -> None:
     z = cloud(decay=0.3)
     other = (z @ turn() + 0.5).relu() @ turn() + 0.5 * z
@@ -128,6 +130,7 @@ def test_another_model_passes_where_only_the_rows_are_expected_to_be_the_same() 
     assert fullrank.compare(z, permuted(z, 0.5), expect="same-rows").outcome == "different"
 
 
+@pytest.mark.slow
 def test_other_samples_pass_unless_they_have_drifted() -> None:
     old = cloud(decay=0.5)
     for new in (cloud(decay=0.5, seed=7), cloud(300, decay=0.5, seed=8)):
@@ -150,6 +153,7 @@ def test_drift_of_one_group_is_no_evidence_where_groups_were_sampled() -> None:
     assert (check(apart[1], "mmd").p or 0) > 0.01
 
 
+@pytest.mark.slow
 def test_an_expectation_that_cannot_be_answered_is_an_error_or_undecided() -> None:
     with pytest.raises(UserError, match="pass same-distribution for other samples"):
         fullrank.compare(cloud(), cloud(500), expect="same-model")
@@ -168,6 +172,7 @@ def test_between_other_rows_our_own_limits_are_never_undecided() -> None:
     assert ("effective rank D1", "it depends on the number of rows, which differs") in found.unasked
 
 
+@pytest.mark.slow
 def test_it_is_json_by_the_published_schema() -> None:
     valid = fastjsonschema.compile(json.loads(SCHEMA.read_text(encoding="utf-8")))
     z = cloud()
@@ -178,6 +183,7 @@ def test_it_is_json_by_the_published_schema() -> None:
         valid(content | {"outcome": "fine"})
 
 
+@pytest.mark.slow
 def test_a_lower_rank_is_a_regression_and_the_other_way_better() -> None:
     worse = fullrank.compare(cloud(), cloud(decay=0.4), expect="same-rows")
     assert worse.outcome == "regressed"
@@ -187,6 +193,7 @@ def test_a_lower_rank_is_a_regression_and_the_other_way_better() -> None:
     assert fullrank.compare(cloud(decay=0.4), cloud(), expect="same-rows").outcome == "better"
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_same_rows_is_narrower_than_that_of_others() -> None:
     noise = 0.05 * cloud(seed=2)
     _, low, high = change(fullrank.compare(cloud(decay=0.4), cloud(decay=0.4) + noise), "participation_ratio")
@@ -197,6 +204,7 @@ def test_the_interval_of_the_same_rows_is_narrower_than_that_of_others() -> None
     assert wide_low < 0 < wide_high
 
 
+@pytest.mark.slow
 def test_the_paired_interval_holds_the_true_difference() -> None:
     """Of 60 pairs of draws whose true difference in effective rank is known from many rows."""
     many = 40_000

@@ -107,6 +107,7 @@ def test_no_jump_excuses_what_decays_behind_it() -> None:
     assert "power law" in report.sentence or "directions" in report.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.01, 0.05])
 @pytest.mark.parametrize(("kept", "dims"), [(16, 64), (24, 384)])
 def test_noise_does_not_hide_a_lost_rank(kept: int, dims: int, noise: float) -> None:

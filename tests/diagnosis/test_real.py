@@ -41,6 +41,7 @@ def test_no_alarm_on_good_sentence_embeddings(profile: str) -> None:
     assert (report.verdict, report.findings) == ("healthy", ())
 
 
+@pytest.mark.slow
 def test_what_is_broken_in_them_is_named() -> None:
     z = sentences().double()
     x = z - z.mean(0)

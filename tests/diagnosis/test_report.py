@@ -148,6 +148,7 @@ def test_the_page_is_written(tmp_path: Path) -> None:
     assert "Collapsed to a point" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report() -> None:
     z = gaussian(3000, 8)  # more than the sample for pairs
     one, two, other = (fullrank.diagnose(z, seed=seed) for seed in (0, 0, 1))
@@ -162,6 +163,7 @@ def test_groups_widen_the_intervals() -> None:
     assert widths[1] > 2 * widths[0] > 0
 
 
+@pytest.mark.slow
 def test_importing_fullrank_loads_no_torch() -> None:
     program = "import sys, fullrank; print('torch' in sys.modules, callable(fullrank.diagnose), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

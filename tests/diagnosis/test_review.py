@@ -105,6 +105,7 @@ def test_sentences_cut_to_a_sixteenth_of_their_dimensions_are_called_with_noise_
     assert report.measurements["signal_rank"].value == 24
 
 
+@pytest.mark.slow
 def test_a_monitor_row_says_of_dead_dimensions_what_a_diagnosis_says_and_of_clusters_that_it_was_not_asked() -> None:
     dead = gaussian(1500, 64) * (torch.arange(64) >= 20)  # 31 %
     row = judge_row(summarize(dead), PROFILES["generic"])

@@ -32,6 +32,7 @@ def cone() -> Tensor:
     return _normal(3) + 1.225
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cloud", "name", "threshold"),
     [(few_directions, "decay_exponent", 1.4), (tight_spots, "relative_contrast", 4.0), (cone, "cosine_excess", 0.6)],
@@ -49,6 +50,7 @@ def test_20_permutations_of_a_borderline_cloud_give_one_verdict(
     assert len(verdicts) == 1, verdicts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "excess"), [(0.2635, 2.5 * 1.03), (0.2728, 2.5)])
 def test_seeds_do_not_decide_what_lies_at_the_threshold_of_the_excess_over_a_gaussian_cloud(
     width: float, excess: float

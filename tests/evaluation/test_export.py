@@ -49,6 +49,7 @@ def same(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "name", "size", "channels"),
     [
@@ -80,6 +81,7 @@ def test_what_goes_out_is_loaded_back_with_the_same_features(
     assert "FOLDER" not in card
 
 
+@pytest.mark.slow
 def test_timm_alone_reads_it(tmp_path: Path) -> None:
     ours = model("resnet10t", tmp_path)
     export_model(ours, "timm", tmp_path / "out")
@@ -90,6 +92,7 @@ def test_timm_alone_reads_it(tmp_path: Path) -> None:
     assert theirs.pretrained_cfg["input_size"] == (3, 96, 96)
 
 
+@pytest.mark.slow
 def test_torchvision_alone_reads_it(tmp_path: Path) -> None:
     ours = model("torchvision/resnet18", tmp_path)
     export_model(ours, "torchvision", tmp_path / "out")
@@ -101,6 +104,7 @@ def test_torchvision_alone_reads_it(tmp_path: Path) -> None:
         same(theirs.eval()(normalized(images(ours))), ours(images(ours)))
 
 
+@pytest.mark.slow
 def test_onnxruntime_alone_reads_it_and_the_graph_normalizes(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     ours = model("resnet10t", tmp_path, image_size=32)
@@ -115,6 +119,7 @@ def test_onnxruntime_alone_reads_it_and_the_graph_normalizes(tmp_path: Path) -> 
     assert (about["name"], about["mean"]) == ("resnet10t", list(MEAN))
 
 
+@pytest.mark.slow
 def test_torch_alone_reads_a_program_and_fullrank_only_if_it_is_trusted(tmp_path: Path) -> None:
     ours = model("tiny", tmp_path, image_size=28)
     export_model(ours, "torch-export", tmp_path / "out")
@@ -125,6 +130,7 @@ def test_torch_alone_reads_a_program_and_fullrank_only_if_it_is_trusted(tmp_path
         fullrank.load(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_detectron2_finds_its_names_in_a_file_without_code(tmp_path: Path) -> None:
     """The names and shapes of detectron2's own ResNet-50, written out, since it cannot be installed from PyPI.
 
@@ -172,6 +178,7 @@ def test_what_a_library_does_not_have_is_refused_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["encoder.safetensors"]
 
 
+@pytest.mark.slow
 def test_an_export_whose_features_differ_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = model("resnet10t", tmp_path)
     write = FORMATS["timm"].write
@@ -196,6 +203,7 @@ def test_an_export_whose_features_differ_is_not_kept(tmp_path: Path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["encoder.safetensors"]
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_compared_and_its_card_has_data_recipe_numbers_and_diagnosis(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,6 +230,7 @@ def test_a_folder_that_is_not_an_export_any_more_is_said(tmp_path: Path) -> None
         fullrank.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_embed_takes_an_export_in_the_place_of_a_run(tmp_path: Path) -> None:
     ours = model("tiny", tmp_path, image_size=28, channels=1)
     export_model(ours, "onnx", tmp_path / "out")
@@ -229,6 +238,7 @@ def test_embed_takes_an_export_in_the_place_of_a_run(tmp_path: Path) -> None:
     assert np.allclose(z.numpy(), ours.embed(images(ours)).numpy(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_range_of_deep_images_goes_with_an_export(tmp_path: Path) -> None:
     made = encoder("tiny", image_size=16, channels=1)
     path = tmp_path / "encoder.safetensors"

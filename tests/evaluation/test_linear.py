@@ -84,6 +84,7 @@ def test_the_penalty_is_the_one_of_least_cross_entropy_on_the_held_out_fifth() -
     assert min(penalties) < result.penalty < max(penalties)
 
 
+@pytest.mark.slow
 def test_nothing_peeks_at_the_test_set() -> None:
     x, y, test, _ = digits(200, 30)
     results = [linear_probe(x, y, test, torch.full((30,), c)) for c in range(10)]

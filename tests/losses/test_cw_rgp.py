@@ -57,6 +57,7 @@ def test_the_scale_and_offset_of_a_view_are_free_and_a_mixing_of_its_samples_is_
     assert value(one, torch.stack([z, noise(4, 4, seed=5) @ z])) > 0.1
 
 
+@pytest.mark.slow
 def test_groups_that_do_not_divide_the_features_differ_by_one() -> None:
     for groups in (3, 7, 100):
         check_gradient(partial(cw_rgp, groups=groups), 2, 3, 7)
@@ -78,6 +79,7 @@ def test_sub_batches_and_iterations_are_averaged() -> None:
         cw_rgp(z, size=1)
 
 
+@pytest.mark.slow
 def test_noise_between_the_views_keeps_the_rank_up() -> None:
     whitened = partial(cw_rgp, size=16, groups=2)
     centered = partial(spectral_transformation, g=torch.ones_like)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from docs.build import losses as table
 from fullrank.losses.declaration import declaration
 
@@ -14,5 +16,6 @@ def test_every_public_loss_declares_its_formula_and_cost() -> None:
         assert declaration(loss).cost, loss
 
 
+@pytest.mark.slow
 def test_the_page_is_what_the_generator_writes() -> None:
     assert PAGE.read_text(encoding="utf-8") == table.page(), "run `make docs`"

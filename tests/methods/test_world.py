@@ -85,6 +85,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, State]]:
     return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_two_processes_train_as_one(world: list[dict[str, State]], name: str) -> None:
     alone, start = train(name, VIEWS), make(name).state_dict()

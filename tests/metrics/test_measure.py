@@ -70,6 +70,7 @@ def test_everything_measured_has_a_name_and_keeps_the_order_of_the_names() -> No
     assert set(RECORDS) - set(found) == {"alpha_req", "alpha_req_fit", "far_spread"}  # 14 dimensions, or three far rows
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_value_of_the_distribution() -> None:
     spectrum = torch.arange(1, 33, dtype=torch.float64) ** -1.0
     truth = float(spectrum.sum() ** 2 / spectrum.square().sum())

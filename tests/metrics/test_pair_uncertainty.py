@@ -58,6 +58,7 @@ def test_the_values_are_those_of_the_metrics(rows: Tensor) -> None:
     )
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_such_samples_give() -> None:
     """benchmarks/jackknife_pairs.py with fewer draws: 60, nominal 95 %; fewer than 50 has a chance of 0.1 %."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in VALUES}

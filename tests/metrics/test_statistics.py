@@ -16,6 +16,7 @@ def of(z: Tensor) -> dict[str, Measured]:
     return measure(sketch([z]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_value_lies_in_its_own_interval(seed: int) -> None:
     clouds = [
@@ -76,6 +77,7 @@ def test_numbers_say_which_rows_dimensions_and_classes_they_are_about() -> None:
         assert not one.which or RECORDS[one.name].which_are is not None
 
 
+@pytest.mark.slow
 def test_row_numbers_are_those_of_the_whole_file() -> None:
     z = gaussian(9000, 4)
     z[8123] = z[17]

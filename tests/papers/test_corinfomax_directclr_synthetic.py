@@ -14,6 +14,7 @@ from fullrank.papers.directclr.gradient import gradient_rank
 SMALL = Settings(out=Path("unused"))
 
 
+@pytest.mark.slow
 def test_memory_takes_noise_and_gradient_and_at_a_hundredth_next_to_nothing() -> None:
     outcome = forgetting(SMALL, steps=40)
     assert outcome.verdict == "holds in part"

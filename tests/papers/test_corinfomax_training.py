@@ -15,6 +15,8 @@ from fullrank.papers.corinfomax.log_determinant import log_determinant
 from fullrank.papers.corinfomax.over_training import training
 from fullrank.papers.kit.training import Size
 
+pytestmark = pytest.mark.slow
+
 SMALL = Size(steps=10, batch_size=64, image_size=8, probe=128, looks=1)
 LONGER = replace(SMALL, steps=20)
 
@@ -92,7 +94,6 @@ def test_eigenvalues_are_drawn_from_the_identity_on(trained: Outcome) -> None:
     assert covariances[1].series[0].y[-1] > 0.9  # one direction holds all
 
 
-@pytest.mark.slow
 def test_a_heavier_pull_and_a_longer_memory_cost_rank(tmp_path: Path) -> None:
     """In 10 steps most weights and memories keep less than a tenth; the verdict must follow from what is shown."""
     outcome = small(ablation, tmp_path)

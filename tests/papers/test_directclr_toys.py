@@ -32,6 +32,7 @@ def one_layer() -> Tensor:
     return values
 
 
+@pytest.mark.slow
 def test_directclr_check_b1_the_moved_half_vanishes_beyond_twice_the_variance(one_layer: Tensor) -> None:
     share = one_layer / one_layer[..., :1]
     dead = (share < 1e-2).sum(-1)
@@ -51,6 +52,7 @@ def depth_counts() -> Tensor:
     return (embedding_spectrum(trained)[0] > LIVE).sum(-1)
 
 
+@pytest.mark.slow
 def test_directclr_check_b2_one_layer_under_weak_augmentation_loses_nothing(depth_counts: Tensor) -> None:
     assert int(depth_counts[0]) == FEATURES
 
@@ -69,6 +71,7 @@ def two_layers() -> list[Nets]:
     return train(decaying_layers(1, [2], [False]), WEAK, lr=LR, steps=STEPS, snapshots=SNAPSHOTS)
 
 
+@pytest.mark.slow
 def test_directclr_check_b3_two_layers_align_and_leave_small_directions_behind(two_layers: list[Nets]) -> None:
     first, second = two_layers[-1].weights[0, 0].double()
     values = torch.linalg.svdvals(second @ first)

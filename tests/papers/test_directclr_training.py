@@ -17,6 +17,8 @@ from fullrank.papers.directclr.sub_vector import PARTS, sub_vector
 from fullrank.papers.kit.judging import differences, judge
 from fullrank.papers.kit.training import Size
 
+pytestmark = pytest.mark.slow
+
 SMALL = Size(steps=8, batch_size=64, image_size=8, probe=128, looks=1)
 PROBE = "linear probe (%)"
 
@@ -75,7 +77,6 @@ def test_the_embedding_is_what_enters_the_loss(projected: Outcome) -> None:
     assert [len(series.x) for series in projected.panels[1].series] == [min(width, 128) for width in widths.values()]
 
 
-@pytest.mark.slow
 def test_the_verdict_on_heads_follows_from_the_rows(tmp_path: Path) -> None:
     outcome = heads(Settings(out=tmp_path, data="digits"), SMALL)
     random, linear, diagonal, low_rank = (

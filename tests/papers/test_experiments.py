@@ -19,6 +19,7 @@ def both(lower: list[float], higher: list[float]) -> bool:
     return len(lower) == 3 and all(a < b for a, b in zip(lower, higher, strict=True))
 
 
+@pytest.mark.slow
 def test_powers_of_the_spectrum(tmp_path: Path) -> None:
     outcome = power_sweep(Settings(out=tmp_path), steps=30)
     ranks: dict[Any, list[float]] = {}

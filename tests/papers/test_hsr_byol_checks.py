@@ -46,6 +46,7 @@ def test_hsr_check_09_table_of_the_best_uniformity() -> None:
         assert -4 + math.log(hyp0f1(d / 2, 4)) == pytest.approx(best, abs=6e-4)
 
 
+@pytest.mark.slow
 def test_hsr_check_10_weights_of_zero_are_plain_byol_bit_for_bit(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through whole trainings: with all weights 0, with the energy, and with the regularizers taken out of the step."""
     zero, _ = train("zero", replace(recipe(), energy=Energy(0.0, energy_power=0, energy_half_space=True)))

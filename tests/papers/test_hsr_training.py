@@ -18,6 +18,8 @@ from fullrank.papers.hsr.uniformity import uniformity
 from fullrank.papers.kit.represented import unseen
 from fullrank.papers.kit.training import Size
 
+pytestmark = pytest.mark.slow
+
 SMALL = Size(steps=10, batch_size=64, image_size=8, probe=128, looks=1)
 Run = Callable[[Settings, Size], Outcome]
 
@@ -117,7 +119,6 @@ def test_the_verdict_on_the_energy_is_that_of_the_table(weighted: Outcome) -> No
     assert weighted.verdict == verdict(parts)
 
 
-@pytest.mark.slow
 def test_every_kind_that_acts_on_the_encoder_lowers_its_energy(kinds: Outcome) -> None:
     none, usual = (values(kinds, name, "weight energy") for name in ("none", "usual"))
     for name in ("usual", "power 1", "power 0", "angle", "half-space", "encoder only"):
@@ -126,14 +127,12 @@ def test_every_kind_that_acts_on_the_encoder_lowers_its_energy(kinds: Outcome) -
         assert above(usual, values(kinds, name, "weight energy"))
 
 
-@pytest.mark.slow
 def test_an_energy_of_the_heads_leaves_the_encoder_its_own(kinds: Outcome) -> None:
     none, usual, heads = (values(kinds, name, "weight energy") for name in ("none", "usual", "heads only"))
     for without, both, other in zip(none, usual, heads, strict=True):
         assert abs(other - without) < 0.1 * (without - both)
 
 
-@pytest.mark.slow
 def test_the_verdict_on_the_kinds_is_that_of_the_table(kinds: Outcome) -> None:
     names = ("usual", "power 1", "power 0", "angle", "half-space", "encoder only", "heads only")
     none = values(kinds, "none", "uniformity")

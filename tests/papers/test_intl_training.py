@@ -19,6 +19,8 @@ from fullrank.papers.intl.weight import weight
 from fullrank.papers.kit.judging import COLLAPSED, LEVEL, differences, judge, used
 from fullrank.papers.kit.training import Size
 
+pytestmark = pytest.mark.slow
+
 SMALL = Size(steps=10, batch_size=64, image_size=8, probe=128, looks=1)
 
 
@@ -77,7 +79,6 @@ def test_condition_numbers_are_cut_where_an_eigenvalue_is_zero(tmp_path: Path) -
     assert logs == pytest.approx([2, 0, 12])
 
 
-@pytest.mark.slow
 def test_the_trace_loss_helps_after_few_and_after_many_newton_steps(tmp_path: Path) -> None:
     outcome = iterations(settings(tmp_path), SMALL, counts=(2, 8))
     parts = []
@@ -128,7 +129,6 @@ def test_batches_of_every_size_see_as_many_images_and_share_what_is_alike(tmp_pa
     assert outcome.verdict == judge([[LEVEL - value for value in varies[rule]], *less])
 
 
-@pytest.mark.slow
 def test_crops_and_teacher_are_judged_by_the_accuracy_and_do_not_collapse(tmp_path: Path) -> None:
     """Digits and seconds show no gain in accuracy; the verdict must follow from the accuracies that it shows."""
     outcome = teacher_crops(settings(tmp_path), SMALL)
@@ -141,7 +141,6 @@ def test_crops_and_teacher_are_judged_by_the_accuracy_and_do_not_collapse(tmp_pa
         assert all(spread > 0.5 for spread in values(outcome, name, "relative spread"))
 
 
-@pytest.mark.slow
 def test_powers_on_images_are_judged_by_the_rank_of_the_embedding(tmp_path: Path) -> None:
     """In 10 steps nothing has collapsed or recovered yet; the verdict must follow from the ranks that it shows."""
     outcome = power_images(settings(tmp_path), SMALL)

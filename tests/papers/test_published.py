@@ -55,6 +55,7 @@ def test_hours_grow_with_epochs_and_with_crops() -> None:
     assert gpu_hours("intl", "imagenet-multicrop-800") == pytest.approx(views * gpu_hours("intl", "imagenet"))
 
 
+@pytest.mark.slow
 def test_the_listing_says_how_hours_are_estimated(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper", "--published"]) == 0
     said = capsys.readouterr().out

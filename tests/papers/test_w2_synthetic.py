@@ -75,6 +75,7 @@ def test_coordinates_become_gaussian() -> None:
     assert density[0].y[25] < 0.7 * density[2].y[25]  # U-shaped where the Gaussian is a bell
 
 
+@pytest.mark.slow
 def test_dead_dimensions_cost_w2_and_not_uniformity() -> None:
     outcome = collapse_degree(SMALL, sizes=(64, 96), samples=1500, dead=(0, 25, 50, 75, 90))
     assert outcome.verdict == "holds"

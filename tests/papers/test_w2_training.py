@@ -13,6 +13,8 @@ from fullrank.papers import Outcome, Settings
 from fullrank.papers.kit.training import Job, Size
 from fullrank.papers.w2.hosts import hosts
 
+pytestmark = pytest.mark.slow
+
 SMALL = Size(steps=20, batch_size=64, image_size=8, probe=128, looks=2)
 pytestmark = pytest.mark.slow  # 36 trainings
 HOSTS = ("MoCo v2", "BYOL", "Barlow Twins", "Zero-CL")

@@ -190,6 +190,7 @@ def test_like_takes_what_is_not_said_again() -> None:
     assert hundred.reported != ten.reported
 
 
+@pytest.mark.slow
 def test_images_that_only_the_user_has() -> None:
     made = configured("intl", "imagenet")
     with pytest.raises(UserError, match="pass --data with the folder of ImageNet's training images"):

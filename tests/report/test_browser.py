@@ -19,6 +19,7 @@ FOCUSABLE = """(() => { const item = document.querySelector("summary"); item.foc
     return document.activeElement === item && item.parentElement.open === false })()"""
 
 
+@pytest.mark.slow
 @pytest.mark.debian("chromium")
 def test_the_page_in_chromium(pair: Path, tmp_path: Path) -> None:
     with browser(tmp_path / "profile") as tab:

@@ -61,6 +61,7 @@ def test_text_of_others_stays_text() -> None:
     assert "<img" not in comparison_page(content | {"sentence": HOSTILE})
 
 
+@pytest.mark.slow
 @pytest.mark.debian("chromium")
 @pytest.mark.parametrize("new", [gaussian(300, 16) / DECAY, torch.ones(200, 8)], ids=["decayed", "one point"])
 def test_the_page_in_chromium(new: torch.Tensor, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_where_it_cannot_be_written(tmp_path: Path) -> None:
         write_diagnosis(diagnosis(), tmp_path / "none" / "report.html")
 
 
+@pytest.mark.slow
 @pytest.mark.debian("chromium")
 @pytest.mark.parametrize("verdict", ["healthy", "collapsed"])
 def test_the_page_in_chromium(verdict: str, tmp_path: Path) -> None:

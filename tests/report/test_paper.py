@@ -52,6 +52,7 @@ def test_a_figure_is_one_valid_svg_with_everything_named(tmp_path: Path) -> None
     assert write_figure(tmp_path / "result.json", tmp_path / "figure.svg").read_bytes() == again
 
 
+@pytest.mark.slow
 @pytest.mark.debian("chromium")
 def test_the_gallery_in_chromium(tmp_path: Path) -> None:
     results = [write(tmp_path / "one"), write(tmp_path / "two", name="toy/two", verdict="contradicted", rows=[])]

@@ -57,6 +57,7 @@ def test_a_list_that_cannot_be_kept_keeps_nothing(tmp_path: Path, monkeypatch: p
         require_trust(tmp_path / "net.py", "run", trust=False)
 
 
+@pytest.mark.slow
 def test_ones_own_recipe_is_resumed_and_a_changed_one_is_not_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +73,7 @@ def test_ones_own_recipe_is_resumed_and_a_changed_one_is_not_run(
     assert Path("ran").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["recipe", "backbone"])
 def test_no_command_runs_code_that_a_run_of_somebody_elses_names(
     which: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -56,6 +56,7 @@ def test_a_finished_run_is_read_under_the_names_of_today(finished: Path) -> None
     assert (read.result.state, read.result.kind) == ("degraded", "dimensional")
 
 
+@pytest.mark.slow
 def test_both_runs_are_reported(finished: Path, killed: Path) -> None:
     assert main(["report", str(finished)]) == 0
     assert read_run(finished).result.sentence in (finished / "report.html").read_text()  # type: ignore[union-attr]
@@ -63,6 +64,7 @@ def test_both_runs_are_reported(finished: Path, killed: Path) -> None:
     assert "killed-0.1.0" in (killed / "both.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_finished_run_gets_the_scores_that_version_0_1_0_gave_it(finished: Path) -> None:
     assert main(["evaluate", str(finished)]) == 0
     scored = read_run(finished).result
@@ -71,6 +73,7 @@ def test_a_finished_run_gets_the_scores_that_version_0_1_0_gave_it(finished: Pat
     assert scored.linear["test"] == pytest.approx(392 / 400, abs=1 / 400)
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_from_its_checkpoint_to_the_end(
     killed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -156,6 +156,7 @@ def same(a: Sketch, b: Sketch) -> None:
         close(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d", "sample"), [(400, 500, 8192), (400, 200, 8192), (400, 500, 100), (400, 6, 50)])
 def test_parts_in_any_order_are_the_whole(n: int, d: int, sample: int) -> None:
     z = broken(n, d)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 NAMES = "SoftWhitening, soft_whitening"
 PROGRAM = """
@@ -22,6 +24,7 @@ print(soft_whitening in LOSSES, fullrank.losses.__file__)
 """
 
 
+@pytest.mark.slow
 def test_the_printed_loss_file_is_a_loss_of_the_package(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "fullrank", tmp_path / "fullrank", ignore=shutil.ignore_patterns("__pycache__"))
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

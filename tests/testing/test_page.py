@@ -33,6 +33,7 @@ def test_what_breaks_the_contract_on_the_page_fails_as_it_shows(number: int, of_
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_second_loss_passes_in_pytest_law_by_law(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(blocks("python")[1])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]

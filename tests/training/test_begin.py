@@ -47,6 +47,7 @@ def said_by(recipe: Recipe) -> tuple[str, Encoder, tuple[float, ...]]:
     return said.getvalue(), made.method.encoder, tuple(made.views.mean)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_the_encoder_of_a_run(train: Train, small: Recipe) -> None:
     first, _ = train("first", replace(small, image_size=16))
     trained = load_encoder(first / "encoder.safetensors").encoder
@@ -92,6 +93,7 @@ def test_a_training_begins_exactly_at_the_features_of_the_packaged_imagenet_enco
         torch.testing.assert_close(made.eval()(images), theirs(images), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_needs_its_weights_no_more(train: Train, small: Recipe, tmp_path: Path) -> None:
     torch.save(encoder("tiny", image_size=16, channels=1).model.state_dict(), tmp_path / "w.pth")
     recipe = replace(small, start=Start(weights=str(tmp_path / "w.pth"), normalize="half"))
@@ -161,6 +163,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_backbone_of_ones_own_trains_is_evaluated_and_loaded_again(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +172,7 @@ def test_a_backbone_of_ones_own_trains_is_evaluated_and_loaded_again(
     assert read_json(own / "config.json")["settings"]["backbone"] == f"{own.parent / 'net.py'}:Net"
 
 
+@pytest.mark.slow
 def test_a_file_of_code_that_changed_is_run_only_where_the_user_trusts_it(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,6 +227,7 @@ class Mine(nn.Module):
         return features
 
 
+@pytest.mark.slow
 def test_a_module_trains_is_evaluated_and_loaded_by_another_like_it(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = Mine()

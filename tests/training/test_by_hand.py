@@ -93,6 +93,7 @@ def clip_by_hand(gradients: list[Tensor], stepping: Stepping) -> None:
             gradient *= (stepping.clip_gradients / (norm + 1e-6)).clamp(max=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "accumulate"), [("adamw", 1), ("sgd", 3)])
 @pytest.mark.parametrize("name", STATES)
 def test_a_training_equals_one_by_hand(name: str, optimizer: str, accumulate: int, tmp_path: Path) -> None:

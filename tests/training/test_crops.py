@@ -35,10 +35,12 @@ def test_every_recipe_takes_many_views_of_many_sizes(name: str) -> None:
     assert all(bool(p.grad.isfinite().all()) for p in method.encoder.parameters() if p.grad is not None)
 
 
+@pytest.mark.slow
 def test_multi_crop_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     test_fit.test_stopping_and_resuming_changes_nothing(train, replace(small, crops="2x16,12,8"), monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crops", [None, "2x16,12"])
 def test_intl_with_a_teacher_is_resumed_exactly(
     train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch, crops: str | None
@@ -47,6 +49,7 @@ def test_intl_with_a_teacher_is_resumed_exactly(
     test_fit.test_stopping_and_resuming_changes_nothing(train, replace(small, **changes), monkeypatch)
 
 
+@pytest.mark.slow
 def test_two_crops_of_the_image_size_are_the_default(train: Train, small: Recipe) -> None:
     plain, _ = train("plain", replace(small, steps=3))
     crops, _ = train("crops", replace(small, steps=3, crops="2x16"))
@@ -60,6 +63,7 @@ def test_smaller_crops_leave_the_image_size(train: Train, small: Recipe) -> None
         assert samples["neighbors"].shape[2:] == (16, 16, 1)
 
 
+@pytest.mark.slow
 def test_crops_of_a_folder_from_the_flag_to_the_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(24):
         (tmp_path / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ def rows(run: Path) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_is_a_folder(train: Train, small: Recipe) -> None:
     run, finished = train("run", small)
     assert finished
@@ -62,6 +63,7 @@ def test_a_run_is_a_folder(train: Train, small: Recipe) -> None:
         assert samples["views"].shape == (2, 8, 16, 16, 1)
 
 
+@pytest.mark.slow
 def test_what_is_logged_is_what_is_optimized(train: Train, small: Recipe) -> None:
     run, _ = train("run", small)
     row = [row for row in rows(run) if row["kind"] == "train"][-1]
@@ -70,6 +72,7 @@ def test_what_is_logged_is_what_is_optimized(train: Train, small: Recipe) -> Non
     assert row["loss"] == pytest.approx(row["terms"]["similarity"] + beta * row["terms"]["trace"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_saved_encoder_is_the_trained_one(train: Train, small: Recipe) -> None:
     run, _ = train("run", small)
     saved = load_encoder(run / "encoder.safetensors")
@@ -79,6 +82,7 @@ def test_the_saved_encoder_is_the_trained_one(train: Train, small: Recipe) -> No
     assert saved(torch.zeros(3, 1, 16, 16, dtype=torch.uint8)).shape == (3, 512)
 
 
+@pytest.mark.slow
 def test_stopping_and_resuming_changes_nothing(train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """k steps, Ctrl-C, k steps equal 2 k steps bit for bit on a CPU."""
     whole, _ = train("whole", small)
@@ -123,6 +127,7 @@ def _same_state(a: Path, b: Path) -> bool:
     return all(torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in pairs)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(train: Train, small: Recipe) -> None:
     torch.manual_seed(1)
     first, _ = train("first", small)
@@ -136,6 +141,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(train: Train,
     assert content[0] != content[2]
 
 
+@pytest.mark.slow
 def test_dropout_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """The network's own random numbers are a function of the step too."""
     from torch import nn
@@ -149,6 +155,7 @@ def test_dropout_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: py
     test_stopping_and_resuming_changes_nothing(train, small, monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["byol", "corinfomax", "dino", "moco", "moco_v3", "nnclr", "simdino", "simsiam", "swav"]
 )
@@ -186,6 +193,7 @@ def test_every_optimizer_trains(train: Train, small: Recipe, optimizer: Any) -> 
     assert (run / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_step_of_lars_moves_a_weight_by_the_share_that_the_flag_says(train: Train, small: Recipe) -> None:
     """One step at a peak learning rate of 0.5: half the trust."""
     one = replace(small, optimizer="lars", lr=0.5, lars_trust=0.02, weight_decay=0.0, steps=1, warmup_epochs=0.0)
@@ -219,6 +227,7 @@ def test_csv_writes_into_the_run(train: Train, small: Recipe) -> None:
     assert rows
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_its_last_step_and_its_result_is_finished(train: Train, small: Recipe) -> None:
     run, _ = train("run", small)
     encoder, result = (run / "encoder.safetensors").read_bytes(), read_json(run / "result.json")
@@ -229,6 +238,7 @@ def test_a_run_killed_between_its_last_step_and_its_result_is_finished(train: Tr
     assert read_json(run / "result.json")["collapse"] == result["collapse"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_resumed_and_one_without_a_checkpoint_begins(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, steps=2))
     console, options = Console(file=io.StringIO()), _options(read_json(run / "config.json"))
@@ -241,6 +251,7 @@ def test_a_finished_run_is_not_resumed_and_one_without_a_checkpoint_begins(train
     assert (run / "encoder.safetensors").read_bytes() == encoder
 
 
+@pytest.mark.slow
 def test_the_demo_tells_collapse_from_none(train: Train, small: Recipe) -> None:
     """End to end: alignment alone goes to a point, INTL does not, all else alike."""
     settings: dict[str, Any] = {"steps": 120, "batch_size": 128}

@@ -53,6 +53,7 @@ def test_a_run_that_is_resumed_does_not_say_again_what_it_said(tmp_path: Path) -
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_failure_stops_the_run_with_a_checkpoint_and_it_can_go_on(
     tmp_path: Path, small: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_every_look_keeps_its_rows_before_it_is_shown(
         assert row["knn"] == knn_accuracy(h[50:], labels[50:], h[:50], labels[:50])
 
 
+@pytest.mark.slow
 def test_what_an_older_version_did_not_watch_is_unknown_after_a_resume(
     train: Train, corinfomax: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_without_weights_nothing_changes() -> None:
     assert regularize(TERMS, outputs(), METHOD, Recipe(), epoch=1, epochs=1) is TERMS
 
 
+@pytest.mark.slow
 def test_the_flag_raises_the_rank_and_is_logged(train: Callable[..., tuple[Path, bool]], small: Recipe) -> None:
     """W2 on INTL's opposite: SimCLR at a high temperature uses few dimensions, and more with the flag."""
     from fullrank import recipes
@@ -117,6 +118,7 @@ def test_the_coding_rate_spreads_the_embedding_and_pulls_no_views() -> None:
     torch.testing.assert_close(terms["loss"], 2.0 + 2.0 * terms["+coding_rate"])
 
 
+@pytest.mark.slow
 def test_the_coding_rate_keeps_the_rank_of_a_method_that_collapses(train: Callable[..., tuple[Path, bool]]) -> None:
     """Measured with seeds 0, 1 and 2: effective ranks of 1.2 without and of 18 and more with it, of 32."""
     plain = Invariance(data="digits", image_size=16, batch_size=128, steps=60, projector=(64, 32))

@@ -70,6 +70,7 @@ def test_config_keeps_where_the_data_are_and_what_they_are(stopped: Path, tmp_pa
     assert config["data"]["fingerprint"] == fingerprint(load_dataset("photos").train)
 
 
+@pytest.mark.slow
 def test_a_run_is_found_its_data_from_another_working_directory(
     stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_run_is_found_its_data_from_another_working_directory(
     assert "24 images" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_other_images_are_refused_and_moved_ones_are_found(
     stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +108,7 @@ def test_other_images_are_taken_where_that_is_asked_for(stopped: Path, tmp_path:
     assert config["data"]["fingerprint"] == fingerprint(load_dataset("photos").train)
 
 
+@pytest.mark.slow
 def test_evaluate_scores_on_other_images_only_on_purpose(stopped: Path, tmp_path: Path) -> None:
     finished(stopped)
     (tmp_path / "photos" / "dark" / "0.png").unlink()
@@ -122,6 +125,7 @@ def test_evaluate_scores_on_other_images_only_on_purpose(stopped: Path, tmp_path
     assert "gray repeated in 3 channels, as the encoder takes" in said.getvalue()
 
 
+@pytest.mark.slow
 def test_a_run_on_images_without_labels_is_scored_on_labeled_ones(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +154,7 @@ def test_diagnose_looks_at_any_images_through_the_encoder(stopped: Path, capsys:
     assert main(["diagnose", "made.json", "--data", "photos"]) == 2
 
 
+@pytest.mark.slow
 def test_a_run_of_version_0_1_0_says_that_nothing_was_checked(
     stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,7 @@ def test_edited_settings_are_taken_where_that_is_asked_for_and_kept(stopped: Pat
     assert last["lr"] > 0.01
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_ends_alike(
     stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_checkpoint_of_another_network_is_one_sentence(stopped: Path, capsys: 
     assert "does not fit its run" in sentence(["train", "--resume", str(stopped), "--any-settings"], capsys)
 
 
+@pytest.mark.slow
 def test_a_run_that_lacks_only_its_page_gets_it(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--resume", str(stopped)]) == 0
     (stopped / "report.html").unlink()

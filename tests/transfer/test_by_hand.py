@@ -183,6 +183,7 @@ def test_a_protocol_of_finetuning_steps_as_its_papers_loop(
             torch.testing.assert_close(ours_now, theirs_now, rtol=1e-6, atol=1e-6 * float(theirs_now.abs().max()))
 
 
+@pytest.mark.slow
 def test_intls_head_on_features_steps_as_its_papers_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Adam from 1e-2 to 1e-6 over 500 epochs, batches of 1000."""
     how = protocol("intl", image_size=32).linear

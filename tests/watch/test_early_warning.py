@@ -47,6 +47,7 @@ def noisy(value: float, count: int, noise: float = 0.1, seed: int = 0) -> list[f
     return [value * (1 + draw.uniform(-noise, noise)) for _ in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["spread", "rank", "norm"])
 def test_a_steady_training_says_nothing(name: str) -> None:
     base = {"spread": 0.7, "rank": 40.0, "norm": 5.0}[name]
@@ -92,12 +93,14 @@ def test_a_norm_that_leaves_its_course_many_fold_fails_at_the_second_reading(aft
     assert watched(row(norm=value) for value in values) == [(20, "scale", "warn"), (21, "scale", "fail")]
 
 
+@pytest.mark.slow
 def test_a_slow_shrinking_is_seen_by_its_length_and_fails_in_the_end() -> None:
     said = watched(row(norm=0.9**step) for step in range(200))
     assert [(rule, severity) for _, rule, severity in said[:2]] == [("scale", "warn"), ("scale", "fail")]
     assert said[0][0] < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "rule"), [("spread", "spread"), ("rank", "rank")])
 def test_a_slow_fall_to_less_than_half_warns(name: str, rule: str) -> None:
     base = {"spread": 0.9, "rank": 45.0}[name]

@@ -72,6 +72,7 @@ def test_a_healthy_training_goes_on(tmp_path: Path) -> None:
     assert callback.alarms == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
 def test_a_resumed_training_knows_its_readings(tmp_path: Path) -> None:
     first, second = (hf_monitor(["encoder", "table"], tokens(0), every=1, rules=NOW) for _ in range(2))

@@ -78,6 +78,7 @@ def test_it_stops_a_collapse_logs_and_says_which_layer(tmp_path: Path) -> None:
     assert callback.cost.seconds > 0
 
 
+@pytest.mark.slow
 def test_a_healthy_training_goes_on_and_is_the_same_with_and_without(tmp_path: Path) -> None:
     alarms: list[Alarm] = []
     callback = LightningMonitor(["projector"], PROBE, every=5, on_alarm=alarms.append, rules=Rules(grace=100))

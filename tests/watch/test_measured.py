@@ -11,6 +11,8 @@ import pytest
 
 from fullrank.watch import Rules
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs/results/benchmarks"
 PAGE = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
@@ -75,7 +77,6 @@ def test_readings_that_are_closer_warn_no_more_often_for_nothing() -> None:
     assert sum(found[half]["healthy that were warned of"] for half in HALVES) == 0
 
 
-@pytest.mark.slow
 def test_the_file_of_closer_readings_is_what_the_rules_say_of_the_fresh_trainings() -> None:
     runs = RULE["traces"](RESULTS / "watch_fresh.json.gz", every=5)[::4]  # all of them take two minutes
     rows = [RULE["judged"](run, grace=Rules().grace) for run in runs]

@@ -29,6 +29,7 @@ def feed(clouds: list[Tensor], **options: Any) -> CollapseMonitor:
     return monitor
 
 
+@pytest.mark.slow
 def test_a_collapse_is_told_before_the_accuracy_has_fallen() -> None:
     alarms: list[Alarm] = []
     monitor = CollapseMonitor(every=10, on_alarm=alarms.append)
@@ -64,6 +65,7 @@ def test_a_healthy_training_is_never_told_anything() -> None:
     assert not monitor.should_stop
 
 
+@pytest.mark.slow
 def test_healthy_batches_of_any_spectrum_are_no_alarm_for_a_hundred_readings() -> None:
     assert feed([gaussian(256, 32, seed) for seed in range(100)]).alarms == []
     assert feed([power_law(1.0, 256, 32, seed) for seed in range(100)]).alarms == []

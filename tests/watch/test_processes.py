@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
@@ -28,6 +29,7 @@ def process(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_one_process_speaks_and_every_one_knows(tmp_path: Path) -> None:
     spawn(process, args=(str(tmp_path),), nprocs=WORLD)
     (first, stops), (second, others_stop) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(WORLD))

@@ -78,6 +78,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(len(SHARES))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", range(len(SHARES)))
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_two_processes_with_uneven_batches_equal_one(
