@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import batch_norm, mse_loss, normalize
 
+from benchmarks.alternating import alternating
 from fullrank.losses import barlow_twins, infonce, intl, uniformity, vicreg, w2
 
 SAMPLES, WIDTHS = 256, (512, 2048, 8192)
@@ -109,13 +110,7 @@ def compare(name: str, width: int, rounds: int) -> dict[str, float | None]:
     ours, clear, widest = CONTENDERS[name]
     z = torch.randn(2, SAMPLES, width, generator=torch.Generator().manual_seed(0))
     runs = {"ours": partial(run, ours, z)} | ({"clear": partial(run, clear, z)} if width <= widest else {})
-    seconds: dict[str, list[float]] = {contender: [] for contender in runs}
-    for turn in range(rounds + 1):
-        for contender, measure in runs.items():
-            elapsed = measure()
-            if turn:
-                seconds[contender].append(elapsed)
-    medians = {contender: statistics.median(times) for contender, times in seconds.items()}
+    medians = {contender: statistics.median(times) for contender, times in alternating(runs, rounds).items()}
     ratio = medians["clear"] / medians["ours"] if "clear" in medians else None
     return {"ours_s": medians["ours"], "clear_s": medians.get("clear"), "ratio": ratio}
 

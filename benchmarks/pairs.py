@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from benchmarks.alternating import alternating
 from fullrank.losses import dcl, infonce, koleo, nt_xent, sigreg, uniformity
 
 SAMPLES, FEATURES = (64, 256, 1024, 4096), 128
@@ -102,13 +103,7 @@ def compare(name: str, samples: int, rounds: int) -> dict[str, float]:
     if theirs and (peer := lightly(theirs)) is not None:
         found["lightly"] = peer
     runs = {contender: partial(run, objective, z) for contender, objective in found.items()}
-    seconds: dict[str, list[float]] = {contender: [] for contender in runs}
-    for turn in range(rounds + 1):
-        for contender, measure in runs.items():
-            elapsed = measure()
-            if turn:
-                seconds[contender].append(elapsed)
-    return {contender: min(times) for contender, times in seconds.items()}
+    return {contender: min(times) for contender, times in alternating(runs, rounds).items()}
 
 
 def main() -> None:

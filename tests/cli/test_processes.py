@@ -19,6 +19,7 @@ from fullrank.nn import encoder, encoder_bytes
 from fullrank.runs import read_rows
 from tests.data.pictures import noise
 from tests.data.trees import tree
+from tests.killing import killed
 
 FLAGS = ["--data", "digits", "--image-size", "16", "--batch-size", "64", "--probe", "100", "--checkpoint-every", "7"]
 FULLRANK = [sys.executable, "-m", "fullrank.cli"]
@@ -52,20 +53,12 @@ def environment() -> dict[str, str]:
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     """kill -9 between two checkpoints, then --resume: bit for bit the run that was left alone."""
     command = [*FULLRANK, "train", "vicreg", *FLAGS, "--steps", "60", "--out"]
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen([*command, str(killed)], env=environment(), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not any(row["step"] >= 10 for row in read_rows(killed / "metrics.jsonl")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (killed / "result.json").exists()
-    for arguments in (["train", "--resume", str(killed)], [*command[len(FULLRANK) :], str(whole)]):
+    dead, whole = tmp_path / "killed", tmp_path / "whole"
+    killed([*command, str(dead)], dead, environment(), patience=120)
+    for arguments in (["train", "--resume", str(dead)], [*command[len(FULLRANK) :], str(whole)]):
         subprocess.run([*FULLRANK, *arguments], env=environment(), check=True, stdout=subprocess.DEVNULL)
-    assert (killed / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
-    assert [row["step"] for row in read_rows(killed / "metrics.jsonl")] == [
+    assert (dead / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
+    assert [row["step"] for row in read_rows(dead / "metrics.jsonl")] == [
         row["step"] for row in read_rows(whole / "metrics.jsonl")
     ]
 

@@ -176,17 +176,12 @@ def test_a_stopped_training_on_them_is_resumed_exactly(
     assert (half / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
 
 
+TINY: dict[str, Any] = {"image_size": 8, "batch_size": 8, "steps": 2, "projector": (16, 8), "probe": 8, "workers": 0}
+
+
 @pytest.mark.slow
 def test_from_python(tmp_path: Path) -> None:
-    flags: dict[str, Any] = {
-        "image_size": 8,
-        "batch_size": 8,
-        "steps": 2,
-        "projector": (16, 8),
-        "probe": 8,
-        "workers": 0,
-    }
-    run = fullrank.train("intl", data=Mine(), out=tmp_path / "run", **flags)
+    run = fullrank.train("intl", data=Mine(), out=tmp_path / "run", **TINY)
     config = read_json(run.path / "config.json")
     assert config["settings"]["data"].startswith("object:")
     assert config["data"]["fingerprint"]["images"] == N
@@ -200,21 +195,13 @@ def test_from_python(tmp_path: Path) -> None:
     for number, one in enumerate(PIXELS):
         files.append(tmp_path / f"{number}.png")
         Image.fromarray(one).save(files[-1])
-    assert fullrank.train("intl", data=files, out=tmp_path / "files", **flags).result is not None
+    assert fullrank.train("intl", data=files, out=tmp_path / "files", **TINY).result is not None
 
 
 @pytest.mark.slow
 def test_objects_are_scored_on(tmp_path: Path) -> None:
     """The same images as an object and as a file get the same score."""
-    flags: dict[str, Any] = {
-        "image_size": 8,
-        "batch_size": 8,
-        "steps": 2,
-        "projector": (16, 8),
-        "probe": 8,
-        "workers": 0,
-    }
-    run = fullrank.train("intl", data=PIXELS, out=tmp_path / "run", **flags)
+    run = fullrank.train("intl", data=PIXELS, out=tmp_path / "run", **TINY)
     with pytest.raises(UserError, match=r"were an object .*: pass it again, as data= from Python"):
         fullrank.evaluate(run)
     np.savez(tmp_path / "same.npz", images=PIXELS, labels=LABELS)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from fullrank.cli import main
 from fullrank.runs import read_json, read_rows, write_json
 from tests.detection.sets import changed, coco
 from tests.detection.test_detect import FLAGS, TINY
+from tests.killing import killed
 
 FULLRANK = [sys.executable, "-m", "fullrank.cli"]
 
@@ -69,19 +68,11 @@ def test_a_run_that_was_asked_to_stop_equals_one_that_was_not(tmp_path: Path, mo
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     path = coco(tmp_path, "train", 6)
     flags = flags_for(path, "--steps", "40", "--checkpoint-every", "7", "--workers", "1")
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen([*FULLRANK, *flags, "--out", str(killed)], env=environment(), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    while not any(row["step"] >= 10 for row in read_rows(killed / "metrics.jsonl")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (killed / "result.json").exists()
-    for arguments in (["detect", "--resume", str(killed)], [*flags, "--out", str(whole)]):
+    dead, whole = tmp_path / "killed", tmp_path / "whole"
+    killed([*FULLRANK, *flags, "--out", str(dead)], dead, environment())
+    for arguments in (["detect", "--resume", str(dead)], [*flags, "--out", str(whole)]):
         subprocess.run([*FULLRANK, *arguments], env=environment(), check=True, stdout=subprocess.DEVNULL)
-    assert same(killed, whole)
+    assert same(dead, whole)
 
 
 @pytest.mark.slow

@@ -15,23 +15,18 @@ from fullrank.data import ImageTensor, load_dataset
 from fullrank.engine.checkpoint import Checkpoint
 from fullrank.evaluation.evaluate import divide
 from fullrank.metrics import uniformity, w2_uniformity
-from fullrank.nn import encoder, encoder_bytes, load_encoder
+from fullrank.nn import load_encoder
 from fullrank.runs import read_json
 from fullrank.transfer import protocols
 from fullrank.transfer.record import Epochs
-from fullrank.transfer.task import labels_of
-from tests.transfer.made import SIDE, images
+from tests.transfer.made import SIDE, write_source
 
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of an untrained encoder, in a folder with labeled images in made.npz."""
     monkeypatch.chdir(tmp_path)
-    made = images(60, 6, seed=0)
-    np.savez("made.npz", images=made.images[:, 0].numpy(), labels=labels_of(made).numpy())
-    torch.manual_seed(0)
-    content = encoder_bytes(encoder("tiny", image_size=SIDE, channels=1), mean=(0.5,), std=(0.25,))
-    Path("encoder.safetensors").write_bytes(content)
+    write_source(seed=0)
     return tmp_path
 
 

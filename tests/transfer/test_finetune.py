@@ -22,7 +22,7 @@ from fullrank.nn import encoder, encoder_bytes
 from fullrank.runs import read_json
 from fullrank.transfer.record import Epochs, course
 from fullrank.transfer.task import labels_of
-from tests.transfer.made import SIDE, images
+from tests.transfer.made import SIDE, images, write_source
 
 SHORT = ["--epochs", "2", "--batch-size", "8"]
 
@@ -31,11 +31,7 @@ SHORT = ["--epochs", "2", "--batch-size", "8"]
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of an untrained encoder, in a folder with labeled images in made.npz."""
     monkeypatch.chdir(tmp_path)
-    made = images(60, 6, seed=0)
-    np.savez("made.npz", images=made.images[:, 0].numpy(), labels=labels_of(made).numpy())
-    torch.manual_seed(9)
-    content = encoder_bytes(encoder("tiny", image_size=SIDE, channels=1), mean=(0.5,), std=(0.25,))
-    Path("encoder.safetensors").write_bytes(content)
+    write_source(seed=9)
     return tmp_path
 
 

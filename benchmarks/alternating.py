@@ -1,0 +1,16 @@
+"""Contenders that take turns in one process, so that a busy machine slows all of them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+
+def alternating(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """The seconds that each run says of each round, after one round to warm up."""
+    seconds: dict[str, list[float]] = {contender: [] for contender in runs}
+    for turn in range(rounds + 1):
+        for contender, measure in runs.items():
+            elapsed = measure()
+            if turn:
+                seconds[contender].append(elapsed)
+    return seconds
