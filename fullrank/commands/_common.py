@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from fullrank.errors import printable
+from fullrank.errors import UserError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,17 @@ def parse(kind: Any, arguments: list[str], command: str, default: Any = None) ->
     return tyro.cli(
         kind, args=arguments, prog=f"fullrank {command}", config=(tyro.conf.OmitArgPrefixes,), default=start
     )
+
+
+def one_source(encoder: str | None, weights: str | None) -> str | None:
+    """Where to begin, RUN or --weights; UserError for both.
+
+    >>> one_source("runs/1", None)
+    'runs/1'
+    """
+    if encoder is not None and weights is not None:
+        raise UserError("RUN and --weights both say where to begin: pass one of them.")
+    return encoder if encoder is not None else weights
 
 
 class _Unread:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from fullrank.commands._common import parse, terminal
+from fullrank.commands._common import one_source, parse, terminal
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
-from fullrank.errors import UserError, command
+from fullrank.errors import command
 from fullrank.terminal import say
 
 if TYPE_CHECKING:
@@ -76,12 +76,10 @@ def _parsed(arguments: list[str]) -> Detect:
 
 
 def _detect(options: Detect, console: Console) -> int:
-    if options.encoder is not None and options.weights is not None:
-        raise UserError("RUN and --weights both say where to begin: pass one of them.")
+    source = one_source(options.encoder, options.weights)
     with console.status("Starting"):
         from fullrank.detection.fit import start
         from fullrank.detection.job import prepare
-    source = options.encoder if options.encoder is not None else options.weights
     job = prepare(
         source,
         options.backbone,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from fullrank.commands._common import parse, terminal
+from fullrank.commands._common import one_source, parse, terminal
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError, command
 from fullrank.terminal import say
@@ -74,11 +74,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _finetune(options: Finetune, console: Console) -> int:
-    source = options.encoder if options.encoder is not None else options.weights
+    source = one_source(options.encoder, options.weights)
     if source is None:
         raise UserError("Which encoder? Pass a run, the file of an encoder, or --weights.")
-    if options.encoder is not None and options.weights is not None:
-        raise UserError("RUN and --weights both say where to begin: pass one of them.")
     with console.status("Starting"):
         from fullrank.transfer.finetune import start
         from fullrank.transfer.task import Wanted

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError
+from fullrank.terminal import say
 
 
 def run(arguments: list[str]) -> int:
@@ -31,5 +32,5 @@ def run(arguments: list[str]) -> int:
     place = parsed.out or parsed.runs[0] / "report.html"
     with read_as_run(parsed.runs[0]), full_disk_is_an_error(place):
         page = write_report(parsed.runs, place)
-    terminal().print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
+    say(terminal(), f"Report: {page}")
     return 0

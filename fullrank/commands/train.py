@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
     parsed = _parsed(name, arguments[1:])
     console = terminal()
     for sentence in left_out(name, parsed.preset):
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        say(console, sentence)
     with console.status("Starting"):
         from fullrank.training.dry_run import dry_run
         from fullrank.training.fit import start

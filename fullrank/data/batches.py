@@ -37,7 +37,8 @@ class Batch(NamedTuple):
 class Order:
     """Which images make up each step: N of them shuffled every epoch, the last incomplete batch dropped.
 
-    With `keep_last` it is kept, where it has two images or more for each process.
+    With `keep_last` it is kept, where it has two images or more for each process. `stream` tells random numbers for one
+    purpose from those for another.
     """
 
     total: int
@@ -47,6 +48,7 @@ class Order:
     rank: int = 0
     world: int = 1
     keep_last: bool = False
+    stream: tuple[int, ...] = ()
 
     @property
     def per_epoch(self) -> int:
@@ -64,7 +66,7 @@ class Order:
         for step in self.steps:
             if step // self.per_epoch != epoch:
                 epoch = step // self.per_epoch
-                random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch])))
+                random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *self.stream, epoch])))
                 order = torch.from_numpy(random.permutation(self.total))
             first, size = step % self.per_epoch * self.batch_size, self.size(step)
             begin, end = self.rank * size // self.world, (self.rank + 1) * size // self.world

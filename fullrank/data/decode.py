@@ -17,6 +17,7 @@ from fullrank.data.pixels import Decoding, Picture, Raw, finished
 
 # These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
 _NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
+_TURNED = (5, 6, 7, 8)  # orientations of Exif that swap width and height
 _FRAMED = ("GIF", "PNG", "TIFF", "WEBP")  # several pictures in one file; of an MPO the first is the picture
 
 
@@ -54,10 +55,12 @@ def read_picture(path: Path, *, page: int = 0, decoding: Decoding | None = None)
     return finished(read_raw(path, page=page), decoding or Decoding())
 
 
-def header_side(path: Path) -> int:
-    """The shorter side of a picture in pixels by its header, whichever way is up; raises anything where it has none."""
+def header_size(path: Path) -> tuple[int, int]:
+    """Width and height of an upright picture by its header; raises anything where it has none."""
     with Image.open(path, formats=picture_formats()) as image:
-        return min(image.size)
+        width, height = image.size
+        turned = image.format in ("JPEG", "MPO", "TIFF") and image.getexif().get(0x0112) in _TURNED
+        return (height, width) if turned else (width, height)
 
 
 def to_show(path: Path) -> Image.Image:

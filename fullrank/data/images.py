@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fullrank.data.decode import header_side, read_picture, reason, strict_decoding
+from fullrank.data.decode import header_size, read_picture, reason, strict_decoding
 from fullrank.data.inventory import Inventory
 from fullrank.data.items import picture_of
 from fullrank.data.pixels import Decoding, Picture
@@ -67,7 +67,7 @@ class ImageFolder:
         """The shorter side of picture `index` in pixels, by its header where that can be read alone."""
         try:
             with strict_decoding(self.max_pixels):
-                return header_side(Path(self.files[index]))
+                return min(header_size(Path(self.files[index])))
         except Exception:  # of another format, or gone
             return min(self.open(index).size)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from fullrank.detection.fit import CONTROL, sentence, start
 from fullrank.detection.job import prepare
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.detection.presets import begin
-from fullrank.errors import UserError, command, suggest
+from fullrank.engine.options import by_record
+from fullrank.errors import UserError, command
 from fullrank.runs import read_json
 
 
@@ -74,12 +75,8 @@ def detect(
     fullrank.errors.UserError: Which encoder? Pass a run, a file or --weights, or --backbone NAME to begin from nothing.
     """
     _, settings = begin(preset)
-    known = [{field.name for field in fields(kind)} for kind in (DetectorSettings, DetectionOptions, DetectionData)]
-    for flag in flags:
-        if not any(flag in names for names in known):
-            raise UserError(f"detect has no setting {flag}: {suggest(flag, [n for names in known for n in names])}")
     flags |= {name: Path(flags[name]) for name in ("out", "train_images", "val_images") if flags.get(name) is not None}
-    parts: list[dict[str, Any]] = [{name: flags[name] for name in flags if name in names} for names in known]
+    parts = by_record("detect", flags, DetectorSettings, DetectionOptions, DetectionData)
     data = DetectionData(train=_paths(train), val=_paths(val), **parts[2])
     console = Console(quiet=quiet)
     source = None if encoder is None else str(encoder)

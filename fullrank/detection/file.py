@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,8 +50,6 @@ def plain(pictures: Sequence[Picture], settings: DetectorSettings, channels: int
 
 
 def _picture(path: Path) -> Picture:
-    from collections import Counter
-
     counted: Counter[str] = Counter()
     size = size_of(path, None, counted)
     if size is None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from fullrank.data import Order
 from fullrank.detection.file import detector_bytes, plain
 from fullrank.detection.job import Job
 from fullrank.detection.models import Detector
@@ -23,15 +24,15 @@ from fullrank.detection.norms import settle
 from fullrank.detection.pictures import draw_some
 from fullrank.detection.predict import as_results, find_all, scored
 from fullrank.detection.record import Record
-from fullrank.detection.samples import Batch, Order, Samples, batches
+from fullrank.detection.samples import ORDER, Batch, Samples, batches
 from fullrank.detection.scores import Found
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
-from fullrank.engine.gather import process_rank
+from fullrank.engine.gather import place_among_processes, process_rank
 from fullrank.engine.progress import Progress, say_once
-from fullrank.engine.trainer import Batches, make_trainer, quiet
+from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
 from fullrank.report.detection.page import write_detection
 from fullrank.runs import new_run, replace, sole_writer, write_json
@@ -94,14 +95,14 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
     checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=asdict(settings))
     training = Detecting(detector, settings, plan)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    with quiet(), torch.random.fork_rng(), checkpoint.on_signals(), progress.shown(), checkpoint.fits():
+    with in_good_order(checkpoint, progress):
         trainer = make_trainer(run, _run_options(job), steps=plan.steps, callbacks=[record, checkpoint])
         made = Batches(lambda: _batches(job, trainer.global_step, trainer.global_rank, trainer.world_size))
         trainer.fit(training, made, ckpt_path=begun, weights_only=True)
     done = bool(trainer.global_step >= plan.steps)
     if done and trainer.is_global_zero:
         found, scores = record.last or score(training.device, True)  # killed between its last step and its result
-        _write(run, detector, job, found, scores, record.seconds)
+        _write(run, detector, job, found, scores, record.spent)
         checkpoint.forget_previous()
     return done
 
@@ -126,14 +127,12 @@ def _batches(job: Job, step: int, rank: int, world: int) -> Iterable[Batch]:
 def _settling(job: Job) -> Iterable[Batch]:
     """The batches after the training's, shared by the processes."""
     last = job.plan.steps * job.options.accumulate
-    spread = torch.distributed.is_available() and torch.distributed.is_initialized()
-    rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if spread else (0, 1)
-    return _of(job, range(last, last + job.settings.precise_bn), rank, world)
+    return _of(job, range(last, last + job.settings.precise_bn), *place_among_processes())
 
 
 def _of(job: Job, steps: range, rank: int, world: int) -> Iterable[Batch]:
     samples = Samples(job.pictures, job.settings, job.channels)
-    order = Order(len(job.pictures), job.settings.batch_size, job.settings.seed, steps, rank, world)
+    order = Order(len(job.pictures), job.settings.batch_size, job.settings.seed, steps, rank, world, stream=(ORDER,))
     return batches(samples, order, job.options.workers, pin=torch.cuda.is_available())
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from fullrank.detection.models import Detector
 from fullrank.detection.module import seeds_of
 from fullrank.detection.samples import Batch
+from fullrank.engine.gather import place_among_processes
 
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
@@ -28,10 +29,11 @@ def settle(detector: Detector, batches: Iterable[Batch], *, seed: int, device: t
         images = [image.to(device) for image in batch.images]
         targets = [{name: value.to(device) for name, value in target.items()} for target in batch.targets]
         detector.losses(images, targets, seeds_of(seed, batch))
+    _, world = place_among_processes()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-        if dist.is_available() and dist.is_initialized():
+        if world > 1:
             for statistic in (norm.running_mean, norm.running_var):
                 assert statistic is not None  # none that is trained goes without
                 dist.all_reduce(statistic)
-                statistic /= dist.get_world_size()
+                statistic /= world

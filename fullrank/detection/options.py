@@ -20,7 +20,7 @@ class DetectorSettings:
     steps: int | None = None
     """Optimizer steps, in place of --epochs."""
     batch_size: int = 16
-    """Images a step, over all processes."""
+    """Images per step, over all processes."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """SGD with momentum 0.9, or AdamW."""
     lr: float = 0.02
@@ -50,7 +50,7 @@ class DetectorSettings:
     anchor: float | None = None
     """Pixels of the smallest anchor; the others double. By default 32, of a pyramid 8 times its finest stride."""
     rois: int = 512
-    """Proposals an image that the head is trained on."""
+    """Proposals per image that the head is trained on."""
     seed: int = 0
     """Seed of everything random."""
 

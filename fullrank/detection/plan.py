@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from fullrank.detection.options import DetectionOptions, DetectorSettings
+from fullrank.engine.launcher import refuse_uneven
 from fullrank.errors import UserError
 
 _FIRST = 1e-3  # the share of the learning rate that a warm-up begins with (detectron2)
@@ -61,9 +62,4 @@ def check(settings: DetectorSettings, options: DetectionOptions) -> None:
         raise UserError("--short-side takes sides from 16 pixels up to --long-side: correct them.")
     if settings.anchor is not None and not settings.anchor > 0:
         raise UserError(f"--anchor {settings.anchor} is not a size: pass more than 0 pixels.")
-    world = (options.devices or 1) * options.nodes
-    if settings.batch_size % world:
-        raise UserError(
-            f"A batch of {settings.batch_size} cannot be shared by {world} processes: pass --batch-size "
-            f"{max(settings.batch_size // world, 1) * world}."
-        )
+    refuse_uneven(settings.batch_size, (options.devices or 1) * options.nodes)

@@ -16,6 +16,7 @@ from fullrank.detection.annotations.masks import packed
 from fullrank.detection.models import Detector
 from fullrank.detection.samples import opened
 from fullrank.detection.scores import Found, coco_scores, voc_scores
+from fullrank.engine.gather import place_among_processes
 from fullrank.errors import UserError
 
 _SURE = 0.5  # from here on a pixel is of the mask
@@ -39,8 +40,7 @@ class Plain(torch.utils.data.Dataset[Tensor | UserError]):
 
 def find_all(detector: Detector, plain: Plain, *, device: torch.device, workers: int = 0) -> list[Found]:
     """What is in all pictures, in their order, in every process; each process looks at its share."""
-    spread = dist.is_available() and dist.is_initialized()
-    rank, world = (dist.get_rank(), dist.get_world_size()) if spread else (0, 1)
+    rank, world = place_among_processes()
     mine = range(rank, len(plain.pictures), world)
     training = detector.training
     detector.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import torch.utils.data
 from PIL import Image
 from torch import Tensor
 
-from fullrank.data import read_picture, strict_decoding
+from fullrank.data import Order, read_picture, strict_decoding
 from fullrank.data.decode import reason
 from fullrank.data.pixels import Decoding
 from fullrank.detection.annotations import Picture
@@ -22,7 +22,7 @@ from fullrank.detection.options import DetectorSettings
 from fullrank.errors import UserError
 
 Key = tuple[int, int, int]  # step, position in the global batch, index of the picture
-_ORDER, _IMAGE = 3, 4  # streams of random numbers
+ORDER, _IMAGE = 3, 4  # streams of random numbers
 
 
 class Batch(NamedTuple):
@@ -32,32 +32,6 @@ class Batch(NamedTuple):
     positions: list[int]
     images: list[Tensor]
     targets: list[Target]
-
-
-@dataclass(frozen=True)
-class Order:
-    """Which pictures make up each step: all of them shuffled every epoch, the last incomplete batch dropped."""
-
-    total: int
-    batch_size: int
-    seed: int
-    steps: range
-    rank: int = 0
-    world: int = 1
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        share, per_epoch = self.batch_size // self.world, self.total // self.batch_size
-        epoch, order = -1, np.empty(0, dtype=np.int64)
-        for step in self.steps:
-            if step // per_epoch != epoch:
-                epoch = step // per_epoch
-                order = np.random.default_rng([self.seed, _ORDER, epoch]).permutation(self.total)
-            first = step % per_epoch * self.batch_size
-            places = range(self.rank * share, (self.rank + 1) * share)
-            yield [(step, place, int(order[first + place])) for place in places]
 
 
 @dataclass(frozen=True)

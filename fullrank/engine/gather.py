@@ -35,6 +35,17 @@ def process_rank() -> int:
     return next((int(value) for value in said if value), 0)
 
 
+def place_among_processes() -> tuple[int, int]:
+    """Rank of this process and how many there are, by the process group; (0, 1) without one.
+
+    >>> place_among_processes()
+    (0, 1)
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()
+
+
 def gather(z: Tensor, dim: int = 0) -> Tensor:
     """z of all processes, concatenated along `dim` in the order of their ranks, with its gradient.
 
@@ -52,7 +63,7 @@ def gather(z: Tensor, dim: int = 0) -> Tensor:
     >>> gather(torch.ones(2, 3), dim=1).shape
     torch.Size([2, 3])
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if place_among_processes()[1] == 1:
         return z
     gathered: Tensor = _Gather.apply(z, dim)
     return gathered

@@ -48,6 +48,18 @@ def with_processes(options: RunOptions) -> RunOptions:
     return replace(options, devices=by.devices, nodes=by.nodes)
 
 
+def refuse_uneven(batch_size: int, world: int) -> None:
+    """UserError unless so many processes can share a batch.
+
+    >>> refuse_uneven(65, 2)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: A batch of 65 cannot be shared by 2 processes: pass --batch-size 64.
+    """
+    if batch_size % world:
+        few = max(batch_size // world, 1) * world
+        raise UserError(f"A batch of {batch_size} cannot be shared by {world} processes: pass --batch-size {few}.")
+
+
 def requeue() -> str | None:
     """Ask SLURM to queue this job again, which goes on with its run; what came of it, None outside of SLURM."""
     job = os.environ.get("SLURM_JOB_ID", "")

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from fullrank.errors import UserError, suggest
+
+
+def by_record(caller: str, flags: Mapping[str, Any], *kinds: type[Any]) -> list[dict[str, Any]]:
+    """The flags of a call from Python, parted by the record that has each as a field; UserError for an unknown one.
+
+    >>> by_record("train", {"nodes": 2}, RunOptions)
+    [{'nodes': 2}]
+    >>> by_record("train", {"node": 2}, RunOptions)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: train has no setting node: did you mean nodes?
+    """
+    known = [[field.name for field in fields(kind)] for kind in kinds]
+    names = [name for each in known for name in each]
+    for flag in flags:
+        if flag not in names:
+            raise UserError(f"{caller} has no setting {flag}: {suggest(flag, names)}")
+    return [{name: flags[name] for name in flags if name in each} for each in known]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,9 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from fullrank.engine.checkpoint import Checkpoint
 from fullrank.engine.options import RunOptions
+from fullrank.engine.progress import Progress
 from fullrank.engine.sealed import Sealed
 from fullrank.engine.signals import leave_signals_alone
 
@@ -78,6 +80,19 @@ class Batches(Generic[_Batch]):
 
     def __iter__(self) -> Iterator[_Batch]:
         return iter(self.make())
+
+
+@contextmanager
+def in_good_order(checkpoint: Checkpoint, progress: Progress, *, silent: bool = False) -> Iterator[None]:
+    """Around a trainer and its fit: signals ask it to stop, its line is drawn, and no random state is changed."""
+    with (
+        quiet(),
+        torch.random.fork_rng(),
+        checkpoint.on_signals(quiet=silent),
+        progress.shown(),
+        checkpoint.fits(),
+    ):
+        yield
 
 
 @contextmanager

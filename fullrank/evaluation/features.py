@@ -32,7 +32,7 @@ def features(
     if isinstance(encode, nn.Module) and encode.training:
         raise UserError("The encoder is in training mode, where batches change its features: call its eval() first.")
     rows = []
-    for done, z in enumerate(_encoded(encode, batches, device), start=1):
+    for done, z in enumerate(encoded(encode, batches, device), start=1):
         rows.append(z)
         if progress is not None and isinstance(batches, Sized):
             progress(done / len(batches))
@@ -56,11 +56,12 @@ def features_of(saved: SavedEncoder, images: ImageSet, *, batch_size: int = 512,
     device = this_device()
     saved.encoder.to(device)
     batches = plain_batches(images, size=saved.encoder.image_size, batch_size=batch_size, workers=workers)
-    for z in _encoded(saved, batches, device):
+    for z in encoded(saved, batches, device):
         yield z.clone()  # outside inference mode: an ordinary tensor
 
 
-def _encoded(encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+def encoded(encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+    """The features (B, F) of each batch, float32 on the CPU; UserError for an output of another shape."""
     for batch in batches:
         with torch.inference_mode():
             z = encode(batch.to(device))

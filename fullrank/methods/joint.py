@@ -20,6 +20,7 @@ class Method(nn.Module, ABC):
 
     encoder: Encoder
     projector: nn.Module
+    passes = 0.0
 
     @abstractmethod
     def forward(self, views: Sequence[Tensor]) -> Outputs:
@@ -33,7 +34,8 @@ class Method(nn.Module, ABC):
         """Called at the start of every step but the first, with the share of the training that is done, in [0, 1]."""
 
     def enter(self, passes: float) -> None:
-        """Called at the start of every batch, with the passes over the data that are done."""
+        """Called at the start of every batch, with the passes over the data that are done; notes them."""
+        self.passes = passes
 
     def held(self) -> list[nn.Parameter]:
         """The parameters that the optimizer's next step leaves as they are."""

@@ -41,11 +41,7 @@ class SelfDistillation(TeacherStudent):
             teacher_predicts=True,
         )
         self.teacher_temperature = teacher_temperature
-        self.prototypes, self.freeze, self.passes = [*prototypes.parameters()], freeze, 0.0
-
-    def enter(self, passes: float) -> None:
-        """Note how far the training is."""
-        self.passes = passes
+        self.prototypes, self.freeze = [*prototypes.parameters()], freeze
 
     def held(self) -> list[nn.Parameter]:
         """The student's prototypes, as long as they are frozen."""

@@ -22,11 +22,7 @@ class SwappedAssignment(JointEmbedding):
         self, encoder: Encoder, projector: nn.Module, objective: SwAV, *, freeze: float = 0.0, queue_from: float = 0.0
     ) -> None:
         super().__init__(encoder, projector, objective)
-        self.freeze, self.queue_from, self.passes = freeze, queue_from, 0.0
-
-    def enter(self, passes: float) -> None:
-        """Note how far the training is."""
-        self.passes = passes
+        self.freeze, self.queue_from = freeze, queue_from
 
     def held(self) -> list[nn.Parameter]:
         """The prototypes, as long as they are frozen."""

@@ -11,7 +11,7 @@ from fullrank.recipes._settings import with_settings
 from fullrank.recipes.presets import presets
 
 SUSTAINED = 5e13
-"""Operations a second that a GPU is taken to sustain: of an A100 or H100 in bfloat16 on convolutions, an assumption."""
+"""Operations per second that a GPU is taken to sustain: of an A100 or H100 in bfloat16, an assumption."""
 IMAGES = {
     "cifar10": 50_000,
     "cifar100": 50_000,
@@ -83,8 +83,8 @@ def gpu_hours(recipe: str, name: str) -> float:
     """Hours of one GPU for the training of a preset: an estimate, good to a factor of some.
 
     Images times epochs times the multiplications of the backbone on all views, times 6 (two operations each, and a
-    backward pass of two forward ones), at `SUSTAINED` operations a second. Heads, teachers, reading and evaluation are
-    not counted.
+    backward pass of two forward ones), at `SUSTAINED` operations per second. Heads, teachers, reading and evaluation
+    are not counted.
 
     >>> 30 < gpu_hours("directclr", "imagenet") < 40  # the authors: 7 hours of 32 V100
     True
@@ -112,8 +112,8 @@ def listing(results: Path | None = None) -> str:
     """
     lines = [
         "The numbers that the five papers publish, where they could be read; HSR-BYOL's could not. GPU hours are",
-        "estimated: images x epochs x views x multiplications of the backbone x 6, at 5e13 operations a second; heads",
-        "and evaluation are not counted.",
+        "estimated: images x epochs x views x multiplications of the backbone x 6, at 5e13 operations per second;",
+        "heads and evaluation are not counted.",
         "None of these trainings was run by us at its own size: what was run is smaller, and stands under each paper.",
     ]
     paper = ""

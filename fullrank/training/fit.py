@@ -32,7 +32,7 @@ from fullrank.engine.launcher import with_processes
 from fullrank.engine.memory import memory_is_an_error
 from fullrank.engine.progress import Progress, say_once
 from fullrank.engine.signals import Ending
-from fullrank.engine.trainer import Batches, make_trainer, quiet
+from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, refuse_used, sole_writer
@@ -206,13 +206,7 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     record = Record(run, probe, every=options.monitor_every, show=show)
     training = Training(job.method, job.views, plan, changed=changed)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    with (
-        quiet(),
-        torch.random.fork_rng(),
-        checkpoint.on_signals(quiet=console.quiet),
-        progress.shown(),
-        checkpoint.fits(),
-    ):
+    with in_good_order(checkpoint, progress, silent=console.quiet):
         trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint])
         trainer.fit(training, Batches(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)

@@ -14,6 +14,7 @@ import torch
 from fullrank.data import Dataset, Views, crop_sizes
 from fullrank.data.options import data_name
 from fullrank.engine import RunOptions
+from fullrank.engine.launcher import refuse_uneven
 from fullrank.errors import UserError
 from fullrank.methods import Method
 from fullrank.recipes._recipe import Recipe
@@ -59,10 +60,7 @@ def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
     assert lr is not None
     assert warmup_epochs is not None
     refuse_large_batch(recipe, images)
-    world = (options.devices or max(1, torch.cuda.device_count())) * options.nodes
-    if batch % world:
-        few = max(batch // world, 1) * world
-        raise UserError(f"A batch of {batch} cannot be shared by {world} processes: pass --batch-size {few}.")
+    refuse_uneven(batch, (options.devices or max(1, torch.cuda.device_count())) * options.nodes)
     per_epoch = images // batch
     steps = recipe.steps or max(1, round((recipe.epochs or 0) * per_epoch / options.accumulate))
     warmup = min(round(warmup_epochs * per_epoch / options.accumulate), steps // 2)

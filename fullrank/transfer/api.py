@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from fullrank.errors import UserError, command, suggest
+from fullrank.engine.options import by_record
+from fullrank.errors import UserError, command
 from fullrank.evaluation.model import Model, open_model
 from fullrank.runs import read_json
 from fullrank.runs.run import Run
@@ -81,11 +82,7 @@ def finetune(
     Traceback (most recent call last):
     fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run, or the file of an encoder.
     """
-    known = [{field.name for field in fields(kind)} for kind in (Changes, Where)]
-    for flag in flags:
-        if not any(flag in names for names in known):
-            raise UserError(f"finetune has no setting {flag}: {suggest(flag, [n for names in known for n in names])}")
-    changes, where = ({name: flags[name] for name in flags if name in names} for names in known)
+    changes, where = by_record("finetune", flags, Changes, Where)
     source = str(encoder.path if isinstance(encoder, Run) else encoder)
     folder, finished = start(
         Wanted(source=source, backbone=backbone, data=data),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -34,6 +35,12 @@ def new_head(width: int, classes: int, how: Classify, seed: int) -> nn.Linear:
             nn.init.normal_(head.weight, 0.0, how.std)
             nn.init.zeros_(head.bias)
     return head
+
+
+def order_of(images: int, how: Classify, seed: int) -> Order:
+    """The batches of all epochs."""
+    order = Order(images, how.batch_size, seed, range(0), keep_last=True)
+    return replace(order, steps=range(how.epochs * order.per_epoch))
 
 
 def views_of(encoder: Encoder, how: Classify, mean: tuple[float, ...], std: tuple[float, ...]) -> Views:

@@ -169,11 +169,12 @@ class _Judge:
     def _stored(self, images: ImageSet, name: str, device: torch.device) -> Stored:
         (self.folder / "features").mkdir(exist_ok=True)
         found = store(
-            lambda batch: self.task.model(batch.to(device)),
+            self.task.model,
             self.task.plain(images, self.where.workers),
             len(images),
             file=self.folder / "features" / f"{name}.npy",
             limit=int(self.asked.memory * 2**30),
+            device=device,
         )
         if not found.in_memory:
             say(self.console, f"The {name} features are kept in a file, in float16: {len(found):,} x {found.width:,}.")

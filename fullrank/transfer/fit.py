@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from rich.console import Console
 from torch import Tensor
 
-from fullrank.data import Batch, ImageSet, Order, train_batches
+from fullrank.data import Batch, ImageSet, train_batches
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint, learned_by
 from fullrank.engine.progress import Progress
-from fullrank.engine.trainer import Batches, make_trainer, quiet
+from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder
-from fullrank.transfer.classifier import Classifier, new_head, views_of
+from fullrank.transfer.classifier import Classifier, new_head, order_of, views_of
 from fullrank.transfer.options import Where
 from fullrank.transfer.protocols import Classify
 from fullrank.transfer.record import Epochs, course
@@ -63,13 +62,7 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
     progress = Progress(name, steps, console)
     checkpoint = Checkpoint(folder, every=where.checkpoint_every, learned=learned)
     epochs = Epochs(folder, score, show=lambda row: progress.show(row) if row["kind"] == "train" else None)
-    with (
-        quiet(),
-        torch.random.fork_rng(),
-        checkpoint.on_signals(quiet=console.quiet),
-        progress.shown(),
-        checkpoint.fits(),
-    ):
+    with in_good_order(checkpoint, progress, silent=console.quiet):
         trainer = make_trainer(folder, _options(where), steps=steps, callbacks=[epochs, checkpoint])
         made = Batches(lambda: _batches(job, classifier, where, trainer))
         trainer.fit(classifier, made, ckpt_path=begun, weights_only=True)
@@ -100,11 +93,9 @@ def _begun(folder: Path, learned: dict[str, Any]) -> Path | None:
 def classifier_of(job: Fit) -> Classifier:
     """The classifier at its beginning; a copy of the encoder, so that several begin from the same one."""
     how, saved, labels = job.how, copy.deepcopy(job.encoder), labels_of(job.train)
-    order = Order(len(job.train), how.batch_size, job.seed, range(0), keep_last=True)
-    order = replace(order, steps=range(how.epochs * order.per_epoch))
     head = new_head(saved.encoder.width, len(job.task.classes), how, job.seed)
     views = views_of(saved.encoder, how, saved.mean, saved.std)
-    return Classifier(saved.encoder, head, views, how, labels, order, job.seed)
+    return Classifier(saved.encoder, head, views, how, labels, order_of(len(job.train), how, job.seed), job.seed)
 
 
 def _answers(of: Classifier, job: Fit, where: Where, seen: dict[str, Tensor]) -> Tensor:

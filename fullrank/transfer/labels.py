@@ -83,7 +83,7 @@ def listed(file: Path, images: ImageSet) -> Tensor:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read as a list of images ({error}): pass a text file.") from None
     if len(set(lines)) < 2:
-        raise UserError(f"{file} names {len(set(lines))} images: list two or more, one a line.")
+        raise UserError(f"{file} names {len(set(lines))} images: list two or more, one per line.")
     known = names_of(images)
     unknown = [line for line in dict.fromkeys(lines) if line not in known]
     if unknown:

@@ -49,7 +49,7 @@ class Finetuning:
 
     labels: str = "1.0"
     """Share of the training labels (0.01, 0.1, 1.0), drawn by seed in proportion from every class, or a list of images,
-    one a line."""
+    one per line."""
     protocol: str = "ours"
     """How: intl, corinfomax or ours, or one of their settings, as intl/imagenet-multicrop."""
     control: bool = False

@@ -8,10 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from PIL import Image
-
 from fullrank.data import read_picture
-from fullrank.data.decode import picture_formats
+from fullrank.data.decode import header_size
 from fullrank.detection.annotations.record import Box
 from fullrank.errors import UserError
 
@@ -30,7 +28,6 @@ STRAYS = "boxes left out since their image is not listed"
 
 _LEAST = 0.01  # pixels of a side; a network in float32 cannot tell less
 _ROUNDING = 1.0  # pixels beyond the edge that are not worth a word
-_TURNED = (5, 6, 7, 8)  # orientations of Exif that swap width and height
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".JPG", ".JPEG", ".PNG")
 
 
@@ -85,10 +82,7 @@ def size_of(path: Path, stated: tuple[int, int] | None, counted: Counter[str]) -
 def _header(path: Path) -> tuple[int, int]:
     """Width and height as seen, without decoding the pixels where PIL knows the format."""
     try:
-        with Image.open(path, formats=picture_formats()) as image:
-            width, height = image.size
-            turned = image.format in ("JPEG", "MPO", "TIFF") and image.getexif().get(0x0112) in _TURNED
-            return (height, width) if turned else (width, height)
+        return header_size(path)
     except OSError:
         width, height = read_picture(path).size
         return width, height

@@ -64,7 +64,7 @@ def _runs(size: object, counts: object, what: str) -> Runs:
 
 
 def unpack(text: str) -> list[int]:
-    """Run lengths of COCO's compressed form: six bits a character, five of them a digit, from the third on differences.
+    """Run lengths of COCO's compressed form: five bits of a digit per character, and differences from the third on.
 
     >>> unpack("52203")  # a column of 5 zeros, then ones and zeros
     [5, 2, 2, 2, 5]

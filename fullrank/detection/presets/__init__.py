@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fullrank.detection.options import DetectorSettings
 from fullrank.errors import UserError, suggest
-from fullrank.recipes.presets import Preset, Setting
+from fullrank.recipes.presets import Preset, sourced
 
 
 def presets() -> dict[str, Preset]:
@@ -51,13 +51,9 @@ def described() -> Iterator[str]:
 
 def _read(path: Path) -> Preset:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    settings = {
-        flag: Setting(value=tuple(value) if isinstance(value, list) else value, source=source)
-        for flag, (value, source) in table["settings"].items()
-    }
     return Preset(
         source=table["source"],
         reported=table.get("reported"),
         notes=tuple(table.get("notes", ())),
-        settings=settings,
+        settings=sourced(table["settings"]),
     )

@@ -33,7 +33,7 @@ def coco_scores(
     """COCO's numbers in [0, 1] under "box" and, with `masks`, "mask"; None where no object decides them.
 
     Each has AP over overlaps of 0.5 to 0.95, AP50, AP75, those of small (below 32² pixels), medium and large (above
-    96²) objects, the recall of 1, 10 and 100 detections an image, and "classes", AP by class. Objects that are a crowd
+    96²) objects, the recall of 1, 10 and 100 detections per image, and "classes", AP by class. Objects that are a crowd
     or difficult are neither found nor missed.
     """
     kinds = {"box": "bbox", "mask": "segm"} if masks else {"box": "bbox"}

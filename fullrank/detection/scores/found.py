@@ -13,7 +13,7 @@ from torch import Tensor
 class Found:
     """Boxes (n, 4) in pixels of the file (left, top, right, bottom), scores (n,) in [0, 1] and labels (n,) from 0.
 
-    `masks` are COCO's compressed run lengths of the image's size, one a box; None without a mask head.
+    `masks` are COCO's compressed run lengths of the image's size, one per box; None without a mask head.
     """
 
     boxes: Tensor

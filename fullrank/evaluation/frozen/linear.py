@@ -24,8 +24,8 @@ _GRADIENT = 1e-4  # the largest entry at which a fit ends
 class LinearResult:
     """Accuracies in [0, 1] of a linear probe, its penalty, and the seconds it took.
 
-    `answers` (M, C) are the logits of the test samples for the C training classes, ascending. Both are no part of
-    equality.
+    `answers` (M, C) are the logits of the test samples for the C training classes, ascending. Neither is a
+    part of equality.
 
     The training and test accuracies are those of the final fit on all training samples; the validation accuracy
     is that of the fit with this penalty on the held-out fifth of the training samples.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import tomllib
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ class Preset:
     reported: str | None
     notes: tuple[str, ...]
     settings: dict[str, Setting]
+
+
+def sourced(settings: Mapping[str, Sequence[Any]]) -> dict[str, Setting]:
+    """Settings from the [value, source] of a TOML file.
+
+    >>> sourced({"lr": [0.3, "code"]})
+    {'lr': Setting(value=0.3, source='code')}
+    """
+    return {
+        name: Setting(value=tuple(value) if isinstance(value, list) else value, source=source)
+        for name, (value, source) in settings.items()
+    }
 
 
 def presets(recipe: str) -> dict[str, Preset]:
@@ -142,16 +155,14 @@ def _path(file: str) -> Path:
     return Path(__file__).parent / f"{file}.toml"
 
 
+@cache
 def _tables(path: Path) -> dict[str, dict[str, Any]]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _preset(file: str, name: str) -> Preset:
     table = _tables(_path(file))[name]
-    own = {
-        field: Setting(value=tuple(value) if isinstance(value, list) else value, source=source)
-        for field, (value, source) in table["settings"].items()
-    }
+    own = sourced(table["settings"])
     reported, notes = table.get("reported"), tuple(table.get("notes", ()))
     if "like" not in table:
         return Preset(source=table["source"], reported=reported, notes=notes, settings=own)

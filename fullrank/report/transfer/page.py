@@ -75,7 +75,7 @@ def _course(rows: Mapping[str, Mapping[str, Any]]) -> Plot | None:
     ]
     drawn = panel("course", "", "top-1 on the test set", lines, across="epoch")
     caption = (
-        "One line a seed. The best epoch is chosen by the very images it is scored on, as several papers do; the last"
+        "One line per seed. The best epoch is chosen by the very images it is scored on, as several papers do; the last"
         " one is not chosen by anything."
     )
     keys = run_keys([name for name, _ in named])

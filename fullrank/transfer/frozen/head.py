@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fullrank.data import Order
 from fullrank.errors import UserError
 from fullrank.evaluation import linear_probe
-from fullrank.transfer.classifier import new_head, stepper_of
+from fullrank.transfer.classifier import new_head, order_of, stepper_of
 from fullrank.transfer.frozen.stored import Stored
 from fullrank.transfer.protocols import Classify
 from fullrank.transfer.scores import Scores, scores_of
@@ -45,8 +44,7 @@ def fit_head(
         how, train, test = _by_steps(train, test, how)
     head = new_head(train.width, classes, how, seed)
     stepper = stepper_of(head.parameters(), how)
-    order = Order(len(train), how.batch_size, seed, range(0), keep_last=True)
-    order = replace(order, steps=range(how.epochs * order.per_epoch))
+    order = order_of(len(train), how, seed)
     found = []
     for step, _, rows in order.rows():
         for group in stepper.param_groups:

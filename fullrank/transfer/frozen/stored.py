@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.evaluation.features import encoded
 from fullrank.runs import full_disk_is_an_error
 
 Half = NDArray[np.float16]
+_CPU = torch.device("cpu")
 LIMIT = 2**30  # bytes of float32 features that are kept in memory; logistic regression copies them in float64
 
 
@@ -72,7 +74,13 @@ class Stored:
 
 
 def store(
-    encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], n: int, *, file: Path, limit: int = LIMIT
+    encode: Callable[[Tensor], Tensor],
+    batches: Iterable[Tensor],
+    n: int,
+    *,
+    file: Path,
+    limit: int = LIMIT,
+    device: torch.device = _CPU,
 ) -> Stored:
     """Encode n images by batches, once; where float32 rows would take more than `limit` bytes, into a file.
 
@@ -81,9 +89,7 @@ def store(
     """
     kept: Tensor | Half | None = None
     done = 0
-    for batch in batches:
-        with torch.inference_mode():
-            z = encode(batch).float().cpu()
+    for z in encoded(encode, batches, device):
         if kept is None:
             kept = _room(n, z.shape[1], file, limit)
         if isinstance(kept, Tensor):

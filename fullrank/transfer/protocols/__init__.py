@@ -1,4 +1,4 @@
-"""Protocols by name: how a paper judged a finished encoder, each value with its source; one TOML file a paper.
+"""Protocols by name: how a paper judged a finished encoder, each value with its source; one TOML file per paper.
 
 A file has a table for each kind of images, with a `source`, `notes`, and parts: `linear`, `knn`, `sphere`, and
 `finetune` with what differs at a tenth of the labels in `finetune-10`. A setting is [value, source]. `up_to` is the
