@@ -1,4 +1,4 @@
-"""Throughput of the batched augmentation against torchvision v1 on PIL pictures, and kornia when installed.
+"""Throughput of the batched augmentation against torchvision v1 on PIL images, and kornia when installed.
 
 SimCLR set at 32 px (random resized crop, flip, jitter p .8, grayscale p .2, blur p .5, normalize), uint8 in,
 float32 out, one thread, the contenders alternating in one process; medians of CPU seconds, with and without hue.
@@ -27,7 +27,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 def pil(images: torch.Tensor, hue: float) -> Callable[[], object]:
-    """One torchvision v1 pipeline, picture by picture, from PIL pictures already in memory."""
+    """One torchvision v1 pipeline, image by image, from PIL images already in memory."""
     jitter = transforms.ColorJitter(0.4, 0.4, 0.2, hue)
     pipeline = transforms.Compose(
         [
@@ -40,8 +40,8 @@ def pil(images: torch.Tensor, hue: float) -> Callable[[], object]:
             transforms.Normalize(MEAN, STD),
         ]
     )
-    pictures = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
-    return lambda: torch.stack([pipeline(picture) for picture in pictures])
+    opened = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
+    return lambda: torch.stack([pipeline(image) for image in opened])
 
 
 def ours(images: torch.Tensor, hue: float) -> Callable[[], object]:
@@ -81,13 +81,13 @@ def measure(contenders: dict[str, Callable[[], object]], rounds: int, n: int) ->
 def main() -> None:
     """Run, print a table, and write JSON when asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=1024)
+    parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    coarse = torch.from_numpy(rng.integers(0, 256, (arguments.pictures, 3, 8, 8), dtype=np.uint8))
+    coarse = torch.from_numpy(rng.integers(0, 256, (arguments.images, 3, 8, 8), dtype=np.uint8))
     images = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
     builders = {"torchvision v1, PIL": pil, "fullrank": ours}
     if importlib.util.find_spec("kornia"):
@@ -95,7 +95,7 @@ def main() -> None:
     results = {}
     for hue in (0.1, 0.0):
         contenders = {name: build(images, hue) for name, build in builders.items()}
-        speeds = measure(contenders, arguments.rounds, arguments.pictures)
+        speeds = measure(contenders, arguments.rounds, arguments.images)
         results[f"hue {hue}"] = speeds
         for name, speed in speeds.items():
             ratio = speed / speeds["torchvision v1, PIL"]

@@ -94,8 +94,8 @@ def trained(images: Array, labels: NDArray[np.int64], seed: int) -> Encoder:
         network = MLPClassifier((128, 64), max_iter=20, random_state=seed)
         network.fit(images.reshape(len(images), -1)[::2], labels[::2])
 
-    def embed(pictures: Array) -> Array:
-        x = pictures.reshape(len(pictures), -1)
+    def embed(pixels: Array) -> Array:
+        x = pixels.reshape(len(pixels), -1)
         for weights, bias in zip(network.coefs_[:-1], network.intercepts_[:-1], strict=True):
             x = np.maximum(x @ weights + bias, 0.0)
         return x
@@ -108,11 +108,11 @@ def sources() -> dict[str, Source]:
     digits, fashion = load_digits(), load_dataset("fashion-mnist").test
     assert isinstance(fashion, ImageTensor)
     assert fashion.labels is not None
-    pictures = fashion.images[:4000, 0].double().numpy()
+    pixels = fashion.images[:4000, 0].double().numpy()
     found = {}
     for name, images, labels in (
         ("digits", digits.images, digits.target),
-        ("Fashion-MNIST", pictures, fashion.labels[:4000].numpy()),
+        ("Fashion-MNIST", pixels, fashion.labels[:4000].numpy()),
     ):
         images = images / images.max()
         pca = PCA(32, random_state=0).fit(images.reshape(len(images), -1))

@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image
 
 import fullrank
-from fullrank.detection.annotations import Picture, read_annotations
+from fullrank.detection.annotations import AnnotatedImage, read_annotations
 from fullrank.runs import write_json
 
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "benchmarks" / "detection.json"
@@ -61,12 +61,12 @@ def photographs(folder: Path) -> Path:
     return data
 
 
-def tiles(picture: Picture) -> Iterator[tuple[tuple[int, int], list[list[float]]]]:
+def tiles(image: AnnotatedImage) -> Iterator[tuple[tuple[int, int], list[list[float]]]]:
     """Left and top of each tile that holds a box, and the boxes of which half or more is inside, as COCO has them."""
-    for top in range(0, picture.height - SIDE // 2, SIDE):
-        for left in range(0, picture.width - SIDE // 2, SIDE):
+    for top in range(0, image.height - SIDE // 2, SIDE):
+        for left in range(0, image.width - SIDE // 2, SIDE):
             boxes = []
-            for thing in picture.things:
+            for thing in image.things:
                 x, y = max(thing.box[0] - left, 0), max(thing.box[1] - top, 0)
                 right, bottom = min(thing.box[2] - left, SIDE), min(thing.box[3] - top, SIDE)
                 if right > x and bottom > y and (right - x) * (bottom - y) >= thing.area / 2:
@@ -79,9 +79,9 @@ def write_tiles(folder: Path, data: Path, name: str, stems: list[str]) -> Path:
     """Tiles of some photographs as PNG files with COCO JSON."""
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "tree"}]}
     (folder / name).mkdir(exist_ok=True)
-    for picture in read_annotations([data / f"{stem}.xml" for stem in stems]).pictures:
-        shown = Image.open(picture.path).convert("RGB")
-        for (left, top), boxes in tiles(picture):
+    for image in read_annotations([data / f"{stem}.xml" for stem in stems]).images:
+        shown = Image.open(image.path).convert("RGB")
+        for (left, top), boxes in tiles(image):
             number = len(content["images"])
             shown.crop((left, top, left + SIDE, top + SIDE)).save(folder / name / f"{number}.png")
             content["images"].append({"id": number, "file_name": f"{number}.png", "width": SIDE, "height": SIDE})

@@ -28,7 +28,7 @@ PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 
 
 def read(folder: Path, part: str) -> tuple[Tensor, Tensor]:
-    """Pictures (N, 1, 28, 28) in [0, 1] and labels (N,) of a gzipped idx pair."""
+    """Images (N, 1, 28, 28) in [0, 1] and labels (N,) of a gzipped idx pair."""
     names = ("images-idx3", "labels-idx1")
     raw = [gzip.decompress((folder / f"{part}-{name}-ubyte.gz").read_bytes()) for name in names]
     images = np.frombuffer(raw[0], np.uint8, offset=16).reshape(-1, 1, 28, 28).astype(np.float32) / 255
@@ -99,7 +99,7 @@ def main() -> None:
     test_images, test_labels = read(options.data, "t10k")
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for kind in options.features:
-        encode = convolutional if kind == "conv" else (lambda pictures: pictures.flatten(1))
+        encode = convolutional if kind == "conv" else (lambda images: images.flatten(1))
         scaler = StandardScaler().fit(encode(images).numpy())
         x, test = (torch.from_numpy(scaler.transform(encode(part).numpy())) for part in (images, test_images))
         print(f"{kind}, {len(x)} x {x.shape[1]}")

@@ -59,8 +59,8 @@ def augmented(x: Tensor) -> Tensor:
     """Images shifted by up to one pixel, with another contrast, noise and missing pixels."""
     shifted = x.unflatten(1, (8, 8))[:, (torch.arange(-1, 9) % 8)][:, :, torch.arange(-1, 9) % 8]  # (N, 10, 10)
     windows = shifted.unfold(1, 8, 1).unfold(2, 8, 1).reshape(len(x), 9, 64)
-    pictures = windows[torch.arange(len(x)), torch.randint(9, (len(x),))] * torch.empty(len(x), 1).uniform_(0.6, 1.4)
-    seen: Tensor = (pictures + 0.15 * torch.randn_like(pictures)) * (torch.rand_like(pictures) > 0.15)
+    images = windows[torch.arange(len(x)), torch.randint(9, (len(x),))] * torch.empty(len(x), 1).uniform_(0.6, 1.4)
+    seen: Tensor = (images + 0.15 * torch.randn_like(images)) * (torch.rand_like(images) > 0.15)
     return seen
 
 

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from fullrank.data import ImageTensor, load_dataset
 
-from .packages import pictures, wheel
+from .packages import sprite_pixels, wheel
 from .source import Expected, Made, Source, seed_of
 
 ROWS = 800
@@ -40,7 +40,7 @@ def _digits() -> tuple[Tensor, Tensor]:
 
 @cache
 def _sprites(root: Path) -> tuple[Tensor, Tensor]:
-    images, races = pictures(root, 64, ROWS)
+    images, races = sprite_pixels(root, 64, ROWS)
     names = sorted(set(races))
     labels = torch.tensor([names.index(race) for race in races])
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255, labels

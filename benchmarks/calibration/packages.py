@@ -54,8 +54,8 @@ def sprites(root: Path, size: int) -> Path:
     seen: set[bytes] = set()
     for number, file in enumerate(sorted(units.glob("*/**/*.png"))):
         digest = hashlib.sha256(file.read_bytes()).digest()
-        picture = Image.open(file).convert("RGBA")
-        box = picture.getbbox()
+        image = Image.open(file).convert("RGBA")
+        box = image.getbbox()
         if digest in seen or box is None:
             continue
         seen.add(digest)
@@ -64,19 +64,21 @@ def sprites(root: Path, size: int) -> Path:
         known += [figure] if figure not in known else []
         out = parts / ("test" if known.index(figure) % 4 == 3 else "train") / race / f"{number:05d}.png"
         out.parent.mkdir(parents=True, exist_ok=True)
-        _on_white(picture.crop(box), size).save(out)
+        _on_white(image.crop(box), size).save(out)
     parts.rename(folder)
     return folder
 
 
-def _on_white(picture: Image.Image, size: int) -> Image.Image:
-    side = max(picture.size)
+def _on_white(image: Image.Image, size: int) -> Image.Image:
+    side = max(image.size)
     square = Image.new("RGBA", (side, side), (255, 255, 255, 255))
-    square.alpha_composite(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    square.alpha_composite(image, ((side - image.width) // 2, (side - image.height) // 2))
     return square.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
 
 
-def pictures(root: Path, size: int, count: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[str]]:
+def sprite_pixels(
+    root: Path, size: int, count: int
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[str]]:
     """Sprites (count, size, size, 3) with their races, in an order by hash."""
     files = sorted(sprites(root, size).rglob("*.png"), key=lambda file: hashlib.sha256(file.name.encode()).digest())
     chosen = files[:count]

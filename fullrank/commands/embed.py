@@ -25,7 +25,7 @@ class Embed:
     encoder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """A run, the file of an encoder, an export, timm:NAME or torchvision:NAME, or with --backbone any weights."""
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGES")]
-    """Pictures, folders or lists of them, an .npz file, or a named data set."""
+    """Images, folders or lists of them, an .npz file, or a named data set."""
     out: Path
     """File for the embeddings: .parquet holds names and labels too; beside .npy, .safetensors and .zarr they are in
     NAME.rows.csv."""
@@ -38,7 +38,7 @@ class Embed:
     batch_size: int = 256
     """Images that are encoded together."""
     workers: int = 2
-    """Processes that decode pictures."""
+    """Processes that decode images."""
     data_root: Path | None = None
     """Folder of the named data set."""
     reading: Annotated[DataOptions, tyro.conf.arg(name="data", prefix_name=False)] = field(default_factory=DataOptions)
@@ -53,7 +53,7 @@ def embed(options: Embed, console: Console) -> int:
     from fullrank.evaluation.model import open_model
 
     if not options.images:
-        raise UserError("Which images? Pass pictures, a folder, or a data set's name behind the run.")
+        raise UserError("Which images? Pass images, a folder, or a data set's name behind the run.")
     check_out(options.out)
     shards = Shards.of(options.shards, options.shard)
     tell = partial(say, console)

@@ -28,7 +28,7 @@ class Neighbors:
     file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
     """Embeddings that `fullrank embed` wrote: a file, or a pattern of its shards."""
     queries: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="QUERY")]
-    """Rows of the file, by number from 0 or by name, or pictures, which its encoder embeds."""
+    """Rows of the file, by number from 0 or by name, or images, which its encoder embeds."""
     out: Path = Path("neighbors.html")
     """The page."""
     k: int = 12
@@ -51,7 +51,7 @@ def neighbors(options: Neighbors, console: Console) -> int:
     from fullrank.report.neighbors.page import Query, write_neighbors
 
     if not options.queries:
-        raise UserError("Which images? Pass rows of the file, by number or name, or pictures behind it.")
+        raise UserError("Which images? Pass rows of the file, by number or name, or images behind it.")
     if options.k < 1:
         raise UserError(f"--k {options.k} is not a number of neighbors: pass 1 or more.")
     file, known = open_embeddings(options.file), described(options.file)
@@ -61,7 +61,7 @@ def neighbors(options: Neighbors, console: Console) -> int:
     root = options.images or (Path(known.about["root"]) if known.about.get("root") else None)
     found = []
     for query, row, values, near in zip(options.queries, rows, cosines.tolist(), places.tolist(), strict=True):
-        image = _shown(known, row, root) if row is not None else _picture(query)
+        image = _shown(known, row, root) if row is not None else _image(query)
         others = [(at, value) for at, value in zip(near, values, strict=True) if at != row][: options.k]
         found.append(Query(image, [_shown(known, at, root, value) for at, value in others]))
     page = write_neighbors(options.file, found, options.out)
@@ -74,7 +74,7 @@ def neighbors(options: Neighbors, console: Console) -> int:
 
 
 def _row(query: str, known: Described) -> int | None:
-    """The row that a query names, or None where it is a picture."""
+    """The row that a query names, or None where it is an image."""
     names = known.columns["name"]
     if query in names:
         return names.index(query)
@@ -83,7 +83,7 @@ def _row(query: str, known: Described) -> int | None:
             raise UserError(f"There is no row {query}: pass 0 to {len(names) - 1}.")
         return int(query)
     if not Path(query).is_file():
-        raise UserError(f"{query} is neither a row of the file nor a picture: pass a number, a name or a path.")
+        raise UserError(f"{query} is neither a row of the file nor an image: pass a number, a name or a path.")
     return None
 
 
@@ -98,7 +98,7 @@ def _vector(query: str, row: int | None, options: Neighbors, known: Described) -
         return found
     place = options.encoder or known.about.get("encoder")
     if place is None:
-        raise UserError(f"{options.file} does not name its encoder: pass --encoder, or a row instead of a picture.")
+        raise UserError(f"{options.file} does not name its encoder: pass --encoder, or a row instead of an image.")
     model = open_model(place, trust=options.trust)
     if known.about.get("encoder_sha256", identity(model)) != identity(model):
         raise UserError(f"{place} is not the encoder that made {options.file}: pass that one as --encoder.")
@@ -116,13 +116,13 @@ def _shown(known: Described, row: int, root: Path | None, cosine: float | None =
         try:
             with strict_decoding():
                 picture = thumbnail(to_show(root / name))
-        except Exception:  # a picture that has gone or is broken: the page says how many
+        except Exception:  # an image that has gone or is broken: the page says how many
             picture = None
     label: Sequence[str] = known.columns.get("label", [])
     return Shown(name, label[row] if label else "", cosine, picture)
 
 
-def _picture(path: str) -> Shown:
+def _image(path: str) -> Shown:
     from fullrank.data import strict_decoding
     from fullrank.data.decode import to_show
     from fullrank.report.neighbors.page import Shown, thumbnail

@@ -9,8 +9,8 @@ from fullrank.data.inventory import Inventory
 from fullrank.data.options import DataOptions
 
 if TYPE_CHECKING:
-    from fullrank.data.batches import Batch, Order, center_of_picture, center_of_tensor, plain_batches, train_batches
-    from fullrank.data.decode import as_picture, read_picture, strict_decoding
+    from fullrank.data.batches import Batch, Order, center_of_image, center_of_tensor, plain_batches, train_batches
+    from fullrank.data.decode import as_gray_or_rgb, read_image, strict_decoding
     from fullrank.data.images import (
         Dataset,
         ImageFolder,
@@ -42,8 +42,8 @@ __all__ = [
     "Order",
     "Parameters",
     "Views",
-    "as_picture",
-    "center_of_picture",
+    "as_gray_or_rgb",
+    "center_of_image",
     "center_of_tensor",
     "crop_sizes",
     "crop_views",
@@ -53,7 +53,7 @@ __all__ = [
     "load_dataset",
     "plain_batches",
     "preset",
-    "read_picture",
+    "read_image",
     "select",
     "split",
     "strict_decoding",
@@ -62,8 +62,8 @@ __all__ = [
 ]
 
 _FILES = {  # file -> what it holds
-    "batches": ("Batch", "Order", "center_of_picture", "center_of_tensor", "plain_batches", "train_batches"),
-    "decode": ("as_picture", "read_picture", "strict_decoding"),
+    "batches": ("Batch", "Order", "center_of_image", "center_of_tensor", "plain_batches", "train_batches"),
+    "decode": ("as_gray_or_rgb", "read_image", "strict_decoding"),
     "images": (
         "Dataset",
         "ImageFolder",

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from fullrank.data.images import ImageFolder, ImageItems, ImageSet, ImageTensor
-from fullrank.data.pixels import Picture
+from fullrank.data.pixels import Decoded
 from fullrank.errors import UserError
 
-Crop = Callable[[Picture, torch.Generator], list[Tensor]]
+Crop = Callable[[Decoded, torch.Generator], list[Tensor]]
 Key = tuple[int, int, int]  # step, position in the global batch, index of the image
 
 
@@ -112,7 +112,7 @@ def train_batches(
     """Shuffled training batches of steps start..stop-1; `batch_size` is that of all `world` ranks together.
 
     Rank r gets the r-th contiguous part of each global batch. Images in memory move to `device` once and come
-    as they are. Picture files are decoded and given to `crop` in `workers` processes, with a generator that
+    as they are. Image files are decoded and given to `crop` in `workers` processes, with a generator that
     depends on the seed, the step and the position only; `crop` returns V uint8 tensors (C, S, S) an image.
     The last incomplete batch of an epoch is left out, unless `keep_last`, which also allows a batch above the set.
     UserError if the batch is smaller than 2, larger than the set, no multiple of `world`, or a file vanishes.
@@ -149,7 +149,7 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
     """Every image once, in order, as uint8 (n, C, size, size), without augmentation.
 
     Images in memory are only resized (antialiased) where their size differs: the shorter side to `size`, then
-    the center. Of picture files the shorter side becomes round(8/7 size), then the center is cut out.
+    the center. Of image files the shorter side becomes round(8/7 size), then the center is cut out.
 
     >>> from fullrank.data.images import ImageTensor
     >>> small = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), None, ())
@@ -170,7 +170,7 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
 
 @dataclass(frozen=True)
 class _Views(torch.utils.data.Dataset[list[Tensor] | UserError]):
-    """The crops of one picture, by key; an error is handed on as a value, so that its text stays one sentence."""
+    """The crops of one image, by key; an error is handed on as a value, so that its text stays one sentence."""
 
     images: ImageFolder | ImageItems
     crop: Crop
@@ -215,13 +215,13 @@ def _sound(batches: Iterable[list[Tensor] | UserError]) -> Iterator[list[Tensor]
 
 
 def _centered(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:
-    return [center_of_picture(image, size)]
+    return [center_of_image(image, size)]
 
 
-def center_of_picture(image: Picture, size: int) -> Tensor:
-    """uint8 (C, size, size) of a picture: its shorter side to round(8/7 size), then the center.
+def center_of_image(image: Decoded, size: int) -> Tensor:
+    """uint8 (C, size, size) of an image: its shorter side to round(8/7 size), then the center.
 
-    >>> center_of_picture(Image.new("RGB", (9999, 20)), 8).shape  # only what is inside is resized
+    >>> center_of_image(Image.new("RGB", (9999, 20)), 8).shape  # only what is inside is resized
     torch.Size([3, 8, 8])
     """
     side = min(image.size) * size / round(size * 8 / 7)

@@ -1,4 +1,4 @@
-"""One picture file to pixels: 8 bits, upright, with as many channels as are asked for."""
+"""One image file to pixels: 8 bits, upright, with as many channels as are asked for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fullrank.data.formats import EXTRAS, bounded, read_extra, read_tiff
-from fullrank.data.pixels import Decoding, Picture, Raw, finished
+from fullrank.data.pixels import Decoded, Decoding, Raw, finished
 
 # These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
 _NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
 _TURNED = (5, 6, 7, 8)  # orientations of Exif that swap width and height
-_FRAMED = ("GIF", "PNG", "TIFF", "WEBP")  # several pictures in one file; of an MPO the first is the picture
+_FRAMED = ("GIF", "PNG", "TIFF", "WEBP")  # several images in one file; of an MPO the first is the image
 
 
 @contextmanager
@@ -37,18 +37,18 @@ def strict_decoding(max_pixels: int | None = None) -> Iterator[None]:
 
 
 @cache
-def picture_formats() -> tuple[str, ...]:
+def image_formats() -> tuple[str, ...]:
     """Return the names of the formats that PIL itself can decode, without another program.
 
-    >>> "PNG" in picture_formats(), "EPS" in picture_formats()
+    >>> "PNG" in image_formats(), "EPS" in image_formats()
     (True, False)
     """
     Image.init()
     return tuple(name for name in Image.OPEN if name not in _NO_PIXELS)
 
 
-def read_picture(path: Path, *, page: int = 0, decoding: Decoding | None = None) -> Picture:
-    """Decode a whole picture: upright, 8 bit, by default "L" or "RGB" on white.
+def read_image(path: Path, *, page: int = 0, decoding: Decoding | None = None) -> Decoded:
+    """Decode a whole image: upright, 8 bit, by default "L" or "RGB" on white.
 
     Raises whatever the decoder raises for a broken file.
     """
@@ -56,30 +56,30 @@ def read_picture(path: Path, *, page: int = 0, decoding: Decoding | None = None)
 
 
 def header_size(path: Path) -> tuple[int, int]:
-    """Width and height of an upright picture by its header; raises anything where it has none."""
-    with Image.open(path, formats=picture_formats()) as image:
+    """Width and height of an upright image by its header; raises anything where it has none."""
+    with Image.open(path, formats=image_formats()) as image:
         width, height = image.size
         turned = image.format in ("JPEG", "MPO", "TIFF") and image.getexif().get(0x0112) in _TURNED
         return (height, width) if turned else (width, height)
 
 
 def to_show(path: Path) -> Image.Image:
-    """A picture for eyes: of more than three channels the first three, of two the first."""
+    """An image for eyes: of more than three channels the first three, of two the first."""
     raw = read_raw(path)
     span = None
     if not isinstance(raw.content, Image.Image):  # its own range: only to look at
         span = float(raw.content.min()), max(float(raw.content.max()), float(raw.content.min()) + 1)
-    picture = finished(raw, Decoding(range=span))
-    if isinstance(picture, Image.Image):
-        return picture
-    pixels = picture.pixels
+    image = finished(raw, Decoding(range=span))
+    if isinstance(image, Image.Image):
+        return image
+    pixels = image.pixels
     return Image.fromarray(np.ascontiguousarray(pixels[..., :3] if pixels.shape[2] > 3 else pixels[..., 0]))
 
 
-def as_picture(image: Image.Image, span: tuple[float, float] | None = None) -> Image.Image:
+def as_gray_or_rgb(image: Image.Image, span: tuple[float, float] | None = None) -> Image.Image:
     """An opened image as "L" or "RGB": upright, on white, 8 bit; `span` is what becomes 0 and 255 of more bits.
 
-    >>> as_picture(Image.new("LA", (4, 2))).mode
+    >>> as_gray_or_rgb(Image.new("LA", (4, 2))).mode
     'L'
     """
     made = finished(_of_pil(image, 0), Decoding(range=span))
@@ -88,14 +88,14 @@ def as_picture(image: Image.Image, span: tuple[float, float] | None = None) -> I
 
 
 def read_raw(path: Path, *, page: int = 0, small: bool = False) -> Raw:
-    """Decode a whole picture as its file has it; `small` lets a JPEG shrink 8 times."""
+    """Decode a whole image as its file has it; `small` lets a JPEG shrink 8 times."""
     if not path.is_file():  # a named pipe would block for ever
         raise FileNotFoundError("there is no such file")
     ending = path.suffix.lower()
     if ending in EXTRAS:
         return read_extra(path, page)
     try:
-        with Image.open(path, formats=picture_formats()) as image:
+        with Image.open(path, formats=image_formats()) as image:
             if small:
                 image.draft(image.mode, (1, 1))  # all data is still read, the pixels are fewer
             if image.format == "PNG" and "16B" in str(image.tile) and image.mode in ("RGB", "RGBA"):
@@ -115,13 +115,13 @@ def upright(image: Image.Image) -> Raw:
 
 
 def reason(error: Exception) -> str:
-    """Say in a few words why a picture could not be decoded.
+    """Say in a few words why an image could not be decoded.
 
     >>> reason(OSError("image file is truncated"))
     'image file is truncated'
     """
     if isinstance(error, UnidentifiedImageError):
-        return "no picture inside"
+        return "no image inside"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too many pixels, maybe a decompression bomb (--max-pixels allows more)"
     return " ".join(str(error).split()) or type(error).__name__

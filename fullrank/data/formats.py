@@ -58,7 +58,7 @@ def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
         values = values[..., None]
     if values.ndim != 3 or not 1 <= values.shape[2] <= MOST_CHANNELS:
         what = f"a TIFF of the shape {values.shape} ({axes})"
-        raise ValueError(f"{what} is not a picture of 1 to {MOST_CHANNELS} channels")
+        raise ValueError(f"{what} is not an image of 1 to {MOST_CHANNELS} channels")
     return Raw(values.astype(values.dtype.newbyteorder("=")), count)
 
 
@@ -67,8 +67,8 @@ def _heif(path: Path) -> Raw:
 
     file: Any = pillow_heif.open_heif(path, convert_hdr_to_8bit=True)
     bounded(*file.size)
-    picture: Image.Image = file.to_pillow()
-    return Raw(picture)
+    image: Image.Image = file.to_pillow()
+    return Raw(image)
 
 
 def _dicom(path: Path, page: int) -> Raw:

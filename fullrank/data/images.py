@@ -1,4 +1,4 @@
-"""What a data source gives: pictures in memory or in files, with labels where they are known."""
+"""What a data source gives: images in memory or in files, with labels where they are known."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fullrank.data.decode import header_size, read_picture, reason, strict_decoding
+from fullrank.data.decode import header_size, read_image, reason, strict_decoding
 from fullrank.data.inventory import Inventory
-from fullrank.data.items import picture_of
-from fullrank.data.pixels import Decoding, Picture
+from fullrank.data.items import image_of
+from fullrank.data.pixels import Decoded, Decoding
 from fullrank.errors import UserError
 
 
@@ -42,7 +42,7 @@ class ImageTensor:
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """Picture files that are decoded when they are needed; `skipped` lists (path, reason) of the unreadable.
+    """Image files that are decoded when they are needed; `skipped` lists (path, reason) of the unreadable.
 
     `range` is what becomes 0 and 255 in files of more than 8 bits, `pages` the page of each entry of `files` (empty:
     the first), `max_pixels` the limit against decompression bombs where it is not Pillow's.
@@ -64,19 +64,19 @@ class ImageFolder:
         return len(self.files)
 
     def shorter_side(self, index: int) -> int:
-        """The shorter side of picture `index` in pixels, by its header where that can be read alone."""
+        """The shorter side of image `index` in pixels, by its header where that can be read alone."""
         try:
             with strict_decoding(self.max_pixels):
                 return min(header_size(Path(self.files[index])))
         except Exception:  # of another format, or gone
             return min(self.open(index).size)
 
-    def open(self, index: int) -> Picture:
-        """Decode picture `index`: mode "L" (1 channel), "RGB" (3), or `Bands`; UserError if it cannot be read now."""
+    def open(self, index: int) -> Decoded:
+        """Decode image `index`: mode "L" (1 channel), "RGB" (3), or `Bands`; UserError if it cannot be read now."""
         path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
             with strict_decoding(self.max_pixels):
-                return read_picture(Path(path), page=page, decoding=Decoding(self.channels, self.range))
+                return read_image(Path(path), page=page, decoding=Decoding(self.channels, self.range))
         except Exception as error:  # decoders raise anything
             raise UserError(
                 f"{path} could be read at the start and cannot be read now ({reason(error)}): "
@@ -107,14 +107,14 @@ class ImageItems:
         return len(self.rows)
 
     def shorter_side(self, index: int) -> int:
-        """The shorter side of picture `index` in pixels."""
+        """The shorter side of image `index` in pixels."""
         return min(self.open(index).size)
 
-    def open(self, index: int) -> Picture:
-        """Fetch picture `index`; UserError if it is not an image or has other channels."""
+    def open(self, index: int) -> Decoded:
+        """Fetch image `index`; UserError if it is not an image or has other channels."""
         row = int(self.rows[index])
         try:
-            return picture_of(self.source[row], self.column, Decoding(self.channels, self.range))
+            return image_of(self.source[row], self.column, Decoding(self.channels, self.range))
         except Exception as error:  # their code raises anything
             raise UserError(f"Item {row} of the data cannot be read ({reason(error)}): repair or remove it.") from error
 

@@ -27,7 +27,7 @@ class Inventory:
     """Images to train on whose class is unknown, where there are classes."""
     test: int | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Files that are not pictures, or of which nothing is known here, by ending."""
+    """Files that are not images, or of which nothing is known here, by ending."""
     unreadable: int = 0
     notes: tuple[str, ...] = ()
 

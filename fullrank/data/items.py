@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from fullrank.data.decode import read_raw, upright
-from fullrank.data.pixels import MOST_CHANNELS, Decoding, Picture, Raw, finished
+from fullrank.data.pixels import MOST_CHANNELS, Decoded, Decoding, Raw, finished
 
 IMAGE_COLUMNS = ("image", "img", "picture", "pixels")
 
 
-def picture_of(item: object, column: str | None, decoding: Decoding) -> Picture:
-    """The picture of an item; ValueError if there is none in it."""
+def image_of(item: object, column: str | None, decoding: Decoding) -> Decoded:
+    """The image of an item; ValueError if there is none in it."""
     return finished(raw_of(item, column), decoding)
 
 

@@ -25,9 +25,9 @@ class DataOptions:
     range: str | None = None
     """LOW,HIGH: values that become the darkest and brightest of 256 levels, in images of more than 8 bits."""
     pages: Literal["first", "all"] | None = None
-    """Of files that hold several pictures, the first, or all as images of their own."""
+    """Of files that hold several images, the first, or all as images of their own."""
     max_pixels: int | None = None
-    """Pixels up to which a picture is not a decompression bomb; by default Pillow's limit."""
+    """Pixels up to which an image is not a decompression bomb; by default Pillow's limit."""
 
     columns: str | None = None
     """IMAGE[,LABEL]: columns of a Hugging Face data set that has several of a kind."""

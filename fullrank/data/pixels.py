@@ -16,7 +16,7 @@ MOST_CHANNELS = 16
 
 @dataclass(frozen=True, eq=False)
 class Bands:
-    """A picture (H, W, C) uint8 with channels that PIL has no mode for; it crops and resizes as PIL's do."""
+    """An image (H, W, C) uint8 with channels that PIL has no mode for; it crops and resizes as PIL's do."""
 
     pixels: NDArray[np.uint8]
 
@@ -47,7 +47,7 @@ class Bands:
     def resize(
         self, size: tuple[int, int], resample: int | None = None, box: tuple[float, float, float, float] | None = None
     ) -> Bands:
-        """Each channel as PIL resizes a gray picture."""
+        """Each channel as PIL resizes a gray image."""
         channels = [Image.fromarray(np.ascontiguousarray(self.pixels[..., at])) for at in range(self.pixels.shape[2])]
         return Bands(np.stack([np.asarray(channel.resize(size, resample, box)) for channel in channels], axis=2))
 
@@ -55,7 +55,7 @@ class Bands:
         return np.array(self.pixels, dtype=dtype)
 
 
-Picture = Image.Image | Bands
+Decoded = Image.Image | Bands
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """A picture as its file has it: PIL's, of 8 bits, or numbers (H, W, C) where PIL would lose some of them."""
+    """An image as its file has it: PIL's, of 8 bits, or numbers (H, W, C) where PIL would lose some of them."""
 
     content: Image.Image | Array
     frames: int = 1
@@ -88,7 +88,7 @@ class Raw:
         )
 
 
-def finished(raw: Raw, decoding: Decoding) -> Picture:
+def finished(raw: Raw, decoding: Decoding) -> Decoded:
     """8 bits and the channels that are asked for; ValueError where that would be a guess."""
     wanted, content = decoding.channels, raw.content
     if isinstance(content, Image.Image):

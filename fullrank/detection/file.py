@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from fullrank.detection.annotations import Picture
+from fullrank.detection.annotations import AnnotatedImage
 from fullrank.detection.annotations.checks import size_of
 from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectorSettings
@@ -37,24 +37,24 @@ class TrainedDetector:
         """What is in the image files, in their order; a label is the place of its name in `classes`.
 
         Raises:
-            UserError: For a file that is not a picture.
+            UserError: For a file that is not an image.
         """
         device = next(self.detector.parameters()).device
-        pictures = [_picture(Path(image)) for image in images]
-        return find_all(self.detector, plain(pictures, self.settings, self.channels), device=device)
+        annotated = [_annotated(Path(image)) for image in images]
+        return find_all(self.detector, plain(annotated, self.settings, self.channels), device=device)
 
 
-def plain(pictures: Sequence[Picture], settings: DetectorSettings, channels: int) -> Plain:
-    """Pictures as a detector of these settings looks at them."""
-    return Plain(pictures, channels, settings.test_side or max(settings.short_side), settings.long_side)
+def plain(images: Sequence[AnnotatedImage], settings: DetectorSettings, channels: int) -> Plain:
+    """Images as a detector of these settings looks at them."""
+    return Plain(images, channels, settings.test_side or max(settings.short_side), settings.long_side)
 
 
-def _picture(path: Path) -> Picture:
+def _annotated(path: Path) -> AnnotatedImage:
     counted: Counter[str] = Counter()
     size = size_of(path, None, counted)
     if size is None:
-        raise UserError(f"{path} is missing or not a picture: pass another.")
-    return Picture(path, str(path), *size, ())
+        raise UserError(f"{path} is missing or not an image: pass another.")
+    return AnnotatedImage(path, str(path), *size, ())
 
 
 def network_of(saved: SavedEncoder) -> dict[str, Any]:

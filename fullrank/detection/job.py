@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from fullrank.detection.annotations import Annotations, Picture, read_annotations
+from fullrank.detection.annotations import AnnotatedImage, Annotations, read_annotations
 from fullrank.detection.annotations.masks import backend
 from fullrank.detection.encoders import open_encoder
 from fullrank.detection.file import blank, network_of
@@ -40,7 +40,7 @@ class Job:
     data: DetectionData
     train: Annotations
     val: Annotations
-    pictures: Sequence[Picture]
+    images: Sequence[AnnotatedImage]
     plan: Plan
     control: bool
 
@@ -102,9 +102,9 @@ def _job(
     control: bool,
 ) -> Job:
     train, val = read_both(data, settings, partial(say_once, console))
-    pictures = [one for one in train.pictures if settings.empty or any(not thing.crowd for thing in one.things)]
-    plan = make_plan(settings, options, len(pictures))
-    job = Job(saved, about, settings, options, data, train, val, pictures, plan, control)
+    images = [one for one in train.images if settings.empty or any(not thing.crowd for thing in one.things)]
+    plan = make_plan(settings, options, len(images))
+    job = Job(saved, about, settings, options, data, train, val, images, plan, control)
     job.detector()  # what cannot be a detector is said before a folder is made
     return job
 
@@ -117,7 +117,7 @@ def read_both(data: DetectionData, settings: DetectorSettings, tell: Any) -> tup
     val = read_annotations(data.val, images=data.val_images, masks=masks, first=first, flag="val", like=train)
     tell(val.line())
     for flag, found in (("train", train), ("val", val)):
-        if not any(one.things for one in found.pictures):
+        if not any(one.things for one in found.images):
             raise UserError(f"--{flag} has no box in any image that is there: pass annotations with boxes.")
     return train, val
 
@@ -126,9 +126,9 @@ def fingerprint(*sets: Annotations) -> str:
     """A hash of what is learned and scored: names, sizes, boxes and classes."""
     found = hashlib.sha256()
     for one in sets:
-        for picture in one.pictures:
-            things = [(thing.box, thing.label, thing.crowd, thing.difficult) for thing in picture.things]
-            found.update(repr((picture.path.name, picture.width, picture.height, things)).encode())
+        for image in one.images:
+            things = [(thing.box, thing.label, thing.crowd, thing.difficult) for thing in image.things]
+            found.update(repr((image.path.name, image.width, image.height, things)).encode())
         found.update(repr(one.classes).encode())
     return found.hexdigest()
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from fullrank.data import strict_decoding
 from fullrank.data.decode import to_show
-from fullrank.detection.annotations import Annotations, Picture
+from fullrank.detection.annotations import AnnotatedImage, Annotations
 from fullrank.detection.annotations.masks import Pixels, unpacked
 from fullrank.detection.scores import Found
 from fullrank.runs import replace
@@ -26,14 +26,14 @@ def draw_some(found: Sequence[Found], val: Annotations, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     chosen = sorted({round(place) for place in np.linspace(0, len(found) - 1, _COUNT).tolist()})
     for number, at in enumerate(chosen):
-        shown = drawn(val.pictures[at], found[at], val.classes)
+        shown = drawn(val.images[at], found[at], val.classes)
         replace(folder / f"{number}.jpg", lambda beside, shown=shown: shown.save(beside, "JPEG", quality=88))  # type: ignore[misc]
 
 
-def drawn(picture: Picture, found: Found, classes: Sequence[str]) -> Image.Image:
+def drawn(annotated: AnnotatedImage, found: Found, classes: Sequence[str]) -> Image.Image:
     """A picture of at most 480 pixels: what is annotated in white, what was found with its class and score in color."""
     with strict_decoding():
-        image = to_show(picture.path).convert("RGB")
+        image = to_show(annotated.path).convert("RGB")
     scale = min(_SIDE / max(image.size), 4.0)
     image = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)))
     best = found.scores.argsort(descending=True, stable=True)[:_MOST].tolist()
@@ -42,7 +42,7 @@ def drawn(picture: Picture, found: Found, classes: Sequence[str]) -> Image.Image
         for at in sure:
             image = _tinted(image, unpacked(found.masks[at]), _COLORS[int(found.labels[at]) % len(_COLORS)])
     pen = ImageDraw.Draw(image)
-    for thing in picture.things:
+    for thing in annotated.things:
         pen.rectangle([value * scale for value in thing.box], outline=_TRUTH, width=1)
     for at in sure:
         left, top, right, bottom = (value * scale for value in found.boxes[at].tolist())

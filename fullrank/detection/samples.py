@@ -1,4 +1,4 @@
-"""Pictures with their boxes as tensors: mirrored and resized by a seed of each step and place in the batch."""
+"""Images with their boxes as tensors: mirrored and resized by a seed of each step and place in the batch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import torch.utils.data
 from PIL import Image
 from torch import Tensor
 
-from fullrank.data import Order, read_picture, strict_decoding
+from fullrank.data import Order, read_image, strict_decoding
 from fullrank.data.decode import reason
 from fullrank.data.pixels import Decoding
-from fullrank.detection.annotations import Picture
+from fullrank.detection.annotations import AnnotatedImage
 from fullrank.detection.annotations.masks import drawn
 from fullrank.detection.models.detector import Target
 from fullrank.detection.options import DetectorSettings
 from fullrank.errors import UserError
 
-Key = tuple[int, int, int]  # step, position in the global batch, index of the picture
+Key = tuple[int, int, int]  # step, position in the global batch, index of the image
 ORDER, _IMAGE = 3, 4  # streams of random numbers
 
 
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 class Samples(torch.utils.data.Dataset[tuple[Tensor, Target] | UserError]):
     """Training images and targets by key; an error is handed on as a value, so that its text stays one sentence."""
 
-    pictures: Sequence[Picture]
+    images: Sequence[AnnotatedImage]
     settings: DetectorSettings
     channels: int
 
@@ -47,38 +47,36 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Target] | UserError]):
         random = np.random.default_rng([self.settings.seed, _IMAGE, step, position])
         side = int(random.choice(self.settings.short_side))
         mirrored = bool(random.random() < 0.5) and self.settings.flip
-        picture = self.pictures[index]
+        annotated = self.images[index]
         try:
-            image = opened(picture, self.channels, side, self.settings.long_side)
+            image = opened(annotated, self.channels, side, self.settings.long_side)
         except UserError as error:
             return error
-        target = target_of(picture, image.shape[1:], masks=self.settings.masks)
+        target = target_of(annotated, image.shape[1:], masks=self.settings.masks)
         return mirror(image, target) if mirrored else (image, target)
 
 
-def opened(picture: Picture, channels: int, short: int, long: int) -> Tensor:
-    """A picture as uint8 (C, H, W), its shorter side `short` pixels, or less where the longer would exceed `long`."""
+def opened(image: AnnotatedImage, channels: int, short: int, long: int) -> Tensor:
+    """An image as uint8 (C, H, W), its shorter side `short` pixels, or less where the longer would exceed `long`."""
     try:
         with strict_decoding():
-            shown = read_picture(picture.path, decoding=Decoding(channels))
-            if shown.size != (picture.width, picture.height):
+            shown = read_image(image.path, decoding=Decoding(channels))
+            if shown.size != (image.width, image.height):
                 raise ValueError(f"it has {shown.size[0]} x {shown.size[1]} pixels now")
             scale = min(short / min(shown.size), long / max(shown.size))
             size = max(round(shown.width * scale), 1), max(round(shown.height * scale), 1)
             resized = shown if size == shown.size else shown.resize(size, Image.Resampling.BILINEAR)
             pixels = np.array(resized)
     except Exception as error:  # decoders raise anything
-        raise UserError(
-            f"{picture.path} cannot be read ({reason(error)}): restore it and go on with --resume."
-        ) from None
+        raise UserError(f"{image.path} cannot be read ({reason(error)}): restore it and go on with --resume.") from None
     return torch.from_numpy(pixels).view(size[1], size[0], -1).permute(2, 0, 1).contiguous()
 
 
-def target_of(picture: Picture, size: Sequence[int], *, masks: bool) -> Target:
-    """What is learned of a picture that was resized to (height, width); crowds are not."""
+def target_of(image: AnnotatedImage, size: Sequence[int], *, masks: bool) -> Target:
+    """What is learned of an image that was resized to (height, width); crowds are not."""
     height, width = size
-    things = [thing for thing in picture.things if not thing.crowd]
-    scale = width / picture.width, height / picture.height
+    things = [thing for thing in image.things if not thing.crowd]
+    scale = width / image.width, height / image.height
     boxes = torch.tensor([thing.box for thing in things], dtype=torch.float32).view(-1, 4)
     target = {
         "boxes": boxes * torch.tensor([*scale, *scale], dtype=torch.float32),

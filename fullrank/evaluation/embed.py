@@ -25,14 +25,14 @@ from fullrank.data import (
     ImageSet,
     ImageTensor,
     load_dataset,
-    read_picture,
+    read_image,
     select,
     strict_decoding,
     with_channels,
 )
 from fullrank.data.decode import reason
+from fullrank.data.files.look import parse_range
 from fullrank.data.identity import fingerprint, options_of
-from fullrank.data.pictures.look import parse_range
 from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.errors import UserError
@@ -59,14 +59,14 @@ class Images:
 def images_of(
     data: Sequence[str], *, channels: int, root: Path | None, options: DataOptions, say: Callable[[str], None]
 ) -> Images:
-    """The pictures that paths or a data set's name stand for, with so many channels: training images, then test."""
-    pictures = [
+    """The images that paths or a data set's name stand for, with so many channels: training images, then test."""
+    images = [
         Path(name) for name in data if Path(name).is_file() and not name.lower().endswith((".npz", ".txt", ".csv"))
     ]
-    if len(pictures) == len(data) and data:
-        return _pictures(pictures, Decoding(channels, parse_range(options.range)), options.max_pixels)
-    if pictures:
-        raise UserError(f"{pictures[0]} is a picture, and other data is not: pass pictures alone, or folders alone.")
+    if len(images) == len(data) and data:
+        return _images(images, Decoding(channels, parse_range(options.range)), options.max_pixels)
+    if images:
+        raise UserError(f"{images[0]} is an image, and other data is not: pass images alone, or folders alone.")
     dataset = with_channels(load_dataset([*data], root=root, options=options, say=say), channels)
     say(dataset.inventory().line())
     return images_in(dataset)
@@ -93,17 +93,17 @@ def _words(images: ImageSet) -> list[str]:
     return [images.classes[label] if label >= 0 else "" for label in images.labels.tolist()]
 
 
-def _pictures(files: list[Path], decoding: Decoding, max_pixels: int | None) -> Images:
+def _images(files: list[Path], decoding: Decoding, max_pixels: int | None) -> Images:
     for file in files:
         try:
             with strict_decoding(max_pixels):
-                read_picture(file, decoding=decoding)
+                read_image(file, decoding=decoding)
         except Exception as error:  # decoders raise anything
             remedy = "pass it" if "--range" in str(error) else "leave it out"
             raise UserError(f"{file} cannot be read ({reason(error)}): {remedy}.") from None
     names = tuple(map(str, files))
     images = ImageFolder(names, None, (), decoding.channels or 3, range=decoding.range, max_pixels=max_pixels)
-    return images_in(Dataset("pictures", images, None, (), ()))
+    return images_in(Dataset("images", images, None, (), ()))
 
 
 def read_as_trained(model: Model, given: DataOptions) -> DataOptions:

@@ -1,4 +1,4 @@
-"""A trained encoder that takes pictures as they come: paths, PIL images and tensors, checked and brought to size."""
+"""A trained encoder that takes images as they come: paths, PIL images and tensors, checked and brought to size."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from fullrank.data import as_picture, center_of_picture, center_of_tensor, read_picture, strict_decoding
-from fullrank.data.pixels import Decoding
-from fullrank.data.pixels import Picture as Decoded
+from fullrank.data import as_gray_or_rgb, center_of_image, center_of_tensor, read_image, strict_decoding
+from fullrank.data.pixels import Decoded, Decoding
 from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
 from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
@@ -21,7 +20,7 @@ from fullrank.nn.encoder import encoder_name
 from fullrank.nn.exports import NOTE, open_export
 from fullrank.nn.weights import LIBRARIES, is_foreign, published_pixels
 
-Picture = str | Path | Image.Image | Tensor
+ImageLike = str | Path | Image.Image | Tensor
 """A path, a PIL image, or one image (C, H, W), uint8 or float in [0, 1]."""
 
 
@@ -32,12 +31,12 @@ class Model(SavedEncoder):
     place: str = ""
 
     def embed(
-        self, images: Sequence[Picture] | Tensor, *, batch_size: int = 64, span: tuple[float, float] | None = None
+        self, images: Sequence[ImageLike] | Tensor, *, batch_size: int = 64, span: tuple[float, float] | None = None
     ) -> Tensor:
-        """The representation of pictures: float32 (N, width) on the CPU, in their order.
+        """The representation of images: float32 (N, width) on the CPU, in their order.
 
-        Pictures are brought to the encoder's size as `evaluate` brings them: of files and PIL images the shorter side
-        to 8/7 of it and then the center, of tensors the shorter side and then the center. A picture's colors become
+        Images are brought to the encoder's size as `evaluate` brings them: of files and PIL images the shorter side
+        to 8/7 of it and then the center, of tensors the shorter side and then the center. An image's colors become
         gray for an encoder of one channel; a tensor must have the encoder's channels.
 
         Args:
@@ -49,27 +48,27 @@ class Model(SavedEncoder):
 
         Raises:
             UserError: For a file that cannot be read or whose values have no known range, and for a tensor of another
-                type, range or number of channels; it names the picture by its place.
+                type, range or number of channels; it names the image by its place.
         """
         one = isinstance(images, str | Path | Image.Image) or (isinstance(images, Tensor) and images.ndim == 3)
         if one:
-            raise UserError("One picture was passed: pass a list of pictures, as in embed([picture]).")
+            raise UserError("One image was passed: pass a list of images, as in embed([image]).")
         if len(images) == 0:
-            raise UserError("There is no picture to embed: pass at least one.")
+            raise UserError("There is no image to embed: pass at least one.")
         if batch_size < 1:
-            raise UserError(f"A batch of {batch_size} pictures is none: pass 1 or more.")
+            raise UserError(f"A batch of {batch_size} images is none: pass 1 or more.")
         device = next((tensor.device for tensor in self.encoder.state_dict().values()), torch.device("cpu"))
         with torch.inference_mode():
             pixels = self._pixels(images, span or self.range)
             parts = [self(torch.stack(part).to(device)).float().cpu() for part in _parts(pixels, batch_size)]
         return torch.cat(parts).clone()
 
-    def _pixels(self, images: Iterable[Picture], span: tuple[float, float] | None) -> Iterator[Tensor]:
-        for place, picture in enumerate(images):
+    def _pixels(self, images: Iterable[ImageLike], span: tuple[float, float] | None) -> Iterator[Tensor]:
+        for place, image in enumerate(images):
             try:
-                yield _pixels(picture, Decoding(self.encoder.channels, span), self.encoder.image_size)
+                yield _pixels(image, Decoding(self.encoder.channels, span), self.encoder.image_size)
             except UserError as error:
-                raise UserError(f"Picture {place}: {error}") from None
+                raise UserError(f"Image {place}: {error}") from None
 
 
 def open_model(
@@ -133,23 +132,23 @@ def _parts(pixels: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:
         yield part
 
 
-def _pixels(picture: Picture, decoding: Decoding, size: int) -> Tensor:
-    """One picture as float (C, size, size) in [0, 1]."""
+def _pixels(image: ImageLike, decoding: Decoding, size: int) -> Tensor:
+    """One image as float (C, size, size) in [0, 1]."""
     channels = decoding.channels or 3
-    if isinstance(picture, Tensor):
-        if picture.ndim != 3:
-            raise UserError(f"it has the shape {tuple(picture.shape)}: pass (channels, height, width).")
-        pixels = pixels_of(picture[None], channels)
+    if isinstance(image, Tensor):
+        if image.ndim != 3:
+            raise UserError(f"it has the shape {tuple(image.shape)}: pass (channels, height, width).")
+        pixels = pixels_of(image[None], channels)
         return pixels[0] if pixels.shape[-2:] == (size, size) else _resized(pixels, size)[0]
-    if not isinstance(picture, Image.Image):
-        return center_of_picture(_opened(picture, decoding), size).float() / 255
+    if not isinstance(image, Image.Image):
+        return center_of_image(_opened(image, decoding), size).float() / 255
     if channels not in (1, 3):
         raise UserError(f"it is a PIL image, and the encoder takes {channels} channels: pass a tensor or a file.")
     try:
-        shown = as_picture(picture, decoding.range).convert("L" if channels == 1 else "RGB")
+        shown = as_gray_or_rgb(image, decoding.range).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # decoders raise anything
         raise UserError(f"it cannot be decoded ({error}): {_remedy(error)}.") from None
-    return center_of_picture(shown, size).float() / 255
+    return center_of_image(shown, size).float() / 255
 
 
 def _resized(pixels: Tensor, size: int) -> Tensor:
@@ -167,6 +166,6 @@ def _opened(path: object, decoding: Decoding) -> Decoded:
         raise UserError(f"there is no file {path}: check the path.")
     try:
         with strict_decoding():
-            return read_picture(Path(path), decoding=decoding)
+            return read_image(Path(path), decoding=decoding)
     except Exception as error:  # decoders raise anything
         raise UserError(f"{path} cannot be read ({error}): {_remedy(error)}.") from None

@@ -276,7 +276,7 @@ def _samples(path: Path) -> Samples:
         [
             (views is None or _pictures(views), "views must be uint8 (V, n, H, W, 1 or 3)"),
             (neighbors is None or _pictures(neighbors), "neighbors must be uint8 (q, k + 1, H, W, 1 or 3)"),
-            (labels is None or _labels(labels, neighbors, 2), "one neighbor label (an integer) a picture expected"),
+            (labels is None or _labels(labels, neighbors, 2), "an integer is expected as the label of each neighbor"),
             (points is None or (points.ndim == 2 and points.shape[1] == 2), "projection must be (n, 2)"),
             (groups is None or _labels(groups, points, 1), "one projection label (an integer) a point expected"),
         ],

@@ -192,7 +192,7 @@ def evaluate(
 
 
 def load(run: str | Path | Run, *, backbone: nn.Module | None = None, trust: bool = False) -> Model:
-    """Load the trained encoder of a run: `embed` takes pictures as they come, a call takes images (N, C, S, S).
+    """Load the trained encoder of a run: `embed` takes images as they come, a call takes images (N, C, S, S).
 
     Args:
         run: a run, its folder, or an encoder.safetensors file. No code in it is executed.
@@ -200,7 +200,7 @@ def load(run: str | Path | Run, *, backbone: nn.Module | None = None, trust: boo
         trust: run the file of code that the run names as its backbone, although the user has not run it as it is.
 
     Returns:
-        The encoder with the mean and standard deviation of its input: `embed(["a.jpg", picture, tensor])`, or a call
+        The encoder with the mean and standard deviation of its input: `embed(["a.jpg", image, tensor])`, or a call
         with images uint8, or float in [0, 1], for features (N, width).
 
     Raises:
@@ -226,10 +226,10 @@ def embed(
 
     Args:
         encoder: a run, its folder, the file of an encoder, timm:NAME or torchvision:NAME, or what `load` gave.
-        images: pictures, folders of them, an .npz file or a named data set.
+        images: images, folders of them, an .npz file or a named data set.
         out: file that ends in .parquet, .npy, .safetensors or .zarr; names and labels are in it, or in NAME.rows.csv.
         batch_size: images that are encoded together, at least 1.
-        workers: processes that decode pictures.
+        workers: processes that decode images.
         quiet: without progress in the terminal.
 
     Returns:

@@ -67,6 +67,6 @@ def _batch(job: Job, count: int) -> tuple[Tensor | list[Tensor], float]:
     if isinstance(images, ImageTensor):
         return images.images[:count], 0.0
     begun = time.perf_counter()
-    pictures = [job.views.crop(images.open(i), torch.Generator().manual_seed(i)) for i in range(count)]
+    crops = [job.views.crop(images.open(i), torch.Generator().manual_seed(i)) for i in range(count)]
     seconds = (time.perf_counter() - begun) / count / max(1, job.options.workers or 0)
-    return [torch.stack(view) for view in zip(*pictures, strict=True)], seconds
+    return [torch.stack(view) for view in zip(*crops, strict=True)], seconds

@@ -116,17 +116,17 @@ def save_samples(run: Path, probe: Probe, views: Views, reading: Reading) -> Non
 
 
 def _bytes(view: Tensor, views: Views, size: int) -> Tensor:
-    """One view (n, C, S, S) back to uint8 pictures (n, size, size, C)."""
+    """One view (n, C, S, S) back to uint8 images (n, size, size, C)."""
     mean, std = (torch.tensor(list(values)).view(-1, 1, 1) for values in (views.mean, views.std))
-    pictures = (view.cpu() * std + mean).clamp(0, 1)
-    if pictures.shape[-1] != size:
-        pictures = torch.nn.functional.interpolate(pictures, (size, size))
-    return _shown(pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    images = (view.cpu() * std + mean).clamp(0, 1)
+    if images.shape[-1] != size:
+        images = torch.nn.functional.interpolate(images, (size, size))
+    return _shown(images * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def _shown(pictures: Tensor) -> Tensor:
-    """What a page can show of pictures (n, C, H, W): of more than three channels the first three, of two the first."""
-    return pictures if pictures.shape[1] in (1, 3) else pictures[:, : 3 if pictures.shape[1] > 3 else 1]
+def _shown(images: Tensor) -> Tensor:
+    """What a page can show of images (n, C, H, W): of more than three channels the first three, of two the first."""
+    return images if images.shape[1] in (1, 3) else images[:, : 3 if images.shape[1] > 3 else 1]
 
 
 def write_result(

@@ -62,11 +62,11 @@ def take_probe(images: ImageSet, *, size: int, count: int, seed: int) -> Probe:
     if images.labels is not None and (images.labels >= 0).double().mean() >= _KNOWN:
         images = labeled(images)
     chosen = images if len(images) <= count else split(images, count / len(images), seed)[1]
-    pictures = torch.cat(list(plain_batches(chosen, size=size)))
+    pixels = torch.cat(list(plain_batches(chosen, size=size)))
     known = chosen.labels is not None and bool((chosen.labels >= 0).all())
-    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))
     labels = chosen.labels[order] if known and chosen.labels is not None else None
-    return Probe(pictures[order], labels, images.classes)
+    return Probe(pixels[order], labels, images.classes)
 
 
 def probe_size(images: ImageSet, asked: int | None) -> int:

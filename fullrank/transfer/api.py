@@ -33,7 +33,7 @@ class Finetuned:
         return float(self.result["rows"][ENCODER]["last"]["top1"]["mean"])
 
     def load(self, seed: int = 0) -> Model:
-        """The fine-tuned encoder of a seed, whose `embed` takes pictures."""
+        """The fine-tuned encoder of a seed, whose `embed` takes images."""
         return open_model(self.path / f"{ENCODER}-{seed}")
 
     def _repr_html_(self) -> str:

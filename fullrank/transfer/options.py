@@ -16,7 +16,7 @@ class Where:
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """auto is bf16-mixed on a GPU that has it, else 32-true."""
     workers: int = 2
-    """Processes that decode pictures."""
+    """Processes that decode images."""
     checkpoint_every: int = 500
     """Steps between two checkpoints; the last step and Ctrl-C save one too."""
 

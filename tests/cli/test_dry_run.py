@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fullrank.cli import main
-from tests.data.pictures import plain
+from tests.data.files import plain
 
 
 def _told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

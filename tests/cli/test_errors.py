@@ -15,10 +15,10 @@ from PIL import Image
 
 from fullrank.cli import main
 
-from ..data.pictures import make_folder
+from ..data.files import make_folder
 
 
-def pictures(folder: Path, count: int) -> str:
+def images(folder: Path, count: int) -> str:
     folder.mkdir()
     for number in range(count):
         array = np.random.default_rng(number).integers(0, 255, (16, 16, 3), dtype=np.uint8)
@@ -106,10 +106,10 @@ def hiding(*names: str) -> Any:
 
 def test_folders_that_cannot_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
-    one, few = pictures(tmp_path / "one", 1), pictures(tmp_path / "few", 5)
+    one, few = images(tmp_path / "one", 1), images(tmp_path / "few", 5)
     before = sorted(tmp_path.rglob("*"))
     assert "empty holds no" in sentence(["train", "intl", "--data", str(tmp_path / "empty")], capsys)
-    assert "one holds 1 readable picture" in sentence(["train", "intl", "--data", one], capsys)
+    assert "one holds 1 readable image" in sentence(["train", "intl", "--data", one], capsys)
     assert "--batch-size 5 or less" in sentence(["train", "intl", "--data", few, "--batch-size", "256"], capsys)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -118,7 +118,7 @@ def test_folders_that_cannot_be_trained_on(tmp_path: Path, capsys: pytest.Captur
 def test_a_folder_of_photographs_trains_and_says_what_it_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """300 pictures: five corrupt, one 16-bit, one with alpha, one of 1 x 1 pixel, and other oddities."""
+    """300 images: five corrupt, one 16-bit, one with alpha, one of 1 x 1 pixel, and other oddities."""
     photos = make_folder(tmp_path / "photos")
     flags = ["--image-size", "32", "--steps", "3", "--batch-size", "16", "--probe", "40", "--out", "run"]
     assert main(["train", "vicreg", "--data", str(photos), *flags]) == 0

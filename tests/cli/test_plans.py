@@ -17,7 +17,7 @@ import pytest
 
 from fullrank.cli import main
 from fullrank.training.choose import Machine
-from tests.data.pictures import make_folder, plain
+from tests.data.files import make_folder, plain
 from tests.data.trees import tree
 
 GOLDEN = Path(__file__).with_name("plans.txt")

@@ -13,7 +13,7 @@ from fullrank.cli import main
 
 
 class StandIn:
-    """40 pictures in the shape of torchvision's CIFAR-10."""
+    """40 images in the shape of torchvision's CIFAR-10."""
 
     classes = ("cat", "dog")
 

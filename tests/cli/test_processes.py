@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from fullrank.cli import main
 from fullrank.nn import encoder, encoder_bytes
 from fullrank.runs import read_rows
-from tests.data.pictures import noise
+from tests.data.files import noise
 from tests.data.trees import tree
 from tests.killing import killed
 

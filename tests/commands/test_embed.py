@@ -153,7 +153,7 @@ def test_what_is_there_is_not_written_over(here: Path, capsys: pytest.CaptureFix
         (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "2", "--shard", "2"], "--shard 2 is none"),
         (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "99"], "more than the 28 images"),
         (["encoder.safetensors", "encoder.safetensors", "--out", "z.npy"], "encoder.safetensors cannot be read"),
-        (["encoder.safetensors", "my photos/wood/00 ä.png", "my photos", "--out", "z.npy"], "is a picture, and other"),
+        (["encoder.safetensors", "my photos/wood/00 ä.png", "my photos", "--out", "z.npy"], "is an image, and other"),
     ],
 )
 def test_wrong_calls_are_one_sentence_and_write_nothing(
@@ -165,7 +165,7 @@ def test_wrong_calls_are_one_sentence_and_write_nothing(
     assert sorted(here.rglob("*")) == before
 
 
-def test_pictures_alone_and_data_in_memory_are_embedded_too(here: Path) -> None:
+def test_images_alone_and_data_in_memory_are_embedded_too(here: Path) -> None:
     files = ["my photos/wood/02 ä.png", "my photos/brick/01 ä.png"]
     assert main(["embed", "encoder.safetensors", *files, "--out", "some.npy", "--workers", "0"]) == 0
     torch.testing.assert_close(rows("some.npy"), fullrank.load("encoder.safetensors").embed(files))

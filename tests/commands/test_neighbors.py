@@ -38,7 +38,7 @@ def test_the_nearest_rows_of_chunks_are_those_of_the_whole() -> None:
 
 
 @pytest.mark.parametrize("file", ["z.parquet", "z.npy"])
-def test_the_page_shows_pictures_and_needs_nothing_else(
+def test_the_page_shows_images_and_needs_nothing_else(
     file: str, embedded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extra = ["--images", "my photos"] if file == "z.npy" else []
@@ -57,7 +57,7 @@ def test_the_page_shows_pictures_and_needs_nothing_else(
     )
 
 
-def test_a_picture_is_embedded_by_the_encoder_that_made_the_file(
+def test_an_image_is_embedded_by_the_encoder_that_made_the_file(
     embedded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = "my photos/brick/05 ä.png"
@@ -76,10 +76,10 @@ def test_a_picture_is_embedded_by_the_encoder_that_made_the_file(
     assert "is not the encoder that made z.parquet" in capsys.readouterr().err
 
 
-def test_pictures_that_have_moved_are_counted_and_named_by_a_flag(embedded: Path) -> None:
+def test_images_that_have_moved_are_counted_and_named_by_a_flag(embedded: Path) -> None:
     Path("my photos").rename("elsewhere")
     assert main(["neighbors", "z.parquet", "0", "--k", "3"]) == 0
-    assert "4 pictures could not be read: --images" in Path("neighbors.html").read_text(encoding="utf-8")
+    assert "4 images could not be read: --images" in Path("neighbors.html").read_text(encoding="utf-8")
     assert main(["neighbors", "z.parquet", "0", "--k", "3", "--images", "elsewhere"]) == 0
     assert "could not be read" not in Path("neighbors.html").read_text(encoding="utf-8")
 
@@ -89,7 +89,7 @@ def test_pictures_that_have_moved_are_counted_and_named_by_a_flag(embedded: Path
     [
         (["z.parquet"], "Which images?"),
         (["z.parquet", "99"], "There is no row 99: pass 0 to 27"),
-        (["z.parquet", "nowhere.jpg"], "nowhere.jpg is neither a row of the file nor a picture"),
+        (["z.parquet", "nowhere.jpg"], "nowhere.jpg is neither a row of the file nor an image"),
         (["nowhere.parquet", "0"], "There is no file nowhere.parquet"),
         (["bare.npy", "0"], "bare.npy has no bare.rows.csv beside it"),
         (["z.parquet", "0", "--k", "0"], "--k 0 is not a number of neighbors"),

@@ -66,7 +66,7 @@ def test_crop_falls_back_to_the_largest_central_box(height: int, width: int) -> 
     assert (boxes == expected).all()
 
 
-def test_crops_lie_inside_the_picture() -> None:
+def test_crops_lie_inside_the_image() -> None:
     for height, width in ((1, 1), (1, 9), (5, 40), (33, 32)):
         top, left, h, w = draw_boxes(Augmentation(size=8), 500, height, width, generator())
         assert torch.stack((top, left)).min() >= 0
@@ -131,7 +131,7 @@ def test_the_generator_decides() -> None:
     assert not equal(first, second)
 
 
-def test_pictures_are_independent() -> None:
+def test_images_are_independent() -> None:
     parameters = draw(Augmentation(size=8, blur=0.5), N, 32, 32, generator())
     for name in ("width", "left", "flip", "brightness", "hue", "sigma", "grayscale"):
         drawn = getattr(parameters, name).double()

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from fullrank.data import DataOptions
 from fullrank.data.batches import Batch, plain_batches, train_batches
+from fullrank.data.files.folder import read_folder
 from fullrank.data.images import ImageFolder, ImageSet, ImageTensor
-from fullrank.data.pictures.folder import read_folder
-from fullrank.data.pixels import Picture
+from fullrank.data.pixels import Decoded
 from fullrank.errors import UserError
-from tests.data.pictures import make_folder, noise, plain, quiet
+from tests.data.files import make_folder, noise, plain, quiet
 
 
-def two_crops(image: Picture, generator: torch.Generator) -> list[Tensor]:
-    """The whole picture at 4 x 4 and at 2 x 2, with random bits flipped so that the generator matters."""
+def two_crops(image: Decoded, generator: torch.Generator) -> list[Tensor]:
+    """The whole image at 4 x 4 and at 2 x 2, with random bits flipped so that the generator matters."""
     views = []
     for size in (4, 2):
         small = torch.from_numpy(np.array(image.resize((size, size)))).permute(2, 0, 1)
@@ -34,8 +34,8 @@ def numbered(count: int) -> ImageTensor:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
-    folder = make_folder(tmp_path_factory.mktemp("pictures"))
+def files(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
+    folder = make_folder(tmp_path_factory.mktemp("files"))
     return read_folder(folder, options=DataOptions(), say=quiet).train
 
 
@@ -89,37 +89,37 @@ def test_the_seed_decides_and_nothing_global_does() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 1, 3, 4, 7])
-def test_a_later_start_is_the_tail(pictures: ImageFolder, start: int) -> None:
+def test_a_later_start_is_the_tail(files: ImageFolder, start: int) -> None:
     assert same(run(numbered(20), 0, 8)[start:], run(numbered(20), start, 8))
-    assert same(run(pictures, 0, 8)[start:], run(pictures, start, 8))
-    assert same(run(pictures, 0, 2, size=200)[start:], run(pictures, min(start, 2), 2, size=200))  # two epochs
+    assert same(run(files, 0, 8)[start:], run(files, start, 8))
+    assert same(run(files, 0, 2, size=200)[start:], run(files, min(start, 2), 2, size=200))  # two epochs
 
 
-def test_two_ranks_are_one(pictures: ImageFolder) -> None:
-    for images in (numbered(20), pictures):
+def test_two_ranks_are_one(files: ImageFolder) -> None:
+    for images in (numbered(20), files):
         one, left, right = run(images, 2, 6), run(images, 2, 6, world=2), run(images, 2, 6, world=2, rank=1)
         for whole, a, b in zip(one, left, right, strict=True):
             joined = [torch.cat(pair) for pair in zip(views(a), views(b), strict=True)]
             assert same([whole], [Batch(a.step, joined)])
 
 
-def test_workers_change_nothing(pictures: ImageFolder) -> None:
+def test_workers_change_nothing(files: ImageFolder) -> None:
     before = torch.get_rng_state()
-    assert same(run(pictures, 1, 6), run(pictures, 1, 6, workers=2))
+    assert same(run(files, 1, 6), run(files, 1, 6, workers=2))
     assert torch.equal(before, torch.get_rng_state())  # a resumed run may build its loader at another time
 
 
-def test_crops_of_files(pictures: ImageFolder) -> None:
-    (batch,) = run(pictures, 0, 1)
+def test_crops_of_files(files: ImageFolder) -> None:
+    (batch,) = run(files, 0, 1)
     assert [(view.shape, view.dtype) for view in views(batch)] == [
         (torch.Size([6, 3, 4, 4]), torch.uint8),
         (torch.Size([6, 3, 2, 2]), torch.uint8),
     ]
-    same_images = [run(pictures, 0, 1, size=295), run(pictures, 1, 2, size=295)]
+    same_images = [run(files, 0, 1, size=295), run(files, 1, 2, size=295)]
     assert not same([same_images[0][0]], [Batch(0, same_images[1][0].images)])
 
 
-def test_the_same_picture_is_cropped_anew_in_each_step_and_place(tmp_path: Path) -> None:
+def test_the_same_image_is_cropped_anew_in_each_step_and_place(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         noise(4, 4, seed=0).save(tmp_path / name)
     images = read_folder(tmp_path, options=DataOptions(max_corrupt=0.0), say=quiet).train
@@ -127,8 +127,8 @@ def test_the_same_picture_is_cropped_anew_in_each_step_and_place(tmp_path: Path)
     assert len(patches.flatten(1).unique(dim=0)) == 6
 
 
-def test_batches_can_be_iterated_again(pictures: ImageFolder) -> None:
-    batches = train_batches(pictures, batch_size=4, seed=0, start=0, stop=2, crop=two_crops, device="cpu")
+def test_batches_can_be_iterated_again(files: ImageFolder) -> None:
+    batches = train_batches(files, batch_size=4, seed=0, start=0, stop=2, crop=two_crops, device="cpu")
     assert same(list(batches), list(batches))
 
 
@@ -178,20 +178,20 @@ def test_plain_images_in_memory_are_resized_and_cut_in_the_middle() -> None:
     assert (gray[..., 1:-1, 1:-1].int() - 127).abs().max() <= 1  # antialiased: neither black nor white
 
 
-def test_plain_pictures_are_in_order_with_and_without_workers(pictures: ImageFolder) -> None:
-    alone = list(plain_batches(pictures, size=7, batch_size=100))
+def test_plain_images_are_in_order_with_and_without_workers(files: ImageFolder) -> None:
+    alone = list(plain_batches(files, size=7, batch_size=100))
     assert [part.shape for part in alone] == [(100, 3, 7, 7), (100, 3, 7, 7), (95, 3, 7, 7)]
-    shared = plain_batches(pictures, size=7, batch_size=100, workers=2)
+    shared = plain_batches(files, size=7, batch_size=100, workers=2)
     assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
-    index = [Path(path).name for path in pictures.files].index("pixel.png")
+    index = [Path(path).name for path in files.files].index("pixel.png")
     assert torch.cat(alone)[index].unique(dim=-1).flatten().tolist() == [0] * 14 + [255] * 7
 
 
-def test_plain_pictures_are_resized_to_eight_sevenths_and_cut_in_the_middle(tmp_path: Path) -> None:
-    picture = noise(32, 64, seed=0)
-    picture.save(tmp_path / "a.png")
+def test_plain_images_are_resized_to_eight_sevenths_and_cut_in_the_middle(tmp_path: Path) -> None:
+    image = noise(32, 64, seed=0)
+    image.save(tmp_path / "a.png")
     Image.new("RGB", (3, 9000)).save(tmp_path / "b.png")
     (batch,) = plain_batches(read_folder(tmp_path, options=DataOptions(max_corrupt=0.0), say=quiet).train, size=14)
     assert batch.shape == (2, 3, 14, 14)
-    whole = picture.resize((32, 16), Image.Resampling.BILINEAR).crop((9, 1, 23, 15))
+    whole = image.resize((32, 16), Image.Resampling.BILINEAR).crop((9, 1, 23, 15))
     assert torch.equal(batch[0], torch.from_numpy(np.array(whole)).permute(2, 0, 1))

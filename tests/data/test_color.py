@@ -29,7 +29,7 @@ FACTORS = {
 }
 
 
-def pictures(n: int) -> Tensor:
+def some_images(n: int) -> Tensor:
     """(n, 3, 6, 7) whose first pixels are the corners of the cube, grays, and ties."""
     images = torch.rand(n, 3, 6, 7, generator=torch.Generator().manual_seed(0))
     special = [*itertools.product((0.0, 1.0), repeat=3), (0.4, 0.4, 0.4), (0.4, 0.4, 0.1), (0.1, 0.4, 0.4)]
@@ -39,14 +39,14 @@ def pictures(n: int) -> Tensor:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operations_agree_with_torchvision(name: str) -> None:
-    images, factors = pictures(4), FACTORS[name]
+    images, factors = some_images(4), FACTORS[name]
     mine = getattr(color, name)(images.flatten(2).clone(), torch.tensor(factors)).view_as(images)
     expected = torch.stack([REFERENCE[name](x, f) for x, f in zip(images, factors, strict=True)])
     torch.testing.assert_close(mine, expected, atol=2e-6 if name in ("brightness", "hue") else LUMA_GAP, rtol=0)
 
 
 def test_hue_is_the_shift_of_hsv() -> None:
-    images = pictures(1)
+    images = some_images(1)
     mine = color.hue(images.flatten(2).clone(), torch.tensor([0.2]))[0].T
     for before, after in zip(images.flatten(2)[0].T.tolist(), mine.tolist(), strict=True):
         h, s, v = colorsys.rgb_to_hsv(*before)
@@ -56,13 +56,13 @@ def test_hue_is_the_shift_of_hsv() -> None:
 def test_hue_of_gray_is_gray_and_a_whole_turn_is_nothing() -> None:
     gray = torch.linspace(0, 1, 12).expand(1, 3, 12).clone()
     torch.testing.assert_close(color.hue(gray.clone(), torch.tensor([0.37])), gray)
-    x = pictures(1).flatten(2)
+    x = some_images(1).flatten(2)
     half = torch.tensor([0.5])
     torch.testing.assert_close(color.hue(color.hue(x.clone(), half), half), x, atol=2e-6, rtol=0)
 
 
 def test_contrast_and_brightness_of_one_channel() -> None:
-    images = pictures(4)[:, :1]
+    images = some_images(4)[:, :1]
     for name in ("brightness", "contrast"):
         mine = getattr(color, name)(images.flatten(2).clone(), torch.tensor(FACTORS[name])).view_as(images)
         expected = [REFERENCE[name](x, f) for x, f in zip(images, FACTORS[name], strict=True)]
@@ -70,7 +70,7 @@ def test_contrast_and_brightness_of_one_channel() -> None:
 
 
 def test_luma_and_solarize_agree_with_torchvision() -> None:
-    images = pictures(3)
+    images = some_images(3)
     expected = F.rgb_to_grayscale(images).flatten(2)
     torch.testing.assert_close(color.luma(images.flatten(2)), expected, atol=1.1e-4, rtol=0)
     torch.testing.assert_close(color.solarize(images), F.solarize(images, 0.5), atol=1e-6, rtol=0)
@@ -94,7 +94,7 @@ def chain(image: Tensor, drawn: Parameters, row: int) -> Tensor:
 
 def test_jitter_agrees_with_torchvision_in_every_order() -> None:
     orders = torch.tensor(list(itertools.permutations(range(4))))
-    images, drawn = pictures(24), parameters(24)
+    images, drawn = some_images(24), parameters(24)
     drawn.order.copy_(orders)
     mine = color.jitter(images.flatten(2).clone(), drawn).view_as(images)
     expected = torch.stack([chain(x, drawn, row) for row, x in enumerate(images)])
@@ -103,7 +103,7 @@ def test_jitter_agrees_with_torchvision_in_every_order() -> None:
 
 
 def test_jitter_leaves_the_unlucky_alone() -> None:
-    images, drawn = pictures(6).flatten(2), parameters(6)
+    images, drawn = some_images(6).flatten(2), parameters(6)
     drawn.jitter[1::2] = False
     mine = color.jitter(images.clone(), drawn)
     assert torch.equal(mine[1::2], images[1::2])
@@ -111,7 +111,7 @@ def test_jitter_leaves_the_unlucky_alone() -> None:
 
 
 def test_jitter_of_one_channel_is_brightness_and_contrast_in_their_order() -> None:
-    images, drawn = pictures(12)[:, :1], parameters(12)
+    images, drawn = some_images(12)[:, :1], parameters(12)
     mine = color.jitter(images.flatten(2).clone(), drawn).view_as(images)
     for row, image in enumerate(images):
         expected = image

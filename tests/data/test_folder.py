@@ -1,4 +1,4 @@
-"""Folders of pictures: what is read, how, and what is said about the rest."""
+"""Folders of images: what is read, how, and what is said about the rest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from fullrank.data import DataOptions
+from fullrank.data.files.folder import read_folder
 from fullrank.data.images import ImageFolder
-from fullrank.data.pictures.folder import read_folder
 from fullrank.errors import UserError
-from tests.data.pictures import ODD, make_folder, noise, odd, plain, quiet
+from tests.data.files import ODD, make_folder, noise, odd, plain, quiet
 
 
 def read(path: Path, max_corrupt: float = 0.1) -> ImageFolder:
@@ -26,10 +26,10 @@ def read(path: Path, max_corrupt: float = 0.1) -> ImageFolder:
 
 
 def opened(images: ImageFolder, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    picture = images.open([Path(path).name for path in images.files].index(name))
-    assert isinstance(picture, Image.Image)
-    assert picture.mode == ("L" if images.channels == 1 else "RGB")
-    return np.asarray(picture)
+    image = images.open([Path(path).name for path in images.files].index(name))
+    assert isinstance(image, Image.Image)
+    assert image.mode == ("L" if images.channels == 1 else "RGB")
+    return np.asarray(image)
 
 
 def test_a_real_folder(tmp_path: Path) -> None:
@@ -46,12 +46,12 @@ def test_a_real_folder(tmp_path: Path) -> None:
         ("cut.jpg", "image file is truncated"),  # ... (how many bytes)
         ("empty.png", "empty file"),
         ("half.png", "image file is truncated"),
-        ("text.png", "no picture inside"),
-        ("zip.jpg", "no picture inside"),
+        ("text.png", "no image inside"),
+        ("zip.jpg", "no image inside"),
     ]
 
 
-def test_odd_pictures_are_read_as_they_look(tmp_path: Path) -> None:
+def test_odd_images_are_read_as_they_look(tmp_path: Path) -> None:
     odd(tmp_path)
     images = read(tmp_path)
     assert images.labels is None
@@ -67,7 +67,7 @@ def test_odd_pictures_are_read_as_they_look(tmp_path: Path) -> None:
     assert turned[18:].max() < 55
 
 
-def test_gray_pictures_have_one_channel_until_one_has_color(tmp_path: Path) -> None:
+def test_gray_images_have_one_channel_until_one_has_color(tmp_path: Path) -> None:
     Image.new("L", (4, 4), 7).save(tmp_path / "a.png")
     Image.new("1", (4, 4), 1).save(tmp_path / "b.png")
     Image.new("LA", (4, 4), (0, 128)).save(tmp_path / "c.png")
@@ -91,7 +91,7 @@ def test_a_cut_jpeg_is_found_wherever_it_is_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"x"])
-def test_a_broken_exif_does_not_cost_the_picture(tmp_path: Path, exif: bytes) -> None:
+def test_a_broken_exif_does_not_cost_the_image(tmp_path: Path, exif: bytes) -> None:
     plain(tmp_path, 1)
     noise(8, 8, seed=0).save(tmp_path / "a.jpg", exif=exif)
     assert len(read(tmp_path)) == 2
@@ -107,7 +107,7 @@ def test_bombs_and_programs_are_not_opened(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8000)
     assert [(Path(path).name, why) for path, why in read(tmp_path, 1.0).skipped] == [
         ("pipe.png", "there is no such file"),
-        ("program.png", "no picture inside"),
+        ("program.png", "no image inside"),
         ("raises.png", "too many pixels, maybe a decompression bomb (--max-pixels allows more)"),
         ("warns.png", "too many pixels, maybe a decompression bomb (--max-pixels allows more)"),
     ]
@@ -138,19 +138,19 @@ def test_too_many_unreadable(tmp_path: Path) -> None:
     plain(tmp_path, 9)
     (tmp_path / "bad.png").touch()
     assert len(read(tmp_path, 0.1)) == 9
-    text = f"1 of 10 pictures in {tmp_path} cannot be read (first: {tmp_path}/bad.png: empty file): repair or"
+    text = f"1 of 10 images in {tmp_path} cannot be read (first: {tmp_path}/bad.png: empty file): repair or"
     with pytest.raises(UserError, match=re.escape(text) + r".*--max-corrupt \(now 0.09\)\.$"):
         read(tmp_path, 0.09)
 
 
 def test_too_few(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no picture: pass a folder with PNG, JPEG"):
+    with pytest.raises(UserError, match="holds no image: pass a folder with PNG, JPEG"):
         read(tmp_path)
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(UserError, match="holds no picture"):
+    with pytest.raises(UserError, match="holds no image"):
         read(tmp_path)
     plain(tmp_path, 1)
-    with pytest.raises(UserError, match=r"holds 1 readable picture\(s\), training needs at least 2"):
+    with pytest.raises(UserError, match=r"holds 1 readable image\(s\), training needs at least 2"):
         read(tmp_path)
 
 
@@ -159,7 +159,7 @@ def test_a_slow_check_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("fullrank.terminal.QUIET", 0.0)
     said: list[str] = []
     read_folder(tmp_path, options=DataOptions(), say=said.append)
-    assert said == ["Checking: 1 of 3 pictures, 0 s left"]  # the next line is due ten seconds later
+    assert said == ["Checking: 1 of 3 images, 0 s left"]  # the next line is due ten seconds later
 
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)

@@ -62,16 +62,16 @@ def test_a_tiff_that_pillow_would_crush_names_the_extra(tmp_path: Path, monkeypa
 
 def test_heic_is_read_by_an_extra_and_counted_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heif = pytest.importorskip("pillow_heif")
-    picture = Image.new("RGB", (32, 32), (200, 40, 40))
+    image = Image.new("RGB", (32, 32), (200, 40, 40))
     for number in range(3):
-        heif.from_pillow(picture).save(tmp_path / f"{number}.heic", quality=90)
+        heif.from_pillow(image).save(tmp_path / f"{number}.heic", quality=90)
     assert np.abs(pixels(load(tmp_path)).astype(int) - [200, 40, 40]).max() < 12
     real = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "pillow_heif" else real(name, *a))
-    with pytest.raises(UserError, match=r"no picture \(but \.heic 3\).*pip install 'fullrank\[heic\]' reads \.heic"):
+    with pytest.raises(UserError, match=r"no image \(but \.heic 3\).*pip install 'fullrank\[heic\]' reads \.heic"):
         load(tmp_path)
-    picture.save(tmp_path / "a.png")
-    picture.save(tmp_path / "b.png")
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.png")
     assert line(load(tmp_path)).endswith("3 files left out (.heic 3); pip install 'fullrank[heic]' reads .heic")
 
 

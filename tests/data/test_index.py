@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from fullrank.data import DataOptions, ImageFolder, decode, load_dataset
+from fullrank.data.files import check, index
 from fullrank.data.identity import fingerprint
-from fullrank.data.pictures import check, index
-from tests.data.pictures import noise, plain
+from tests.data.files import noise, plain
 
 
 def _gif() -> bytes:
@@ -151,7 +151,7 @@ def test_of_two_processes_one_looks(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from fullrank.data import load_dataset\n"
-        "from fullrank.data.pictures import check, index\n"
+        "from fullrank.data.files import check, index\n"
         "index.FEWEST, real, count = 2, check.read_raw, []\n"
         "def slow(path, **options):\n"
         "    count.append(path); time.sleep(0.02); return real(path, **options)\n"

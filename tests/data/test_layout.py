@@ -114,7 +114,7 @@ def test_flags_decide(tmp_path: Path) -> None:
     assert "no test set; trained on train/" in understood(tmp_path, split="train")
     assert understood(tmp_path, split="none") == "10 images, 3 classes (dev, train, ...), no test set"
     assert understood(tmp_path, split="train,val", labels="none").startswith("4 images, no labels, 4 test images; ")
-    with pytest.raises(UserError, match=r"--split fit: .* has no folder fit with pictures, only dev/, train/, val/"):
+    with pytest.raises(UserError, match=r"--split fit: .* has no folder fit with images, only dev/, train/, val/"):
         understood(tmp_path, split="fit")
     with pytest.raises(UserError, match="pass the folder to train on and one to test on"):
         understood(tmp_path, split="train,val,dev")
@@ -122,7 +122,7 @@ def test_flags_decide(tmp_path: Path) -> None:
     assert understood(mixed, labels="folders") == "6 images, 2 classes (a, b), 2 of no class, no test set"
     assert understood(mixed, labels="none") == "6 images, no labels, no test set; labels left out by --labels none"
     flat = tree(tmp_path / "flat", ".")
-    with pytest.raises(UserError, match=r"--labels folders: .* has 0 folders of pictures, and classes are two or more"):
+    with pytest.raises(UserError, match=r"--labels folders: .* has 0 folders of images, and classes are two or more"):
         understood(flat, labels="folders")
 
 

@@ -18,7 +18,7 @@ from fullrank.data.images import ImageFolder, ImageTensor, labeled, split
 from fullrank.data.sources import fashion_mnist as sources
 from fullrank.data.sources.load import NAMES, load_dataset
 from fullrank.errors import UserError
-from tests.data.pictures import plain
+from tests.data.files import plain
 
 ASKED = DataOptions(download=True)
 
@@ -193,7 +193,7 @@ def test_sets_that_must_be_downloaded(tmp_path: Path, monkeypatch: pytest.Monkey
         ("fashion_mnist", "did you mean fashion-mnist"),
         ("photos/", f"photos/ is neither a built-in .*: the built-in names are {', '.join(NAMES)}, or pass a folder"),
         ("gone.npz", "gone.npz is neither a built-in data set nor an existing path"),
-        (__file__, "is not a source of images: pass a folder of pictures, a list of them"),
+        (__file__, "is not a source of images: pass a folder of images, a list of them"),
     ],
 )
 def test_names_that_are_none(name: str, text: str) -> None:

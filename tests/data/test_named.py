@@ -13,7 +13,7 @@ from PIL import Image
 from fullrank.data import DataOptions, load_dataset, plain_batches
 from fullrank.data.identity import fingerprint
 from fullrank.errors import UserError
-from tests.data.test_objects import LABELS, PIXELS, N, WithTargets, on_disk, pictures
+from tests.data.test_objects import LABELS, PIXELS, N, WithTargets, on_disk, some_images
 
 
 def test_hugging_face_from_disk(tmp_path: Path) -> None:
@@ -40,8 +40,8 @@ def test_hugging_face_from_disk(tmp_path: Path) -> None:
 def test_hugging_face_asks_where_columns_are_ambiguous(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     features = datasets.Features({"a": datasets.Image(), "b": datasets.Image()})
-    pictures = [Image.fromarray(one) for one in PIXELS]
-    datasets.Dataset.from_dict({"a": pictures, "b": pictures}, features=features).save_to_disk(str(tmp_path / "two"))
+    images = [Image.fromarray(one) for one in PIXELS]
+    datasets.Dataset.from_dict({"a": images, "b": images}, features=features).save_to_disk(str(tmp_path / "two"))
     with pytest.raises(UserError, match=r"has the columns a \(Image\), b \(Image\): pass --columns IMAGE or"):
         load_dataset(f"hf:{tmp_path / 'two'}")
     assert len(load_dataset(f"hf:{tmp_path / 'two'}", options=DataOptions(columns="b")).train) == N
@@ -72,7 +72,7 @@ def test_nothing_is_downloaded_unasked(tmp_path: Path, monkeypatch: pytest.Monke
 
 def sst2(root: Path) -> None:
     for split in ("train", "valid", "test"):
-        pictures(
+        some_images(
             root / "rendered-sst2" / split, *(f"{kind}/{at}.png" for kind in ("negative", "positive") for at in "ab")
         )
 
@@ -80,7 +80,7 @@ def sst2(root: Path) -> None:
 def pets(root: Path) -> None:
     names = [f"{kind}_{at}" for kind in ("beagle", "pug") for at in range(3)]
     base = root / "oxford-iiit-pet"
-    pictures(base / "images", *(f"{name}.jpg" for name in names))
+    some_images(base / "images", *(f"{name}.jpg" for name in names))
     (base / "annotations").mkdir()
     for split, some in (("trainval", names[:2] + names[3:5]), ("test", names[2::3])):
         lines = [f"{name} {1 + name.startswith('pug')} 1 1" for name in some]
@@ -88,7 +88,7 @@ def pets(root: Path) -> None:
 
 
 def eurosat(root: Path) -> None:
-    pictures(root / "eurosat" / "2750", *(f"{kind}/{at}.jpg" for kind in ("Forest", "River") for at in "ab"))
+    some_images(root / "eurosat" / "2750", *(f"{kind}/{at}.jpg" for kind in ("Forest", "River") for at in "ab"))
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ OBJECTS: dict[str, Callable[[], object]] = {
     "array with labels": lambda: (PIXELS, np.array(LABELS)),
     "tensor": lambda: torch.from_numpy(PIXELS).permute(0, 3, 1, 2),
     "floats": lambda: torch.from_numpy(PIXELS).permute(0, 3, 1, 2) / 255,
-    "list of pictures": lambda: [Image.fromarray(one) for one in PIXELS],
+    "list of images": lambda: [Image.fromarray(one) for one in PIXELS],
     "list of tensors": lambda: [torch.from_numpy(one).permute(2, 0, 1) for one in PIXELS],
     "data set": Mine,
     "data set with targets": WithTargets,
@@ -128,7 +128,7 @@ def test_objects_that_are_no_images(data: object, text: str) -> None:
         from_object(data, DataOptions())
 
 
-def pictures(folder: Path, *names: str) -> None:
+def some_images(folder: Path, *names: str) -> None:
     for number, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(PIXELS[number]).save(folder / name)
@@ -140,7 +140,7 @@ def rows(run: Path) -> list[Any]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in read_rows(run / "metrics.jsonl")]
 
 
-@pytest.mark.parametrize("name", ["tensor", "list of pictures", "data set", "hf"])
+@pytest.mark.parametrize("name", ["tensor", "list of images", "data set", "hf"])
 def test_a_stopped_training_on_them_is_resumed_exactly(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +205,7 @@ def test_objects_are_scored_on(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"were an object .*: pass it again, as data= from Python"):
         fullrank.evaluate(run)
     np.savez(tmp_path / "same.npz", images=PIXELS, labels=LABELS)
-    pictures(tmp_path, *(f"{at}.png" for at in range(N)))
+    some_images(tmp_path, *(f"{at}.png" for at in range(N)))
     lines = [f"{at}.png,{label}" for at, label in enumerate(LABELS)]
     (tmp_path / "same.csv").write_text("\n".join(["path,label", *lines]), encoding="utf-8")
     pair = (PIXELS, np.array(LABELS))

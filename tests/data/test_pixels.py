@@ -22,7 +22,7 @@ from fullrank.data.identity import kept_in_config, options_of
 from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.training.fit import prepare
-from tests.data.pictures import noise
+from tests.data.files import noise
 from tests.data.trees import deep, line, load, pixels
 
 Array = npt.NDArray[Any]
@@ -50,7 +50,7 @@ def test_files_of_more_than_8_bits_keep_256_levels(tmp_path: Path, bits: int) ->
     assert f"3 images of more than 8 bits hold 0 to {top}: 0 to {top} ({bits} bits) become 256 levels" in line(data)
     assert (pixels(data) == np.floor(values * (255 / top) + 0.5)).all()
     assert len(np.unique(pixels(data))) == 256
-    assert data.mean == pytest.approx([0.5], abs=0.01)  # of these pictures, not ImageNet's
+    assert data.mean == pytest.approx([0.5], abs=0.01)  # of these images, not ImageNet's
 
 
 def test_a_range_that_no_number_of_bits_fits_is_that_of_the_values(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_fourth_channel_is_never_taken_for_transparency_in_silence(tmp_path: P
         load(tmp_path / "near", channels=17)
 
 
-def test_opaque_pictures_with_an_alpha_channel_are_nothing_special(tmp_path: Path) -> None:
+def test_opaque_images_with_an_alpha_channel_are_nothing_special(tmp_path: Path) -> None:
     for number in range(2):
         Image.new("RGBA", (4, 4), (1, 2, 3, 255)).save(tmp_path / f"{number}.png")
     assert line(load(tmp_path)).endswith("2 images, no labels, no test set")
@@ -152,9 +152,7 @@ def test_pages_are_asked_for(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         frames[0].save(tmp_path / name / "a.tif", save_all=True, append_images=frames[1:])
         frames[0].save(tmp_path / name / "b.png")
-    with pytest.raises(
-        UserError, match=r"2 of 4 files hold several pictures \(first: .*a\.tif with 3\): pass --pages f"
-    ):
+    with pytest.raises(UserError, match=r"2 of 4 files hold several images \(first: .*a\.tif with 3\): pass --pages f"):
         load(tmp_path)
     first = load(tmp_path, pages="first")
     assert len(first.train) == 4
@@ -200,7 +198,7 @@ def test_views_say_what_they_leave_out_of_other_channels(tmp_path: Path) -> None
     assert not torch.equal(first, second)
 
 
-def test_a_deep_picture_is_shown_by_its_own_range(tmp_path: Path) -> None:
+def test_a_deep_image_is_shown_by_its_own_range(tmp_path: Path) -> None:
     (values,) = deep(tmp_path / "dim", 500, low=100, count=1)
     shown = np.asarray(to_show(tmp_path / "dim" / "0.png"))
     assert (shown == np.floor((values - 100.0) * (255 / 400) + 0.5)).all()

@@ -79,7 +79,7 @@ def test_gray_presets() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 8, 28, 32, 64, 96, 224])
-def test_blur_kernels_are_odd_and_a_tenth_of_the_picture(size: int) -> None:
+def test_blur_kernels_are_odd_and_a_tenth_of_the_image(size: int) -> None:
     kernel = preset("simclr", size=size, channels=3)[0].blur_kernel
     assert kernel is not None
     assert kernel % 2 == 1

@@ -1,4 +1,4 @@
-"""Folders of small pictures by the names of what is in them."""
+"""Folders of small images by the names of what is in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fullrank.data import DataOptions, Dataset, ImageFolder, load_dataset
 
 
 def tree(root: Path, *places: str, count: int = 2) -> Path:
-    """Pictures, or an empty file, at each place: "a/b" is a folder of `count`, "a/b.png" one of this name."""
+    """Images, or an empty file, at each place: "a/b" is a folder of `count`, "a/b.png" one of this name."""
     for place in places:
         path = root / place
         ending = path.suffix

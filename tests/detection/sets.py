@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fullrank.detection.annotations import Picture, Thing
+from fullrank.detection.annotations import AnnotatedImage, Thing
 
 CLASSES = ("square", "ball")
 
 
 def shapes(seed: int, side: int = 64) -> tuple[Image.Image, list[dict[str, Any]]]:
-    """A noisy picture with one red square and one green ball, and what COCO says of them."""
+    """A noisy image with one red square and one green ball, and what COCO says of them."""
     random = np.random.default_rng(seed)
     pixels = random.integers(60, 100, (side, side, 3), dtype=np.uint8)
     marked = []
@@ -38,13 +38,13 @@ def shapes(seed: int, side: int = 64) -> tuple[Image.Image, list[dict[str, Any]]
 
 
 def coco(folder: Path, name: str, count: int, *, start: int = 0, side: int = 64) -> Path:
-    """Write `count` pictures to folder/name and folder/name.json; the JSON."""
+    """Write `count` images to folder/name and folder/name.json; the JSON."""
     (folder / name).mkdir(parents=True)
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
     content["categories"] = [{"id": at + 1, "name": kind} for at, kind in enumerate(CLASSES)]
     for at in range(count):
-        picture, marked = shapes(start + at, side)
-        picture.save(folder / name / f"{at}.png")
+        image, marked = shapes(start + at, side)
+        image.save(folder / name / f"{at}.png")
         content["images"].append({"id": at, "file_name": f"{at}.png", "width": side, "height": side})
         for entry in marked:
             content["annotations"].append({"id": len(content["annotations"]), "image_id": at, **entry})
@@ -63,12 +63,12 @@ def changed(path: Path, **changes: Any) -> Path:
 
 
 def voc(folder: Path, count: int, *, first: int = 1, difficult: int = 0, start: int = 0) -> Path:
-    """Write VOC's folders; the list of names. The ball of the first `difficult` pictures is difficult."""
+    """Write VOC's folders; the list of names. The ball of the first `difficult` images is difficult."""
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / name).mkdir(parents=True)
     for at in range(count):
-        picture, marked = shapes(start + at)
-        picture.save(folder / "JPEGImages" / f"{at:04}.png")
+        image, marked = shapes(start + at)
+        image.save(folder / "JPEGImages" / f"{at:04}.png")
         objects = ""
         for entry in marked:
             left, top, width, height = entry["bbox"]
@@ -85,13 +85,13 @@ def voc(folder: Path, count: int, *, first: int = 1, difficult: int = 0, start: 
     return path
 
 
-def picture(
+def image(
     *boxes: tuple[float, float, float, float], labels: tuple[int, ...] = (), difficult: bool = False
-) -> Picture:
-    """A picture of 100 x 100 pixels with these boxes."""
+) -> AnnotatedImage:
+    """An image of 100 x 100 pixels with these boxes."""
     labels = labels or (0,) * len(boxes)
     things = tuple(
         Thing(box, label, (box[2] - box[0]) * (box[3] - box[1]), difficult=difficult)
         for box, label in zip(boxes, labels, strict=True)
     )
-    return Picture(Path("x.png"), 0, 100, 100, things)
+    return AnnotatedImage(Path("x.png"), 0, 100, 100, things)

@@ -33,15 +33,15 @@ def test_a_set_is_read_with_its_classes_and_boxes(tmp_path: Path) -> None:
     assert found.classes == ("square", "ball")
     content = json.loads((tmp_path / "train.json").read_text())
     left, top, width, height = content["annotations"][0]["bbox"]
-    assert found.pictures[0].things[0].box == (left, top, left + width, top + height)
-    assert found.pictures[0].things[0].mask is None
+    assert found.images[0].things[0].box == (left, top, left + width, top + height)
+    assert found.images[0].things[0].mask is None
 
 
 def test_images_are_found_as_coco_lays_them_out(tmp_path: Path) -> None:
     coco(tmp_path, "val2017", 1)
     (tmp_path / "annotations").mkdir()
     moved = (tmp_path / "val2017.json").rename(tmp_path / "annotations" / "instances_val2017.json")
-    assert read(moved).pictures[0].path == tmp_path / "val2017" / "0.png"
+    assert read(moved).images[0].path == tmp_path / "val2017" / "0.png"
     with pytest.raises(UserError, match="pass their folder as --train-images"):
         read(moved, images=tmp_path / "annotations")
 
@@ -60,7 +60,7 @@ def test_boxes_stay_inside_of_their_image_and_what_is_changed_is_counted(
     box: list[float], left: tuple[float, ...] | None, said: str, tmp_path: Path
 ) -> None:
     found = read(changed(coco(tmp_path, "train", 1), annotations=first(bbox=box)))
-    boxes = [thing.box for thing in found.pictures[0].things]
+    boxes = [thing.box for thing in found.images[0].things]
     assert len(boxes) == (1 if left is None else 2)
     assert left is None or boxes[0] == left
     assert said in found.line()
@@ -70,17 +70,17 @@ def test_boxes_stay_inside_of_their_image_and_what_is_changed_is_counted(
 def test_images_without_boxes_are_kept_and_classes_without_boxes_named(tmp_path: Path) -> None:
     path = changed(coco(tmp_path, "train", 2), annotations=lambda entries: entries[:1])
     found = read(path)
-    assert [len(one.things) for one in found.pictures] == [1, 0]
+    assert [len(one.things) for one in found.images] == [1, 0]
     assert "1 images without a box; no box of ball." in found.line()
 
 
 def test_files_that_are_missing_broken_or_of_another_size_are_counted(tmp_path: Path) -> None:
     path = coco(tmp_path, "train", 4)
     (tmp_path / "train" / "1.png").unlink()
-    (tmp_path / "train" / "2.png").write_bytes(b"no picture")
+    (tmp_path / "train" / "2.png").write_bytes(b"no image")
     Image.new("RGB", (32, 64)).save(tmp_path / "train" / "3.png")
     found = read(path)
-    assert len(found.pictures) == 1
+    assert len(found.images) == 1
     for what in ("file is missing", "cannot be read", "have another size than their annotations say"):
         assert what in found.line()
 
@@ -90,14 +90,14 @@ def test_a_photograph_on_its_side_has_the_size_that_is_seen(tmp_path: Path) -> N
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (48, 64)).save(tmp_path / "train" / "0.jpg", exif=exif)
-    assert (read(path).pictures[0].width, read(path).pictures[0].height) == (64, 48)
+    assert (read(path).images[0].width, read(path).images[0].height) == (64, 48)
 
 
 def test_crowds_are_counted_and_strays_left_out(tmp_path: Path) -> None:
     path = coco(tmp_path, "train", 1)
     runs = {"size": [64, 64], "counts": [64, 64, 63 * 64 - 64]}
     found = read(changed(path, annotations=first(iscrowd=1, segmentation=runs)), masks=True)
-    assert [thing.crowd for thing in found.pictures[0].things] == [True, False]
+    assert [thing.crowd for thing in found.images[0].things] == [True, False]
     assert "1 crowds, which are not trained on" in found.line()
     assert "their image is not listed" in read(changed(path, annotations=first(image_id=9))).line()
 
@@ -159,7 +159,7 @@ def test_the_classes_of_another_set_are_matched_by_name(tmp_path: Path) -> None:
     train = read(coco(tmp_path, "train", 1))
     path = coco(tmp_path, "val", 1)
     changed(path, categories=[{"id": 1, "name": "ball"}, {"id": 2, "name": "square"}])
-    assert [thing.label for thing in read(path, like=train).pictures[0].things] == [1, 0]
+    assert [thing.label for thing in read(path, like=train).images[0].things] == [1, 0]
     changed(path, categories=[{"id": 1, "name": "cat"}, {"id": 2, "name": "square"}])
     with pytest.raises(UserError, match="--val has the class cat, which the training has not"):
         read(path, like=train, flag="val")

@@ -1,4 +1,4 @@
-"""Detectors learn: each overfits a few pictures; what a run leaves; what is refused before anything is written."""
+"""Detectors learn: each overfits a few images; what a run leaves; what is refused before anything is written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FLAGS = [
 
 
 @pytest.mark.slow
-def test_a_pyramid_overfits_eight_pictures_with_masks(tmp_path: Path) -> None:
+def test_a_pyramid_overfits_eight_images_with_masks(tmp_path: Path) -> None:
     path = coco(tmp_path, "train", 8)
     flags = TINY | {"width": 32, "rois": 32, "lr": 0.02, "steps": 100, "warmup": 10, "precise_bn": 4}
     found = fullrank.detect(train=path, val=path, out=tmp_path / "run", masks=True, flip=False, **flags)
@@ -38,7 +38,7 @@ def test_a_pyramid_overfits_eight_pictures_with_masks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_last_stage_of_a_resnet_overfits_eight_pictures(tmp_path: Path) -> None:
+def test_the_last_stage_of_a_resnet_overfits_eight_images(tmp_path: Path) -> None:
     """It takes more steps than a pyramid: its one map has a stride of 16, and the things have 24 to 42 pixels."""
     path = coco(tmp_path, "train", 8)
     flags: dict[str, Any] = {"short_side": (128,), "long_side": 128, "batch_size": 2, "steps": 300, "precise_bn": 8}
@@ -80,7 +80,7 @@ def test_the_detector_that_is_loaded_finds_what_the_run_found(tmp_path: Path) ->
         mine = [entry for entry in results if entry["image_id"] == at]
         assert [entry["score"] for entry in mine] == pytest.approx(one.scores.tolist(), abs=1e-4)
         assert [entry["category_id"] - 1 for entry in mine] == one.labels.tolist()
-    with pytest.raises(UserError, match="missing or not a picture"):
+    with pytest.raises(UserError, match="missing or not an image"):
         loaded.find([tmp_path / "none.png"])
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from fullrank.detection.annotations import Picture, Thing
+from fullrank.detection.annotations import AnnotatedImage, Thing
 from fullrank.detection.annotations.masks import packed, read_mask
 from fullrank.detection.scores import Found, coco_scores, voc_average, voc_scores
-from tests.detection.sets import picture
+from tests.detection.sets import image
 
 CLASSES = 3
 
@@ -23,11 +23,11 @@ def ellipse(box: tuple[float, ...], side: int = 160) -> Any:
     return ((columns - x) / w) ** 2 + ((rows - y) / h) ** 2 <= 0.25
 
 
-def random_set(seed: int, pictures: int = 12) -> tuple[list[Found], list[Picture]]:
-    """Pictures with objects of all sizes, some of them crowds, and detections around them and elsewhere."""
+def random_set(seed: int, images: int = 12) -> tuple[list[Found], list[AnnotatedImage]]:
+    """Images with objects of all sizes, some of them crowds, and detections around them and elsewhere."""
     random = np.random.default_rng(seed)
     found, shown = [], []
-    for number in range(pictures):
+    for number in range(images):
         things, boxes, labels = [], [], []
         for _ in range(int(random.integers(0, 6))):
             size = random.uniform(8, 120, 2)
@@ -46,18 +46,18 @@ def random_set(seed: int, pictures: int = 12) -> tuple[list[Found], list[Picture
         scores = torch.from_numpy(random.permutation(len(labels)).astype(np.float32) / len(labels))
         masks = [packed(ellipse(tuple(box))) for box in array]
         found.append(Found(torch.from_numpy(array), scores, torch.tensor(labels), masks))
-        shown.append(Picture(Path("x.png"), number, 160, 160, tuple(things)))
+        shown.append(AnnotatedImage(Path("x.png"), number, 160, 160, tuple(things)))
     return found, shown
 
 
-def by_pycocotools(found: list[Found], pictures: list[Picture], kind: str) -> list[float]:
+def by_pycocotools(found: list[Found], images: list[AnnotatedImage], kind: str) -> list[float]:
     """COCO's twelve numbers, from the JSON that its own library reads."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     truth: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    for one, seen in zip(pictures, found, strict=True):
+    for one, seen in zip(images, found, strict=True):
         for thing in one.things:
             left, top, right, bottom = thing.box
             assert thing.mask is not None
@@ -74,8 +74,8 @@ def by_pycocotools(found: list[Found], pictures: list[Picture], kind: str) -> li
             )
             results.append({"image_id": one.id, "category_id": label, "score": score, **corner})
     coco = COCO()
-    images = [{"id": one.id, "width": 160, "height": 160} for one in pictures]
-    coco.dataset = {"images": images, "annotations": truth, "categories": [{"id": at} for at in range(CLASSES)]}
+    entries = [{"id": one.id, "width": 160, "height": 160} for one in images]
+    coco.dataset = {"images": entries, "annotations": truth, "categories": [{"id": at} for at in range(CLASSES)]}
     coco.createIndex()
     judge = COCOeval(coco, coco.loadRes(results), kind)
     judge.evaluate()
@@ -86,11 +86,11 @@ def by_pycocotools(found: list[Found], pictures: list[Picture], kind: str) -> li
 
 @pytest.mark.parametrize("seed", range(3))
 def test_coco_scores_agree_with_pycocotools_on_random_predictions(seed: int) -> None:
-    found, pictures = random_set(seed)
-    ours = coco_scores(found, pictures, CLASSES, masks=True)
+    found, images = random_set(seed)
+    ours = coco_scores(found, images, CLASSES, masks=True)
     names = ["AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AR_1", "AR_10", "AR_100"]
     for kind, theirs in (("box", "bbox"), ("mask", "segm")):
-        expected = by_pycocotools(found, pictures, theirs)[:9]
+        expected = by_pycocotools(found, images, theirs)[:9]
         found_numbers = [-1.0 if ours[kind][name] is None else ours[kind][name] for name in names]
         assert found_numbers == pytest.approx(expected, abs=1e-6)
         assert 0 < ours[kind]["AP"] < 1
@@ -98,13 +98,13 @@ def test_coco_scores_agree_with_pycocotools_on_random_predictions(seed: int) -> 
 
 
 def test_boxes_alone_are_scored_without_masks() -> None:
-    found, pictures = random_set(5)
-    both = coco_scores(found, pictures, CLASSES, masks=True)
-    assert coco_scores(found, pictures, CLASSES) == {"box": both["box"]}
+    found, images = random_set(5)
+    both = coco_scores(found, images, CLASSES, masks=True)
+    assert coco_scores(found, images, CLASSES) == {"box": both["box"]}
 
 
 def ranked(found: list[Found], label: int) -> list[tuple[float, int, list[float]]]:
-    """Score, picture and box of every detection of a class, best first."""
+    """Score, image and box of every detection of a class, best first."""
     each = [
         (score, at, box)
         for at, one in enumerate(found)
@@ -126,9 +126,9 @@ def nearest(box: list[float], things: list[Thing]) -> tuple[float, int]:
     return best
 
 
-def by_the_devkit(found: list[Found], pictures: list[Picture], label: int, eleven: bool) -> float:
+def by_the_devkit(found: list[Found], images: list[AnnotatedImage], label: int, eleven: bool) -> float:
     """VOCevaldet.m, a step at a time."""
-    things = [[thing for thing in one.things if thing.label == label] for one in pictures]
+    things = [[thing for thing in one.things if thing.label == label] for one in images]
     count = sum(not thing.difficult for one in things for thing in one)
     taken: set[tuple[int, int]] = set()
     right = wrong = 0
@@ -152,10 +152,12 @@ def by_the_devkit(found: list[Found], pictures: list[Picture], label: int, eleve
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("eleven", [False, True])
 def test_voc_average_agrees_with_the_devkit_written_out(seed: int, eleven: bool) -> None:
-    found, pictures = random_set(seed, pictures=20)
+    found, images = random_set(seed, images=20)
     marked = [
-        Picture(one.path, one.id, 160, 160, tuple(Thing(t.box, t.label, t.area, difficult=t.crowd) for t in one.things))
-        for one in pictures
+        AnnotatedImage(
+            one.path, one.id, 160, 160, tuple(Thing(t.box, t.label, t.area, difficult=t.crowd) for t in one.things)
+        )
+        for one in images
     ]
     for label in (0, 1):
         ours = voc_average(found, marked, label, eleven=eleven)
@@ -165,7 +167,7 @@ def test_voc_average_agrees_with_the_devkit_written_out(seed: int, eleven: bool)
 
 def test_voc_scores_of_a_case_by_hand() -> None:
     """Two objects; the first detection is right, the second wrong, the third right: precisions 1, 1/2, 2/3."""
-    truth = [picture((0, 0, 10, 10), (50, 50, 60, 60))]
+    truth = [image((0, 0, 10, 10), (50, 50, 60, 60))]
     boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60]])
     found = [Found(boxes, torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, dtype=torch.long))]
     assert voc_average(found, truth, 0) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
@@ -177,8 +179,8 @@ def test_voc_scores_of_a_case_by_hand() -> None:
 
 def test_a_difficult_object_is_neither_found_nor_missed() -> None:
     found = [Found(torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([0.9]), torch.tensor([0]))]
-    assert voc_average(found, [picture((0, 0, 10, 10), difficult=True)], 0) is None
+    assert voc_average(found, [image((0, 0, 10, 10), difficult=True)], 0) is None
     nothing = Found(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.long))
-    assert voc_average([nothing], [picture((0, 0, 10, 10))], 0) == 0.0
-    scores = coco_scores([nothing], [picture()], 1)["box"]
+    assert voc_average([nothing], [image((0, 0, 10, 10))], 0) == 0.0
+    scores = coco_scores([nothing], [image()], 1)["box"]
     assert scores["AP"] is None

@@ -16,8 +16,8 @@ def test_a_split_is_read_and_boxes_begin_at_the_corner_of_their_first_pixel(tmp_
     assert found.classes == ("ball", "square")
     assert found.line().endswith("(VOC): 2 images, 4 boxes of 2 classes; pixels counted from 1.")
     left, top, width, height = shapes(0)[1][0]["bbox"]
-    assert found.pictures[0].things[0].box == (left, top, left + width, top + height)
-    assert found.pictures[0].path == tmp_path / "JPEGImages" / "0000.png"
+    assert found.images[0].things[0].box == (left, top, left + width, top + height)
+    assert found.images[0].path == tmp_path / "JPEGImages" / "0000.png"
 
 
 def test_pixels_count_from_zero_where_a_box_says_so_or_the_flag(tmp_path: Path) -> None:
@@ -28,17 +28,17 @@ def test_pixels_count_from_zero_where_a_box_says_so_or_the_flag(tmp_path: Path) 
     )
     found = read_annotations([tmp_path / "Annotations"])
     assert "pixels counted from 0" in found.line()
-    assert found.pictures[1].things[0].box[0] == shapes(1)[1][0]["bbox"][0]
+    assert found.images[1].things[0].box[0] == shapes(1)[1][0]["bbox"][0]
     assert "pixels counted from 1" in read_annotations([tmp_path / "Annotations"], first=1).line()
     other = voc(tmp_path / "other", 1)
     with pytest.raises(UserError, match="pass --voc-first"):
         read_annotations([tmp_path / "Annotations", other])
-    assert len(read_annotations([tmp_path / "Annotations", other], first=1).pictures) == 3
+    assert len(read_annotations([tmp_path / "Annotations", other], first=1).images) == 3
 
 
 def test_difficult_objects_are_counted(tmp_path: Path) -> None:
     found = read_annotations([voc(tmp_path, 3, difficult=2)])
-    assert [thing.difficult for one in found.pictures for thing in one.things] == [
+    assert [thing.difficult for one in found.images for thing in one.things] == [
         False,
         True,
         False,

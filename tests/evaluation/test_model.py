@@ -1,4 +1,4 @@
-"""A loaded encoder takes any picture right, or says in one sentence what is wrong with it."""
+"""A loaded encoder takes any image right, or says in one sentence what is wrong with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model(file: Path) -> Model:
     return fullrank.load(file)
 
 
-def picture(height: int = 40, width: int = 50) -> Image.Image:
+def image(height: int = 40, width: int = 50) -> Image.Image:
     return Image.fromarray(np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
@@ -53,13 +53,13 @@ def test_images_are_normalized_once_whether_they_are_uint8_or_float(model: Model
         torch.testing.assert_close(model.embed(list(given)), expected)
 
 
-def test_pictures_of_any_kind_are_embedded_as_evaluate_embeds_them(model: Model, tmp_path: Path) -> None:
+def test_images_of_any_kind_are_embedded_as_evaluate_embeds_them(model: Model, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     for name in ("a.png", "b.png", "c.png"):
-        picture().save(folder / name)
+        image().save(folder / name)
     (batch,) = plain_batches(load_dataset(str(folder)).train, size=16)
-    given: list[Any] = [str(folder / "a.png"), folder / "b.png", picture(), batch[0], batch[0] / 255]
+    given: list[Any] = [str(folder / "a.png"), folder / "b.png", image(), batch[0], batch[0] / 255]
     rows = model.embed(given, batch_size=2)
     assert rows.shape == (5, 512)
     assert rows.dtype == torch.float32
@@ -76,8 +76,8 @@ def test_a_tensor_of_another_size_is_resized_by_embed_and_refused_by_a_call(mode
     torch.testing.assert_close(model.embed(square), model(square[..., :16, :16]))
 
 
-def test_a_picture_given_is_left_as_it_was(model: Model) -> None:
-    given = picture()
+def test_an_image_given_is_left_as_it_was(model: Model) -> None:
+    given = image()
     given.getexif()[0x0112] = 6  # to be turned
     model.embed([given])
     assert given.size == (50, 40)
@@ -90,7 +90,7 @@ GOOD = torch.zeros(3, 16, 16)
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ([GOOD, GOOD - 2.1], r"Picture 1: .*float32 from -2.1 to -2.1: pass uint8, or float in \[0, 1\] before any"),
+        ([GOOD, GOOD - 2.1], r"Image 1: .*float32 from -2.1 to -2.1: pass uint8, or float in \[0, 1\] before any"),
         ([GOOD + 255.0], r"float32 from 255 to 255"),
         ([GOOD * float("nan")], r"float32 from nan to nan"),
         ([GOOD.long()], r"int64: pass uint8, or float in \[0, 1\]"),
@@ -100,9 +100,9 @@ GOOD = torch.zeros(3, 16, 16)
         ([np.zeros((16, 16, 3), dtype=np.uint8)], r"type ndarray: pass a path, a PIL image or a tensor"),
         (["nowhere.jpg"], r"there is no file nowhere.jpg"),
         (["text.jpg"], r"text.jpg cannot be read"),
-        ("a.jpg", r"One picture was passed: pass a list"),
-        (GOOD, r"One picture was passed: pass a list"),
-        ([], r"no picture to embed"),
+        ("a.jpg", r"One image was passed: pass a list"),
+        (GOOD, r"One image was passed: pass a list"),
+        ([], r"no image to embed"),
         (torch.zeros(2, 4, 16, 16), r"4 channels, and this encoder takes 3"),
     ],
 )
@@ -110,7 +110,7 @@ def test_what_cannot_be_embedded_is_one_sentence(
     model: Model, wrong: Any, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("text.jpg").write_text("no picture")
+    Path("text.jpg").write_text("no image")
     with pytest.raises(UserError, match=sentence) as raised:
         model.embed(wrong)
     assert "\n" not in str(raised.value)
@@ -122,11 +122,11 @@ def test_what_a_call_cannot_take_is_one_sentence(model: Model, images: Tensor, s
         model(images)
 
 
-def test_a_gray_encoder_takes_pictures_in_color(tmp_path: Path) -> None:
+def test_a_gray_encoder_takes_images_in_color(tmp_path: Path) -> None:
     path = tmp_path / "gray.safetensors"
     path.write_bytes(encoder_bytes(encoder("tiny", image_size=16, channels=1), mean=(0.5,), std=(0.25,)))
     model = fullrank.load(path)
-    torch.testing.assert_close(model.embed([picture()]), model.embed([picture().convert("L")]))
+    torch.testing.assert_close(model.embed([image()]), model.embed([image().convert("L")]))
 
 
 def test_what_is_nowhere_is_said(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class Net(nn.Module):
 def test_every_command_that_asks_for_trust_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
     Path("net.py").write_text(NET)
     assert main(["train", "vicreg", *FLAGS, "--backbone", "./net.py:Net", "--out", "run"]) == 0
-    Path("query.png").write_bytes(_picture())
+    Path("query.png").write_bytes(_image())
     assert main(["embed", "run", "digits", "--out", "z.parquet"]) == 0
     Path("net.py").write_text(NET + EVIL)
     for arguments in (
@@ -135,7 +135,7 @@ def test_every_command_that_asks_for_trust_takes_it(capsys: pytest.CaptureFixtur
         assert Path("ran").exists()
 
 
-def _picture() -> bytes:
+def _image() -> bytes:
     from io import BytesIO
 
     from PIL import Image

@@ -114,10 +114,10 @@ def test_the_image_size_is_that_of_the_files_up_to_224(tmp_path: Path, width: in
 def test_the_image_size_is_read_from_headers_whichever_way_is_up(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for number, (ending, turned) in enumerate((("png", 1), ("jpg", 6), ("webp", 1), ("tif", 1))):
-        picture = Image.fromarray(random.integers(0, 256, (50, 70, 3), dtype=np.uint8))
+        image = Image.fromarray(random.integers(0, 256, (50, 70, 3), dtype=np.uint8))
         exif = Image.Exif()
         exif[0x0112] = turned
-        picture.save(tmp_path / f"{number}.{ending}", exif=exif)
+        image.save(tmp_path / f"{number}.{ending}", exif=exif)
     images = load_dataset(str(tmp_path)).train
     for file in tmp_path.iterdir():
         if file.suffix in (".png", ".jpg"):  # of the others Pillow wants the whole file

@@ -19,10 +19,10 @@ VIEWS = Views(preset("gray", size=16, channels=1), mean=(0.5,), std=(0.25,))
 
 def images(count: int, labeled: bool = True) -> ImageTensor:
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (count, 1, 16, 16), generator=generator, dtype=torch.uint8)
+    images = torch.randint(0, 256, (count, 1, 16, 16), generator=generator, dtype=torch.uint8)
     labels = torch.arange(count) % 2
-    pictures[labels == 1] //= 4  # dark and bright pictures
-    return ImageTensor(pictures, labels if labeled else None, ("bright", "dark") if labeled else ())
+    images[labels == 1] //= 4  # dark and bright images
+    return ImageTensor(images, labels if labeled else None, ("bright", "dark") if labeled else ())
 
 
 def method() -> JointEmbedding:

@@ -26,7 +26,7 @@ ROWS, SIDE = 800, 32
 
 @cache
 def _glyphs() -> tuple[Tensor, Tensor]:
-    """Pictures (1, SIDE, SIDE) in [0, 1] of every letter in every font, in an order by hash, and which letter."""
+    """Images (1, SIDE, SIDE) in [0, 1] of every letter in every font, in an order by hash, and which letter."""
     found = []
     for file in sorted(
         file for pattern in FONTS for file in Path(matplotlib.get_data_path(), "fonts/ttf").glob(pattern)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from fullrank.data.files.names import role
 from fullrank.data.images import Dataset
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.names import role
 from fullrank.data.sources.objects import as_dataset, items, named
 from fullrank.errors import UserError
 

@@ -1,4 +1,4 @@
-"""From a name or paths to images: built-in sets, folders and lists of pictures, and .npz files."""
+"""From a name or paths to images: built-in sets, folders and lists of images, and .npz files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fullrank.data.files.folder import read_folder
+from fullrank.data.files.lists import ENDINGS
+from fullrank.data.files.look import parse_range
 from fullrank.data.images import Dataset
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.folder import read_folder
-from fullrank.data.pictures.lists import ENDINGS
-from fullrank.data.pictures.look import parse_range
 from fullrank.data.sources.cifar import cifar10, cifar100
 from fullrank.data.sources.classes import only_classes
 from fullrank.data.sources.digits import digits
@@ -48,13 +48,13 @@ def load_dataset(
     options: DataOptions | None = None,
     say: Callable[[str], None] = _say,
 ) -> Dataset:
-    """Load a built-in set (one of NAMES), an .npz file, or a folder or list of pictures, or several of these together.
+    """Load a built-in set (one of NAMES), an .npz file, or a folder or list of images, or several of these together.
 
     Also hf:NAME or hf:PATH (Hugging Face) and torchvision:NAME.
 
     A built-in name wins over a path, and says so. `root` is where built-in sets are looked for, and downloaded to where
     `options` say so (with a message to `say`); they decide what is ambiguous, too. Mean and std are the published ones
-    for CIFAR, STL-10 and pictures of 8 bits, gray or color (ImageNet's), and computed otherwise. UserError, with what
+    for CIFAR, STL-10 and images of 8 bits, gray or color (ImageNet's), and computed otherwise. UserError, with what
     to do, where nothing can be loaded.
 
     >>> digits = load_dataset("digits")
@@ -82,10 +82,10 @@ def load_dataset(
         read = read_npz(path, channels=options.channels, span=parse_range(options.range))
         loaded = replace(measured(path.stem, read.images, None), range=read.range, notes=read.notes)
         return loaded if options.classes is None else only_classes(loaded, options.classes)
-    return _pictures(names, options, say)
+    return _images(names, options, say)
 
 
-def _pictures(names: Sequence[str], options: DataOptions, say: Callable[[str], None]) -> Dataset:
+def _images(names: Sequence[str], options: DataOptions, say: Callable[[str], None]) -> Dataset:
     paths = [Path(name) for name in names]
     for name, path in zip(names, paths, strict=True):
         if not path.is_dir() and not (path.is_file() and path.suffix.lower() in ENDINGS):
@@ -108,7 +108,7 @@ def _unknown(name: str, path: Path, *, several: bool) -> str:
     if several and (name in SOURCES or _is_npz(path)):
         return f"{name} is neither a folder nor a list, and only these can be read together: pass it alone."
     if path.exists():
-        remedy = "pass a folder of pictures, a list of them (.txt, .csv) or an .npz file"
+        remedy = "pass a folder of images, a list of them (.txt, .csv) or an .npz file"
         return f"{name} is not a source of images: {remedy}."
     hint = suggest(name.lower(), NAMES, otherwise=f"the built-in names are {', '.join(NAMES)}.")
     return f"{name} is neither a built-in data set nor an existing path: {hint[:-1]}, or pass a folder or an .npz file."

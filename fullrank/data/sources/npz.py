@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fullrank.data.files.look import chosen_range, parse_range
 from fullrank.data.images import ImageTensor
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.look import chosen_range, parse_range
 from fullrank.data.pixels import MOST_CHANNELS, eight_bit
 from fullrank.errors import UserError
 

@@ -1,4 +1,4 @@
-"""Data that are objects of Python: tensors, arrays, lists of pictures, and map-style data sets."""
+"""Data that are objects of Python: tensors, arrays, lists of images, and map-style data sets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from fullrank.data.decode import reason
+from fullrank.data.files.find import image_endings
+from fullrank.data.files.look import channels_of, look_at, range_of
 from fullrank.data.images import Dataset, ImageItems
 from fullrank.data.items import label_of, raw_of
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.find import picture_endings
-from fullrank.data.pictures.look import channels_of, look_at, range_of
 from fullrank.data.sources.npz import images_of_arrays, numbered
 from fullrank.data.sources.pixels import measured, sampled
 from fullrank.errors import UserError
@@ -42,7 +42,7 @@ def from_object(data: object, options: DataOptions) -> Dataset:
         return Dataset(name, made.train, None, made.mean, made.std, {}, read.notes, read.range)
     if isinstance(data, str | bytes | dict) or not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
         raise UserError(
-            f"A {name} has no images by index: pass a path, a tensor, an array, a list of pictures, or a data set with "
+            f"A {name} has no images by index: pass a path, a tensor, an array, a list of images, or a data set with "
             "__len__ and __getitem__."
         )
     labels, classes = _labels(data)
@@ -57,7 +57,7 @@ def is_place(data: object) -> bool:
     (True, True, False, False)
     """
     if isinstance(data, list | tuple) and data and all(isinstance(each, str | Path) for each in data):
-        return not all(Path(each).suffix.lower() in picture_endings() for each in data)
+        return not all(Path(each).suffix.lower() in image_endings() for each in data)
     return isinstance(data, str | Path)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from fullrank.data.images import Dataset, ImageFolder, ImageItems, ImageTensor
 
-_SOME = 256  # pictures whose pixels stand for those of all
+_SOME = 256  # images whose pixels stand for those of all
 
 
 def measured(name: str, train: ImageTensor, test: ImageTensor | None) -> Dataset:
@@ -25,7 +25,7 @@ def measured(name: str, train: ImageTensor, test: ImageTensor | None) -> Dataset
 
 
 def sampled(images: ImageFolder | ImageItems) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, in [0, 1], over evenly spaced pictures."""
+    """Mean and standard deviation of each channel, in [0, 1], over evenly spaced images."""
     rows = np.unique(np.linspace(0, len(images) - 1, _SOME).astype(int))
     count, total, squares = 0, np.zeros(images.channels), np.zeros(images.channels)
     for row in rows.tolist():

@@ -60,7 +60,7 @@ class Augmentation:
             _check(value >= 0, f"{name} is a strength, not {value}: choose a number from 0.")
         kernel = self.blur_kernel
         _check(0 <= self.hue <= 0.5, f"hue is a share of the circle, not {self.hue}: choose 0 to 0.5.")
-        _check(self.scale[1] <= 1, f"scale ends at {self.scale[1]}: a crop is at most 1, the whole picture.")
+        _check(self.scale[1] <= 1, f"scale ends at {self.scale[1]}: a crop is at most 1, the whole image.")
         _check(self.size >= 1, f"size is {self.size}: choose at least one pixel.")
         _check(kernel is None or (kernel > 0 and kernel % 2 == 1), f"blur_kernel is {kernel}: choose an odd number.")
         known = self.interpolation in ("bilinear", "bicubic")
@@ -74,9 +74,9 @@ def _check(right: bool, sentence: str) -> None:
 
 @dataclass(frozen=True)
 class Parameters:
-    """All drawn values of ONE view for n pictures; every tensor has the leading dimension n.
+    """All drawn values of ONE view for n images; every tensor has the leading dimension n.
 
-    top, left, height, width: the crop in pixels of the picture, int64. order: (n, k) the k operations of the
+    top, left, height, width: the crop in pixels of the image, int64. order: (n, k) the k operations of the
     color jitter (indices into OPERATIONS) in the order of their turn. hue: shift as a share of the circle.
     brightness, contrast, saturation: factors. sigma: pixels of the view, 0 where there is no blur.
     """
@@ -97,7 +97,7 @@ class Parameters:
     solarize: Tensor
 
     def rows(self, index: slice | Tensor) -> Parameters:
-        """The parameters of some of the pictures."""
+        """The parameters of some of the images."""
         return Parameters(*(getattr(self, field.name)[index] for field in fields(self)))
 
     def to(self, device: torch.device | str) -> Parameters:
@@ -109,7 +109,7 @@ class Parameters:
 
 
 def draw(augmentation: Augmentation, n: int, height: int, width: int, generator: torch.Generator) -> Parameters:
-    """Draw the parameters of one view of n pictures of height x width pixels; generator lives on the CPU.
+    """Draw the parameters of one view of n images of height x width pixels; generator lives on the CPU.
 
     >>> parameters = draw(Augmentation(size=32), 8, 48, 64, torch.Generator().manual_seed(0))
     >>> len(parameters), bool((parameters.left + parameters.width <= 64).all())
@@ -148,7 +148,7 @@ def draw_boxes(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Draw n crops (top, left, height, width) in whole pixels by the law of torchvision's RandomResizedCrop.
 
-    The area is uniform and the aspect ratio log-uniform; of ten tries the first that fits into the picture
+    The area is uniform and the aspect ratio log-uniform; of ten tries the first that fits into the image
     counts; when none fits, the largest central crop whose aspect ratio is in range is taken.
     """
     low, high = (math.log(end) for end in augmentation.ratio)

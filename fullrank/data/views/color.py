@@ -1,4 +1,4 @@
-"""Color operations on a batch with one factor per sample; pictures are (n, C, P) in [0, 1], P pixels."""
+"""Color operations on a batch with one factor per sample; images are (n, C, P) in [0, 1], P pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def brightness(x: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(x: Tensor, factor: Tensor) -> Tensor:
-    """Away from the mean gray of each picture, in place; x (n, C, P), factor (n,)."""
+    """Away from the mean gray of each image, in place; x (n, C, P), factor (n,)."""
     mean = x.mean(dim=2)  # (n, C)
     if x.shape[1] == 3:
         mean = mean @ mean.new_tensor(LUMA)[:, None]
@@ -31,7 +31,7 @@ def saturation(x: Tensor, factor: Tensor) -> Tensor:
 
 
 def luma(x: Tensor) -> Tensor:
-    """The gray (n, 1, P) of pictures x (n, 3, P)."""
+    """The gray (n, 1, P) of images x (n, 3, P)."""
     red, green, blue = x.unbind(dim=1)
     return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
 
@@ -67,19 +67,19 @@ def solarize(x: Tensor) -> Tensor:
 
 
 def jitter(x: Tensor, parameters: Parameters) -> Tensor:
-    """torchvision's ColorJitter: each picture's own operations in its own order; x (n, C, P).
+    """torchvision's ColorJitter: each image's own operations in its own order; x (n, C, P).
 
-    Only pictures of three channels have saturation and hue.
+    Only images of three channels have saturation and hue.
     """
     functions = (brightness, contrast, saturation, hue) if x.shape[1] == 3 else (brightness, contrast)
     turns = parameters.order.where(parameters.jitter[:, None], len(OPERATIONS))  # (n, k)
-    picture = torch.arange(len(x))  # the picture that each row of x holds
+    image = torch.arange(len(x))  # the image that each row of x holds
     for turn in turns.unbind(dim=1):
-        rows = turn[picture].argsort()  # one run of rows for each operation, the untouched last
-        x, picture = x.index_select(0, rows.to(x.device)), picture[rows]
+        rows = turn[image].argsort()  # one run of rows for each operation, the untouched last
+        x, image = x.index_select(0, rows.to(x.device)), image[rows]
         counts = turn.bincount(minlength=len(OPERATIONS) + 1).tolist()
-        runs, pictures = x.split(counts), picture.split(counts)
+        runs, images = x.split(counts), image.split(counts)
         for operation, function in enumerate(functions):
-            factor = getattr(parameters, OPERATIONS[operation])[pictures[operation]]
+            factor = getattr(parameters, OPERATIONS[operation])[images[operation]]
             function(runs[operation], factor.to(x))
-    return x.index_select(0, picture.argsort().to(x.device))
+    return x.index_select(0, image.argsort().to(x.device))

@@ -1,4 +1,4 @@
-"""Multi-crop: more than two views of a picture, of different sizes, written as in `--crops 2x224,192,160,128,96`."""
+"""Multi-crop: more than two views of an image, of different sizes, written as in `--crops 2x224,192,160,128,96`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def crop_sizes(crops: str) -> tuple[int, ...]:
 def crop_views(name: str, sizes: Sequence[int], *, channels: int) -> list[Augmentation]:
     """One Augmentation for each size, in the colors of a preset; two equal sizes are the preset itself.
 
-    Otherwise the multi-crop of INTL's code: a view shows 0.2 to 1 of the picture's area, times its size over the
+    Otherwise the multi-crop of INTL's code: a view shows 0.2 to 1 of the image's area, times its size over the
     largest one, is blurred with probability 0.5 and solarised with 0.1; the rest is the preset's first view.
 
     >>> [tuple(round(end, 3) for end in view.scale) for view in crop_views("byol", (224, 224, 192), channels=3)]

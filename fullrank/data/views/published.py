@@ -9,9 +9,9 @@ from fullrank.errors import UserError, suggest
 
 
 def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
-    """The two views of a published setting, at size x size pixels, for pictures of 1 to 16 channels.
+    """The two views of a published setting, at size x size pixels, for images of 1 to 16 channels.
 
-    Only pictures of 3 channels have hue, saturation and grayscale.
+    Only images of 3 channels have hue, saturation and grayscale.
 
     >>> [view.solarize for view in preset("byol", size=224, channels=3)]
     [0.0, 0.2]
@@ -30,7 +30,7 @@ def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
 
 
 def without_color(name: str, *, size: int, channels: int) -> str:
-    """What pictures of so many channels do not get of a preset, in a sentence; empty where they get all of it.
+    """What images of so many channels do not get of a preset, in a sentence; empty where they get all of it.
 
     >>> without_color("byol", size=224, channels=4)
     'Views: no saturation, hue or grayscale with 4 channels; each has its own contrast, and all share the rest.'
@@ -44,7 +44,7 @@ def without_color(name: str, *, size: int, channels: int) -> str:
 
 
 def default_preset(*, size: int, channels: int) -> str:
-    """The name of the preset for pictures of which nothing else is known.
+    """The name of the preset for images of which nothing else is known.
 
     >>> default_preset(size=28, channels=1), default_preset(size=32, channels=3), default_preset(size=224, channels=3)
     ('gray', 'cifar', 'byol')
@@ -56,7 +56,7 @@ def default_preset(*, size: int, channels: int) -> str:
 
 def _presets(size: int) -> dict[str, list[Augmentation]]:
     # SimCLR (Chen et al., 2020), appendix A: color distortion of strength 1, blur with a kernel of 10 % of the
-    # picture in half of the views.
+    # image in half of the views.
     simclr = Augmentation(
         size=size,
         brightness=0.8,
@@ -78,7 +78,7 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
     # from crops of at least a fifth, ImageNet with blur. Bilinear crops and the blur's sigma are ours: not stated.
     hsr_byol = replace(cifar, scale=(0.2, 1.0), saturation=0.2)
     hsr_byol_imagenet = replace(hsr_byol, scale=(0.08, 1.0), blur=0.5)
-    # Small gray pictures in which color means nothing (Fashion-MNIST, digits): measured for this package.
+    # Small gray images in which color means nothing (Fashion-MNIST, digits): measured for this package.
     gray = Augmentation(size=size, scale=(0.25, 1.0), brightness=0.6, contrast=0.6, saturation=0, hue=0, grayscale=0)
     digits = replace(gray, scale=(0.4, 1.0), brightness=0.4, contrast=0.4, flip=0.0)
     return {

@@ -1,4 +1,4 @@
-"""Pictures to V augmented views: a whole batch at once, on its device, with independent draws for each picture."""
+"""Images to V augmented views: a whole batch at once, on its device, with independent draws for each image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fullrank.data.pixels import MOST_CHANNELS, Bands, Picture
+from fullrank.data.pixels import MOST_CHANNELS, Bands, Decoded
 from fullrank.data.views import color
 from fullrank.data.views.augmentation import Augmentation, Parameters, draw, draw_boxes
 from fullrank.data.views.resample import blur_matrix, crop_matrix, resample
@@ -21,15 +21,15 @@ CPU_CHUNK, ACCELERATOR_CHUNK = 4 * 2**20, 2**28  # bytes of float32: stays in ca
 
 @dataclass(frozen=True)
 class Views:
-    """V augmentations, and the mean and standard deviation (of pictures in [0, 1], by channel) to normalize with.
+    """V augmentations, and the mean and standard deviation (of images in [0, 1], by channel) to normalize with.
 
-    Pictures are uint8 with one (gray), three (RGB), or up to 16 channels. Only three have saturation, hue, or
+    Images are uint8 with one (gray), three (RGB), or up to 16 channels. Only three have saturation, hue, or
     grayscale; of others, each channel has its own contrast, and all share brightness, blur and solarize.
 
     >>> views = Views([Augmentation(size=16), Augmentation(size=8)], mean=(0.5,), std=(0.25,))
-    >>> pictures = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+    >>> images = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
     >>> parameters = views.draw(4, 28, 28, torch.Generator().manual_seed(0))
-    >>> [tuple(view.shape) for view in views.apply(pictures, parameters)]
+    >>> [tuple(view.shape) for view in views.apply(images, parameters)]
     [(4, 1, 16, 16), (4, 1, 8, 8)]
     """
 
@@ -41,13 +41,13 @@ class Views:
         if not 1 <= len(self.mean) <= MOST_CHANNELS or len(self.std) != len(self.mean):
             raise UserError(
                 f"Views: {len(self.mean)} means and {len(self.std)} standard deviations: "
-                f"pictures have 1 to {MOST_CHANNELS} channels, give one of each for every channel."
+                f"images have 1 to {MOST_CHANNELS} channels, give one of each for every channel."
             )
         if not min(self.std) > 0:
             raise UserError(f"Views: std is {tuple(self.std)}: choose positive standard deviations.")
 
     def draw(self, n: int, height: int, width: int, generator: torch.Generator) -> list[Parameters]:
-        """Draw the parameters of every view of n pictures of height x width pixels (CPU generator)."""
+        """Draw the parameters of every view of n images of height x width pixels (CPU generator)."""
         return [draw(augmentation, n, height, width, generator) for augmentation in self.augmentations]
 
     def apply(self, images: Tensor | Sequence[Tensor], parameters: Sequence[Parameters]) -> list[Tensor]:
@@ -71,16 +71,16 @@ class Views:
         self._check(images)
         return self._normalize(images.float().div_(255))
 
-    def crop(self, image: Picture, generator: torch.Generator) -> list[Tensor]:
-        """Cut and resize one large picture (mode L or RGB, or `Bands`) for every view: V tensors uint8 (C, S, S).
+    def crop(self, image: Decoded, generator: torch.Generator) -> list[Tensor]:
+        """Cut and resize one large image (mode L or RGB, or `Bands`) for every view: V tensors uint8 (C, S, S).
 
-        For workers that decode files; `apply` does the rest, with parameters drawn for S x S pictures.
+        For workers that decode files; `apply` does the rest, with parameters drawn for S x S images.
         """
         plain = isinstance(image, Bands) or image.mode in ("L", "RGB")
         if len(image.getbands()) != len(self.mean) or not plain:
             what = f"{len(image.getbands())} channels" if isinstance(image, Bands) else f"mode {image.mode}"
             wanted = {1: "L", 3: "RGB"}.get(len(self.mean), f"{len(self.mean)} channels")
-            raise UserError(f"Views: a picture of {what}: convert it to {wanted}.")
+            raise UserError(f"Views: an image of {what}: convert it to {wanted}.")
         cut = []
         for augmentation in self.augmentations:
             boxes = draw_boxes(augmentation, 1, image.height, image.width, generator)
@@ -95,10 +95,10 @@ class Views:
         self._check(images)
         n, channels, height, width = images.shape
         if len(parameters) != n:
-            raise UserError(f"Views: {len(parameters)} parameters for {n} pictures: draw as many as there are.")
+            raise UserError(f"Views: {len(parameters)} parameters for {n} images: draw as many as there are.")
         size = augmentation.size
         if cropped and (height, width) != (size, size):
-            raise UserError(f"Views: cropped pictures are {height} x {width}, the view is {size} x {size}.")
+            raise UserError(f"Views: cropped images are {height} x {width}, the view is {size} x {size}.")
         budget = CPU_CHUNK if images.device.type == "cpu" else ACCELERATOR_CHUNK
         chunk = max(1, budget // (4 * channels * max(height * width, size * size)))
         drawn = parameters.to("cpu")
@@ -116,8 +116,7 @@ class Views:
     def _check(self, images: Tensor) -> None:
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != len(self.mean):
             raise UserError(
-                f"Views: pictures are {images.dtype} {tuple(images.shape)}: "
-                f"give torch.uint8 (N, {len(self.mean)}, H, W)."
+                f"Views: images are {images.dtype} {tuple(images.shape)}: give torch.uint8 (N, {len(self.mean)}, H, W)."
             )
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from fullrank.detection.annotations.read import read_annotations
-from fullrank.detection.annotations.record import Annotations, Picture, Runs, Thing
+from fullrank.detection.annotations.record import AnnotatedImage, Annotations, Runs, Thing
 
-__all__ = ["Annotations", "Picture", "Runs", "Thing", "read_annotations"]
+__all__ = ["AnnotatedImage", "Annotations", "Runs", "Thing", "read_annotations"]

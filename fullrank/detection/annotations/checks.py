@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from fullrank.data import read_picture
+from fullrank.data import read_image
 from fullrank.data.decode import header_size
 from fullrank.detection.annotations.record import Box
 from fullrank.errors import UserError
@@ -84,7 +84,7 @@ def _header(path: Path) -> tuple[int, int]:
     try:
         return header_size(path)
     except OSError:
-        width, height = read_picture(path).size
+        width, height = read_image(path).size
         return width, height
 
 
@@ -110,7 +110,7 @@ def folder_of(names: Iterable[str], asked: Path | None, places: Iterable[Path], 
 
 
 def with_ending(path: Path) -> Path:
-    """The file of this name, or of this name with the ending of a picture, as some tools leave it out."""
+    """The file of this name, or of this name with the ending of an image, as some tools leave it out."""
     if path.is_file():
         return path
     return next((found for ending in _SUFFIXES if (found := path.with_suffix(ending)).is_file()), path)

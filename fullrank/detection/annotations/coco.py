@@ -12,7 +12,7 @@ from typing import Any
 from fullrank.data import strict_decoding
 from fullrank.detection.annotations import checks
 from fullrank.detection.annotations.masks import read_mask
-from fullrank.detection.annotations.record import Annotations, Mask, Picture, Runs, Thing
+from fullrank.detection.annotations.record import AnnotatedImage, Annotations, Mask, Runs, Thing
 from fullrank.errors import UserError
 
 _LARGEST = 4 << 30  # bytes; Objects365 has 2.4 GB
@@ -44,11 +44,11 @@ def read_coco(path: Path, *, images: Path | None, masks: bool, flag: str) -> Ann
         else:
             reading.counted[checks.STRAYS] += 1
     with strict_decoding():
-        made = [_picture(reading, folder, image, marked[number]) for number, image in listed.items()]
-    pictures = [picture for picture in made if picture is not None]
-    reading.counted[checks.EMPTY] += sum(not picture.things for picture in pictures)
+        made = [_annotated(reading, folder, image, marked[number]) for number, image in listed.items()]
+    kept = [image for image in made if image is not None]
+    reading.counted[checks.EMPTY] += sum(not image.things for image in kept)
     notes = (f"images in {folder}",)
-    return Annotations(str(path), "COCO", pictures, tuple(classes.values()), tuple(classes), reading.counted, notes)
+    return Annotations(str(path), "COCO", kept, tuple(classes.values()), tuple(classes), reading.counted, notes)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -120,9 +120,9 @@ def _places(path: Path) -> list[Path]:
     ]
 
 
-def _picture(
+def _annotated(
     reading: _Reading, folder: Path, image: Mapping[str, Any], marked: list[Mapping[str, Any]]
-) -> Picture | None:
+) -> AnnotatedImage | None:
     name = Path(image["file_name"])
     if name.is_absolute() or ".." in name.parts:
         raise UserError(f"{reading.path} names the image {name}, which leaves the images' folder: correct the file.")
@@ -132,7 +132,7 @@ def _picture(
     if size is None:
         return None
     things = [_thing(reading, entry, *size) for entry in marked]
-    return Picture(folder / name, image["id"], *size, tuple(thing for thing in things if thing is not None))
+    return AnnotatedImage(folder / name, image["id"], *size, tuple(thing for thing in things if thing is not None))
 
 
 def _thing(reading: _Reading, entry: Mapping[str, Any], width: int, height: int) -> Thing | None:

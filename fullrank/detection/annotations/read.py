@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fullrank.detection.annotations.coco import read_coco
-from fullrank.detection.annotations.record import Annotations, Picture
+from fullrank.detection.annotations.record import AnnotatedImage, Annotations
 from fullrank.detection.annotations.voc import read_voc
 from fullrank.errors import UserError
 
@@ -71,14 +71,14 @@ def _together(parts: Sequence[Annotations], like: Annotations | None, flag: str)
         names = dict.fromkeys(like.classes)
     ids = like.ids if like is not None else parts[0].ids if len(parts) == 1 else tuple(range(1, len(names) + 1))
     place = {name: at for at, name in enumerate(names)}
-    pictures: list[Picture] = []
+    images: list[AnnotatedImage] = []
     for part in parts:
         label = [place[name] for name in part.classes]
-        pictures += [
+        images += [
             replace(one, things=tuple(replace(thing, label=label[thing.label]) for thing in one.things))
-            for one in part.pictures
+            for one in part.images
         ]
     counted = sum((Counter(part.counted) for part in parts), Counter())
     source = " and ".join(part.source for part in parts)
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
-    return Annotations(source, parts[0].kind, pictures, tuple(names), ids, counted, notes)
+    return Annotations(source, parts[0].kind, images, tuple(names), ids, counted, notes)

@@ -1,4 +1,4 @@
-"""What annotation files say, whatever their format: pictures with their boxes, and a count of what was left out."""
+"""What annotation files say, whatever their format: images with their boxes, and a count of what was left out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AnnotatedImage:
     """An image file that was found, with its upright size in pixels and what is marked in it."""
 
     path: Path
@@ -55,11 +55,11 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """Pictures of one set; `ids` number the classes in the file, `counted` is what was left out or changed."""
+    """Images of one set; `ids` number the classes in the file, `counted` is what was left out or changed."""
 
     source: str
     kind: str
-    pictures: Sequence[Picture]
+    images: Sequence[AnnotatedImage]
     classes: tuple[str, ...]
     ids: tuple[int, ...]
     counted: Mapping[str, int]
@@ -71,15 +71,15 @@ class Annotations:
         >>> Annotations("a.json", "COCO", (), ("cat",), (1,), {"boxes clipped to their image": 2}).line()
         'a.json (COCO): 0 images, 0 boxes of 1 class; 2 boxes clipped to their image.'
         """
-        boxes = sum(len(picture.things) for picture in self.pictures)
+        boxes = sum(len(image.things) for image in self.images)
         classes = f"{len(self.classes)} class" + ("es" if len(self.classes) != 1 else "")
         said = [
-            f"{self.source} ({self.kind}): {len(self.pictures):,} images, {boxes:,} boxes of {classes}",
+            f"{self.source} ({self.kind}): {len(self.images):,} images, {boxes:,} boxes of {classes}",
             *self.notes,
         ]
         said += [f"{count:,} {what}" for what, count in self.counted.items() if count]
-        seen = {thing.label for picture in self.pictures for thing in picture.things}
-        if self.pictures and (unseen := [name for at, name in enumerate(self.classes) if at not in seen]):
+        seen = {thing.label for image in self.images for thing in image.things}
+        if self.images and (unseen := [name for at, name in enumerate(self.classes) if at not in seen]):
             more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
             said.append(f"no box of {', '.join(unseen[:5])}{more}")
         return "; ".join(said) + "."
@@ -87,4 +87,4 @@ class Annotations:
     def about(self) -> dict[str, Any]:
         """What config.json keeps of it."""
         kept = {what: count for what, count in self.counted.items() if count}
-        return {"source": self.source, "kind": self.kind, "images": len(self.pictures), "counted": kept}
+        return {"source": self.source, "kind": self.kind, "images": len(self.images), "counted": kept}

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from fullrank.data import strict_decoding
 from fullrank.detection.annotations import checks
-from fullrank.detection.annotations.record import Annotations, Picture, Thing
+from fullrank.detection.annotations.record import AnnotatedImage, Annotations, Thing
 from fullrank.detection.annotations.xml import read_xml
 from fullrank.errors import UserError
 
@@ -40,13 +40,13 @@ def read_voc(path: Path, *, images: Path | None, first: int | None, flag: str) -
     names = tuple(sorted({name for file in files for name, _, _ in file.objects}))
     counted: Counter[str] = Counter()
     with strict_decoding():
-        made = [_picture(file, {name: at for at, name in enumerate(names)}, start, counted) for file in files]
-    pictures = [picture for picture in made if picture is not None]
-    counted[checks.EMPTY] += sum(not picture.things for picture in pictures)
+        made = [_annotated(file, {name: at for at, name in enumerate(names)}, start, counted) for file in files]
+    kept = [image for image in made if image is not None]
+    counted[checks.EMPTY] += sum(not image.things for image in kept)
     if not names:
         raise UserError(f"{path} has no object: pass annotations with boxes.")
     notes = (f"pixels counted from {start}",)
-    return Annotations(str(path), "VOC", pictures, names, tuple(range(1, len(names) + 1)), counted, notes)
+    return Annotations(str(path), "VOC", kept, names, tuple(range(1, len(names) + 1)), counted, notes)
 
 
 def _files(path: Path, flag: str) -> list[Path]:
@@ -120,7 +120,7 @@ def _number(element: Element | None, name: str, path: Path, default: float | Non
         raise UserError(f"{path}: {name} is {str(text)[:30]!r}, not a number: correct the file.") from None
 
 
-def _picture(file: _File, places: dict[str, int], start: int, counted: Counter[str]) -> Picture | None:
+def _annotated(file: _File, places: dict[str, int], start: int, counted: Counter[str]) -> AnnotatedImage | None:
     size = checks.size_of(file.image, file.stated, counted)
     if size is None:
         return None
@@ -130,4 +130,4 @@ def _picture(file: _File, places: dict[str, int], start: int, counted: Counter[s
         if box is not None:
             counted[checks.DIFFICULT] += difficult
             things.append(Thing(box, places[name], (box[2] - box[0]) * (box[3] - box[1]), difficult=difficult))
-    return Picture(file.image, file.path.stem, *size, tuple(things))
+    return AnnotatedImage(file.image, file.path.stem, *size, tuple(things))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fullrank.detection.annotations.masks import backend, drawn, unpacked
-from fullrank.detection.annotations.record import Picture, Thing
+from fullrank.detection.annotations.record import AnnotatedImage, Thing
 from fullrank.detection.scores.found import Found
 
 _NAMES = {
@@ -28,7 +28,7 @@ _NAMES = {
 
 
 def coco_scores(
-    found: Sequence[Found], pictures: Sequence[Picture], classes: int, *, masks: bool = False
+    found: Sequence[Found], images: Sequence[AnnotatedImage], classes: int, *, masks: bool = False
 ) -> dict[str, Any]:
     """COCO's numbers in [0, 1] under "box" and, with `masks`, "mask"; None where no object decides them.
 
@@ -37,10 +37,10 @@ def coco_scores(
     or difficult are neither found nor missed.
     """
     kinds = {"box": "bbox", "mask": "segm"} if masks else {"box": "bbox"}
-    return {kind: _scored(found, pictures, classes, theirs) for kind, theirs in kinds.items()}
+    return {kind: _scored(found, images, classes, theirs) for kind, theirs in kinds.items()}
 
 
-def _scored(found: Sequence[Found], pictures: Sequence[Picture], classes: int, kind: Any) -> dict[str, Any]:
+def _scored(found: Sequence[Found], images: Sequence[AnnotatedImage], classes: int, kind: Any) -> dict[str, Any]:
     """The numbers of one kind; with both at once, torchmetrics takes the area of a detected box from its mask."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on more than 100 detections, of which COCO's numbers leave out the rest
@@ -54,21 +54,21 @@ def _scored(found: Sequence[Found], pictures: Sequence[Picture], classes: int, k
             backend=backend(),  # type: ignore[arg-type]
             sync_on_compute=False,  # one process has all that was found, and the others do not wait for it
         )
-        for one, picture in zip(found, pictures, strict=True):
-            metric.update([_found(one, picture, kind == "segm")], [_truth(picture, kind == "segm")])
+        for one, image in zip(found, images, strict=True):
+            metric.update([_found(one, image, kind == "segm")], [_truth(image, kind == "segm")])
         return _numbers(metric.compute(), classes)
 
 
-def _found(one: Found, picture: Picture, masks: bool) -> dict[str, Tensor]:
+def _found(one: Found, image: AnnotatedImage, masks: bool) -> dict[str, Tensor]:
     entry = {"boxes": one.boxes, "scores": one.scores, "labels": one.labels}
     if masks:
         pixels = [unpacked(code) for code in one.masks or ()]
-        entry["masks"] = _stacked(pixels, picture)
+        entry["masks"] = _stacked(pixels, image)
     return entry
 
 
-def _truth(picture: Picture, masks: bool) -> dict[str, Tensor]:
-    things: Sequence[Thing] = picture.things
+def _truth(image: AnnotatedImage, masks: bool) -> dict[str, Tensor]:
+    things: Sequence[Thing] = image.things
     entry = {
         "boxes": torch.tensor([thing.box for thing in things]).view(-1, 4),
         "labels": torch.tensor([thing.label for thing in things], dtype=torch.long),
@@ -76,13 +76,13 @@ def _truth(picture: Picture, masks: bool) -> dict[str, Tensor]:
         "area": torch.tensor([thing.area for thing in things]),
     }
     if masks:
-        pixels = [drawn(thing.mask, picture.height, picture.width) for thing in things if thing.mask is not None]
-        entry["masks"] = _stacked(pixels, picture)
+        pixels = [drawn(thing.mask, image.height, image.width) for thing in things if thing.mask is not None]
+        entry["masks"] = _stacked(pixels, image)
     return entry
 
 
-def _stacked(pixels: Sequence[np.ndarray[Any, Any]], picture: Picture) -> Tensor:
-    empty = torch.zeros(0, picture.height, picture.width, dtype=torch.bool)
+def _stacked(pixels: Sequence[np.ndarray[Any, Any]], image: AnnotatedImage) -> Tensor:
+    empty = torch.zeros(0, image.height, image.width, dtype=torch.bool)
     return torch.from_numpy(np.stack(pixels)) if pixels else empty
 
 

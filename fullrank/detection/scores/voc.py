@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import box_iou
 
-from fullrank.detection.annotations.record import Picture
+from fullrank.detection.annotations.record import AnnotatedImage
 from fullrank.detection.scores.found import Found
 
 _ELEVEN = np.linspace(0, 1, 11)
 _THRESHOLDS = tuple(0.5 + 0.05 * step for step in range(10))
 
 
-def voc_scores(found: Sequence[Found], pictures: Sequence[Picture], classes: int) -> dict[str, float | None]:
+def voc_scores(found: Sequence[Found], images: Sequence[AnnotatedImage], classes: int) -> dict[str, float | None]:
     """Means over the classes that have an object: AP50 by eleven points (2007) and by area (2010).
 
     AP and AP75 are those of detectron2's VOC tables: by eleven points, over overlaps of 0.5, 0.55, ..., 0.95 and at
@@ -24,7 +24,7 @@ def voc_scores(found: Sequence[Found], pictures: Sequence[Picture], classes: int
     """
 
     def mean(overlap: float, eleven: bool) -> float | None:
-        each = [voc_average(found, pictures, label, overlap=overlap, eleven=eleven) for label in range(classes)]
+        each = [voc_average(found, images, label, overlap=overlap, eleven=eleven) for label in range(classes)]
         known = [value for value in each if value is not None]
         return sum(known) / len(known) if known else None
 
@@ -39,20 +39,20 @@ def voc_scores(found: Sequence[Found], pictures: Sequence[Picture], classes: int
 
 
 def voc_average(
-    found: Sequence[Found], pictures: Sequence[Picture], label: int, *, overlap: float = 0.5, eleven: bool = False
+    found: Sequence[Found], images: Sequence[AnnotatedImage], label: int, *, overlap: float = 0.5, eleven: bool = False
 ) -> float | None:
     """Average precision of one class, by area or by eleven points; None where no object of it counts.
 
     Args:
-        found: What was found in each of the pictures.
-        pictures: The pictures with their objects; difficult ones and crowds make a detection neither right nor wrong.
+        found: What was found in each of the images.
+        images: The images with their objects; difficult ones and crowds make a detection neither right nor wrong.
         label: The class, from 0.
         overlap: The least intersection over union of a right detection, in [0, 1].
         eleven: The mean of the best precision from recalls 0, 0.1, ..., 1 on, as in 2007, instead of the area.
     """
     scores, right, counts = [], [], 0
-    for one, picture in zip(found, pictures, strict=True):
-        things = [thing for thing in picture.things if thing.label == label]
+    for one, image in zip(found, images, strict=True):
+        things = [thing for thing in image.things if thing.label == label]
         aside = [thing.difficult or thing.crowd for thing in things]
         counts += len(things) - sum(aside)
         mine = one.labels == label

@@ -16,7 +16,7 @@ from transformers import AutoImageProcessor, AutoModel
 
 model = AutoModel.from_pretrained("FOLDER").eval()  # or timm.create_model("local-dir:FOLDER", pretrained=True)
 processor = AutoImageProcessor.from_pretrained("FOLDER")
-# features = model(**processor(picture, return_tensors="pt")).pooler_output
+# features = model(**processor(image, return_tensors="pt")).pooler_output
 """
 
 write = timm.write

@@ -6,14 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 
+from fullrank.data.files.names import around, beside, role
+from fullrank.data.files.parts import Layout, Part, below, by_first_folder, counted, listed
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.names import around, beside, role
-from fullrank.data.pictures.parts import Layout, Part, below, by_first_folder, counted, listed
 from fullrank.errors import UserError, shell
 
 
 def without_masks(top: str, files: Sequence[str]) -> tuple[Sequence[str], list[str]]:
-    """The pictures that do not lie in a folder of masks or annotations beside one of images, and what was left out."""
+    """The images that do not lie in a folder of masks or annotations beside one of images, and what was left out."""
     folders = set[str]()
     for folder in {path.rpartition(os.sep)[0] for path in files}:
         while len(folder) >= len(top) and folder not in folders:

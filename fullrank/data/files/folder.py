@@ -1,4 +1,4 @@
-"""Folders and lists of pictures: found, understood, checked to the last byte, labeled."""
+"""Folders and lists of images: found, understood, checked to the last byte, labeled."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 
 import torch
 
+from fullrank.data.files.check import check
+from fullrank.data.files.find import find_images, missing_packages
+from fullrank.data.files.index import looked
+from fullrank.data.files.layout import decided, understand
+from fullrank.data.files.lists import read_list
+from fullrank.data.files.look import Look, channels_of, pages_of, range_of
+from fullrank.data.files.parts import Layout, Part
 from fullrank.data.images import ImageFolder
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.check import check
-from fullrank.data.pictures.find import find_pictures, missing_packages
-from fullrank.data.pictures.index import looked
-from fullrank.data.pictures.layout import decided, understand
-from fullrank.data.pictures.lists import read_list
-from fullrank.data.pictures.look import Look, channels_of, pages_of, range_of
-from fullrank.data.pictures.parts import Layout, Part
 from fullrank.data.sources.classes import wanted
 from fullrank.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class FolderImages:
     """What was read: training and test images, the files left out by ending, and what was decided."""
 
     train: ImageFolder
@@ -33,11 +33,11 @@ class Pictures:
     notes: tuple[str, ...]
 
 
-def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Callable[[str], None]) -> Pictures:
+def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Callable[[str], None]) -> FolderImages:
     """Read folders, or lists of files, together as one data set.
 
-    Every picture is decoded once. The unreadable are left out and listed; UserError if their share is above
-    `max_corrupt`, if there is no picture, if there is only one to train on, or if what folders mean is ambiguous.
+    Every image is decoded once. The unreadable are left out and listed; UserError if their share is above
+    `max_corrupt`, if there is no image, if there is only one to train on, or if what folders mean is ambiguous.
     """
     roots = [paths] if isinstance(paths, Path) else list(paths)
     layout, left_out = _gathered(roots, options)
@@ -53,7 +53,7 @@ def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Call
     parts = [_readable(train, looks[: len(train)], options.max_corrupt)]
     if len(parts[0].part) < 2:
         raise UserError(
-            f"{train.where} holds {len(parts[0].part)} readable picture(s), training needs at least 2: add pictures."
+            f"{train.where} holds {len(parts[0].part)} readable image(s), training needs at least 2: add images."
         )
     if test is not None and len(test):
         parts.append(_readable(test, looks[len(train) :], options.max_corrupt))
@@ -66,7 +66,7 @@ def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Call
     for part in parts:
         made = _images(part, images[0].classes if images else (), every_page=options.pages == "all")
         images.append(replace(made, channels=channels, range=span, max_pixels=options.max_pixels))
-    return Pictures(images[0], images[1] if len(images) > 1 else None, left_out, tuple(notes))
+    return FolderImages(images[0], images[1] if len(images) > 1 else None, left_out, tuple(notes))
 
 
 def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Counter[str]]:
@@ -76,14 +76,14 @@ def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Coun
         if root.is_file():
             layouts.append(Layout(read_list(root), None))
             continue
-        found = find_pictures(root)
+        found = find_images(root)
         left_out += found.left_out
         if not found.files:
             beside = ", ".join(f"{ending} {count}" for ending, count in found.left_out.most_common(5))
             install = ", ".join(
-                ["pass a folder with PNG, JPEG or other picture files", *missing_packages(found.left_out)]
+                ["pass a folder with PNG, JPEG or other image files", *missing_packages(found.left_out)]
             )
-            raise UserError(f"{root} holds no picture{f' (but {beside})' if beside else ''}: {install}.")
+            raise UserError(f"{root} holds no image{f' (but {beside})' if beside else ''}: {install}.")
         layouts.append(understand(root, found.files, options))
     if len(layouts) == 1:
         return layouts[0], left_out
@@ -129,7 +129,7 @@ def _readable(part: Part, looks: Sequence[Look], max_corrupt: float) -> _Readabl
     skipped = tuple((part.files[at], look.problem) for at, look in enumerate(looks) if look.problem)
     if len(skipped) > max_corrupt * len(part):
         raise UserError(
-            f"{len(skipped)} of {len(part)} pictures in {part.where} cannot be read (first: {': '.join(skipped[0])}): "
+            f"{len(skipped)} of {len(part)} images in {part.where} cannot be read (first: {': '.join(skipped[0])}): "
             f"repair or remove them, or allow more with --max-corrupt (now {max_corrupt})."
         )
     kept = Part([part.files[at] for at in rows], [part.names[at] for at in rows], part.where)

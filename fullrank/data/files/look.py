@@ -15,8 +15,8 @@ from fullrank.errors import UserError
 
 _BITS = (8, 10, 12, 14, 16, 32)
 _USED = 1 / 4  # of a range of so many bits, from which on it is taken whole
-_STRAY = 0.1  # percent of the pixels of a picture at each end that may be defects of a sensor
-_PIXELS = 1 << 16  # of a picture, for its percentiles
+_STRAY = 0.1  # percent of the pixels of an image at each end that may be defects of a sensor
+_PIXELS = 1 << 16  # of an image, for its percentiles
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ def _transparent(raw: Raw) -> bool:
 
 
 def pages_of(files: Sequence[str], looks: Sequence[Look], options: DataOptions) -> list[str]:
-    """Notes on files of several pages; UserError where nobody said which of them are pictures."""
+    """Notes on files of several pages; UserError where nobody said which of them are images."""
     several = [(path, look.frames) for path, look in zip(files, looks, strict=True) if look.frames > 1]
     if not several:
         return []
     path, frames = several[0]
     if options.pages is None:
         raise UserError(
-            f"{len(several):,} of {len(files):,} files hold several pictures (first: {path} with {frames:,}): pass "
+            f"{len(several):,} of {len(files):,} files hold several images (first: {path} with {frames:,}): pass "
             "--pages first or --pages all."
         )
     what = "the first" if options.pages == "first" else "every one is an image"

@@ -16,8 +16,8 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from fullrank.data.files.look import Look
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.look import Look
 from fullrank.errors import UserError
 from fullrank.runs import write_npz
 

@@ -1,4 +1,4 @@
-"""A folder of 300 small pictures, with everything that real folders hold."""
+"""A folder of 300 small images, with everything that real folders hold."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def quiet(_text: str) -> None:
 
 
 def noise(height: int, width: int, seed: int) -> Image.Image:
-    """An RGB picture of noise."""
+    """An RGB image of noise."""
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 def plain(folder: Path, count: int) -> None:
-    """Add `count` readable pictures, 10 x 12 pixels."""
+    """Add `count` readable images, 10 x 12 pixels."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count):
         noise(10, 12, seed=i).save(folder / f"{i:03}.png")
@@ -49,18 +49,18 @@ def corrupt(folder: Path) -> None:
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[: len(data) // 2])
     (folder / "empty.png").touch()
-    (folder / "text.png").write_text("not a picture")
+    (folder / "text.png").write_text("not an image")
     with zipfile.ZipFile(folder / "zip.jpg", "w") as archive:
-        archive.writestr("a.txt", "not a picture")
+        archive.writestr("a.txt", "not an image")
 
 
 def make_folder(root: Path) -> Path:
-    """300 pictures in the classes cats and dogs, five of them corrupt and six odd, and files that are none."""
+    """300 images in the classes cats and dogs, five of them corrupt and six odd, and files that are none."""
     plain(root / "cats", 150)
     plain(root / "dogs", 139)
     odd(root / "dogs")
     corrupt(root / "dogs")
-    (root / "dogs" / "notes.txt").write_text("no picture")
-    (root / ".DS_Store").write_bytes(b"no picture")
+    (root / "dogs" / "notes.txt").write_text("no image")
+    (root / ".DS_Store").write_bytes(b"no image")
     (root / "dogs" / "._000.png").write_bytes(b"what macOS leaves behind")
     return root

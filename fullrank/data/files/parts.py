@@ -57,7 +57,7 @@ def runs(base: str, files: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]
 
 
 def by_first_folder(base: str, files: Sequence[str]) -> dict[str, list[str]]:
-    """The pictures below `base` by its first folder; "" for those that lie in it. Files are sorted."""
+    """The images below `base` by its first folder; "" for those that lie in it. Files are sorted."""
     tops: dict[str, list[str]] = {}
     for name, inside in runs(base, files):
         tops.setdefault(name, []).extend(inside)

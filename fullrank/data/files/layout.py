@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fullrank.data.files.names import around, role
+from fullrank.data.files.nested import ask_where_folders_repeat, splits_inside_classes, without_masks
+from fullrank.data.files.parts import Layout, Part, below, by_first_folder, counted, listed, runs
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.names import around, role
-from fullrank.data.pictures.nested import ask_where_folders_repeat, splits_inside_classes, without_masks
-from fullrank.data.pictures.parts import Layout, Part, below, by_first_folder, counted, listed, runs
 from fullrank.errors import UserError
 
 _FEW = 0.1  # share of images up to which strays are left aside without asking
@@ -20,7 +20,7 @@ _KAGGLE = ("CLS-LOC", "Data", "ILSVRC")  # ImageNet's own folders above its spli
 
 
 def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout:
-    """What the pictures `files` below `root` are for; UserError, with the flag that decides, where it is ambiguous."""
+    """What the images `files` below `root` are for; UserError, with the flag that decides, where it is ambiguous."""
     top = "" if root == Path() else str(root)
     files, notes = without_masks(top, files)
     base = _inner(top, files, stop_at_train=options.split != "none")
@@ -58,7 +58,7 @@ def _all(tops: dict[str, list[str]]) -> list[str]:
 
 
 def _inner(base: str, files: Sequence[str], *, stop_at_train: bool = False) -> str:
-    """Down to where pictures lie in several folders, or in none; a few strays on the way do not stop it."""
+    """Down to where images lie in several folders, or in none; a few strays on the way do not stop it."""
     while True:
         tops = by_first_folder(base, files)
         strays = len(tops.pop("", ()))
@@ -105,8 +105,8 @@ def _asked(base: str, names: Sequence[str], asked: str) -> tuple[str, list[str]]
     wanted = [name.strip().strip("/") for name in asked.split(",")]
     for name in wanted:
         if name not in names:
-            has = f"only {listed(names)}" if names else "only pictures"
-            raise UserError(f"--split {asked}: {base or '.'} has no folder {name} with pictures, {has}.")
+            has = f"only {listed(names)}" if names else "only images"
+            raise UserError(f"--split {asked}: {base or '.'} has no folder {name} with images, {has}.")
     if len(wanted) > 2:
         raise UserError(f"--split {asked}: pass the folder to train on and one to test on.")
     return wanted[0], wanted[1:]
@@ -185,7 +185,7 @@ def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part
         return bare, ("labels left out by --labels none",) if known else ()
     if options.labels == "folders" and len(known) < 2 and ask:
         raise UserError(
-            f"--labels folders: {part.where} has {len(known)} folder{'' if len(known) == 1 else 's'} of pictures, and "
+            f"--labels folders: {part.where} has {len(known)} folder{'' if len(known) == 1 else 's'} of images, and "
             "classes are two or more: leave it out."
         )
     if len(known) < 2:

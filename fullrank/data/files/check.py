@@ -1,4 +1,4 @@
-"""Every picture is decoded once, to the last byte, before anything is trained on it."""
+"""Every image is decoded once, to the last byte, before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from fullrank.data.decode import read_raw, reason, strict_decoding
+from fullrank.data.files.look import Look, look_at
 from fullrank.data.options import DataOptions
-from fullrank.data.pictures.look import Look, look_at
 from fullrank.terminal import watched
 
 
@@ -21,7 +21,7 @@ def check(files: list[str], options: DataOptions, say: Callable[[str], None]) ->
     one = partial(_check_one, every=options.pages == "all")
     with strict_decoding(options.max_pixels), ThreadPool(os.cpu_count()) as pool:
         looks = pool.imap(one, files, chunksize=16)
-        shown = watched(looks, len(files), "Checking", "pictures", console=Console(stderr=True), tell=say)
+        shown = watched(looks, len(files), "Checking", "images", console=Console(stderr=True), tell=say)
         return list(shown)
 
 

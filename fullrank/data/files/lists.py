@@ -1,4 +1,4 @@
-"""Lists of pictures: one path per line, with a label or without, or a table with a header."""
+"""Lists of images: one path per line, with a label or without, or a table with a header."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fullrank.data.pictures.parts import Part
+from fullrank.data.files.parts import Part
 from fullrank.errors import UserError
 
 ENDINGS = (".txt", ".lst", ".list", ".csv", ".tsv")

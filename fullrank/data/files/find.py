@@ -1,4 +1,4 @@
-"""Which files below a folder are pictures, and how many are not, by their endings."""
+"""Which files below a folder are images, and how many are not, by their endings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fullrank.data.decode import picture_formats
+from fullrank.data.decode import image_formats
 from fullrank.data.formats import EXTRAS, installed, needs
 from fullrank.data.inventory import NO_ENDING
 from fullrank.errors import UserError
@@ -19,20 +19,20 @@ from fullrank.errors import UserError
 
 @dataclass(frozen=True)
 class Found:
-    """The pictures below a folder, sorted, and the other files counted by ending (lower case, "no ending")."""
+    """The images below a folder, sorted, and the other files counted by ending (lower case, "no ending")."""
 
     files: list[str]
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def picture_endings() -> frozenset[str]:
-    """The endings, in lower case, of files that can be read as pictures with what is installed."""
+def image_endings() -> frozenset[str]:
+    """The endings, in lower case, of files that can be read as images with what is installed."""
     return _of_pil() | {ending for ending in EXTRAS if installed(ending)}
 
 
 @cache
 def _of_pil() -> frozenset[str]:
-    readable = picture_formats()
+    readable = image_formats()
     return frozenset(end for end, name in Image.registered_extensions().items() if name in readable)
 
 
@@ -41,10 +41,10 @@ def missing_packages(left_out: Mapping[str, int]) -> list[str]:
     return [needs(ending) for ending in left_out if ending in EXTRAS]
 
 
-def find_pictures(root: Path) -> Found:
-    """All files named like a picture; no hidden ones, and no folder twice (links may form a loop)."""
+def find_images(root: Path) -> Found:
+    """All files named like an image; no hidden ones, and no folder twice (links may form a loop)."""
     files, left_out = [], Counter[str]()
-    endings = picture_endings()
+    endings = image_endings()
     for path in _files(root):
         ending = os.path.splitext(path)[1].lower()
         if ending in endings:

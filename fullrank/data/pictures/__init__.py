@@ -1,1 +1,0 @@
-"""Folders and lists of picture files: found, understood, looked at."""
