@@ -102,7 +102,7 @@ def test_reading_never_unpickles(run: Path) -> None:
         ({"projection": np.zeros((5, 3))}, r"projection must be \(n, 2\)"),
         ({"projection": np.zeros((5, 2)), "projection_labels": np.zeros(4, dtype=int)}, "one projection label"),
         ({"projection": np.zeros((5, 2)), "projection_labels": np.zeros(5)}, "one projection label"),
-        ({"neighbor_labels": np.zeros((2, 3), dtype=int)}, "one neighbor label"),
+        ({"neighbor_labels": np.zeros((2, 3), dtype=int)}, "label of each neighbor"),
     ],
 )
 def test_arrays_of_another_shape_are_refused(run: Path, arrays: dict[str, Any], says: str) -> None:
