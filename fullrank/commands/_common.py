@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fullrank.errors import UserError, printable
+from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from fullrank.engine.signals import Ending
 
 
 def terminal() -> Console:
@@ -46,6 +49,18 @@ def one_source(encoder: str | None, weights: str | None) -> str | None:
     if encoder is not None and weights is not None:
         raise UserError("RUN and --weights both say where to begin: pass one of them.")
     return encoder if encoder is not None else weights
+
+
+def stopped(ending: Ending, again: str, console: Console) -> int:
+    """Say what goes on with a training that was stopped, and have SLURM queue its job again; the exit code."""
+    by = f"Stopped by {ending.name}" if ending.name else "Stopped"
+    say(console, f"{by}; nothing is lost. Go on with: {again}")
+    if ending.name == "SIGUSR1":
+        from fullrank.engine.launcher import requeue
+
+        if queued := requeue():
+            say(console, queued)
+    return ending.code
 
 
 class _Unread:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from fullrank.commands._common import one_source, parse, terminal
+from fullrank.commands._common import one_source, parse, stopped, terminal
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.errors import command
 from fullrank.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from fullrank.engine.signals import Ending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +92,8 @@ def _detect(options: Detect, console: Console) -> int:
         control=options.control,
     )
     name = options.settings.head
-    run, finished = start(job, console, name=name, preset=options.preset, control=options.control)
-    return _after(run, finished, console)
+    run, ending = start(job, console, name=name, preset=options.preset, control=options.control)
+    return _after(run, ending, console)
 
 
 def _resume(options: Resume, console: Console) -> int:
@@ -101,15 +103,13 @@ def _resume(options: Resume, console: Console) -> int:
     return _after(options.run, finish(options.run, again(options.run, console, options.data), console), console)
 
 
-def _after(run: Path, finished: bool, console: Console) -> int:
+def _after(run: Path, ending: Ending, console: Console) -> int:
     from fullrank.engine.gather import process_rank
 
     if process_rank() != 0:
         return 0
-    if not finished:
-        again = command("detect", "--resume", run)
-        say(console, f"Stopped; nothing is lost. Go on with: {again}")
-        return 130
+    if not ending:
+        return stopped(ending, command("detect", "--resume", run), console)
     from fullrank.detection.fit import sentence
     from fullrank.runs import read_json
 

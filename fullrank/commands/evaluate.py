@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from fullrank.commands._common import parse, terminal
+from fullrank.commands._common import parse, stopped, terminal
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError, shell
 from fullrank.terminal import say
@@ -103,7 +103,7 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
 
 
 def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
-    """Judge as a paper did; 130 if it was stopped, and goes on by the same command."""
+    """Judge as a paper did; if it was stopped, it goes on by the same command."""
     for name in ("baselines", "validation"):
         if getattr(options, name):
             raise UserError(f"--{name} is not a part of a protocol: leave out --{name} or --protocol.")
@@ -128,13 +128,12 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
         changes=options.changes,
     )
     if options.suite:
-        folder = evaluate_suite(options.suite, wanted, asked, options.where, console, out=options.out)
+        done = evaluate_suite(options.suite, wanted, asked, options.where, console, out=options.out)
     else:
-        folder = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
-    if folder is None:
-        console.print("Stopped; nothing is lost. The same command goes on.")
-        return 130
-    say(console, f"Report: {shell(folder / 'report.html')}")
+        done = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
+    if not isinstance(done, Path):
+        return stopped(done, "the same command", console)
+    say(console, f"Report: {shell(done / 'report.html')}")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from fullrank.commands._common import one_source, parse, terminal
+from fullrank.commands._common import one_source, parse, stopped, terminal
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError, command
 from fullrank.terminal import say
@@ -18,6 +18,8 @@ from fullrank.transfer.options import Changes, Finetuning, Where
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from fullrank.engine.signals import Ending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +90,12 @@ def _finetune(options: Finetune, console: Console) -> int:
         reading=options.reading,
         trust=options.trust,
     )
-    folder, finished = start(wanted, options.finetuning, options.changes, options.where, console, out=options.out)
-    return _after(folder, finished, console)
+    folder, ending = start(wanted, options.finetuning, options.changes, options.where, console, out=options.out)
+    return _after(folder, ending, console)
 
 
-def _after(folder: Path, finished: bool, console: Console) -> int:
-    if not finished:
-        again = command("finetune", "--resume", folder)
-        say(console, f"Stopped; nothing is lost. Go on with: {again}")
-        return 130
+def _after(folder: Path, ending: Ending, console: Console) -> int:
+    if not ending:
+        return stopped(ending, command("finetune", "--resume", folder), console)
     say(console, f"Report: {folder / 'report.html'}")
     return 0

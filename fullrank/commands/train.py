@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fullrank.commands._common import parse, terminal
+from fullrank.commands._common import parse, stopped, terminal
 from fullrank.errors import UserError, command
 from fullrank.terminal import say
 
@@ -127,17 +127,11 @@ def _resume(arguments: list[str]) -> int:
 
 def _after_training(run: Path, ending: Ending, console: Console) -> int:
     from fullrank.engine.gather import process_rank
-    from fullrank.engine.launcher import requeue
 
     if process_rank() != 0:
         return 0
     if not ending:
-        stopped = f"Stopped by {ending.name}" if ending.name else "Stopped"
-        again = command("train", "--resume", run)
-        say(console, f"{stopped}; nothing is lost. Go on with: {again}")
-        if ending.name == "SIGUSR1" and (queued := requeue()):
-            say(console, queued)
-        return ending.code
+        return stopped(ending, command("train", "--resume", run), console)
     from fullrank.report import write_report
     from fullrank.runs import read_json
 

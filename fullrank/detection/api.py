@@ -82,8 +82,8 @@ def detect(
     source = None if encoder is None else str(encoder)
     changed = DetectorSettings(**vars(settings) | parts[0])
     job = prepare(source, backbone, data, changed, DetectionOptions(**parts[1]), console, control=control)
-    run, finished = start(job, console, name=changed.head, preset=preset, control=control)
-    if not finished:
+    run, ending = start(job, console, name=changed.head, preset=preset, control=control)
+    if not ending:
         raise UserError(f"The training in {run} was stopped: go on with `{command('detect', '--resume', run)}`.")
     beside = run / CONTROL / "result.json"
     other = read_json(beside)["scores"] if beside.exists() else None

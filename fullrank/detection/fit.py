@@ -32,6 +32,7 @@ from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.gather import place_among_processes, process_rank
 from fullrank.engine.progress import Progress, say_once
+from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
 from fullrank.report.detection.page import write_detection
@@ -43,8 +44,8 @@ CONTROL = "control"  # the folder of the detector from random weights, in that o
 
 def start(
     job: Job, console: Console, *, name: str, preset: str | None = None, control: bool = False
-) -> tuple[Path, bool]:
-    """Train a detector in a new run folder; the folder, and False if it was asked to stop before the end."""
+) -> tuple[Path, Ending]:
+    """Train a detector in a new run folder; the folder, and how it ended: false if it was stopped before the end."""
     run = _make_run(job, name, preset, control)
     try:
         return run, finish(run, job, console)
@@ -52,27 +53,31 @@ def start(
         os.environ.pop(_RUN, None)
 
 
-def finish(run: Path, job: Job, console: Console) -> bool:
+def finish(run: Path, job: Job, console: Console) -> Ending:
     """Train the run, and its control if it has one, from where they are to the end; then write the page."""
     with sole_writer(run) if process_rank() == 0 else nullcontext():
         return _finish(run, job, console)
 
 
-def _finish(run: Path, job: Job, console: Console) -> bool:
-    if not (run / "result.json").exists() and not _fit(run, job.detector(), job, console):
-        return False
+def _finish(run: Path, job: Job, console: Console) -> Ending:
+    ending = Ending(True)
+    if not (run / "result.json").exists() and not (ending := _fit(run, job.detector(), job, console)):
+        return ending
     if job.control:
+        if ending.signal:  # it came at the last step
+            return Ending(False, ending.signal)
         folder = run / CONTROL
         folder.mkdir(exist_ok=True)
         say_once(console, f"The control in {folder}: the same from random weights.")
-        if not (folder / "result.json").exists() and not _fit(folder, job.detector(untrained=True), job, console):
-            return False
+        control = job.detector(untrained=True)
+        if not (folder / "result.json").exists() and not (ending := _fit(folder, control, job, console)):
+            return ending
     if process_rank() == 0:
         write_detection(run, run / "report.html")
-    return True
+    return Ending(True)
 
 
-def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
+def _fit(run: Path, detector: Detector, job: Job, console: Console) -> Ending:
     options, settings, plan = job.options, job.settings, job.plan
     (run / "checkpoints").mkdir(exist_ok=True)
     progress = Progress(run.name, plan.steps, console, plain="train")
@@ -95,7 +100,7 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
     checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=asdict(settings))
     training = Detecting(detector, settings, plan)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    with in_good_order(checkpoint, progress):
+    with in_good_order(checkpoint, progress, silent=console.quiet):
         trainer = make_trainer(run, _run_options(job), steps=plan.steps, callbacks=[record, checkpoint])
         made = Batches(lambda: _batches(job, trainer.global_step, trainer.global_rank, trainer.world_size))
         trainer.fit(training, made, ckpt_path=begun, weights_only=True)
@@ -104,7 +109,7 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> bool:
         found, scores = record.last or score(training.device, True)  # killed between its last step and its result
         _write(run, detector, job, found, scores, record.spent)
         checkpoint.forget_previous()
-    return done
+    return Ending(done, checkpoint.stopped_by)
 
 
 def _run_options(job: Job) -> RunOptions:

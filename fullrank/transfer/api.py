@@ -84,7 +84,7 @@ def finetune(
     """
     changes, where = by_record("finetune", flags, Changes, Where)
     source = str(encoder.path if isinstance(encoder, Run) else encoder)
-    folder, finished = start(
+    folder, ending = start(
         Wanted(source=source, backbone=backbone, data=data),
         Finetuning(labels=str(labels), protocol=protocol, control=control, seeds=seeds),
         Changes(**changes),
@@ -92,7 +92,7 @@ def finetune(
         Console(quiet=quiet),
         out=None if out is None else Path(out),
     )
-    if not finished:
+    if not ending:
         raise UserError(
             f"The fine-tuning in {folder} was stopped: go on with `{command('finetune', '--resume', folder)}`."
         )

@@ -16,6 +16,7 @@ from torch import Tensor
 from fullrank.data import ImageSet
 from fullrank.data.options import data_name
 from fullrank.engine.device import this_device
+from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.runs import new_run, sole_writer
 from fullrank.terminal import say
@@ -46,8 +47,8 @@ class Asked:
 
 def evaluate_by_protocol(
     wanted: Wanted, asked: Asked, where: Where, console: Console, *, out: Path | None = None
-) -> Path | None:
-    """Judge an encoder by a protocol; the folder with result.json and report.html, or None if it was asked to stop.
+) -> Path | Ending:
+    """Judge an encoder by a protocol; the folder with result.json and report.html, or how it was asked to stop.
 
     The folder is `out`, or RUN/transfer/PROTOCOL-DATA for a run; one that was left unfinished goes on.
     """
@@ -61,15 +62,17 @@ def evaluate_by_protocol(
     if (folder / "result.json").exists():
         raise UserError(f"{folder} is finished: remove it, or pass --out for another evaluation.")
     content = judge(folder, task, how, asked, where, console, source=wanted.source)
-    for line in [] if content is None else sentences(content["rows"]):
+    if isinstance(content, Ending):
+        return content
+    for line in sentences(content["rows"]):
         tell(line)
-    return None if content is None else folder
+    return folder
 
 
 def judge(
     folder: Path, task: Task, how: Protocol, asked: Asked, where: Where, console: Console, *, source: str
-) -> dict[str, Any] | None:
-    """Judge an encoder by a settled protocol in a folder: the content of result.json, None if asked to stop."""
+) -> dict[str, Any] | Ending:
+    """Judge an encoder by a settled protocol in a folder: the content of result.json, or how it was asked to stop."""
     folder.mkdir(parents=True, exist_ok=True)
     with sole_writer(folder):
         try:
@@ -114,8 +117,8 @@ class _Judge:
     console: Console
     folder: Path
 
-    def run(self, source: str) -> dict[str, Any] | None:
-        """All parts of the protocol, written; None if it was asked to stop."""
+    def run(self, source: str) -> dict[str, Any] | Ending:
+        """All parts of the protocol, written, or how it was asked to stop."""
         device = this_device()
         self.task.model.encoder.to(device)
         rows: dict[str, dict[str, Any]] = {}
@@ -134,8 +137,8 @@ class _Judge:
             workers=self.where.workers,
         )  # fmt: skip
         fitted = self._linear(bank, test)
-        if fitted is None:
-            return None
+        if isinstance(fitted, Ending):
+            return fitted
         if fitted:
             rows["linear"] = row_of([scores[-1] for scores, _ in fitted], [course for _, course in fitted])
             confusions["linear"] = [scores[-1] for scores, _ in fitted]
@@ -206,8 +209,8 @@ class _Judge:
         counted = votes(bank, labels_of(self.task.train), test, how, classes=len(self.task.classes))
         return scores_of(counted, labels_of(self.task.test))
 
-    def _linear(self, bank: Stored | None, test: Tensor) -> list[tuple[list[Scores], list[dict[str, Any]]]] | None:
-        """For each seed the scores, the last one last, and the course of the epochs; None if it was asked to stop."""
+    def _linear(self, bank: Stored | None, test: Tensor) -> list[tuple[list[Scores], list[dict[str, Any]]]] | Ending:
+        """For each seed the scores, the last one last, and the course of the epochs; or how it was asked to stop."""
         how, found = self.how.linear, []
         if how is None:
             return []
@@ -219,7 +222,7 @@ class _Judge:
                 continue
             job = Fit(self.task.model, self.task.train, self.task, how, seed)
             done = fit(self.folder / f"linear-{seed}", job, self.where, self.console, name=f"linear, seed {seed}")
-            if done is None:
-                return None
+            if isinstance(done, Ending):
+                return done
             found.append(([done.last], done.course))
         return found

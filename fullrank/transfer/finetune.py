@@ -19,6 +19,7 @@ from fullrank.data.options import data_name
 from fullrank.data.sources.objects import is_object, places_in
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
+from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
 from fullrank.nn import SavedEncoder, encoder_bytes
@@ -49,8 +50,8 @@ class Job:
 
 def start(
     wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, console: Console, *, out: Path | None = None
-) -> tuple[Path, bool]:
-    """Fine-tune in a new run folder; the folder, and False if it was asked to stop before the end.
+) -> tuple[Path, Ending]:
+    """Fine-tune in a new run folder; the folder, and how it ended: false if it was stopped before the end.
 
     Everything that can be wrong is found before the folder is made.
     """
@@ -65,7 +66,7 @@ def start(
     return folder, finish(folder, job, console)
 
 
-def resume(folder: Path, console: Console, *, data: object = None) -> bool:
+def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
     """Go on with a fine-tuning exactly where its last checkpoint was; `data` are its images, where they have moved.
 
     UserError if it is finished, or where encoder or images are not those that it began with.
@@ -112,28 +113,28 @@ def prepare(wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, c
     return Job(task, asked, labels, how, protocol, where)
 
 
-def finish(folder: Path, job: Job, console: Console) -> bool:
-    """Train what is not yet trained of a folder, and write its result and page; False if it was asked to stop."""
+def finish(folder: Path, job: Job, console: Console) -> Ending:
+    """Train what is not yet trained of a folder, and write its result and page; false if it was asked to stop."""
     with sole_writer(folder):
         done: dict[str, list[Fitted]] = {ENCODER: [], **({CONTROL: []} if job.asked.control else {})}
         for seed in range(job.asked.seeds):
             for name, found in done.items():
                 fitted = _fit(folder, job, name, seed, console)
-                if fitted is None:
-                    return False
+                if isinstance(fitted, Ending):
+                    return fitted
                 found.append(fitted)
         _write(folder, job, done, partial(say, console))
-    return True
+    return Ending(True)
 
 
-def _fit(folder: Path, job: Job, name: str, seed: int, console: Console) -> Fitted | None:
+def _fit(folder: Path, job: Job, name: str, seed: int, console: Console) -> Fitted | Ending:
     task = job.task
     rows = job.labels.rows(task.train, labels_of(task.train), seed)
     encoder: SavedEncoder = task.model if name == ENCODER else task.model.untrained(seed)
     at = folder / f"{name.replace(' ', '-')}-{seed}"
     one = Fit(encoder, select(task.train, rows), task, job.how, seed)
     fitted = fit(at, one, job.where, console, name=f"{name}, seed {seed}")
-    if fitted is not None:
+    if not isinstance(fitted, Ending):
         write_list(folder / f"labels-{seed}.txt", rows, task.train)
         _keep(at, encoder, fitted, task)
     return fitted

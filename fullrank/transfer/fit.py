@@ -16,6 +16,7 @@ from fullrank.data import Batch, ImageSet, train_batches
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint, learned_by
 from fullrank.engine.progress import Progress
+from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder
@@ -47,8 +48,8 @@ class Fitted:
     classifier: Classifier
 
 
-def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) -> Fitted | None:
-    """Train the classifier of a folder to its end; None if it was asked to stop before."""
+def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) -> Fitted | Ending:
+    """Train the classifier of a folder to its end; how it ended if it was asked to stop, also at its last step."""
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     learned = {**settings_of(job.how), "seed": job.seed, "images": len(job.train), "classes": list(job.task.classes)}
     begun = _begun(folder, learned)
@@ -66,8 +67,8 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
         trainer = make_trainer(folder, _options(where), steps=steps, callbacks=[epochs, checkpoint])
         made = Batches(lambda: _batches(job, classifier, where, trainer))
         trainer.fit(classifier, made, ckpt_path=begun, weights_only=True)
-    if trainer.global_step < steps:
-        return None
+    if trainer.global_step < steps or checkpoint.stopped_by:
+        return Ending(False, checkpoint.stopped_by)
     checkpoint.forget_previous()
     return Fitted(epochs.last or score(classifier), course(folder), classifier)
 

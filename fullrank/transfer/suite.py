@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.runs import new_run, read_json
 from fullrank.terminal import say
@@ -50,8 +51,8 @@ def places(names: Sequence[str]) -> dict[str, str]:
 
 def evaluate_suite(
     names: Sequence[str], wanted: Wanted, asked: Asked, where: Where, console: Console, *, out: Path | None = None
-) -> Path | None:
-    """Judge an encoder on each data set; the folder with the table, or None if it was asked to stop.
+) -> Path | Ending:
+    """Judge an encoder on each data set; the folder with the table, or how it was asked to stop.
 
     All data sets are opened before the first is scored, so that one that is missing is said at once. The folder is
     `out`, or RUN/transfer/suite-PROTOCOL for a run; what is there already is not computed again.
@@ -72,8 +73,8 @@ def evaluate_suite(
         content = _known(out / name, task, how) or judge(
             out / name, task, how, asked, where, console, source=wanted.source
         )
-        if content is None:
-            return None
+        if isinstance(content, Ending):
+            return content
         found[name] = content
         for line in sentences(content["rows"]):
             tell(line)

@@ -21,7 +21,7 @@ from fullrank.data import Batch, Order
 from fullrank.engine.trainer import make_trainer
 from fullrank.transfer import fit as fitting
 from fullrank.transfer.classifier import Classifier, new_head
-from fullrank.transfer.fit import Fit, classifier_of, fit
+from fullrank.transfer.fit import Fit, Fitted, classifier_of, fit
 from fullrank.transfer.frozen import head as heads
 from fullrank.transfer.frozen.stored import Stored
 from fullrank.transfer.options import Where
@@ -89,7 +89,7 @@ def after_every_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: Fit) 
 
     monkeypatch.setattr(fitting, "make_trainer", with_eyes)
     console = Console(file=io.StringIO())
-    assert fit(tmp_path / "run", job, Where(workers=0), console, name="made") is not None
+    assert isinstance(fit(tmp_path / "run", job, Where(workers=0), console, name="made"), Fitted)
     return seen
 
 
