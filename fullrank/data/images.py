@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fullrank.data.decode import header_size, read_image, reason, strict_decoding
@@ -188,10 +189,11 @@ def labeled(images: Images) -> Images:
     return select(images, torch.nonzero(images.labels >= 0).flatten())
 
 
-def split(images: Images, fraction: float, seed: int) -> tuple[Images, Images]:
-    """Hold out round(fraction * N) images: (the rest, the held out), stratified when labeled, in file order.
+def split(images: Images, fraction: float, seed: int, *, by_class: bool = True) -> tuple[Images, Images]:
+    """Hold out round(fraction * N) images by `held_out`: (the rest, the held out), in file order.
 
-    Systematic sampling from the shuffled images sorted by class: each class gives its share up to one image.
+    Labeled images are held out in proportion from every class, and never the last image of a class; without
+    `by_class` they are drawn as if they had no labels.
 
     >>> digits = ImageTensor(torch.zeros(10, 1, 8, 8, dtype=torch.uint8), torch.arange(10) // 5, ("a", "b"))
     >>> rest, held = split(digits, 0.4, seed=0)
@@ -199,20 +201,51 @@ def split(images: Images, fraction: float, seed: int) -> tuple[Images, Images]:
     ([0, 0, 0, 1, 1, 1], [0, 0, 1, 1])
     """
     total = len(images)
-    count = round(fraction * total) if 0 < fraction < 1 else 0
-    if not 0 < count < total:
+    if not 0 < (round(fraction * total) if 0 < fraction < 1 else 0) < total:
         raise UserError(
             f"A share of {fraction} of {total} images cannot be held out: at least one image must be on each side."
         )
-    order = np.random.default_rng(seed).permutation(total)
-    if images.labels is not None:
-        order = order[np.argsort(images.labels.cpu().numpy()[order], kind="stable")]
+    labels = images.labels if by_class and images.labels is not None else torch.zeros(total, dtype=torch.long)
+    rest, held = held_out(labels, fraction, seed)
+    if len(held) == 0:
+        raise UserError("No class has two images, so none can be held out: pass more images of each class.")
+    return select(images, rest), select(images, held)
+
+
+def held_out(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Split range(N) by seed into ascending indices (kept, held out), in proportion from every class of `labels` (N,).
+
+    Systematic sampling from the shuffled samples sorted by class: each class gives its share up to one sample, and
+    round(fraction * N) are held out in all. The last sample of a class is kept, and another is held out for it as
+    long as there is one.
+
+    >>> kept, held = held_out(torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
+    >>> len(kept), held // 4
+    (6, tensor([0, 1]))
+    """
+    total, count = len(labels), round(fraction * len(labels))
+    random = np.random.default_rng(seed)
+    order = random.permutation(total)
+    _, which, sizes = np.unique(labels.cpu().numpy(), return_inverse=True, return_counts=True)
+    if sizes.min() * count < total:  # some classes give none: the seed decides which
+        which = random.permutation(len(sizes))[which]
+    order = order[np.argsort(which[order], kind="stable")]
+    chosen = np.zeros(total, dtype=bool)  # by place in the order
+    chosen[_evenly(total, count)] = True
+    by_class = np.lexsort((chosen, which[order]))  # inside of each class the kept ones first
+    kept = by_class[np.flatnonzero(np.diff(which[order][by_class], prepend=-1))]
+    chosen[kept] = False
+    free = np.setdiff1d(np.flatnonzero(~chosen), kept)
+    chosen[free[_evenly(len(free), min(count - int(chosen.sum()), len(free)))]] = True
     held = np.zeros(total, dtype=bool)
-    held[order[(2 * np.arange(count) + 1) * total // (2 * count)]] = True
-    return (
-        select(images, torch.from_numpy(np.flatnonzero(~held))),
-        select(images, torch.from_numpy(np.flatnonzero(held))),
-    )
+    held[order[chosen]] = True
+    rest, out = torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
+    return rest.to(labels.device), out.to(labels.device)
+
+
+def _evenly(total: int, count: int) -> NDArray[np.int64]:
+    """`count` places in range(total) at equal distances."""
+    return (2 * np.arange(count) + 1) * total // max(2 * count, 1)
 
 
 def with_channels(dataset: Dataset, channels: int) -> Dataset:

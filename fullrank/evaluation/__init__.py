@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.knn import knn_accuracy, knn_predict
-from fullrank.evaluation.frozen.linear import LinearResult, held_out, linear_probe, ridge_accuracy
+from fullrank.evaluation.frozen.linear import LinearResult, linear_probe, ridge_accuracy
 from fullrank.evaluation.frozen.score import Score, score
 
 __all__ = [
     "LinearResult",
     "Score",
     "features",
-    "held_out",
     "knn_accuracy",
     "knn_predict",
     "linear_probe",

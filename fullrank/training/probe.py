@@ -61,7 +61,8 @@ def take_probe(images: ImageSet, *, size: int, count: int, seed: int) -> Probe:
     """
     if images.labels is not None and (images.labels >= 0).double().mean() >= _KNOWN:
         images = labeled(images)
-    chosen = images if len(images) <= count else split(images, count / len(images), seed)[1]
+    several = images.labels is not None and 2 * len(images.labels.unique()) <= count  # else a class is asked by one
+    chosen = images if len(images) <= count else split(images, count / len(images), seed, by_class=several)[1]
     pixels = torch.cat(list(plain_batches(chosen, size=size)))
     known = chosen.labels is not None and bool((chosen.labels >= 0).all())
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))

@@ -10,9 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fullrank.data import ImageFolder, ImageSet
+from fullrank.data import ImageFolder, ImageSet, held_out
 from fullrank.errors import UserError
-from fullrank.evaluation import held_out
 
 _NAMED = 3  # names in a sentence
 

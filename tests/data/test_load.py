@@ -244,3 +244,17 @@ def test_split_that_leaves_nothing(fraction: float) -> None:
     images = ImageFolder(tuple(f"{i}.png" for i in range(10)), None, (), 3)
     with pytest.raises(UserError, match=f"A share of {fraction} of 10 images cannot be held out"):
         split(images, fraction, seed=0)
+
+
+def test_split_keeps_the_last_image_of_a_class_and_holds_out_another_for_it() -> None:
+    labels = torch.tensor([0] * 14 + [1, 2, 3, 4, 5, 6])
+    for seed in range(5):
+        rest, held = split(ImageTensor(torch.zeros(20, 1, 2, 2, dtype=torch.uint8), labels, ()), 0.5, seed)
+        assert rest.labels is not None
+        assert held.labels is not None
+        assert torch.bincount(rest.labels).tolist() == [4] + [1] * 6
+        assert held.labels.tolist() == [0] * 10
+    alone = ImageTensor(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.arange(4), ())
+    with pytest.raises(UserError, match="No class has two images"):
+        split(alone, 0.5, seed=0)
+    assert len(split(alone, 0.5, seed=0, by_class=False)[1]) == 2

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fullrank.data import held_out
 from fullrank.errors import UserError
 from fullrank.evaluation.features import check
 from fullrank.stats import smaller_gram
@@ -129,29 +130,6 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
     penalty = min(_PENALTIES, key=validation_error)
     fit = torch.cat([moment / (variance + penalty), bias[:, None]], 1).float()
     return _accuracy(fit, _with_one(z_test), classes, test_labels)
-
-
-def held_out(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Split range(N) at random into ascending indices (kept, held out), stratified by `labels` (N,).
-
-    About fraction * N are held out, in proportion from every class, but never the last sample of a class.
-
-    >>> kept, held = held_out(torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), 0.25, seed=0)
-    >>> len(kept), held // 4
-    (6, tensor([0, 1]))
-    """
-    generator = torch.Generator().manual_seed(seed)
-    classes, which = labels.cpu().unique(return_inverse=True)
-    which = torch.randperm(len(classes), generator=generator)[which]  # no class is first by its number
-    order = torch.randperm(len(which), generator=generator)
-    order = order[which[order].argsort(stable=True)]  # class by class, shuffled inside
-    first = torch.ones(len(order), dtype=torch.bool)
-    first[1:] = which[order][1:] != which[order][:-1]
-    candidates = order[~first]
-    count = min(round(fraction * len(order)), len(candidates))
-    out = torch.zeros(len(order), dtype=torch.bool)
-    out[candidates[torch.arange(count) * len(candidates) // max(count, 1)]] = True  # evenly spaced
-    return (~out).nonzero()[:, 0].to(labels.device), out.nonzero()[:, 0].to(labels.device)
 
 
 def _check(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> None:
