@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from fullrank.engine.options import RunOptions
 from fullrank.errors import UserError
+
+_OF_PROCESSES = ("DistBackendError", "DistNetworkError", "DistStoreError")  # what torch.distributed raises
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,25 @@ def refuse_uneven(batch_size: int, world: int) -> None:
     if batch_size % world:
         few = max(batch_size // world, 1) * world
         raise UserError(f"A batch of {batch_size} cannot be shared by {world} processes: pass --batch-size {few}.")
+
+
+@contextmanager
+def lost_process_is_an_error() -> Iterator[None]:
+    """During the body, that another process of the same training has gone is a UserError.
+
+    >>> with lost_process_is_an_error():
+    ...     raise RuntimeError("[gloo/transport/tcp/pair.cc:545] Connection reset by peer")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: Another process of this training has ended: see what it said. --resume goes on ...
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "gloo/transport" not in str(error) and type(error).__name__ not in _OF_PROCESSES:
+            raise
+        raise UserError(
+            "Another process of this training has ended: see what it said. --resume goes on from the last checkpoint."
+        ) from error
 
 
 def requeue() -> str | None:

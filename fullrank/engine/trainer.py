@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from fullrank.engine.checkpoint import Checkpoint
+from fullrank.engine.launcher import lost_process_is_an_error
 from fullrank.engine.options import RunOptions
 from fullrank.engine.progress import Progress
 from fullrank.engine.sealed import Sealed
@@ -91,6 +92,7 @@ def in_good_order(checkpoint: Checkpoint, progress: Progress, *, silent: bool = 
         checkpoint.on_signals(quiet=silent),
         progress.shown(),
         checkpoint.fits(),
+        lost_process_is_an_error(),
     ):
         yield
 

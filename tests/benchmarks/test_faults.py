@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import RECIPES, Row, command, ended, flipped, forked, struck
+from benchmarks.faults.damages import flipped
+from benchmarks.faults.rows import Row, Table
+from benchmarks.faults.strikes import struck
+from benchmarks.faults.trainings import Whole
 from docs.build import faults
 from fullrank.engine.checkpoint import last_checkpoint
 from fullrank.engine.sealed import is_sealed
@@ -37,16 +40,26 @@ def test_what_is_not_noticed_is_counted_as_such(tmp_path: Path) -> None:
     assert (row.tries, row.survived, len(row.failures)) == (3, 0, 3)
 
 
+def test_a_table_is_gone_on_with(tmp_path: Path) -> None:
+    begun = Table(tmp_path / "faults.json", go_on=False)
+    begun.row("a kill").count(None)
+    begun.row("a kill").count("hung")
+    begun.keep()
+    again = Table(begun.path, go_on=True)
+    again.row("a kill").count(None)
+    assert again.rows == [Row("a kill", 3, 2, ("hung",))]
+
+
 @pytest.mark.slow
 def test_a_kill_a_signal_and_a_flipped_bit_are_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     monkeypatch.setitem(os.environ, "TMPDIR", str(tmp_path / "tmp"))
-    recipe = next(iter(RECIPES))
-    assert ended(forked(command(recipe, tmp_path / recipe), tmp_path / "log")) == 0
-    known = [(recipe, (tmp_path / recipe / "encoder.safetensors").read_bytes(), 5.0)]
-    rows = [Row("kill"), Row("stop"), Row("bit")]
-    struck(signal.SIGKILL, rows[0], 0, known, tmp_path)
-    struck(signal.SIGTERM, rows[1], 0, known, tmp_path)
-    flipped(rows[2], last_checkpoint(tmp_path / recipe), 5, is_sealed)
-    assert [(row.survived, row.failures) for row in rows] == [(1, ()), (1, ()), (5, ())]
+    one, two = Whole(tmp_path, 1), Whole(tmp_path, 2)
+    rows = [Row("kill"), Row("stop"), Row("kill of two"), Row("stop of two"), Row("bit")]
+    struck(rows[0], signal.SIGKILL, one)
+    struck(rows[1], signal.SIGTERM, one)
+    struck(rows[2], signal.SIGKILL, two, (1,))
+    struck(rows[3], signal.SIGTERM, two, (0, 1))
+    flipped(rows[4], last_checkpoint(one.folder / "byol"), 5, is_sealed)
+    assert [(row.survived, row.failures) for row in rows] == [(1, ())] * 4 + [(5, ())]
