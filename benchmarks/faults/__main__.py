@@ -77,7 +77,8 @@ def _tried(table: Table, tries: int, twice: int, folder: Path) -> Iterator[None]
         second_writer(another, run, max(1, tries // 20))
         yield
     signalled = {number: table.row(f"{number.name} at a random moment, one process") for number in STOPS}
-    wanted = [(table.row("kill -9 at a random moment, one process"), tries, signal.SIGKILL, one, (0,))]
+    killed = table.row("kill -9 at a random moment, one process")
+    wanted: list[tuple[Row, int, signal.Signals, Whole, tuple[int, ...]]] = [(killed, tries, signal.SIGKILL, one, (0,))]
     wanted += [(row, round(tries * SIGNALS), number, one, (0,)) for number, row in signalled.items()]
     wanted += [(table.row(fault), twice, number, two, whom) for number, fault, whom in OF_TWO]
 
