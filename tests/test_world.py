@@ -68,6 +68,7 @@ def test_two_processes_equal_one(world: Path, name: str, rank: int) -> None:
     torch.testing.assert_close(their_gradient, gradient, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_without_gather_every_loss_between_samples_is_another(world: Path) -> None:
     local = read(world, "local", 0)
     same = set()

@@ -65,6 +65,7 @@ def test_kept_measurements_give_the_verdict_of_diagnose(folder: Path) -> None:
         assert (answer.state, answer.kind, answer.sentence) == (report.verdict, report.kind, report.sentence)
 
 
+@pytest.mark.slow
 def test_a_ruined_source_is_called_and_a_healthy_one_is_not(folder: Path) -> None:
     answers = {one.set.name: one for one in judged(folder, read(folder), again=False)}
     assert answers["cloud: as it is"].state == "healthy"

@@ -62,6 +62,7 @@ def test_the_code_is_the_commands_own_when_the_reader_has_gone(arguments: list[s
 
 
 @pytest.mark.usefixtures("unread")
+@pytest.mark.slow
 def test_everything_is_written_though_nobody_reads() -> None:
     assert main(["diagnose", "collapsed.npy", "--out", "report", "--junit", "verdict.xml"]) == 1
     assert json.loads(Path("report/report.json").read_text())["verdict"] == "collapsed"

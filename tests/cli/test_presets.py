@@ -23,6 +23,7 @@ class StandIn:
         self.targets = [0, 1] * 20
 
 
+@pytest.mark.slow
 def test_a_training_from_a_preset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_training_from_a_preset(
     assert "run is finished" in capsys.readouterr().err  # its config.json was understood
 
 
+@pytest.mark.slow
 def test_a_training_without_a_preset_notes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     flags = ["--data", "digits", "--image-size", "16", "--steps", "1", "--batch-size", "8", "--probe", "20"]

@@ -120,6 +120,7 @@ def test_a_printed_command_is_understood(
     assert understood(words, monkeypatch), f"{place}: {capsys.readouterr().err}"
 
 
+@pytest.mark.slow
 def test_the_test_finds_commands_and_would_notice_wrong_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("better", [*ROWS, "--max-rise", "effective_rank=0.1"], 1, "Regressed"),
     ],
 )
+@pytest.mark.slow
 def test_the_gate(new: str, flags: list[str], code: int, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "old.npy", f"{new}.npy", *flags]) == code
     said = capsys.readouterr().out
@@ -67,6 +68,7 @@ def test_the_gate(new: str, flags: list[str], code: int, word: str, capsys: pyte
     assert ("CKA" in said) != ("MMD" in said and "Not asked: correspondence" in said)
 
 
+@pytest.mark.slow
 def test_a_limit_at_the_value_is_undecided(capsys: pytest.CaptureFixture[str]) -> None:
     main(["compare", "old.npy", "worse.npy", *ROWS, "--json", "c.json"])
     change = next(row for row in json.loads(Path("c.json").read_text())["changes"] if row["name"] == "effective_rank")
@@ -87,6 +89,7 @@ def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert "old.npy" in said.err
 
 
+@pytest.mark.slow
 def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "old.npy", "--profile", "text", "--json", "old.json", "--no-report"])
     assert main(["compare", "old.json", "worse.npy", "--json", "c.json", "--html", "c.html"]) == 1

@@ -73,6 +73,7 @@ def test_the_verdict_decides_the_exit_code_and_is_written(capsys: pytest.Capture
         ("cone", ["--fail-on", "warn", "--profile", "text"], "healthy", 0),
     ],
 )
+@pytest.mark.slow
 def test_exit_codes(name: str, flags: list[str], verdict: str, code: int) -> None:
     assert main(["diagnose", f"{name}.npy", *flags]) == code
     assert report(name)["verdict"] == verdict
@@ -87,6 +88,7 @@ def test_json_alone_on_standard_output(capsys: pytest.CaptureFixture[str]) -> No
     assert not Path("healthy-diagnosis").exists()
 
 
+@pytest.mark.slow
 def test_every_other_output_and_its_place() -> None:
     flags = ["--json", "z.json", "--junit", "z.xml", "--out", "deep/er"]
     assert main(["diagnose", "point.npy", *flags]) == 1
@@ -95,6 +97,7 @@ def test_every_other_output_and_its_place() -> None:
     assert Path("deep/er/report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_report_that_is_replaced_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "point.npy"])
     capsys.readouterr()
@@ -102,6 +105,7 @@ def test_a_report_that_is_replaced_is_said(capsys: pytest.CaptureFixture[str]) -
     assert "(in place of the one that was there)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_labels_give_classes_and_their_names(capsys: pytest.CaptureFixture[str]) -> None:
     labels = np.arange(ROWS) % 4
     write("classes.npy", cloud() + 6 * np.eye(8)[labels])
@@ -114,6 +118,7 @@ def test_labels_give_classes_and_their_names(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("ending", ["npy", "csv"])
+@pytest.mark.slow
 def test_views_are_blocks_of_rows(ending: str) -> None:
     both = np.concatenate([cloud(), cloud() + 0.01 * cloud(seed=1)])
     write("both.npy", both)
@@ -126,6 +131,7 @@ def test_views_are_blocks_of_rows(ending: str) -> None:
     assert found["alignment"] < 0.01
 
 
+@pytest.mark.slow
 def test_groups_widen_the_interval() -> None:
     donors = np.arange(ROWS) % 10
     write("cells.npy", cloud() + 2 * cloud(10, seed=3)[donors])
@@ -138,6 +144,7 @@ def test_groups_widen_the_interval() -> None:
     assert widths[1] > 2 * widths[0]
 
 
+@pytest.mark.slow
 def test_a_loss_at_its_plateau_is_a_finding() -> None:
     flags = ["--loss", "infonce=5.5452", "--batch-size", "256"]
     assert main(["diagnose", "healthy.npy", *flags]) == 0
@@ -145,6 +152,7 @@ def test_a_loss_at_its_plateau_is_a_finding() -> None:
     assert main(["diagnose", "healthy.npy", "--loss", "barlow_twins=8", "--fail-on", "warn"]) == 1
 
 
+@pytest.mark.slow
 def test_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     content = io.TextIOWrapper(io.BytesIO(Path("point.npy").read_bytes()))
     monkeypatch.setattr(sys, "stdin", content)
@@ -152,6 +160,7 @@ def test_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report("stdin")["source"] == "standard input"
 
 
+@pytest.mark.slow
 def test_the_seed_draws_the_sample() -> None:
     values = []
     for seed in ("0", "1"):
@@ -208,6 +217,7 @@ def test_views_of_chunks_of_other_lengths_stay_together(monkeypatch: pytest.Monk
     np.testing.assert_array_equal(np.concatenate(chunks, 1), both.reshape(3, 20, 8))
 
 
+@pytest.mark.slow
 def test_the_columns_that_are_read_and_left_out_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [f"{i},{a},{b},{c},{i % 2}.0" for i, (a, b, c) in enumerate(cloud()[:, :3])]
     Path("z.csv").write_text("\n".join([",a,b,c,donor", *lines]))
@@ -219,6 +229,7 @@ def test_the_columns_that_are_read_and_left_out_are_said(capsys: pytest.CaptureF
     assert read in Path("z-diagnosis/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_rows_that_are_left_out_were_read_too() -> None:
     z = cloud()
     z[:3] = 0
@@ -227,6 +238,7 @@ def test_rows_that_are_left_out_were_read_too() -> None:
     assert report("empty")["n"] == 197
 
 
+@pytest.mark.slow
 def test_labels_of_shards_are_no_dimensions(capsys: pytest.CaptureFixture[str]) -> None:
     Path("parts").mkdir()
     for part in range(2):

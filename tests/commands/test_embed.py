@@ -194,6 +194,7 @@ def test_one_part_at_a_time_is_in_memory(here: Path, monkeypatch: pytest.MonkeyP
     assert sizes == [8, 6]
 
 
+@pytest.mark.slow
 def test_the_weights_of_another_framework_embed_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = encoder("resnet10t", image_size=176)  # as timm publishes it
     torch.save(

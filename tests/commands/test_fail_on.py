@@ -52,6 +52,7 @@ def test_every_kind_has_a_cloud() -> None:
 
 
 @pytest.mark.parametrize("kind", BAD)
+@pytest.mark.slow
 def test_every_kind_fails_on_a_warning_and_on_a_failure_only_when_it_is_one(kind: str) -> None:
     code, report = run(*BAD[kind], "--fail-on", "warn")
     assert (code, report["kind"]) == (1, kind)
@@ -59,6 +60,7 @@ def test_every_kind_fails_on_a_warning_and_on_a_failure_only_when_it_is_one(kind
     assert run(*BAD[kind])[0] == int(report["verdict"] == "collapsed")
 
 
+@pytest.mark.slow
 def test_what_is_healthy_fails_on_nothing() -> None:
     assert [run(gaussian(ROWS, DIMS), "generic", "--fail-on", on)[0] for on in ("warn", "fail")] == [0, 0]
 

@@ -104,6 +104,7 @@ def test_wrong_calls_are_one_sentence(
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_any_images_are_diagnosed_through_an_encoder(embedded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["--json", "of.json", "--no-report"]
     code = main(["diagnose", "encoder.safetensors", "--data", "my photos", *out])

@@ -68,6 +68,7 @@ def test_the_numbers_are_those_of_the_training(layer: str, run: Path, capsys: py
     assert 'id="training"' in Path("run-diagnosis/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_collapse_over_training_is_told_by_the_thresholds_of_the_monitor(run: Path) -> None:
     lines = (run / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]

@@ -141,6 +141,7 @@ def rows(run: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", ["tensor", "list of images", "data set", "hf"])
+@pytest.mark.slow
 def test_a_stopped_training_on_them_is_resumed_exactly(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_run_leaves_its_scores_its_detector_and_its_page(tmp_path: Path) -> No
         read_run(run)
 
 
+@pytest.mark.slow
 def test_the_detector_that_is_loaded_finds_what_the_run_found(tmp_path: Path) -> None:
     train, val = coco(tmp_path, "train", 4), coco(tmp_path, "val", 2, start=100)
     fullrank.detect(train=train, val=val, out=tmp_path / "run", masks=True, precise_bn=2, **TINY)
@@ -115,6 +116,7 @@ def test_an_encoder_of_a_run_is_where_a_detector_begins_and_its_control_is_not(t
     assert json.loads((found.path / "config.json").read_text())["encoder"]["place"] == str(encoder.path.resolve())
 
 
+@pytest.mark.slow
 def test_voc_is_trained_on_and_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = voc(tmp_path, 4, difficult=1)
     flags = ["--train", str(names), "--val", str(names), "--out", str(tmp_path / "run")]
@@ -124,6 +126,7 @@ def test_voc_is_trained_on_and_scored(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "VOC AP50" in said
 
 
+@pytest.mark.slow
 def test_images_without_boxes_are_trained_on_unless_asked(tmp_path: Path) -> None:
     path = changed(coco(tmp_path, "train", 6), annotations=lambda entries: [e for e in entries if e["image_id"] < 2])
     flags = TINY | {"batch_size": 2}

@@ -21,6 +21,7 @@ def test_codes_that_are_used_evenly_are_healthy(codes: int) -> None:
 
 
 @pytest.mark.parametrize(("power", "verdict"), [(1.0, "degraded"), (4.0, "collapsed")])
+@pytest.mark.slow
 def test_codes_of_which_few_are_used_are_named(power: float, verdict: str) -> None:
     weights = torch.arange(1.0, 257.0) ** -power + 1e-3
     which = torch.multinomial(weights, 2000, replacement=True, generator=torch.Generator().manual_seed(0))
@@ -29,6 +30,7 @@ def test_codes_of_which_few_are_used_are_named(power: float, verdict: str) -> No
     assert (report.verdict, found.kind) == (verdict, "codebook")
 
 
+@pytest.mark.slow
 def test_data_with_many_copies_of_one_row_is_no_codebook() -> None:
     z = gaussian(2000, 64)
     z[:1200] = z[0].clone()

@@ -55,6 +55,7 @@ def rounded(z: Tensor) -> Tensor:
     return (z / scale).round() * scale
 
 
+@pytest.mark.slow
 def test_a_rotation_and_a_scale_keep_the_model_but_not_the_index() -> None:
     found = fullrank.compare(cloud(), 3 * cloud() @ turn())
     assert found.outcome == "same"
@@ -72,6 +73,7 @@ def test_a_rotation_and_a_scale_keep_the_model_but_not_the_index() -> None:
     ids=["identical", "int8", "float16", "bfloat16", "scale"],
 )
 @pytest.mark.parametrize("z", [cloud(), cloud(decay=1.0) + 1, cloud(40)], ids=["round", "cone", "few"])
+@pytest.mark.slow
 def test_what_changes_no_neighbor_passes(harmless: Callable[[Tensor], Tensor], z: Tensor) -> None:
     found = fullrank.compare(z, harmless(z))
     assert found.outcome == "same"
@@ -91,6 +93,7 @@ def test_what_changes_no_neighbor_passes(harmless: Callable[[Tensor], Tensor], z
     ],
     ids=["noise", "permuted", "half permuted", "other features", "another layer", "shift"],
 )
+@pytest.mark.slow
 def test_what_breaks_correspondence_or_structure_fails(z: Tensor, harm: Callable[[Tensor], Tensor], words: str) -> None:
     torch.manual_seed(5)
     found = fullrank.compare(z, harm(z))
@@ -110,6 +113,7 @@ def test_the_rows_that_do_not_correspond_are_numbered() -> None:
     assert "one distribution: they may stand in another order" in fullrank.compare(z, permuted(z, 1)).sentence
 
 
+@pytest.mark.slow
 def test_rows_that_became_zero_or_exploded_leave_the_others_paired() -> None:
     new = cloud().clone()
     new[5] = 0
@@ -143,6 +147,7 @@ def test_other_samples_pass_unless_they_have_drifted() -> None:
         assert ("correspondence", "the rows are taken for other samples") in drifted.unasked
 
 
+@pytest.mark.slow
 def test_drift_of_one_group_is_no_evidence_where_groups_were_sampled() -> None:
     """Each donor has a mean of its own: other donors differ, and only the groups tell that this is by chance."""
     donors = 2 * torch.randn(16, 16, generator=torch.Generator().manual_seed(3))
@@ -219,6 +224,7 @@ def test_the_paired_interval_holds_the_true_difference() -> None:
     assert inside >= 53  # nominal 57; at least 88 %
 
 
+@pytest.mark.slow
 def test_a_limit_within_the_interval_is_undecided() -> None:
     old, new = cloud(60, 0.5), cloud(60, 0.5, seed=5)
     difference, low, high = change(fullrank.compare(old, new), "participation_ratio")
@@ -229,6 +235,7 @@ def test_a_limit_within_the_interval_is_undecided() -> None:
     assert "95 % interval of the change" in found.sentence
 
 
+@pytest.mark.slow
 def test_another_number_of_rows_is_compared_as_independent() -> None:
     found = fullrank.compare(cloud(), cloud(500, decay=0.5, seed=4))
     assert (found.outcome, found.paired, found.expect) == ("different", False, "same-distribution")
@@ -241,6 +248,7 @@ def test_biased_numbers_of_another_number_of_rows_are_undecided() -> None:
     assert "the numbers of samples differ" in found.sentence
 
 
+@pytest.mark.slow
 def test_a_new_collapse_is_a_regression_whatever_the_limits() -> None:
     found = fullrank.compare(cloud(), 9 + 1e-4 * cloud(), max_drop={"two_nn": "99%"})
     assert found.outcome == "regressed"
@@ -249,6 +257,7 @@ def test_a_new_collapse_is_a_regression_whatever_the_limits() -> None:
         found.raise_for_status()
 
 
+@pytest.mark.slow
 def test_a_verdict_that_turns_on_a_hair_is_no_regression() -> None:
     """Dimensions that a ReLU left dead, and a little noise of both signs beside them."""
     z = cloud().clamp_min(0) * (torch.arange(16) > 2)
@@ -258,6 +267,7 @@ def test_a_verdict_that_turns_on_a_hair_is_no_regression() -> None:
     assert found.outcome == "same"
 
 
+@pytest.mark.slow
 def test_other_widths_are_compared() -> None:
     wide = torch.cat([cloud(), cloud(seed=6)], 1)
     found = fullrank.compare(cloud(), wide, expect="same-rows")
@@ -267,6 +277,7 @@ def test_other_widths_are_compared() -> None:
     )
 
 
+@pytest.mark.slow
 def test_reports_and_their_json_are_sides_too() -> None:
     saved = json.loads(json.dumps(fullrank.diagnose(cloud()).to_json()))
     found = fullrank.compare(saved, fullrank.diagnose(cloud(decay=0.5)))

@@ -19,6 +19,7 @@ def test_the_kind_is_right(case: Case, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("cell", Random(0).sample([cell for cell in CELLS if cell[1] in SMALL], 20), ids=str)
+@pytest.mark.slow
 def test_the_record_is_what_the_doctor_says(cell: Cell) -> None:
     assert said(cell) == kept()[cell], "delete confusion.jsonl and run `make docs`"
 

@@ -22,6 +22,7 @@ def found(z: torch.Tensor, **options: object) -> dict[str, str]:
 
 
 @SIZES
+@pytest.mark.slow
 def test_features_without_a_sign_have_the_cosine_of_half_normals(n: int, dims: int) -> None:
     halves = fullrank.diagnose(gaussian(n, dims).abs().float()).measurements
     assert halves["mean_cosine"].value == pytest.approx(2 / math.pi, abs=0.01)
@@ -34,6 +35,7 @@ def test_features_without_a_sign_have_the_cosine_of_half_normals(n: int, dims: i
 
 
 @SIZES
+@pytest.mark.slow
 def test_a_cone_by_the_signs_is_a_note_and_one_beyond_them_a_warning(n: int, dims: int) -> None:
     assert found(relu(n, dims, 0)) == {}
     by_signs = fullrank.diagnose(gaussian(n, dims).abs().float() + 0.1)
@@ -47,6 +49,7 @@ def test_a_cone_by_the_signs_is_a_note_and_one_beyond_them_a_warning(n: int, dim
 
 
 @SIZES
+@pytest.mark.slow
 def test_a_single_large_dimension_is_seen_at_any_number_of_rows(n: int, dims: int) -> None:
     z = gaussian(n, dims)
     z[:, 3] *= math.sqrt(30)
@@ -56,6 +59,7 @@ def test_a_single_large_dimension_is_seen_at_any_number_of_rows(n: int, dims: in
 
 
 @pytest.mark.parametrize("profile", ["generic", "supervised"])
+@pytest.mark.slow
 def test_a_single_large_dimension_is_seen_in_fewer_rows_than_dimensions(profile: str) -> None:
     z = gaussian(200, 500) @ torch.diag(torch.arange(1, 501, dtype=torch.float64) ** -0.8)
     assert "head-dominated spectrum" not in found(z, profile=profile)
@@ -65,6 +69,7 @@ def test_a_single_large_dimension_is_seen_in_fewer_rows_than_dimensions(profile:
     assert (report.verdict, report.kind) == ("collapsed", "head-dominated")
 
 
+@pytest.mark.slow
 def test_the_axes_of_a_power_law_are_no_rogue_dimensions() -> None:
     report = fullrank.diagnose((gaussian(1500, 128) * torch.arange(1, 129) ** -0.5).float())
     assert report.measurements["rogue_dimension"].value > 10
@@ -98,6 +103,7 @@ def test_random_labels_are_a_note() -> None:
     assert (report.verdict, [one.rule for one in report.findings]) == ("healthy", ["labels at chance"])
 
 
+@pytest.mark.slow
 def test_no_jump_excuses_what_decays_behind_it() -> None:
     z = low_rank(20, 600, 256)
     z[:, :] += 30 * gaussian(600, 1, seed=3) * gaussian(1, 256, seed=4) / 16

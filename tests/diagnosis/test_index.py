@@ -54,6 +54,7 @@ def test_few_rows_may_rise_by_chance() -> None:
     assert fullrank.diagnose(beside(torch.arange(8.0))).dims == 16
 
 
+@pytest.mark.slow
 def test_an_index_in_a_large_file_is_seen_in_the_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     z = np.random.default_rng(0).normal(size=(6000, 8))
     np.save(tmp_path / "z.npy", np.c_[np.arange(6000), z])

@@ -147,6 +147,7 @@ def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_w
     assert other.state == "collapsed"  # what is sure counts
 
 
+@pytest.mark.slow
 def test_too_few_rows_are_said() -> None:
     assert fullrank.diagnose(gaussian(3, 8)).verdict == "undetermined"
     few = fullrank.diagnose(gaussian(20, 8))

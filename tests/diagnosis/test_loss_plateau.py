@@ -51,6 +51,7 @@ def test_what_a_plateau_needs_is_asked_for_and_nothing_else_is_taken() -> None:
 
 
 @pytest.mark.parametrize("loss", ["infonce=nan", "vicreg=inf"])
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_fails_whatever_the_embeddings_are(
     loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

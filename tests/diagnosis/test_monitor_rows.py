@@ -31,6 +31,7 @@ def judged(z: Tensor) -> tuple[str, bool]:
 
 @SIZES
 @pytest.mark.parametrize("name", ["gaussian", "low rank", "point", "power law"])
+@pytest.mark.slow
 def test_a_row_and_a_diagnosis_say_the_same(n: int, d: int, name: str) -> None:
     clouds = {"gaussian": gaussian(n, d), "low rank": low_rank(8, n, d), "point": offset(1e-3, n, d)}
     z = clouds.get(name, power_law(2.0, n, d))

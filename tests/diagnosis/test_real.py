@@ -54,6 +54,7 @@ def test_what_is_broken_in_them_is_named() -> None:
     assert fullrank.diagnose(rogue, profile="text").kind == "head-dominated"
 
 
+@pytest.mark.slow
 def test_pixels_of_digits_are_a_cone_with_dimensions_that_never_change() -> None:
     z, labels = load_digits(return_X_y=True)
     report = fullrank.diagnose(z, labels=labels)
@@ -64,6 +65,7 @@ def test_pixels_of_digits_are_a_cone_with_dimensions_that_never_change() -> None
     assert report.measurements["dead_dimensions"].value == pytest.approx(constant) == 3 / 64
 
 
+@pytest.mark.slow
 def test_an_untrained_resnet_is_collapsed_and_its_zeros_are_counted() -> None:
     images = torch.from_numpy(load_digits().images[:200]).float()[:, None] / 16
     torch.manual_seed(0)

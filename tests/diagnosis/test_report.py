@@ -156,6 +156,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
     assert numbers(one) != numbers(other)
 
 
+@pytest.mark.slow
 def test_groups_widen_the_intervals() -> None:
     z = gaussian(40, 8).repeat_interleave(20, 0) + 0.1 * gaussian(800, 8, seed=1)  # 40 donors of 20 cells
     rank = [fullrank.diagnose(z, groups=groups).measurements["nesum"] for groups in (None, torch.arange(800) // 20)]

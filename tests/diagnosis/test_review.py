@@ -54,6 +54,7 @@ def factors(texts: list[str]) -> Tensor:
     return torch.from_numpy(TruncatedSVD(32, random_state=0).fit_transform(table))
 
 
+@pytest.mark.slow
 def test_empty_texts_are_named_and_nothing_else_is_blamed() -> None:
     paragraphs = (" ".join(text.split()) for topic in topics.values() for text in topic.split("\n\n"))
     texts = list(dict.fromkeys(text for text in paragraphs if text.count(" ") > 12))[:700]
@@ -72,6 +73,7 @@ def test_empty_texts_are_named_and_nothing_else_is_blamed() -> None:
 
 
 @pytest.mark.parametrize("times", [100.0, 1e6])
+@pytest.mark.slow
 def test_one_broken_sentence_is_named_and_the_others_are_judged_as_before(times: float) -> None:
     z, before = sentences().double(), fullrank.diagnose(sentences().double(), profile="text")
     z[123] *= times
@@ -82,6 +84,7 @@ def test_one_broken_sentence_is_named_and_the_others_are_judged_as_before(times:
     )
 
 
+@pytest.mark.slow
 def test_seeds_and_row_orders_do_not_decide_what_is_near_the_threshold_of_hubs() -> None:
     z, said = hubs(600, 24, seed=3), set()
     for seed in range(4):
@@ -96,6 +99,7 @@ def test_seeds_and_row_orders_do_not_decide_what_is_near_the_threshold_of_hubs()
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.slow
 def test_sentences_cut_to_a_sixteenth_of_their_dimensions_are_called_with_noise_too(noise: float) -> None:
     x = sentences().double() - sentences().double().mean(0)
     top = torch.linalg.svd(x, full_matrices=False).Vh[:24]
@@ -153,6 +157,7 @@ def test_the_class_that_has_collapsed_is_named_by_its_number() -> None:
     assert (weak.which, weak.which_are) == ((4,), "classes")
 
 
+@pytest.mark.slow
 def test_small_families_of_rows_are_no_few_points() -> None:
     families = gaussian(400, 32).repeat_interleave(3, 0) + 0.05 * gaussian(1200, 32, seed=1)
     report = fullrank.diagnose(families)
@@ -160,6 +165,7 @@ def test_small_families_of_rows_are_no_few_points() -> None:
     assert (report.verdict, report.kind) == ("healthy", None)
 
 
+@pytest.mark.slow
 def test_few_directions_are_enough_for_many_classes() -> None:
     labels = torch.arange(1200) % 60
     z = gaussian(60, 6)[labels] @ gaussian(6, 64, seed=1) + 0.1 * gaussian(1200, 64, seed=2)

@@ -106,6 +106,7 @@ def test_one_point_costs_two_on_the_batch_axis_and_nothing_on_the_channel_axis()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.slow
 def test_only_a_power_near_one_half_keeps_the_rank_up(seed: int) -> None:
     ranks = [rank_after_training(partial(spectral_transformation, g=power(p)), seed) for p in (0.0, 0.25, 0.5)]
     assert ranks[0] + 0.3 < ranks[1] < ranks[2] - 1

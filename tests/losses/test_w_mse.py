@@ -64,6 +64,7 @@ def test_iterations_are_other_divisions_averaged() -> None:
     assert value(partial(loss, seed=1), z) != value(loss, z)
 
 
+@pytest.mark.slow
 def test_zca_on_the_whole_batch_is_the_whitening_spectral_transformation() -> None:
     for n, d in ((12, 4), (4, 12)):
         z, zca = noise(2, n, d), partial(w_mse, whitening="zca")
@@ -101,6 +102,7 @@ def test_one_point_costs_two_and_agreement_nothing_at_any_rank() -> None:
 
 
 @pytest.mark.parametrize("loss", [w_mse, partial(w_mse, size=32), partial(w_mse, whitening="zca")])
+@pytest.mark.slow
 def test_noise_between_the_views_keeps_the_rank_up(loss: Loss) -> None:
     assert (
         rank_after_training(loss, seed=0)

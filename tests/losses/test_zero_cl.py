@@ -60,6 +60,7 @@ def test_each_weight_weighs_its_term() -> None:
 
 
 @pytest.mark.parametrize("loss", [zero_cl, only_instance, only_feature])
+@pytest.mark.slow
 def test_noise_between_the_views_keeps_the_rank_up(loss: Loss) -> None:
     centered_only = partial(spectral_transformation, g=torch.ones_like)
     assert rank_after_training(loss, seed=0) > rank_after_training(centered_only, seed=0) + 2

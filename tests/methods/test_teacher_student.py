@@ -125,6 +125,7 @@ def _cosine(p: Tensor) -> Tensor:
     return cosine
 
 
+@pytest.mark.slow
 def test_the_architecture_keeps_from_collapse_what_the_loss_does_not() -> None:
     """SimSiam's own ablation: the same loss without stop-gradient and predictor goes to one direction."""
     assert _trained(predictor=False, stop=False) > 0.99

@@ -45,6 +45,7 @@ def of(z: Tensor) -> dict[str, Measured]:
     return measure(sketch([z]))
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_metrics() -> None:
     z = power_law(1.0, 300, 32) + 0.1
     found = of(z)
@@ -126,6 +127,7 @@ def test_the_null_of_contrast_and_hubs_has_the_same_spectrum() -> None:
     assert of(clusters)["crowding"].value > 5
 
 
+@pytest.mark.slow
 def test_a_jump_among_the_first_eigenvalues_is_seen() -> None:
     z = gaussian(300, 64)
     z[:, :3] *= 30
@@ -135,6 +137,7 @@ def test_a_jump_among_the_first_eigenvalues_is_seen() -> None:
     assert of(torch.ones(20, 4))["head_gap"].value == of(low_rank(1, 50, 8))["head_gap"].value == 1.0
 
 
+@pytest.mark.slow
 def test_two_groups_are_seen_and_outliers_are_none() -> None:
     side = torch.where(torch.arange(400) % 2 == 0, 1.0, -1.0)[:, None]
     assert of(gaussian(400, 16) + 9 * side)["bimodality"].value > 0.9
@@ -182,6 +185,7 @@ def test_copies_are_exact_for_few_rows_and_have_an_interval_for_many() -> None:
     assert unique.low == 0 <= unique.value < 0.1
 
 
+@pytest.mark.slow
 def test_views_and_modalities_and_labels() -> None:
     one, other = gaussian(200, 16), gaussian(200, 16, seed=1)
     same = measure(sketch([torch.stack([one, one + 0.1 * other])]))

@@ -31,6 +31,7 @@ def test_a_value_lies_in_its_own_interval(seed: int) -> None:
                 assert one.low <= one.value <= one.high, one
 
 
+@pytest.mark.slow
 def test_white_embeddings_have_no_head() -> None:
     z = gaussian(2000, 64)
     left = torch.linalg.svd(z - z.mean(0), full_matrices=False).U
@@ -42,6 +43,7 @@ def test_white_embeddings_have_no_head() -> None:
     assert head.high < 0.25
 
 
+@pytest.mark.slow
 def test_the_order_of_the_rows_changes_no_number_by_more_than_its_null() -> None:
     z = power_law(1.0, 500, 32) + 0.1
     shuffled = z[torch.randperm(500, generator=torch.Generator().manual_seed(0))]

@@ -75,6 +75,7 @@ def test_each_group_is_left_out_once() -> None:
 
 
 @pytest.mark.parametrize("n", [500, 100])
+@pytest.mark.slow
 def test_the_interval_holds_the_true_participation_ratio(n: int) -> None:
     weights = torch.arange(1, 17, dtype=torch.float64) ** -1
     true = float(hill(weights, 2))

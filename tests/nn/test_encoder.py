@@ -51,6 +51,7 @@ def resolutions(built: Encoder, size: int) -> list[int]:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "torchvision/resnet18"])
+@pytest.mark.slow
 def test_resnet_keeps_the_resolution_of_small_images(name: str) -> None:
     """32 px: the CIFAR stem and 4 x 4 at the end. 224 px: the ImageNet stem and 7 x 7."""
     small = resolutions(encoder(name, image_size=32), 32)
@@ -59,6 +60,7 @@ def test_resnet_keeps_the_resolution_of_small_images(name: str) -> None:
     assert (large[0], large[1], large[-1]) == (112, 56, 7)
 
 
+@pytest.mark.slow
 def test_the_stem_can_be_chosen_against_the_size() -> None:
     small = encoder("resnet18", image_size=96, stem="small")
     large = encoder("resnet18", image_size=32, stem="imagenet")
@@ -184,6 +186,7 @@ def test_no_image(size: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny", "resnet10t", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+@pytest.mark.slow
 def test_views_of_other_sizes_go_through_one_encoder(name: str) -> None:
     views = encoder(name, image_size=32, view_sizes=(32, 32, 24, 16)).eval()
     with torch.no_grad():
@@ -196,6 +199,7 @@ def test_views_of_other_sizes_go_through_one_encoder(name: str) -> None:
         torch.testing.assert_close(saved.eval()(images), views(images))
 
 
+@pytest.mark.slow
 def test_a_model_for_one_size_takes_no_other() -> None:
     with pytest.raises(UserError, match="'mixer_s16_224' cannot take images of 160 px"):
         encoder("mixer_s16_224", image_size=224, view_sizes=(224, 224, 160))

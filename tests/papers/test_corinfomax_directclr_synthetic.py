@@ -34,6 +34,7 @@ def test_the_start_is_forgotten_by_the_power_of_the_factor() -> None:
         assert measured.y == pytest.approx(expected.y, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_mutual_information_rises_and_never_falls_below_the_bound() -> None:
     outcome = mutual_information(SMALL, steps=60)
     assert outcome.verdict == "holds"

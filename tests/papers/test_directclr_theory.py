@@ -82,6 +82,7 @@ def test_directclr_check_e2_the_gradient_of_one_layer_is_minus_w_x(moved: float)
     torch.testing.assert_close(matrix, spread - pulled, rtol=0, atol=1e-12)  # plus: not eq. 6 as printed in the text
 
 
+@pytest.mark.slow
 def test_directclr_check_e2_the_threshold_at_rest_is_twice_the_variance() -> None:
     """At W = 0 all weights are 1 / N: a direction dies where Var(x' - x) > 2 Var(x)."""
     n = 4000

@@ -57,6 +57,7 @@ def test_directclr_check_b2_one_layer_under_weak_augmentation_loses_nothing(dept
     assert int(depth_counts[0]) == FEATURES
 
 
+@pytest.mark.slow
 def test_directclr_check_b4_every_linear_layer_costs_dimensions(depth_counts: Tensor) -> None:
     assert bool((depth_counts[:4].diff() < 0).all())
     assert int(depth_counts[3]) <= 5
@@ -92,6 +93,7 @@ def _conserved(nets: Nets) -> Tensor:
     return conserved
 
 
+@pytest.mark.slow
 def test_directclr_check_e6_theorem_3_predicts_the_training_once_aligned(two_layers: list[Nets]) -> None:
     measured, theory = predicted_singular_values(two_layers, WEAK, LR * STEPS / SNAPSHOTS, start=15)
     growth = measured[-1, :4] / measured[0, :4]

@@ -67,6 +67,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
 
 
 @pytest.mark.usefixtures("stopping")
+@pytest.mark.slow
 def test_an_experiment_leaves_result_and_figure_and_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["paper", "toy/trained", "--out", str(out), "--seeds", "2", "--full", "--data", "fashion-mnist"]) == 0
@@ -84,6 +85,7 @@ def test_an_experiment_leaves_result_and_figure_and_says_it(tmp_path: Path, caps
     assert "It is so." in said
 
 
+@pytest.mark.slow
 def test_all_goes_on_where_it_stopped(stopping: Stopping, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper", "--all", "--out", str(tmp_path)]) == 130
     assert (tmp_path / "toy/plain/result.json").exists()

@@ -63,6 +63,7 @@ def test_the_distribution_of_a_coordinate_is_lemma_4_and_gives_the_divergence() 
         assert divergence == pytest.approx(coordinate_kl(m), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_coordinates_become_gaussian() -> None:
     outcome = gaussian_coordinates(SMALL, samples=10_000)
     assert outcome.verdict == "holds"
@@ -87,6 +88,7 @@ def test_dead_dimensions_cost_w2_and_not_uniformity() -> None:
     matches_its_closed_form(outcome, 1, 0.03)
 
 
+@pytest.mark.slow
 def test_w2_is_level_over_dimensions_and_uniformity_is_not() -> None:
     outcome = dimension(SMALL, sizes=(4, 16, 64, 256), samples=1000)
     assert outcome.verdict == "holds"
@@ -100,6 +102,7 @@ def test_zero_features_are_zero_eigenvalues() -> None:
     assert column(outcome, "zero values", seed=0) == [0, 4, 16, 48]
 
 
+@pytest.mark.slow
 def test_cloned_features() -> None:
     outcome = feature_cloning(SMALL, samples=300)
     assert outcome.verdict == "holds"
@@ -113,6 +116,7 @@ def test_cloned_features() -> None:
     assert [measured[at] for at in (0, 1, 10)] == pytest.approx(stored, abs=0.02)
 
 
+@pytest.mark.slow
 def test_zero_features_cost_w2_alone() -> None:
     outcome = feature_baby(SMALL, samples=300)
     assert outcome.verdict == "holds"
@@ -140,6 +144,7 @@ def test_table_1() -> None:
     assert change["ours"].y[3] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_no_distribution_beats_the_gaussian() -> None:
     outcome = other_distributions(SMALL, samples=800)
     assert outcome.verdict == "holds"

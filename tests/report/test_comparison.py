@@ -23,6 +23,7 @@ def compared(new: torch.Tensor) -> dict[str, Any]:
     return fullrank.compare(gaussian(300, 16), new, expect="same-rows" if len(new) == 300 else None).to_json()
 
 
+@pytest.mark.slow
 def test_it_says_what_regressed_and_by_how_much() -> None:
     content = compared(gaussian(300, 16) / DECAY)
     page = comparison_page(content)
@@ -37,6 +38,7 @@ def test_it_says_what_regressed_and_by_how_much() -> None:
     assert page.count("<tr") == 2 + len(content["changes"]) + len(content["checks"])
 
 
+@pytest.mark.slow
 def test_it_says_what_of_the_rows_differs_and_what_was_not_asked() -> None:
     z = gaussian(300, 16)
     page = comparison_page(fullrank.compare(z, z.flip(0)).to_json())
@@ -48,6 +50,7 @@ def test_it_says_what_of_the_rows_differs_and_what_was_not_asked() -> None:
     assert "squared MMD" in unpaired
 
 
+@pytest.mark.slow
 def test_sides_without_a_spectrum_have_no_figure() -> None:
     content = compared(gaussian(300, 16))
     for side in ("old", "new"):
@@ -55,6 +58,7 @@ def test_sides_without_a_spectrum_have_no_figure() -> None:
     assert "<figure" not in comparison_page(content)
 
 
+@pytest.mark.slow
 def test_text_of_others_stays_text() -> None:
     content = compared(gaussian(300, 16))
     content["old"] |= {"source": HOSTILE, "sentence": HOSTILE}

@@ -48,6 +48,7 @@ def test_it_shows_what_there_is_only() -> None:
     assert "Healthy is not trained" not in diagnosis_page(diagnosis("collapsed"))
 
 
+@pytest.mark.slow
 def test_the_verdicts_over_training_are_a_table() -> None:
     rows = [{"step": 1000, "verdict": "healthy", "relative_spread": 0.9, "mean_cosine": 0.1, "effective_rank": 5.0}]
     assert '<th scope="row">1,000</th><td>healthy</td><td>0.9</td>' in diagnosis_page(diagnosis() | {"training": rows})
@@ -68,6 +69,7 @@ def test_embeddings_without_variance_have_a_page() -> None:
     assert "no variance at all" in diagnosis_page(content)
 
 
+@pytest.mark.slow
 def test_where_it_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="in a folder that exists"):
         write_diagnosis(diagnosis(), tmp_path / "none" / "report.html")

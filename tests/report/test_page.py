@@ -57,6 +57,7 @@ def test_one_run(run: Path, tmp_path: Path) -> None:
     assert len(page.source) < 200_000
 
 
+@pytest.mark.slow
 def test_two_runs_share_their_curves(pair: Path) -> None:
     page = Page(pair)
     assert "2 runs: Healthy (1), Collapsed: dimensional (1). The best kNN accuracy is 69.0 %, by good." in page.text
@@ -76,6 +77,7 @@ def test_a_run_with_nothing_but_a_config(tmp_path: Path) -> None:
     assert page.named("figure") == []
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_shows_what_there_is(run: Path, tmp_path: Path) -> None:
     (run / "result.json").unlink()
     (run / "samples.npz").unlink()
@@ -88,6 +90,7 @@ def test_an_unfinished_run_shows_what_there_is(run: Path, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_samples_without_labels(run: Path, tmp_path: Path) -> None:
     arrays = dict(np.load(run / "samples.npz"))
     for name in ("views", "neighbor_labels", "projection_labels", "classes"):
@@ -99,6 +102,7 @@ def test_samples_without_labels(run: Path, tmp_path: Path) -> None:
     assert "another class" not in "".join(str(image["alt"]) for image in page.named("img"))
 
 
+@pytest.mark.slow
 def test_a_complete_collapse_without_any_variance_is_drawn(run: Path, tmp_path: Path) -> None:
     spectra = dict(np.load(run / "spectra.npz"))
     spectra["embedding"] = np.zeros((len(STEPS), EMBEDDING))
@@ -161,6 +165,7 @@ def test_everything_has_a_name_and_headings_are_in_order(pair: Path) -> None:
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_bytes_and_leave_matplotlib_alone(run: Path, tmp_path: Path) -> None:
     (run / "samples.npz").unlink()
     before = dict(matplotlib.rcParams)
@@ -193,6 +198,7 @@ def test_bad_calls_are_refused_and_leave_nothing_behind(run: Path, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_the_report_room_needs_no_torch() -> None:
     code = "import sys, fullrank.report; sys.exit('torch' in sys.modules or 'matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

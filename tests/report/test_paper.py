@@ -40,6 +40,7 @@ def write(folder: Path, **changes: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_figure_is_one_valid_svg_with_everything_named(tmp_path: Path) -> None:
     figure = write_figure(write(tmp_path), tmp_path / "figure.svg")
     root = ElementTree.parse(figure).getroot()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from fullrank.report import write_report
 from fullrank.report.runs.figures import LINES
@@ -24,6 +25,7 @@ def drawn(page: str, name: str, color: str) -> int:
     return len(re.findall(rf"<path [^>]*stroke: var\(--{color}\)", figure(page, name)))
 
 
+@pytest.mark.slow
 def test_eigenvalues_over_training_beside_their_isotropic_value(run: Path, tmp_path: Path) -> None:
     spectra = dict(np.load(run / "spectra.npz"))
     history = np.logspace(0, -3, 40) * np.ones((len(STEPS), 1))
@@ -39,6 +41,7 @@ def test_eigenvalues_over_training_beside_their_isotropic_value(run: Path, tmp_p
     assert "nan" not in source
 
 
+@pytest.mark.slow
 def test_the_isotropic_value_is_drawn_where_it_belongs(run: Path, tmp_path: Path) -> None:
     spectra = dict(np.load(run / "spectra.npz"))
     flat = np.full((len(STEPS), 10), 0.1)  # isotropic: every line is the dashed one
@@ -49,11 +52,13 @@ def test_the_isotropic_value_is_drawn_where_it_belongs(run: Path, tmp_path: Path
     assert len({height for height, _ in paths}) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_watches_nothing_else_has_neither_figure(run: Path, tmp_path: Path) -> None:
     page = write_report([run], tmp_path / "report.html").read_text(encoding="utf-8")
     assert figure(page, "watched0") == figure(page, "ldmi") == ""
 
 
+@pytest.mark.slow
 def test_the_mutual_information_stands_beside_what_chance_shows(run: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for row in rows:

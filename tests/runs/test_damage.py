@@ -64,6 +64,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
 
 
 @pytest.mark.parametrize("name", READERS)
+@pytest.mark.slow
 def test_a_file_that_is_mutated_at_random_is_read_or_refused(name: str, run: Path, tmp_path: Path) -> None:
     content = (run / name).read_bytes()
     refused = []
@@ -80,6 +81,7 @@ def test_a_file_that_is_mutated_at_random_is_read_or_refused(name: str, run: Pat
 
 
 @pytest.mark.parametrize("name", ["config.json", "result.json", "metrics.jsonl"])
+@pytest.mark.slow
 def test_json_with_other_values_is_read_or_refused(name: str, run: Path) -> None:
     content = (run / name).read_text()
     for seed in range(TRIES):

@@ -113,6 +113,7 @@ class Net(nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_every_command_that_asks_for_trust_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
     Path("net.py").write_text(NET)
     assert main(["train", "vicreg", *FLAGS, "--backbone", "./net.py:Net", "--out", "run"]) == 0

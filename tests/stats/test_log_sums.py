@@ -44,6 +44,7 @@ def test_blocks_give_the_sums_of_the_whole_matrix() -> None:
 
 
 @pytest.mark.usefixtures("blocks")
+@pytest.mark.slow
 def test_blocks_have_the_first_and_second_derivative_of_differences() -> None:
     for function, inputs in (
         (lambda z: log_sums_over_others(z, 1.5), (_noise(3, 4, 2),)),

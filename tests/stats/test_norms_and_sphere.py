@@ -99,6 +99,7 @@ def test_potential_keeps_its_gradient_near_collapse_in_float32() -> None:
 
 
 @pytest.mark.parametrize("k", [2, 8, 32])
+@pytest.mark.slow
 def test_potential_of_the_uniform_sphere_is_the_closed_form(k: int) -> None:
     z = normalize(cloud(5000, k, seed=3))
     expected = -4.0 + math.log(hyp0f1(k / 2, 4.0))

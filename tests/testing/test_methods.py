@@ -88,11 +88,13 @@ def test_a_wrong_method_is_told_the_law_the_input_and_the_numbers(law: str, brok
     assert str(error.value).startswith(f'mine breaks the law "{law}" (')
 
 
+@pytest.mark.slow
 def test_every_law_is_broken_by_a_wrong_method_and_held_by_a_right_one() -> None:
     assert {law for law, *_ in BROKEN} == set(laws_of_methods)
     check_method(Plain)
 
 
+@pytest.mark.slow
 def test_a_collapse_may_be_declared() -> None:
     check_method(Collapsing, law="collapse", breaks={"collapse": "the control"})
     with pytest.raises(AssertionError, match=r'Plain is said to break the law "collapse" .* but holds it'):

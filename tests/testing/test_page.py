@@ -46,6 +46,7 @@ def test_the_table_lists_the_laws() -> None:
     assert f"{', '.join(laws_of_pair_losses[:-1])} and {laws_of_pair_losses[-1]}." in " ".join(PAGE.split())
 
 
+@pytest.mark.slow
 def test_the_method_of_the_page_holds_the_contract_and_its_laws_are_listed() -> None:
     exec(blocks("python")[2], {})
     listed = " ".join(PAGE.partition("## A method")[2].partition("## ")[0].split())

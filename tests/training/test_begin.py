@@ -117,6 +117,7 @@ def test_the_weights_decide_backbone_and_stem_and_a_flag_against_them_is_an_erro
         settled(replace(recipe, backbone="resnet18"), weights_of(recipe), None)
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_and_early_layers_are_slower(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, start=Start(freeze=1, layer_decay=0.5)))
     state = torch.load(last_checkpoint(run), weights_only=True)
@@ -142,6 +143,7 @@ def test_wrong_settings_of_the_start(start: Start, sentence: str, small: Recipe,
         train("run", replace(small, start=start))
 
 
+@pytest.mark.slow
 def test_the_stem_of_small_images_is_said_and_a_flag_decides() -> None:
     recipe = fullrank.recipes.load("intl")(data="digits", backbone="resnet10t", image_size=32, batch_size=8, steps=2)
     said, made, _ = said_by(recipe)

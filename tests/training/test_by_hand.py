@@ -102,6 +102,7 @@ def test_a_training_equals_one_by_hand(name: str, optimizer: str, accumulate: in
 
 @pytest.mark.parametrize(("optimizer", "accumulate"), [("adamw", 1), ("sgd", 3)])
 @pytest.mark.parametrize("name", SCHEDULED)
+@pytest.mark.slow
 def test_a_training_with_clipping_freezing_and_a_schedule_of_the_decay_equals_one_by_hand(
     name: str, optimizer: str, accumulate: int, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def test_two_crops_of_the_image_size_are_the_default(train: Train, small: Recipe
     assert (plain / "encoder.safetensors").read_bytes() == (crops / "encoder.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_smaller_crops_leave_the_image_size(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, steps=3, crops="12,8,8"))
     with np.load(run / "samples.npz") as samples:

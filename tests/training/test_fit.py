@@ -188,6 +188,7 @@ def test_every_recipe_trains(train: Train, small: Recipe, name: str) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "lars"])
+@pytest.mark.slow
 def test_every_optimizer_trains(train: Train, small: Recipe, optimizer: Any) -> None:
     run, _ = train(optimizer, replace(small, optimizer=optimizer, lr=0.05, steps=4))
     assert (run / "result.json").exists()
@@ -206,6 +207,7 @@ def test_a_step_of_lars_moves_a_weight_by_the_share_that_the_flag_says(train: Tr
     assert float((after - before).norm() / before.norm()) == pytest.approx(0.01, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_accumulated_batches_make_one_step(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, steps=4), accumulate=3)
     state = torch.load(last_checkpoint(run), weights_only=True)
@@ -215,11 +217,13 @@ def test_accumulated_batches_make_one_step(train: Train, small: Recipe) -> None:
     assert (last["step"], last["epoch"]) == (4, round(12 / steps_per_epoch, 4))
 
 
+@pytest.mark.slow
 def test_tensorboard_writes_into_the_run(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, steps=4), logger="tensorboard")
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
 
 
+@pytest.mark.slow
 def test_csv_writes_into_the_run(train: Train, small: Recipe) -> None:
     run, _ = train("run", replace(small, steps=4), logger="csv")
     head, *rows = (run / "csv" / "metrics.csv").read_text(encoding="utf-8").splitlines()

@@ -36,6 +36,7 @@ def corinfomax(small: Recipe) -> Recipe:
     return recipe
 
 
+@pytest.mark.slow
 def test_the_running_covariances_are_watched_from_the_identity_on(train: Train, corinfomax: Recipe) -> None:
     run, _ = train("run", corinfomax)
     with np.load(run / "spectra.npz") as spectra:
@@ -49,6 +50,7 @@ def test_the_running_covariances_are_watched_from_the_identity_on(train: Train, 
     assert all(row["embedding"]["ldmi"] > row["embedding"]["ldmi_by_chance"] for row in rows)
 
 
+@pytest.mark.slow
 def test_every_look_keeps_its_rows_before_it_is_shown(
     train: Train, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

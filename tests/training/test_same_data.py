@@ -100,6 +100,7 @@ def test_other_images_are_refused_and_moved_ones_are_found(
     assert main(["evaluate", str(stopped)]) == 0
 
 
+@pytest.mark.slow
 def test_other_images_are_taken_where_that_is_asked_for(stopped: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "photos")
     photos(tmp_path / "photos", count=8, seed=9)
@@ -144,6 +145,7 @@ def test_a_run_on_images_without_labels_is_scored_on_labeled_ones(
     assert (result["scored_on"], result["knn"]) == ("6 held-out images (a fifth of labeled ä)", 1.0)
 
 
+@pytest.mark.slow
 def test_diagnose_looks_at_any_images_through_the_encoder(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finished(stopped)
     assert main(["diagnose", str(stopped), "--data", "photos", "--json", "made.json", "--no-report"]) in (0, 1, 3)

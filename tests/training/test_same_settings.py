@@ -51,6 +51,7 @@ def test_edited_settings_are_refused_and_named(stopped: Path, capsys: pytest.Cap
     assert "changed" not in read_json(stopped / "config.json")
 
 
+@pytest.mark.slow
 def test_edited_settings_are_taken_where_that_is_asked_for_and_kept(stopped: Path) -> None:
     shutil.copy(previous(last_checkpoint(stopped)), last_checkpoint(stopped))
     change(stopped, lr=1.0, weight_decay=0.5)

@@ -122,6 +122,7 @@ def begun(name: str, how: Classify | None, train: int, epochs: int) -> tuple[Fit
 
 
 @pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.slow
 def test_a_linear_protocol_steps_as_its_papers_loop(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step an epoch, so that the whole schedule is gone through."""
     paper = LINEAR[name]

@@ -74,6 +74,7 @@ def test_the_test_set_on_the_sphere_is_measured_whole(source: Path) -> None:
     assert result["why_no_embedding"] == "no embedding: only a run keeps its projector"
 
 
+@pytest.mark.slow
 def test_a_stopped_evaluation_goes_on_and_ends_as_one_that_was_not(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_stopped_evaluation_goes_on_and_ends_as_one_that_was_not(
     assert judge(*with_another, name="stopped")[0] == 2
 
 
+@pytest.mark.slow
 def test_features_on_disk_give_nearly_the_scores_of_features_in_memory(
     source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +136,7 @@ def test_an_encoder_that_is_no_run_needs_data(source: Path, capsys: pytest.Captu
     assert "Which labeled images? encoder.safetensors is not a run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_k_above_a_class_is_said_and_another_can_be_chosen(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     judge("--protocol", "ours", name="a")
     assert "k = 20 is more than the 8 training images of 0: --choose-k chooses it" in capsys.readouterr().out

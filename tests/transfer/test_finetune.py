@@ -52,6 +52,7 @@ def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
     return monkeypatch
 
 
+@pytest.mark.slow
 def test_a_stopped_finetuning_goes_on_and_ends_bit_for_bit_as_one_that_was_not(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_it_is_a_callback_that_stops_a_collapse_and_logs(tmp_path: Path) -> None
     assert callback.cost.readings == len(steps)
 
 
+@pytest.mark.slow
 def test_a_healthy_training_goes_on(tmp_path: Path) -> None:
     callback = hf_monitor(["encoder"], tokens(10**6), every=10, on_alarm="stop", rules=Rules(grace=50))
     training = trainer(callback, tmp_path, loss=healthy, steps=200)

@@ -193,6 +193,7 @@ def test_a_layer_of_its_own_that_is_called_module_keeps_its_name() -> None:
     assert embed(net, ["module.1"], [torch.zeros(4, 3)])["module.1"].shape == (4, 5)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_that_has_run_is_seen() -> None:
     """What was compiled without hooks would pass them by."""
     net = Net().eval()

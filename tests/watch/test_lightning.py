@@ -63,6 +63,7 @@ def fit(folder: Path, loss: Loss, callback: LightningMonitor | None, steps: int,
     return module
 
 
+@pytest.mark.slow
 def test_it_stops_a_collapse_logs_and_says_which_layer(tmp_path: Path) -> None:
     callback = LightningMonitor(["backbone", "projector"], PROBE, every=10, on_alarm="stop", rules=FAST)
     logger = CSVLogger(tmp_path)

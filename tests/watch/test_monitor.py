@@ -45,6 +45,7 @@ def test_a_collapse_is_told_before_the_accuracy_has_fallen() -> None:
     assert end > 1 / CLASSES
 
 
+@pytest.mark.slow
 def test_stop_stops_the_loop_at_the_first_failure_and_says_why() -> None:
     monitor = CollapseMonitor(every=10, on_alarm="stop")
     with pytest.warns(CollapseWarning) as said:
@@ -55,6 +56,7 @@ def test_stop_stops_the_loop_at_the_first_failure_and_says_why() -> None:
     assert max(accuracies) <= monitor.alarms[-1].step < 200
 
 
+@pytest.mark.slow
 def test_a_healthy_training_is_never_told_anything() -> None:
     monitor = CollapseMonitor(every=20, on_alarm="stop", rules=Rules(grace=200))
     with warnings.catch_warnings():
@@ -99,6 +101,7 @@ def test_a_warning_never_stops_and_warn_never_does() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
+@pytest.mark.slow
 def test_embeddings_that_shrink_to_the_origin_alarm() -> None:
     """Every number but the norm is free of the scale: the fault that no reading could see."""
     monitor = CollapseMonitor(every=1, on_alarm="stop")

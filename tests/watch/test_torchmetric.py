@@ -95,6 +95,7 @@ def test_two_processes_with_uneven_batches_equal_one(
     assert two == pytest.approx(one, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_process_without_a_row_changes_nothing(world: list[dict[str, dict[str, Tensor]]]) -> None:
     expected = effective_rank(CLOUDS["power 1"])
     for found in world:
