@@ -108,11 +108,12 @@ def _saved(path: Path) -> Mapping[str, Any]:
     import json
 
     from fullrank.diagnosis.comparison import spectrum_of
+    from fullrank.runs.reading import read_text
 
     if not path.is_file():
         raise UserError(f"There is no file {path}: check the path.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         known = content["schema"] == 1 and {"n", "dims", "verdict", "kind", "sentence", "source"} <= content.keys()
         rows = [
             (str(row["name"]), str(row["title"]), row["value"], row["low"], row["high"])

@@ -104,8 +104,10 @@ def read_raw(path: Path, *, page: int = 0, small: bool = False) -> Raw:
                 return read_tiff(path, page, getattr(image, "n_frames", 1))
             return _of_pil(image, page)
     except UnidentifiedImageError:
-        if ending in (".tif", ".tiff") and path.read_bytes()[:2] in (b"II", b"MM"):
-            return read_tiff(path, page, None)  # more channels than PIL knows
+        if ending in (".tif", ".tiff"):
+            with path.open("rb") as file:
+                if file.read(2) in (b"II", b"MM"):
+                    return read_tiff(path, page, None)  # more channels than PIL knows
         raise
 
 
@@ -144,6 +146,8 @@ def _deep_png(path: Path, image: Image.Image) -> Raw:
     from torchvision.io import decode_png
 
     bounded(*image.size)
+    if path.stat().st_size > 16 * image.width * image.height + 2**24:
+        raise ValueError("far more bytes than its pixels need")
     image.load()  # PIL checks it to the last byte
     data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
     values = decode_png(data).permute(1, 2, 0).numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
     with tifffile.TiffFile(path) as file:
         one: Any = file.pages[page]
         bounded(one.imagewidth, one.imagelength)
+        bounded(math.prod(one.shape), 1, channels=MOST_CHANNELS)
         values, axes = one.asarray(), one.axes
         count = len(file.pages) if frames is None else frames
     if axes == "SYX":
@@ -94,8 +96,8 @@ def _dicom(path: Path, page: int) -> Raw:
     return Raw((made.astype(np.int32) if whole else made)[..., None], frames)
 
 
-def bounded(width: int, height: int) -> None:
-    """DecompressionBombError above the limit that `strict_decoding` set."""
+def bounded(width: int, height: int, *, channels: int = 1) -> None:
+    """DecompressionBombError above the limit that `strict_decoding` set, times a number of channels."""
     limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > limit:
+    if limit is not None and width * height > limit * channels:
         raise Image.DecompressionBombError

@@ -31,9 +31,8 @@ from fullrank.embeddings.source import (
     tensor,
 )
 from fullrank.errors import UserError
+from fullrank.runs.arrays import is_bomb
 
-_BOMB = 1000  # a member that unpacks to more than this times its size
-_HARMLESS = 2**30  # bytes, unless it is no more than this
 _PARSING = (SyntaxError, RecursionError, tokenize.TokenError)  # of a header, which is written as Python
 _HEADER = 10_000  # bytes; numpy's own limit
 _Header = tuple[tuple[int, ...], bool, np.dtype[np.generic]]
@@ -77,7 +76,7 @@ def member(
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise UserError(f"{name} is not an .npz file, or it is damaged ({error}): write it with numpy.savez.") from None
     info = members[pick(name, key, list(members), meant)]
-    if info.file_size > max(_HARMLESS, _BOMB * info.compress_size):
+    if is_bomb(info):
         raise UserError(
             f"{name} unpacks from {info.compress_size} to {info.file_size} bytes: if it is meant, save it as .npy."
         )

@@ -20,6 +20,7 @@ from torch import Tensor
 from fullrank.errors import UserError, suggest
 
 CHUNK = 2**26  # bytes of one chunk
+LONGEST = 2**26  # numbers of one row
 LINE = 2**24  # characters of one line of text: about a million numbers
 
 
@@ -72,6 +73,8 @@ def matrix(name: str, shape: Sequence[int]) -> tuple[int, int]:
         raise UserError(f"{name} has the shape {size}: {more}, as (samples, dimensions).")
     if 0 in size:
         raise UserError(f"{name} is empty, its shape is {size}: pass at least one row of at least one number.")
+    if size[1] > LONGEST:
+        raise UserError(f"{name} has rows of {size[1]:,} numbers, more than any embedding: check what it is.")
     return size
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fullrank.embeddings.delimited import delimited, layout
 from fullrank.embeddings.plain_text import read_spaced
-from fullrank.embeddings.source import EmbeddingFile, damage, ending, equally_wide, need, tensor
+from fullrank.embeddings.source import LONGEST, EmbeddingFile, damage, ending, equally_wide, need, rows_at_once, tensor
 from fullrank.embeddings.table_columns import Choice, choose, item_of, listed, parsed
 from fullrank.errors import UserError
 
@@ -30,13 +30,24 @@ def parquet(
 
     with damage(name, "a parquet file"):
         file = ParquetFile(opened())
-        first = _first(name, file.iter_batches(64))
+        at_once = _rows_at_once(name, file.metadata)
+        first = _first(name, file.iter_batches(min(64, at_once)))
         found = choose(name, first, key, without)
         columns = list(found.columns)
         rows = file.metadata.num_rows
         return _from_batches(
-            name, found, first, rows, lambda: ParquetFile(opened()).iter_batches(4096, columns=columns)
+            name, found, first, rows, lambda: ParquetFile(opened()).iter_batches(at_once, columns=columns)
         )
+
+
+def _rows_at_once(name: str, about: Any) -> int:
+    """How many rows of a parquet file are unpacked together, by what it says of them; UserError for rows too long."""
+    groups = [about.row_group(at) for at in range(about.num_row_groups)]
+    numbers = [sum(group.column(at).num_values for at in range(group.num_columns)) for group in groups]
+    longest = max((some / max(group.num_rows, 1) for some, group in zip(numbers, groups, strict=True)), default=1)
+    if longest > LONGEST:
+        raise UserError(f"{name} has rows of {longest:,.0f} values, more than any embedding: check what it is.")
+    return min(4096, rows_at_once(max(1, round(longest)), 8))
 
 
 def read_arrow(path: Path, key: str | None, without: Collection[str] = ()) -> EmbeddingFile:
@@ -94,7 +105,7 @@ def open_table(path: Path) -> tuple[Any, Iterator[Any]]:
 
     if ending(path) == ".parquet":
         file = ParquetFile(path)
-        return file.schema_arrow, file.iter_batches(4096)
+        return file.schema_arrow, file.iter_batches(_rows_at_once(str(path), file.metadata))
     if ending(path) in (".arrow", ".feather"):
         return _arrow(path)
     table = delimited(path, layout(path))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fullrank.embeddings.source import EmbeddingFile, from_slices, pick
 from fullrank.errors import UserError
+from fullrank.runs.arrays import is_packed
 
 
 def read_safetensors(path: Path, key: str | None) -> EmbeddingFile:
@@ -44,7 +45,8 @@ _DTYPES = {
 def read_torch(path: Path, key: str | None) -> EmbeddingFile:
     """One tensor of a file that torch.save wrote, also inside nested dicts (a.b.c); loaded with weights_only."""
     name = str(path)
-    _refuse_packed(path)
+    if is_packed(path):  # it could be a bomb
+        raise UserError(f"{path} is compressed inside, as torch.save never does: write it again.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError:
@@ -107,13 +109,3 @@ def _tensors(content: Any, place: str) -> Iterator[tuple[str, Tensor | list[Tens
 
 def _is_numbers(row: Sequence[Any]) -> bool:
     return all(type(number) in (int, float) for number in row)
-
-
-def _refuse_packed(path: Path) -> None:
-    """UserError for a .pt whose zip members are compressed: torch never writes these, and they could be bombs."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-                raise UserError(f"{path} is compressed inside, as torch.save never does: write it again.")
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return  # an old file of torch.save, or none: torch says which

@@ -1,4 +1,4 @@
-"""Arrays of an .npz file, checked before memory is taken for them; nothing is unpickled."""
+"""Arrays of an .npz file, and other archives, checked before memory is taken for them; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from pathlib import Path
 from typing import Any
 
 from numpy.lib import format as npy
@@ -18,6 +19,43 @@ DAMAGE = (
 )
 """What reading a damaged file raises."""
 
+_BOMB = 1000  # a member that unpacks to more than this times its size
+_HARMLESS = 2**30  # bytes, unless it is no more than this
+
+
+def is_bomb(info: zipfile.ZipInfo) -> bool:
+    """Whether a member of an archive is packed as only a bomb is.
+
+    >>> info = zipfile.ZipInfo("z.npy")
+    >>> info.compress_size, info.file_size = 8_000_000, 8_000_000_000 + 1
+    >>> is_bomb(info)
+    True
+    """
+    return info.file_size > max(_HARMLESS, _BOMB * info.compress_size)
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is a zip archive with members that are compressed, as those of torch.save never are."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False  # an old file of torch.save, or none: torch says which
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz file; one of DAMAGE where it is damaged, claims more than it holds, or is a bomb."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: unpacked(archive, name) for name in names_of(archive)}
+
+
+def unpacked(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """One array; one of DAMAGE before memory is taken if its header claims more than it holds, or if it is a bomb."""
+    info = archive.getinfo(f"{name}.npy")
+    if is_bomb(info):
+        raise ValueError(f"{name} unpacks from {info.compress_size} to {info.file_size} bytes")
+    return stored(archive, name, info.file_size)
+
 
 def stored(archive: zipfile.ZipFile, name: str, limit: int) -> NDArray[Any]:
     """One array; ValueError before memory is taken if its header claims more bytes than the limit."""
@@ -25,7 +63,7 @@ def stored(archive: zipfile.ZipFile, name: str, limit: int) -> NDArray[Any]:
         head = npy.read_array_header_1_0 if npy.read_magic(member) == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = head(member)
     if dtype.hasobject:
-        raise ValueError(f"{name} holds objects")
+        raise ValueError(f"{name} holds objects, which only unpickling could read")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > limit:
         raise ValueError(f"{name} claims more bytes than it can hold")
     with archive.open(f"{name}.npy") as member:
@@ -35,4 +73,4 @@ def stored(archive: zipfile.ZipFile, name: str, limit: int) -> NDArray[Any]:
 
 def names_of(archive: zipfile.ZipFile) -> list[str]:
     """The names of the arrays in an .npz file."""
-    return [name.removesuffix(".npy") for name in archive.namelist()]
+    return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fullrank.errors import UserError, command
-from fullrank.runs.reading import parse_json
+from fullrank.runs.reading import parse_json, read_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: boo
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics.jsonl; a line that is damaged, or that a killed run left half-written, is left out."""
     rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []:
+    for line in read_text(path, errors="replace").split("\n") if path.exists() else []:
         with suppress(ValueError):
             row = parse_json(line)
             if _is_row(row):

@@ -12,6 +12,7 @@ from typing import Any
 from fullrank.errors import UserError
 
 _LARGEST = 2**26  # bytes of a JSON file
+_LARGEST_TEXT = 2**32  # of rows, names or labels
 _RECORDS = ("data", "start", "run", "chosen", "settings")  # of config.json
 
 
@@ -26,6 +27,19 @@ def read_as_run(place: Path) -> Iterator[None]:
             f"{place} cannot be read as a run ({type(error).__name__}: {first}): restore its files; if they are as "
             "they were written, it is a defect of FullRank, and --debug shows where."
         ) from error
+
+
+def read_text(path: Path, *, errors: str = "strict") -> str:
+    """The text of a file of rows, names or labels; UserError, before it is read, where it is larger than any.
+
+    >>> read_text(Path("no/such/file"))
+    Traceback (most recent call last):
+    FileNotFoundError: [Errno 2] No such file or directory: 'no/such/file'
+    """
+    size = path.stat().st_size
+    if size > _LARGEST_TEXT:
+        raise UserError(f"{path} has {size / 2**30:,.1f} GB, more than any file of its kind: check what it is.")
+    return path.read_text(encoding="utf-8-sig", errors=errors)
 
 
 def parse_json(text: str) -> Any:

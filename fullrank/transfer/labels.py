@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fullrank.data import ImageFolder, ImageSet, held_out
 from fullrank.errors import UserError
+from fullrank.runs.reading import read_text
 
 _NAMED = 3  # names in a sentence
 
@@ -78,7 +79,7 @@ def listed(file: Path, images: ImageSet) -> Tensor:
     UserError for an empty list, an image that is not among the training images, and a name that several have.
     """
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read as a list of images ({error}): pass a text file.") from None
     if len(set(lines)) < 2:

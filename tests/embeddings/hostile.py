@@ -172,7 +172,18 @@ def hostile(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "numbers.pt", saved(lambda file: torch.save({"lr": 0.1}, file))
     yield "long-line.jsonl", b"[" + b"1," * (2**23) + b"1]"
     yield "deep.jsonl", b"[" * 100_000
+    yield "row-of-zeros.parquet", long_rows(1, 2**26 + 1, 1)
     yield from texts(good)
+
+
+def long_rows(rows: int, values: int, groups: int) -> bytes:
+    """A parquet of some kB with a few groups of rows of so many zeros."""
+    column = pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32) * values, pa.array(np.zeros(rows * values)))
+    sink = io.BytesIO()
+    with pyarrow.parquet.ParquetWriter(sink, pa.schema([("z", column.type)])) as writer:
+        for _ in range(groups):
+            writer.write_table(pa.table({"z": column}))
+    return sink.getvalue()
 
 
 def texts(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
@@ -185,6 +196,8 @@ def texts(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "long-line.csv.gz", gzip.compress(b"1.5," * (2**23), 1)
     yield "spaces.json.gz", gzip.compress(b" " * 2**28, 1)
     yield "good.parquet.gz", gzip.compress(good["parquet"])
+    packed = gzip.compress(bytes(2**26), 1)  # of which several together are one file
+    yield "one-row.npy.gz", gzip.compress(npy("'<f4'", "(2, 1073741824)")) + packed * 64
     yield "promise.npy.gz", gzip.compress(npy("'<f4'", "(1000000000000, 1024)", b"\x00" * 99))
     yield "huge-index.json", b'{"data": {"' + b"9" * 5000 + b'": [1.5]}}'
     yield "words.csv", b"z\n" + b'"[0.1, x]"\n' * 4
@@ -228,7 +241,8 @@ def ragged() -> Iterator[tuple[str, bytes]]:
 
 
 def may_fail(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Good files with some bytes changed, which may or may not be seen."""
+    """Good files with some bytes changed, which may or may not be seen, and one that is wide."""
+    yield "wide.parquet", long_rows(32, 2**17, 64)
     random = np.random.default_rng(0)
     for ending, content in good.items():
         for number in range(15):

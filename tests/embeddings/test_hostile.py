@@ -28,5 +28,6 @@ def test_broken_and_hostile_files_are_one_sentence_within_a_memory_cap(tmp_path:
         if answer["must_fail"]:
             assert answer["answer"] != "ok", answer
         assert answer["answer"] == "ok" or ("\n" not in answer["answer"] and len(answer["answer"]) < 400), answer
+    assert [answer["answer"] for answer in answers if answer["name"] == "wide.parquet"] == ["ok"]
     assert not list(tmp_path.rglob("executed"))
     assert not (ROOT / "executed").exists()

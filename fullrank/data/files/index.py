@@ -20,6 +20,7 @@ from fullrank.data.files.look import Look
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
 from fullrank.runs import write_npz
+from fullrank.runs.arrays import read_npz
 
 FEWEST = 500  # files from which on an index is kept
 _FORMAT = 2  # of the file, to be raised with every change of what a Look says
@@ -135,10 +136,10 @@ def _write(place: Path, files: Sequence[str], stamps: NDArray[np.int64], looks: 
 def _read(place: Path) -> _Kept:
     """The index, empty where there is none or it is damaged: it is made again."""
     try:
-        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            names = file["names"].tobytes().decode(errors="surrogateescape")
-            stamps, numbers = file["stamps"], file["numbers"]
-            columns = {name: file[name].tolist() for name in _KEPT}
+        file = read_npz(place)
+        names = file["names"].tobytes().decode(errors="surrogateescape")
+        stamps, numbers = file["stamps"], file["numbers"]
+        columns = {name: file[name].tolist() for name in _KEPT}
         columns["depth"] = [_DEPTHS[depth] for depth in columns["depth"]]
         looks = tuple(Look(**dict(zip(_KEPT, row, strict=True))) for row in zip(*columns.values(), strict=True))
         whole = (

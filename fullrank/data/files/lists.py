@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fullrank.data.files.parts import Part
 from fullrank.errors import UserError
+from fullrank.runs.reading import read_text
 
 ENDINGS = (".txt", ".lst", ".list", ".csv", ".tsv")
 _PATHS = ("path", "file", "filename", "file_name", "filepath", "image", "image_path")
@@ -22,7 +23,7 @@ def read_list(path: Path) -> Part:
     a column that is named like path or file, and may have one that is named like label or class.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as text ({error}): save the list as UTF-8.") from error
     files, names = [], []

@@ -10,12 +10,13 @@ import torch
 
 from fullrank.data.images import Dataset, ImageSet, select
 from fullrank.errors import UserError, suggest
+from fullrank.runs.reading import read_text
 
 
 def wanted(file: Path, known: Collection[str]) -> set[str]:
     """The classes that a file lists, one a line: the whole line, or its first word; UserError for an unknown one."""
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in read_text(file).splitlines()]
     except (OSError, ValueError) as error:
         raise UserError(
             f"--classes {file} cannot be read ({error}): pass a text file with one class per line."

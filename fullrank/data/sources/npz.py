@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from fullrank.data.images import ImageTensor
 from fullrank.data.options import DataOptions
 from fullrank.data.pixels import MOST_CHANNELS, eight_bit
 from fullrank.errors import UserError
+from fullrank.runs.arrays import DAMAGE, is_bomb, names_of, unpacked
+from fullrank.stats.sketch.memory import require_memory
 
 Array = npt.NDArray[Any]
 
@@ -65,18 +66,25 @@ def _arrays(path: Path) -> tuple[Array, Array | None]:
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is not an .npz file, or it is cut off: write it again with numpy.savez.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if "images" not in file:
+        with zipfile.ZipFile(path) as archive:
+            names = names_of(archive)
+            if "images" not in names:
                 raise UserError(
-                    f"{path} has no array named images (it has: {', '.join(file.files) or 'nothing'}): "
+                    f"{path} has no array named images (it has: {', '.join(names)[:200] or 'nothing'}): "
                     "save it with numpy.savez(file, images=..., labels=...)."
                 )
-            return np.asarray(file["images"]), np.asarray(file["labels"]) if "labels" in file else None
-    except ValueError as error:
-        wrong = "object arrays, which only unpickling could read" if "bject arrays" in str(error) else str(error)
-        raise UserError(f"{path} holds {wrong}: save plain numbers with numpy.savez.") from error
-    except (OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged ({error}): write it again with numpy.savez.") from error
+            for info in archive.infolist():
+                if is_bomb(info):
+                    raise UserError(
+                        f"{path} unpacks from {info.compress_size:,} to {info.file_size:,} bytes: if it is meant, "
+                        "write it with numpy.savez, which does not pack."
+                    )
+            size = archive.getinfo("images.npy").file_size
+            require_memory(size, f"The images of {path}", "pass a folder of images, which are read as they are needed")
+            return unpacked(archive, "images"), unpacked(archive, "labels") if "labels" in names else None
+    except DAMAGE as error:
+        what = str(error) or type(error).__name__
+        raise UserError(f"{path} cannot be read ({what}): save plain numbers with numpy.savez.") from error
 
 
 def _bytes(

@@ -14,6 +14,7 @@ from fullrank.report.html import render, write_html
 from fullrank.report.runs.figures import Plot, run_keys
 from fullrank.report.transfer.confusion import Grid, confusion_of
 from fullrank.runs import read_json
+from fullrank.runs.arrays import read_npz
 from fullrank.runs.run import Array
 
 _HEADINGS = (("top1", "top-1"), ("top5", "top-5"), ("balanced", "balanced accuracy"))
@@ -100,5 +101,4 @@ def _grid(name: str, counts: Array, classes: Sequence[str]) -> tuple[str, Grid]:
 def _arrays(path: Path) -> dict[str, Array]:
     if not path.is_file():
         return {}
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return read_npz(path)

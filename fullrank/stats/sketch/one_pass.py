@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.runs.arrays import DAMAGE, read_npz
 from fullrank.stats import (
     Distinct,
     Moments,
@@ -114,10 +115,8 @@ def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
 def load_sketch(path: Path) -> Sketch:
     """Read a sketch that `Sketch.save` wrote, of version 0.1.0 too; UserError if the file is none."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return _read(arrays)
-    except (OSError, KeyError, ValueError) as error:
+        return _read(read_npz(path))
+    except DAMAGE as error:
         raise UserError(f"{path} is not a sketch ({error}): pass a file that Sketch.save wrote.") from None
 
 
