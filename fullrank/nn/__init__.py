@@ -8,7 +8,7 @@ from fullrank.nn.encoder import Encoder, Stem, encoder
 from fullrank.nn.encoder_file import SavedEncoder, encoder_bytes, load_encoder, pixels_of
 from fullrank.nn.evaluating import evaluating
 from fullrank.nn.heads import Prototypes, mlp
-from fullrank.nn.layers import freeze, layers, rates
+from fullrank.nn.layers import freeze, has_statistics, layers, rates
 from fullrank.nn.weights import Weights, open_weights
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "encoder_bytes",
     "evaluating",
     "freeze",
+    "has_statistics",
     "layers",
     "load_encoder",
     "mlp",

@@ -32,10 +32,11 @@ def layers(model: nn.Module) -> list[list[str]]:
     return found
 
 
-def freeze(encoder: Encoder, count: int) -> None:
+def freeze(encoder: Encoder, count: int, *, norms: bool = False) -> None:
     """Keep the first `count` layers as they are: no gradient, and norms that keep their statistics.
 
-    UserError if the encoder has fewer.
+    With `norms`, those of all other layers keep their statistics too, while their scales and shifts learn. UserError if
+    the encoder has fewer layers.
     """
     found = layers(encoder.model)
     if not 0 <= count <= len(found):
@@ -45,9 +46,22 @@ def freeze(encoder: Encoder, count: int) -> None:
         own = {f"{path}.{name}".removeprefix("."): each for name, each in module.named_parameters(recurse=False)}
         for name in own.keys() & kept:
             own[name].requires_grad_(False)
-        if own.keys() & kept and hasattr(module, "running_mean"):
+        if (norms or own.keys() & kept) and _keeps_statistics(module):
             encoder.frozen += (path,)
     encoder.train(encoder.training)
+
+
+def has_statistics(network: nn.Module) -> bool:
+    """Whether some layer keeps running statistics, as batch norm does.
+
+    >>> has_statistics(nn.BatchNorm1d(2)), has_statistics(nn.LayerNorm(2))
+    (True, False)
+    """
+    return any(_keeps_statistics(layer) for layer in network.modules())
+
+
+def _keeps_statistics(layer: nn.Module) -> bool:
+    return getattr(layer, "running_mean", None) is not None
 
 
 def rates(encoder: Encoder, decay: float) -> dict[Tensor, float]:

@@ -18,5 +18,8 @@ class Start:
     """Mean and deviation of pixels: ImageNet's, 0.5, or the data set's; by default those of the weights, else data."""
     freeze: int = 0
     """How many of the encoder's first layers stay as they are; 1 is what lies before the first block."""
+    norm_statistics: Literal["kept", "learned"] | None = None
+    """Mean and variance in the encoder's batch norms: kept, or learned of the batches; by default kept with --weights.
+    """
     layer_decay: float = 1.0
     """Learning rate of a layer of the encoder as a share of that of the layer behind it."""

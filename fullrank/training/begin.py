@@ -12,22 +12,30 @@ from torch import nn
 from fullrank.data import Dataset
 from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
 from fullrank.errors import UserError
-from fullrank.nn import Encoder, Weights, begin_from, encoder, freeze, open_weights
+from fullrank.nn import Encoder, Weights, begin_from, encoder, freeze, has_statistics, open_weights
 from fullrank.nn.encoder import OBJECT, SMALL, encoder_name
 from fullrank.nn.own_module import code_hash
 from fullrank.nn.weights import published_pixels
 from fullrank.recipes import Recipe
+from fullrank.recipes._start import Start
 from fullrank.runs.trusted import is_file_of_code
+
+_KEPT = "batch norm as in the weights: training with statistics of small batches cost accuracy"
 
 
 @dataclass(frozen=True, eq=False)
 class Beginning:
-    """An encoder, the mean and standard deviation of its pixels, and what config.json says of where they are from."""
+    """An encoder, the mean and standard deviation of its pixels, and what config.json says of where they are from.
+
+    `start` are the flags without gaps, `reasons` those for what was chosen.
+    """
 
     encoder: Encoder
     mean: tuple[float, ...]
     std: tuple[float, ...]
     about: dict[str, Any]
+    start: Start
+    reasons: dict[str, str]
 
 
 def settled(recipe: Recipe, weights: Weights | None, backbone: nn.Module | None) -> Recipe:
@@ -91,8 +99,18 @@ def begin(
             f"{made.name} gets first layers for small images, as up to {SMALL} px (a ResNet then works 16 times as "
             "long on the same pixels): --stem small or --stem imagenet decides."
         )
-    freeze(made, recipe.start.freeze)
-    return Beginning(made, mean, std, about)
+    start, reasons = _settled_norms(recipe.start, made, goes_on=kept is not None)
+    freeze(made, start.freeze, norms=start.norm_statistics == "kept")
+    return Beginning(made, mean, std, about, start, reasons)
+
+
+def _settled_norms(start: Start, made: Encoder, *, goes_on: bool) -> tuple[Start, dict[str, str]]:
+    """What happens to the statistics of batch norm, and the reason if it was chosen; a run that goes on has chosen."""
+    if start.norm_statistics == "kept" and not has_statistics(made):
+        raise UserError(f"--norm-statistics kept: {made.name} has no batch norm: leave out the flag.")
+    if start.norm_statistics is not None or start.weights is None or goes_on or not has_statistics(made):
+        return start, {}
+    return dataclasses.replace(start, norm_statistics="kept"), {"norm_statistics": _KEPT}
 
 
 def _pixels(

@@ -17,7 +17,7 @@ from torch import nn
 
 from fullrank.data import ImageSet, ImageTensor
 from fullrank.engine import RunOptions
-from fullrank.recipes import Recipe
+from fullrank.recipes import Recipe, settings
 from fullrank.terminal import say
 
 _STEPS = 1000
@@ -174,7 +174,8 @@ def say_chosen(recipe: Recipe, options: RunOptions, reasons: dict[str, str], con
     if not reasons:
         return
     say(console, "Chosen settings (a flag wins over each):")
+    given = settings(recipe) | {"workers": options.workers}
     for name, reason in reasons.items():
-        value = getattr(options if name == "workers" else recipe, name)
-        flag = f"--{name.replace('_', '-')} {value:g}"
+        value = given[name]
+        flag = f"--{name.replace('_', '-')} {value if isinstance(value, str) else f'{value:g}'}"
         say(console, f"  {flag:<22} {reason}")

@@ -157,6 +157,7 @@ def prepare(
             backbone=backbone,
             say=partial(say_once, console),
         )
+        recipe = dataclasses.replace(recipe, start=begun.start)
         with memory_is_an_error("a smaller --projector, --image-size or --backbone"):
             method = recipe.build(begun.encoder)
     method.to(memory_format=torch.channels_last)
@@ -170,7 +171,7 @@ def prepare(
         machine=this_machine(options.devices),
     )
     plan = make_plan(chosen.recipe, chosen.options, len(images))
-    reasons |= chosen.reasons
+    reasons |= begun.reasons | chosen.reasons
     return Job(chosen.recipe, chosen.options, reasons, dataset, method, views, plan, size, begun.about)
 
 

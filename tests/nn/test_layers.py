@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fullrank.errors import UserError
 from fullrank.nn import encoder, freeze, layers, rates
@@ -42,6 +44,22 @@ def test_frozen_layers_keep_weights_and_statistics_and_the_others_learn() -> Non
     assert {name.split(".")[0] for name in moved} == {"6", "7"}
     with pytest.raises(UserError, match="--freeze 4 is not a number of layers of tiny: pass 0 to 3"):
         freeze(made, 4)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_kept_statistics_stay_as_they_are_while_scales_and_shifts_learn(first: int) -> None:
+    made = encoder("tiny", image_size=16).train()
+    freeze(made, first, norms=True)
+    before = {name: value.clone() for name, value in made.model.state_dict().items()}
+    made.eval().train()
+    made(torch.randn(8, 3, 16, 16)).square().sum().backward()
+    torch.optim.SGD([parameter for parameter in made.parameters() if parameter.requires_grad], lr=0.1).step()
+    still = {name for name, value in made.model.state_dict().items() if torch.equal(value, before[name])}
+    assert still == statistics(before) | {name for layer in layers(made.model)[:first] for name in layer}
+
+
+def statistics(state: Mapping[str, Tensor]) -> set[str]:
+    return {name for name in state if name.endswith(("running_mean", "running_var", "num_batches_tracked"))}
 
 
 def test_rates_fall_by_layer() -> None:

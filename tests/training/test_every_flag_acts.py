@@ -67,6 +67,7 @@ OTHER: dict[str, Any] = {
     "image_size": 12,
     "stem": "imagenet",
     "freeze": 1,
+    "norm_statistics": "kept",
     "layer_decay": 0.9,
     "batch_size": 40,
     "epochs": None,
