@@ -77,6 +77,7 @@ PUBLISHED: list[tuple[str, str, dict[str, Any]]] = [
     ("moco", "cifar10-w2", W2 | {"w2": W2Uniformity(1.0)}),
     ("barlow_twins", "cifar100-w2", W2 | {"w2": W2Uniformity(30.0, w2_end=0.0), "data": "cifar100"}),
     ("nnclr", "cifar10", W2 | {"predictor": (256,), "temperature": 0.2}),
+    ("emp_ssl", "imagenet-100", {"epochs": 2.0, "crops": "20x224", "start": Start(normalize="half")}),
     ("intl", "imagenet-multicrop-400", {"lr": 0.4, "epochs": 400.0, "teacher": 0.996, "batch_size": 256}),
     ("intl", "imagenet-multicrop-800", {"lr": 0.3, "epochs": 800.0}),
     ("directclr", "imagenet-mlp", {"head": "mlp", "lr": 4.8, "epochs": 100.0}),
