@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,13 @@ def test_dropout_is_resumed_exactly(train: Train, small: Recipe, monkeypatch: py
 
     monkeypatch.setattr(fullrank.nn, "mlp", with_dropout)
     test_stopping_and_resuming_changes_nothing(train, small, monkeypatch)
+
+
+@pytest.mark.slow
+def test_an_accumulating_training_is_resumed_exactly(
+    train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_stopping_and_resuming_changes_nothing(partial(train, accumulate=2), small, monkeypatch)
 
 
 @pytest.mark.slow

@@ -1,0 +1,160 @@
+"""`python -m tests.mutants`: put each declared mutant into a copy of the project, and say which the tests let live.
+
+An interrupted call goes on where it was, as long as package and tests are the same. Exit code 1 if a mutant survived
+that is not declared equivalent, or an equivalent one was killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from fullrank.errors import UserError, suggest
+from fullrank.runs import read_json, write_json
+from fullrank.terminal import say, watched
+from tests.mutants.declared import Mutant, declared
+from tests.mutants.trial import copied, run_tests, tried, warm
+
+ROOT = Path(__file__).parents[2]
+RESULT = Path("docs") / "results" / "mutants.json"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Put each declared mutant into a copy of the project, and say which the tests let live."""
+
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
+    """Mutants to try; nothing is written then. By default all."""
+    limit: float = 300.0
+    """Seconds for the tests of a mutant; tests that take longer have hung, which counts as killed."""
+
+
+def main(arguments: Sequence[str], project: Path = ROOT) -> int:
+    """Do it; the exit code."""
+    asked, console = tyro.cli(Arguments, args=arguments, prog="python -m tests.mutants"), Console(markup=False)
+    try:
+        mutants = _chosen(declared(project / "tests" / "mutants"), asked.only)
+        rows = _all_tried(mutants, asked, project, console)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return report(mutants, rows, console)
+
+
+def _chosen(mutants: Mapping[str, Mutant], only: Sequence[str]) -> dict[str, Mutant]:
+    for name in only:
+        if name not in mutants:
+            hint = suggest(name, mutants, otherwise="see the TOML files of tests/mutants.")
+            raise UserError(f"There is no mutant {name}: {hint}")
+    return {name: mutant for name, mutant in mutants.items() if not only or name in only}
+
+
+def _all_tried(mutants: Mapping[str, Mutant], asked: Arguments, project: Path, console: Console) -> dict[str, Any]:
+    """What became of each mutant, by name; written after each, so that an interrupted call can go on."""
+    about = _about(project)
+    rows = {} if asked.only else _begun(project / RESULT, about)
+    if rows:
+        say(console, f"Going on after {len(rows)} of {len(mutants)} mutants.")
+    left = [mutant for name, mutant in mutants.items() if name not in rows]
+    warm()
+    sound: set[tuple[str, ...]] = set()
+    with copied(project) as copy:
+        for mutant in watched(left, len(left), "Trying mutants", "mutants", console=console):
+            if mutant.killed_by not in sound:
+                _check_that_they_pass(mutant.killed_by, copy, asked.limit)
+                sound.add(mutant.killed_by)
+            trial = tried(mutant, copy, asked.limit)
+            if trial.outcome == "survived" and mutant.equivalent is None:
+                say(console, f"{mutant.name} survives.")
+            rows[mutant.name] = asdict(trial)
+            if not asked.only:
+                write_json(project / RESULT, {**about, **count(mutants, rows), "mutants": rows})
+    return rows
+
+
+def _check_that_they_pass(tests: tuple[str, ...], copy: Path, limit: float) -> None:
+    right = run_tests(tests, copy, limit, why="without any mutant")
+    if right.outcome == "hung":
+        raise UserError(f"{' '.join(tests)} takes longer than {limit:g} s without any mutant: pass a larger --limit.")
+    if right.outcome == "killed":
+        raise UserError(f"{right.by or tests[0]} fails without any mutant: repair it first.")
+
+
+def _about(project: Path) -> dict[str, Any]:
+    """When, of what, and with what the mutants are tried."""
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ("fullrank", "tests") for path in (project / room).rglob("*")):
+        if path.suffix in (".py", ".toml"):
+            digest.update(str(path.relative_to(project)).encode() + path.read_bytes())
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _git(project, "rev-parse", "HEAD"),
+        "changed": bool(_git(project, "status", "--porcelain", "--", "fullrank", "tests")),
+        "sha256": digest.hexdigest(),
+        "versions": {name: version(name) for name in ("fullrank", "torch", "pytest")},
+    }
+
+
+def _git(project: Path, *arguments: str) -> str | None:
+    done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _begun(result: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows of a call on the same package and tests that was interrupted."""
+    if not result.exists():
+        return {}
+    before = read_json(result)
+    return dict(before["mutants"]) if before["sha256"] == about["sha256"] and before["left"] > 0 else {}
+
+
+def count(mutants: Mapping[str, Mutant], rows: Mapping[str, Any]) -> dict[str, int]:
+    """How many mutants there are, and what became of how many."""
+    killed = [name for name, row in rows.items() if row["outcome"] != "survived"]
+    equivalent = [name for name in mutants if mutants[name].equivalent is not None]
+    survived = [name for name in rows if name not in killed and name not in equivalent]
+    return {
+        "declared": len(mutants),
+        "killed": len(killed),
+        "survived": len(survived),
+        "equivalent": len(equivalent),
+        "left": len(mutants) - len(rows),
+    }
+
+
+def report(mutants: Mapping[str, Mutant], rows: Mapping[str, Any], console: Console) -> int:
+    """Print which mutants were not killed, or hung, and how many were; the exit code."""
+    table, wrong = Table("mutant", "line", "made wrong", "outcome", box=None, header_style="bold"), 0
+    for name, mutant in mutants.items():
+        outcome, reason = rows[name]["outcome"], mutant.equivalent
+        if outcome == "killed" and reason is None:
+            continue
+        if (outcome == "survived") is (reason is None):
+            wrong += 1
+        said = outcome if reason is None else f"equivalent: {reason}"
+        if reason is not None and outcome != "survived":
+            said = f"{outcome}, but declared equivalent"
+        table.add_row(name, f"{mutant.file}: {mutant.before}", mutant.after, said)
+    if table.row_count:
+        if not console.is_terminal:
+            console.width = 1000  # in a file or a pipe no row is broken
+        console.print(table)
+    numbers = count(mutants, rows)
+    say(console, f"{numbers['killed']} of {numbers['declared']} mutants were killed, {numbers['survived']} survived, "
+                 f"{numbers['equivalent']} are declared equivalent.")  # fmt: skip
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
