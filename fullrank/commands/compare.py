@@ -12,6 +12,7 @@ import tyro
 from fullrank.commands._common import parse, terminal
 from fullrank.commands.diagnose import spoken, write_json_to, write_text
 from fullrank.errors import UserError
+from fullrank.runs.former import NUMBERS
 from fullrank.terminal import say
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def _saved(path: Path) -> Mapping[str, Any]:
         known = False
     if not known:
         raise UserError(f"{path} is not a report of version 1: pass the report.json of `fullrank diagnose`.")
-    return dict(content)
+    renamed = [{**row, "name": NUMBERS.get(row["name"], row["name"])} for row in content["measurements"]]
+    return {**content, "measurements": renamed}
 
 
 def _limits(pairs: Sequence[str], flag: str) -> dict[str, str]:

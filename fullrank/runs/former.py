@@ -1,4 +1,4 @@
-"""Names in runs that version 0.1.0 made, and what they are called today."""
+"""Names in runs and reports that version 0.1.0 made, and what they are called today."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 ARRAYS = {"neighbours": "neighbors", "neighbour_labels": "neighbor_labels"}  # of samples.npz
-NUMBERS = {  # of a monitor row in metrics.jsonl and result.json
+NUMBERS = {  # of a monitor row in metrics.jsonl and result.json, and of a measurement in report.json
     "std": "dimension_std",
     "w2": "w2_uniformity",
     "dead": "dead_dimensions",
     "dims90": "dims_for_variance",
+    "tower_spread": "modality_spread",
 }
 
 

@@ -89,6 +89,15 @@ def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert "old.npy" in said.err
 
 
+def test_a_report_of_version_0_1_0_is_read_under_the_names_of_today(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["diagnose", "old.npy", "--json", "today.json", "--no-report"])
+    old = Path("today.json").read_text(encoding="utf-8").replace('"dimension_std"', '"std"')
+    assert '"std"' in old
+    Path("old.json").write_text(old, encoding="utf-8")
+    main(["compare", "old.json", "new.npy", "--json", "c.json"])
+    assert "dimension_std" in {change["name"] for change in json.loads(Path("c.json").read_text())["changes"]}
+
+
 @pytest.mark.slow
 def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "old.npy", "--profile", "text", "--json", "old.json", "--no-report"])
