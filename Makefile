@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tensors are small: more threads only wait for each other. Two processes, and each file of tests in one of them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
-.PHONY: demo test test-all lint docs debian clean
+.PHONY: demo test test-all lint docs site debian clean
 
 demo: $(VENV)/.package
 	$(BIN)/fullrank demo
@@ -28,6 +28,9 @@ docs: $(VENV)/.test
 	mv docs/results/fashion-mnist/README.md.new docs/results/fashion-mnist/README.md
 	$(BIN)/python -m docs.build.confusion
 	$(BIN)/python -m docs.build.faults
+
+site: $(VENV)/.test
+	$(BIN)/python -m docs.build.site
 
 # A few tests read a data set and drive a browser of Debian's; without them they are skipped, and in CI they fail.
 debian:

@@ -113,7 +113,6 @@ def test_the_rows_that_do_not_correspond_are_numbered() -> None:
     assert "one distribution: they may stand in another order" in fullrank.compare(z, permuted(z, 1)).sentence
 
 
-@pytest.mark.slow
 def test_rows_that_became_zero_or_exploded_leave_the_others_paired() -> None:
     new = cloud().clone()
     new[5] = 0
@@ -147,7 +146,6 @@ def test_other_samples_pass_unless_they_have_drifted() -> None:
         assert ("correspondence", "the rows are taken for other samples") in drifted.unasked
 
 
-@pytest.mark.slow
 def test_drift_of_one_group_is_no_evidence_where_groups_were_sampled() -> None:
     """Each donor has a mean of its own: other donors differ, and only the groups tell that this is by chance."""
     donors = 2 * torch.randn(16, 16, generator=torch.Generator().manual_seed(3))
@@ -224,7 +222,6 @@ def test_the_paired_interval_holds_the_true_difference() -> None:
     assert inside >= 53  # nominal 57; at least 88 %
 
 
-@pytest.mark.slow
 def test_a_limit_within_the_interval_is_undecided() -> None:
     old, new = cloud(60, 0.5), cloud(60, 0.5, seed=5)
     difference, low, high = change(fullrank.compare(old, new), "participation_ratio")
@@ -235,7 +232,6 @@ def test_a_limit_within_the_interval_is_undecided() -> None:
     assert "95 % interval of the change" in found.sentence
 
 
-@pytest.mark.slow
 def test_another_number_of_rows_is_compared_as_independent() -> None:
     found = fullrank.compare(cloud(), cloud(500, decay=0.5, seed=4))
     assert (found.outcome, found.paired, found.expect) == ("different", False, "same-distribution")
@@ -257,7 +253,6 @@ def test_a_new_collapse_is_a_regression_whatever_the_limits() -> None:
         found.raise_for_status()
 
 
-@pytest.mark.slow
 def test_a_verdict_that_turns_on_a_hair_is_no_regression() -> None:
     """Dimensions that a ReLU left dead, and a little noise of both signs beside them."""
     z = cloud().clamp_min(0) * (torch.arange(16) > 2)
@@ -267,7 +262,6 @@ def test_a_verdict_that_turns_on_a_hair_is_no_regression() -> None:
     assert found.outcome == "same"
 
 
-@pytest.mark.slow
 def test_other_widths_are_compared() -> None:
     wide = torch.cat([cloud(), cloud(seed=6)], 1)
     found = fullrank.compare(cloud(), wide, expect="same-rows")

@@ -1,0 +1,1 @@
+"""The site of the documentation: hand-written pages and a reference from the code, built by Sphinx: `make site`."""
