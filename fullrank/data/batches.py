@@ -14,12 +14,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from fullrank.data.images import ImageFolder, ImageItems, ImageSet, ImageTensor
+from fullrank.data.images import ImageFolder, ImageItems, ImageSet, ImageTensor, Unreadable
+from fullrank.data.missing import Lost, Missing
 from fullrank.data.pixels import Decoded
 from fullrank.errors import UserError
 
 Crop = Callable[[Decoded, torch.Generator], list[Tensor]]
 Key = tuple[int, int, int]  # step, position in the global batch, index of the image
+
+_TURNS = 8  # images that are tried for one place
 
 
 class Batch(NamedTuple):
@@ -108,6 +111,7 @@ def train_batches(
     crop: Crop,
     device: torch.device | str,
     keep_last: bool = False,
+    missing: Missing | None = None,
 ) -> _Batches:
     """Shuffled training batches of steps start..stop-1; `batch_size` is that of all `world` ranks together.
 
@@ -115,7 +119,9 @@ def train_batches(
     as they are. Image files are decoded and given to `crop` in `workers` processes, with a generator that
     depends on the seed, the step and the position only; `crop` returns V uint8 tensors (C, S, S) an image.
     The last incomplete batch of an epoch is left out, unless `keep_last`, which also allows a batch above the set.
-    UserError if the batch is smaller than 2, larger than the set, no multiple of `world`, or a file vanishes.
+    Where a file cannot be read any more `missing` notes it, and another image takes its place, which depends on the
+    seed, the step and the position only. UserError if the batch is smaller than 2, larger than the set, no multiple of
+    `world`, or a file vanishes and `missing` is None.
 
     >>> from fullrank.data.images import ImageTensor
     >>> numbered = ImageTensor(torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1), None, ())
@@ -139,17 +145,22 @@ def train_batches(
         )
     plan = Order(len(images), batch_size, seed, range(start, stop), rank, world, keep_last)
     if not isinstance(images, ImageTensor):
-        views = _loader(images, plan, workers, crop, seed, pin=torch.device(device).type == "cuda")
-        return _Batches(plan, lambda: ([view.to(device, non_blocking=True) for view in v] for v in _sound(views)))
+        pin = torch.device(device).type == "cuda"
+        made = _loader(images, plan, workers, crop, seed, pin=pin, replace=missing is not None)
+        views = _sound(made, images, missing)
+        return _Batches(plan, lambda: ([view.to(device, non_blocking=True) for view in v] for v in views()))
     resident = images.images.to(device)
     return _Batches(plan, lambda: (resident.index_select(0, rows.to(device)) for _, _, rows in plan.rows()))
 
 
-def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers: int = 0) -> Iterator[Tensor]:
+def plain_batches(
+    images: ImageSet, *, size: int, batch_size: int = 512, workers: int = 0, missing: Missing | None = None
+) -> Iterator[Tensor]:
     """Every image once, in order, as uint8 (n, C, size, size), without augmentation.
 
     Images in memory are only resized (antialiased) where their size differs: the shorter side to `size`, then
-    the center. Of image files the shorter side becomes round(8/7 size), then the center is cut out.
+    the center. Of image files the shorter side becomes round(8/7 size), then the center is cut out. `missing` is as for
+    `train_batches`.
 
     >>> from fullrank.data.images import ImageTensor
     >>> small = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), None, ())
@@ -161,35 +172,65 @@ def plain_batches(images: ImageSet, *, size: int, batch_size: int = 512, workers
             [(0, i, i) for i in range(first, min(first + batch_size, len(images)))]
             for first in range(0, len(images), batch_size)
         ]
-        for views in _sound(_loader(images, chunks, workers, partial(_centered, size=size), seed=0, pin=False)):
+        crop, replace = partial(_centered, size=size), missing is not None
+        made = _loader(images, chunks, workers, crop, seed=0, pin=False, replace=replace)
+        for views in _sound(made, images, missing)():
             yield views[0]
     else:
         for part in images.images.split(batch_size):
             yield center_of_tensor(part, size)
 
 
+class _Made(NamedTuple):
+    """The crops of one image, or of a batch, and the images in whose place others came."""
+
+    views: list[Tensor]
+    lost: tuple[Lost, ...]
+
+
 @dataclass(frozen=True)
-class _Views(torch.utils.data.Dataset[list[Tensor] | UserError]):
+class _Views(torch.utils.data.Dataset["_Made | UserError"]):
     """The crops of one image, by key; an error is handed on as a value, so that its text stays one sentence."""
 
     images: ImageFolder | ImageItems
     crop: Crop
     seed: int
+    replace: bool
 
-    def __getitem__(self, key: Key) -> list[Tensor] | UserError:
+    def __getitem__(self, key: Key) -> _Made | UserError:
         step, position, index = key
-        state = np.random.SeedSequence([self.seed, step, position]).generate_state(1, np.uint64)
-        try:
-            return self.crop(self.images.open(index), torch.Generator().manual_seed(int(state[0])))
-        except UserError as error:
-            return error
+        lost: list[Lost] = []
+        problems: list[UserError] = []
+        for turn in range(_TURNS if self.replace else 1):
+            at = index if turn == 0 else _state(self.seed, step, position, turn) % len(self.images)
+            try:
+                image = self.images.open(at)
+                generator = torch.Generator().manual_seed(_state(self.seed, step, position))
+                return _Made(self.crop(image, generator), tuple(lost))
+            except Unreadable as error:
+                problems.append(error)
+                lost.append((at, error.name, error.why))
+            except UserError as error:
+                return error
+        return UserError(str(problems[0]))
+
+
+def _state(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def _loader(
-    images: ImageFolder | ImageItems, keys: Iterable[list[Key]], workers: int, crop: Crop, seed: int, pin: bool
-) -> Iterable[list[Tensor] | UserError]:
+    images: ImageFolder | ImageItems,
+    keys: Iterable[list[Key]],
+    workers: int,
+    crop: Crop,
+    seed: int,
+    *,
+    pin: bool,
+    replace: bool,
+) -> Iterable[_Made | UserError]:
     return torch.utils.data.DataLoader(
-        _Views(images, crop, seed),
+        _Views(images, crop, seed, replace),
         batch_sampler=keys,
         num_workers=workers,
         collate_fn=_collate,
@@ -198,20 +239,30 @@ def _loader(
     )
 
 
-def _collate(items: list[list[Tensor] | UserError]) -> list[Tensor] | UserError:
-    views = []
+def _collate(items: list[_Made | UserError]) -> _Made | UserError:
+    made = []
     for item in items:
         if isinstance(item, UserError):
             return item
-        views.append(item)
-    return [torch.stack(view) for view in zip(*views, strict=True)]
+        made.append(item)
+    views = [torch.stack(view) for view in zip(*(one.views for one in made), strict=True)]
+    return _Made(views, tuple(lost for one in made for lost in one.lost))
 
 
-def _sound(batches: Iterable[list[Tensor] | UserError]) -> Iterator[list[Tensor]]:
-    for batch in batches:
-        if isinstance(batch, UserError):
-            raise batch
-        yield batch
+def _sound(
+    batches: Iterable[_Made | UserError], images: ImageSet, missing: Missing | None
+) -> Callable[[], Iterator[list[Tensor]]]:
+    """The views of batches, once what is missing was noted."""
+
+    def views() -> Iterator[list[Tensor]]:
+        for batch in batches:
+            if isinstance(batch, UserError):
+                raise batch
+            if missing is not None:
+                missing.note(images, batch.lost)
+            yield batch.views
+
+    return views
 
 
 def _centered(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:

@@ -47,7 +47,8 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
     paths = images.files
     base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
     names = [path[len(base) :].replace(os.sep, "/").lstrip("/") for path in paths]
-    said = "".join(f"{name}\0{os.stat(path).st_size}\0" for name, path in zip(names, paths, strict=True))
+    sizes = [os.stat(path).st_size for path in paths] if images.sizes is None else images.sizes.tolist()
+    said = "".join(f"{name}\0{size}\0" for name, size in zip(names, sizes, strict=True))
     digest.update(said.encode(errors="surrogateescape"))
     return {"of": "names and sizes", "images": len(images), "hash": digest.hexdigest()}
 

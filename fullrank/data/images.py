@@ -41,12 +41,21 @@ class ImageTensor:
         return self.images.shape[1]
 
 
+class Unreadable(UserError):
+    """An image that cannot be read now: its name, and why."""
+
+    def __init__(self, sentence: str, name: str, why: str) -> None:
+        super().__init__(sentence)
+        self.name, self.why = name, why
+
+
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
     """Image files that are decoded when they are needed; `skipped` lists (path, reason) of the unreadable.
 
     `range` is what becomes 0 and 255 in files of more than 8 bits, `pages` the page of each entry of `files` (empty:
-    the first), `max_pixels` the limit against decompression bombs where it is not Pillow's.
+    the first), `max_pixels` the limit against decompression bombs where it is not Pillow's, `sizes` (N,) the bytes of
+    each file when it was looked at.
 
     >>> len(ImageFolder(("a.png", "b.png"), None, (), channels=3))
     2
@@ -60,6 +69,7 @@ class ImageFolder:
     range: tuple[float, float] | None = None
     pages: tuple[int, ...] = ()
     max_pixels: int | None = None
+    sizes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -79,9 +89,12 @@ class ImageFolder:
             with strict_decoding(self.max_pixels):
                 return read_image(Path(path), page=page, decoding=Decoding(self.channels, self.range))
         except Exception as error:  # decoders raise anything
-            raise UserError(
-                f"{path} could be read at the start and cannot be read now ({reason(error)}): "
-                "put the file back, or start again to leave it out."
+            why = reason(error)
+            raise Unreadable(
+                f"{path} could be read at the start and cannot be read now ({why}): "
+                "put the file back, or start again to leave it out.",
+                path,
+                why,
             ) from error
 
 
@@ -117,7 +130,8 @@ class ImageItems:
         try:
             return image_of(self.source[row], self.column, Decoding(self.channels, self.range))
         except Exception as error:  # their code raises anything
-            raise UserError(f"Item {row} of the data cannot be read ({reason(error)}): repair or remove it.") from error
+            name, why = f"Item {row} of the data", reason(error)
+            raise Unreadable(f"{name} cannot be read ({why}): repair or remove it.", name, why) from error
 
 
 ImageSet = ImageTensor | ImageFolder | ImageItems
@@ -174,7 +188,8 @@ def select(images: Images, indices: Tensor) -> Images:
         return replace(images, rows=images.rows[indices], labels=labels)
     rows = indices.tolist()
     files, pages = (tuple(values[row] for row in rows) if values else () for values in (images.files, images.pages))
-    return replace(images, files=files, pages=pages, labels=labels)
+    sizes = None if images.sizes is None else images.sizes[rows]
+    return replace(images, files=files, pages=pages, labels=labels, sizes=sizes)
 
 
 def labeled(images: Images) -> Images:

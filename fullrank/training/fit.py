@@ -15,14 +15,8 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from fullrank.data import (
-    Batch,
-    Dataset,
-    Views,
-    crop_views,
-    default_preset,
-    train_batches,
-)
+from fullrank.data import Batch, Dataset, Views, crop_views, default_preset, train_batches
+from fullrank.data.missing import Missing
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
@@ -46,7 +40,14 @@ from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import RUN, finish, make_run, save_probe, write_result
 from fullrank.training.probe import Probe, probe_size, read, take_probe
 from fullrank.training.record import Record
-from fullrank.training.same_data import keep_same_data, keep_same_settings, learned, load_images
+from fullrank.training.same_data import (
+    keep_same_data,
+    keep_same_settings,
+    learned,
+    load_images,
+    missing_of,
+    with_missing,
+)
 from fullrank.training.step_plan import Job, check, make_plan, refuse_large_batch
 
 
@@ -105,7 +106,8 @@ def resume(
             from_previous(run)
         begun = last_checkpoint(run).exists()
         with read_as_run(run):
-            job = prepare(recipe, options, console, kept=config.get("start", {}) if begun else None, data=data)
+            start = config.get("start", {}) if begun else None
+            job = prepare(recipe, options, console, kept=start, data=data, run=run)
             now = learned(job.recipe, job.options)
             changed = begun and keep_same_settings(run, now, console, any_settings=any_settings)
             keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
@@ -130,15 +132,19 @@ def prepare(
     kept: Mapping[str, Any] | None = None,
     backbone: nn.Module | None = None,
     data: object = None,
+    run: Path | None = None,
 ) -> Job:
     """Load the data, build views and method, and choose what was not given; the caller's random state is untouched.
 
-    `kept` is what config.json says of the beginning of a run that goes on: its weights are those of its checkpoint.
+    `kept` is what config.json says of the beginning of a run that goes on: its weights are those of its checkpoint;
+    `run` is its folder.
     """
     check(recipe, options)
     weights = weights_of(recipe) if kept is None else None
     recipe = settled(recipe, weights, backbone)
     dataset = load_images(recipe, console, data)
+    if run is not None:
+        dataset = with_missing(dataset, run, recipe.data, console)
     images = dataset.train
     refuse_large_batch(recipe, len(images))
     size, reasons = settled_side(recipe, images, resumed=kept is not None)
@@ -190,7 +196,8 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     """Train from the run's checkpoint, whose settings may have `changed`, or from the start, to the end of the plan."""
     options, plan = job.options, job.plan
     count = probe_size(job.dataset.train, options.probe)
-    probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed)
+    missing = missing_of(run, job.recipe, job.dataset, console)
+    probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed, missing=missing)
     progress = Progress(run.name, plan.steps, console)
     checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=learned(job.recipe, options))
     watch = OnCollapse(
@@ -209,10 +216,13 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
     with in_good_order(checkpoint, progress, silent=console.quiet):
         trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint])
-        trainer.fit(training, Batches(lambda: _batches(job, training, trainer)), ckpt_path=begun, weights_only=True)
+        batches = Batches(lambda: _batches(job, training, trainer, missing))
+        trainer.fit(training, batches, ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
     if trainer.is_global_zero:
         pack_spectra(run)
+        if said := missing.summary():
+            say(console, said)
     if finished and trainer.is_global_zero:
         with read_as_run(run):
             _finish(run, job, record, probe)
@@ -230,7 +240,7 @@ def _finish(run: Path, job: Job, record: Record, probe: Probe) -> None:
     write_result(run, probe, reading, seconds=record.seconds, steps=steps, seed=job.recipe.seed)
 
 
-def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batch]:
+def _batches(job: Job, training: Training, trainer: pl.Trainer, missing: Missing) -> Iterable[Batch]:
     return train_batches(
         job.dataset.train,
         batch_size=job.plan.batch_size,
@@ -242,4 +252,5 @@ def _batches(job: Job, training: Training, trainer: pl.Trainer) -> Iterable[Batc
         workers=job.options.workers or 0,
         crop=job.views.crop,
         device=training.device,
+        missing=missing,
     )

@@ -23,6 +23,7 @@ from fullrank.data.identity import (
     place_of,
     unknown_data,
 )
+from fullrank.data.missing import Missing, restored
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
@@ -35,6 +36,7 @@ from fullrank.runs import read_as_run, read_config, write_json
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 from fullrank.terminal import say
 
+MISSING = "missing.jsonl"  # of a run: the images that could not be read any more
 _OF_DATA = {"data", "data_root"} | {field.name for field in fields(DataOptions)}  # which have a fingerprint
 
 
@@ -141,6 +143,26 @@ def load_images(recipe: Recipe, console: Console, data: object) -> Dataset:
     if process_rank() == 0:
         _say_understood(dataset, console)
     return dataset
+
+
+def with_missing(dataset: Dataset, run: Path, data: str | Sequence[str], console: Console) -> Dataset:
+    """The images of a run that goes on, with those in whose place others came before; they are said."""
+    record = run / MISSING
+    whole = restored(dataset.train, record, _root(data))
+    if (count := len(whole) - len(dataset.train)) and process_rank() == 0:
+        say(console, f"Missing as before: {count:,} of {len(whole):,} images ({record}). Others take their place.")
+    return replace(dataset, train=whole)
+
+
+def missing_of(run: Path, recipe: Recipe, dataset: Dataset, console: Console) -> Missing:
+    """What notes the images of a run that cannot be read any more."""
+    most = recipe.reading.max_corrupt
+    return Missing(dataset.train, _root(recipe.data), most, run / MISSING, partial(say, console))
+
+
+def _root(data: str | Sequence[str]) -> Path | None:
+    """The folder of the images, where it is one."""
+    return Path(data) if isinstance(data, str) and Path(data).is_dir() else None
 
 
 def _say_understood(dataset: Dataset, console: Console) -> None:

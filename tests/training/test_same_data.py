@@ -21,11 +21,13 @@ from fullrank.cli import main
 from fullrank.data import ImageTensor, load_dataset
 from fullrank.data.identity import fingerprint
 from fullrank.engine import RunOptions
+from fullrank.engine.checkpoint import Checkpoint
 from fullrank.errors import UserError
 from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.recipes import Recipe
 from fullrank.runs import read_json
 from fullrank.training.fit import resume
+from tests.data.test_missing import spoil
 
 Train = Callable[..., tuple[Path, bool]]
 
@@ -55,6 +57,38 @@ def stopped(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def go_on(run: Path, *flags: str) -> int:
     return main(["train", "--resume", str(run), *flags])
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut off"])
+def test_a_file_that_vanishes_while_training_costs_itself_alone_and_resuming_stays_exact(
+    how: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Checkpoint.on_train_batch_end
+
+    def at_step(self: Checkpoint, trainer: Any, *rest: Any) -> None:
+        folder = Path(self.path.parents[2].name.replace("run", "photos"))
+        if trainer.global_step == 2 and (folder / "bright" / "3.png").exists():
+            spoil(folder / "bright" / "3.png", how)
+        if trainer.global_step == 5 and "stopped" in str(folder) and not (self.path.parents[1] / "asked").exists():
+            (self.path.parents[1] / "asked").touch()
+            self.ask_to_stop()
+        real(self, trainer, *rest)
+
+    monkeypatch.setattr(Checkpoint, "on_train_batch_end", at_step)
+    monkeypatch.chdir(tmp_path)
+    recipe = recipes.load("intl")(image_size=12, batch_size=8, steps=9, projector=(16, 8))
+    for name in ("whole", "stopped"):
+        photos(tmp_path / f"{name}-photos")
+        train(f"{name}-run/run", replace(recipe, data=f"{name}-photos"), checkpoint_every=3, workers=0, probe=8)
+    stopped = Path("stopped-run/run")
+    assert not (stopped / "result.json").exists()
+    assert len((stopped / "missing.jsonl").read_text().splitlines()) == 1
+    assert go_on(stopped) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Missing as before: 1 of 24 images" in said
+    assert "Missing at the end: 1 of 24 images" in said
+    whole = Path("whole-run/run/encoder.safetensors")
+    assert whole.read_bytes() == (stopped / "encoder.safetensors").read_bytes()
 
 
 def finished(run: Path) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fullrank.data.files.check import check
 from fullrank.data.files.find import find_images, missing_packages
@@ -49,14 +51,14 @@ def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Call
         train, test = _only(train, keep), None if test is None else _only(test, keep)
         notes.append(f"{len(keep)} classes kept by {options.classes}")
     both = train.files + (test.files if test else [])
-    looks = looked(both, options, lambda files: check(files, options, say), say)
-    parts = [_readable(train, looks[: len(train)], options.max_corrupt)]
+    looks, sizes = looked(both, options, lambda files: check(files, options, say), say)
+    parts = [_readable(train, looks[: len(train)], sizes[: len(train)], options.max_corrupt)]
     if len(parts[0].part) < 2:
         raise UserError(
             f"{train.where} holds {len(parts[0].part)} readable image(s), training needs at least 2: add images."
         )
     if test is not None and len(test):
-        parts.append(_readable(test, looks[len(train) :], options.max_corrupt))
+        parts.append(_readable(test, looks[len(train) :], sizes[len(train) :], options.max_corrupt))
     seen = [look for part in parts for look in part.looks]
     notes += pages_of([path for part in parts for path in part.part.files], seen, options)
     channels, on_channels = channels_of(seen, options)
@@ -121,10 +123,11 @@ def _only(part: Part, keep: set[str]) -> Part:
 class _Readable:
     part: Part
     looks: list[Look]
+    sizes: NDArray[np.int64]
     skipped: tuple[tuple[str, str], ...]
 
 
-def _readable(part: Part, looks: Sequence[Look], max_corrupt: float) -> _Readable:
+def _readable(part: Part, looks: Sequence[Look], sizes: NDArray[np.int64], max_corrupt: float) -> _Readable:
     rows = [at for at, look in enumerate(looks) if not look.problem]
     skipped = tuple((part.files[at], look.problem) for at, look in enumerate(looks) if look.problem)
     if len(skipped) > max_corrupt * len(part):
@@ -133,7 +136,7 @@ def _readable(part: Part, looks: Sequence[Look], max_corrupt: float) -> _Readabl
             f"repair or remove them, or allow more with --max-corrupt (now {max_corrupt})."
         )
     kept = Part([part.files[at] for at in rows], [part.names[at] for at in rows], part.where)
-    return _Readable(kept, [looks[at] for at in rows], skipped)
+    return _Readable(kept, [looks[at] for at in rows], sizes[rows], skipped)
 
 
 def _images(found: _Readable, known: tuple[str, ...], *, every_page: bool) -> ImageFolder:
@@ -142,10 +145,12 @@ def _images(found: _Readable, known: tuple[str, ...], *, every_page: bool) -> Im
     times = [look.frames if every_page else 1 for look in found.looks]
     files = tuple(path for path, count in zip(part.files, times, strict=True) for _ in range(count))
     pages = tuple(page for count in times for page in range(count)) if max(times) > 1 else ()
+    sizes = found.sizes.repeat(times)
     names = {name for name in part.names if name is not None}
     if len(names | set(known)) < 2 or not names:
-        return ImageFolder(files, None, (), 3, found.skipped, pages=pages)
+        return ImageFolder(files, None, (), 3, found.skipped, pages=pages, sizes=sizes)
     classes = (*known, *sorted(names - set(known)))
     number = {name: label for label, name in enumerate(classes)}
     labels = torch.tensor([-1 if name is None else number[name] for name in part.names])
-    return ImageFolder(files, labels.repeat_interleave(torch.tensor(times)), classes, 3, found.skipped, pages=pages)
+    labels = labels.repeat_interleave(torch.tensor(times))
+    return ImageFolder(files, labels, classes, 3, found.skipped, pages=pages, sizes=sizes)

@@ -28,6 +28,7 @@ _DEPTHS = ("", "integer", "float")
 _KEPT = [each.name for each in fields(Look) if each.name != "problem"]  # what cannot be read is tried again
 
 Check = Callable[[list[str]], list[Look]]
+Looked = tuple[list[Look], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +52,13 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "fullrank"
 
 
-def looked(files: list[str], options: DataOptions, check: Check, say: Callable[[str], None]) -> list[Look]:
-    """What is known of the files, and what `check` sees of those that are new or have changed.
+def looked(files: list[str], options: DataOptions, check: Check, say: Callable[[str], None]) -> Looked:
+    """What is known of the files and what `check` sees of those that are new or have changed, and their sizes.
 
     Of several processes of one machine the first looks, and the others wait for what it found.
     """
     if len(files) < FEWEST:
-        return check(files)
+        return check(files), _sizes(files)
     base = os.path.abspath(os.path.commonpath([min(files), max(files)]))  # what these two share, all share
     place = cache_folder() / "index" / f"{_key(base, options)}.npz"
     try:
@@ -65,7 +66,7 @@ def looked(files: list[str], options: DataOptions, check: Check, say: Callable[[
         lock = place.with_suffix(".lock").open("w")
     except OSError as error:
         say(_not_kept(place, error))
-        return check(files)
+        return check(files), _sizes(files)
     with lock, _alone(lock):
         return _looked(place, files, check, say)
 
@@ -74,7 +75,7 @@ def _not_kept(place: Path, error: Exception) -> str:
     return f"What is seen of images cannot be kept in {place.parent} ({error}): they are checked at each start."
 
 
-def _looked(place: Path, files: list[str], check: Check, say: Callable[[str], None]) -> list[Look]:
+def _looked(place: Path, files: list[str], check: Check, say: Callable[[str], None]) -> Looked:
     stamps = np.array(_stamps(files), dtype=np.int64)
     looks = _known(_read(place), files, stamps)
     new = [at for at, look in enumerate(looks) if look is None]
@@ -86,7 +87,7 @@ def _looked(place: Path, files: list[str], check: Check, say: Callable[[str], No
             _write(place, files, stamps, whole)
         except (OSError, UserError) as error:
             say(_not_kept(place, error))
-    return whole
+    return whole, stamps[:, 0]
 
 
 def _known(kept: _Kept, files: list[str], stamps: NDArray[np.int64]) -> list[Look | None]:
@@ -108,6 +109,10 @@ def _key(base: str, options: DataOptions) -> str:
     tiff = importlib.util.find_spec("tifffile") is not None
     said = repr((_FORMAT, base, options.pages, options.max_pixels, PIL.__version__, tiff))
     return hashlib.blake2b(said.encode(errors="surrogateescape"), digest_size=12).hexdigest()
+
+
+def _sizes(files: Sequence[str]) -> NDArray[np.int64]:
+    return np.array(_stamps(files), dtype=np.int64).reshape(-1, 2)[:, 0]
 
 
 def _stamps(files: Sequence[str]) -> list[tuple[int, int]]:
