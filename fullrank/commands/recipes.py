@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import inspect
 import sys
+from typing import get_args
 
 from fullrank.commands._common import terminal
+
+_WIDTH = 20
+_BEGIN = """\
+Begin with simclr, the best known, or with intl, which uses every dimension: `fullrank train simclr --data photos/`.
+`fullrank recipes NAME` shows what a recipe is, and the settings that its authors published.
+
+The five systems
+"""
+_SYSTEMS = {
+    "any --w2 0.5": "W2 uniformity (Fang et al. 2024) beside any recipe.",
+    "intl, spectral": "INTL and the spectral transformations (Weng et al. 2024).",
+    "corinfomax": "CorInfoMax (Ozsoy et al. 2022).",
+    "directclr": "DirectCLR (Jing et al. 2022).",
+    "byol --energy 1": "Hyperspherically regularized BYOL (Durrant & Leontidis 2022), or with --uniformity 1.",
+}
 
 
 def run(arguments: list[str]) -> int:
@@ -22,7 +38,13 @@ def run(arguments: list[str]) -> int:
         print(inspect.getdoc(sys.modules[recipe_class.__module__]))
         show(arguments[0], recipe_class, terminal())
         return 0
-    width = max(map(len, recipes.names()))
+    families: dict[str, list[str]] = {family: [] for family in get_args(recipes.Family)}
     for name in recipes.names():
-        print(f"{name:<{width}}  {recipes.documentation(name).splitlines()[0]}")
+        families[recipes.load(name).family].append(name)
+    print(_BEGIN + "\n".join(f"  {name:<{_WIDTH}}  {about}" for name, about in _SYSTEMS.items()))
+    for family, names in families.items():
+        if names:
+            print(f"\n{family[0].upper()}{family[1:]}")
+        for name in names:
+            print(f"  {name:<{_WIDTH}}  {recipes.documentation(name).splitlines()[0]}")
     return 0

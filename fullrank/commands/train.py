@@ -18,16 +18,25 @@ if TYPE_CHECKING:
 
     from fullrank.engine.signals import Ending
 
+_USAGE = """\
+usage: fullrank train RECIPE [--flags]
+       fullrank train --resume RUN
+
+A folder of photographs is enough to begin, without labels:
+
+  fullrank train simclr --data photos/ --dry-run   what was understood of the folder, and how long it would take
+  fullrank train simclr --data photos/             train: SimCLR, the best known recipe
+  fullrank train intl --data photos/               or INTL, which uses every dimension
+
+RECIPE is one of those that `fullrank recipes` lists by family, or a Python file.
+`fullrank train RECIPE --help` lists its flags with their defaults.
+`--preset NAME` starts from published settings, which `fullrank recipes RECIPE` shows."""
+
 
 def run(arguments: list[str]) -> int:
     """Do it; the exit code."""
     if not arguments or arguments[0] in ("--help", "-h"):
-        from fullrank import recipes
-
-        print(f"usage: fullrank train RECIPE [--flags]\n       fullrank train --resume RUN\n\n"
-              f"RECIPE is one of {', '.join(recipes.names())}, or a Python file.\n"
-              "`fullrank train RECIPE --help` lists its flags with their defaults.\n"
-              "`--preset NAME` starts from published settings, which `fullrank recipes RECIPE` shows.")  # fmt: skip
+        print(_USAGE)
         return 0
     if arguments[0] == "--resume":
         return _resume(arguments[1:])

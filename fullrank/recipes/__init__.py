@@ -11,10 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 from fullrank.errors import UserError, suggest
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 from fullrank.recipes._settings import from_settings, settings, with_settings
 
-__all__ = ["Recipe", "documentation", "from_settings", "load", "names", "settings", "with_settings"]
+__all__ = ["Family", "Recipe", "documentation", "from_settings", "load", "names", "settings", "with_settings"]
 
 
 def names() -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from tyro.conf import arg
 
@@ -29,6 +29,19 @@ if TYPE_CHECKING:
     from fullrank.nn import Encoder
 
 
+Family = Literal[
+    "contrastive",
+    "self-distillation",
+    "decorrelation",
+    "whitening",
+    "volume of the covariance",
+    "distribution",
+    "clustering",
+    "control",
+    "your own",
+]
+"""What keeps embeddings from collapsing: negatives, a teacher, statistics, or nothing (control)."""
+
 CHOSEN = ("batch_size", "epochs", "lr", "warmup_epochs")  # None: chosen from data, network and machine
 
 
@@ -40,6 +53,8 @@ def _group(name: str) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The settings that decide what is learned; a recipe file adds those of its loss and overrides `objective`."""
+
+    family: ClassVar[Family] = "your own"
 
     data: Annotated[str | tuple[str, ...], arg(metavar="DATA [DATA ...]")] = "fashion-mnist"
     """digits, fashion-mnist, cifar10, cifar100, stl10, an .npz file with `images`, or folders and lists of images."""

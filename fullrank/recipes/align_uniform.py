@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class AlignUniform(Recipe):
     """Alignment and uniformity."""
 
+    family: ClassVar[Family] = "contrastive"
     align: float = 1.0
     """Weight of the distance between views."""
     spread: float = 1.0

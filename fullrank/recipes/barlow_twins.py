@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class BarlowTwins(Recipe):
     """Redundancy reduction."""
 
+    family: ClassVar[Family] = "decorrelation"
     off_diagonal: float = 0.0051
     """Weight of the squared correlations between different dimensions."""
 

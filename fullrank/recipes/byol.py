@@ -19,9 +19,9 @@ Cost: 3.2 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 class BYOL(Recipe):
     """Bootstrap your own latent."""
 
+    family: ClassVar[Family] = "self-distillation"
     teacher: float = 0.99
     """Momentum of the teacher at the start."""
     teacher_end: float = 1.0

@@ -14,9 +14,9 @@ Cost: 2.0 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class CorInfoMaxRecipe(Recipe):
     """Log-determinant mutual information."""
 
+    family: ClassVar[Family] = "volume of the covariance"
     projector: tuple[int, ...] = (512, 64)
     """Widths of the projector's layers, the last one is the embedding's."""
     projector_norm: Literal["batch", "none"] = "batch"

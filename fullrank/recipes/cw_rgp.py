@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class CWRGP(Recipe):
     """Channel whitening with random group partition."""
 
+    family: ClassVar[Family] = "whitening"
     projector: tuple[int, ...] = (512, 512)
     """Widths of the projector's layers, the last one is the embedding's."""
     size: int = 64

@@ -13,9 +13,9 @@ Cost: 2.9 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class DINORecipe(Recipe):
     """Self-distillation without labels."""
 
+    family: ClassVar[Family] = "self-distillation"
     teacher: float = 0.996
     """Momentum of the teacher at the start; it rises to 1 by a cosine."""
     prototypes: int = 1024

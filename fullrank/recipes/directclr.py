@@ -16,9 +16,9 @@ Cost: 1.8 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +34,7 @@ _GROUPS = 8  # the authors' code, for 2048 features
 class DirectCLR(Recipe):
     """Contrastive learning on a sub-vector."""
 
+    family: ClassVar[Family] = "contrastive"
     d0: int | None = None
     """Features that enter the loss; by default 360 of 2048, in proportion."""
     head: Literal["first", "random", "group", "none", "linear", "mlp", "orthogonal", "diagonal", "low-rank"] = "first"

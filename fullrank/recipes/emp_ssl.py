@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class EMPSSL(Recipe):
     """Total coding rate and similarity."""
 
+    family: ClassVar[Family] = "volume of the covariance"
     invariance: float = 200.0
     """Weight of the cosine to the mean view."""
     expansion: float = 1.0

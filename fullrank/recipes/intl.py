@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 class INTL(Recipe):
     """Iterative normalization with trace loss."""
 
+    family: ClassVar[Family] = "whitening"
     axis: Literal["channel", "batch"] = "channel"
     """channel decorrelates samples (N x N), batch decorrelates features (D x D)."""
     iterations: int = 4

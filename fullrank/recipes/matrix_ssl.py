@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class MatrixSSL(Recipe):
     """Matrix uniformity and matrix alignment."""
 
+    family: ClassVar[Family] = "volume of the covariance"
     eps: float = 1 / 32
     """Distortion of MEC's code, per dimension."""
     cross_entropy: float = 1.0

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class MMCR(Recipe):
     """Maximum manifold capacity representations."""
 
+    family: ClassVar[Family] = "volume of the covariance"
     compression: float = 0.0
     """Weight of the nuclear norm of the views of one image; above 0 it takes one small decomposition per image."""
 

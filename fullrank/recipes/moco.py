@@ -13,9 +13,9 @@ Cost: 5.4 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class MoCoV2(Recipe):
     """Momentum contrast."""
 
+    family: ClassVar[Family] = "contrastive"
     teacher: float = 0.99
     """Momentum of the teacher at the start."""
     teacher_end: float = 0.999

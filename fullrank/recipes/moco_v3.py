@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class MoCoV3(Recipe):
     """Momentum contrast within the batch."""
 
+    family: ClassVar[Family] = "contrastive"
     teacher: float = 0.99
     """Momentum of the teacher at the start; it rises to 1 by a cosine."""
     predictor: tuple[int, ...] = (512,)

@@ -12,9 +12,9 @@ Cost: 3.0 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class NearestNeighbor(Recipe):
     """Nearest-neighbor contrastive learning."""
 
+    family: ClassVar[Family] = "contrastive"
     predictor: tuple[int, ...] = (512,)
     """Widths of the predictor's hidden layers."""
     queue: int = 4096

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class SimCLR(Recipe):
     """Normalized temperature-scaled cross-entropy."""
 
+    family: ClassVar[Family] = "contrastive"
     temperature: float = 0.2
     """Divides the cosines before the softmax."""
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class SimDINO(Recipe):
     """Self-distillation with a coding rate."""
 
+    family: ClassVar[Family] = "self-distillation"
     teacher: float = 0.996
     """Momentum of the teacher at the start; it rises to 1 by a cosine."""
     eps: float = 0.5

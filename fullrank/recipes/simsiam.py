@@ -12,9 +12,9 @@ Cost: 2.3 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class SimSiam(Recipe):
     """Simple siamese."""
 
+    family: ClassVar[Family] = "self-distillation"
     predictor: tuple[int, ...] = (64,)
     """Widths of the predictor's hidden layers: a bottleneck."""
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from fullrank.errors import UserError
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 class Spectral(Recipe):
     """The family that whitening belongs to."""
 
+    family: ClassVar[Family] = "whitening"
     projector: tuple[int, ...] = (512, 64)
     """Widths of the projector's layers, the last one is the embedding's."""
     transform: Literal["power", "zca", "pca", "cholesky", "newton", "identity"] = "newton"

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class SpectralContrastive(Recipe):
     """A low-rank factorization of the graph of augmentations."""
 
+    family: ClassVar[Family] = "contrastive"
     mu: float = 10.0
     """Squared radius of the ball that embeddings are kept in."""
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 class SSLHSIC(Recipe):
     """Hilbert-Schmidt independence criterion."""
 
+    family: ClassVar[Family] = "distribution"
     bottleneck: float = 1.0
     """Weight of the root of the embeddings' own dependence."""
     scale: float = 1.0

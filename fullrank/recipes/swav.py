@@ -14,9 +14,9 @@ Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class SwAVRecipe(Recipe):
     """Swapped assignments of views."""
 
+    family: ClassVar[Family] = "clustering"
     prototypes: int = 300
     """Trainable directions that samples are assigned to."""
     temperature: float = 0.1

@@ -13,9 +13,9 @@ Cost: 2.1 minutes for 4 epochs of Fashion-MNIST on one CPU core. Result: kNN 0.8
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from fullrank.methods import Method
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class TiCoRecipe(Recipe):
     """Transformation invariance and covariance contrast."""
 
+    family: ClassVar[Family] = "decorrelation"
     memory: float = 0.5
     """Share of the old second moment that a step keeps."""
     covariance: float = 8.0

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class VIbCReg(Recipe):
     """Variance, invariance, better covariance."""
 
+    family: ClassVar[Family] = "decorrelation"
     projector: tuple[int, ...] = (512, 64)
     """Widths of the projector's layers, the last one is the embedding's."""
     invariance: float = 25.0

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class VNE(Recipe):
     """Von Neumann entropy."""
 
+    family: ClassVar[Family] = "decorrelation"
     invariance: float = 4.16
     """Weight of the cosine between views."""
     entropy: float = 1.0

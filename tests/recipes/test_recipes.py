@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from fullrank import recipes
+from fullrank.cli import main
 from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.losses import (
@@ -172,3 +174,18 @@ def test_settings_of_another_version_are_an_error() -> None:
 def test_a_recipe_without_objective_says_so() -> None:
     with pytest.raises(NotImplementedError, match="Recipe must say its objective"):
         Recipe().objective()
+
+
+def test_every_recipe_is_listed_once_by_its_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes"]) == 0
+    said = capsys.readouterr().out
+    listed = [line.split()[0] for line in said.partition("\nContrastive\n")[2].splitlines() if line.startswith("  ")]
+    assert sorted(listed) == recipes.names()
+    assert {recipes.load(name).family for name in recipes.names()} == {*get_args(recipes.Family)} - {"your own"}
+    assert Recipe.family == "your own"
+
+
+def test_train_without_arguments_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 0
+    commands = [line.split("  ")[1] for line in capsys.readouterr().out.splitlines() if line.startswith("  fullrank")]
+    assert [line.split()[2] for line in commands] == ["simclr", "simclr", "intl"]

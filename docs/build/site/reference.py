@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+from typing import get_args
 from unittest import mock
 
 import fullrank
@@ -35,12 +36,22 @@ def pages() -> dict[str, str]:
     functions = [api.entry(f"fullrank.{name}", getattr(fullrank, name)) for name in fullrank.__all__]
     found["python"] = "\n\n".join(["# The front door", api.markdown(fullrank), *filter(None, functions)]) + "\n"
     found["formats"] = formats()
-    for folder, title in (("commands", "Commands"), ("recipes", "Recipes"), ("kinds", "Findings")):
+    for folder, title in (("commands", "Commands"), ("kinds", "Findings")):
         inside = [path.removeprefix(f"{folder}/") for path in found if path.startswith(f"{folder}/")]
         found[f"{folder}/index"] = f"# {title}\n\n{toctree(inside)}"
+    found["recipes/index"] = _by_family()
     listed = ["commands/index", "recipes/index", "kinds/index", "python", *MODULES, "formats"]
     found["index"] = f"# Reference\n\nAll of it is written from the code.\n\n{toctree(listed)}"
     return found
+
+
+def _by_family() -> str:
+    every = recipes.names()
+    families = {
+        family: [name for name in every if recipes.load(name).family == family] for family in get_args(recipes.Family)
+    }
+    trees = [toctree(names, family.capitalize()) for family, names in families.items() if names]
+    return "\n".join(["# Recipes\n", *trees])
 
 
 def toctree(names: list[str], caption: str = "", *, hidden: bool = False) -> str:
