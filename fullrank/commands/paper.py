@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +16,8 @@ from tyro.conf import Positional
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError, command
-from fullrank.papers import Entry, Outcome, Settings, catalog, load
+from fullrank.papers import Entry, Experiment, Outcome, Settings, catalog, load
+from fullrank.papers.kit.parts import judged
 from fullrank.runs import full_disk_is_an_error, read_json, write_json
 from fullrank.terminal import progress, say
 
@@ -38,8 +39,12 @@ class PaperOptions:
     """Folder of the result: of one experiment, or of all of them and the gallery."""
     full: bool = False
     """The paper's own size, or as close to it as the data allow."""
-    seeds: int = 3
+    judge: Path | None = None
+    """Judge the results below this folder again, by the parts and margins of today, and run nothing."""
+    seeds: int = 10
     """Independent repetitions."""
+    seed_from: int = 0
+    """The first seed; others than those of the published results tell whether a verdict is chance."""
     data: str | None = None
     """Images to train on, as for `fullrank train`; by default fashion-mnist, where an experiment needs some."""
     data_root: Path | None = None
@@ -52,6 +57,13 @@ def paper(options: PaperOptions, console: Console) -> int:
     """Do what the options say; the exit code."""
     if options.seeds < 1:
         raise UserError(f"--seeds is {options.seeds}: pass at least 1.")
+    if options.seed_from < 0:
+        raise UserError(f"--seed-from is {options.seed_from}: pass 0 or more.")
+    if options.judge is not None:
+        from fullrank.commands._rejudge import rejudge
+
+        print("\n".join(rejudge(options.judge)))
+        return 0
     if options.published:
         from fullrank.papers.published import listing as published
 
@@ -100,6 +112,7 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
         out=out,
         full=options.full,
         seeds=options.seeds,
+        seed_from=options.seed_from,
         data=_data(entry, options),
         data_root=options.data_root,
     )
@@ -107,12 +120,16 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
     with _timed(out, config), progress(console, name, 100, "%") as show:
         outcome = experiment.run(dataclasses.replace(settings, progress=lambda share: show(round(100 * share))))
     spent = {key: config[key] for key in ("seconds", "cpu_seconds")}
-    write_json(out / "result.json", {**_result(entry, outcome, settings), **spent})
+    write_json(out / "result.json", {**_result(experiment, entry, outcome, settings), **spent})
 
     from fullrank.report import write_figure
+    from fullrank.report.papers.gallery import said
 
     figure = write_figure(out / "result.json", out / "figure.svg")
-    say(console, f"{name}: {outcome.verdict}. {outcome.measured}")
+    headline, *others = read_json(out / "result.json")["parts"]
+    say(console, f"{name}: {said(headline)}. {outcome.measured}")
+    for part in others:
+        say(console, f"  {said(part)}")
     say(console, f"The claim ({entry.paper}): {entry.claim}\nFigure: {figure}")
 
 
@@ -147,6 +164,7 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
     """Take the folder for these settings, unless it is theirs already from a run that was stopped; its config.json."""
     out = settings.out
     chosen = {"experiment": name, "full": settings.full, "seeds": settings.seeds, "data": settings.data}
+    chosen |= {"seed_from": settings.seed_from}
     if (out / "result.json").exists():
         raise UserError(f"{out} holds a finished experiment: pass another --out.")
     if (out / "config.json").exists():
@@ -175,10 +193,13 @@ def _timed(out: Path, config: dict[str, Any]) -> Iterator[None]:
         write_json(out / "config.json", config)
 
 
-def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
+def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
     """result.json but for the times."""
+    rows = [_plain(row | _seed(row, settings.seed_from)) for row in outcome.rows]
+    parts = [_plain(part) for part in judged(experiment.parts, rows)]
     flags = ["--full"] if settings.full else []
     flags += ["--seeds", str(settings.seeds)]
+    flags += ["--seed-from", str(settings.seed_from)] if settings.seed_from else []
     flags += ["--data", settings.data] if settings.data else []
     again = command("paper", entry.name, "--out", settings.out, *flags)
     return {
@@ -186,13 +207,20 @@ def _result(entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any
         "paper": entry.paper,
         "title": entry.title,
         "claim": entry.claim,
-        "verdict": outcome.verdict,
+        "verdict": parts[0]["label"],
+        "parts": parts,
+        "seeds": [*settings.each_seed],
+        "data": settings.data,
         "measured": outcome.measured,
         "command": again,
         "versions": {name: version(name) for name in ("fullrank", "torch", "numpy")},
-        "rows": [_plain(row) for row in outcome.rows],
+        "rows": rows,
         "panels": [_plain(dataclasses.asdict(panel)) for panel in outcome.panels],
     }
+
+
+def _seed(row: Mapping[str, str | float], first: int) -> dict[str, float]:
+    return {"seed": int(row["seed"]) + first} if "seed" in row else {}
 
 
 def _plain(value: Any) -> Any:

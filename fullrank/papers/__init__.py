@@ -26,6 +26,7 @@ class Entry:
     full: str
     data: str
     module: str
+    caveat: str = ""
 
 
 @cache
@@ -62,7 +63,12 @@ def _declared(path: Path) -> list[Entry]:
     entries = []
     for call in calls:
         if isinstance(call.func, ast.Name) and call.func.id == "Experiment":
-            words = {word.arg: word.value for word in call.keywords if word.arg and word.arg != "run"}
-            entry = {"data": "", "full": "", **{name: ast.literal_eval(value) for name, value in words.items()}}
+            words = {word.arg: word.value for word in call.keywords if word.arg and word.arg not in ("run", "parts")}
+            entry = {
+                "data": "",
+                "full": "",
+                "caveat": "",
+                **{name: ast.literal_eval(value) for name, value in words.items()},
+            }
             entries.append(Entry(**entry, module=f"{__name__}.{path.parent.name}.{path.stem}"))
     return entries

@@ -10,6 +10,7 @@ import pytest
 from fullrank.papers import Settings
 from fullrank.papers.corinfomax.state import MEMORIES, forgetting, mutual_information, noise
 from fullrank.papers.directclr.gradient import gradient_rank
+from tests.papers.labels import labels
 
 SMALL = Settings(out=Path("unused"))
 
@@ -17,7 +18,8 @@ SMALL = Settings(out=Path("unused"))
 @pytest.mark.slow
 def test_memory_takes_noise_and_gradient_and_at_a_hundredth_next_to_nothing() -> None:
     outcome = forgetting(SMALL, steps=40)
-    assert outcome.verdict == "holds in part"
+    assert labels("corinfomax/forgetting", outcome)[0] == "undecided"
+    assert labels("corinfomax/forgetting", outcome)[-2:] == ["held", "held"]
     found = {memory: [row for row in outcome.rows if row["factor"] == memory] for memory in MEMORIES}
     for memory in (0.01, 0.1, 0.5):
         for row, alone in zip(found[memory], found[0.0], strict=True):
@@ -37,7 +39,7 @@ def test_the_start_is_forgotten_by_the_power_of_the_factor() -> None:
 @pytest.mark.slow
 def test_mutual_information_rises_and_never_falls_below_the_bound() -> None:
     outcome = mutual_information(SMALL, steps=60)
-    assert outcome.verdict == "holds"
+    assert labels("corinfomax/mutual-information", outcome) == ["held", "held"]
     for seed in range(3):
         records = [row for row in outcome.rows if row["seed"] == seed]
         assert all(float(row["information"]) > float(row["bound"]) for row in records)
@@ -47,7 +49,7 @@ def test_mutual_information_rises_and_never_falls_below_the_bound() -> None:
 
 def test_the_gradient_gets_full_through_a_block_with_relu_alone() -> None:
     outcome = gradient_rank(SMALL, samples=256)
-    assert outcome.verdict == "holds"
+    assert set(labels("directclr/gradient-rank", outcome)) == {"held"}
     parts = [row for row in outcome.rows if float(row["d0"]) < 64]
     assert len(parts) == 4 * 3 * 3
     for row in parts:

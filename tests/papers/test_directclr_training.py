@@ -1,7 +1,6 @@
 """DirectCLR's trainings on images, at a size of seconds: tiny images, few steps, three seeds.
 
-In 8 steps on digits probes are saturated, so that no order of accuracies is asserted but that of part and whole; the
-verdicts must follow from the rows.
+In 8 steps on digits probes are saturated, so that no order of accuracies is asserted but that of part and whole.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import pytest
 from fullrank.papers import Outcome, Settings
 from fullrank.papers.directclr.projector import heads, projector
 from fullrank.papers.directclr.sub_vector import PARTS, sub_vector
-from fullrank.papers.kit.judging import differences, judge
 from fullrank.papers.kit.training import Size
+from tests.papers.labels import labels
 
 pytestmark = pytest.mark.slow
 
@@ -33,18 +32,14 @@ def column(outcome: Outcome, case: str | int, number: str) -> list[float]:
 
 def test_a_sub_vector_knows_less_than_the_whole_and_leaves_rank_to_the_rest(tmp_path: Path) -> None:
     outcome = sub_vector(Settings(out=tmp_path, data="digits"), SMALL)
-    whole, part, rest, fresh = (
-        {d0: column(outcome, d0, f"{what} (%)") for d0 in PARTS[: 4 if what == "whole representation" else 3]}
-        for what in ("whole representation", "first d0", "the rest", "the rest, untrained")
+    whole, part = (
+        {d0: column(outcome, d0, f"{what} (%)") for d0 in PARTS[:3]} for what in ("whole representation", "first d0")
     )
     assert all(low < high for d0 in PARTS[:3] for low, high in zip(part[d0], whole[d0], strict=True))
     assert all(small < large for a, b in pairwise(PARTS[:3]) for small, large in zip(part[a], part[b], strict=True))
     ranks = [column(outcome, d0, "effective rank") for d0 in PARTS]
     assert all(few > all_of_them + 5 for few, all_of_them in zip(ranks[0], ranks[-1], strict=True))
-    effects = [differences(part[d0], whole[d0]) for d0 in PARTS[:3]]
-    effects += [differences(fresh[d0], rest[d0]) for d0 in PARTS[:3]]
-    effects += [differences(whole[8], whole[128]), differences(whole[512], whole[128])]
-    assert outcome.verdict == judge(effects)
+    assert labels("directclr/sub-vector", outcome)[0] == "held"
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +55,6 @@ def test_without_a_projector_the_representation_has_less_rank(projected: Outcome
     assert all(trained < before for trained, before in zip(rank["DirectCLR"], untrained, strict=True))
 
 
-def test_the_verdict_on_projectors_follows_from_the_rows(projected: Outcome) -> None:
-    order = ("none", "linear", "DirectCLR", "MLP")
-    rank = {name: column(projected, name, "rank of the representation") for name in order}
-    probe = {name: column(projected, name, PROBE) for name in order}
-    effects = [differences(rank["none"], rank[name]) for name in order[1:]]
-    effects += [differences(probe[low], probe[high]) for low, high in pairwise(order)]
-    assert projected.verdict == judge(effects)
-
-
 def test_the_embedding_is_what_enters_the_loss(projected: Outcome) -> None:
     widths = {"none": 512, "linear": 128, "DirectCLR": 90, "MLP": 128}
     for name, width in widths.items():
@@ -77,13 +63,11 @@ def test_the_embedding_is_what_enters_the_loss(projected: Outcome) -> None:
     assert [len(series.x) for series in projected.panels[1].series] == [min(width, 128) for width in widths.values()]
 
 
-def test_the_verdict_on_heads_follows_from_the_rows(tmp_path: Path) -> None:
+def test_no_head_ruins_the_digits(tmp_path: Path) -> None:
     outcome = heads(Settings(out=tmp_path, data="digits"), SMALL)
     random, linear, diagonal, low_rank = (
         column(outcome, name, PROBE)
         for name in ("random features", "trainable linear", "trainable diagonal", "fixed low rank")
     )
-    equal = [(b - a) / 2 - abs(b - c) for a, b, c in zip(random, linear, diagonal, strict=True)]
-    effects = [differences(linear, low_rank), equal, *(differences(random, x) for x in (linear, diagonal, low_rank))]
-    assert outcome.verdict == judge(effects)
+    assert len(labels("directclr/heads", outcome)) == 5
     assert all(90 < accuracy <= 100 for accuracy in (*random, *linear, *diagonal, *low_rank))

@@ -11,6 +11,7 @@ import pytest
 
 from fullrank.cli import main
 from fullrank.papers import Entry, Experiment, Outcome, Panel, Series, Settings
+from fullrank.papers.kit.parts import POINTS, Part, Table
 
 NAN = float("nan")
 
@@ -21,7 +22,8 @@ def outcome(settings: Settings) -> Outcome:
     expected = Series(label="closed form", x=(1.0, 3.0), y=(1.0, 1.0), style="expected")
     panel = Panel(title="rank", x_label="step", y_label="dimensions", series=(line, expected), log_x=True)
     row: dict[str, str | float] = {"data": settings.data, "seeds": float(settings.seeds), "full": float(settings.full)}
-    return Outcome(verdict="holds", measured="The rank is 1.", panels=(panel,), rows=(row,))
+    rows = tuple({**row, "seed": float(seed)} for seed in range(settings.seeds))
+    return Outcome(measured="The rank is 1.", panels=(panel,), rows=rows)
 
 
 class Stopping:
@@ -41,8 +43,13 @@ class Stopping:
 def experiment(name: str, run: Callable[[Settings], Outcome], data: str = "") -> Experiment:
     return Experiment(
         name=name, paper="We 2024, fig. 1", title="A title", claim="It is so.", minutes=0.1, run=run, full="more",
-        data=data,
+        data=data, parts=(Part(says="seeds", effect=seen, margin=POINTS, source="ours"),),
     )  # fmt: skip
+
+
+def seen(table: Table) -> list[float]:
+    """One for every seed, and a little more."""
+    return [1 + float(row["seed"] or 0) / 1e6 for row in table.rows]
 
 
 @pytest.fixture
@@ -73,15 +80,16 @@ def test_an_experiment_leaves_result_and_figure_and_says_it(tmp_path: Path, caps
     assert main(["paper", "toy/trained", "--out", str(out), "--seeds", "2", "--full", "--data", "fashion-mnist"]) == 0
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     assert result["command"] == f"fullrank paper toy/trained --out {out} --full --seeds 2 --data fashion-mnist"
-    assert result["verdict"] == "holds"
-    assert result["rows"] == [{"data": "fashion-mnist", "seeds": 2.0, "full": 1.0}]
+    assert result["verdict"] == "held"
+    assert result["rows"] == [{"data": "fashion-mnist", "seeds": 2.0, "full": 1.0, "seed": seed} for seed in (0, 1)]
+    assert (result["seeds"], result["data"], result["parts"][0]["seeds"]) == ([0, 1], "fashion-mnist", 2)
     assert result["panels"][0]["series"][0]["y"] == [1.0, None, 0.333333]
     assert {"seconds", "cpu_seconds", "versions", "claim", "measured", "paper"} <= set(result)
     figure = (out / "figure.svg").read_text(encoding="utf-8")
     assert figure.startswith("<svg xmlns=")
     assert "closed form" in figure
     said = capsys.readouterr().out
-    assert "toy/trained: holds. The rank is 1." in said
+    assert "toy/trained: held: seeds (1 points [1, 1], margin 0.5, 2 seeds; ours). The rank is 1." in said
     assert "It is so." in said
 
 
@@ -96,7 +104,7 @@ def test_all_goes_on_where_it_stopped(stopping: Stopping, tmp_path: Path, capsys
     assert stopping.calls == 2
     assert json.loads((tmp_path / "toy/stopping/result.json").read_text())["seconds"] >= 0.2  # of both goes
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "3 claims tested: 3 holds." in page
+    assert "3 claims tested: 3 held." in page
     assert "index.html" in capsys.readouterr().out
 
 
@@ -114,6 +122,8 @@ def test_with_data_all_runs_what_can_use_it(tmp_path: Path) -> None:
         (["--all"], "pass --out"),
         (["toy/plain", "--all", "--out", "OUT"], "not both"),
         (["toy/plain", "--out", "OUT", "--seeds", "0"], "at least 1"),
+        (["toy/plain", "--out", "OUT", "--seed-from", "-1"], "0 or more"),
+        (["--judge", "OUT"], "no result.json"),
         (["toy/plain", "--out", "OUT", "--data", "digits"], "leave --data away"),
         (["toy/trained", "--out", "OUT", "--data", "mnist"], "mnist"),
         (["--all", "--out", "OUT", "--data", "mnist"], "mnist"),
@@ -148,3 +158,42 @@ def test_a_folder_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 0
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 2
     assert "finished experiment" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stopping")
+def test_fresh_seeds_are_in_the_rows_and_in_the_command(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["paper", "toy/plain", "--out", str(out), "--seeds", "2", "--seed-from", "1000"]) == 0
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    assert [row["seed"] for row in result["rows"]] == result["seeds"] == [1000, 1001]
+    assert result["command"].endswith("--seeds 2 --seed-from 1000")
+
+
+def test_a_result_of_former_words_is_judged_again_from_its_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"cloud": cloud, "seed": seed, "W2": value + seed / 1000, "Wang-Isola": -1.5}
+        for cloud, value in (("ring in the plane", 0.1), ("ring in space", 0.6), ("sphere in space", 0.1))
+        for seed in range(3)
+    ]
+    old = {"name": "w2/ring-and-sphere", "verdict": "holds in part", "rows": rows, "measured": "So it is."}
+    path = tmp_path / "ring" / "result.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(old), encoding="utf-8")
+    assert main(["paper", "--judge", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "w2/ring-and-sphere: held, was holds in part\n"
+    new = json.loads(path.read_text(encoding="utf-8"))
+    assert [part["label"] for part in new["parts"]] == ["held"] * 3
+    assert (new["rows"], new["measured"], new["verdict"]) == (rows, "So it is.", "held")
+
+
+def test_a_result_whose_rows_lack_a_case_is_not_judged_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps({"name": "hsr/energy", "verdict": "holds", "rows": [{"energy": "weight 0", "seed": 0}]}))
+    before = path.read_bytes()
+    assert main(["paper", "--judge", str(tmp_path)]) == 2
+    assert "The rows have no kNN (%) of weight 10: run the experiment again." in capsys.readouterr().err
+    assert path.read_bytes() == before

@@ -10,11 +10,14 @@ import pytest
 import torch
 
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.w2.cloning import feature_baby, feature_cloning, instance_cloning, table_1
+from fullrank.papers.w2.cloning import feature_baby, feature_cloning, instance_cloning
+from fullrank.papers.w2.dead import dead_spectrum
 from fullrank.papers.w2.gaussian import DIMS, gaussian_coordinates
+from fullrank.papers.w2.properties import table_1
 from fullrank.papers.w2.shapes import large_means, on_the_circle, other_distributions, ring_and_sphere
-from fullrank.papers.w2.synthetic import collapse_degree, dead_spectrum, dimension
+from fullrank.papers.w2.synthetic import collapse_degree, dimension
 from fullrank.papers.w2.theory import coordinate_below, coordinate_kl, coordinate_wasserstein
+from tests.papers.labels import labels
 
 SMALL = Settings(out=Path("unused"))
 
@@ -66,7 +69,7 @@ def test_the_distribution_of_a_coordinate_is_lemma_4_and_gives_the_divergence() 
 @pytest.mark.slow
 def test_coordinates_become_gaussian() -> None:
     outcome = gaussian_coordinates(SMALL, samples=10_000)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/gaussian-coordinates", outcome)) == {"held"}
     for m in (2, 4, 8, 16):
         sampled = column(outcome, "W2", m=m)
         assert sampled == pytest.approx([coordinate_wasserstein(m, 2)] * 3, abs=0.01)
@@ -79,7 +82,7 @@ def test_coordinates_become_gaussian() -> None:
 @pytest.mark.slow
 def test_dead_dimensions_cost_w2_and_not_uniformity() -> None:
     outcome = collapse_degree(SMALL, sizes=(64, 96), samples=1500, dead=(0, 25, 50, 75, 90))
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/collapse-degree", outcome)) == {"held"}
     for dead, expected in ((25, 0.5176), (50, 0.7654), (75, 1.0)):
         for m in (64, 96):
             scores = column(outcome, "W2", m=m, alive=m * (100 - dead) // 100)
@@ -91,21 +94,21 @@ def test_dead_dimensions_cost_w2_and_not_uniformity() -> None:
 @pytest.mark.slow
 def test_w2_is_level_over_dimensions_and_uniformity_is_not() -> None:
     outcome = dimension(SMALL, sizes=(4, 16, 64, 256), samples=1000)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/dimension", outcome)) == {"held"}
     matches_its_closed_form(outcome, 0, 0.01)
     matches_its_closed_form(outcome, 1, 0.03)
 
 
 def test_zero_features_are_zero_eigenvalues() -> None:
     outcome = dead_spectrum(SMALL, dims=16, samples=200)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/dead-dimensions", outcome)) == {"held"}
     assert column(outcome, "zero values", seed=0) == [0, 4, 16, 48]
 
 
 @pytest.mark.slow
 def test_cloned_features() -> None:
     outcome = feature_cloning(SMALL, samples=300)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/feature-cloning", outcome)) == {"held"}
     w2 = column(outcome, "W2", cloud="50 % dead", seed=0)
     assert w2 == pytest.approx([math.sqrt(c + w2[0] ** 2) for c in range(11)], abs=1e-6)  # roots of zeros
     uniformity = column(outcome, "Wang-Isola", cloud="50 % dead", seed=0)
@@ -119,7 +122,7 @@ def test_cloned_features() -> None:
 @pytest.mark.slow
 def test_zero_features_cost_w2_alone() -> None:
     outcome = feature_baby(SMALL, samples=300)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/feature-baby", outcome)) == {"held"}
     w2 = column(outcome, "W2", cloud="25 % dead", seed=1)
     assert w2 == pytest.approx([math.sqrt(2 - (2 - w2[0] ** 2) / math.sqrt(1 + i)) for i in range(11)], abs=1e-6)
     uniformity = column(outcome, "Wang-Isola", cloud="25 % dead", seed=1)
@@ -128,14 +131,14 @@ def test_zero_features_cost_w2_alone() -> None:
 
 def test_cloned_samples_cost_uniformity_alone() -> None:
     outcome = instance_cloning(SMALL, samples=60)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/instance-cloning", outcome)) == {"held"}
     matches_its_closed_form(outcome, 0, 1e-6)
     matches_its_closed_form(outcome, 1, 1e-6)
 
 
 def test_table_1() -> None:
     outcome = table_1(SMALL)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/properties", outcome)) == {"held"}
     found = {str(row["metric"]): [row[name] for name in list(row)[2:]] for row in outcome.rows}
     assert found["W2"] == ["yes"] * 5
     assert found["Wang-Isola"] == ["yes", "yes", "no", "no", "no"]
@@ -147,7 +150,7 @@ def test_table_1() -> None:
 @pytest.mark.slow
 def test_no_distribution_beats_the_gaussian() -> None:
     outcome = other_distributions(SMALL, samples=800)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/other-distributions", outcome)) == {"held"}
     gaussian = column(outcome, "W2", distribution="N(0, I)")
     for name in ("U[0, 1]", "mixture of N(±1, I)", "N(1, I)", "Exp(1)"):
         assert all(b > 2 * a for a, b in zip(gaussian, column(outcome, "W2", distribution=name), strict=True))
@@ -158,7 +161,7 @@ def test_no_distribution_beats_the_gaussian() -> None:
 
 def test_a_ring_in_space_is_not_uniform() -> None:
     outcome = ring_and_sphere(SMALL)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/ring-and-sphere", outcome)) == {"held"}
     assert column(outcome, "W2", cloud="ring in space") == pytest.approx([0.6058] * 3, abs=0.01)
     plane, space = (column(outcome, "Wang-Isola", cloud=f"ring in {where}") for where in ("the plane", "space"))
     assert plane == space
@@ -167,7 +170,7 @@ def test_a_ring_in_space_is_not_uniform() -> None:
 
 def test_a_large_mean_contracts_to_one_point() -> None:
     outcome = large_means(SMALL)
-    assert outcome.verdict == "holds"
+    assert set(labels("w2/large-means", outcome)) == {"held"}
     for panel in outcome.panels[:2]:
         means, expected = panel.series[1:]
         assert means.y[1:] == pytest.approx(expected.y[1:], abs=0.06)

@@ -27,8 +27,10 @@ NAMED = {
     "series": [{"label": "seeds", "x": [0, 1], "y": [-1.0, 2.0], "style": "points"}],
 }  # fmt: skip
 RESULT = {
-    "name": "toy/one", "paper": "We & they 2024", "title": "One <i>", "claim": "It is so.", "verdict": "holds in part",
+    "name": "toy/one", "paper": "We & they 2024", "title": "One <i>", "claim": "It is so.", "verdict": "undecided",
     "measured": "It is <so>.", "command": "fullrank paper toy/one --out here", "seconds": 12.3, "cpu_seconds": 10.4,
+    "parts": [{"says": "more <i>", "headline": True, "source": "paper", "kind": "more", "margin": 0.5, "unit": "points",
+               "why": "so", "effect": 1.0, "low": -1.0, "high": 3.0, "seeds": 3, "label": "undecided"}],
     "rows": [{"case": "a", "rank": 1.23456}, {"case": "b", "rank": None}], "panels": [PANEL, NAMED, PANEL],
 }  # fmt: skip
 
@@ -56,13 +58,14 @@ def test_a_figure_is_one_valid_svg_with_everything_named(tmp_path: Path) -> None
 @pytest.mark.slow
 @pytest.mark.debian("chromium")
 def test_the_gallery_in_chromium(tmp_path: Path) -> None:
-    results = [write(tmp_path / "one"), write(tmp_path / "two", name="toy/two", verdict="contradicted", rows=[])]
+    results = [write(tmp_path / "one"), write(tmp_path / "two", name="toy/two", verdict="reversed", rows=[])]
     page = write_gallery(results, tmp_path / "index.html")
     with browser(tmp_path / "profile") as tab:
         tab.open(page)
         assert tab.ask("document.querySelectorAll('figure svg').length") == 6
         said = tab.ask("document.body.innerText")
-        for words in ("2 claims tested: 1 holds in part, 1 contradicted.", "It is <so>.", "1.235", "toy/two"):
+        part = "undecided: more <i> (1 points [-1, 3], margin 0.5, 3 seeds; paper)"
+        for words in ("2 claims tested: 1 undecided, 1 reversed.", part, "It is <so>.", "1.235", "toy/two"):
             assert words in said
         for width in (1200, 390):
             tab.resize(width)

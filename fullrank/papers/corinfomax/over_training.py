@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
-from fullrank.papers.kit.judging import COLLAPSED, by_seed, differences, judge, level, used
+from fullrank.papers.kit.judging import COLLAPSED, by_seed, differences, level, used
+from fullrank.papers.kit.parts import BOUND, DIMENSION, KEPT, Margin, Part, Table
 from fullrank.papers.kit.training import Job, Size, over_steps, spectra_over_steps, train_all, usual_size
 from fullrank.recipes.corinfomax import CorInfoMaxRecipe
 from fullrank.recipes.invariance import Invariance
@@ -36,12 +37,6 @@ def training(settings: Settings, size: Size | None = None) -> Outcome:
     first_chance, chance = (_at(runs, "ldmi_by_chance", look) for look in (0, -1))
     smallest = [spectra_over_steps(run, _RUNNING)[1][:, -1] for run in runs[_WITH]]
     early, late = ([float(values[look]) for values in smallest] for look in (1, -1))  # at look 0 all of them are 1
-    effects = [
-        differences(used(first_rank[_WITH], first_spread[_WITH], _WIDTH), used(rank[_WITH], spread[_WITH], _WIDTH)),
-        differences(early, late),
-        [COLLAPSED - value for value in used(rank[_WITHOUT], spread[_WITHOUT], _WIDTH)],
-        differences(differences(first_chance[_WITH], first_known[_WITH]), differences(chance[_WITH], known[_WITH])),
-    ]
     columns = {
         "effective rank, untrained": first_rank,
         "effective rank": rank,
@@ -55,7 +50,6 @@ def training(settings: Settings, size: Size | None = None) -> Outcome:
         "smallest eigenvalue": {_WITH: late},
     }
     return Outcome(
-        verdict=judge(effects),
         measured=f"{_words(columns)} ({settings.averaged}).",
         panels=_panels(runs),
         rows=by_seed("training", columns),
@@ -121,14 +115,73 @@ def _eigenvalues(run: Path, space: str, title: str) -> Panel:
     )
 
 
+def _kept(table: Table, case: str, when: str = "") -> list[float]:
+    return used(table.of(f"effective rank{when}", case), table.of(f"relative spread{when}", case), _WIDTH)
+
+
+def _informed(table: Table) -> list[float]:
+    """What training adds to the mutual information, above that of chance."""
+    first, last = (
+        differences(table.of(f"by chance{when}", _WITH), table.of(f"information{when}", _WITH))
+        for when in (", untrained", "")
+    )
+    return differences(first, last)
+
+
+_NATS = Margin(0.05, "nats", "4 I / D: less than a twentieth of a nat is within what 512 pairs tell")
+_FACTOR = Margin(0.3, "factor (log10)", "a factor of two in the smallest eigenvalue")
+
+
+def _raised(table: Table) -> list[float]:
+    first, last = (table.of(f"smallest eigenvalue{when}", _WITH) for when in (", first look", ""))
+    return [math.log10(b / a) for a, b in zip(first, last, strict=True)]
+
+
 TRAINING = Experiment(
     name="corinfomax/training",
     paper="Ozsoy et al. 2022, the eigenvalues over the training, and supplement L",
     title="Eigenvalues and mutual information while CorInfoMax trains",
     claim="As CorInfoMax trains, its embedding fills more of its dimensions and the smallest eigenvalue rises, where "
     "without the log-determinant it collapses; and the mutual information of two views rises.",
-    minutes=1.4,
+    minutes=4.7,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=training,
+    caveat="The weight 250 is the authors' of 64 dimensions, on our 32. In one seed of three the effective rank "
+    "falls while the spread rises.",
+    parts=(
+        Part(
+            says="training fills more of the embedding: rank times spread is above that of the untrained network",
+            effect=lambda table: differences(_kept(table, _WITH, ", untrained"), _kept(table, _WITH)),
+            margin=KEPT,
+            source="abstract",
+        ),
+        Part(
+            says="the smallest eigenvalue of the running covariance rises",
+            effect=_raised,
+            margin=_FACTOR,
+            source="abstract",
+        ),
+        Part(
+            says="without the log-determinant the embedding collapses",
+            effect=lambda table: [COLLAPSED - value for value in _kept(table, _WITHOUT)],
+            margin=BOUND,
+            source="abstract",
+            kind="above",
+        ),
+        Part(
+            says="the mutual information of two views rises, above that of chance",
+            effect=_informed,
+            margin=_NATS,
+            source="abstract",
+        ),
+        Part(
+            says="the effective rank of the embedding rises",
+            effect=lambda table: differences(
+                table.of("effective rank, untrained", _WITH), table.of("effective rank", _WITH)
+            ),
+            margin=DIMENSION,
+            source="ours",
+        ),
+    ),
     data="fashion-mnist",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -25,6 +25,8 @@ class Nets:
     """Layers of each net; the rest are identities."""
     relu: tuple[bool, ...]
     """For each net: ReLU between its layers (never after the last)."""
+    seeds: tuple[int, ...]
+    """Of the weights, and of the batches that they are trained on."""
 
     def embed(self, x: Tensor) -> Tensor:
         """Embeddings (S, K, N, d) of inputs that broadcast to that."""
@@ -36,27 +38,27 @@ class Nets:
         return x
 
 
-def uniform_layers(seeds: int, nets: int) -> Nets:
+def uniform_layers(seeds: Sequence[int], nets: int) -> Nets:
     """One layer each, with torch's default start U(-1/4, 1/4); all nets of a seed start alike."""
-    starts = [torch.rand(FEATURES, FEATURES, generator=_generator(seed)) / 2 - 0.25 for seed in range(seeds)]
+    starts = [torch.rand(FEATURES, FEATURES, generator=_generator(seed)) / 2 - 0.25 for seed in seeds]
     weights = torch.stack(starts)[:, None, None].repeat(1, nets, 1, 1, 1)
-    return Nets(weights=weights, depths=(1,) * nets, relu=(False,) * nets)
+    return Nets(weights=weights, depths=(1,) * nets, relu=(False,) * nets, seeds=tuple(seeds))
 
 
-def decaying_layers(seeds: int, depths: Sequence[int], relu: Sequence[bool]) -> Nets:
+def decaying_layers(seeds: Sequence[int], depths: Sequence[int], relu: Sequence[bool]) -> Nets:
     """Layers that start with the singular values exp(-0.35 i), i = 0 ... 15, as in the authors' script.
 
     Their bases are those of a matrix of uniform numbers. Without equal singular values the alignment is unique.
     """
-    weights = torch.eye(FEATURES).repeat(seeds, len(depths), max(depths), 1, 1)
+    weights = torch.eye(FEATURES).repeat(len(seeds), len(depths), max(depths), 1, 1)
     values = torch.diag(torch.exp(-0.35 * torch.arange(FEATURES)))
-    for seed in range(seeds):
+    for at, seed in enumerate(seeds):
         generator = _generator(seed)
         for layer in range(max(depths)):
             u, _, vh = torch.linalg.svd(torch.rand(FEATURES, FEATURES, generator=generator))
             having = [net for net, depth in enumerate(depths) if depth > layer]
-            weights[seed, having, layer] = u @ values @ vh
-    return Nets(weights=weights, depths=tuple(depths), relu=tuple(relu))
+            weights[at, having, layer] = u @ values @ vh
+    return Nets(weights=weights, depths=tuple(depths), relu=tuple(relu), seeds=tuple(seeds))
 
 
 def dot_loss(z: Tensor, other: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ def train(
     Euclidean loss the anchor is clean and the positive moved; with the dot product both views are moved by half of it,
     so that x' - x has the same variance. The authors draw from 10,000 fixed samples instead.
     """
-    generators = [_generator(seed) for seed in range(len(nets.weights))]
+    generators = [_generator(seed) for seed in nets.seeds]
     living = torch.arange(nets.weights.shape[2]) < torch.tensor(nets.depths)[:, None]  # (K, L)
     rate = lr * living[..., None, None]
     taken = [nets]
@@ -95,7 +97,7 @@ def train(
         drawn = torch.stack([torch.randn(3, 1, batch, FEATURES, generator=each) for each in generators], 1)
         x, first, second = drawn  # (S, 1, N, d) each
         weights = nets.weights.detach().requires_grad_()
-        nets = Nets(weights=weights, depths=nets.depths, relu=nets.relu)
+        nets = replace(nets, weights=weights)
         spread = variance.sqrt()[:, None]  # (K, 1, d)
         if loss == "euclidean":
             total = euclidean_loss(nets.embed(x), nets.embed(x + spread * first))
@@ -103,7 +105,7 @@ def train(
             half = spread / 2**0.5
             total = dot_loss(nets.embed(x + half * first), nets.embed(x + half * second))
         (gradient,) = torch.autograd.grad(total.sum() / batch, weights)
-        nets = Nets(weights=weights.detach() - rate * gradient, depths=nets.depths, relu=nets.relu)
+        nets = replace(nets, weights=weights.detach() - rate * gradient)
         if step * snapshots // steps > (step - 1) * snapshots // steps:
             taken.append(nets)
             progress(step / steps)
@@ -113,7 +115,7 @@ def train(
 def embedding_spectrum(nets: Nets, samples: int = 1000) -> Tensor:
     """Natural logarithms (S, K, d), largest first, of the eigenvalues of the embeddings' covariance, at least -35."""
     x = torch.randn(samples, FEATURES, generator=_generator(12345)).double()
-    z = Nets(weights=nets.weights.double(), depths=nets.depths, relu=nets.relu).embed(x)
+    z = replace(nets, weights=nets.weights.double()).embed(x)
     z = z - z.mean(-2, keepdim=True)
     eigenvalues: Tensor = torch.linalg.svdvals(z).square() / samples
     return eigenvalues.clamp_min(torch.finfo(torch.float32).tiny).log().clamp_min(-35.0)

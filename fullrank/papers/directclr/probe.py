@@ -42,7 +42,10 @@ def whole(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> tuple[ByCas
     """
     accuracy: ByCase = {UNTRAINED: [], **{name: [] for name in runs}}
     rank: ByCase = {name: [] for name in accuracy}
-    fresh = (untrained(settings, folder, seed) for seed, folder in enumerate(next(iter(runs.values()))))
+    fresh = (
+        untrained(settings, folder, seed)
+        for seed, folder in zip(settings.each_seed, next(iter(runs.values())), strict=True)
+    )
     untouched = ((UNTRAINED, train, test) for train, test in fresh)
     trained = ((name, train, test) for name, _, train, test in represented(settings, runs))
     for name, train, test in chain(untouched, trained):

@@ -10,7 +10,8 @@ from torch import nn
 
 from fullrank.losses import layer_energy
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
-from fullrank.papers.kit.judging import by_case, by_seed, differences, judge, level
+from fullrank.papers.kit.judging import by_case, by_seed, level
+from fullrank.papers.kit.parts import NATS, POINTS, Margin, higher, lower
 from fullrank.papers.kit.represented import saved, unseen_accuracies
 from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.byol import BYOL
@@ -26,11 +27,7 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
     rank, uniformity = (numbers(runs, "backbone", number) for number in ("effective_rank", "uniformity"))
     weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}
     accuracy = unseen_accuracies(settings, runs)
-    none, *some = runs
-    effects = [
-        *(differences(uniformity[name], uniformity[none]) for name in some),
-        *(differences(accuracy[none], accuracy[name]) for name in some),
-    ]
+    none = next(iter(runs))
     words = [
         f"{label} {', '.join(f'{mean(values[name]):.{digits}f}' for name in runs)}"
         for label, values, digits in (
@@ -43,7 +40,6 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
     least = least_energy(runs[none][0])
     bound = level(f"bound, regular simplices: {least:.3f}", least, (0, 2))
     return Outcome(
-        verdict=judge(effects),
         measured=f"At weight 0, 1 and 10: {'; '.join(words)} ({settings.averaged}).",
         panels=(
             by_case("energy of the encoder's weights", "sum over layers (no unit)", weights, bound),
@@ -71,14 +67,23 @@ def least_energy(run: Path) -> float:
     return sum((count - 1) / (2 * count) for count in rows)
 
 
+_LESS = Margin(0.01, "energy", "a tenth of what the weight 10 takes away")
+
 ENERGY = Experiment(
     name="hsr/energy",
     paper="Durrant & Leontidis 2022, HSR-BYOL",
     title="Hyperspherical energy of the weights of BYOL",
     claim="Minimizing the hyperspherical energy of the weights spreads BYOL's representation more uniformly, and so "
     "makes it perform better.",
-    minutes=3,
+    minutes=10,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=energy,
+    parts=(
+        higher("kNN (%)", "weight 10", "weight 0", POINTS, "abstract"),
+        lower("uniformity", "weight 10", "weight 0", NATS, "abstract"),
+        lower("weight energy", "weight 10", "weight 0", _LESS, "ours"),
+        higher("kNN (%)", "weight 1", "weight 0", POINTS, "abstract"),
+        lower("uniformity", "weight 1", "weight 0", NATS, "abstract"),
+    ),
     data="fashion-mnist",
 )

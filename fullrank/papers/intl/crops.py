@@ -6,7 +6,8 @@ from dataclasses import replace
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
-from fullrank.papers.kit.judging import by_case, by_seed, differences, judge
+from fullrank.papers.kit.judging import by_case, by_seed
+from fullrank.papers.kit.parts import POINTS, higher
 from fullrank.papers.kit.represented import unseen_accuracies
 from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.intl import INTL
@@ -37,7 +38,6 @@ def teacher_crops(settings: Settings, size: Size | None = None) -> Outcome:
     width = INTL().projector[-1]
     words = ", ".join(f"{name} {mean(values):.1f} % and {mean(rank[name]):.1f}" for name, values in accuracy.items())
     return Outcome(
-        verdict=judge([differences(accuracy[_PLAIN], accuracy[_BOTH])]),
         measured=f"kNN accuracy, and effective rank of the embedding, of {width}: {words} ({settings.averaged}; crops "
         f"of {crops} pixels, momentum {momentum:g}).",
         panels=(
@@ -54,8 +54,15 @@ TEACHER_CROPS = Experiment(
     paper="Weng et al. 2024, and the authors' README (ImageNet, 800 epochs)",
     title="A teacher and six crops",
     claim="A moving-average teacher and multi-crop together raise INTL's accuracy.",
-    minutes=5.3,
+    minutes=18,
     full="100 epochs of Fashion-MNIST with ResNet-18",
     run=teacher_crops,
+    caveat="The six crops have blur, solarize and another scale of crops, on 7 to 16 px, and the two views do "
+    "not: without them the sign is not consistent.",
+    parts=(
+        higher("kNN accuracy (%)", _BOTH, _PLAIN, POINTS, "code"),
+        higher("kNN accuracy (%)", "teacher", _PLAIN, POINTS, "ours"),
+        higher("kNN accuracy (%)", "crops", _PLAIN, POINTS, "ours"),
+    ),
     data="fashion-mnist",
 )

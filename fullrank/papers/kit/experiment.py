@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Verdict = Literal["holds", "holds in part", "not visible at this scale", "contradicted"]
+from fullrank.papers.kit.parts import Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,14 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came out: the verdict on the claim, the one sentence with the numbers behind it, panels and a table."""
+    """What came out: the one sentence with the numbers, panels and a table, from whose rows the parts are judged.
 
-    verdict: Verdict
+    `seed` counts repetitions from 0 in the rows; the result file has the seeds themselves.
+    """
+
     measured: str
     panels: tuple[Panel, ...]
-    rows: tuple[Mapping[str, str | float], ...] = ()
+    rows: tuple[dict[str, str | float], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +53,24 @@ class Settings:
     full: bool = False
     """The paper's own size, or as close to it as the data allow."""
     seeds: int = 3
-    """Independent repetitions, seeds 0, 1, 2, ..."""
+    """Independent repetitions, one seed each."""
+    seed_from: int = 0
+    """The first seed; the others follow it."""
     data: str = ""
     """The data set of images; "" where the experiment makes up its data."""
     data_root: Path | None = None
     """Folder of the named data set; None is the default one."""
     progress: Callable[[float], None] = lambda share: None
     """To be called with the share that is done, from 0 to 1."""
+
+    @property
+    def each_seed(self) -> range:
+        """The seeds.
+
+        >>> [*Settings(out=Path("x"), seeds=2, seed_from=1000).each_seed]
+        [1000, 1001]
+        """
+        return range(self.seed_from, self.seed_from + self.seeds)
 
     @property
     def averaged(self) -> str:
@@ -69,8 +82,8 @@ class Settings:
 class Experiment:
     """One claim of one paper and the function that tests it.
 
-    A file of this room declares its experiments at top level, with literal strings and numbers: they are listed
-    without importing the file.
+    A file of this room declares its experiments at top level, with literal strings and numbers but for `run` and
+    `parts`: they are listed without importing the file.
     """
 
     name: str
@@ -82,9 +95,13 @@ class Experiment:
     claim: str
     """What the paper claims, in one sentence, in our words."""
     minutes: float
-    """Measured on one CPU core, with the default settings."""
+    """Measured on one CPU core, with ten seeds; of fewer seeds, in proportion."""
     run: Callable[[Settings], Outcome]
+    parts: tuple[Part, ...]
+    """What the claim says, part by part; the first is the headline, which decides."""
     full: str = ""
     """What --full does instead; "" where the default is the paper's own size."""
     data: str = ""
     """The data set of images that it uses unless told another; "" where it makes up its data."""
+    caveat: str = ""
+    """What else than the claim could make the result, or what it leaves out; "" where nothing is known."""

@@ -1,35 +1,13 @@
-"""From effects measured over seeds to a verdict and the words for it."""
+"""What effects are made of, and panels of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from fullrank.papers.kit.experiment import Panel, Series, Verdict
-
-
-def judge(effects: Sequence[Sequence[float]]) -> Verdict:
-    """The verdict on a claim of several parts, each the effect in every seed, above 0 where it is as claimed.
-
-    A part holds if every seed shows it. If none does, the claim is contradicted where a part is the other way round
-    in every seed, and else not visible.
-
-    >>> judge([[0.1, 0.2], [0.3, 0.1]]), judge([[0.1, 0.2], [-0.1, 0.1]])
-    ('holds', 'holds in part')
-    >>> judge([[0.1, -0.2]]), judge([[-0.1, -0.2]])
-    ('not visible at this scale', 'contradicted')
-    """
-    holds = [all(effect > 0 for effect in part) for part in effects]
-    if all(holds):
-        return "holds"
-    if any(holds):
-        return "holds in part"
-    opposite = any(all(effect < 0 for effect in part) for part in effects)
-    return "contradicted" if opposite else "not visible at this scale"
-
+from fullrank.papers.kit.experiment import Panel, Series
 
 COLLAPSED = 0.1  # of `used`; below it most of what the dimensions could hold is lost
-LEVEL = 2.0  # points of accuracy that count as level; 5,000 test images tell 80 % to 0.6. Ours
 
 
 def used(ranks: Sequence[float], spreads: Sequence[float], dims: int) -> list[float]:

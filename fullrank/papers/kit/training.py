@@ -69,7 +69,7 @@ def train_all(settings: Settings, jobs: Sequence[Job], size: Size) -> dict[str, 
     """
     total = len(jobs) * settings.seeds
     found: dict[str, list[Path]] = {job.run: [] for job in jobs}
-    for done, (seed, job) in enumerate((seed, job) for seed in range(settings.seeds) for job in jobs):
+    for done, (seed, job) in enumerate((seed, job) for seed in settings.each_seed for job in jobs):
         settings.progress(done / total)
         batch_size = job.batch_size or size.batch_size
         steps = size.steps * size.batch_size // batch_size

@@ -1,4 +1,4 @@
-"""Fang et al. (2024), figures 3, 4 and 13: clouds with dead dimensions, scored by W2 and by Wang & Isola."""
+"""Fang et al. (2024), figures 3 and 4: clouds with dead dimensions, scored by W2 and by Wang & Isola."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean
 
-import torch
-from torch.nn.functional import pad
-
-from fullrank.metrics import dead_dimensions, uniformity, w2_uniformity
+from fullrank.metrics import uniformity, w2_uniformity
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
-from fullrank.papers.kit.judging import differences, judge
+from fullrank.papers.kit.judging import differences
+from fullrank.papers.kit.parts import BOUND, DISTANCE, EXACT, Margin, Part, Table
 from fullrank.papers.w2.theory import expected_uniformity, expected_w2, sphere
-from fullrank.stats import RunningMoments, spectrum
+from fullrank.stats import RunningMoments
 
 DEAD = (*range(0, 100, 5), 99)  # percent of the dimensions, as in figure 3
 _BLOCK = 5000  # rows drawn at a time
@@ -37,7 +35,7 @@ def clouds(shapes: Sequence[tuple[int, int]], n: int, settings: Settings) -> lis
     """Score n rows for each (dims, alive) and seed."""
     found = []
     for at, (dims, alive) in enumerate(shapes, 1):
-        scores = [_scores(n, alive, dims, seed) for seed in range(settings.seeds)]
+        scores = [_scores(n, alive, dims, seed) for seed in settings.each_seed]
         found.append(Cloud(dims, alive, *zip(*scores, strict=True)))
         settings.progress(at / len(shapes))
     return found
@@ -61,17 +59,8 @@ def collapse_degree(
     n = samples or (20_000 if settings.full else 5000)
     alive = {(m, share): max(1, round(m * (100 - share) / 100)) for m in widths for share in dead}
     scored = dict(zip(alive, clouds([(m, k) for (m, _), k in alive.items()], n, settings), strict=True))
-    rises = [differences(scored[m, a].w2, scored[m, b].w2) for m in widths for a, b in pairwise(dead)]
-    # Half of the dimensions are gone, and the score has moved by less than a twentieth of its range of 4.
-    blind = [
-        [0.2 - abs(b - a) for a, b in zip(scored[m, 0].uniformity, scored[m, 50].uniformity, strict=True)]
-        for m in widths
-    ]
-    halves = [scored[m, 50].w2 for m in widths]
-    alike = [0.02 - (max(values) - min(values)) for values in zip(*halves, strict=True)]
     m = widths[-1]
     return Outcome(
-        verdict=judge([*rises, *blind, alike]),
         measured=f"With 0, 50 and 90 % of {m} dimensions dead, W2 is "
         f"{_numbers([scored[m, share].w2 for share in (0, 50, 90)])}, Wang & Isola's uniformity "
         f"{_numbers([scored[m, share].uniformity for share in (0, 50, 90)])} ({settings.averaged}, "
@@ -97,18 +86,8 @@ def dimension(settings: Settings, sizes: Sequence[int] | None = None, samples: i
     shapes = [(m, round(m * (100 - share) / 100)) for share in shares for m in widths]
     scored = clouds(shapes, n, settings)
     by_share = {share: scored[at * len(widths) : (at + 1) * len(widths)] for at, share in enumerate(shares)}
-    level = {share: math.sqrt(2 - 2 * math.sqrt(1 - share / 100)) for share in shares}
-    # More rows than dimensions leave a floor, which the paper's 50,000 rows hide: at most 0.05 of the level counts.
-    flat = [
-        [0.05 * level[share] - abs(value - level[share]) for value in cloud.w2]
-        for share in shares
-        for cloud in by_share[share]
-        if 10 * cloud.dims <= n
-    ]
     gaps = [differences(by_share[25][at].uniformity, by_share[75][at].uniformity) for at in (0, -1)]
-    merging = [[1 - 10 * last / first for first, last in zip(*gaps, strict=True)]]
     return Outcome(
-        verdict=judge([*flat, *merging]),
         measured=f"From {widths[0]} to {widths[-1]} dimensions, W2 with 25, 50 and 75 % of them dead goes from "
         f"{_numbers([by_share[share][0].w2 for share in shares])} to "
         f"{_numbers([by_share[share][-1].w2 for share in shares])}; Wang & Isola's uniformity of 25 and of 75 % "
@@ -158,43 +137,62 @@ def _numbers(values: Sequence[Sequence[float]]) -> str:
     return ", ".join(f"{mean(value):.2f}" for value in values)
 
 
-def dead_spectrum(settings: Settings, dims: int = 64, samples: int = 2000) -> Outcome:
-    """Figure 13: the spectrum of N(0, I/m) with k zero features."""
-    added = (0, dims // 4, dims, 3 * dims)
-    series, rows = [], []
-    off = 0
-    for seed in range(settings.seeds):
-        generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randn(samples, dims, generator=generator, dtype=torch.float64) / math.sqrt(dims)
-        for k in added:
-            z = pad(drawn, (0, k))
-            values = spectrum(z)
-            zeros, share = int((values < 1e-12 * values[0]).sum()), dead_dimensions(z)
-            off += abs(zeros - k) + (abs(share - k / (dims + k)) > 1e-12)
-            rows.append(
-                {"k": k, "seed": seed, "zero values": zeros, "dead share": share, "k / (m + k)": k / (dims + k)}
-            )
-            if seed == 0:
-                x = tuple(float(at) for at in range(1, len(values) + 1))
-                shown = tuple(float(value) if value > 1e-12 * values[0] else 1e-6 for value in values)
-                series.append(Series(label=f"k = {k}", x=x, y=shown))
-    population = Series(label="population, 1/m", x=(1.0, float(dims)), y=(1 / dims, 1 / dims), style="expected")
-    return Outcome(
-        verdict=judge([[0.5 - off]]),
-        measured=f"{dims} live features and k = {', '.join(map(str, added))} zero ones have exactly k zero eigenvalues "
-        f"and the share k / (m + k) of dead dimensions, in {'every' if off == 0 else 'not every'} one of "
-        f"{settings.seeds} seeds.",
-        panels=(
-            Panel(
-                title="Spectrum with k zero features, seed 0",
-                x_label="dimension, largest first",
-                y_label="eigenvalue of the covariance (0 drawn as 1e-6)",
-                series=(*series, population),
-                log_y=True,
-            ),
-        ),
-        rows=tuple(rows),
-    )
+def _widths(table: Table) -> list[float]:
+    return sorted({float(row["m"] or 0) for row in table.rows})
+
+
+def _case(m: float, dead: int) -> tuple[float, float]:
+    """The case of a width and a share of dead dimensions, in percent."""
+    return m, max(1, round(m * (100 - dead) / 100))
+
+
+def _worst(table: Table) -> list[float]:
+    """What half of the widest cloud's dimensions cost in W2."""
+    m = _widths(table)[-1]
+    return table.gain(_W2, _case(m, 50), over=_case(m, 0))
+
+
+def _blind(table: Table) -> list[float]:
+    """Half of the dimensions are gone, and the score has moved by less than a twentieth of its range of 4."""
+    moved = [table.gain(_LU, _case(m, 50), over=_case(m, 0)) for m in _widths(table)]
+    return [0.2 - max(map(abs, seed)) for seed in zip(*moved, strict=True)]
+
+
+def _alike(table: Table) -> list[float]:
+    """With half of the dimensions dead, W2 in the widest cloud less that in the narrowest."""
+    first, *_, last = _widths(table)
+    return table.gain(_W2, _case(last, 50), over=_case(first, 50))
+
+
+def _steady(table: Table) -> list[float]:
+    """The least that five percent more dead dimensions cost, in any width."""
+    least = []
+    for m in _widths(table):
+        alive = sorted({float(row["alive"] or 0) for row in table.rows if row["m"] == m}, reverse=True)
+        least += [table.gain(_W2, (m, fewer), over=(m, more)) for more, fewer in pairwise(alive)]
+    return [min(seed) for seed in zip(*least, strict=True)]
+
+
+def _flat(share: int) -> Part:
+    """The part that W2 of a share is within 5 % of its closed form, where there are ten rows for each dimension.
+
+    Fewer rows leave a floor, which the paper's 50,000 hide.
+    """
+    level = math.sqrt(2 - 2 * math.sqrt(1 - share / 100))
+
+    def near(table: Table) -> list[float]:
+        widths = [m for m in _widths(table) if m <= 500]
+        off = [[abs(one - level) for one in table.of(_W2, *_case(m, share))] for m in widths]
+        return [0.05 * level - max(seed) for seed in zip(*off, strict=True)]
+
+    says = f"{share} % dead: W2 is within 5 % of {level:.2f} in every dimension"
+    return Part(says=says, effect=near, margin=BOUND, source="paper", kind="above")
+
+
+def _merging(table: Table) -> list[float]:
+    """Wang & Isola's loss tells 25 from 75 % dead in the widest cloud by less than a tenth of the narrowest's."""
+    ends = [table.gain(_LU, _case(m, 75), over=_case(m, 25)) for m in (_widths(table)[0], _widths(table)[-1])]
+    return [1 - 10 * last / first for first, last in zip(*ends, strict=True)]
 
 
 COLLAPSE_DEGREE = Experiment(
@@ -203,9 +201,34 @@ COLLAPSE_DEGREE = Experiment(
     title="Ever more dead dimensions, two scores",
     claim="W2 gets steadily worse with the share of dead dimensions, in the same way for every dimension; Wang and "
     "Isola's uniformity hardly moves until most are dead.",
-    minutes=0.4,
+    minutes=1.4,
     full="20,000 samples in up to 1,000 dimensions",
     run=collapse_degree,
+    caveat="Only directions are tested: Wang and Isola's loss with t = 1 passes as well.",
+    parts=(
+        Part(says="W2 is higher with half of the dimensions dead", effect=_worst, margin=DISTANCE, source="paper"),
+        Part(
+            says="Wang-Isola moves by less than 0.2 until half are dead",
+            effect=_blind,
+            margin=BOUND,
+            source="paper",
+            kind="above",
+        ),
+        Part(
+            says="W2 of half dead is level from the narrowest cloud to the widest",
+            effect=_alike,
+            margin=Margin(0.02, "W2", "1.4 % of its range"),
+            source="paper",
+            kind="level",
+        ),
+        Part(
+            says="W2 rises with each five percent, in every width",
+            effect=_steady,
+            margin=EXACT,
+            source="paper",
+            kind="exact",
+        ),
+    ),
 )
 
 DIMENSION = Experiment(
@@ -214,16 +237,20 @@ DIMENSION = Experiment(
     title="The same share of dead dimensions, in 4 to 512",
     claim="W2 scores a share of dead dimensions alike in few and in many dimensions; Wang and Isola's uniformity "
     "cannot tell the shares apart in many.",
-    minutes=0.2,
+    minutes=0.54,
     full="50,000 samples in up to 4,096 dimensions",
     run=dimension,
-)
-
-DEAD_DIMENSIONS = Experiment(
-    name="w2/dead-dimensions",
-    paper="Fang et al. 2024, figure 13",
-    title="The spectrum of a cloud with zero features",
-    claim="k zero features beside m live ones show as k zero singular values, a collapse degree of k / (m + k).",
-    minutes=0.01,
-    run=dead_spectrum,
+    caveat="Only directions are tested: Wang and Isola's loss with t = 1 passes as well.",
+    parts=(
+        _flat(50),
+        _flat(25),
+        _flat(75),
+        Part(
+            says="in the widest cloud Wang-Isola tells 25 from 75 % dead by less than a tenth of the narrowest's",
+            effect=_merging,
+            margin=BOUND,
+            source="paper",
+            kind="above",
+        ),
+    ),
 )

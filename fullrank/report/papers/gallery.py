@@ -22,7 +22,7 @@ from fullrank.report.html import render
 from fullrank.report.numbers import cell
 from fullrank.runs import read_json, replace
 
-_VERDICTS = ("holds", "holds in part", "not visible at this scale", "contradicted")
+VERDICTS = ("held", "undecided", "reversed", "fails")
 _WIDTH, _HEIGHT, _ROW = 4.6, 3.2, 0.19  # inches: of a panel, without its legend, and of a legend's row
 _GAP = 12.0  # points between two panels of a figure
 
@@ -36,6 +36,11 @@ class Finding:
     panels: Sequence[Markup]
 
     @property
+    def parts(self) -> list[str]:
+        """What came out, part by part."""
+        return [said(part) for part in self.content["parts"]]
+
+    @property
     def table(self) -> list[list[str]]:
         """The rows with their header first; numbers to four digits."""
         rows = self.content["rows"]
@@ -46,9 +51,9 @@ def read_finding(path: Path) -> Finding:
     """Read and draw a result.json that `fullrank paper` wrote; UserError if it is none."""
     content = read_json(path)
     try:
-        if content["verdict"] not in _VERDICTS:
-            raise ValueError(f"verdict {content['verdict']!r}")
-        name = str(content["name"])
+        if content["verdict"] not in VERDICTS:
+            raise ValueError(f"verdict {content['verdict']!r}; `fullrank paper --judge` renews older ones")
+        name, _ = str(content["name"]), [said(part) for part in content["parts"]]
         prefix = re.sub(r"\W", "-", name)
         panels = [_panel(panel, f"{prefix}-{at}") for at, panel in enumerate(content["panels"])]
         return Finding(name, content, panels)
@@ -92,8 +97,30 @@ def write_gallery(results: Sequence[Path], out: Path) -> Path:
 
 def _answer(tested: Sequence[Finding]) -> str:
     count = Counter(one.content["verdict"] for one in tested)
-    parts = [f"{count[verdict]} {verdict}" for verdict in _VERDICTS if count[verdict]]
+    parts = [f"{count[verdict]} {verdict}" for verdict in VERDICTS if count[verdict]]
     return f"{len(tested)} claim{'s' * (len(tested) > 1)} tested: {', '.join(parts)}."
+
+
+def said(part: Mapping[str, Any]) -> str:
+    """A part of a claim in words: the label, what it says, the effect and its interval, and where it is said.
+
+    >>> said({"label": "held", "says": "rank: higher", "kind": "more", "effect": 2.0, "low": 1.0, "high": 3.0,
+    ...     "margin": 0.5, "unit": "points", "seeds": 3, "source": "paper"})
+    'held: rank: higher (2 points [1, 3], margin 0.5, 3 seeds; paper)'
+    """
+    return f"{part['label']}: {part['says']} ({effect(part)}; {part['source']})"
+
+
+def effect(part: Mapping[str, Any]) -> str:
+    """The effect of a part with its unit, interval, margin and number of seeds; of exact ones the worst value."""
+    if part["kind"] == "exact":
+        return f"exact, {part['effect'] + 0.0:.3g} to spare"
+    unit = f" {part['unit']}" if part["unit"] else ""
+    if part["low"] is None:
+        return f"{part['effect']:.3g}{unit}, one seed"
+    within = f"{part['effect']:.3g}{unit} [{part['low']:.3g}, {part['high']:.3g}]"
+    small = part["label"] == "undecided" and max(-part["low"], part["high"]) <= part["margin"]
+    return f"{within}, margin {part['margin']:g}, {part['seeds']} seeds{', too small to matter' if small else ''}"
 
 
 def _height(panel: Markup) -> float:

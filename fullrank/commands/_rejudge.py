@@ -1,0 +1,43 @@
+"""Results of experiments, judged again from their rows by the parts and margins of today; nothing is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fullrank.errors import UserError
+from fullrank.papers import catalog, load
+from fullrank.papers.kit.parts import judged
+from fullrank.runs import read_json, write_json
+
+
+def rejudge(folder: Path) -> list[str]:
+    """Write the parts and the verdict of every result.json below a folder anew; a line about each.
+
+    All are judged before any is written. UserError where there is none, or where the rows lack what a part needs.
+    """
+    paths = sorted(folder.rglob("result.json"))
+    if not paths:
+        raise UserError(f"There is no result.json below {folder}: pass the folder of an experiment, or of several.")
+    found = [(path, read_json(path)) for path in paths]
+    again = [(path, old, with_parts(old, path)) for path, old in found]
+    for path, _, new in again:
+        write_json(path, new)
+    return [
+        f"{new['name']}: {new['verdict']}" + (f", was {old['verdict']}" if old["verdict"] != new["verdict"] else "")
+        for _, old, new in again
+    ]
+
+
+def with_parts(result: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A result with the claim, the parts and the verdict that its experiment has today."""
+    name = str(result.get("name"))
+    if name not in catalog():
+        raise UserError(f"{path} is not a result of an experiment: leave it out of the folder.")
+    try:
+        parts = judged(load(name).parts, result["rows"])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    entry = catalog()[name]
+    today = {"paper": entry.paper, "title": entry.title, "claim": entry.claim, "verdict": parts[0]["label"]}
+    return {**result, **today, "parts": parts}
