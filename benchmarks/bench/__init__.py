@@ -1,0 +1,1 @@
+"""The bench: every recipe with its defaults, at equal CPU-seconds, on images that fit into memory."""

@@ -1,0 +1,102 @@
+"""Every recipe with its defaults at equal processor time, and what it is measured against.
+
+python -m benchmarks.bench --images FOLDER --out docs/results/bench/sprites-32 --seconds 15 --seeds 3
+
+FOLDER has train/CLASS and test/CLASS, as `python -m benchmarks.sets` writes it. Each cell of the table is one file,
+OUT/RECIPE-SEED.json; a cell that is there is not run again, so a bench that was stopped goes on. All recipes are run
+with one seed before any is with the next. Nothing is chosen by the test images: every recipe has its defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fullrank import recipes
+from fullrank.runs import read_json, write_json
+
+from .images import Images, read
+from .marks import ALIKE, MARKS
+from .training import cost, trained
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the cells that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True, help="folder with train/CLASS and test/CLASS")
+    parser.add_argument("--size", type=int, default=32, help="pixels of a side")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--packages", type=Path, help="folder with packages/, for the encoder of ImageNet")
+    parser.add_argument("--seconds", type=float, default=15.0, help="processor seconds of the steps of each training")
+    parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
+    parser.add_argument("--seed-from", type=int, default=0, help="the first seed")
+    parser.add_argument("--only", nargs="*", default=[], help="these recipes and marks alone")
+    parser.add_argument("--until", help="HH:MM of today, after which no cell is begun")
+    asked = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    images = read(asked.images, asked.size)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    _begin(asked.out, asked, images)
+    names = asked.only or [*recipes.names(), *MARKS]
+    for seed in range(asked.seed_from, asked.seed_from + asked.seeds):
+        for name in names:
+            if asked.until and time.strftime("%H:%M") >= asked.until:
+                return
+            if name not in ALIKE or seed == asked.seed_from:
+                _cell(asked.out / f"{name}-{seed}.json", name, seed, images, asked)
+
+
+def _begin(out: Path, asked: argparse.Namespace, images: Images) -> None:
+    """Say once what the bench is of; results of another bench do not mix with these."""
+    about = {
+        "size": asked.size,
+        "seconds": asked.seconds,
+        "train": len(images.train.labels),
+        "test": len(images.test.labels),
+        "classes": len(images.train.labels.unique()),
+        "pixels": int(images.train.images.long().sum() + images.test.images.long().sum()),
+    }
+    path = out / "bench.json"
+    if path.exists() and read_json(path) != about:
+        raise SystemExit(f"{path} is of another bench, {read_json(path)}: pass another --out.")
+    write_json(path, about)
+
+
+def _cell(path: Path, name: str, seed: int, images: Images, asked: argparse.Namespace) -> None:
+    if path.exists() or (name == "imagenet" and asked.packages is None):
+        return
+    begun = time.process_time()
+    if name in MARKS:
+        found = MARKS[name](images, seed, seconds=asked.seconds, packages=asked.packages)
+    else:
+        found = _training(name, seed, images, asked)
+    about = {"name": name, "seed": seed, "of": "mark" if name in MARKS else "recipe"}
+    spent = round(time.process_time() - begun, 1)
+    versions = {package: version(package) for package in ("fullrank", "torch")}
+    write_json(path, {**about, **found, "cpu_seconds_of_the_cell": spent, "versions": versions})
+    print(f"{name} {seed}: kNN {found['knn']:.3f}, linear {found['linear']:.3f}, {spent:.0f} s", flush=True)
+
+
+def _training(name: str, seed: int, images: Images, asked: argparse.Namespace) -> dict[str, Any]:
+    """A recipe takes as many steps with every seed: those that its first step's time allows, measured once."""
+    timed = _once(asked.out / "cost" / f"{name}.json", lambda: cost(name, images))
+    steps = max(1, int(asked.seconds / timed["seconds_of_a_step"]))
+    return trained(name, images, seed=seed, steps=steps)
+
+
+def _once(path: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, make())
+    found: dict[str, float] = read_json(path)
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The images of the bench, decoded once, and what is measured of features of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import fullrank
+from fullrank.data import ImageSet, load_dataset, plain_batches
+from fullrank.evaluation.frozen.score import score
+from fullrank.metrics import lidar, nesum
+from fullrank.metrics.summary import summarize
+
+LOOKED_AT = 1000  # training images whose features are measured, the same ones for all
+AUGMENTED = 128  # of them, those whose views LiDAR takes
+VIEWS = 8  # of each
+
+
+@dataclass(frozen=True, eq=False)
+class Labeled:
+    """Images (N, C, S, S) uint8 and their labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What is trained on, and the images of other units that are asked about."""
+
+    train: Labeled
+    test: Labeled
+
+    @property
+    def looked_at(self) -> Tensor:
+        """The training images whose features are measured."""
+        order = torch.randperm(len(self.train.images), generator=torch.Generator().manual_seed(0))
+        return self.train.images[order[:LOOKED_AT]]
+
+
+def read(folder: Path, size: int) -> Images:
+    """The images of a folder with train/CLASS and test/CLASS."""
+    dataset = load_dataset(str(folder))
+    assert dataset.test is not None
+    return Images(_whole(dataset.train, size), _whole(dataset.test, size))
+
+
+def _whole(images: ImageSet, size: int) -> Labeled:
+    assert images.labels is not None
+    return Labeled(torch.cat(list(plain_batches(images, size=size))), images.labels)
+
+
+def features(encode: Callable[[Tensor], Tensor], images: Tensor, batch: int = 500) -> Tensor:
+    """Features (N, F) of images uint8, float32."""
+    with torch.inference_mode():
+        rows = torch.cat([encode(part).float() for part in images.split(batch)])
+    return rows.clone()
+
+
+def accuracies(encode: Callable[[Tensor], Tensor], images: Images, seed: int) -> dict[str, float]:
+    """Accuracy of 20 neighbors and of a linear probe on the test images; the penalty is chosen on training images."""
+    train, test = (features(encode, part.images) for part in (images.train, images.test))
+    found = score(train, images.train.labels, test, images.test.labels, seed=seed)
+    return {"knn": found.knn, "linear": found.linear.test_accuracy}
+
+
+def numbers(z: Tensor, views: Tensor | None, profile: str) -> dict[str, Any]:
+    """Label-free numbers of features z (N, F), LiDAR of views (V, n, F), and what the judge says."""
+    found: dict[str, Any] = {**summarize(z), "nesum": nesum(z)}
+    if views is not None:
+        found["lidar"] = lidar(views)
+    report = fullrank.diagnose(z, profile=profile)
+    return {**found, "verdict": report.verdict, "kind": report.kind}
