@@ -52,7 +52,7 @@ def read_finding(path: Path) -> Finding:
     content = read_json(path)
     try:
         if content["verdict"] not in VERDICTS:
-            raise ValueError(f"verdict {content['verdict']!r}; `fullrank paper --judge` renews older ones")
+            raise ValueError(f"verdict {content['verdict']!r}; `fullrank paper --judge DIR` renews older ones")
         name, _ = str(content["name"]), [said(part) for part in content["parts"]]
         prefix = re.sub(r"\W", "-", name)
         panels = [_panel(panel, f"{prefix}-{at}") for at, panel in enumerate(content["panels"])]
