@@ -9,7 +9,8 @@ from statistics import mean
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Settings
 from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, used
 from fullrank.papers.kit.parts import BOUND, DIMENSION, KEPT, POINTS, Part, Source, Table, higher, lower
-from fullrank.papers.kit.training import Job, Size, accuracies, numbers, spectra, train_all, usual_size
+from fullrank.papers.kit.represented import unseen_accuracies
+from fullrank.papers.kit.training import Job, Size, numbers, spectra, train_all, usual_size
 from fullrank.recipes.corinfomax import CorInfoMaxRecipe
 
 _WIDTH = 32
@@ -37,7 +38,7 @@ def ablation(settings: Settings, size: Size | None = None) -> Outcome:
     runs = train_all(settings, jobs, size or usual_size(settings))
     runs["memory 0.01"] = runs["weight 125"]
     rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
-    knn = accuracies(runs)
+    knn, linear = unseen_accuracies(settings, runs)
     by_weight, by_memory = [f"weight {name}" for name in weights], [f"memory {name}" for name in memories]
     kept = {name: used(rank[name], spread[name], _WIDTH) for name in _THEIRS}
     lost = [name for name, values in kept.items() if min(values) <= COLLAPSED]
@@ -51,7 +52,9 @@ def ablation(settings: Settings, size: Size | None = None) -> Outcome:
         measured=f"{'; '.join(words)}. Collapsed in a seed, of {', '.join(_THEIRS)}, which are the "
         f"authors' for each dimension: {', '.join(lost) or 'none'} ({settings.averaged}).",
         panels=_panels({"weight": by_weight, "memory": by_memory}, rank, spread, knn),
-        rows=by_seed("training", {"effective rank": rank, "relative spread": spread, "kNN (%)": knn}),
+        rows=by_seed(
+            "training", {"effective rank": rank, "relative spread": spread, "kNN (%)": knn, "linear (%)": linear}
+        ),
     )
 
 
@@ -59,7 +62,7 @@ def _panels(cases: Mapping[str, Sequence[str]], rank: ByCase, spread: ByCase, kn
     numbered = (
         ("effective rank of the embedding", "dimensions", rank),
         ("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
-        ("kNN accuracy of the representation", "% of the probe images", knn),
+        ("kNN accuracy of the representation", "% of the test images", knn),
     )
     return tuple(
         by_case(f"{title}, by {what}", unit, {name: values[name] for name in names})
@@ -85,7 +88,7 @@ def no_batch_norm(settings: Settings, size: Size | None = None) -> Outcome:
     ]
     runs = train_all(settings, jobs, size or usual_size(settings))
     rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
-    knn = accuracies(runs)
+    knn, linear = unseen_accuracies(settings, runs)
     words = [
         f"{name}: {mean(rank[name]):.1f} of {_WIDTH}, {mean(spread[name]):.2f} and {mean(knn[name]):.1f} %"
         for name in runs
@@ -96,10 +99,12 @@ def no_batch_norm(settings: Settings, size: Size | None = None) -> Outcome:
         panels=(
             by_case("effective rank of the embedding", "dimensions", rank),
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
-            by_case("kNN accuracy of the representation", "% of the probe images", knn),
+            by_case("kNN accuracy of the representation", "% of the test images", knn),
             spectra(runs, "embedding"),
         ),
-        rows=by_seed("training", {"effective rank": rank, "relative spread": spread, "kNN (%)": knn}),
+        rows=by_seed(
+            "training", {"effective rank": rank, "relative spread": spread, "kNN (%)": knn, "linear (%)": linear}
+        ),
     )
 
 

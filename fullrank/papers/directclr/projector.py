@@ -17,7 +17,8 @@ from fullrank.papers.directclr.probe import whole
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
 from fullrank.papers.kit.judging import by_case, by_seed
 from fullrank.papers.kit.parts import DIMENSION, POINTS, Margin, Part, higher
-from fullrank.papers.kit.training import Job, Size, accuracies, numbers, spectra, train_all, usual_size
+from fullrank.papers.kit.represented import unseen_accuracies
+from fullrank.papers.kit.training import Job, Size, numbers, spectra, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 
 _TABLE_1: dict[str, Head] = {"none": "none", "linear": "linear", "DirectCLR": "first", "MLP": "mlp"}
@@ -35,7 +36,7 @@ def projector(settings: Settings, size: Size | None = None) -> Outcome:
     """Contrast behind no projector, a linear one, the first features alone (DirectCLR), and an MLP."""
     runs = _train(settings, _TABLE_1, size)
     probe, rank = whole(settings, runs)
-    knn = accuracies(runs)
+    knn, _ = unseen_accuracies(settings, runs)
     embedded, widths = (numbers(runs, "embedding", number) for number in ("effective_rank", "dims"))
     return Outcome(
         measured=f"{_words('Effective rank of the representation', rank)}; "

@@ -26,7 +26,7 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
     runs = train_all(settings, jobs, size or usual_size(settings))
     rank, uniformity = (numbers(runs, "backbone", number) for number in ("effective_rank", "uniformity"))
     weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}
-    accuracy = unseen_accuracies(settings, runs)
+    accuracy, linear = unseen_accuracies(settings, runs)
     none = next(iter(runs))
     words = [
         f"{label} {', '.join(f'{mean(values[name]):.{digits}f}' for name in runs)}"
@@ -49,7 +49,13 @@ def energy(settings: Settings, size: Size | None = None) -> Outcome:
         ),
         rows=by_seed(
             "energy",
-            {"weight energy": weights, "uniformity": uniformity, "kNN (%)": accuracy, "effective rank": rank},
+            {
+                "weight energy": weights,
+                "uniformity": uniformity,
+                "kNN (%)": accuracy,
+                "linear (%)": linear,
+                "effective rank": rank,
+            },
         ),
     )
 

@@ -38,7 +38,7 @@ def energy_kinds(settings: Settings, size: Size | None = None) -> Outcome:
     runs = train_all(settings, jobs, size or usual_size(settings))
     weights = {name: [encoder_energy(folder) for folder in folders] for name, folders in runs.items()}
     uniformity, rank = (numbers(runs, "backbone", number) for number in ("uniformity", "effective_rank"))
-    accuracy = unseen_accuracies(settings, runs)
+    accuracy, linear = unseen_accuracies(settings, runs)
     effects = {name: differences(uniformity[name], uniformity[_NONE]) for name in runs if name != _NONE}
     shown = [name for name, effect in effects.items() if min(effect) > 0]
     words = [
@@ -57,7 +57,14 @@ def energy_kinds(settings: Settings, size: Size | None = None) -> Outcome:
             by_case("kNN accuracy of the representation", "test images (%)", accuracy),
         ),
         rows=by_seed(
-            "energy", {"weight energy": weights, "uniformity": uniformity, "effective rank": rank, "kNN (%)": accuracy}
+            "energy",
+            {
+                "weight energy": weights,
+                "uniformity": uniformity,
+                "effective rank": rank,
+                "kNN (%)": accuracy,
+                "linear (%)": linear,
+            },
         ),
     )
 

@@ -21,7 +21,7 @@ _PROJECTOR = (256, _WIDTH)
 _WEIGHTS = (0.1, 1.0, 10.0)  # ours: those of the authors are not known to us
 _CONTRASTIVE, _PLAIN, _JUDGED = "SimCLR", "BYOL", "BYOL + 1"
 _SPREAD, _EMBEDDING, _ALIGNMENT = "uniformity", "uniformity of the embedding", "alignment"
-_RATIO, _SILHOUETTE, _ACCURACY = "between / within", "silhouette", "kNN (%)"
+_RATIO, _SILHOUETTE, _ACCURACY, _LINEAR = "between / within", "silhouette", "kNN (%)", "linear (%)"
 
 Values = Mapping[str, Sequence[float]]
 
@@ -63,10 +63,11 @@ def _classes(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str
 
     How the paper measures separability is not known to us: ratio and silhouette are `fullrank.metrics.separability`'s.
     """
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in (_RATIO, _SILHOUETTE, _ACCURACY)}
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in (_RATIO, _SILHOUETTE, _ACCURACY, _LINEAR)}
     for case, (z, labels) in unseen(settings, runs):
         classes = separability(z, labels)
-        values = {_RATIO: classes["ratio"], _SILHOUETTE: classes["silhouette"], _ACCURACY: unseen_accuracy(z, labels)}
+        knn, linear = unseen_accuracy(z, labels)
+        values = {_RATIO: classes["ratio"], _SILHOUETTE: classes["silhouette"], _ACCURACY: knn, _LINEAR: linear}
         for name, value in values.items():
             found[name].setdefault(case, []).append(float("nan") if value is None else value)
     return found

@@ -36,7 +36,7 @@ def batch_size(
     def by_batch(values: Mapping[str, list[float]]) -> dict[str, dict[int, list[float]]]:
         return {name: {n: values[_run(n, beta)] for n, beta in by.items()} for name, by in weights.items()}
 
-    accuracy = by_batch(unseen_accuracies(settings, runs))
+    accuracy, linear = (by_batch(one) for one in unseen_accuracies(settings, runs))
     rank, spread = (by_batch(numbers(runs, "embedding", number)) for number in ("effective_rank", "relative_spread"))
     vary = {name: [max(seed) - min(seed) for seed in zip(*by.values(), strict=True)] for name, by in accuracy.items()}
     ratio = {name: [max(seed) / min(seed) for seed in zip(*by.values(), strict=True)] for name, by in rank.items()}
@@ -53,7 +53,12 @@ def batch_size(
         ),
         rows=by_seed(
             "training",
-            {"kNN accuracy (%)": _flat(accuracy), "effective rank": _flat(rank), "relative spread": _flat(spread)},
+            {
+                "kNN accuracy (%)": _flat(accuracy),
+                "linear (%)": _flat(linear),
+                "effective rank": _flat(rank),
+                "relative spread": _flat(spread),
+            },
         ),
     )
 

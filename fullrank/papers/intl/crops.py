@@ -33,7 +33,7 @@ def teacher_crops(settings: Settings, size: Size | None = None) -> Outcome:
         _BOTH: INTL(teacher=momentum, crops=crops),
     }
     runs = train_all(settings, [Job(name, "intl", recipe) for name, recipe in recipes.items()], chosen)
-    accuracy = unseen_accuracies(settings, runs)
+    accuracy, linear = unseen_accuracies(settings, runs)
     rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
     width = INTL().projector[-1]
     words = ", ".join(f"{name} {mean(values):.1f} % and {mean(rank[name]):.1f}" for name, values in accuracy.items())
@@ -45,7 +45,10 @@ def teacher_crops(settings: Settings, size: Size | None = None) -> Outcome:
             by_case("effective rank of the embedding", f"dimensions of {width}", rank),
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
         ),
-        rows=by_seed("training", {"kNN accuracy (%)": accuracy, "effective rank": rank, "relative spread": spread}),
+        rows=by_seed(
+            "training",
+            {"kNN accuracy (%)": accuracy, "linear (%)": linear, "effective rank": rank, "relative spread": spread},
+        ),
     )
 
 

@@ -30,7 +30,7 @@ def weight(settings: Settings, size: Size | None = None, multiples: Sequence[flo
         chosen,
     )
     rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
-    accuracy = unseen_accuracies(settings, runs)
+    accuracy, linear = unseen_accuracies(settings, runs)
     trace = {name: [value / 2 for value in values] for name, values in last_terms(runs, "trace").items()}
     ranks, correct = (", ".join(f"{mean(seeds):.1f}" for seeds in by.values()) for by in (rank, accuracy))
     return Outcome(
@@ -45,7 +45,13 @@ def weight(settings: Settings, size: Size | None = None, multiples: Sequence[flo
         ),
         rows=by_seed(
             "weight",
-            {"effective rank": rank, "relative spread": spread, "kNN accuracy (%)": accuracy, "trace loss": trace},
+            {
+                "effective rank": rank,
+                "relative spread": spread,
+                "kNN accuracy (%)": accuracy,
+                "linear (%)": linear,
+                "trace loss": trace,
+            },
         ),
     )
 

@@ -115,11 +115,6 @@ def numbers(runs: Mapping[str, Sequence[Path]], space: str, name: str) -> dict[s
     }
 
 
-def accuracies(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[float]]:
-    """kNN accuracy (%) of the finished runs' representations, a quarter of the probe images judged by the others."""
-    return {case: [100 * float(_result(run)["probe_knn"]) for run in folders] for case, folders in runs.items()}
-
-
 def _result(run: Path) -> dict[str, Any]:
     return read_json(run / "result.json")
 

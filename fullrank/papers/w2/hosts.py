@@ -11,10 +11,10 @@ from statistics import mean
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
 from fullrank.papers.kit.judging import by_seed, differences, level
 from fullrank.papers.kit.parts import DIMENSION, DISTANCE, POINTS, Margin, Part, Table, higher, lower
+from fullrank.papers.kit.represented import unseen_accuracies
 from fullrank.papers.kit.training import (
     Job,
     Size,
-    accuracies,
     accuracy_over_steps,
     numbers,
     spectra,
@@ -66,7 +66,7 @@ def hosts(settings: Settings, size: Size | None = None) -> Outcome:
     - All projectors have the widths 256 and 64, and 4,000 images are read.
     """
     runs = train_all(settings, _jobs(settings.full), size or replace(usual_size(settings), probe=_PROBE))
-    found = _measure(runs)
+    found = _measure(settings, runs)
     parts = _parts(found)
     return Outcome(
         measured=_words(found, parts, settings),
@@ -87,8 +87,9 @@ def _jobs(full: bool) -> list[Job]:
     return jobs
 
 
-def _measure(runs: Mapping[str, Sequence[Path]]) -> dict[str, Values]:
+def _measure(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str, Values]:
     """What was measured, by the name of the number and the training, in the order of the seeds."""
+    knn, linear = unseen_accuracies(settings, runs)
     last = {
         name: numbers(runs, "embedding", key)
         for name, key in (
@@ -99,7 +100,8 @@ def _measure(runs: Mapping[str, Sequence[Path]]) -> dict[str, Values]:
         )
     }
     return {
-        "kNN (%)": accuracies(runs),
+        "kNN (%)": knn,
+        "linear (%)": linear,
         "early kNN (%)": {training: [_early(run) for run in folders] for training, folders in runs.items()},
         **last,
         "tail": {training: [_tail(run) for run in folders] for training, folders in runs.items()},
