@@ -9,6 +9,7 @@ from pathlib import Path
 from .verdicts import CALLED, Answer, by_ruin, rates, to_json
 
 START, END = "<!-- calibration: written by `python -m benchmarks.calibration verdicts` -->", "<!-- end -->"
+_DUTIES = {"must": "must be found", "name": "must be named", "may": "either", "harmless": "must not be called"}
 RESULT = Path("results") / "calibration" / "verdicts.json"
 
 
@@ -65,8 +66,7 @@ def _ruins(answers: Sequence[Answer]) -> str:
     for (ruin, grade, duty), states in by_ruin(answers).items():
         healthy = sum(states.values()) - sum(states[state] for state in (*CALLED, "undetermined"))
         counts = [str(states[state]) for state in ("collapsed", "degraded", "undetermined")]
-        words = {"must": "must be found", "may": "either", "harmless": "must not be called"}[duty]
-        lines.append(f"| {ruin} | {grade} | {words} | {' | '.join(counts)} | {healthy} |")
+        lines.append(f"| {ruin} | {grade} | {_DUTIES[duty]} | {' | '.join(counts)} | {healthy} |")
     return "\n".join([*lines, ""])
 
 
@@ -75,7 +75,7 @@ def _sources(answers: Sequence[Answer]) -> str:
     for one in answers:
         if one.profile == one.set.profile and one.set.ruin == "as it is":
             size = f"{one.set.n:,} x {one.set.dims:,}"
-            duty = {"must": "must be found", "may": "open", "harmless": "must not be called"}[one.set.duty]
+            duty = "open" if one.set.duty == "may" else _DUTIES[one.set.duty]
             verdict = one.state + (f" ({one.kind})" if one.kind else "")
             lines.append(f"| {one.set.source} | {one.set.half} | {size} | {one.set.profile} | {duty} | {verdict} |")
     return "\n".join([*lines, ""])

@@ -1,7 +1,8 @@
 """What is done to healthy embeddings, in grades; which grades must be found was written down before any was judged.
 
-"must": called degraded or collapsed, whatever the embeddings were. "may": too mild, or a matter of what they are for:
-either is right. "harmless": what was not called before must not be called after it.
+"must": called degraded or collapsed, whatever the embeddings were. "name": rows that are left out, so that the verdict
+is that of the others: the report must name them. "may": too mild, or a matter of what they are for: either is right.
+"harmless": what was not called before must not be called after it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fullrank.metrics import rankme
 
 from .source import Source, seed_of
 
-Duty = Literal["must", "may", "harmless"]
+Duty = Literal["must", "name", "may", "harmless"]
 _WIDE = 400  # dimensions above which a source gets every third ruin: each costs seconds
 
 
@@ -26,7 +27,8 @@ _WIDE = 400  # dimensions above which a source gets every third ruin: each costs
 class Ruin:
     """One grade of one kind of ruin: rows (N, D) and a generator to rows.
 
-    kinds: what may be said of it. unless: profiles under which it is a note, so that it only may be found.
+    kinds: what may be said of it, or must be named. unless: profiles under which it is a note, so that it only may be
+    found.
     """
 
     name: str
@@ -150,7 +152,7 @@ def _half(z: Tensor, random: Generator) -> Tensor:
 _LOW, _TIGHT, _POINT = ("dimensional",), ("cluster",), ("complete",)
 _HEAD = ("head-dominated", "dimensional")
 _COPIES = ("duplicates", "cluster", "complete")
-_ROWS = (None, "rows", "zero rows", "outlier rows", "exploded rows", "duplicates")
+_ROWS = ("single rows", "duplicates")
 RUINS: tuple[Ruin, ...] = (
     Ruin("harmless", "16 bits", "harmless", (), _half),
     Ruin("directions", "1/2 of the rank", "may", _LOW, partial(_cut, part=0.5)),
@@ -175,7 +177,7 @@ RUINS: tuple[Ruin, ...] = (
     Ruin("one row", "5 times", "may", _ROWS, partial(_row, times=5)),
     Ruin("one row", "1,000 times", "must", _ROWS, partial(_row, times=1000)),
     Ruin("rows of zeros", "0.2 %", "may", _ROWS, partial(_zeros, part=0.002)),
-    Ruin("rows of zeros", "2 %", "must", _ROWS, partial(_zeros, part=0.02)),
+    Ruin("rows of zeros", "2 %", "name", ("single rows",), partial(_zeros, part=0.02)),
     Ruin("rogue dimension", "1/2 of the variance", "may", _HEAD, partial(_rogue, times=1)),
     Ruin("rogue dimension", "30/31 of the variance", "must", _HEAD, partial(_rogue, times=30), ("clip",)),
     Ruin("two groups", "1 spread apart", "may", ("modality gap",), partial(_gap, apart=1)),
@@ -193,6 +195,6 @@ def ruins_for(source: Source, dims: int) -> list[Ruin]:
     kept = []
     for ruin in RUINS:
         third = seed_of(source.name, ruin.name, ruin.grade) % 3 == 0
-        if third or ruin.duty == "harmless" or (ruin.duty == "must" and dims <= _WIDE):
+        if third or ruin.duty == "harmless" or (ruin.duty in ("must", "name") and dims <= _WIDE):
             kept.append(ruin)
     return kept

@@ -24,8 +24,8 @@ _DUTY: dict[str, Duty] = {"healthy": "harmless", "ruined": "must", "open": "may"
 class Set:
     """What is known of one file of embeddings.
 
-    duty: it "must" be called degraded or collapsed, it must not ("harmless"), or either is right ("may"). labels: the
-    file of them; with it the labels are told.
+    duty: it "must" be called degraded or collapsed, it must not ("harmless"), a finding must "name" one of `kinds`, or
+    either is right ("may"). labels: the file of them; with it the labels are told.
     """
 
     name: str
@@ -100,10 +100,12 @@ def _write(
 
 
 def read(folder: Path) -> list[Set]:
-    """The sets of a folder, with the duties that ruins have today."""
+    """The sets of a folder, with the duties and kinds that ruins have today."""
     lines = (folder / "sets.jsonl").read_text(encoding="utf-8").splitlines()
     found = [Set(**{**(one := json.loads(line)), "kinds": tuple(one["kinds"])}) for line in lines]
     ruins = {(ruin.name, ruin.grade): ruin for ruin in RUINS}
-    return [
-        replace(one, duty=ruins[one.ruin, one.grade].duty_under(one.profile)) if one.grade else one for one in found
-    ]
+
+    def today(one: Set, ruin: Ruin) -> Set:
+        return replace(one, duty=ruin.duty_under(one.profile), kinds=ruin.kinds)
+
+    return [today(one, ruins[one.ruin, one.grade]) if one.grade else one for one in found]

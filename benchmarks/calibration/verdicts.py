@@ -29,6 +29,7 @@ class Answer:
     kind: str | None
     sentence: str
     deciding: str  # the rule, and the numbers that it was decided by
+    named: tuple[str | None, ...] = ()  # the kinds of all findings
 
     @property
     def false_alarm(self) -> bool:
@@ -37,7 +38,9 @@ class Answer:
 
     @property
     def missed(self) -> bool:
-        """Healthy, though it must be called; undetermined is not a miss, and is counted by itself."""
+        """Healthy, though it must be called; undetermined is not a miss, and is counted by itself. Or not named."""
+        if self.set.duty == "name":
+            return not set(self.named) & set(self.set.kinds)
         return self.set.duty == "must" and self.state not in (*CALLED, "undetermined")
 
 
@@ -59,7 +62,8 @@ def _answer(one: Set, found: dict[str, Measured], profile: str) -> Answer:
         first = seen.findings[0]
         numbers = [_number(found[name]) for name in first.evidence if name in found]
         deciding = f"{first.rule} ({first.severity}): {', '.join(numbers)}"
-    return Answer(one, profile, seen.state, seen.kind, seen.sentence, deciding)
+    named = tuple(finding.kind for finding in seen.findings)
+    return Answer(one, profile, seen.state, seen.kind, seen.sentence, deciding, named)
 
 
 def _number(one: Measured) -> str:
@@ -85,15 +89,15 @@ def rates(answers: Iterable[Answer], *, half: str | None = None) -> Rates:
     """Over answers of one half or both."""
     mine = [one for one in answers if half in (None, one.set.half)]
     harmless = [one for one in mine if one.set.duty == "harmless"]
-    ruined = [one for one in mine if one.set.duty == "must"]
-    named = [one for one in ruined if one.state in CALLED and one.set.kinds]
+    ruined = [one for one in mine if one.set.duty in ("must", "name")]
+    named = [one for one in ruined if one.set.duty == "must" and one.state in CALLED and one.set.kinds]
     return Rates(
         harmless=len(harmless),
         false_alarms=sum(one.false_alarm for one in harmless),
         harmless_undetermined=sum(one.state == "undetermined" for one in harmless),
         ruined=len(ruined),
         missed=sum(one.missed for one in ruined),
-        ruined_undetermined=sum(one.state == "undetermined" for one in ruined),
+        ruined_undetermined=sum(one.set.duty == "must" and one.state == "undetermined" for one in ruined),
         kind_known=len(named),
         kind_right=sum(one.kind in one.set.kinds for one in named),
     )

@@ -9,8 +9,8 @@ from typing import Literal
 
 from fullrank.diagnosis.known import Known
 from fullrank.diagnosis.profiles import Thresholds
-from fullrank.diagnosis.rule import Evidence, Gate, Graded, Rule
-from fullrank.metrics.measure import Measured
+from fullrank.diagnosis.rule import SUBJECT, Evidence, Gate, Graded, Rule
+from fullrank.metrics.measure import RECORDS, Measured
 
 Level = Literal["unsure", "note", "warn", "fail"]
 _TOO_MANY = 100  # times as many rows as there are: then the value is at the threshold, and more rows are not advice
@@ -61,15 +61,37 @@ def askable(evidence: Evidence, found: Mapping[str, Measured]) -> bool:
     return not _missing(evidence, found)
 
 
+def say(evidence: Evidence, found: Mapping[str, Measured]) -> str:
+    """The sentence of a piece of evidence with its values, and the numbers of what it is about."""
+    about = found[evidence.graded.name]
+    values: dict[str, object] = {name: one.value for name, one in found.items()}
+    return evidence.sentence.format(**values, **{SUBJECT: _subject(RECORDS[about.name].which_are, about.which)})
+
+
+def _subject(which_are: str | None, which: tuple[int, ...]) -> str:
+    """As the subject of a sentence, at most three of them.
+
+    >>> _subject("dimensions", (7,)), _subject("dimensions", (7, 2)), _subject("rows", (7, 2, 9, 4))
+    ('dimension 7 has', 'dimensions 7 and 2 have', 'rows 7, 2, 9 and 1 more have')
+    """
+    if not which:
+        return ""
+    words = [str(number) for number in which[:3]] + ([f"{len(which) - 3} more"] if len(which) > 3 else [])
+    if len(words) == 1:
+        return f"{str(which_are).removesuffix('s')} {words[0]} has"
+    return f"{which_are} {', '.join(words[:-1])} and {words[-1]} have"
+
+
 def needs(rule: Rule, found: Mapping[str, Measured]) -> tuple[str, ...]:
     """The measurements that a rule lacks to be asked, by its first evidence."""
     return _missing(rule.evidence[0], found)
 
 
 def _missing(evidence: Evidence, found: Mapping[str, Measured]) -> tuple[str, ...]:
-    said = [name for _, name, _, _ in string.Formatter().parse(evidence.sentence) if name]
+    said = [name for _, name, _, _ in string.Formatter().parse(evidence.sentence)]
     gates = [gate.name for gate in evidence.gates if not gate.or_missing]
-    return tuple(name for name in dict.fromkeys([evidence.graded.name, *said, *gates]) if name not in found)
+    named = dict.fromkeys([evidence.graded.name, *said, *gates])
+    return tuple(name for name in named if name and name != SUBJECT and name not in found)
 
 
 def more_rows(measured: Measured, threshold: float, n: int) -> str:

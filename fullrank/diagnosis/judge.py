@@ -9,7 +9,7 @@ from typing import Literal
 
 from fullrank.diagnosis.advise import advice_for, of_loss
 from fullrank.diagnosis.finding import Finding
-from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, more_rows, needs
+from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, more_rows, needs, say
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
@@ -97,7 +97,7 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     if worst is None:
         return None
     level, evidence = worst.level, worst.evidence
-    sentence = evidence.sentence.format(**{name: one.value for name, one in found.items()})
+    sentence = say(evidence, found)
     most = profile.most.get(rule.name, rule.most)
     if most == "fail" and any(is_open(gate, found, known) for gate in rule.excused):
         most = "warn"

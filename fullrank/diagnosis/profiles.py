@@ -65,14 +65,20 @@ PROFILES: dict[str, Profile] = {
             "text",
             "sentence or token embeddings: cones and rogue dimensions are usual",
             "language model",
-            {"cone": "note", "head-dominated spectrum": "warn"},
+            {"cone": "note", "dimensions that outweigh the rest": "warn"},
             _NO_COSINE,
         ),
         Profile(
             "clip",
             "two modalities that share a space; pass both as two views",
             "contrastive",
-            {"modality gap of two groups": "note", "head-dominated spectrum": "note", "cone": "note"},
+            dict.fromkeys(
+                (
+                    *("modality gap of two groups", "dimensions that outweigh the rest", "head-dominated spectrum"),
+                    "cone",
+                ),
+                "note",
+            ),
             _NO_COSINE,
         ),
         Profile(
@@ -80,7 +86,10 @@ PROFILES: dict[str, Profile] = {
             "tables of item or user embeddings: rare rows stay near their start, popular ones are hubs, and rows of "
             "one history are equal",
             "recommender",
-            {**dict.fromkeys(("duplicate rows", "near-empty rows", "hubs"), "note"), "head-dominated spectrum": "warn"},
+            {
+                **dict.fromkeys(("one vector for many rows", "duplicate rows", "hubs"), "note"),
+                "dimensions that outweigh the rest": "warn",
+            },
             _NO_COSINE,
         ),
         Profile(

@@ -11,6 +11,8 @@ Objective = Literal[
     "two-branch", "contrastive", "metric learning", "classification", "recommender", "language model", "cells"
 ]
 
+SUBJECT = "which_have"  # of a sentence: not a measurement
+
 
 @dataclass(frozen=True)
 class Graded:
@@ -44,7 +46,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One sufficient reason for a rule: a graded measurement, and every gate open. `sentence` is filled with values."""
+    """One sufficient reason for a rule: a graded measurement, and every gate open.
+
+    `sentence` is filled with values, and {which_have} with what the graded measurement is about, as the subject of
+    a sentence ("dimension 7 has").
+    """
 
     graded: Graded
     sentence: str

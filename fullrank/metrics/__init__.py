@@ -14,7 +14,16 @@ from fullrank.metrics.classes import (
     NEIGHBOR_LABELS,
 )
 from fullrank.metrics.cloud import Cloud
-from fullrank.metrics.codebook import CODE_USE, DIFFERENT_ROWS, LONE_ROWS, code_use, different_rows, lone_rows
+from fullrank.metrics.codebook import (
+    CODE_USE,
+    COMMONEST_ROW,
+    DIFFERENT_ROWS,
+    LONE_ROWS,
+    code_use,
+    commonest_row,
+    different_rows,
+    lone_rows,
+)
 from fullrank.metrics.coherence import COHERENCE, coherence
 from fullrank.metrics.correspondence import (
     index_overlap,
@@ -72,6 +81,13 @@ from fullrank.metrics.neighbors import (
     two_nn,
 )
 from fullrank.metrics.normality import SIGREG, sigreg
+from fullrank.metrics.outweighing import (
+    OUTWEIGHING_SHARE,
+    RANK_BEHIND,
+    SHARE_BEHIND,
+    outweighing_share,
+    rank_behind,
+)
 from fullrank.metrics.pair_uncertainty import alignment_estimate, pair_estimates
 from fullrank.metrics.participation import (
     ISO_SCORE,
@@ -161,9 +177,10 @@ MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then 
     *(DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP, HEAD_ERROR, DIMS_FOR_VARIANCE, SPECTRUM_AUC, ISO_SCORE, ALPHA_REQ),
     *(ALPHA_REQ_FIT, SELF_CLUSTER, W2_UNIFORMITY, BIMODALITY),
     *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
+    *(OUTWEIGHING_SHARE, RANK_BEHIND, SHARE_BEHIND),
     *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, CROWDING, TWO_NN, MLE_DIMENSION),
     *(HUB_SKEWNESS, HUB_EXCESS, ANTIHUB_SHARE, ANTIHUB_EXCESS, DUPLICATE_ROWS, NEAR_DUPLICATE_ROWS, SIGREG, COHERENCE),
-    *(DIFFERENT_ROWS, LONE_ROWS, CODE_USE),
+    *(DIFFERENT_ROWS, LONE_ROWS, COMMONEST_ROW, CODE_USE),
     NEIGHBOR_AGREEMENT,
     *(ALIGNMENT, VIEW_RETRIEVAL, KNN_OVERLAP, LIDAR, MODALITY_SPREAD, GAP_DISTANCE, GAP_RATIO, GAP_SEPARABLE),
     GAP_GAIN,
@@ -193,6 +210,7 @@ __all__ = [
     "class_ranks",
     "code_use",
     "coherence",
+    "commonest_row",
     "condition_number",
     "crowding",
     "dead_dimensions",
@@ -239,10 +257,12 @@ __all__ = [
     "nesum",
     "neural_collapse",
     "norm_variation",
+    "outweighing_share",
     "pair_estimates",
     "participation_ratio",
     "plugin_participation_ratio",
     "properties",
+    "rank_behind",
     "rank_share",
     "rankme",
     "rankme_centered",

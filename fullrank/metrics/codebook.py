@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
-from fullrank.metrics.record import Measurement
+from fullrank.metrics.record import MOST, Measurement
+
+
+def _values(z: Cloud) -> tuple[Tensor, Tensor]:
+    """Which value each row (N,) takes, and how often each value (K,) occurs."""
+    _, taken, counts = z.rows.unique(dim=0, return_inverse=True, return_counts=True)
+    return taken, counts
 
 
 def _uses(z: Cloud) -> Tensor:
     """How often each value occurs (K,)."""
-    counts: Tensor = z.rows.unique(dim=0, return_counts=True)[1]
-    return counts.double()
+    return z.once(_values)[1].double()
 
 
 def different_rows(z: Rows) -> float:
@@ -56,6 +62,26 @@ def lone_rows(z: Rows) -> float:
     return float((cloud.once(_uses) == 1).sum()) / cloud.n
 
 
+def commonest_row(z: Rows) -> float:
+    """The share of the rows of z (N, D) that take the value which most of them take, in (0, 1].
+
+    Equal in every value. Data has few of each, a default answer for missing inputs many. Grades no collapse.
+
+    >>> import torch
+    >>> commonest_row(torch.tensor([[0.0], [0.0], [1.0], [2.0]]))
+    0.5
+    """
+    cloud = as_cloud(z, 0)
+    return float(cloud.once(_uses).max()) / cloud.n
+
+
+def _commonest(z: Cloud) -> Tensor:
+    """The rows of that value, if more than one row has it."""
+    taken, counts = z.once(_values)
+    rows = (taken == counts.argmax()).nonzero()[:, 0]
+    return rows[:MOST] if len(rows) > 1 else torch.empty(0, dtype=torch.int64)
+
+
 _OF_SAMPLE = "of the sample"
 
 DIFFERENT_ROWS = Measurement(
@@ -79,4 +105,13 @@ LONE_ROWS = Measurement(
     of="rows",
     range=(0.0, 1.0),
     no_interval=_OF_SAMPLE,
+)
+
+COMMONEST_ROW = Measurement(
+    *("commonest_row", commonest_row, "rows of the most frequent value", "equal in every value", "pairs"),
+    of="rows",
+    range=(0.0, 1.0),
+    no_interval=_OF_SAMPLE,
+    which=_commonest,
+    which_are="rows",
 )

@@ -11,9 +11,10 @@ from torch import Tensor
 from fullrank.metrics._embeddings import centered
 from fullrank.metrics.cloud import Cloud, Data, as_cloud
 from fullrank.metrics.head import largest_jump
+from fullrank.metrics.outweighing import outweighing
 from fullrank.metrics.record import ALL, MOST, OF_COVARIANCE, Measurement
 
-DEAD = 1e-6  # of the largest variance
+DEAD = 1e-6  # of the largest variance, of those that do not outweigh the rest
 ROGUE = 10.0  # times the mean variance, as in vecscope
 COPY = 0.999  # absolute correlation
 _PROJECTED = 16  # directions in which copies of few rows are looked for first
@@ -23,28 +24,31 @@ _BLOCK = 512  # dimensions a block: at most 512 x D correlations at a time
 def dead_dimensions(z: Data) -> float:
     """Share of the dimensions of z (N, D) whose variance is at most 1e-6 of the largest.
 
-    In [0, 1]; low is healthy, ideal 0; total collapse, zeros and one row give 1. A ReLU backbone has some by
+    That of `outweighing_share` do not count as the largest: beside a huge one the others are small, and not dead. In
+    [0, 1]; low is healthy, ideal 0; total collapse, zeros and one row give 1. A ReLU backbone has some by
     right. Depends on the axes. Blind to: everything else, also to a missing direction that is not an axis.
 
     >>> import torch
     >>> dead_dimensions(torch.tensor([[1.0, 5.0], [-1.0, 5.0]]))
     0.5
     """
-    _, variance = as_cloud(z).mean_and_variance
-    return float((variance <= DEAD * variance.max()).double().mean())
+    return len(_all_dead(as_cloud(z))) / as_cloud(z).dims
 
 
-def _dead(z: Cloud) -> Tensor:
+def _all_dead(z: Cloud) -> Tensor:
+    """The dead dimensions, those with the least variance first."""
     variance = z.mean_and_variance[1]
+    usual = variance.clone()
+    usual[outweighing(z)] = 0.0
     order = variance.argsort(stable=True)
-    return order[variance[order] <= DEAD * variance.max()][:MOST]
+    return order[variance[order] <= DEAD * usual.max()]
 
 
 DEAD_DIMENSIONS = Measurement(
     "dead_dimensions",
     dead_dimensions,
     "dead dimensions",
-    "variance <= 1e-6 of the largest",
+    "variance <= 1e-6 of the largest that does not outweigh the rest",
     "dimensions",
     of="moments",
     direction="low",
@@ -53,7 +57,7 @@ DEAD_DIMENSIONS = Measurement(
     range=(0.0, 1.0),
     blind_to=ALL - {"dead"},
     expected=lambda _n, _dims: 0.0,
-    which=_dead,
+    which=lambda z: _all_dead(z)[:MOST],
     which_are="dimensions",
     rotates=False,
 )
@@ -119,7 +123,9 @@ def rogue_dimension(z: Data) -> float:
 
 
 def _rogue(z: Cloud) -> Tensor:
-    """The largest, and what else has more than ten times the mean variance."""
+    """Those that outweigh the rest; else the largest, and what else has more than ten times the mean variance."""
+    if len(outweigh := outweighing(z)):
+        return outweigh
     variance = z.mean_and_variance[1]
     order = variance.argsort(descending=True, stable=True)
     return order[: max(1, min(int((variance > ROGUE * variance.mean()).sum()), MOST))]

@@ -12,7 +12,7 @@ from fullrank.metrics.cloud import Data, Rows, as_cloud
 from fullrank.metrics.record import MEAN, Measured, Measurement, Measurements
 from fullrank.stats import smaller_gram
 
-_HEAD = 3  # directions at most that stand before the rest
+HEAD = 3  # directions at most that stand before the rest
 _ABOVE, _TURNS = 1e-11, 3  # shift above an eigenvalue, as a share of it, and steps: a gap of 1e-7 is told apart
 
 
@@ -48,7 +48,7 @@ def largest_jump(values: Tensor) -> float:
     >>> largest_jump(torch.tensor([8.0, 2.0, 1.0, 0.0]))
     4.0
     """
-    first = values[: _HEAD + 1]
+    first = values[: HEAD + 1]
     first = first[first > first[:1] * 1e-12] if len(first) else first
     ratios = first[:-1] / first[1:]
     return float(ratios.max()) if len(ratios) else 1.0

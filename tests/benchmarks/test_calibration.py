@@ -82,9 +82,11 @@ def test_sets_are_made_once_and_the_same_again(folder: Path, tmp_path: Path) -> 
     assert (tmp_path / "sets.jsonl").read_text(encoding="utf-8") == before
 
 
-def _answer(duty: str, state: str) -> Answer:
+def _answer(duty: str, state: str, named: tuple[str, ...] = ()) -> Answer:
     one = Set("s", "s", "d", "generic", "tuning", duty, "ruin", "grade", ("cone",), 9, 9, "f")  # type: ignore[arg-type]
-    return Answer(one, "generic", state, "cone" if state == "degraded" else None, "", "cone (warn): mean_cosine 0.9")
+    return Answer(
+        one, "generic", state, "cone" if state == "degraded" else None, "", "cone (warn): mean_cosine 0.9", named
+    )
 
 
 def test_rates_count_calls_misses_and_undetermined_apart() -> None:
@@ -98,6 +100,8 @@ def test_rates_count_calls_misses_and_undetermined_apart() -> None:
     assert (one.ruined, one.missed, one.ruined_undetermined) == (4, 1, 1)
     assert (one.kind_known, one.kind_right) == (2, 1)
     assert rates(answers, half="held-out").harmless == 0
+    rows = rates([_answer("name", "healthy", named) for named in ((), ("cone",), ("hubs", "cone"))])
+    assert (rows.ruined, rows.missed, rows.harmless, rows.kind_known) == (3, 1, 0, 0)
     page = tuning_page(answers)
     assert "false alarms: 1" in page
     assert "missed: 1" in page
@@ -114,5 +118,5 @@ def test_every_ruin_changes_the_rows_and_keeps_them_finite() -> None:
 
 def test_what_must_be_found_is_left_out_of_no_narrow_healthy_source_and_only_healthy_ones_are_ruined() -> None:
     made = {(ruin.name, ruin.grade) for ruin in ruins_for(SOURCES[0], 12)}
-    assert {(ruin.name, ruin.grade) for ruin in RUINS if ruin.duty == "must"} <= made
+    assert {(ruin.name, ruin.grade) for ruin in RUINS if ruin.duty in ("must", "name")} <= made
     assert ruins_for(SOURCES[1], 12) == ruins_for(SOURCES[2], 12) == []

@@ -64,12 +64,16 @@ def clusters(count: int) -> Cloud:
     return cloud
 
 
-def repeated_rows(n: int, d: int, seed: int) -> Tensor:
-    """Three of ten rows are copies of another."""
-    z = power_law(0.5, n, d, seed)
-    copies = int(0.3 * n)
-    z[:copies] = z[copies : 2 * copies]
-    return z[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
+def repeated_rows(share: float) -> Cloud:
+    """Rows of which so many are copies of another."""
+
+    def cloud(n: int, d: int, seed: int) -> Tensor:
+        z = power_law(0.5, n, d, seed)
+        copies = int(share * n)
+        z[:copies] = z[copies : 2 * copies]
+        return z[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
+
+    return cloud
 
 
 def empty_inputs(n: int, d: int, seed: int) -> Tensor:
@@ -129,7 +133,7 @@ CASES = (
     Case("4 clusters", clusters(4), "cluster"),
     Case("cone, cosine 0.9", lambda n, d, seed: offset(math.sqrt(0.1), n, d, seed), "cone"),
     Case("cone, cosine 0.7", lambda n, d, seed: offset(math.sqrt(0.3), n, d, seed), "cone"),
-    Case("30 % of the rows repeated", repeated_rows, "duplicates"),
+    Case("30 % of the rows repeated", repeated_rows(0.3), "duplicates"),
     Case("10 % of the rows constant", empty_inputs, "duplicates"),
     Case("rogue dimension x 30", rogue(30.0, 1), "head-dominated"),
     Case("3 rogue dimensions x 30", rogue(30.0, 3), "head-dominated"),

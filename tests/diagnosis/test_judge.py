@@ -22,6 +22,8 @@ from fullrank.metrics.measure import Measured, measure
 from fullrank.stats.sketch import sketch
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law
 
+BEHIND: dict[str, float] = {"outweighing_share": 0.4, "rank_behind": 25.0, "share_behind": 0.8}
+
 
 @cache
 def healthy() -> dict[str, Measured]:
@@ -58,9 +60,12 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"decay_exponent": 2.0, "head_weight": 0.5}, "degraded", "head-dominated"),
         ({"decay_exponent": 2.0, "head_weight": 0.5, "rogue_dimension": 60}, "collapsed", "head-dominated"),
         ({"rogue_dimension": 60}, "healthy", None),  # the next ones are as large, as on the axes of a power law
-        ({"rogue_dimension": 30, "dimension_gap": 30}, "degraded", "head-dominated"),
-        ({"rogue_dimension": 60, "dimension_gap": 60}, "collapsed", "head-dominated"),
-        ({"rogue_dimension": 60, "dimension_gap": 60, "head_error": 0.9}, "healthy", None),  # of a single row
+        ({"rogue_dimension": 30} | BEHIND, "degraded", "head-dominated"),
+        ({"rogue_dimension": 60} | BEHIND, "collapsed", "head-dominated"),
+        ({"rogue_dimension": 60, "head_error": 0.9} | BEHIND, "healthy", None),  # of a single row
+        ({"rogue_dimension": 9} | BEHIND | {"outweighing_share": 0.99}, "collapsed", "head-dominated"),
+        ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND, "collapsed", "head-dominated"),  # and nothing else
+        ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND | {"share_behind": 0.1}, "collapsed", "dimensional"),
         ({"relative_contrast": 6, "crowding": 4}, "degraded", "cluster"),
         ({"relative_contrast": 40, "crowding": 30}, "collapsed", "cluster"),
         ({"relative_contrast": 40, "crowding": 1.1}, "healthy", None),  # a Gaussian has it, too
@@ -73,6 +78,9 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"hub_skewness": 5, "hub_excess": 4.0}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
         ({"antihub_share": 0.3, "antihub_excess": 0.25}, "degraded", "hubs"),
+        ({"duplicate_rows": 0.2}, "healthy", None),  # data has copies
+        ({"commonest_row": 0.07, "duplicate_rows": 0.07, "lone_rows": 0.9}, "degraded", "duplicates"),
+        ({"commonest_row": 0.05, "duplicate_rows": 0.05, "lone_rows": 0.9}, "healthy", None),  # at the threshold
         ({"duplicate_rows": 0.3}, "degraded", "duplicates"),
         ({"duplicate_rows": 0.6}, "collapsed", "duplicates"),
         ({"dead_dimensions": 0.05}, "degraded", "dimensional"),
@@ -86,7 +94,9 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"bimodality": 0.9}, "degraded", "modality gap"),
         ({"gap_gain": 0.2, "gap_separable": 1.0, "gap_distance": 0.8}, "degraded", "modality gap"),
         ({"gap_gain": 0.0, "gap_separable": 1.0, "gap_distance": 0.8}, "healthy", None),  # CLIP's usual gap
-        ({"zero_rows": 0.01}, "degraded", "single rows"),
+        ({"zero_rows": 0.2}, "healthy", None),  # the others are judged without them
+        ({"zero_rows": 0.3}, "degraded", "single rows"),
+        ({"near_empty_rows": 0.01}, "healthy", None),
         ({"energy_share": 0.4}, "degraded", "single rows"),
         ({"energy_share": 0.4, "far_spread": 0.1}, "degraded", "single rows"),
         ({"row_norm": 1e-5}, "degraded", "scale"),

@@ -17,8 +17,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Dimensional collapse": ("dimensional collapse",),
     "Clusters": ("clusters",),
     "Cone": ("cone", "cone of positive features"),
-    "Head-dominated spectrum": ("head-dominated spectrum",),
-    "Duplicates": ("duplicate rows",),
+    "Head-dominated spectrum": ("dimensions that outweigh the rest", "head-dominated spectrum"),
+    "Duplicates": ("one vector for many rows", "duplicate rows", "some duplicate rows"),
     "Codebook": ("unused codes", "codes"),
     "Hubs": ("hubs",),
     "Modality gap": ("modality gap", "modality gap of two groups"),
@@ -29,7 +29,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "dimensions that agree behind a ReLU",
     ),
     "Fewer directions than classes": ("fewer directions than classes",),
-    "Single rows": ("rows of zeros", "near-empty rows", "exploded rows", "a far group"),
+    "Single rows": ("rows of zeros", "some rows of zeros", "near-empty rows", "exploded rows", "a far group"),
     "Scale": ("vanishing scale",),
 }
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same

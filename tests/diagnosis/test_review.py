@@ -65,11 +65,94 @@ def test_empty_texts_are_named_and_nothing_else_is_blamed() -> None:
     empty = [5, 17, 300, 301, 302, 650]
     z[empty] = 0
     report = fullrank.diagnose(z, profile="text")
-    assert report.sentence == f"Degraded (single rows): {6 / len(z):.2%} of the rows are 0."
-    zeros = next(one for one in report.findings if one.rule == "rows of zeros")
-    assert (zeros.which, zeros.which_are) == (tuple(empty), "rows")
-    assert {one.rule for one in report.findings} - {"rows of zeros"} == {one.rule for one in without.findings}
+    assert (report.verdict, without.verdict) == ("healthy", "healthy")
+    zeros = next(one for one in report.findings if one.rule == "some rows of zeros")
+    assert (zeros.which, zeros.which_are, zeros.severity) == (tuple(empty), "rows", "note")
+    assert zeros.sentence == f"{6 / len(z):.2%} of the rows are 0; the others are judged without them"
+    assert {one.rule for one in report.findings} - {"some rows of zeros"} == {one.rule for one in without.findings}
     assert report.left_out == 6
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(0.05, "healthy"), (0.2, "healthy"), (0.3, "degraded"), (0.7, "collapsed")]
+)
+def test_sentences_that_repeat_are_noted_until_data_does_not_explain_them(share: float, verdict: str) -> None:
+    different = round((1 - share) * 500)
+    z = sentences()[torch.arange(500) % different]
+    report = fullrank.diagnose(z, profile="text")
+    assert report.verdict == verdict
+    named = next(one for one in report.findings if one.kind == "duplicates")
+    assert named.sentence == f"{share:.1%} of the rows repeat another one"
+    assert set(named.which) <= {*range(different, 500)}
+    assert (named.severity == "note") == (verdict == "healthy")
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.03, "healthy"), (0.2, "degraded")])
+def test_one_vector_for_many_inputs_is_named_before_the_direction_that_it_makes(share: float, verdict: str) -> None:
+    z = gaussian(1000, 64)
+    same = torch.randperm(1000, generator=torch.Generator().manual_seed(1))[: int(share * 1000)]
+    z[same] = 1.0  # as that of a default
+    report = fullrank.diagnose(z)
+    assert report.verdict == verdict
+    first = report.findings[0]
+    assert (first.kind, set(first.which) <= set(same.tolist())) == ("duplicates", True)
+    assert not {"head-dominated spectrum", "hubs"} & {one.rule for one in report.findings if one.severity != "note"}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_rows_of_zeros_change_no_verdict(share: float) -> None:
+    for z, verdict in ((gaussian(600, 32), "healthy"), (gaussian(600, 2) @ gaussian(2, 32, seed=1), "collapsed")):
+        z[: int(600 * share)] = 0
+        report = fullrank.diagnose(z)
+        assert (report.verdict, report.left_out) == (verdict, int(600 * share))
+        assert [one.severity for one in report.findings if one.rule == "some rows of zeros"] == ["note"]
+
+
+def test_many_rows_of_zeros_are_a_warning() -> None:
+    z = gaussian(600, 32)
+    z[:200] = 0
+    assert fullrank.diagnose(z).sentence == "Degraded (single rows): 33.33% of the rows are 0."
+
+
+@pytest.mark.parametrize("dims", [24, 128])
+@pytest.mark.parametrize("factor", [30.0, 200.0, 1e4])
+@pytest.mark.parametrize("which", [(5,), (5, 9, 2)])
+def test_huge_dimensions_are_named_with_what_is_left_without_them(
+    dims: int, factor: float, which: tuple[int, ...]
+) -> None:
+    z = power_law(0.5, 600, dims)
+    before = fullrank.diagnose(z[:, [one for one in range(dims) if one not in which]])
+    z[:, list(which)] = gaussian(600, len(which), seed=2) * factor * z.std()
+    report = fullrank.diagnose(z.float())
+    assert report.kind == "head-dominated"
+    first = report.findings[0]
+    assert (set(first.which), first.which_are) == (set(which), "dimensions")
+    assert {one.kind for one in report.findings} == {"head-dominated"}  # the others are neither few nor dead
+    assert first.sentence.startswith("dimension 5 has" if len(which) == 1 else f"dimensions {first.which[0]}, ")
+    left = before.measurements["rankme_centered"].value
+    assert report.measurements["rank_behind"].value == pytest.approx(left, rel=0.05)
+    words = " ".join([*(one.text for one in first.advice.causes), *(one.text for one in first.advice.remedies)])
+    assert "augmentation" not in words
+    assert "massive activations" in first.advice.causes[0].text
+    assert first.advice.remedies[0].text == "standardize the dimensions"
+    assert any("drop" in one.text for one in first.advice.remedies)
+
+
+def test_what_is_advised_against_huge_dimensions_heals() -> None:
+    z = power_law(0.5, 600, 64)
+    z[:, 7] = gaussian(600, 1, seed=2)[:, 0] * 100 * z.std()
+    found = fullrank.diagnose(z).findings[0].advice.remedies
+    for remedy in found[:2]:
+        names = {"z": z, "torch": torch}
+        exec(remedy.code, names)
+        assert fullrank.diagnose(names["z"]).verdict == "healthy"
+
+
+def test_no_huge_dimension_hides_that_the_others_have_collapsed() -> None:
+    z = gaussian(600, 3) @ gaussian(3, 64, seed=1)
+    z[:, 7] = gaussian(600, 1, seed=2)[:, 0] * 1000
+    report = fullrank.diagnose(z)
+    assert (report.verdict, report.kind) == ("collapsed", "dimensional")
 
 
 @pytest.mark.parametrize("times", [100.0, 1e6])

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.metrics.outweighing import OUTWEIGHS
 from fullrank.metrics.spread import FEW_NEGATIVE
 
 SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D)
 DECAY_WARNS, DECAY_FAILS = 1.7, 1.8  # exponent a of eigenvalues j^-a; backbones that learn have up to 1.6
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
-JUMP = 10.0  # ours: between two of the first four eigenvalues, or variances of dimensions; j^-3 has 8
+JUMP = OUTWEIGHS  # between two of the first four eigenvalues, as of variances of dimensions
 
 _DECAY = Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS)
 _DECAYS = (
     "the participation ratio is {participation_ratio:.1f}, and the eigenvalues decay like a power law of exponent "
     "{decay_exponent:.2f} (healthy: about 1)"
 )
+_BEHIND = Gate("share_behind", "below", SHARE_WARNS, or_missing=True)  # or up to three dimensions alone are the trouble
 _NOT_HEAD = (
+    _BEHIND,
     Gate("head_gap", "below", JUMP, or_missing=True),
     Gate("head_weight", "below", HEAD_HEAVY, or_missing=True),
 )
-_NO_REST = (Gate("rank_share", "below", SHARE_WARNS),)  # what is behind the head decays as well
+_NO_REST = (
+    _BEHIND,
+    Gate("rank_share", "below", SHARE_WARNS),
+)  # what is behind the head decays as well
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
 
@@ -126,10 +132,12 @@ RULES = (
             Evidence(
                 Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS),
                 "{rankme_centered:.1f} directions carry the singular values, {rank_share:.0%} of what is possible",
+                (_BEHIND,),
             ),
             Evidence(  # ours
                 Graded("signal_share", "below", 0.3, SHARE_FAILS),
                 "{signal_rank:.0f} directions, {signal_share:.0%} of what is possible, stand above the noise",
+                (_BEHIND,),
             ),
             Evidence(_DECAY, _DECAYS, _NOT_HEAD),
             Evidence(_DECAY, _DECAYS, _NO_REST),

@@ -1,32 +1,67 @@
-"""A head-dominated spectrum: one to three directions outweigh all the others, while the rest may be healthy."""
+"""A head-dominated spectrum: one to three dimensions, or directions, outweigh all the others."""
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, JUMP, SHARE_FAILS, SHARE_WARNS
+from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, JUMP, SHARE_WARNS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _ROGUE = Graded("rogue_dimension", "above", 10.0, 50.0)  # of the mean variance, as in vecscope
+_OUTWEIGHS = Graded("outweighing_share", "above", 0.5, 0.98)  # ours: half of every distance, and nearly all of it
 _STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
 _HEAD = (Gate("rank_share", "above", SHARE_WARNS), _STEADY)  # the rest is more than noise
-_ALONE = (Gate("dimension_gap", "above", JUMP), Gate("rank_share", "above", SHARE_FAILS), _STEADY)
+_REST = Gate("share_behind", "above", SHARE_WARNS)
+_OTHERS = (
+    "{which_have} {outweighing_share:.1%} of the variance, and the largest dimension is {rogue_dimension:.0f} times "
+    "the mean one; the others use {rank_behind:.1f} directions, {share_behind:.0%} of what is possible"
+)
 
 RULES = (
+    Rule(
+        "dimensions that outweigh the rest",
+        "head-dominated",
+        (
+            Evidence(_ROGUE, _OTHERS, (_REST, _STEADY)),
+            Evidence(_OUTWEIGHS, _OTHERS, (_REST,)),
+            Evidence(
+                _ROGUE,
+                "{which_have} up to {rogue_dimension:.0f} times the mean variance, and only therefore the eigenvalues "
+                "decay like a power law of exponent {decay_exponent:.2f} (healthy: about 1)",
+                (Gate("head_weight", "above", HEAD_HEAVY),),
+            ),
+        ),
+        Advice(
+            "A few dimensions decide every distance and cosine, and hide what all the others say.",
+            (
+                Cause(
+                    "massive activations: a network writes a huge number into few dimensions",
+                    "the same dimensions are huge for every input, before the last norm layer too",
+                ),
+                Cause(
+                    "dimensions in different units, such as a count beside features",
+                    "their values are those of a quantity",
+                ),
+                Cause("a norm layer is missing at the output", "with it, the largest variance is near the mean"),
+            ),
+            (
+                Remedy("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
+                Remedy("drop these dimensions", "spread = z.std(0)\nz = z[:, spread < 3 * spread.median()]"),
+                Remedy(
+                    "normalize before the output",
+                    "norm = torch.nn.LayerNorm(z.shape[1], elementwise_affine=False)",
+                    of=("language model", "two-branch", "contrastive"),
+                ),
+            ),
+            "No dimension has more than ten times the mean variance.",
+        ),
+        title="to a few dimensions that outweigh the rest",
+        least=32,
+        silences=("head-dominated spectrum", "hubs"),
+        because="a few dimensions make it: standardize them and measure again",
+    ),
     Rule(
         "head-dominated spectrum",
         "head-dominated",
         (
-            Evidence(
-                _ROGUE,
-                "one dimension has {rogue_dimension:.0f} times the mean variance, and only therefore the eigenvalues "
-                "decay like a power law of exponent {decay_exponent:.2f} (healthy: about 1)",
-                (Gate("head_weight", "above", HEAD_HEAVY),),
-            ),
-            Evidence(
-                _ROGUE,
-                "one dimension has {rogue_dimension:.0f} times the mean variance; behind it, or two more, the variance "
-                "falls {dimension_gap:.0f} times",
-                _ALONE,  # of fewer rows than dimensions, one of them alone lowers the rank
-            ),
             Evidence(
                 Graded("head_weight", "above", HEAD_HEAVY),
                 "a few large directions stand before the rest of the spectrum (weight of the head {head_weight:.2f})",
@@ -40,11 +75,6 @@ RULES = (
         Advice(
             "A few directions outweigh all the others in every distance, while the rest may be healthy.",
             (
-                Cause(
-                    "rogue dimensions with massive activations",
-                    "the largest standard deviations of single dimensions",
-                    proof=(Gate("dimension_gap", "above", JUMP),),
-                ),
                 Cause("what is left of a cone or a modality gap", "two groups along the first direction"),
                 Cause(
                     "one nuisance (length, brightness, batch) rules",
@@ -52,20 +82,14 @@ RULES = (
                 ),
             ),
             (
-                Remedy("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
                 Remedy(
                     "take the first direction off (all-but-the-top)",
                     "z = z - z.mean(0)\ntop = torch.linalg.eigh(z.T @ z).eigenvectors[:, -1:]\nz = z - z @ top @ top.T",
                 ),
-                Remedy(
-                    "normalize before the output",
-                    "norm = torch.nn.LayerNorm(z.shape[1], elementwise_affine=False)",
-                    of=("language model", "two-branch", "contrastive"),
-                ),
+                Remedy("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
             ),
             "The jump among the first eigenvalues falls below 10, and the weight of the head below 0.25.",
         ),
-        title="to a few directions that outweigh the rest",
         least=32,
         silences=("hubs",),
         because="one large direction makes everything's neighbors",

@@ -1,26 +1,45 @@
-"""Single rows: rows of zeros, and a few rows that hold most of the energy; everything else is judged without them."""
+"""Single rows: rows of zeros, and a few rows that hold most of the energy; everything else is judged without them.
+
+Rows that carry nothing are a fact about the data, and a note: the verdict is that of the others.
+"""
 
 from __future__ import annotations
 
+from fullrank.diagnosis.kinds.duplicates import MANY
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _ALIKE = 0.5  # ours: of the others' spread, below which rows that are far are a group and no single rows
+
+_ZEROS = Advice(
+    "A row of zeros has no direction: its cosines are undefined.",
+    (
+        Cause("empty or unreadable inputs", "the inputs of these rows"),
+        Cause("a ReLU killed the whole row", "the layer before"),
+    ),
+    (Remedy("leave the rows out", "z = z[z.norm(dim=1) > 0]"),),
+    "No row is 0.",
+)
 
 RULES = (
     Rule(
         "rows of zeros",
         "single rows",
-        (Evidence(Graded("zero_rows", "above", 0.0), "{zero_rows:.2%} of the rows are 0"),),  # ours: any is a fault
-        Advice(
-            "A row of zeros has no direction: its cosines are undefined.",
-            (
-                Cause("empty or unreadable inputs", "the inputs of these rows"),
-                Cause("a ReLU killed the whole row", "the layer before"),
-            ),
-            (Remedy("leave the rows out", "z = z[z.norm(dim=1) > 0]"),),
-            "No row is 0.",
-        ),
+        (Evidence(Graded("zero_rows", "above", MANY), "{zero_rows:.2%} of the rows are 0"),),
+        _ZEROS,
         most="warn",
+    ),
+    Rule(
+        "some rows of zeros",
+        "single rows",
+        (  # ours: any
+            Evidence(
+                Graded("zero_rows", "above", 0.0),
+                "{zero_rows:.2%} of the rows are 0; the others are judged without them",
+                (Gate("zero_rows", "below", MANY),),
+            ),
+        ),
+        _ZEROS,
+        most="note",
     ),
     Rule(
         "near-empty rows",
@@ -28,7 +47,8 @@ RULES = (
         (
             Evidence(
                 Graded("near_empty_rows", "above", 0.0),  # what counts as near-empty, the sketch decides
-                "{near_empty_rows:.2%} of the rows are shorter than a thousandth of the median row",
+                "{near_empty_rows:.2%} of the rows are shorter than a thousandth of the median row; the others are "
+                "judged without them",
             ),
         ),
         Advice(
@@ -41,7 +61,7 @@ RULES = (
             "No row is a thousandth of the others.",
         ),
         least=16,
-        most="warn",
+        most="note",  # never many, by what the sketch counts as near-empty
     ),
     Rule(
         "exploded rows",

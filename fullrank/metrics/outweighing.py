@@ -1,0 +1,113 @@
+"""Dimensions of a unit far larger than the others' (massive activations): their share, and the rank that they hide."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fullrank.metrics._embeddings import above_rounding, eigenvalues
+from fullrank.metrics.cloud import Cloud, Data, as_cloud
+from fullrank.metrics.head import HEAD
+from fullrank.metrics.rank import rankme_centered
+from fullrank.metrics.record import Measured, Measurement, Measurements
+from fullrank.stats import hill
+
+OUTWEIGHS = 10.0  # ours: the fall of variance behind them; j^-3 has 8
+
+
+def outweighing(z: Cloud) -> Tensor:
+    """Up to three dimensions, largest first, behind which the variance falls tenfold or more; mostly none.
+
+    >>> import torch
+    >>> outweighing(Cloud(torch.tensor([[1.0, 30.0], [-1.0, -30.0]])))
+    tensor([1])
+    """
+    variance, order = z.mean_and_variance[1].sort(descending=True, stable=True)
+    first = variance[: HEAD + 1]
+    first = first[first > 0]
+    falls = first[:-1] / first[1:]
+    return order[: int(falls.argmax()) + 1] if len(falls) and float(falls.max()) > OUTWEIGHS else order[:0]
+
+
+def outweighing_share(z: Data) -> float:
+    """Share of the variance of z (N, D) that up to three dimensions hold, behind which it falls tenfold or more.
+
+    In [0, 1); 0 where none does so. Depends on the axes. Grades no collapse: see `rank_behind`.
+
+    >>> import torch
+    >>> round(outweighing_share(torch.tensor([[30.0, 1.0, 2.0], [-30.0, -1.0, 2.0], [0.0, 0.0, -4.0]])), 3)
+    0.986
+    """
+    cloud = as_cloud(z)
+    variance, which = cloud.mean_and_variance[1], outweighing(cloud)
+    return float(variance[which].sum() / variance.sum()) if len(which) else 0.0
+
+
+OUTWEIGHING_SHARE = Measurement(
+    "outweighing_share",
+    outweighing_share,
+    "variance of dimensions that outweigh the rest",
+    f"of up to three, before a fall of {OUTWEIGHS:g} times",
+    "dimensions",
+    of="moments",
+    range=(0.0, 1.0),
+    which=outweighing,
+    which_are="dimensions",
+    rotates=False,
+)
+
+
+def rank_behind(z: Data) -> float:
+    """`rankme_centered` of z (N, D) without the dimensions of `outweighing_share`, if there are any.
+
+    In [1, min(N - 1, D)]. Depends on the axes. Grades no collapse.
+
+    >>> import torch
+    >>> z = torch.cat([100 * torch.eye(4)[:, :1], torch.eye(4)[:, 1:]], 1)
+    >>> round(rank_behind(z), 3)
+    3.0
+    """
+    cloud = as_cloud(z)
+    which = outweighing(cloud)
+    if not len(which):
+        return rankme_centered(cloud)
+    left = torch.ones(cloud.dims, dtype=torch.bool, device=which.device)
+    left[which] = False
+    if cloud.moments is not None and cloud.moments.axes is None:
+        values = torch.linalg.eigvalsh(cloud.moments.covariance[left][:, left]).flip(0).clamp_min(0.0)
+        values = above_rounding(values[: cloud.n], max(cloud.n, cloud.dims))
+    else:
+        values = eigenvalues(cloud.rows[:, left])
+    return float(hill(values.sqrt(), 1))
+
+
+RANK_BEHIND = Measurement(
+    "rank_behind",
+    rank_behind,
+    "RankMe without dimensions that outweigh the rest",
+    "of singular values, centered",
+    "dimensions",
+    of="moments",
+    range=(1.0, math.inf),
+    rotates=False,
+)
+
+
+def _share_behind(found: Measurements, n: int, dims: int) -> Measured | None:
+    if "rank_behind" not in found or not found["outweighing_share"].value:
+        return None
+    possible = min(n - 1, dims - len(found["outweighing_share"].which))
+    return Measured("share_behind", found["rank_behind"].value / max(possible, 1))
+
+
+SHARE_BEHIND = Measurement(
+    "share_behind",
+    _share_behind,
+    "the same, as a share of what is possible",
+    "of min(N - 1, the other dimensions)",
+    "dimensions",
+    of="derived",
+    range=(0.0, 1.0),
+)
