@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,10 @@ class Resume:
     """Go on also where config.json names other settings than the run's checkpoint was trained with."""
     previous: bool = False
     """Go on from the checkpoint before the last one, where the last one is damaged."""
+    devices: int | None = None
+    """Processes, where there are others than the run began with; what is then not exactly the same is said."""
+    nodes: int | None = None
+    """Machines, where there are others than the run began with."""
     trust: bool = False
     """Run files of code that the run names as its recipe or backbone, although you have not run them as they are."""
 
@@ -122,6 +126,8 @@ def _resume(arguments: list[str]) -> int:
     if is_finished(run) and not (run / "report.html").exists():  # killed before its page was written
         return _after_training(run, Ending(True), console)
     recipe, options = kept(run, flags.data or None, trust=flags.trust)
+    others = {name: getattr(flags, name) for name in ("devices", "nodes") if getattr(flags, name) is not None}
+    options = replace(options, **others)
     ending = resume(
         run,
         recipe,

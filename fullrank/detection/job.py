@@ -21,7 +21,7 @@ from fullrank.detection.file import blank, network_of
 from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.detection.plan import Plan, check, make_plan
-from fullrank.engine.checkpoint import last_checkpoint, learned_by
+from fullrank.engine.checkpoint import begun_by, last_checkpoint
 from fullrank.engine.gather import process_rank
 from fullrank.engine.progress import say_once
 from fullrank.errors import UserError, command
@@ -173,7 +173,7 @@ def _same_settings(run: Path, settings: DetectorSettings) -> None:
     """UserError where the last checkpoint was trained with other settings than config.json names, or is damaged."""
     if not last_checkpoint(run).exists():
         return
-    then = learned_by(run)[1] or {}
+    then = begun_by(run).learned or {}
     now = json.loads(json.dumps(dataclasses.asdict(settings)))
     if other := sorted(name for name, value in then.items() if now.get(name) != value):
         raise UserError(f"{run} was trained with another {other[0]} than its config.json names: put it back.")

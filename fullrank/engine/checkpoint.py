@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,26 @@ def from_previous(run: Path) -> None:
     os.replace(before, last_checkpoint(run))
 
 
-def learned_by(run: Path) -> tuple[bool, Mapping[str, Any] | None]:
-    """Of the last checkpoint: whether it has a checksum, and the settings with which it was trained, if it says them.
+@dataclass(frozen=True)
+class Begun:
+    """What a checkpoint says: whether it has a checksum, and the settings and processes with which it was trained.
 
-    UserError if it is damaged; those of version 0.1.0 have neither.
+    Those of version 0.1.0 have none of these.
     """
+
+    sealed: bool
+    learned: Mapping[str, Any] | None = None
+    processes: int | None = None
+
+
+def begun_by(run: Path) -> Begun:
+    """What the last checkpoint of a run says; UserError if it is damaged."""
     path = last_checkpoint(run)
     if path.is_dir():  # shards of several processes
-        return True, None
+        return Begun(True)
     sealed = is_sealed(path)
-    said = read(path).get("callbacks", {}).get(Checkpoint.__qualname__, {}).get("learned")
-    return sealed, None if said is None else dict(json.loads(said))
+    said = read(path).get("callbacks", {}).get(Checkpoint.__qualname__, {})
+    return Begun(sealed, json.loads(said["learned"]) if "learned" in said else None, said.get("processes"))
 
 
 class Checkpoint(pl.Callback):
@@ -59,14 +69,17 @@ class Checkpoint(pl.Callback):
         self.asked_to_stop = False
         self.stopped_by = 0  # the number of the signal that all processes have agreed on
         self.begun = False
+        self.processes = 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The settings, as text."""
-        return {} if self.learned is None else {"learned": json.dumps(self.learned, default=str)}
+        """The settings, as text, and how many processes there are."""
+        said = {} if self.learned is None else {"learned": json.dumps(self.learned, default=str)}
+        return {**said, "processes": self.processes}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """What follows is no longer the reading of a checkpoint."""
         self.begun = True
+        self.processes = trainer.world_size
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -1,8 +1,10 @@
-"""The device that a single process works on."""
+"""The device that a single process works on, and how many processes there are."""
 
 from __future__ import annotations
 
 import torch
+
+from fullrank.engine.options import RunOptions
 
 
 def this_device() -> torch.device:
@@ -12,3 +14,12 @@ def this_device() -> torch.device:
     True
     """
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def world(options: RunOptions) -> int:
+    """How many processes share the batches of a run with these options.
+
+    >>> world(RunOptions(devices=4, nodes=2))
+    8
+    """
+    return (options.devices or max(1, torch.cuda.device_count())) * options.nodes

@@ -20,7 +20,8 @@ from fullrank.data.missing import Missing
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
-from fullrank.engine.checkpoint import Checkpoint, from_previous, last_checkpoint
+from fullrank.engine.checkpoint import Checkpoint, begun_by, from_previous, last_checkpoint
+from fullrank.engine.device import world
 from fullrank.engine.gather import process_rank
 from fullrank.engine.launcher import with_processes
 from fullrank.engine.memory import memory_is_an_error
@@ -46,6 +47,7 @@ from fullrank.training.same_data import (
     learned,
     load_images,
     missing_of,
+    say_processes,
     with_missing,
 )
 from fullrank.training.step_plan import Job, check, make_plan, refuse_large_batch
@@ -109,7 +111,11 @@ def resume(
             start = config.get("start", {}) if begun else None
             job = prepare(recipe, options, console, kept=start, data=data, run=run)
             now = learned(job.recipe, job.options)
-            changed = begun and keep_same_settings(run, now, console, any_settings=any_settings)
+            changed = False
+            if begun:
+                then = begun_by(run)
+                changed = keep_same_settings(run, then, now, console, any_settings=any_settings)
+                say_processes(run, then, world(job.options), job.method, console)
             keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
         return fit(run, job, console, changed=changed)
 

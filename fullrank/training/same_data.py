@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from fullrank import recipes
@@ -27,10 +28,11 @@ from fullrank.data.missing import Missing, restored
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
-from fullrank.engine.checkpoint import learned_by
+from fullrank.engine.checkpoint import Begun
 from fullrank.engine.gather import process_rank
 from fullrank.engine.launcher import launched
 from fullrank.errors import UserError, printable
+from fullrank.methods import Method
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, write_json
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
@@ -94,13 +96,15 @@ def learned(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     return made
 
 
-def keep_same_settings(run: Path, now: Mapping[str, Any], console: Console, *, any_settings: bool) -> bool:
+def keep_same_settings(
+    run: Path, begun: Begun, now: Mapping[str, Any], console: Console, *, any_settings: bool
+) -> bool:
     """Whether settings are others than those of the last checkpoint; UserError if so, unless `any_settings`.
 
-    UserError too if the checkpoint is damaged. What changes is said, and kept in config.json under `changed`.
+    What changes is said, and kept in config.json under `changed`.
     """
-    sealed, then = learned_by(run)
-    if process_rank() == 0 and (not sealed or then is None):
+    then = begun.learned
+    if process_rank() == 0 and (not begun.sealed or then is None):
         say(
             console,
             f"The last checkpoint of {run} has no checksum and names no settings, as those of version 0.1.0: that it "
@@ -122,6 +126,27 @@ def keep_same_settings(run: Path, now: Mapping[str, Any], console: Console, *, a
         _note(config, "settings", other)
         write_json(run / "config.json", config)
     return True
+
+
+def say_processes(run: Path, begun: Begun, processes: int, method: Method, console: Console) -> None:
+    """Say what is exact and what is not where a run goes on with another number of processes; config.json keeps it."""
+    if process_rank() != 0 or begun.processes is None or begun.processes == processes:
+        return
+    kinds = {type(part).__name__ for part in method.modules()}
+    differs = ["sums in float32 (in their last bits)"]
+    if not torch.cuda.is_available() and any("BatchNorm" in kind for kind in kinds):
+        differs.append("batch norm (which on a CPU sees the share of a process)")
+    if any("Drop" in kind for kind in kinds):
+        differs.append("dropout (which each process draws for itself)")
+    said = f"{run} goes on with {_counted(processes)}, after {_counted(begun.processes)}: images, order, augmentation, "
+    say(console, f"{said}batch size and objective stay exactly the same, but not {', '.join(differs)}.")
+    config = read_config(run)
+    _note(config, "processes", {"processes": [begun.processes, processes]})
+    write_json(run / "config.json", config)
+
+
+def _counted(processes: int) -> str:
+    return f"{processes} process{'' if processes == 1 else 'es'}"
 
 
 def _note(config: dict[str, Any], what: str, values: Mapping[str, Any]) -> None:

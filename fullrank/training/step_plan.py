@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from fullrank.data import Dataset, Views, crop_sizes
 from fullrank.data.options import data_name
 from fullrank.engine import RunOptions
+from fullrank.engine.device import world
 from fullrank.engine.launcher import refuse_uneven
 from fullrank.errors import UserError
 from fullrank.methods import Method
@@ -60,7 +59,7 @@ def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
     assert lr is not None
     assert warmup_epochs is not None
     refuse_large_batch(recipe, images)
-    refuse_uneven(batch, (options.devices or max(1, torch.cuda.device_count())) * options.nodes)
+    refuse_uneven(batch, world(options))
     per_epoch = images // batch
     steps = recipe.steps or max(1, round((recipe.epochs or 0) * per_epoch / options.accumulate))
     warmup = min(round(warmup_epochs * per_epoch / options.accumulate), steps // 2)

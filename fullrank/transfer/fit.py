@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fullrank.data import Batch, ImageSet, train_batches
 from fullrank.engine import RunOptions
-from fullrank.engine.checkpoint import Checkpoint, last_checkpoint, learned_by
+from fullrank.engine.checkpoint import Checkpoint, begun_by, last_checkpoint
 from fullrank.engine.progress import Progress
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
@@ -83,7 +83,7 @@ def _begun(folder: Path, learned: dict[str, Any]) -> Path | None:
     """The checkpoint to go on from, None at the start; UserError where it is of another training."""
     if not last_checkpoint(folder).exists():
         return None
-    before = learned_by(folder)[1] or {}
+    before = begun_by(folder).learned or {}
     if changed := [name for name, value in learned.items() if before.get(name) != value]:
         raise UserError(
             f"{folder} was begun with another {', '.join(changed)}: remove it, or pass another --out to begin anew."

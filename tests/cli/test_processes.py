@@ -84,6 +84,23 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_with_one_and_ends_as_near_as_it_says(tmp_path: Path) -> None:
+    """Two processes that are killed, then one: the network of one from the beginning, but for the last bits."""
+    (tmp_path / "linear.py").write_text(NO_BATCH_NORM)
+    flags = [*FLAGS, "--steps", "40", "--lr", "0.1", "--warmup-epochs", "0"]
+    train = [*FULLRANK, "train", str(tmp_path / "linear.py"), *flags]
+    of = {**environment(), "PYTHONPATH": str(Path(__file__).parents[2])}
+    killed([*train, "--devices", "2", "--out", str(tmp_path / "two")], tmp_path / "two", of)
+    again = [*FULLRANK, "train", "--resume", str(tmp_path / "two"), "--devices", "1"]
+    done = subprocess.run(again, cwd=tmp_path, env=of, check=True, capture_output=True, text=True)
+    assert "goes on with 1 process, after 2 processes" in " ".join(done.stdout.split())
+    subprocess.run([*train, "--out", "one"], cwd=tmp_path, env=of, check=True, stdout=subprocess.DEVNULL)
+    one, two = (load_file(tmp_path / run / "encoder.safetensors") for run in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [*FULLRANK, "train", "intl", *FLAGS, "--steps", "5000", "--out", str(run)]

@@ -14,7 +14,7 @@ import torch
 from fullrank import recipes
 from fullrank.cli import main
 from fullrank.engine.checkpoint import last_checkpoint
-from fullrank.engine.sealed import previous
+from fullrank.engine.sealed import Sealed, previous, read
 from fullrank.runs import read_json, read_rows
 from tests.cli.test_errors import sentence
 
@@ -49,6 +49,21 @@ def test_edited_settings_are_refused_and_named(stopped: Path, capsys: pytest.Cap
     assert "lr 0.01 then, 1.0 now, seed 0 then, 3 now" in said
     assert "--any-settings" in said
     assert "changed" not in read_json(stopped / "config.json")
+
+
+def test_another_number_of_processes_is_said_and_kept(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(previous(last_checkpoint(stopped)), last_checkpoint(stopped))
+    content = read(last_checkpoint(stopped))
+    assert content["callbacks"]["Checkpoint"]["processes"] == 1
+    content["callbacks"]["Checkpoint"]["processes"] = 2
+    Sealed().save_checkpoint(content, last_checkpoint(stopped))
+    assert main(["train", "--resume", str(stopped)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "goes on with 1 process, after 2 processes: images, order, augmentation, batch size and objective stay" in said
+    )
+    assert "but not sums in float32 (in their last bits), batch norm (which on a CPU sees the share of" in said
+    assert read_json(stopped / "config.json")["changed"] == [{"processes": {"processes": [2, 1]}}]
 
 
 @pytest.mark.slow
