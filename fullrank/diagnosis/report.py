@@ -96,7 +96,7 @@ class Report:
             "kind": self.kind,
             "sentence": self.sentence,
             "measurements": [_measurement(one) for one in self.measurements.values()],
-            "findings": [_finding(one) for one in self.findings],
+            "findings": [as_json(one) for one in self.findings],
             "silenced": [{"rule": name, "because": because} for name, because in self.silenced],
             "unasked": [{"rule": name, "needs": [*needed]} for name, needed in self.unasked],
             "figures": self.figures,
@@ -135,7 +135,8 @@ def _measurement(one: Measured) -> dict[str, Any]:
     }
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def as_json(one: Finding) -> dict[str, Any]:
+    """A finding as the JSON of a diagnosis has it."""
     return {
         "rule": one.rule,
         "kind": one.kind,

@@ -20,3 +20,12 @@ def verdict_words(state: str, kind: str | None) -> str:
     """
     word = STATES.get(state, state)
     return f"{word}: {kind}" if kind and state in ("collapsed", "degraded") else word
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop.
+
+    >>> sentence("one direction carries 90 %")
+    'One direction carries 90 %.'
+    """
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

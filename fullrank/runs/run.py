@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fullrank.errors import UserError
 from fullrank.runs import former
+from fullrank.runs.advice import Advice, read_advice
 from fullrank.runs.arrays import DAMAGE, names_of, stored
 from fullrank.runs.files import read_rows
 from fullrank.runs.reading import read_json
@@ -75,6 +76,7 @@ class Result:
     state: str
     kind: str | None
     sentence: str
+    advice: tuple[Advice, ...]
     knn: float | None
     linear: Numbers
     sub_vector: Numbers  # scores of the features that alone entered the loss
@@ -220,6 +222,7 @@ def _result(path: Path) -> Result | None:
         state=str(verdict["state"]),
         kind=None if verdict.get("kind") is None else str(verdict["kind"]),
         sentence=str(verdict.get("sentence", "")),
+        advice=read_advice(verdict.get("findings")),
         knn=_number(value.get("knn")),
         linear=_numbers(value.get("linear")),
         sub_vector=_numbers(value.get("sub_vector")),

@@ -17,6 +17,7 @@ from torch import Tensor
 from fullrank.data import Views
 from fullrank.data.identity import kept_in_config
 from fullrank.data.options import data_name
+from fullrank.diagnosis.report import as_json
 from fullrank.diagnosis.training import judge_run, looks_of, profile_of
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
@@ -143,6 +144,7 @@ def write_result(
             "state": judged.verdict.state,
             "kind": judged.verdict.kind,
             "sentence": judged.sentence,
+            "findings": [as_json(one) for one in judged.verdict.findings if one.severity != "note"],
         },
         "knn": None,
         "linear": None,

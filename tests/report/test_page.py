@@ -214,3 +214,34 @@ def test_a_projection_collapsed_to_one_point_and_many_classes_are_drawn(run: Pat
     assert "class 19" in page.text
     assert "5 smaller classes" in page.text
     assert "nan" not in page.source
+
+
+def test_a_page_ends_in_what_to_do_about_each_run(run: Path, tmp_path: Path) -> None:
+    collapsed = write_run(tmp_path / "collapsed", decay=0.3)
+    content = json.loads((collapsed / "result.json").read_text())
+    content["verdict"]["findings"] = [
+        {"sentence": "it fills 3 of 32", "why": "classes are lost",
+         "causes": [{"cause": "strong crops", "test": "weaken them"}],
+         "remedies": [{"text": "spread <it>", "code": "--w2 0.5"}]}, "nonsense",
+    ]  # fmt: skip
+    (collapsed / "result.json").write_text(json.dumps(content))
+    text = " ".join(Page(write_report([run, collapsed], tmp_path / "report.html")).text.split())
+    said = text.partition("What to do next")[2].partition("Comparison")[0]
+    assert f"Take it to another library. fullrank export {run} --to timm" in said
+    assert "It fills 3 of 32. classes are lost." not in said
+    assert "It fills 3 of 32. Classes are lost." in said
+    assert "Strong crops. How to tell: weaken them. Spread <it>. --w2 0.5" in said
+    assert f"fullrank train intl --like {collapsed}" in said
+
+
+def test_accuracies_on_different_data_are_not_compared(run: Path, tmp_path: Path) -> None:
+    other = write_run(tmp_path / "other", decay=0.03)
+    both = Page(write_report([run, other], tmp_path / "report.html"))
+    assert "The best kNN accuracy is 69.0 %" in both.text
+    assert len([cell for cell in both.named("td") if cell.get("class") == "best"]) == 2
+    config = json.loads((other / "config.json").read_text())
+    config["settings"]["data"] = "elsewhere"
+    (other / "config.json").write_text(json.dumps(config))
+    both = Page(write_report([run, other], tmp_path / "report.html"))
+    assert "scored on different data, so their accuracies are not compared" in both.text
+    assert [cell for cell in both.named("td") if cell.get("class") == "best"] == []

@@ -10,7 +10,7 @@ from typing import Any
 from fullrank.report.diagnosis.figures import diagnosis_figures
 from fullrank.report.html import render, write_html
 from fullrank.report.numbers import NONE, interval, number
-from fullrank.report.words import verdict_words
+from fullrank.report.words import sentence, verdict_words
 
 _KEY_NUMBERS = ("relative_spread", "mean_cosine", "effective_rank", "participation_ratio")
 _MOST = 20  # numbers in the JSON
@@ -146,15 +146,6 @@ def without_intervals(content: Mapping[str, Any]) -> str:
     return (
         f"There are no 95 % intervals: they need {_GROUPS} groups of rows to leave out in turn, and there are {groups}."
     )
-
-
-def sentence(text: str) -> str:
-    """With a capital letter and a full stop.
-
-    >>> sentence("one direction carries 90 %")
-    'One direction carries 90 %.'
-    """
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _how(row: Mapping[str, Any]) -> str:

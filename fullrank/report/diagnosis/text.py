@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fullrank.report.diagnosis.page import measurement_cells, sentence, size, which, without_intervals
+from fullrank.report.diagnosis.page import measurement_cells, size, which, without_intervals
 from fullrank.report.numbers import NONE
+from fullrank.report.words import sentence
 
 _STYLES = {"collapsed": "bold red", "healthy": "bold green"}
 _SHOWN = (

@@ -11,6 +11,7 @@ from fullrank.errors import UserError
 from fullrank.report.draw.svg import SERIES
 from fullrank.report.html import render
 from fullrank.report.runs import figures, pictures, tables
+from fullrank.report.runs.next_steps import next_steps
 from fullrank.runs.run import Run, read_run
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ def _page(runs: Sequence[Run]) -> str:
         "answer": tables.answer(runs, labels),
         "cards": [tables.card(run, label) for run, label in zip(runs, labels, strict=True)],
         "unreadable": [(label, run.unreadable) for run, label in zip(runs, labels, strict=True) if run.unreadable],
+        "next": [next_steps(run, label) for run, label in zip(runs, labels, strict=True)],
         "comparison": tables.comparison(runs),
         "curves": _present([draw(runs, labels) for draw in _CURVES]),
         "spectra": _present(spectra),

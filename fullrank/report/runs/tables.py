@@ -25,11 +25,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: a name, a remark, and a cell for each run."""
+    """One row of a table: a name, a remark, and a cell for each run; `best` are the places of the best ones."""
 
     name: str
     cells: Sequence[str]
     remark: str = ""
+    best: Sequence[int] = ()
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
@@ -59,10 +60,18 @@ def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
     counts = [f"{name} ({said.count(name)})" for name in dict.fromkeys(said)]
     line = f"{len(runs)} runs: {', '.join(counts)}."
     scored = [(run.knn, label) for run, label in zip(runs, labels, strict=True) if run.knn is not None]
-    if scored:
+    if scored and not on_same_data(runs):
+        line += " They were scored on different data, so their accuracies are not compared."
+    elif scored:
         knn, label = max(scored)
         line += f" The best kNN accuracy is {percent(knn)}, by {label}."
     return line
+
+
+def on_same_data(runs: Sequence[Run]) -> bool:
+    """Whether all were trained, and so are scored, on the same images, as far as their settings tell."""
+    told = [[run.settings.get(name) for name in ("data", "data_root", "reading")] for run in runs]
+    return all(one == told[0] for one in told)
 
 
 def sentence(run: Run) -> str:
@@ -96,11 +105,13 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
     """Everything that can be compared; a row that no run can fill is left out."""
     rows = [
         Row("verdict", [words(run) for run in runs]),
-        Row("kNN accuracy", [percent(run.knn) for run in runs], "higher is better"),
+        Row("kNN accuracy", [percent(run.knn) for run in runs], *_higher(runs, [run.knn for run in runs])),
     ]
+    linear = [_linear(run, "test") for run in runs]
+    rows += [Row("linear accuracy, test", [percent(score) for score in linear], *_higher(runs, linear))]
     rows += [
         Row(f"linear accuracy, {part}", [percent(_linear(run, part)) for run in runs], remark)
-        for part, remark in (("test", "higher is better"), ("validation", "chose the penalty"), ("train", ""))
+        for part, remark in (("validation", "chose the penalty"), ("train", ""))
     ]
     rows += [
         Row(f"{title}, loss's features alone", [_sub_vector(run, score) for run in runs], "the first of the backbone's")
@@ -129,6 +140,14 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
         Row("seed", [fixed(run.result.seed if run.result else None, 0) for run in runs]),
     ]
     return [row for row in rows if any(cell != NONE for cell in row.cells)]
+
+
+def _higher(runs: Sequence[Run], values: Sequence[float | None]) -> tuple[str, Sequence[int]]:
+    """The remark of a row, and where its best values are; across different data none is."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2 or not on_same_data(runs):
+        return "higher is better", ()
+    return "higher is better, the best in bold", [at for at, value in enumerate(values) if value == max(known)]
 
 
 def _space(runs: Sequence[Run], space: str) -> list[Row]:

@@ -1,0 +1,59 @@
+"""What to do next about each run: causes and remedies of what was found, and the commands that lead on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fullrank.errors import command
+from fullrank.report.words import sentence
+from fullrank.runs.advice import Advice
+from fullrank.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to do about one run: the findings with their advice, and what leads on, as pairs of words and a command."""
+
+    label: str
+    findings: Sequence[Advice]
+    commands: Sequence[tuple[str, str]]
+
+
+def next_steps(run: Run, label: str) -> Next:
+    """The decision that a run asks for."""
+    if run.result is None:
+        return Next(label, (), [("Finish it.", command("train", "--resume", run.path))])
+    look = ("Every finding with its evidence, rows and figures.", command("diagnose", run.path))
+    if run.result.state in ("collapsed", "degraded"):
+        found = [
+            Advice(sentence(one.sentence), sentence(one.why), _sentences(one.causes), _sentences(one.remedies))
+            for one in run.result.advice
+        ]
+        again = ("Train again with what you chose.", command("train", run.recipe, "--like", run.path))
+        return Next(label, found, [look, again])
+    if run.result.state == "early":
+        return Next(label, (), [("Train for longer.", _longer(run)), look])
+    data = _data(run)
+    use = ("Use it: vectors of images, with names and labels.", command("embed", run.path, *data, "--out", "z.parquet"))
+    if run.knn is None:
+        score = ("Score it on labeled images.", command("evaluate", run.path))
+        return Next(label, (), [score, use, look])
+    return Next(label, (), [use, ("Take it to another library.", command("export", run.path, "--to", "timm")), look])
+
+
+def _data(run: Run) -> list[str]:
+    data = run.settings.get("data")
+    return [str(item) for item in data] if isinstance(data, list | tuple) else [str(data)]
+
+
+def _longer(run: Run) -> str:
+    for name in ("steps", "epochs"):
+        amount = run.settings.get(name)
+        if isinstance(amount, int | float):
+            return command("train", run.recipe, "--like", run.path, f"--{name}", f"{2 * amount:g}")
+    return command("train", run.recipe, "--like", run.path)
+
+
+def _sentences(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((sentence(text), other) for text, other in pairs)
