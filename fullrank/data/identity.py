@@ -14,6 +14,7 @@ import numpy as np
 
 from fullrank.data.images import Dataset, ImageItems, ImageSet, ImageTensor
 from fullrank.data.options import DataOptions
+from fullrank.data.sources.hub import place_and_config
 from fullrank.data.sources.load import NAMES
 from fullrank.errors import UserError
 
@@ -81,9 +82,10 @@ def absolute(data: str | Sequence[str]) -> str | list[str]:
     """
     if not isinstance(data, str):
         return [str(Path(name).absolute()) for name in data]
-    place = data.removeprefix("hf:")
-    if data != place and Path(place).exists():
-        return f"hf:{Path(place).absolute()}"
+    name = data.removeprefix("hf:")
+    place, config = place_and_config(name)
+    if data != name and place and Path(place).exists():
+        return f"hf:{Path(place).absolute()}" + (f":{config}" if config else "")
     return data if _is_name(data) else str(Path(data).absolute())
 
 

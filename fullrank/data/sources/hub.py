@@ -17,32 +17,58 @@ from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import as_dataset, items, named
 from fullrank.errors import UserError
 
+_SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk writes beside the rows
+
 
 def from_hub(name: str, options: DataOptions) -> Dataset:
-    """What `datasets.save_to_disk` wrote at a path, or a data set by name; UserError with the flag that decides."""
+    """A data set by name, a copy of its repository at a path, or what `save_to_disk` wrote there.
+
+    `:CONFIG` behind a name or path chooses of several configurations. UserError with the flag that decides.
+    """
     if importlib.util.find_spec("datasets") is None:
         raise UserError("hf: needs a package: pip install 'fullrank[datasets]'.")
+    if not name:
+        raise UserError("hf: names no data set: pass hf:NAME or hf:PATH.")
     import datasets
 
-    tools: Any = datasets
     try:
-        if Path(name).exists():
-            found = tools.load_from_disk(name)
-        else:
-            with nullcontext() if options.download else _offline(tools.config):
-                found = tools.load_dataset(
-                    name, download_config=tools.DownloadConfig(local_files_only=not options.download)
-                )
+        found = _found(datasets, name, download=options.download)
     except Exception as error:  # network, files, names: anything
         said = " ".join(str(error).split())[:200]
-        remedy = "check the name and the network" if options.download else "pass --download, or hf:PATH of save_to_disk"
-        raise UserError(f"hf:{name} cannot be read ({said}): {remedy}.") from error
+        raise UserError(f"hf:{name} cannot be read ({said}): {_remedy(name, said, options)}.") from error
     parts = dict(found) if isinstance(found, Mapping) else {"train": found}
     train, test, notes = _splits(name, list(parts), options.split)
     column, label = _columns(name, parts[train].features, options.columns)
     made = [_items(parts[part], column, label, options) for part in (train, test) if part is not None]
     told = (*notes, f"images of {column}" + (f", labels of {label}" if label else ""), *made[0][1])
     return as_dataset(Path(name).name, made[0][0], made[1][0] if len(made) > 1 else None, told)
+
+
+def place_and_config(name: str) -> tuple[str, str | None]:
+    """A name or path, and which of its configurations was asked for.
+
+    >>> place_and_config("org/birds:small"), place_and_config("org/birds")
+    (('org/birds', 'small'), ('org/birds', None))
+    """
+    place, _, config = name.rpartition(":")
+    return (name, None) if not place or Path(name).exists() else (place, config)
+
+
+def _found(tools: Any, name: str, *, download: bool) -> Any:
+    if Path(name).is_dir() and any((Path(name) / each).is_file() for each in _SAVED):
+        return tools.load_from_disk(name)
+    place, config = place_and_config(name)
+    with nullcontext() if download else _offline(tools.config):
+        return tools.load_dataset(place, config, download_config=tools.DownloadConfig(local_files_only=not download))
+
+
+def _remedy(name: str, said: str, options: DataOptions) -> str:
+    place = place_and_config(name)[0]
+    if "Config name is missing" in said or "BuilderConfig" in said:  # the library lists them
+        return f"pass hf:{place}:CONFIG"
+    if Path(place).exists():
+        return "pass a folder that save_to_disk wrote, or the files of a repository as they are on the hub"
+    return "check the name and the network" if options.download else "pass --download, or hf:PATH of a copy"
 
 
 @contextmanager

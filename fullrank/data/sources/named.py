@@ -27,20 +27,22 @@ def by_torchvision(name: str, root: Path | None, options: DataOptions) -> Datase
     """A data set of torchvision that lies in `root`, downloaded there only where `options.download` says so."""
     import torchvision.datasets as known
 
+    names = [each for each in known.__all__ if each != "VisionDataset"]  # the class that they are made from
     kind = getattr(known, name, None)
-    if name not in known.__all__ or kind is None:
-        hint = suggest(name, known.__all__, otherwise="see its list of data sets.")
+    if name not in names or kind is None:
+        hint = suggest(name, names, otherwise="see its list of data sets.")
         raise UserError(f"torchvision has no data set {name}: {hint}")
     if root is None:
         raise UserError(f"torchvision:{name} needs a folder to be read from or downloaded to: pass --data-root.")
-    train = _part(kind, name, root, options, _TRAIN)
+    train, refused = _part(kind, name, root, options, _TRAIN)
     if train is None:
         raise UserError(
-            f"torchvision:{name} needs more than a folder and a split: make it in Python, and pass it as data."
+            f"torchvision:{name} cannot be made of a folder and a split{refused}: make it in Python, and pass it as "
+            "data."
         )
     made, notes = from_object(train[0], options), [f"trained on {_said(train[1])}"] if train[1] else []
     try:
-        test = _part(kind, name, root, options, _TEST)
+        test, _ = _part(kind, name, root, options, _TEST)
     except UserError as error:
         test = None
         notes.append(f"without its test set ({error})")
@@ -52,17 +54,19 @@ def by_torchvision(name: str, root: Path | None, options: DataOptions) -> Datase
 
 def _part(
     kind: Any, name: str, root: Path, options: DataOptions, ways: Sequence[dict[str, Any]]
-) -> tuple[Any, dict[str, Any]] | None:
-    """The first part that the data set has by one of these arguments, None where it takes none of them."""
-    takes = inspect.signature(kind).parameters
+) -> tuple[tuple[Any, dict[str, Any]] | None, str]:
+    """The first part that the data set has by one of these arguments, None where it takes none of them, and why."""
+    takes, refused = [*inspect.signature(kind).parameters], ""
+    if takes[:1] != ["root"]:
+        return None, refused
     for arguments in ways:
-        if not arguments.keys() <= takes.keys() or (not arguments and {"train", "split"} & takes.keys()):
+        if not arguments.keys() <= {*takes} or (not arguments and {"train", "split"} & {*takes}):
             continue
         try:
-            return _make(kind, name, root, options, arguments), arguments
-        except (TypeError, ValueError):  # it needs more, or has no split of this name
-            continue
-    return None
+            return (_make(kind, name, root, options, arguments), arguments), ""
+        except (TypeError, ValueError) as error:  # it needs more, or has no split of this name
+            refused = f" ({' '.join(str(error).split())[:200]})"
+    return None, refused
 
 
 def _said(arguments: dict[str, Any]) -> str:
@@ -70,11 +74,16 @@ def _said(arguments: dict[str, Any]) -> str:
 
 
 def _make(kind: Any, name: str, root: Path, options: DataOptions, arguments: dict[str, Any]) -> Any:
-    if "download" in inspect.signature(kind).parameters:
-        arguments = {**arguments, "download": options.download}
+    downloads = "download" in inspect.signature(kind).parameters
     try:
-        return kind(root, **arguments)
+        return kind(root, **arguments, **({"download": options.download} if downloads else {}))
+    except ImportError as error:
+        raise UserError(f"torchvision:{name} needs a package ({error}): install it with pip.") from error
     except (RuntimeError, OSError) as error:
         said = " ".join(str(error).split())[:200]
-        remedy = "check the network and the folder" if options.download else "pass --download, or another --data-root"
-        raise UserError(f"torchvision:{name} cannot be read from {root} ({said}): {remedy}.") from error
+        remedy = (
+            "put its files there" if not downloads else "check the network" if options.download else "pass --download"
+        )
+        raise UserError(
+            f"torchvision:{name} cannot be read from {root} ({said}): {remedy}, or pass another --data-root."
+        ) from error

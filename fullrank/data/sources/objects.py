@@ -131,6 +131,7 @@ def named(values: Any, names: Sequence[str] | None) -> tuple[torch.Tensor, tuple
         and values.size
         and -1 <= values.min() <= values.max() < len(names)
     ):
-        return torch.from_numpy(values.astype(np.int64)), tuple(str(name) for name in names)
+        said = [", ".join(name) if isinstance(name, tuple) else str(name) for name in names]  # synonyms, of ImageNet
+        return torch.from_numpy(values.astype(np.int64)), tuple(said)
     numbers, classes = numbered(values, len(values), Path("The data set"))
     return torch.from_numpy(numbers), classes
