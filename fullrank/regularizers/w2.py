@@ -37,4 +37,4 @@ class W2(Regularizer):
         [20.0, 10.0, 0.0]
         """
         end = self.w2 if self.w2_end is None else self.w2_end
-        return self.w2 - min(epoch, epochs) * (self.w2 - end) / epochs
+        return self.w2 - epoch * (self.w2 - end) / epochs

@@ -41,12 +41,14 @@ def test_the_teacher_starts_as_the_student_and_gets_no_gradient() -> None:
     teaching.loss(outputs)["loss"].backward()
     assert teaching.teacher is not None
     assert all(parameter.grad is None for parameter in teaching.teacher.parameters())
+    assert not any(parameter.requires_grad for parameter in teaching.teacher.parameters())  # no optimizer has them
     assert all(parameter.grad is not None for parameter in teaching.encoder.parameters())
 
 
 def test_without_a_teacher_the_target_is_the_embedding() -> None:
     outputs = method(simsiam, momentum=None)(views())
     assert torch.equal(outputs["target"], outputs["embedding"].detach())
+    assert not outputs["target"].requires_grad
 
 
 def test_without_a_predictor_the_prediction_is_the_embedding() -> None:

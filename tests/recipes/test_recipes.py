@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fullrank import recipes
 from fullrank.cli import main
@@ -156,6 +156,38 @@ def test_the_teacher_of_byol_ends_at_the_momentum_that_the_flag_says(end: float)
     method.update(1.0)
     for old, new in zip(before, method.teacher.parameters(), strict=True):
         torch.testing.assert_close(new - old, torch.full_like(new, 1 - end), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "projector", "predictor", "seen"),
+    [  # how both heads end, and how many of three views the teacher sees
+        ("byol", "Linear", "Linear", 3),
+        ("moco", "Linear", None, 3),
+        ("moco_v3", "norm without scale", "norm without scale", 3),
+        ("dino", "Linear", "Prototypes", 2),
+        ("simdino", "Linear", None, 2),
+        ("simsiam", "norm without scale", "Linear", None),
+        ("nnclr", "norm", "Linear", None),
+    ],
+)
+def test_heads_end_and_teachers_see_as_their_papers_have_it(
+    name: str, projector: str, predictor: str | None, seen: int | None
+) -> None:
+    method = recipes.load(name)(projector=(8, 4)).build(encoder("tiny", image_size=16, channels=1))
+    assert isinstance(method, TeacherStudent)
+    assert (_last(method.projector), _last(method.predictor)) == (projector, predictor)
+    assert (method.teacher is None) is (seen is None)
+    if seen is not None:
+        assert len(method([torch.zeros(4, 1, 16, 16)] * 3)["target"]) == seen
+
+
+def _last(head: nn.Module | None) -> str | None:
+    if head is None:
+        return None
+    last = head[-1] if isinstance(head, nn.Sequential) else head
+    if isinstance(last, nn.BatchNorm1d):
+        return "norm" if last.affine else "norm without scale"
+    return type(last).__name__
 
 
 def test_settings_survive_a_json_round_trip() -> None:
