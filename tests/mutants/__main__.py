@@ -7,6 +7,7 @@ that is not declared equivalent, or an equivalent one was killed.
 from __future__ import annotations
 
 import hashlib
+import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -36,8 +37,9 @@ class Arguments:
 
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
     """Mutants to try; nothing is written then. By default all."""
-    limit: float = 300.0
-    """Seconds for the tests of a mutant; tests that take longer have hung, which counts as killed."""
+    limit: float = 120.0
+    """Seconds for the tests of a mutant, at least those of all tests without one; what takes longer has hung, which
+    counts as killed."""
 
 
 def main(arguments: Sequence[str], project: Path = ROOT) -> int:
@@ -68,13 +70,10 @@ def _all_tried(mutants: Mapping[str, Mutant], asked: Arguments, project: Path, c
         say(console, f"Going on after {len(rows)} of {len(mutants)} mutants.")
     left = [mutant for name, mutant in mutants.items() if name not in rows]
     warm()
-    sound: set[tuple[str, ...]] = set()
     with copied(project) as copy:
+        limit = max(asked.limit, _passing(left, copy, console))
         for mutant in watched(left, len(left), "Trying mutants", "mutants", console=console):
-            if mutant.killed_by not in sound:
-                _check_that_they_pass(mutant.killed_by, copy, asked.limit)
-                sound.add(mutant.killed_by)
-            trial = tried(mutant, copy, asked.limit)
+            trial = tried(mutant, copy, limit)
             if trial.outcome == "survived" and mutant.equivalent is None:
                 say(console, f"{mutant.name} survives.")
             rows[mutant.name] = asdict(trial)
@@ -83,12 +82,14 @@ def _all_tried(mutants: Mapping[str, Mutant], asked: Arguments, project: Path, c
     return rows
 
 
-def _check_that_they_pass(tests: tuple[str, ...], copy: Path, limit: float) -> None:
-    right = run_tests(tests, copy, limit, why="without any mutant")
-    if right.outcome == "hung":
-        raise UserError(f"{' '.join(tests)} takes longer than {limit:g} s without any mutant: pass a larger --limit.")
+def _passing(mutants: Sequence[Mutant], copy: Path, console: Console) -> float:
+    """The seconds of all tests together without any mutant; UserError if one fails."""
+    tests = sorted({test for mutant in mutants for test in mutant.killed_by})
+    say(console, "All tests must pass without any mutant first, which takes some minutes.")
+    right = run_tests(tests, copy, math.inf, why="without any mutant")
     if right.outcome == "killed":
-        raise UserError(f"{right.by or tests[0]} fails without any mutant: repair it first.")
+        raise UserError(f"{right.by or 'A test'} fails without any mutant: repair it first.")
+    return right.seconds
 
 
 def _about(project: Path) -> dict[str, Any]:
