@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.losses import hill_entropy, w2
@@ -13,6 +14,7 @@ from fullrank.testing.clouds import noise, spread_cloud, subspace
 from fullrank.testing.derivative_laws import check_gradient
 from fullrank.testing.loss_laws import check_finite
 from fullrank.testing.loss_values import gradient, value
+from tests.losses.reference import check_reference
 
 ORDERS = [0.25, 0.5, 1.0, 2.0, 3.5, math.inf]
 every_order = pytest.mark.parametrize("order", ORDERS)
@@ -28,6 +30,28 @@ def test_equals_the_metric_on_both_sides(shape: tuple[int, ...], centered: bool,
     ranks = [hill(spectrum(view, centered=centered)[:keep], order) for view in z]
     expected = -float(torch.stack(ranks).log().mean())
     assert value(partial(hill_entropy, order=order, centered=centered), z) == pytest.approx(expected, rel=1e-9)
+
+
+@every_order
+@pytest.mark.parametrize(("n", "d"), [(12, 4), (4, 12)])
+def test_value_and_gradient_are_those_of_the_singular_values(n: int, d: int, order: float) -> None:
+    """Without the direction that centering takes away, whose singular value of 0 has no derivative."""
+    axes = torch.linalg.qr(torch.cat([torch.ones(n, 1), torch.eye(n)[:, 1:]], 1).double()).Q[:, 1:]
+
+    def plain(z: Tensor) -> Tensor:
+        logs = []
+        for view in z:
+            squares = torch.linalg.svdvals(axes.T @ view).square()
+            p = squares / squares.sum()
+            if math.isinf(order):
+                logs.append(-p.max().log())
+            elif order == 1:
+                logs.append(-(p * p.log()).sum())
+            else:
+                logs.append((p**order).sum().log() / (1 - order))
+        return -torch.stack(logs).mean()
+
+    check_reference(partial(hill_entropy, order=order), plain, noise(2, n, d))
 
 
 @every_order

@@ -4,6 +4,7 @@ in tests/methods; simdino keeps it away by itself, and is tested for it in tests
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.losses import DINO, NNCLR, PAIR_LOSSES, MoCo, Terms, byol, intl_with_teacher, moco_v3, simdino, simsiam
 from fullrank.stats import normalize
+from tests.losses.reference import check_reference
 
 Pair = Callable[[Tensor, Tensor], Terms]
 
@@ -38,35 +40,56 @@ def pair(views: int = 2, samples: int = 6, features: int = 5, seed: int = 0) -> 
     return prediction, target
 
 
+def both_directions(of: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
+    """The mean over ordered pairs of views of a plain formula of one sample's prediction and another view's target."""
+    views, samples = len(prediction), prediction.shape[1]
+    pairs = [(a, b) for a in range(views) for b in range(len(target)) if a != b]
+    return torch.stack([of(prediction[a, i], target[b, i]) for a, b in pairs for i in range(samples)]).mean()
+
+
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    return (normalize(a) * normalize(b)).sum(-1).mean()
+    return a @ b / (a.square().sum() * b.square().sum()).sqrt()
 
 
-def test_byol_is_the_sum_of_both_directions() -> None:
-    (p1, p2), (t1, t2) = pair()
-    expected = (2 - 2 * cosine(p1, t2)) + (2 - 2 * cosine(p2, t1))
-    torch.testing.assert_close(byol(*pair())["loss"], expected)
+@pytest.mark.parametrize("views", [2, 3])
+def test_byol_is_the_sum_of_both_directions(views: int) -> None:
+    prediction, target = pair(views)
+
+    def plain(p: Tensor) -> Tensor:
+        return 2 * both_directions(lambda a, b: 2 - 2 * cosine(a, b), p, target)
+
+    check_reference(partial(byol, target=target), plain, prediction)
 
 
-def test_simsiam_is_the_mean_of_both_directions() -> None:
-    (p1, p2), (t1, t2) = pair()
-    torch.testing.assert_close(simsiam(*pair())["loss"], -(cosine(p1, t2) + cosine(p2, t1)) / 2)
+@pytest.mark.parametrize("views", [2, 3])
+def test_simsiam_is_the_mean_of_both_directions(views: int) -> None:
+    prediction, target = pair(views)
+
+    def plain(p: Tensor) -> Tensor:
+        return -both_directions(cosine, p, target)
+
+    check_reference(partial(simsiam, target=target), plain, prediction)
 
 
-def test_w2_check_16_moco_is_the_cross_entropy_of_positive_and_queue() -> None:
-    """With logits [positive, negatives] / 0.2, the queue before enqueue, both directions, both views enqueued."""
-    query, key = pair()
+@pytest.mark.parametrize("views", [2, 3])
+def test_w2_check_16_moco_is_the_cross_entropy_of_positive_and_queue(views: int) -> None:
+    """With logits [positive, negatives] / 0.2, the queue before enqueue, both directions, all views enqueued."""
+    query, key = pair(views)
     moco = MoCo(5, size=32).double()
-    queue = moco.queue.clone()
-    (q1, q2), (k1, k2) = normalize(query), normalize(key.float()).double()
-    expected = torch.zeros((), dtype=torch.float64)
-    for q, k in ((q1, k2), (q2, k1)):
-        for i in range(6):
-            logits = torch.cat([(q[i] @ k[i])[None], queue @ q[i]]) / 0.2
-            expected = expected - torch.log_softmax(logits, 0)[0] / 6
-    torch.testing.assert_close(moco(query, key)["loss"], expected)
-    torch.testing.assert_close(moco.queue[:12], torch.cat([k1, k2]))
-    torch.testing.assert_close(moco.queue[12:], queue[:20])
+    queue, keys = moco.queue.clone(), normalize(key.float()).double()
+
+    def of_one(q: Tensor, k: Tensor) -> Tensor:
+        q = q / q.square().sum().sqrt()
+        logits = torch.cat([(q @ k)[None], queue @ q]) / 0.2
+        return logits.exp().sum().log() - logits[0]
+
+    def plain(q: Tensor) -> Tensor:
+        return 2 * both_directions(of_one, q, keys)
+
+    check_reference(partial(moco.eval(), key=key), plain, query)
+    moco.train()(query, key)
+    torch.testing.assert_close(moco.queue[: 6 * views], torch.cat([*keys]))
+    torch.testing.assert_close(moco.queue[6 * views :], queue[: 32 - 6 * views])
 
 
 def test_a_queue_is_in_the_state_and_only_training_moves_it() -> None:
@@ -84,17 +107,22 @@ def test_a_queue_is_in_the_state_and_only_training_moves_it() -> None:
     assert torch.equal(moco.queue, resumed.queue)
 
 
-def test_nnclr_contrasts_the_nearest_neighbors() -> None:
-    prediction, target = pair()
+@pytest.mark.parametrize("views", [2, 3])
+def test_nnclr_contrasts_the_nearest_neighbors(views: int) -> None:
+    prediction, target = pair(views)
     nnclr = NNCLR(5, size=32).double()
-    queue = nnclr.queue.clone()
-    p, t = normalize(prediction), normalize(target.float()).double()
-    expected = torch.zeros((), dtype=torch.float64)
-    for a, b in ((0, 1), (1, 0)):
-        for i in range(6):
-            neighbor = queue[(queue @ t[b, i]).argmax()]
-            expected = expected - torch.log_softmax(p[a] @ neighbor / 0.1, 0)[i] / 12
-    torch.testing.assert_close(nnclr(prediction, target)["loss"], expected)
+    queue, t = nnclr.queue.clone(), normalize(target.float()).double()
+
+    def plain(prediction: Tensor) -> Tensor:
+        p, losses = prediction / prediction.square().sum(2, keepdim=True).sqrt(), []
+        for a, b in [(a, b) for a in range(views) for b in range(views) if a != b]:
+            for i in range(6):
+                shares = (p[a] @ queue[(queue @ t[b, i]).argmax()] / 0.1).exp()
+                losses.append(shares.sum().log() - shares[i].log())
+        return torch.stack(losses).mean()
+
+    check_reference(partial(nnclr.eval(), target=target), plain, prediction)
+    nnclr.train()(prediction, target)
     torch.testing.assert_close(nnclr.queue[:6], t[0])
 
 
@@ -134,7 +162,7 @@ def test_a_teacher_may_have_seen_one_view_alone() -> None:
     prediction, target = pair(views=3)
     for loss in PAIR_LOSSES:
         assert bool(fresh(loss.__name__, 5)(prediction, target[:1])["loss"].isfinite()), loss
-    expected = 2 - 2 * (cosine(prediction[1], target[0]) + cosine(prediction[2], target[0])) / 2
+    expected = 2 - 2 * both_directions(cosine, prediction, target[:1])
     torch.testing.assert_close(byol(prediction, target[:1])["loss"], 2 * expected)
 
 

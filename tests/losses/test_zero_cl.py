@@ -11,6 +11,7 @@ from torch import Tensor
 from fullrank.losses import spectral_transformation, zero_cl
 from fullrank.testing.clouds import aligned, few_dimensions, noise
 from fullrank.testing.loss_values import Loss, value
+from tests.losses.reference import check_reference
 from tests.losses.test_spectral import rank_after_training
 
 only_instance, only_feature = partial(zero_cl, feature=0.0), partial(zero_cl, instance=0.0)
@@ -32,6 +33,24 @@ def test_terms_are_traces_of_polar_factors_over_their_rank(n: int, d: int) -> No
     instance = (polar(z[0].T) * polar(z[1].T)).sum() / min(d - 1, n)
     assert float(terms["feature"]) == pytest.approx(-float(feature), abs=1e-7)  # the floor of eigenvalues is 1e-10
     assert float(terms["instance"]) == pytest.approx(-float(instance), abs=1e-7)
+
+
+def whitened(x: Tensor) -> Tensor:
+    """The polar factor of the centered x (n, d), without the direction that centering takes away: differentiable."""
+    axes = torch.linalg.qr(torch.cat([torch.ones(len(x), 1), torch.eye(len(x))[:, 1:]], 1).double()).Q[:, 1:]
+    left, _, right = torch.linalg.svd(axes.T @ x, full_matrices=False)
+    factor: Tensor = axes @ left @ right
+    return factor
+
+
+@pytest.mark.parametrize(("n", "d"), [(12, 4), (4, 12), (6, 6)])
+def test_equals_the_plain_formula(n: int, d: int) -> None:
+    def plain(z: Tensor) -> Tensor:
+        feature = (whitened(z[0]) * whitened(z[1])).sum() / min(n - 1, d)
+        instance = (whitened(z[0].T) * whitened(z[1].T)).sum() / min(d - 1, n)
+        return -feature - instance
+
+    check_reference(zero_cl, plain, noise(2, n, d))
 
 
 @pytest.mark.parametrize(("n", "d"), [(12, 4), (4, 12), (6, 6), (2, 2)])
