@@ -29,7 +29,13 @@ from tests.losses.declared import NAMED
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "docs" / "results" / "losses.json"
-AUTHORS = ("authors", "simclr", "published_value", "theirs")  # names in the tests of what is the authors' code
+AUTHORS = (
+    "authors",
+    "authors_with_teacher",
+    "simclr",
+    "published_value",
+    "theirs",
+)  # names in the tests of what is the authors' code
 FILES = {
     "spectral": "spectral_transformation",
     "corinfomax": "CorInfoMax",
@@ -73,7 +79,8 @@ def main() -> None:
         losses[name] = {
             "reference": _summary(recorder.found.get(name, [])),
             **derivatives(of_rows),
-            "graph": graph(of_rows),
+            "graph": graph(of_rows, "aot_eager"),
+            "compiled": graph(of_rows, "inductor"),
         }
         print(name, losses[name])
     versions = {package: version(package) for package in ("fullrank", "torch")}
@@ -101,12 +108,12 @@ def derivatives(loss: Loss) -> dict[str, str]:
         return {"second": second, "func": "no"}
 
 
-def graph(loss: Loss) -> str:
-    """Whether torch.compile takes value and gradient as one graph, and gives the same (its C++ is left out)."""
+def graph(loss: Loss, backend: str) -> str:
+    """Whether torch.compile takes value and gradient as one graph, and gives the same."""
     z, expected = 1.5 * noise(2, 12, 6, seed=12), gradient(loss, 1.5 * noise(2, 12, 6, seed=12))
     torch._dynamo.reset()
     try:
-        compiled = torch.compile(lambda rows: loss(rows)["loss"], fullgraph=True, backend="aot_eager")
+        compiled = torch.compile(lambda rows: loss(rows)["loss"], fullgraph=True, backend=backend)
         found = gradient(lambda rows: {"loss": compiled(rows)}, z)
     except Exception:  # whatever it says, there is no graph
         return "no"
@@ -130,7 +137,7 @@ def _relative(found: Tensor, expected: Tensor) -> float:
 def _inner(function: Any) -> str:
     while isinstance(function, functools.partial):
         function = function.func
-    return str(getattr(function, "__name__", ""))
+    return str(getattr(function, "__name__", type(function).__name__))  # a loss with a state is of its class
 
 
 def _name(loss: Any, file: str) -> str:
