@@ -17,6 +17,7 @@ from torch import nn
 
 from fullrank.data import ImageSet, ImageTensor
 from fullrank.engine import RunOptions
+from fullrank.nn import has_statistics
 from fullrank.recipes import Recipe, settings
 from fullrank.terminal import say
 
@@ -158,15 +159,22 @@ def _workers(machine: Machine) -> tuple[int, str]:
 
 
 def _lr(recipe: Recipe, network: nn.Module, batch: int) -> tuple[float, str]:
+    rate, reason = _lr_of_random_weights(recipe, network, batch)
+    if recipe.start.weights is None:
+        return rate, reason
+    return rate / 10, f"{reason}; a tenth of it, since it begins from weights"
+
+
+def _lr_of_random_weights(recipe: Recipe, network: nn.Module, batch: int) -> tuple[float, str]:
     if recipe.optimizer == "lars":
         return 0.3 * batch / 256, "0.3 x batch size / 256, as SimCLR's authors have it for LARS"
     if recipe.optimizer == "sgd":
         return 0.03 * batch / 256, "0.03 x batch size / 256, as MoCo's authors have it for SGD"
     if recipe.backbone == "tiny":
         return 5e-3, "AdamW on the tiny encoder"
-    if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules()):
-        return 1e-3, "AdamW on a network with batch norm"
-    return 5e-4, "AdamW on a network without batch norm, such as a vision transformer"
+    if has_statistics(network):
+        return 1e-3, "AdamW on a network with batch norm: Adam's own 0.001"
+    return 5e-4, "AdamW on a network without batch norm: DINO's 0.0005, of batches of 256"
 
 
 def say_chosen(recipe: Recipe, options: RunOptions, reasons: dict[str, str], console: Console) -> None:

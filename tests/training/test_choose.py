@@ -16,6 +16,7 @@ from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.nn import encoder
 from fullrank.recipes import Recipe
+from fullrank.recipes._start import Start
 from fullrank.training.choose import Machine, choose, image_side, say_chosen
 from fullrank.training.cost import bytes_per_image
 from fullrank.training.step_plan import make_plan
@@ -71,17 +72,25 @@ def test_the_learning_rate_follows_the_optimizer(optimizer: Literal["sgd", "lars
     assert chosen(60_000, Recipe(optimizer=optimizer, batch_size=128)).lr == pytest.approx(rate)
 
 
-@pytest.mark.parametrize(("backbone", "rate"), [("resnet10t", 1e-3), ("vit_tiny_patch16_224", 5e-4)])
-def test_the_learning_rate_follows_the_network(backbone: str, rate: float) -> None:
-    found = choose(
-        Recipe(backbone=backbone),
-        RunOptions(),
-        images=1000,
-        network=encoder(backbone, image_size=32),
-        bytes_per_image=lambda: 1,
-        machine=LARGE,
-    )
-    assert found.recipe.lr == rate
+@pytest.mark.parametrize(
+    ("backbone", "rate", "reason"),
+    [
+        ("resnet10t", 1e-3, "AdamW on a network with batch norm: Adam's own 0.001"),
+        ("test_vit", 5e-4, "AdamW on a network without batch norm: DINO's 0.0005, of batches of 256"),
+    ],
+)
+def test_the_learning_rate_follows_the_network_and_is_a_tenth_from_weights(
+    backbone: str, rate: float, reason: str
+) -> None:
+    network = encoder(backbone, image_size=32)
+
+    def found(start: Start) -> tuple[float | None, str]:
+        recipe, size = Recipe(backbone=backbone, start=start), 2**20
+        chosen = choose(recipe, RunOptions(), images=1000, network=network, bytes_per_image=lambda: size, machine=LARGE)
+        return chosen.recipe.lr, chosen.reasons["lr"]
+
+    assert found(Start()) == (rate, reason)
+    assert found(Start(weights="w.pth")) == (rate / 10, f"{reason}; a tenth of it, since it begins from weights")
 
 
 def test_every_choice_is_printed_as_a_flag_with_its_reason() -> None:
