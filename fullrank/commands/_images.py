@@ -10,6 +10,7 @@ from rich.console import Console
 from fullrank.data import DataOptions, load_dataset, with_channels
 from fullrank.data.identity import compared
 from fullrank.diagnosis.diagnose import diagnose_sketch
+from fullrank.diagnosis.known import NOTHING, Known, parts_of
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.training import profile_of
@@ -53,5 +54,6 @@ def image_report(
         source=f"{source} on {dataset.name}",
         read_as=line,
         seed=seed,
+        known=Known(of_run=True, numbers=parts_of(config["recipe"], config["settings"])) if is_run else NOTHING,
     )
     return made, [*dataset.train.classes] if known else []

@@ -165,6 +165,7 @@ def _refuse_flags_of_files(options: Diagnose, what: str) -> None:
 
 def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[str, Any]], list[str]]:
     """The report on a run's last look, its verdicts over training, and the names of the classes."""
+    from fullrank.diagnosis.known import parts_of
     from fullrank.diagnosis.profiles import find_profile
     from fullrank.diagnosis.training import diagnose_run, looks_of, over_training, profile_of
     from fullrank.runs import read_as_run, read_config, read_rows
@@ -172,12 +173,15 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
 
     run = Path(options.file)
     _refuse_flags_of_files(options, "a run")
-    name = str(read_config(run)["recipe"])
+    config = read_config(run)
+    name, parts = config["recipe"], parts_of(config["recipe"], config["settings"])
     profile = profile_of(name) if options.profile is None else find_profile(options.profile)
     kept = read_probe(run)
     looks = looks_of(read_rows(run / "metrics.jsonl"))
     with console.status("Measuring"), read_as_run(run):
-        made = diagnose_run(kept, looks, profile=profile, source=str(run), layer=options.layer, seed=options.seed)
+        made = diagnose_run(
+            kept, looks, profile=profile, source=str(run), parts=parts, layer=options.layer, seed=options.seed
+        )
     say(console, made.read_as)
     return made, over_training(looks, profile, options.layer, end=(kept.step, made)), [*kept.classes]
 

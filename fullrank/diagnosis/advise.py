@@ -23,7 +23,8 @@ def advice_for(advice: Advice, found: Mapping[str, Measured], known: Known) -> A
 
     causes = [cause for cause in advice.causes if _fits(cause, known) and pass_all(cause.needs)]
     causes.sort(key=lambda cause: not (cause.proof and pass_all(cause.proof)))
-    remedies = [remedy for remedy in advice.remedies if _fits(remedy, known) and _applies(remedy, known)]
+    useful = (one for one in advice.remedies if pass_all(one.needs))
+    remedies = [remedy for remedy in useful if _fits(remedy, known) and _applies(remedy, known)]
     return replace(advice, causes=tuple(causes), remedies=tuple(remedies))
 
 

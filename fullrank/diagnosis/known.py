@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fullrank.diagnosis.loss_plateau import LossValue
 from fullrank.diagnosis.rule import Objective
 
 CONTRASTIVE = {  # losses and recipes with negatives
     *("infonce", "nt_xent", "simclr", "dcl", "clip", "moco", "moco_v3", "nnclr", "directclr", "spectral_contrastive"),
+    *("align_uniform",),
 }
 _OF_LOSS: dict[str, Objective] = {  # every other loss has two branches and no negatives
     **dict.fromkeys(("triplet", "soft_margin"), "metric learning"),
@@ -26,7 +28,7 @@ class Known:
     young: why it is too early to judge, such as "10 steps, 10 passes over the data". rising: why it is too early to
     call a rank low. numbers: for the gates of rules:
     "steps"; "rank_since_start" and "knn_since_start", the effective rank over that of the untrained network and the
-    kNN accuracy less its; "backbone_healthy", 1 or 0. loss: its name, value and settings.
+    kNN accuracy less its; "backbone_healthy", 1 or 0; those of `parts_of`. loss: its name, value and settings.
     """
 
     objective: Objective | None = None
@@ -50,6 +52,37 @@ NOTHING = Known()
 # said the same of the trainings that its rules were made on, and on fresh seeds it warned of one more that was healthy,
 # at step 240; with none it warned of 3 (benchmarks/watch_rule.py --grace).
 YOUNG, GRACE = 200, 500
+
+
+_LEARNED_HEADS = ("linear", "mlp", "orthogonal", "diagonal", "low-rank")  # of directclr; the others choose features
+_APART = ("w2", "uniformity", "energy", "coding_rate")  # weights of regularizers
+
+
+def parts_of(recipe: str, settings: Mapping[str, Any]) -> dict[str, float]:
+    """Which parts a run of `fullrank train` has, by its recipe's name and settings: 1 or 0, for the gates of advice.
+
+    "has_target": something without gradient, from a teacher or beside a predictor. "keeps_apart": any term of the
+    objective that one point does not minimize, or what does it instead.
+
+    >>> parts = parts_of("simsiam", {"projector": [512, 256], "predictor": [64]})
+    >>> [name for name, has in parts.items() if has]
+    ['has_projector', 'has_predictor', 'has_target', 'keeps_apart']
+    """
+    head, widths = settings.get("head"), settings.get("projector") or ()
+    learned = head in _LEARNED_HEADS if head is not None else len(widths) > 0
+    teacher, predictor = settings.get("teacher") is not None, "predictor" in settings
+    has = {
+        "has_projector": learned,
+        "has_linear_projector": learned and (len(widths) == 1 if head is None else head != "mlp"),
+        "has_predictor": predictor,
+        "has_teacher": teacher,
+        "has_target": teacher or predictor,
+        "has_prototypes": "prototypes" in settings,
+        "has_temperature": settings.get("temperature") is not None,
+        "has_weight_decay": bool(settings.get("weight_decay", 1)),
+        "keeps_apart": recipe != "invariance" or any(settings.get(name) for name in _APART),
+    }
+    return {name: float(value) for name, value in has.items()}
 
 
 def since_start(first: Mapping[str, float], last: Mapping[str, float]) -> dict[str, float]:

@@ -44,6 +44,11 @@ class Gate:
     band: float = 0.0
 
 
+def having(part: str) -> Gate:
+    """Open where a run has a part, as `known.parts_of` says, and where that is not known."""
+    return Gate(part, "above", 0.5, or_missing=True)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """One sufficient reason for a rule: a graded measurement, and every gate open.
@@ -76,12 +81,13 @@ class Cause:
 class Remedy:
     """What to try: in words, and as a command, flags of `fullrank train`, or Python about z (N, D) or views (V, N, D).
 
-    of: the objectives for which it is of use, none for all.
+    of: the objectives for which it is of use, none for all. needs: gates that must be open for it to be of use.
     """
 
     text: str
     code: str
     of: tuple[Objective, ...] = ()
+    needs: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -18,6 +19,7 @@ from fullrank.stats.sketch import sketch
 
 Layer = Literal["backbone", "embedding"]
 Look = Mapping[str, Any]  # a monitor row of metrics.jsonl: step, epoch, knn, and the numbers of both layers
+NO_PARTS: Mapping[str, float] = MappingProxyType({})
 _RISES = 1.1  # ours: times the effective rank of half the steps, from which a low rank is on its way up
 
 
@@ -80,21 +82,28 @@ def diagnose_run(
     *,
     profile: Profile,
     source: str,
+    parts: Mapping[str, float] = NO_PARTS,
     layer: Layer | None = None,
     seed: int = 0,
 ) -> Report:
     """The full report on the rows that a run kept of its last look, of the layer that counts or the one asked for.
 
-    The other layer's verdict stands beside it.
+    The other layer's verdict stands beside it. parts: those of the run, by `known.parts_of`, for the advice.
     """
-    found, reports = judge_run(kept, looks, profile=profile, source=source, seed=seed)
+    found, reports = judge_run(kept, looks, profile=profile, source=source, parts=parts, seed=seed)
     where = found.where if layer is None else layer
     other: Layer = "embedding" if where == "backbone" else "backbone"
     return replace(reports[where], beside=(other, reports[other].verdict, reports[other].sentence))
 
 
 def judge_run(
-    kept: ProbeRows, looks: Sequence[Look], *, profile: Profile, source: str, seed: int = 0
+    kept: ProbeRows,
+    looks: Sequence[Look],
+    *,
+    profile: Profile,
+    source: str,
+    parts: Mapping[str, float] = NO_PARTS,
+    seed: int = 0,
 ) -> tuple[RunVerdict, dict[Layer, Report]]:
     """The verdict on the rows that a run kept of its last look, and the report on either layer.
 
@@ -116,7 +125,7 @@ def judge_run(
             source=source,
             read_as=f"Read {source}/probe.npz: {of_step}{told}.",
             seed=seed,
-            known=known,
+            known=replace(known, numbers={**known.numbers, **parts}),
         )
         reports[of] = made
         return Verdict(made.verdict, made.kind, made.sentence, made.findings)

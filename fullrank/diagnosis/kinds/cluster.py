@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 
 CROWDED = 2.5  # ours: times the crowding of a Gaussian cloud; healthy sets have up to 2.2, clusters 5 and more
 BAND = 0.03  # ours: of samples of 2,048 of 6,000 rows, six standard deviations of the contrast by their seeds
@@ -22,6 +22,7 @@ _CLUSTERS = Advice(
             "only a few prototypes are used",
             "the entropy of the mean assignment is far below ln K",
             of=("two-branch",),
+            needs=(having("has_prototypes"),),
         ),
         Cause(
             "the clusters are batches, donors or sources of the data",

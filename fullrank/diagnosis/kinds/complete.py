@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 
 SPREAD_WARNS, SPREAD_FAILS = 0.1, 0.01  # relative spread; a healthy embedding is near 1
 COSINE_WARNS, COSINE_FAILS = 0.9, 0.99  # mean cosine of the self-supervised embedding
@@ -11,17 +11,28 @@ _ADVICE = Advice(
     "All inputs get the same embedding, or one that differs in its length alone: little or nothing tells them apart.",
     (
         Cause(
+            "nothing in the objective keeps embeddings apart",
+            "its value at one point is the least that it can have",
+            needs=(Gate("keeps_apart", "below", 0.5),),
+            proof=(Gate("keeps_apart", "below", 0.5),),
+        ),
+        Cause(
             "gradients reach the target: a stop-gradient is missing",
             "the gradient of the target branch must be None or 0",
             of=("two-branch",),
+            needs=(having("has_target"),),
         ),
         Cause(
             "the predictor is too weak or learns too slowly",
             "with ten times its learning rate the spread returns",
             of=("two-branch",),
+            needs=(having("has_predictor"),),
         ),
         Cause(
-            "the teacher follows too fast", "with a momentum of 0.996 or more the spread returns", of=("two-branch",)
+            "the teacher follows too fast",
+            "with a momentum of 0.996 or more the spread returns",
+            of=("two-branch",),
+            needs=(having("has_teacher"),),
         ),
         Cause(
             "all negatives are easy, or the hardest ones pull everything together",
@@ -56,6 +67,7 @@ _ADVICE = Advice(
             "stop the gradient of the target, and move it slowly",
             "fullrank train byol --teacher 0.996",
             of=("two-branch",),
+            needs=(having("has_teacher"),),
         ),
         Remedy(
             "restart from a checkpoint from before the fall, with a tenth of the learning rate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 from fullrank.metrics.spread import FEW_NEGATIVE
 
 _CONE = 0.6  # ours: the survey warns at 0.3, which ReLU features exceed, and fails at 0.6
@@ -27,6 +27,7 @@ RULES = (
                     "a low temperature makes it on purpose (E5, BGE)",
                     "retrieval is good: it is not an error",
                     of=("language model", "contrastive"),
+                    needs=(having("has_temperature"),),
                 ),
                 Cause(
                     "a loss without negatives on pairs of texts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 from fullrank.metrics.outweighing import OUTWEIGHS
 from fullrank.metrics.spread import FEW_NEGATIVE
 
@@ -40,7 +40,7 @@ _RANK = Advice(
         Cause(
             "only the projector's output is so low",
             "the backbone, which people use, is healthy",
-            needs=(Gate("backbone_healthy", "above", 0.5),),
+            needs=(Gate("backbone_healthy", "above", 0.5), having("has_projector")),
             proof=(Gate("backbone_healthy", "above", 0.5),),
         ),
         Cause(
@@ -57,18 +57,21 @@ _RANK = Advice(
             "a linear projector's bias to low rank",
             "without the projector the rank rises (DirectCLR)",
             of=("contrastive",),
+            needs=(having("has_linear_projector"),),
         ),
+        Cause("too few negatives", "a larger batch raises the rank", of=("contrastive", "language model")),
         Cause(
-            "too few negatives, or a high temperature",
-            "a larger batch or a lower temperature raises the rank",
+            "a high temperature",
+            "a lower temperature raises the rank",
             of=("contrastive", "language model"),
+            needs=(having("has_temperature"),),
         ),
         Cause(
             "the objective needs no more directions than it has classes",
             "the rank is near the number of classes",
             of=("classification", "metric learning"),
         ),
-        Cause("a strong weight decay or L2", "without it the rank rises"),
+        Cause("a strong weight decay or L2", "without it the rank rises", needs=(having("has_weight_decay"),)),
         Cause("the data has no more directions", "the rank of the inputs, or of an untrained network, is as low"),
     ),
     (
@@ -79,6 +82,7 @@ _RANK = Advice(
             "train on a part of the representation, without a projector",
             "fullrank train directclr",
             of=("contrastive",),
+            needs=(having("has_projector"),),
         ),
     ),
     "The participation ratio rises and its exponent falls towards 1, at the backbone too.",
