@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from fullrank.diagnosis.diagnose import diagnose as diagnose
     from fullrank.engine.gather import gather as gather
     from fullrank.training.api import embed as embed
-    from fullrank.training.api import evaluate as evaluate
     from fullrank.training.api import export as export
     from fullrank.training.api import load as load
     from fullrank.training.api import resume as resume
     from fullrank.training.api import train as train
+    from fullrank.transfer.api import evaluate as evaluate
     from fullrank.transfer.api import finetune as finetune
 
     __version__: str
@@ -55,7 +55,7 @@ _FUNCTIONS = {  # name -> the file that holds it
     "detect": "fullrank.detection.api",
     "diagnose": "fullrank.diagnosis.diagnose",
     "embed": "fullrank.training.api",
-    "evaluate": "fullrank.training.api",
+    "evaluate": "fullrank.transfer.api",
     "export": "fullrank.training.api",
     "finetune": "fullrank.transfer.api",
     "gather": "fullrank.engine.gather",

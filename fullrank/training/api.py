@@ -1,4 +1,4 @@
-"""`fullrank.train`, `evaluate`, `load`, `embed` and `export`: what the commands do, from Python."""
+"""`fullrank.train`, `load`, `embed` and `export`: what the commands do, from Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from fullrank.engine import RunOptions
 from fullrank.engine.gather import process_rank
 from fullrank.errors import UserError, command, suggest
 from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
-from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
@@ -137,58 +136,6 @@ def _apart(
             raise UserError(f"The recipe {name} has no setting {flag}: {hint}")
     changed = {flag: value for flag, value in flags.items() if flag in known}
     return changed, dataclasses.replace(options, **{flag: flags[flag] for flag in ours if flag in flags})
-
-
-def evaluate(
-    run: str | Path | Run,
-    *,
-    k: int = 20,
-    temperature: float = 0.07,
-    baselines: bool = False,
-    validation: bool = False,
-    data: object = None,
-    data_root: str | Path | None = None,
-    backbone: nn.Module | None = None,
-    trust: bool = False,
-    quiet: bool = True,
-) -> dict[str, Any]:
-    """Score the frozen encoder of a run by kNN and a linear probe, as `fullrank evaluate` does.
-
-    Args:
-        run: a run, or its folder.
-        k: neighbors that vote.
-        temperature: divides the cosine in a neighbor's weight.
-        baselines: also score raw pixels and the untrained encoder.
-        validation: score on a held-out tenth of the training labels instead of the test set, and write nothing.
-        data: the data of the run in their new place, or other labeled images to score on: a place or an object as for
-            `train`, or a `fullrank.data.Dataset` with a test set.
-        data_root: folder of the named data set, if it has moved.
-        backbone: a network to take the weights of a run whose backbone was an object.
-        trust: run the file of code that the run names as its backbone, although the user has not run it as it is.
-        quiet: without progress in the terminal.
-
-    Returns:
-        The content of the run's result.json: "knn" and "linear" are accuracies in [0, 1].
-
-    Raises:
-        UserError: if the run is not finished, or its images have no labels.
-
-    >>> evaluate("no/such/run")
-    Traceback (most recent call last):
-    fullrank.errors.UserError: no/such/run is not a run folder (config.json is missing): pass one that train made.
-    """
-    return evaluate_run(
-        _folder(run),
-        k=k,
-        temperature=temperature,
-        baselines=baselines,
-        validation=validation,
-        data=data,
-        data_root=None if data_root is None else Path(data_root),
-        backbone=backbone,
-        trust=trust,
-        console=Console(quiet=quiet),
-    )
 
 
 def load(run: str | Path | Run, *, backbone: nn.Module | None = None, trust: bool = False) -> Model:

@@ -1,4 +1,4 @@
-"""`fullrank.finetune`: what the command does, from Python."""
+"""`fullrank.evaluate` and `fullrank.finetune`: what the commands do, from Python."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from torch import nn
 
 from fullrank.engine.options import by_record
 from fullrank.errors import UserError, command
+from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.evaluation.model import Model, open_model
 from fullrank.runs import read_json
 from fullrank.runs.run import Run
+from fullrank.transfer.evaluate import Asked, evaluate_by_protocol
 from fullrank.transfer.finetune import ENCODER, start
 from fullrank.transfer.options import Changes, Finetuning, Where
 from fullrank.transfer.task import Wanted
@@ -40,6 +43,97 @@ class Finetuned:
         """What a notebook shows: the sentence and the page."""
         link = f'<a href="{escape(str(self.path / "report.html"))}">report</a>'
         return f"<p>{escape(str(self.result['sentence']))} {link}</p>"
+
+
+def evaluate(
+    run: str | Path | Run,
+    *,
+    protocol: str | None = None,
+    k: int | None = None,
+    temperature: float = 0.07,
+    baselines: bool = False,
+    validation: bool = False,
+    data: object = None,
+    data_root: str | Path | None = None,
+    backbone: str | nn.Module | None = None,
+    trust: bool = False,
+    out: str | Path | None = None,
+    quiet: bool = True,
+    **flags: Any,
+) -> dict[str, Any]:
+    """Score a frozen encoder by kNN and a linear probe, or by a paper's protocol, as `fullrank evaluate` does.
+
+    Args:
+        run: A run, or its folder; with a protocol also the file of an encoder, an export, timm:NAME or
+            torchvision:NAME, or with `backbone` any weights.
+        protocol: intl, corinfomax, directclr, w2, moco or ours, or one of their settings, as intl/imagenet.
+        k: Neighbors that vote; by default 20, or those of the protocol.
+        temperature: Divides the cosine in a neighbor's weight; protocols have their own.
+        baselines: Also score raw pixels and the untrained encoder; not with a protocol.
+        validation: Score on a held-out tenth of the training labels instead of the test set, and write nothing; not
+            with a protocol.
+        data: The data of the run in their new place, or other labeled images to score on: a place or an object as for
+            `train`, or a `fullrank.data.Dataset` with a test set.
+        data_root: Folder of the named data set, if it has moved.
+        backbone: A network to take the weights of a run whose backbone was an object; with a protocol the name of the
+            network that weights of another framework are of.
+        trust: Run the file of code that the run names as its backbone, although the user has not run it as it is.
+        out: Folder of a protocol's result and page; by default RUN/transfer/PROTOCOL-DATA.
+        quiet: Without progress in the terminal.
+        **flags: With a protocol: seeds, choose_k and memory; epochs, batch_size and lr in the place of the protocol's;
+            precision, workers and checkpoint_every.
+
+    Returns:
+        The content of the run's result.json, where "knn" and "linear" are accuracies in [0, 1]; of a protocol that of
+        its own result.json, with "rows" by encoder.
+
+    Raises:
+        UserError: If the run is not finished, or its images have no labels; for what the command refuses; and if a
+            protocol was asked to stop before the end.
+
+    >>> evaluate("no/such/run")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: no/such/run is not a run folder (config.json is missing): pass one that train made.
+    """
+    root = None if data_root is None else Path(data_root)
+    if protocol is not None:
+        if baselines or validation or isinstance(backbone, nn.Module):
+            name = "baselines" if baselines else "validation" if validation else "a backbone that is an object"
+            raise UserError(f"{name} is not a part of a protocol: leave it out, or leave out protocol.")
+        wanted = Wanted(source=_source(run), backbone=backbone, data=data, data_root=root, trust=trust)
+        return _by_protocol(wanted, protocol, k, None if out is None else Path(out), Console(quiet=quiet), flags)
+    if flags or out is not None or isinstance(backbone, str):
+        name = next(iter(flags), "out" if out is not None else "the name of a backbone")
+        raise UserError(f"{name} acts with a protocol only: pass protocol='ours', or another one.")
+    return evaluate_run(
+        run.path if isinstance(run, Run) else Path(run),
+        k=20 if k is None else k,
+        temperature=temperature,
+        baselines=baselines,
+        validation=validation,
+        data=data,
+        data_root=root,
+        backbone=backbone,
+        trust=trust,
+        console=Console(quiet=quiet),
+    )
+
+
+def _by_protocol(
+    wanted: Wanted, protocol: str, k: int | None, out: Path | None, console: Console, flags: Mapping[str, Any]
+) -> dict[str, Any]:
+    judged = {name: flags[name] for name in ("seeds", "choose_k", "memory") if name in flags}
+    others = {name: flag for name, flag in flags.items() if name not in judged}
+    changes, where = by_record("evaluate", others, Changes, Where)
+    asked = Asked(protocol=protocol, k=k, changes=Changes(**changes), **judged)
+    done = evaluate_by_protocol(wanted, asked, Where(**where), console, out=out)
+    if not isinstance(done, Path):
+        raise UserError("The evaluation was stopped: the same call goes on with it.")
+    return dict(read_json(done / "result.json"))
+
+
+def _source(encoder: str | Path | Run) -> str:
+    return str(encoder.path if isinstance(encoder, Run) else encoder)
 
 
 def finetune(
@@ -83,9 +177,8 @@ def finetune(
     fullrank.errors.UserError: no/such/run does not exist: pass the folder of a run, or the file of an encoder.
     """
     changes, where = by_record("finetune", flags, Changes, Where)
-    source = str(encoder.path if isinstance(encoder, Run) else encoder)
     folder, ending = start(
-        Wanted(source=source, backbone=backbone, data=data),
+        Wanted(source=_source(encoder), backbone=backbone, data=data),
         Finetuning(labels=str(labels), protocol=protocol, control=control, seeds=seeds),
         Changes(**changes),
         Where(**where),

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+import fullrank
 from fullrank.cli import main
 from fullrank.data import ImageTensor, load_dataset
 from fullrank.engine.checkpoint import Checkpoint
+from fullrank.errors import UserError
 from fullrank.evaluation.evaluate import divide
 from fullrank.metrics import uniformity, w2_uniformity
 from fullrank.nn import load_encoder
@@ -57,6 +59,20 @@ def test_a_protocol_leaves_a_result_and_a_page(protocol: str, source: Path, caps
     assert "Confusion" in page
     assert how.source.replace("'", "&#39;") in page
     assert "Protocol " + how.name in capsys.readouterr().out
+
+
+def test_python_judges_as_the_command_does(source: Path) -> None:
+    _, told = judge("--protocol", "ours", "--seeds", "2", "--k", "3")
+    flags: dict[str, Any] = {"data": "made.npz", "protocol": "ours", "k": 3, "seeds": 2}
+    found = fullrank.evaluate("encoder.safetensors", **flags, out="python", workers=0)
+    assert found["rows"] == told["rows"]
+    assert (source / "python" / "report.html").is_file()
+    with pytest.raises(UserError, match="evaluate has no setting epoch: did you mean epochs"):
+        fullrank.evaluate("encoder.safetensors", **flags, epoch=3)
+    with pytest.raises(UserError, match="validation is not a part of a protocol"):
+        fullrank.evaluate("encoder.safetensors", **flags, validation=True)
+    with pytest.raises(UserError, match="seeds acts with a protocol only"):
+        fullrank.evaluate("encoder.safetensors", seeds=3)
 
 
 def test_the_test_set_on_the_sphere_is_measured_whole(source: Path) -> None:
