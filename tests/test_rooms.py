@@ -17,7 +17,7 @@ LEVEL = {
     "terminal": 0,
     "stats": 1,
     **dict.fromkeys(("losses", "metrics", "nn", "data", "embeddings", "engine", "report"), 2),
-    **dict.fromkeys(("methods", "regularizers", "diagnosis", "evaluation"), 3),
+    **dict.fromkeys(("methods", "regularizers", "diagnosis", "evaluation", "clusters"), 3),
     **dict.fromkeys(("recipes", "watch", "testing"), 4),
     **dict.fromkeys(("detection", "training", "transfer"), 5),
     "papers": 6,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,24 +18,39 @@ from fullrank.terminal import say, watched
 
 
 def read_sketch(
-    spec: str, console: Console, *, views: int = 1, labels: str | None = None, groups: str | None = None, seed: int = 0
+    spec: str,
+    console: Console,
+    *,
+    views: int = 1,
+    labels: str | None = None,
+    groups: str | None = None,
+    seed: int = 0,
+    on: str | None = None,
 ) -> tuple[EmbeddingFile, Sketch, Column | None]:
     """A file with what was read of it, its sketch, and its labels; groups are of what was sampled independently.
 
     The rows are `views` blocks of one length, a view each. UserError if that does not divide the rows, or if there
-    are not as many labels or groups as samples.
+    are not as many labels or groups as samples. `on` is the cluster that reads the shards.
     """
     if views < 1:
         raise UserError(f"--views {views} is too small: pass 1 or more.")
     if views > 1 and spec == "-":
         raise UserError("Standard input is read once, so it cannot hold several views: save it to a file.")
-    file = open_embeddings(spec, without=[column for column in (labels, groups) if column])
+    if on is not None and (views > 1 or groups is not None or spec == "-"):
+        raise UserError("--on reads shards apart: leave out --views and --groups, and pass files in place of -.")
+    without = [column for column in (labels, groups) if column]
+    file = open_embeddings(spec, without=without)
     n = _samples(file, views) if views > 1 or labels or groups else file.n
     named = _column(labels, "labels", n) if labels else None
     units = _column(groups, "groups", n) if groups else None
-    chunks = file.read(0, None) if views == 1 or n is None else stacked(file, n, views)
-    shown = watched(chunks, n, f"Reading {file.name}", "rows", console=console, size=lambda chunk: chunk.shape[-2])
-    found = sketch(shown, n=n, units=None if units is None else units.codes, seed=seed)
+    if on is not None:
+        from fullrank.clusters.shards import sketch_on
+
+        found = sketch_on(on, file, partial(say, console), without=without, seed=seed)
+    else:
+        chunks = file.read(0, None) if views == 1 or n is None else stacked(file, n, views)
+        shown = watched(chunks, n, f"Reading {file.name}", "rows", console=console, size=lambda chunk: chunk.shape[-2])
+        found = sketch(shown, n=n, units=None if units is None else units.codes, seed=seed)
     if file.columns or file.left_out or file.dtype == "int8":  # name, rows and dimensions head every report
         say(console, said_of(file, found))
     return file, found, named

@@ -39,6 +39,8 @@ class Diagnose:
     """Column that says what was sampled together (donor, document), for honest intervals."""
     views: int = 1
     """The rows are so many blocks of one length: view 1 of all samples, then view 2, ..."""
+    on: str | None = None
+    """Cluster that reads the shards: dask, ray, or either with :ADDRESS of one that runs, as dask:tcp://host:8786."""
     profile: str | None = None
     """What made them: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio.
     By default generic, and for a run what its recipe is."""
@@ -120,7 +122,13 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
     find_profile(profile)  # a mistyped name is found before a large file is read
     loss = loss_of(options)
     file, found, labels = read_sketch(
-        options.file, console, views=options.views, labels=options.labels, groups=options.groups, seed=options.seed
+        options.file,
+        console,
+        views=options.views,
+        labels=options.labels,
+        groups=options.groups,
+        seed=options.seed,
+        on=options.on,
     )
     with console.status("Measuring"):
         made = diagnose_sketch(
@@ -156,7 +164,7 @@ def _refuse_flags_of_files(options: Diagnose, what: str) -> None:
     """UserError for the first flag that is about a file of embeddings alone."""
     from fullrank.diagnosis.loss_plateau import SETTINGS
 
-    of_files = ("labels", "groups", "loss", *SETTINGS)
+    of_files = ("labels", "groups", "on", "loss", *SETTINGS)
     given = [name for name in of_files if getattr(options, name) is not None] + ["views"] * (options.views != 1)
     if given:
         flag = f"--{given[0].replace('_', '-')}"

@@ -69,12 +69,14 @@ def _opened(spec: str, without: Collection[str]) -> EmbeddingFile:
         return read_stdin()
     place, _, key = spec.partition("::")
     if "://" in place:
-        return _remote(place, key or None)
+        remote = _remote(place, key or None)
+        return replace(remote, parts=((spec, remote.n),))
     taken = [(path, column) for file, _, column in (one.partition("::") for one in without) for path in shards(file)]
     paths = shards(place)
-    if paths == [Path(place)]:
-        return _one(paths[0], key or None, taken)
-    return _shards(spec, [_one(path, key or None, taken) for path in paths])
+    files = [_one(path, key or None, taken) for path in paths]
+    names = [f"{path}::{key}" if key else str(path) for path in paths]
+    file = files[0] if paths == [Path(place)] else _shards(spec, files)
+    return replace(file, parts=tuple((name, one.n) for name, one in zip(names, files, strict=True)))
 
 
 def shards(place: str, endings: Collection[str] = ENDINGS) -> list[Path]:

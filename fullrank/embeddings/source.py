@@ -45,6 +45,8 @@ class EmbeddingFile:
     """Which columns of a table, or which files, hold the dimensions."""
     left_out: tuple[str, ...] = ()
     """What the file holds that could be taken for dimensions and was not, each with the reason."""
+    parts: tuple[tuple[str, int | None], ...] = ()
+    """The files that it is made of, as they are named to be opened alone, and the rows of each."""
 
     def read_as(self, rows: int) -> str:
         """One sentence about what was read, and what was left out."""

@@ -35,6 +35,8 @@ from fullrank.data.files.look import parse_range
 from fullrank.data.identity import fingerprint, options_of
 from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
+from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import launched
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import Model
@@ -130,7 +132,9 @@ class Shards:
         >>> Shards.of(4, 1), Shards.of(2, None)
         (Shards(count=4, mine=(1,)), Shards(count=2, mine=(0, 1)))
         """
-        rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+        by = launched()
+        world = int(os.environ.get("WORLD_SIZE", "1")) if by is None else by.devices * by.nodes
+        rank = process_rank() if world > 1 else 0
         total = world if count is None else count
         if total < 1:
             raise UserError(f"--shards {total} is not a number of files: pass 1 or more.")

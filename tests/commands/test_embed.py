@@ -96,6 +96,15 @@ def test_shards_are_the_whole_and_each_can_be_written_alone(here: Path, monkeypa
         monkeypatch.setenv("WORLD_SIZE", "2")
         assert main([*base, "--out", "ranks.npy"]) == 0
     assert torch.equal(rows("ranks-*.npy"), rows("whole.npy"))
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name)
+    for name, value in (("SLURM_NTASKS", "4"), ("SLURM_NNODES", "2")):
+        monkeypatch.setenv(name, value)
+    for task in range(4):
+        monkeypatch.setenv("SLURM_PROCID", str(task))
+        assert main([*base, "--out", "nodes.npy"]) == 0
+    assert len([*here.glob("nodes-*.npy")]) == 4
+    assert torch.equal(rows("nodes-*.npy"), rows("whole.npy"))
 
 
 def test_a_killed_call_goes_on_with_what_it_has(
