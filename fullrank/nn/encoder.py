@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError, suggest
-from fullrank.nn.own_module import absolute, own_module
+from fullrank.nn.own_module import BACKBONE, own_module
 from fullrank.nn.tiny import WIDTH, tiny
+from fullrank.runs.own_code import absolute
 from fullrank.runs.trusted import is_file_of_code
 
 Stem = Literal["imagenet", "small"]
@@ -120,7 +121,7 @@ def encoder_name(name: str | nn.Module) -> str:
     """
     if isinstance(name, nn.Module):
         return f"{OBJECT}{type(name).__module__}.{type(name).__qualname__}"
-    return absolute(name) if is_file_of_code(name) else name.removeprefix("timm/")
+    return absolute(name, BACKBONE) if is_file_of_code(name) else name.removeprefix("timm/")
 
 
 def _build(name: str, image_size: int, channels: int, small: bool, any_size: bool) -> tuple[nn.Module, int, bool]:

@@ -71,7 +71,7 @@ class Recipe:
     """Widths of the projector's layers, the last one is the embedding's."""
     views: str = "auto"
     """Augmentation: auto (by data), simclr, byol, cifar[-asymmetric], w2-study, hsr-byol[-imagenet], moco-v2, moco-v3,
-    simsiam-cifar, solo-symmetric, solo-weak, solo-vicreg, w-mse, gray, digits."""
+    simsiam-cifar, solo-symmetric, solo-weak, solo-vicreg, w-mse, gray, digits, or your own as ./augment.py:views."""
     epochs: float | None = None
     """Passes over the data; by default chosen from the number of images."""
     steps: int | None = None

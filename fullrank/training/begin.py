@@ -11,6 +11,7 @@ from torch import nn
 
 from fullrank.data import Dataset
 from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
+from fullrank.data.views.own import absolute_views
 from fullrank.errors import UserError
 from fullrank.nn import Encoder, Weights, begin_from, encoder, freeze, has_statistics, open_weights
 from fullrank.nn.encoder import OBJECT, SMALL, encoder_name
@@ -47,6 +48,8 @@ def settled(recipe: Recipe, weights: Weights | None, backbone: nn.Module | None)
         raise UserError(f"The backbone of this run was the object {what}: train anew, by fullrank.train(backbone=...).")
     else:
         recipe = dataclasses.replace(recipe, backbone=encoder_name(recipe.backbone))
+    if is_file_of_code(recipe.views):
+        recipe = dataclasses.replace(recipe, views=absolute_views(recipe.views))
     if weights is None:
         return recipe
     start = dataclasses.replace(recipe.start, weights=_source(weights), stem=recipe.start.stem or weights.stem)

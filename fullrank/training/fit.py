@@ -15,8 +15,9 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from fullrank.data import Batch, Dataset, Views, crop_views, default_preset, train_batches
+from fullrank.data import Augmentation, Batch, Dataset, Views, crop_views, default_preset, train_batches
 from fullrank.data.missing import Missing
+from fullrank.data.views.own import own_views
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
@@ -32,6 +33,7 @@ from fullrank.errors import UserError
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, refuse_used, sole_writer
 from fullrank.runs.spectra import pack_spectra
+from fullrank.runs.trusted import is_file_of_code
 from fullrank.terminal import say
 from fullrank.training.begin import begin, settled, weights_of
 from fullrank.training.choose import choose, say_chosen, settled_side, this_machine
@@ -156,7 +158,7 @@ def prepare(
     size, reasons = settled_side(recipe, images, resumed=kept is not None)
     recipe = dataclasses.replace(recipe, image_size=size)
     sizes, channels = recipe.view_sizes(size), images.channels
-    augmentations = crop_views(_views_name(recipe, dataset, size, console), sizes, channels=channels)
+    augmentations = _augmentations(recipe, dataset, size, console)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         begun = begin(
@@ -187,15 +189,17 @@ def prepare(
     return Job(chosen.recipe, chosen.options, reasons, dataset, method, views, plan, size, begun.about)
 
 
-def _views_name(recipe: Recipe, dataset: Dataset, size: int, console: Console) -> str:
-    """The augmentation's name; what it leaves out of images without color is said."""
-    channels = dataset.train.channels
+def _augmentations(recipe: Recipe, dataset: Dataset, size: int, console: Console) -> list[Augmentation]:
+    """The views of an image; what they leave out of images without color is said."""
+    channels, sizes = dataset.train.channels, recipe.view_sizes(size)
     name = recipe.views
+    if is_file_of_code(name):
+        return own_views(name, sizes, channels=channels)
     if name == "auto":  # a mirrored digit is not a digit
         name = "digits" if dataset.name == "digits" else default_preset(size=size, channels=channels)
     if said := without_color(name, size=size, channels=channels):
         say(console, said)
-    return name
+    return crop_views(name, sizes, channels=channels)
 
 
 def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Ending:

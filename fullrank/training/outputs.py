@@ -80,7 +80,7 @@ def make_run(name: str, job: Job, preset: str | None) -> Path:
         write_json(run / "config.json", config)
         write_json(run / "env.json", environment(this_device()))
         (run / "checkpoints").mkdir()
-        for code in filter(is_file_of_code, (config["recipe"], job.recipe.backbone)):
+        for code in filter(is_file_of_code, (config["recipe"], job.recipe.backbone, job.recipe.views)):
             trust_file(file_of_code(code))  # whose user has named it
     except BaseException:
         shutil.rmtree(run, ignore_errors=True)

@@ -56,7 +56,8 @@ def kept(run: Path, data: object, *, trust: bool = False) -> tuple[Recipe, RunOp
     config = read_config(run)
     if "run" not in config:
         raise UserError(f"{run / 'config.json'} has no options of the run: restore it or train again.")
-    for name in (str(config["recipe"]), str(config["settings"].get("backbone", ""))):
+    named = (config["recipe"], *(config["settings"].get(each, "") for each in ("backbone", "views")))
+    for name in map(str, named):
         if is_file_of_code(name):
             require_trust(file_of_code(name), str(run), trust=trust)
     with read_as_run(run):

@@ -198,7 +198,7 @@ def test_a_file_of_code_that_changed_is_run_only_where_the_user_trusts_it(
         ("./net.py", "./net.py does not say which class is the backbone"),
         ("./net.py:Ned", "has no class Ned: did you mean Net?"),
         ("./net.py:number", "has no class number"),
-        ("./net.py:needy", "cannot be made without arguments"),
+        ("./net.py:needy", "cannot be called without arguments, or with image_size and channels"),
         ("./net.py:wrong", "makes a int, no torch.nn.Module"),
         ("./net.py:Map", "gives features of shape"),
         ("./broken.py:Net", "cannot be run (ZeroDivisionError"),

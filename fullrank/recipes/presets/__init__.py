@@ -111,10 +111,9 @@ def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str
     if left := [field for field in config["settings"] if field not in known]:
         print(printable(f"Settings that {name} does not have are left out: {', '.join(left)}."))
     shared = {field: value for field, value in config["settings"].items() if field in known}
-    if is_file_of_code(str(shared.get("backbone", ""))) and "--backbone" not in flags:
-        require_trust(
-            file_of_code(shared["backbone"]), f"{found.like} (name it as --backbone yourself, or)", trust=False
-        )
+    for field in ("backbone", "views"):
+        if is_file_of_code(str(shared.get(field, ""))) and f"--{field}" not in flags:
+            require_trust(file_of_code(shared[field]), f"{found.like} (name it as --{field} yourself, or)", trust=False)
     return found.like, from_settings(recipe, shared), flags
 
 
