@@ -69,13 +69,13 @@ def say(evidence: Evidence, found: Mapping[str, Measured]) -> str:
 
 
 def _subject(which_are: str | None, which: tuple[int, ...]) -> str:
-    """As the subject of a sentence, at most three of them.
+    """As the subject of a sentence, at most three of them; a monitor row does not say which.
 
     >>> _subject("dimensions", (7,)), _subject("dimensions", (7, 2)), _subject("rows", (7, 2, 9, 4))
     ('dimension 7 has', 'dimensions 7 and 2 have', 'rows 7, 2, 9 and 1 more have')
     """
     if not which:
-        return ""
+        return f"a few {which_are} have"
     words = [str(number) for number in which[:3]] + ([f"{len(which) - 3} more"] if len(which) > 3 else [])
     if len(words) == 1:
         return f"{str(which_are).removesuffix('s')} {words[0]} has"

@@ -64,7 +64,7 @@ def parts_of(recipe: str, settings: Mapping[str, Any]) -> dict[str, float]:
     "has_target": something without gradient, from a teacher or beside a predictor. "keeps_apart": any term of the
     objective that one point does not minimize, or what does it instead.
 
-    >>> parts = parts_of("simsiam", {"projector": [512, 256], "predictor": [64]})
+    >>> parts = parts_of("simsiam", {"projector": [512, 256], "predictor": [64], "weight_decay": 0.0})
     >>> [name for name, has in parts.items() if has]
     ['has_projector', 'has_predictor', 'has_target', 'keeps_apart']
     """

@@ -67,7 +67,7 @@ def rank_behind(z: Data) -> float:
     >>> import torch
     >>> z = torch.cat([100 * torch.eye(4)[:, :1], torch.eye(4)[:, 1:]], 1)
     >>> round(rank_behind(z), 3)
-    3.0
+    2.872
     """
     cloud = as_cloud(z)
     which = outweighing(cloud)
@@ -98,7 +98,7 @@ RANK_BEHIND = Measurement(
 def _share_behind(found: Measurements, n: int, dims: int) -> Measured | None:
     if "rank_behind" not in found or not found["outweighing_share"].value:
         return None
-    possible = min(n - 1, dims - len(found["outweighing_share"].which))
+    possible = min(n - 1, dims - max(len(found["outweighing_share"].which), 1))  # a monitor row does not say which
     return Measured("share_behind", found["rank_behind"].value / max(possible, 1))
 
 

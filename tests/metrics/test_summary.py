@@ -33,6 +33,8 @@ KEYS = {
     "duplicate_dimensions": metrics.duplicate_dimensions,
     "rogue_dimension": metrics.rogue_dimension,
     "dimension_gap": metrics.dimension_gap,
+    "outweighing_share": metrics.outweighing_share,
+    "rank_behind": metrics.rank_behind,
     "decay_exponent": metrics.decay_exponent,
 }
 

@@ -29,7 +29,7 @@ _NO_REST = (
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
 
-_LEARNS = (  # of a run: the untrained network had this rank already, or the features have learned
+LEARNS = (  # of a run: the untrained network had this rank already, or the features have learned
     Gate("rank_since_start", "above", 0.8),
     Gate("knn_since_start", "above", 0.02),
 )
@@ -151,7 +151,7 @@ RULES = (
         least=32,
         silences=("copied dimensions",),
         because="few directions make them alike",
-        excused=_LEARNS,
+        excused=LEARNS,
     ),
     Rule(
         "fewer directions than classes",
@@ -166,7 +166,7 @@ RULES = (
         _CLASSES,
         title="to fewer directions than there are classes",
         least=64,
-        excused=_LEARNS,
+        excused=LEARNS,
     ),
     Rule(
         "dead dimensions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, JUMP, SHARE_WARNS
+from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, JUMP, LEARNS, SHARE_WARNS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _ROGUE = Graded("rogue_dimension", "above", 10.0, 50.0)  # of the mean variance, as in vecscope
@@ -57,6 +57,7 @@ RULES = (
         least=32,
         silences=("head-dominated spectrum", "hubs"),
         because="a few dimensions make it: standardize them and measure again",
+        excused=LEARNS,
     ),
     Rule(
         "head-dominated spectrum",
