@@ -159,7 +159,7 @@ def test_commands_of_the_page_about_transfer_run(
 
 def test_what_is_taught_is_imported_from_the_front_door_or_a_room() -> None:
     """The parts of a package file of one's own may name the files that they stand beside."""
-    pages = [ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page.name != "architecture.md")]
+    pages = [ROOT / "README.md", *(page for page in (ROOT / "docs").rglob("*.md") if page.name != "architecture.md")]
     taught = [line for page in pages for line in re.findall(r"^from (fullrank[\w.]*) import", page.read_text(), re.M)]
     assert len(taught) > 8
     for name in taught:

@@ -13,6 +13,7 @@ TEXTS = [
     *sorted((ROOT / "fullrank").rglob("*.j2")),
     *sorted((ROOT / "fullrank").rglob("*.toml")),
     *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "style.md"),
+    *sorted(page for folder in ("start", "how", "explain") for page in (ROOT / "docs" / folder).glob("*.md")),
     ROOT / "README.md",
 ]
 _NOT_A_NOUN = "a|and|as|along|for|from|if|in|is|nor|of|on|or|than|that|to|with|without"
