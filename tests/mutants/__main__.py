@@ -1,7 +1,8 @@
 """`python -m tests.mutants`: put each declared mutant into a copy of the project, and say which the tests let live.
 
-An interrupted call goes on where it was, as long as package and tests are the same. Exit code 1 if a mutant survived
-that is not declared equivalent, or an equivalent one was killed.
+docs/results/mutants.json keeps what became of each, when and at which commit. What was tried on the same package and
+tests is not tried again, so that an interrupted call goes on where it was. Exit code 1 if a mutant survived that is not
+declared equivalent, or an equivalent one was killed.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Arguments:
     """Put each declared mutant into a copy of the project, and say which the tests let live."""
 
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
-    """Mutants to try; nothing is written then. By default all."""
+    """Mutants to try; by default all."""
     limit: float = 120.0
     """Seconds for the tests of a mutant, at least those of all tests without one; what takes longer has hung, which
     counts as killed."""
@@ -46,12 +47,13 @@ def main(arguments: Sequence[str], project: Path = ROOT) -> int:
     """Do it; the exit code."""
     asked, console = tyro.cli(Arguments, args=arguments, prog="python -m tests.mutants"), Console(markup=False)
     try:
-        mutants = _chosen(declared(project / "tests" / "mutants"), asked.only)
-        rows = _all_tried(mutants, asked, project, console)
+        mutants = declared(project / "tests" / "mutants")
+        chosen = _chosen(mutants, asked.only)
+        rows = _all_tried(mutants, chosen, asked.limit, project, console)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    return report(mutants, rows, console)
+    return report(chosen, rows, console)
 
 
 def _chosen(mutants: Mapping[str, Mutant], only: Sequence[str]) -> dict[str, Mutant]:
@@ -62,24 +64,31 @@ def _chosen(mutants: Mapping[str, Mutant], only: Sequence[str]) -> dict[str, Mut
     return {name: mutant for name, mutant in mutants.items() if not only or name in only}
 
 
-def _all_tried(mutants: Mapping[str, Mutant], asked: Arguments, project: Path, console: Console) -> dict[str, Any]:
+def _all_tried(
+    mutants: Mapping[str, Mutant], chosen: Mapping[str, Mutant], limit: float, project: Path, console: Console
+) -> dict[str, Any]:
     """What became of each mutant, by name; written after each, so that an interrupted call can go on."""
-    about = _about(project)
-    rows = {} if asked.only else _begun(project / RESULT, about)
-    if rows:
-        say(console, f"Going on after {len(rows)} of {len(mutants)} mutants.")
-    left = [mutant for name, mutant in mutants.items() if name not in rows]
+    now = _about(project)
+    rows = {name: row for name, row in kept_rows(project).items() if name in mutants}
+    left = [mutant for name, mutant in chosen.items() if rows.get(name, {}).get("sha256") != now["sha256"]]
+    if len(left) < len(chosen):
+        say(console, f"{len(chosen) - len(left)} of {len(chosen)} mutants were tried on this package already.")
     warm()
     with copied(project) as copy:
-        limit = max(asked.limit, _passing(left, copy, console))
+        limit = max(limit, _passing(left, copy, console) if left else 0.0)
         for mutant in watched(left, len(left), "Trying mutants", "mutants", console=console):
             trial = tried(mutant, copy, limit)
             if trial.outcome == "survived" and mutant.equivalent is None:
                 say(console, f"{mutant.name} survives.")
-            rows[mutant.name] = asdict(trial)
-            if not asked.only:
-                write_json(project / RESULT, {**about, **count(mutants, rows), "mutants": rows})
+            rows[mutant.name] = asdict(trial) | now
+            ordered = {name: rows[name] for name in mutants if name in rows}
+            write_json(project / RESULT, {"counts": count(mutants, rows), "mutants": ordered})
     return rows
+
+
+def kept_rows(project: Path = ROOT) -> dict[str, Any]:
+    """What became of each mutant when it was last tried, by name."""
+    return dict(read_json(project / RESULT)["mutants"]) if (project / RESULT).exists() else {}
 
 
 def _passing(mutants: Sequence[Mutant], copy: Path, console: Console) -> float:
@@ -98,26 +107,17 @@ def _about(project: Path) -> dict[str, Any]:
     for path in sorted(path for room in ("fullrank", "tests") for path in (project / room).rglob("*")):
         if path.suffix in (".py", ".toml"):
             digest.update(str(path.relative_to(project)).encode() + path.read_bytes())
+    changed = _git(project, "status", "--porcelain", "--", "fullrank", "tests")
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": _git(project, "rev-parse", "HEAD"),
-        "changed": bool(_git(project, "status", "--porcelain", "--", "fullrank", "tests")),
-        "sha256": digest.hexdigest(),
-        "versions": {name: version(name) for name in ("fullrank", "torch", "pytest")},
+        "commit": _git(project, "rev-parse", "--short=12", "HEAD") + (" and changes" if changed else ""),
+        "sha256": digest.hexdigest()[:16],
+        "torch": version("torch"),
     }
 
 
-def _git(project: Path, *arguments: str) -> str | None:
-    done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _begun(result: Path, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The rows of a call on the same package and tests that was interrupted."""
-    if not result.exists():
-        return {}
-    before = read_json(result)
-    return dict(before["mutants"]) if before["sha256"] == about["sha256"] and before["left"] > 0 else {}
+def _git(project: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def count(mutants: Mapping[str, Mutant], rows: Mapping[str, Any]) -> dict[str, int]:
@@ -151,7 +151,7 @@ def report(mutants: Mapping[str, Mutant], rows: Mapping[str, Any], console: Cons
         if not console.is_terminal:
             console.width = 1000  # in a file or a pipe no row is broken
         console.print(table)
-    numbers = count(mutants, rows)
+    numbers = count(mutants, {name: rows[name] for name in mutants})
     say(console, f"{numbers['killed']} of {numbers['declared']} mutants were killed, {numbers['survived']} survived, "
                  f"{numbers['equivalent']} are declared equivalent.")  # fmt: skip
     return int(wrong > 0)

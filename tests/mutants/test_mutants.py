@@ -9,7 +9,7 @@ import pytest
 
 from fullrank.errors import UserError
 from tests.mutants import trial
-from tests.mutants.__main__ import RESULT, ROOT, main
+from tests.mutants.__main__ import RESULT, ROOT, kept_rows, main
 from tests.mutants.declared import Mutant, declared
 
 MUTANTS = declared()
@@ -90,28 +90,29 @@ def test_only_a_harmless_mutant_may_be_declared_equivalent(project: Path) -> Non
     assert main([], project) == 1
 
 
-def test_an_interrupted_call_goes_on_and_one_of_other_code_begins_anew(
+def test_what_was_tried_on_the_same_package_is_not_tried_again(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     declare(project, "killed", "harmless")
     main([], project)
-    whole = json.loads((project / RESULT).read_text())
-    half = {**whole, "left": 1, "mutants": {"killed": {"outcome": "hung", "by": None, "seconds": 0.0}}}
-    (project / RESULT).write_text(json.dumps(half))
+    rows = result(project)
+    half = {"killed": rows["killed"] | {"outcome": "hung"}}
+    (project / RESULT).write_text(json.dumps({"mutants": half}))
     main([], project)
-    assert "Going on after 1 of 2 mutants." in capfd.readouterr().out
-    assert result(project)["killed"]["outcome"] == "hung"  # not tried again
-    (project / RESULT).write_text(json.dumps({**half, "sha256": "of other code"}))
+    assert "1 of 2 mutants were tried on this package already." in capfd.readouterr().out
+    assert result(project)["killed"]["outcome"] == "hung"
+    half["killed"]["sha256"] = "of other code"
+    (project / RESULT).write_text(json.dumps({"mutants": half}))
     main([], project)
     assert result(project)["killed"]["outcome"] == "killed"
 
 
-def test_only_some_mutants_are_tried_where_that_is_asked_for_and_nothing_is_written(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_only_some_mutants_are_tried_where_that_is_asked_for(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     declare(project, "killed", "harmless")
     assert main(["--only", "killed"], project) == 0
-    assert not (project / RESULT).exists()
+    assert [*result(project)] == ["killed"]
+    assert "1 of 1 mutants were killed" in capfd.readouterr().out
+    assert json.loads((project / RESULT).read_text())["counts"]["left"] == 1
     assert main(["--only", "kiled"], project) == 2
     assert capfd.readouterr().err == "There is no mutant kiled: did you mean killed?\n"
 
@@ -123,6 +124,9 @@ def test_tests_that_fail_without_a_mutant_are_repaired_first(project: Path, capf
     assert "tests/test_double.py::test_double fails without any mutant: repair it first." in capfd.readouterr().err
 
 
-@pytest.mark.slow
-def test_the_mutants_of_gather_are_killed_by_two_processes() -> None:
-    assert main(["--only", "gather-without-sum"]) == 0
+def test_every_mutant_was_tried_and_none_survived_that_is_not_equivalent() -> None:
+    """`python -m tests.mutants --only NAME` tries a new one, and keeps what became of it."""
+    rows = kept_rows()
+    assert set(rows) == set(MUTANTS)
+    survived = {name for name, row in rows.items() if row["outcome"] == "survived"}
+    assert survived == {name for name, mutant in MUTANTS.items() if mutant.equivalent is not None}
