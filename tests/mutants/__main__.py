@@ -39,8 +39,7 @@ class Arguments:
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
     """Mutants to try; by default all."""
     limit: float = 120.0
-    """Seconds for the tests of a mutant, at least those of all tests without one; what takes longer has hung, which
-    counts as killed."""
+    """Seconds of the processor for the tests of a mutant; what takes longer has hung, which counts as killed."""
 
 
 def main(arguments: Sequence[str], project: Path = ROOT) -> int:
@@ -75,7 +74,8 @@ def _all_tried(
         say(console, f"{len(chosen) - len(left)} of {len(chosen)} mutants were tried on this package already.")
     warm()
     with copied(project) as copy:
-        limit = max(limit, _passing(left, copy, console) if left else 0.0)
+        if left:
+            _must_pass(left, copy, console)
         for mutant in watched(left, len(left), "Trying mutants", "mutants", console=console):
             trial = tried(mutant, copy, limit)
             if trial.outcome == "survived" and mutant.equivalent is None:
@@ -91,14 +91,13 @@ def kept_rows(project: Path = ROOT) -> dict[str, Any]:
     return dict(read_json(project / RESULT)["mutants"]) if (project / RESULT).exists() else {}
 
 
-def _passing(mutants: Sequence[Mutant], copy: Path, console: Console) -> float:
-    """The seconds of all tests together without any mutant; UserError if one fails."""
+def _must_pass(mutants: Sequence[Mutant], copy: Path, console: Console) -> None:
+    """UserError if a test fails without any mutant."""
     tests = sorted({test for mutant in mutants for test in mutant.killed_by})
     say(console, "All tests must pass without any mutant first, which takes some minutes.")
     right = run_tests(tests, copy, math.inf, why="without any mutant")
     if right.outcome == "killed":
         raise UserError(f"{right.by or 'A test'} fails without any mutant: repair it first.")
-    return right.seconds
 
 
 def _about(project: Path) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -34,6 +36,7 @@ THEIRS = (
     "hypothesis",
     "matplotlib.pyplot",
 )
+PATIENCE = 900.0  # seconds of the clock beyond the limit
 PASSED, FAILED = 0, 1  # pytest's exit codes; others say that the tests did not run
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
@@ -82,15 +85,18 @@ def tried(mutant: Mutant, copy: Path, limit: float) -> Trial:
 
 
 def run_tests(tests: Sequence[str], copy: Path, limit: float, *, why: str) -> Trial:
-    """The tests in a process of their own, up to the first that fails; UserError if they cannot be run."""
+    """The tests in a process of their own, up to the first that fails; UserError if they cannot be run.
+
+    The limit is of processor time, so that a busy machine makes no mutant hang; what waits for nothing gets PATIENCE.
+    """
     begun = time.monotonic()
     log = copy.parent / "log"
     process = os.fork()
     if process == 0:
-        _be_tests(tests, copy, log)
-    code = _ended(process, begun + limit)
+        _be_tests(tests, copy, log, limit)
+    code = _ended(process, begun + PATIENCE + limit)
     seconds, said = round(time.monotonic() - begun, 1), log.read_text(encoding="utf-8", errors="replace")
-    if code is None:
+    if code in (None, -signal.SIGXCPU):
         return Trial("hung", None, seconds)
     if code not in (PASSED, FAILED):
         raise UserError(f"The tests cannot be run {why} (exit code {code}): {said[-1500:]}")
@@ -98,11 +104,13 @@ def run_tests(tests: Sequence[str], copy: Path, limit: float, *, why: str) -> Tr
     return Trial("killed" if code == FAILED else "survived", failed.group(1) if failed else None, seconds)
 
 
-def _be_tests(tests: Sequence[str], copy: Path, log: Path) -> None:
+def _be_tests(tests: Sequence[str], copy: Path, log: Path, limit: float) -> None:
     """Become pytest in the copy; never returns."""
     code = 70
     try:
         os.setsid()
+        if limit < math.inf:
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), resource.RLIM_INFINITY))
         target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(target, 1)
         os.dup2(target, 2)
