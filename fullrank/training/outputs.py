@@ -17,6 +17,7 @@ from torch import Tensor
 from fullrank.data import Views
 from fullrank.data.identity import kept_in_config
 from fullrank.data.options import data_name
+from fullrank.diagnosis.known import parts_of
 from fullrank.diagnosis.report import as_json
 from fullrank.diagnosis.training import judge_run, looks_of, profile_of
 from fullrank.engine.device import this_device
@@ -136,8 +137,9 @@ def write_result(
     """result.json: what `diagnose` says of the rows of probe.npz, the collapse numbers, times, versions and seed."""
     looks = looks_of(read_rows(run / "metrics.jsonl"))
     untrained = bool(looks) and looks[0]["step"] == 0  # rows that were damaged are lost
-    profile = profile_of(str(read_config(run)["recipe"]))
-    judged, _ = judge_run(read_probe(run), looks, profile=profile, source=str(run))
+    config = read_config(run)
+    profile, parts = profile_of(str(config["recipe"])), parts_of(str(config["recipe"]), config["settings"])
+    judged, _ = judge_run(read_probe(run), looks, profile=profile, source=str(run), parts=parts)
     result = {
         "verdict": {
             "where": judged.where,

@@ -230,8 +230,8 @@ def test_a_page_ends_in_what_to_do_about_each_run(run: Path, tmp_path: Path) -> 
     assert f"Take it to another library. fullrank export {run} --to timm" in said
     assert "It fills 3 of 32. classes are lost." not in said
     assert "It fills 3 of 32. Classes are lost." in said
-    assert "Strong crops. How to tell: weaken them. Spread <it>. --w2 0.5" in said
-    assert f"fullrank train intl --like {collapsed}" in said
+    assert "Strong crops. How to tell: weaken them. Spread <it>." in said
+    assert f"fullrank train intl --like {collapsed} --w2 0.5" in said
 
 
 def test_accuracies_on_different_data_are_not_compared(run: Path, tmp_path: Path) -> None:

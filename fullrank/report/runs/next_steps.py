@@ -27,11 +27,10 @@ def next_steps(run: Run, label: str) -> Next:
     look = ("Every finding with its evidence, rows and figures.", command("diagnose", run.path))
     if run.result.state in ("collapsed", "degraded"):
         found = [
-            Advice(sentence(one.sentence), sentence(one.why), _sentences(one.causes), _sentences(one.remedies))
+            Advice(sentence(one.sentence), sentence(one.why), _sentences(one.causes), _pasted(one.remedies, run))
             for one in run.result.advice
         ]
-        again = ("Train again with what you chose.", command("train", run.recipe, "--like", run.path))
-        return Next(label, found, [look, again])
+        return Next(label, found, [look])
     if run.result.state == "early":
         return Next(label, (), [("Train for longer.", _longer(run)), look])
     data = _data(run)
@@ -53,6 +52,12 @@ def _longer(run: Run) -> str:
         if isinstance(amount, int | float):
             return command("train", run.recipe, "--like", run.path, f"--{name}", f"{2 * amount:g}")
     return command("train", run.recipe, "--like", run.path)
+
+
+def _pasted(remedies: Sequence[tuple[str, str]], run: Run) -> tuple[tuple[str, str], ...]:
+    """Flags as the whole command: another run with the settings of this one."""
+    again = command("train", run.recipe, "--like", run.path)
+    return tuple((sentence(text), f"{again} {code}" if code.startswith("--") else code) for text, code in remedies)
 
 
 def _sentences(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
