@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,23 @@ def test_a_second_start_decodes_nothing(tmp_path: Path, decoded: list[str]) -> N
     assert (again.files, again.channels, again.range) == (first.files, first.channels, first.range)
     assert [path.name for path in (tmp_path / "photos").iterdir() if path.suffix != ".png"] == []
     assert {path.suffix for path in (tmp_path / "cache").rglob("*.*")} == {".npz", ".lock"}
+
+
+def test_the_size_of_a_file_is_asked_once_at_a_start_and_not_again_for_the_fingerprint(
+    tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain(tmp_path / "photos", 5)
+    by_files = fingerprint(replace(load(tmp_path / "photos"), sizes=None))
+    asked: list[str] = []
+    real = os.stat
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        asked.append(os.fspath(path) if not isinstance(path, int) else "")
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert fingerprint(load(tmp_path / "photos")) == by_files
+    assert sorted(Path(path).name for path in asked if path.endswith(".png")) == [f"{at:03d}.png" for at in range(5)]
 
 
 def test_only_what_changed_is_decoded_again(tmp_path: Path, decoded: list[str]) -> None:
