@@ -205,6 +205,7 @@ def test_intl_check_12_with_a_teacher_the_target_gets_neither_gradient_nor_trace
     teaching = target[None].clone().requires_grad_()
     taught = partial(intl_with_teacher, target=teaching, axis=axis, beta=0.05)
     check_reference(taught, authors_with_teacher, torch.stack(student))
+    taught(torch.stack(student).requires_grad_())["loss"].backward()
     assert teaching.grad is None
 
 

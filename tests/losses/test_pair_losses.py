@@ -123,7 +123,8 @@ def test_nnclr_contrasts_the_nearest_neighbors(views: int) -> None:
 
     check_reference(partial(nnclr.eval(), target=target), plain, prediction)
     nnclr.train()(prediction, target)
-    torch.testing.assert_close(nnclr.queue[:6], t[0])
+    torch.testing.assert_close(nnclr.queue[:6], t[0])  # of the first view alone
+    torch.testing.assert_close(nnclr.queue[6:], queue[:26])
 
 
 def refusal(loss: Pair, prediction: Tensor, target: Tensor) -> str:

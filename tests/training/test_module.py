@@ -15,6 +15,7 @@ from fullrank.recipes import Recipe
 from fullrank.recipes.invariance import Invariance
 from fullrank.regularizers.w2 import W2
 from fullrank.training.fit import prepare
+from fullrank.training.step_plan import make_plan
 from tests.training.steps import Stepped
 
 IMAGES = torch.randint(256, (8, 1, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -43,3 +44,12 @@ def test_a_weight_that_falls_by_epoch_falls_with_the_passes_over_the_data() -> N
         spread = one.terms.get("+w2", torch.ones(()))
         weights.append(float((one.terms["loss"] - one.terms["alignment"]) / spread))
     assert weights == pytest.approx([2 / 3, 2 / 3, 1 / 3, 1 / 3, 0, 0], abs=1e-5)
+
+
+def test_passes_over_the_data_take_an_optimizer_step_for_every_so_many_batches() -> None:
+    recipe = Recipe(batch_size=8, epochs=3.0, lr=0.1, warmup_epochs=1.0)
+    plans = [make_plan(recipe, RunOptions(devices=1, accumulate=accumulate), 80) for accumulate in (1, 2)]
+    assert [(plan.steps_per_epoch, plan.steps, plan.warmup, plan.epochs) for plan in plans] == [
+        (10, 30, 10, 3),
+        (10, 15, 5, 3),
+    ]
