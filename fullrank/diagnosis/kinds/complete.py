@@ -47,6 +47,11 @@ _ADVICE = Advice(
         Cause(
             "there are no negatives, or too few", "the loss with twice the batch", of=("language model", "contrastive")
         ),
+        Cause(
+            "what all cells share outweighs what tells them apart, as perturbations do little",
+            "the differences to the control have a mean cosine far below 1",
+            of=("cells",),
+        ),
         Cause("the learning rate is too high or there is no warm-up", "a tenth of it from the start keeps the spread"),
         Cause(
             "batch norm is missing, or was in eval mode while training",
@@ -60,8 +65,16 @@ _ADVICE = Advice(
         ),
     ),
     (
+        Remedy(
+            "subtract the mean of the control (group 0) before cells are compared",
+            "z = z - z[group == 0].mean(0)",
+            of=("cells",),
+        ),
         Remedy("add a term that keeps the embeddings apart", "--w2 0.5", of=("two-branch", "contrastive")),
-        Remedy("the same in a loop of your own", 'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]'),
+        Remedy(
+            "add a term that keeps the embeddings apart, in a loop of your own",
+            'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]',
+        ),
         Remedy("use a loss with a variance term of its own", 'loss = fullrank.losses.vicreg(views)["loss"]'),
         Remedy(
             "stop the gradient of the target, and move it slowly",

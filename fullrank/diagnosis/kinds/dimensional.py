@@ -76,7 +76,10 @@ _RANK = Advice(
     ),
     (
         Remedy("add a term that sees missing directions", "--w2 0.5", of=("two-branch", "contrastive")),
-        Remedy("the same in a loop of your own", 'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]'),
+        Remedy(
+            "add a term that sees missing directions, in a loop of your own",
+            'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]',
+        ),
         Remedy("maximize the rank itself", 'loss = loss + 0.1 * fullrank.losses.hill_entropy(views)["loss"]'),
         Remedy(
             "train on a part of the representation, without a projector",
