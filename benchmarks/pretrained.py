@@ -19,7 +19,8 @@ import torch
 
 import fullrank
 
-from .calibration.packages import sprites, wheel
+from .sets.packages import wheel
+from .sets.sprites import sprites
 
 BACKBONE = "tf_efficientnet_lite0"
 SIZE, BATCH, STEPS = 64, 32, 200

@@ -15,9 +15,10 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from benchmarks.sets.packages import wheel
+from benchmarks.sets.sprites import sprite_pixels
 from fullrank.data import ImageTensor, load_dataset
 
-from .packages import sprite_pixels, wheel
 from .source import Expected, Made, Source, seed_of
 
 ROWS = 800

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.sets.sprites import sprites
 from fullrank.cli import main as command
 from fullrank.data import ImageSet, ImageTensor, load_dataset
 from fullrank.nn import load_encoder
 from fullrank.runs.probe import read_probe
 
-from .packages import sprites
 from .source import Expected, Made, Source
 
 ROWS = 800

@@ -18,7 +18,8 @@ from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import eigsh
 from sklearn.decomposition import PCA
 
-from .packages import wheel
+from benchmarks.sets.packages import wheel
+
 from .source import Expected, Made, Source, seed_of
 from .text import packages
 

@@ -23,7 +23,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from torch import Tensor
 
-from .packages import wheel
+from benchmarks.sets.packages import wheel
+
 from .source import Made, Source
 
 ROWS = 800

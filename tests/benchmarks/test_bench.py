@@ -1,0 +1,88 @@
+"""The bench: one cell at a size of seconds, resuming, and its page, which says what the files say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.bench.__main__ import main
+from docs.build.agreement import agreement
+from docs.build.bench import MARKS, RESULTS, SET, page, read
+from fullrank import recipes
+
+
+def test_the_page_is_what_its_builder_writes() -> None:
+    """After new cells: python -m docs.build.bench."""
+    assert (RESULTS / "README.md").read_text(encoding="utf-8") == page()
+
+
+def test_every_recipe_and_every_mark_has_a_cell_whose_name_is_its_file() -> None:
+    about, cells = read(RESULTS / SET)
+    assert {cell["name"] for cell in cells} == {*recipes.names(), *MARKS}
+    for cell in cells:
+        assert (RESULTS / SET / f"{cell['name']}-{cell['seed']}.json").is_file()
+        assert 0 < cell["knn"] < 1
+        assert 0 < cell["linear"] < 1
+    assert about["seconds"] == 8
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two classes of 24 training and 8 test images, which differ in their brightness."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 24), ("test", 8)):
+        for bright, name in enumerate(("dark", "light")):
+            for at in range(count):
+                path = tmp_path / "images" / split / name / f"{at}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pixels = random.integers(90 * bright, 90 * bright + 160, (8, 8, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(path)
+    return tmp_path / "images"
+
+
+@pytest.mark.slow
+def test_a_bench_that_was_stopped_goes_on_and_another_does_not_mix(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    given = ["--images", str(images), "--size", "8", "--out", str(out), "--seconds", "0.01", "--seeds", "1"]
+    main([*given, "--only", "untrained"])
+    first = (out / "untrained-0.json").stat().st_mtime_ns
+    main([*given, "--only", "untrained", "simclr", "pixels"])
+    assert (out / "untrained-0.json").stat().st_mtime_ns == first
+    cell = json.loads((out / "simclr-0.json").read_text(encoding="utf-8"))
+    assert (cell["name"], cell["seed"], cell["of"], cell["steps"]) == ("simclr", 0, "recipe", 1)
+    for space in ("backbone", "embedding"):
+        assert {"effective_rank", "relative_spread", "w2_uniformity", "lidar", "nesum", "verdict"} <= set(cell[space])
+    assert json.loads((out / "pixels-0.json").read_text(encoding="utf-8"))["linear"] > 0.9
+    with pytest.raises(SystemExit, match="is of another bench"):
+        main([*given, "--seconds", "1", "--only", "pixels"])
+
+
+def test_nothing_is_begun_after_the_time_that_was_given(images: Path, tmp_path: Path) -> None:
+    main(["--images", str(images), "--size", "8", "--out", str(tmp_path / "out"), "--until", "00:00"])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bench.json"]
+
+
+def test_agreement_is_kendalls_tau_and_its_interval_covers_what_is_not_there() -> None:
+    random = np.random.default_rng(0)
+    names = [str(at) for at in range(30)]
+    covered = 0
+    for _ in range(60):
+        x, y = random.normal(size=(2, 30)).tolist()
+        tau, low, high = agreement(x, y, names, within=False)
+        covered += low <= 0 <= high
+        pairs = [(x[i] - x[j]) * (y[i] - y[j]) > 0 for i in range(30) for j in range(i)]
+        assert tau == pytest.approx(2 * np.mean(pairs) - 1)
+    assert covered >= 52
+
+
+def test_within_recipes_only_their_own_trainings_are_ordered() -> None:
+    """Across the order is turned around, within it is the same."""
+    x = [1.0, 2.0, 3.0, 11.0, 12.0, 13.0]
+    y = [11.0, 12.0, 13.0, 1.0, 2.0, 3.0]
+    names = ["a"] * 3 + ["b"] * 3
+    assert agreement(x, y, names, within=True)[0] == 1
+    assert agreement(x, y, names, within=False)[0] == -1
