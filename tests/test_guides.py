@@ -63,7 +63,8 @@ def test_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch:
             if words[0] == "torchrun":
                 words = words[words.index("fullrank") :]
             assert words[0] == "fullrank", words
-            assert main(short(words[1:])) == promised, words
+            early = words[1] == "diagnose" and Path(words[2]).is_dir()  # a training that was cut has no verdict yet
+            assert main(short(words[1:])) in ({promised, 3} if early else {promised}), words
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=NAMES)
