@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 DRAWS = 2000  # resamplings of the recipes
+FEWEST = 5  # recipes that tell anything; drawing fewer again makes no interval
 
 
 def _signs(values: Sequence[float]) -> Floats:
@@ -33,11 +35,12 @@ def agreement(
 ) -> tuple[float, float, float]:
     """Tau-b of two numbers of trainings, and the 95 % interval of drawing the recipes again.
 
-    Across recipes each counts once, by its means. Within, only pairs of trainings of one recipe count, all together.
+    Across recipes each counts once, by its means. Within, only pairs of trainings of one recipe count, all together;
+    NaN where fewer than five recipes have a pair without a tie.
 
     >>> agreement([1, 2, 3, 4], [1, 2, 3, 4], ["a", "b", "c", "d"], within=False)[0]
     1.0
-    >>> agreement([1, 2, 9, 8], [1, 2, 3, 4], ["a", "a", "b", "b"], within=True)[0]
+    >>> agreement([1, 2] * 5 + [9, 8] * 5, [1, 2] * 10, [str(at // 2) for at in range(20)], within=True)[0]
     0.0
     """
     names = sorted(set(recipes))
@@ -52,6 +55,9 @@ def agreement(
         means = member / member.sum(1, keepdims=True)
         signs = _signs((means @ np.asarray(x)).tolist()), _signs((means @ np.asarray(y)).tolist())
         spread = weights
-    found = _tau(spread, signs[0] * signs[1], *signs)
+    products = signs[0] * signs[1]
+    if within and int((np.einsum("ri,ij,rj->r", member, np.abs(products), member) > 0).sum()) < FEWEST:
+        return math.nan, math.nan, math.nan
+    found = _tau(spread, products, *signs)
     low, high = np.nanquantile(found[1:], (0.025, 0.975)) if np.isfinite(found[1:]).any() else (np.nan, np.nan)
     return float(found[0]), float(low), float(high)

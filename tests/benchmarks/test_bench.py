@@ -81,8 +81,10 @@ def test_agreement_is_kendalls_tau_and_its_interval_covers_what_is_not_there() -
 
 def test_within_recipes_only_their_own_trainings_are_ordered() -> None:
     """Across the order is turned around, within it is the same."""
-    x = [1.0, 2.0, 3.0, 11.0, 12.0, 13.0]
-    y = [11.0, 12.0, 13.0, 1.0, 2.0, 3.0]
-    names = ["a"] * 3 + ["b"] * 3
-    assert agreement(x, y, names, within=True)[0] == 1
+    x = [10.0 * recipe + seed for recipe in range(6) for seed in range(3)]
+    y = [-10.0 * recipe + seed for recipe in range(6) for seed in range(3)]
+    names = [str(recipe) for recipe in range(6) for _ in range(3)]
+    assert agreement(x, y, names, within=True) == (1, 1, 1)
     assert agreement(x, y, names, within=False)[0] == -1
+    few = [one if at < 12 else 0.0 for at, one in enumerate(x)]  # four recipes have anything to order
+    assert np.isnan(agreement(few, y, names, within=True)).all()
