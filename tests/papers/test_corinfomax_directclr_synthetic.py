@@ -18,8 +18,8 @@ SMALL = Settings(out=Path("unused"))
 @pytest.mark.slow
 def test_memory_takes_noise_and_gradient_and_at_a_hundredth_next_to_nothing() -> None:
     outcome = forgetting(SMALL, steps=40)
-    assert labels("corinfomax/forgetting", outcome)[0] == "undecided"
-    assert labels("corinfomax/forgetting", outcome)[-2:] == ["held", "held"]
+    # In 40 steps the factor 0.9, the last one, still remembers the start.
+    assert labels("corinfomax/forgetting", outcome)[:3] == ["undecided", "undecided", "held"]
     found = {memory: [row for row in outcome.rows if row["factor"] == memory] for memory in MEMORIES}
     for memory in (0.01, 0.1, 0.5):
         for row, alone in zip(found[memory], found[0.0], strict=True):
