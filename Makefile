@@ -29,6 +29,7 @@ docs: $(VENV)/.test
 	$(BIN)/python -m docs.build.confusion
 	$(BIN)/python -m docs.build.faults
 	$(BIN)/python -m docs.build.scale
+	$(BIN)/python -m docs.build.color
 	$(BIN)/python -m docs.build.papers
 	$(BIN)/python -m docs.build.bench
 

@@ -1,0 +1,109 @@
+"""The first table and picture of the README, from cells of the bench in color: `python -m docs.build.color`.
+
+Writes docs/pictures/color.svg, and the table between the two marks in README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from matplotlib.axes import Axes
+
+from docs.build.bench import Cell, read
+from docs.build.pictures import DARK, LIGHT
+from fullrank.papers.kit.parts import interval
+from fullrank.report.draw.svg import OTHER, SERIES, svg
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results" / "bench"
+SET = "sprites-32-minute"
+ROWS = {  # of the table, from the worst to be expected
+    "invariance": "`invariance`: views attract, nothing keeps images apart",
+    "untrained": "no training",
+    "pixels": "raw pixels",
+    "byol": "`byol`",
+    "vicreg": "`vicreg`",
+    "corinfomax": "`corinfomax`",
+    "simclr": "`simclr`",
+    "intl": "`intl`",
+    "directclr": "`directclr`",
+    "imagenet": "EfficientNet-lite0, trained on the labels of ImageNet",
+}
+BEGIN, END = "<!-- python -m docs.build.color -->\n", "<!-- end -->\n"
+
+
+def table() -> str:
+    """The rows in Markdown."""
+    lines = ["| | seeds | kNN accuracy | effective rank | relative spread |", "|---|---|---|---|---|"]
+    for name, title in ROWS.items():
+        cells = _cells(name)
+        known = [cell["embedding"] for cell in cells if "embedding" in cell]
+        numbers = ["", ""]
+        if known:
+            rank = mean(one["effective_rank"] for one in known)
+            numbers = [f"{rank:.0f} of {known[0]['dims']}", f"{mean(one['relative_spread'] for one in known):.2f}"]
+        lines.append(f"| {title} | {len(cells)} | {_accuracy(cells)} | {' | '.join(numbers)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(name: str) -> list[Cell]:
+    return [cell for cell in read(RESULTS / SET)[1] if cell["name"] == name]
+
+
+def _ends(cells: Sequence[Cell]) -> tuple[float, float]:
+    scores = [float(cell["knn"]) for cell in cells]
+    return interval(scores) or (mean(scores), mean(scores))
+
+
+def _accuracy(cells: Sequence[Cell]) -> str:
+    middle = mean(float(cell["knn"]) for cell in cells)
+    low, high = _ends(cells)
+    return f"{middle:.2f}" + (f" [{low:.2f}, {high:.2f}]" if high > low else "")
+
+
+def draw() -> str:
+    """The picture as SVG that follows a light or dark page: rank and accuracy of each recipe, the collapse in color."""
+
+    def both(axes: Axes) -> None:
+        axes.set_position((0.1, 0.17, 0.86, 0.77))
+        for name in ROWS:
+            cells = _cells(name)
+            ranks = [cell["embedding"]["effective_rank"] for cell in cells if "embedding" in cell]
+            middle, ends = mean(float(cell["knn"]) for cell in cells), _ends(cells)
+            if not ranks:
+                axes.axhline(middle, color=OTHER, linewidth=0.8, linestyle="--")
+                words = {"untrained": "no training", "pixels": "raw pixels", "imagenet": "ImageNet, with labels"}[name]
+                shift = (0, -9 if name == "pixels" else 3)
+                axes.annotate(words, (330, middle), shift, textcoords="offset points", ha="right", fontsize=8)
+                continue
+            color = SERIES[0] if name == "invariance" else OTHER
+            axes.plot([mean(ranks)] * 2, ends, color=color, linewidth=1.5)
+            axes.plot(mean(ranks), middle, "o", color=color, markersize=6)
+            said = "collapsed: nothing keeps images apart" if name == "invariance" else name
+            shift = (7, -11) if name == "vicreg" else (7, -3)
+            axes.annotate(said, (mean(ranks), middle), shift, textcoords="offset points", fontsize=8)
+        axes.set_xscale("log")
+        axes.set_xlim(0.8, 340)
+        axes.set_xticks([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
+        axes.minorticks_off()
+        axes.set_xlabel("effective rank of the embedding, of 256 (corinfomax of 64, directclr of 90)")
+        axes.set_ylabel("kNN accuracy")
+
+    label = "kNN accuracy against effective rank of recipes on color sprites; the one that collapses is low in both"
+    drawn = str(svg(both, prefix="color", label=label, size=(6.6, 3.4)))
+    style = f"<style>svg{{{LIGHT}}}@media(prefers-color-scheme:dark){{svg{{{DARK}}}}}text{{fill:var(--ink)}}</style>"
+    head, rest = drawn.split(">", 1)
+    return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n'
+
+
+def filled(readme: str) -> str:
+    """The README with the table of today."""
+    head, _, rest = readme.partition(BEGIN)
+    return head + BEGIN + table() + END + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "pictures" / "color.svg").write_text(draw(), encoding="utf-8")
+    (ROOT / "README.md").write_text(filled((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
