@@ -1,6 +1,7 @@
 """Measures how far each loss is from its reference, its derivatives and its graph, for docs/results/losses.json.
 
-`python -m benchmarks.loss_references`, some minutes on one core. The references are the formulas of the papers' code
+`python -m benchmarks.loss_references`, some minutes on one core, most of them of a compiler; `--only NAME` measures one
+again. The references are the formulas of the papers' code
 and text, written out beside the tests that compare them (`tests/losses`): those tests are run here, and measured.
 """
 
@@ -10,13 +11,15 @@ import functools
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
+import tyro
 from torch import Tensor
 
 from docs.build.losses import PAIRS, public
@@ -45,6 +48,9 @@ FILES = {
 }
 
 
+UNWARNED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what tyro has imported
+
+
 class Recorder:
     """Keeps the differences that `check_reference` finds, by loss."""
 
@@ -65,26 +71,37 @@ class Recorder:
 CHECK = reference.check_reference
 
 
-def main() -> None:
-    """Measure, and write the result."""
+@dataclass(frozen=True)
+class Arguments:
+    """Measure how far each loss is from its reference, its derivatives and its graph."""
+
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
+    """Losses to measure, the others stay as they are; by default all."""
+
+
+def main(arguments: Arguments) -> None:
+    """Measure, and write the result after each loss."""
+    chosen = [loss for loss in public() if not arguments.only or loss.__name__ in arguments.only]
     recorder = Recorder()
     setattr(reference, "check_reference", recorder.check)  # noqa: B010 (before the tests import it)
-    code = pytest.main(["-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "losses"), "-k", "not table"])
+    code = pytest.main(["-q", "-p", "no:cacheprovider", *UNWARNED, *map(str, _tests(chosen)), "-k", "not table"])
     if code != 0:
         raise SystemExit(code)
-    losses = {}
-    for loss in public():
-        name = loss.__name__
-        of_rows = (NAMED | PAIRS)[name]
-        losses[name] = {
-            "reference": _summary(recorder.found.get(name, [])),
-            **derivatives(of_rows),
-            "graph": graph(of_rows, "aot_eager"),
-            "compiled": graph(of_rows, "inductor"),
-        }
-        print(name, losses[name])
-    versions = {package: version(package) for package in ("fullrank", "torch")}
-    RESULT.write_text(json.dumps({"versions": versions, "losses": losses}, indent=1) + "\n", encoding="utf-8")
+    found = json.loads(RESULT.read_text(encoding="utf-8"))["losses"]
+    for loss in chosen:
+        name, of_rows = loss.__name__, (NAMED | PAIRS)[loss.__name__]
+        found[name] = {"reference": _summary(recorder.found.get(name, [])), **derivatives(of_rows), **graphs(loss)}
+        print(name, found[name], flush=True)
+        versions = {package: version(package) for package in ("fullrank", "torch")}
+        losses = {one.__name__: found[one.__name__] for one in public() if one.__name__ in found}
+        RESULT.write_text(json.dumps({"versions": versions, "losses": losses}, indent=1) + "\n", encoding="utf-8")
+
+
+def _tests(losses: Sequence[Callable[..., object]]) -> list[Path]:
+    """The tests that name one of the losses."""
+    folder = ROOT / "tests" / "losses"
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(folder.glob("test_*.py"))}
+    return [path for path, text in texts.items() if any(loss.__name__ in text for loss in losses)]
 
 
 def derivatives(loss: Loss) -> dict[str, str]:
@@ -106,6 +123,15 @@ def derivatives(loss: Loss) -> dict[str, str]:
         return {"second": second, "func": "right"}
     except AssertionError:
         return {"second": second, "func": "no"}
+
+
+def graphs(loss: Callable[..., object]) -> dict[str, str]:
+    """Whether a loss without a state is one graph, and whether what the default backend makes of it is right."""
+    if isinstance(loss, type):
+        return {}
+    of_rows = (NAMED | PAIRS)[loss.__name__]
+    whole = graph(of_rows, "aot_eager")
+    return {"graph": whole, "compiled": graph(of_rows, "inductor") if whole == "right" else "no"}
 
 
 def graph(loss: Loss, backend: str) -> str:
@@ -148,4 +174,4 @@ def _name(loss: Any, file: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Arguments, description=__doc__))

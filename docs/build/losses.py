@@ -60,11 +60,12 @@ several shapes, with fewer samples than features and with more.
 
 - **compared with**: a reference that is written out beside the test, `tests/losses/test_*.py`: what the authors' code
   computes, or the paper's formula without its shortcuts. The largest differences of value and gradient are shares of
-  the largest number. Losses without such a row are compared with numbers in their tests, not measured here.
+  the largest number.
 - **second derivative**: right, an error in a sentence, or what it is instead.
-- **torch.func.grad** and **one graph**: whether the first works, and whether `torch.compile(fullgraph=True)` takes
-  value and gradient as one graph and gives the same numbers (backend `aot_eager`; no C++ is compiled). Losses that are
-  classes hold a state, and their graph is not measured.
+- **torch.func.grad**: whether it works.
+- **one graph** and **compiled**: whether `torch.compile(fullgraph=True)` takes value and gradient as one graph and
+  gives the same numbers: as they are (backend `aot_eager`), and compiled to C++ by the default backend, `inductor`, on
+  a CPU. Losses that are classes hold a state, and their graph is not measured.
 
 Two processes give the loss and the gradient of one with all the samples: `tests/test_world.py` for the losses of
 embeddings, `tests/methods/test_world.py` for those of predictions and targets, with their methods.
@@ -130,14 +131,24 @@ def numbers() -> Iterator[tuple[str, ...]]:
 
 def exactness() -> Iterator[tuple[str, ...]]:
     """Rows of what was measured of value, gradient, second derivative and graph, the names of the columns first."""
-    yield ("loss", "compared with", "value", "gradient", "second derivative", "torch.func.grad", "one graph")
+    yield (
+        "loss",
+        "compared with",
+        "value",
+        "gradient",
+        "second derivative",
+        "torch.func.grad",
+        "one graph",
+        "compiled",
+    )
     measured = json.loads(MEASURED.read_text(encoding="utf-8"))["losses"]
     for loss in public():
         one, name = measured[loss.__name__], loss.__name__
         known = one["reference"] or {"with": "", "value": "", "gradient": ""}
         compared = [str(known[key]) for key in ("with", "value", "gradient")]
         second = declaration(loss).breaks.get("second derivative", one["second"])
-        yield (f"`{name}`", *compared, second, one["func"], "" if isinstance(loss, type) else one["graph"])
+        graphs = ("", "") if isinstance(loss, type) else (one["graph"], one.get("compiled", "not measured"))
+        yield (f"`{name}`", *compared, second, one["func"], *graphs)
 
 
 def seen(loss: Loss) -> str:
