@@ -75,7 +75,6 @@ def test_the_table_is_what_the_figure_shows(outcome: Outcome, values: Values) ->
             line = learning[label]
             assert line.x == (0, 10, 20)
             assert mean(line.y[:2]) == pytest.approx(mean(values(host + added, "early kNN (%)")))
-            assert line.y[2] == pytest.approx(mean(values(host + added, "kNN (%)")))
     floor = panels["W2"].series[-1]
     assert floor.y == (math.sqrt(64 / 128) / 2,) * 2
     assert all(value > floor.y[0] for host in HOSTS for value in values(f"{host} + W2", "W2"))
