@@ -11,7 +11,7 @@ from fullrank.commands._common import terminal
 _WIDTH = 20
 _BEGIN = """\
 Begin with simclr, the best known, or with intl, which uses every dimension: `fullrank train simclr --data photos/`.
-`fullrank recipes NAME` shows what a recipe is, and the settings that its authors published.
+`fullrank recipes RECIPE` shows what a recipe is, and the settings that its authors published.
 
 The five systems
 """

@@ -29,6 +29,9 @@ FILLED = {
     "COMMAND": "train",
     "name": "intl",
     "by": "train",
+    "run.recipe": "simclr",
+    "f'--{name}'": "--epochs",
+    "f'{2 * amount:g}'": "2",
 }
 BEGINS = re.compile(rf"\bfullrank ({'|'.join(COMMANDS)})\b")
 
@@ -71,10 +74,12 @@ def calls() -> Iterator[tuple[str, list[str]]]:
                 if isinstance(word, ast.Constant):
                     words.append("imagenet" if word.value == "NAME" else FILLED.get(str(word.value), str(word.value)))
                 elif isinstance(word, ast.Starred):
-                    words += ["--seeds", "1", "--data", HARD]  # the only one: an experiment's
+                    words += [HARD] if ast.unparse(word) == "*data" else ["--seeds", "1", "--data", HARD]
                 else:
                     said = ast.unparse(word)
                     words.append("w2/theory" if said == "entry.name" else FILLED.get(said, HARD))
+            if "--like" in words:  # that run is read before anything is parsed
+                del words[words.index("--like") : words.index("--like") + 2]
             yield f"{path.relative_to(ROOT)}:{node.lineno}", words
 
 

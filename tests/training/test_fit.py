@@ -276,7 +276,7 @@ def test_the_demo_tells_collapse_from_none(train: Train, small: Recipe) -> None:
         profile = profile_of(read_json(run / "config.json")["recipe"])
         told, _ = judge_run(read_probe(run), looks_of(read_rows(run / "metrics.jsonl")), profile=profile, source="run")
         judged = (told.where, told.verdict.state, told.verdict.kind, told.sentence)
-        assert tuple(written["verdict"].values()) == judged
+        assert tuple(written["verdict"][name] for name in ("where", "state", "kind", "sentence")) == judged
     assert json.dumps(good)  # what was written is JSON
     assert 0.9 < good["probe_baselines"]["pixels"] < 1.0  # digits are easy
     assert good["probe_baselines"]["untrained"] == bad["probe_baselines"]["untrained"] > 0.8

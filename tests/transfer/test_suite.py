@@ -54,7 +54,7 @@ def test_a_suite_is_one_table_and_what_is_there_is_not_computed_again(
     ("flags", "sentence"),
     [
         (["--suite", "one.npz", "dtd"], "torchvision:DTD needs a folder to be read from or downloaded to"),
-        (["--suite", "one.npz,pets", "--data-root", "."], "pass --download, or another --data-root."),
+        (["--suite", "one.npz,pets", "--data-root", "."], "pass --download, or pass another --data-root."),
         (["--suite", "one.npz", "one.npz"], "--suite has one.npz twice"),
         (["--suite", "one.npz", "nowhere"], "nowhere is neither a built-in data set nor an existing path"),
         (["--suite", "one.npz", "--data", "two.npz"], "--data and --suite both say which images"),
