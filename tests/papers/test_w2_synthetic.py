@@ -96,7 +96,8 @@ def test_dead_dimensions_cost_w2_and_not_uniformity() -> None:
 @pytest.mark.slow
 def test_w2_is_level_over_dimensions_and_uniformity_is_not() -> None:
     outcome = dimension(SMALL, sizes=(4, 16, 64, 256), samples=1000)
-    assert labels("w2/dimension", outcome) == ["held", "reversed", "held", "held"]  # 1,000 rows are few for 256 dimensions
+    # 1,000 rows are few for 256 dimensions, where W2 is above that of a quarter of dead ones by more than 5 %.
+    assert labels("w2/dimension", outcome) == ["held", "reversed", "held", "held"]
     matches_its_closed_form(outcome, 0, 0.01)
     matches_its_closed_form(outcome, 1, 0.03)
 
