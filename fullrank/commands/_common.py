@@ -34,9 +34,18 @@ def parse(kind: Any, arguments: list[str], command: str, default: Any = None) ->
     """The dataclass `kind` from the arguments; tyro prints help and mistakes, and exits."""
     import tyro
 
-    start = tyro.MISSING_NONPROP if default is None else default
+    rules = None
+    if "--help" in arguments or "-h" in arguments:
+        from fullrank.commands._help import plain_help
+
+        rules = plain_help()
     return tyro.cli(
-        kind, args=arguments, prog=f"fullrank {command}", config=(tyro.conf.OmitArgPrefixes,), default=start
+        kind,
+        args=arguments,
+        prog=f"fullrank {command}",
+        config=(tyro.conf.OmitArgPrefixes,),
+        default=tyro.MISSING_NONPROP if default is None else default,
+        registry=rules,
     )
 
 

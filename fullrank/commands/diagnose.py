@@ -55,7 +55,7 @@ class Diagnose:
     margin: float | None = None
     """Margin, for a --loss of triplets."""
     data: tuple[str, ...] = ()
-    """Images to look at through the encoder of a run (or a file, timm:NAME, torchvision:NAME), not its last look."""
+    """Images to encode with the run, a file, timm:NAME or torchvision:NAME; by default the run's last saved sample."""
     trust: bool = False
     """With --data, run the file of the run's own backbone although it was never run by you as it is now."""
     layer: Literal["backbone", "embedding"] | None = None

@@ -40,7 +40,7 @@ class Embed:
     workers: int = 2
     """Processes that decode images."""
     data_root: Path | None = None
-    """Folder of the named data set."""
+    """Folder of the named data set; by default /usr/share/datasets."""
     reading: Annotated[DataOptions, tyro.conf.arg(name="data", prefix_name=False)] = field(default_factory=DataOptions)
     trust: bool = False
     """Run the file of the run's own backbone although it is not as it was in the training."""

@@ -32,17 +32,18 @@ class Evaluate:
     """Score on a held-out tenth of the training labels instead of the test set, and write nothing: for choosing
     settings."""
     data: tuple[str, ...] = ()
-    """Score on these data: those of the run in their new place, or other labeled images."""
+    """Data to score on: those of the run in their new place, or other labeled images; by default those of the run."""
     data_root: Path | None = None
-    """Folder of the named data set, if it has moved."""
+    """Folder of the named data set; by default that of the run."""
     trust: bool = False
     """Run the file of the run's own backbone although it is not as it was in the training."""
     protocol: str | None = None
-    """Judge as a paper did: intl, corinfomax, directclr, w2, moco or ours, or one of its settings, as intl/imagenet.
-    The encoder may then also be a file, an export, timm:NAME or torchvision:NAME."""
+    """Score as a paper did: intl, corinfomax, directclr, w2, moco or ours, or one of its settings, such as
+    intl/imagenet; by default kNN and a linear probe. RUN may then also be the file of an encoder, an export, timm:NAME
+    or torchvision:NAME."""
     suite: tuple[str, ...] = ()
-    """Judge on several data sets in one table: flowers102,pets,dtd,food101,eurosat,caltech101,aircraft,cars,svhn,
-    sun397, other named sets, and paths, by --protocol (ours). --data-root is where those of torchvision are, and
+    """Score on several data sets in one table, by --protocol: flowers102,pets,dtd,food101,eurosat,caltech101,
+    aircraft,cars,svhn,sun397, other named sets, and paths. --data-root is the folder of torchvision's data sets, and
     --download gets them."""
     seeds: int = 1
     """Seeds of the linear head; with several, mean and standard deviation are shown."""

@@ -44,7 +44,7 @@ class Finetune:
     data: tuple[str, ...] = ()
     """Labeled images; by default those of the run."""
     data_root: Path | None = None
-    """Folder of the named data set."""
+    """Folder of the named data set; by default that of the run."""
     out: Path | None = None
     """Folder of the fine-tuning; by default the first free runs/finetune-NAME-DATA-1, -2, ..."""
     trust: bool = False
@@ -61,7 +61,7 @@ class Resume:
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
     """Folder of a fine-tuning that stopped."""
     data: tuple[str, ...] = ()
-    """Its images, if they have moved."""
+    """Place of its images, if they have moved; by default where they were."""
 
 
 def run(arguments: list[str]) -> int:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError, command
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 class PaperOptions:
     """List the experiments of the papers, run one of them by NAME, or all of them into a gallery."""
 
-    name: Positional[str | None] = None
-    """PAPER/WHAT, as `fullrank paper` lists them."""
+    name: Annotated[Positional[str | None], arg(metavar="[PAPER/WHAT]")] = None
+    """An experiment; by default all are listed."""
     all: bool = False
     """Run all of them; what is there already is not run again."""
     published: bool = False
     """List the numbers that the papers publish, with the commands that would reproduce them and what these need."""
     out: Path | None = None
-    """Folder of the result: of one experiment, or of all of them and the gallery."""
+    """Folder of the result of one experiment, or of all of them and the gallery; needed to run any."""
     full: bool = False
     """The paper's own size, or as close to it as the data allow."""
     judge: Path | None = None
@@ -48,7 +48,7 @@ class PaperOptions:
     data: str | None = None
     """Images to train on, as for `fullrank train`; by default fashion-mnist, where an experiment needs some."""
     data_root: Path | None = None
-    """Folder that holds, or receives, the named data set."""
+    """Folder that holds, or receives, the named data set; by default /usr/share/datasets."""
     download: bool = False
     """Let a named data set be downloaded where it is not on this machine."""
 

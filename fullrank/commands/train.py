@@ -73,7 +73,9 @@ def _parsed(name: str, arguments: list[str]) -> Any:
     preset, recipe, flags = begin(name, recipe_class, flags)
     recipe = same or recipe
     chosen = Annotated[str | None, tyro.conf.arg(help=describe(name))]
-    other = Annotated[str | None, tyro.conf.arg(help="Start from the settings of another run, given by its folder.")]
+    other = Annotated[
+        str | None, tyro.conf.arg(help="Folder of a run whose settings are used; by default the recipe's own.")
+    ]
     dry = Annotated[bool, tyro.conf.arg(help="Print the plan (steps, settings, memory, time) and stop.")]
     both = make_dataclass(
         "Train",
@@ -90,19 +92,19 @@ class Resume:
     """What may have changed since; all settings are in the config.json of the run."""
 
     data: tuple[str, ...] = ()
-    """The data of the run, if it has moved."""
+    """Place of the run's data, if it has moved; by default where it was."""
     any_data: bool = False
-    """Go on also where these are other images than the run began with."""
+    """Go on although these are not the images that the run began with."""
     any_settings: bool = False
-    """Go on also where config.json names other settings than the run's checkpoint was trained with."""
+    """Go on although the settings in config.json are not those that the checkpoint was trained with."""
     previous: bool = False
-    """Go on from the checkpoint before the last one, where the last one is damaged."""
+    """Go on from the checkpoint before the last one, if the last one is damaged."""
     devices: int | None = None
-    """Processes, where there are others than the run began with; what is then not exactly the same is said."""
+    """Processes; by default as many as before. With another number, a line says what is then not exactly the same."""
     nodes: int | None = None
-    """Machines, where there are others than the run began with."""
+    """Machines; by default as many as before."""
     trust: bool = False
-    """Run files of code that the run names as its recipe or backbone, although you have not run them as they are."""
+    """Run the Python files that the run names as its recipe or backbone, although you never ran them as they are."""
 
 
 def _resume(arguments: list[str]) -> int:
@@ -115,7 +117,7 @@ def _resume(arguments: list[str]) -> int:
 
     where = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="Folder of a run that stopped.")]
     both = make_dataclass("Resumption", [("run", where), ("flags", Resume)])
-    both.__doc__ = "Go on with a run where its last checkpoint was."
+    both.__doc__ = "Continue a run from its last checkpoint."
     parsed = parse(both, arguments, "train --resume")
     run, flags = parsed.run, parsed.flags
     console = terminal()

@@ -19,18 +19,19 @@ class DataOptions:
     labels: Literal["auto", "folders", "none"] = "auto"
     """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
     classes: Path | None = None
-    """File with the classes to keep, one a line."""
+    """File with the classes to keep, one per line; by default all."""
     channels: int | None = None
     """Channels of an image, 1 to 16; by default those of the files, with transparency on white."""
     range: str | None = None
-    """LOW,HIGH: values that become the darkest and brightest of 256 levels, in images of more than 8 bits."""
+    """LOW,HIGH: values that become the darkest and brightest of 256 levels, in images of more than 8 bits;
+    by default 0 to the top of 8, 10, 12, 14, 16 or 32 bits where a quarter is used, else that of the values."""
     pages: Literal["first", "all"] | None = None
-    """Of files that hold several images, the first, or all as images of their own."""
+    """Of files that hold several images, use the first, or all as separate images; by default it is asked for."""
     max_pixels: int | None = None
     """Pixels up to which an image is not a decompression bomb; by default Pillow's limit."""
 
     columns: str | None = None
-    """IMAGE[,LABEL]: columns of a Hugging Face data set that has several of a kind."""
+    """IMAGE[,LABEL]: columns of a Hugging Face data set; by default its only ones of their kind."""
     download: bool = False
     """Let a named data set be downloaded where it is not on this machine."""
 

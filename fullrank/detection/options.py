@@ -18,7 +18,7 @@ class DetectorSettings:
     epochs: float = 12.0
     """Passes over the training images."""
     steps: int | None = None
-    """Optimizer steps, in place of --epochs."""
+    """Optimizer steps, instead of epochs; by default as many as --epochs have."""
     batch_size: int = 16
     """Images per step, over all processes."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -90,6 +90,6 @@ class DetectionData:
     train_images: Path | None = None
     """Folder that the file names of --train begin in; by default it is looked for beside the annotations."""
     val_images: Path | None = None
-    """Folder that the file names of --val begin in."""
+    """Folder that the file names of --val begin in; by default it is looked for beside the annotations."""
     voc_first: Literal[0, 1] | None = None
     """Number of the first pixel in VOC's files; by default 0 where a box begins at 0, else 1 as in VOC's own."""

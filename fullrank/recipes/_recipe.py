@@ -59,7 +59,7 @@ class Recipe:
     data: Annotated[str | tuple[str, ...], arg(metavar="DATA [DATA ...]")] = "fashion-mnist"
     """digits, fashion-mnist, cifar10, cifar100, stl10, an .npz file with `images`, or folders and lists of images."""
     data_root: Path | None = None
-    """Folder that holds, or receives, the named data set."""
+    """Folder that holds, or receives, the named data set; by default /usr/share/datasets."""
     reading: Annotated[DataOptions, _group("data")] = DataOptions()
     backbone: str = "tiny"
     """tiny, any timm or torchvision model name, or a network of your own as ./net.py:Net."""
@@ -75,7 +75,7 @@ class Recipe:
     epochs: float | None = None
     """Passes over the data; by default chosen from the number of images."""
     steps: int | None = None
-    """Optimizer steps, instead of epochs."""
+    """Optimizer steps, instead of epochs; by default as many as the epochs have."""
     batch_size: int | None = None
     """Images per objective, over all processes together; by default chosen from the number of images and memory."""
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"

@@ -23,16 +23,16 @@ class Where:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What of a protocol is changed: the flags of a command. None leaves the protocol's value."""
+    """What of a protocol is changed: the flags of a command."""
 
     epochs: int | None = None
-    """Epochs of the classifier, in the place of the protocol's."""
+    """Epochs of the classifier; by default the protocol's."""
     batch_size: int | None = None
-    """Images of a step, in the place of the protocol's."""
+    """Images per step; by default the protocol's."""
     lr: float | None = None
-    """Learning rate of the linear head, in the place of the protocol's."""
+    """Learning rate of the linear head; by default the protocol's."""
     backbone_lr: float | None = None
-    """Learning rate of the backbone, in the place of the protocol's."""
+    """Learning rate of the backbone; by default the protocol's."""
 
     def of(self, how: Classify) -> Classify:
         """The settings with the changes, which say that they are the user's."""

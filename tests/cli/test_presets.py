@@ -91,7 +91,7 @@ def test_help_names_the_presets_and_shows_their_values(capsys: pytest.CaptureFix
         main(["train", "directclr", "--preset", "imagenet", "--help"])
     assert stopped.value.code == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "--preset {None}|STR Start from published settings: imagenet, imagenet-mlp," in said
+    assert "--preset STR Start from published settings: imagenet, imagenet-mlp," in said
     assert "(default: 4.8)" in said
     assert main(["train"]) == 0
     assert "--preset NAME" in capsys.readouterr().out
