@@ -14,12 +14,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from fullrank.data.decode import Opener
 from fullrank.data.images import ImageFolder, ImageItems, ImageSet, ImageTensor, Unreadable
 from fullrank.data.missing import Lost, Missing
 from fullrank.data.pixels import Decoded
 from fullrank.errors import UserError
 
-Crop = Callable[[Decoded, torch.Generator], list[Tensor]]
+Crop = Callable[[Opener, torch.Generator], list[Tensor]]
 Key = tuple[int, int, int]  # step, position in the global batch, index of the image
 
 _TURNS = 8  # images that are tried for one place
@@ -116,8 +117,8 @@ def train_batches(
     """Shuffled training batches of steps start..stop-1; `batch_size` is that of all `world` ranks together.
 
     Rank r gets the r-th contiguous part of each global batch. Images in memory move to `device` once and come
-    as they are. Image files are decoded and given to `crop` in `workers` processes, with a generator that
-    depends on the seed, the step and the position only; `crop` returns V uint8 tensors (C, S, S) an image.
+    as they are. `crop` is called in `workers` processes, with what decodes an image file and a generator that
+    depends on the seed, the step and the position only; it returns V uint8 tensors (C, S, S) per image.
     The last incomplete batch of an epoch is left out, unless `keep_last`, which also allows a batch above the set.
     Where a file cannot be read any more `missing` notes it, and another image takes its place, which depends on the
     seed, the step and the position only. UserError if the batch is smaller than 2, larger than the set, no multiple of
@@ -126,7 +127,7 @@ def train_batches(
     >>> from fullrank.data.images import ImageTensor
     >>> numbered = ImageTensor(torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1), None, ())
     >>> batches = train_batches(
-    ...     numbered, batch_size=2, seed=0, start=0, stop=2, crop=lambda image, generator: [], device="cpu"
+    ...     numbered, batch_size=2, seed=0, start=0, stop=2, crop=lambda opened, generator: [], device="cpu"
     ... )
     >>> sorted(int(image) for batch in batches for image in batch.images)  # two steps are one epoch
     [0, 1, 2, 3]
@@ -204,9 +205,8 @@ class _Views(torch.utils.data.Dataset["_Made | UserError"]):
         for turn in range(_TURNS if self.replace else 1):
             at = index if turn == 0 else _state(self.seed, step, position, turn) % len(self.images)
             try:
-                image = self.images.open(at)
                 generator = torch.Generator().manual_seed(_state(self.seed, step, position))
-                return _Made(self.crop(image, generator), tuple(lost))
+                return _Made(self.crop(partial(self.images.open, at), generator), tuple(lost))
             except Unreadable as error:
                 problems.append(error)
                 lost.append((at, error.name, error.why))
@@ -265,8 +265,8 @@ def _sound(
     return views
 
 
-def _centered(image: Image.Image, _generator: torch.Generator, *, size: int) -> list[Tensor]:
-    return [center_of_image(image, size)]
+def _centered(opened: Opener, _generator: torch.Generator, *, size: int) -> list[Tensor]:
+    return [center_of_image(opened(), size)]
 
 
 def center_of_image(image: Decoded, size: int) -> Tensor:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,8 +17,19 @@ from fullrank.data.pixels import Decoded, Decoding, Raw, finished
 
 # These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
 _NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
-_TURNED = (5, 6, 7, 8)  # orientations of Exif that swap width and height
+_SMALLER = ("JPEG", "MPO")  # these can be decoded at a half, a quarter or an eighth of their size
+_ORIENTATION = 0x0112  # of Exif
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _FRAMED = ("GIF", "PNG", "TIFF", "WEBP")  # several images in one file; of an MPO the first is the image
+
+Shrink = Callable[[int, int], int]  # width and height of an upright image to how many times smaller it may be decoded
+
+
+class Opener(Protocol):
+    """Decodes one image, no smaller than `shrink` allows."""
+
+    def __call__(self, shrink: Shrink | None = None) -> Decoded:
+        """The image; UserError if it cannot be read now."""
 
 
 @contextmanager
@@ -47,20 +58,18 @@ def image_formats() -> tuple[str, ...]:
     return tuple(name for name in Image.OPEN if name not in _NO_PIXELS)
 
 
-def read_image(path: Path, *, page: int = 0, decoding: Decoding | None = None) -> Decoded:
-    """Decode a whole image: upright, 8 bit, by default "L" or "RGB" on white.
+def read_image(path: Path, *, page: int = 0, decoding: Decoding | None = None, shrink: Shrink | None = None) -> Decoded:
+    """Decode a whole image: upright, 8 bit, by default "L" or "RGB" on white, a JPEG smaller if `shrink` says so.
 
     Raises whatever the decoder raises for a broken file.
     """
-    return finished(read_raw(path, page=page), decoding or Decoding())
+    return finished(read_raw(path, page=page, shrink=shrink), decoding or Decoding())
 
 
 def header_size(path: Path) -> tuple[int, int]:
     """Width and height of an upright image by its header; raises anything where it has none."""
     with Image.open(path, formats=image_formats()) as image:
-        width, height = image.size
-        turned = image.format in ("JPEG", "MPO", "TIFF") and image.getexif().get(0x0112) in _TURNED
-        return (height, width) if turned else (width, height)
+        return _upright_size(image)
 
 
 def to_show(path: Path) -> Image.Image:
@@ -87,8 +96,11 @@ def as_gray_or_rgb(image: Image.Image, span: tuple[float, float] | None = None) 
     return made
 
 
-def read_raw(path: Path, *, page: int = 0, small: bool = False) -> Raw:
-    """Decode a whole image as its file has it; `small` lets a JPEG shrink 8 times."""
+def read_raw(path: Path, *, page: int = 0, shrink: Shrink | None = None) -> Raw:
+    """Decode a whole image as its file has it, a JPEG 1, 2, 4 or 8 times smaller if `shrink` says so.
+
+    All of the file is read either way.
+    """
     if not path.is_file():  # a named pipe would block for ever
         raise FileNotFoundError("there is no such file")
     ending = path.suffix.lower()
@@ -96,8 +108,8 @@ def read_raw(path: Path, *, page: int = 0, small: bool = False) -> Raw:
         return read_extra(path, page)
     try:
         with Image.open(path, formats=image_formats()) as image:
-            if small:
-                image.draft(image.mode, (1, 1))  # all data is still read, the pixels are fewer
+            if shrink is not None and image.format in _SMALLER:
+                _draft(image, shrink(*_upright_size(image)))
             if image.format == "PNG" and "16B" in str(image.tile) and image.mode in ("RGB", "RGBA"):
                 return _deep_png(path, image)
             if image.format == "TIFF" and _more_than_pil(image):
@@ -129,12 +141,27 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    turned = image.format in (*_SMALLER, "TIFF") and image.getexif().get(_ORIENTATION) in _TURNED
+    return (height, width) if turned else (width, height)
+
+
+def _draft(image: Image.Image, times: int) -> None:
+    """Decode so many times smaller; less so where the part of a pixel at the end would be turned to the beginning."""
+    turned = image.getexif().get(_ORIENTATION, 1) != 1
+    while turned and (image.width % times or image.height % times):
+        times //= 2
+    image.draft(image.mode, (max(1, image.width // times), max(1, image.height // times)))
+
+
 def _of_pil(image: Image.Image, page: int) -> Raw:
     frames = getattr(image, "n_frames", 1) if image.format in _FRAMED else 1
     if page:
         image.seek(page)
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    turned = image.getexif().get(_ORIENTATION, 1) != 1
+    upright = ImageOps.exif_transpose(image) if turned else image  # which would also copy what is upright
     if upright.mode == "F" or upright.mode.startswith("I"):  # I;16, I;16B, I
         return Raw(np.asarray(upright)[..., None], frames)
     return Raw(upright, frames)

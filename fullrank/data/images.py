@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fullrank.data.decode import header_size, read_image, reason, strict_decoding
+from fullrank.data.decode import Shrink, header_size, read_image, reason, strict_decoding
 from fullrank.data.inventory import Inventory
 from fullrank.data.items import image_of
 from fullrank.data.pixels import Decoded, Decoding
@@ -82,12 +82,13 @@ class ImageFolder:
         except Exception:  # of another format, or gone
             return min(self.open(index).size)
 
-    def open(self, index: int) -> Decoded:
-        """Decode image `index`: mode "L" (1 channel), "RGB" (3), or `Bands`; UserError if it cannot be read now."""
+    def open(self, index: int, shrink: Shrink | None = None) -> Decoded:
+        """Image `index`, a JPEG maybe smaller: mode "L" (1 channel), "RGB" (3), or `Bands`; UserError if unreadable."""
         path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
             with strict_decoding(self.max_pixels):
-                return read_image(Path(path), page=page, decoding=Decoding(self.channels, self.range))
+                decoding = Decoding(self.channels, self.range)
+                return read_image(Path(path), page=page, decoding=decoding, shrink=shrink)
         except Exception as error:  # decoders raise anything
             why = reason(error)
             raise Unreadable(
@@ -124,11 +125,11 @@ class ImageItems:
         """The shorter side of image `index` in pixels."""
         return min(self.open(index).size)
 
-    def open(self, index: int) -> Decoded:
+    def open(self, index: int, shrink: Shrink | None = None) -> Decoded:
         """Fetch image `index`; UserError if it is not an image or has other channels."""
         row = int(self.rows[index])
         try:
-            return image_of(self.source[row], self.column, Decoding(self.channels, self.range))
+            return image_of(self.source[row], self.column, Decoding(self.channels, self.range), shrink)
         except Exception as error:  # their code raises anything
             name, why = f"Item {row} of the data", reason(error)
             raise Unreadable(f"{name} cannot be read ({why}): repair or remove it.", name, why) from error

@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fullrank.data.decode import read_raw, upright
+from fullrank.data.decode import Shrink, read_raw, upright
 from fullrank.data.pixels import MOST_CHANNELS, Decoded, Decoding, Raw, finished
 
 IMAGE_COLUMNS = ("image", "img", "picture", "pixels")
 
 
-def image_of(item: object, column: str | None, decoding: Decoding) -> Decoded:
-    """The image of an item; ValueError if there is none in it."""
-    return finished(raw_of(item, column), decoding)
+def image_of(item: object, column: str | None, decoding: Decoding, shrink: Shrink | None = None) -> Decoded:
+    """The image of an item, if that is a path decoded no smaller than allowed; ValueError if there is none in it."""
+    return finished(raw_of(item, column, shrink), decoding)
 
 
-def raw_of(item: object, column: str | None) -> Raw:
+def raw_of(item: object, column: str | None, shrink: Shrink | None = None) -> Raw:
     """The pixels of an item: of a pair the first, of a mapping the named column.
 
     >>> raw_of((torch.zeros(3, 4, 5), 7), None).channels
@@ -37,7 +37,7 @@ def raw_of(item: object, column: str | None) -> Raw:
     if isinstance(item, Image.Image):
         return upright(item)
     if isinstance(item, str | Path):
-        return read_raw(Path(item))
+        return read_raw(Path(item), shrink=shrink)
     if isinstance(item, torch.Tensor):
         values: Any = item.detach().cpu().numpy()
         return Raw(values[..., None] if values.ndim == 2 else np.moveaxis(values, 0, -1))

@@ -97,7 +97,7 @@ def finished(raw: Raw, decoding: Decoding) -> Decoded:
         if wanted not in (None, 1, 3):
             raise ValueError(f"{raw.channels} channels, not {wanted}")
         flat = _on_white(content)
-        return flat if wanted is None else flat.convert("L" if wanted == 1 else "RGB")
+        return flat if wanted is None else _in_mode(flat, "L" if wanted == 1 else "RGB")
     pixels = eight_bit(content, decoding.range)
     if wanted in (1, 3) and raw.channels == wanted + 1:
         pixels = pixels[..., :wanted]
@@ -108,7 +108,7 @@ def finished(raw: Raw, decoding: Decoding) -> Decoded:
     if wanted not in (None, 1, 3):
         raise ValueError(f"{raw.channels} channels, not {wanted}")
     image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
-    return image if wanted is None else image.convert("L" if wanted == 1 else "RGB")
+    return image if wanted is None else _in_mode(image, "L" if wanted == 1 else "RGB")
 
 
 def eight_bit(values: Array, span: tuple[float, float] | None) -> NDArray[np.uint8]:
@@ -135,4 +135,9 @@ def _on_white(image: Image.Image) -> Image.Image:
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert(gray)
-    return image.convert(gray)
+    return _in_mode(image, gray)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image itself where it has the mode: PIL would copy it."""
+    return image if image.mode == mode else image.convert(mode)

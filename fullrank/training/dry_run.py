@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import torch
 from rich.console import Console
@@ -67,6 +68,6 @@ def _batch(job: Job, count: int) -> tuple[Tensor | list[Tensor], float]:
     if isinstance(images, ImageTensor):
         return images.images[:count], 0.0
     begun = time.perf_counter()
-    crops = [job.views.crop(images.open(i), torch.Generator().manual_seed(i)) for i in range(count)]
+    crops = [job.views.crop(partial(images.open, i), torch.Generator().manual_seed(i)) for i in range(count)]
     seconds = (time.perf_counter() - begun) / count / max(1, job.options.workers or 0)
     return [torch.stack(view) for view in zip(*crops, strict=True)], seconds

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from fullrank.data import DataOptions
 from fullrank.data.batches import Batch, plain_batches, train_batches
+from fullrank.data.decode import Opener
 from fullrank.data.files.folder import read_folder
 from fullrank.data.images import ImageFolder, ImageSet, ImageTensor
-from fullrank.data.pixels import Decoded
 from fullrank.errors import UserError
 from tests.data.files import make_folder, noise, plain, quiet
 
 
-def two_crops(image: Decoded, generator: torch.Generator) -> list[Tensor]:
+def two_crops(opened: Opener, generator: torch.Generator) -> list[Tensor]:
     """The whole image at 4 x 4 and at 2 x 2, with random bits flipped so that the generator matters."""
-    views = []
+    image, views = opened(), []
     for size in (4, 2):
         small = torch.from_numpy(np.array(image.resize((size, size)))).permute(2, 0, 1)
         views.append(small ^ torch.randint(0, 256, small.shape, generator=generator, dtype=torch.uint8))

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from fullrank.data import DataOptions, ImageFolder
 from fullrank.data.batches import plain_batches, train_batches
+from fullrank.data.decode import Opener
 from fullrank.data.files.folder import read_folder
 from fullrank.data.identity import fingerprint
 from fullrank.data.images import select
 from fullrank.data.missing import Missing, read_missing, restored
-from fullrank.data.pixels import Decoded
 from fullrank.errors import UserError
 from tests.data.files import noise, quiet
 
@@ -38,8 +38,8 @@ def noted(folder: Path, images: ImageFolder, said: list[str], *, most: float = 0
     return Missing(images, folder, most, folder.parent / "missing.jsonl", said.append)
 
 
-def whole(image: Decoded, _generator: torch.Generator) -> list[Tensor]:
-    return [torch.from_numpy(np.array(image)).permute(2, 0, 1)]
+def whole(opened: Opener, _generator: torch.Generator) -> list[Tensor]:
+    return [torch.from_numpy(np.array(opened())).permute(2, 0, 1)]
 
 
 def batches(images: ImageFolder, notes: Missing, *, workers: int = 0, start: int = 0, world: int = 1) -> list[Tensor]:

@@ -28,7 +28,7 @@ def check(files: list[str], options: DataOptions, say: Callable[[str], None]) ->
 def _check_one(file: str, every: bool) -> Look:
     path = Path(file)
     try:
-        raws = [read_raw(path, small=True)]
+        raws = [read_raw(path, shrink=lambda width, height: 8)]
         if every:
             raws += [read_raw(path, page=page) for page in range(1, raws[0].frames)]
         return look_at(raws)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from fullrank.data.decode import Opener
 from fullrank.data.pixels import MOST_CHANNELS, Bands, Decoded
 from fullrank.data.views import color
-from fullrank.data.views.augmentation import Augmentation, Parameters, draw, draw_boxes
+from fullrank.data.views.augmentation import Augmentation, Parameters, draw
+from fullrank.data.views.boxes import Boxes
 from fullrank.data.views.resample import blur_matrix, crop_matrix, resample
 from fullrank.errors import UserError
 
@@ -71,25 +72,20 @@ class Views:
         self._check(images)
         return self._normalize(images.float().div_(255))
 
-    def crop(self, image: Decoded, generator: torch.Generator) -> list[Tensor]:
+    def crop(self, image: Decoded | Opener, generator: torch.Generator) -> list[Tensor]:
         """Cut and resize one large image (mode L or RGB, or `Bands`) for every view: V tensors uint8 (C, S, S).
 
-        For workers that decode files; `apply` does the rest, with parameters drawn for S x S images.
+        For workers that decode files; `apply` does the rest, with parameters drawn for S x S images. Where what
+        decodes an image is given in its place, a JPEG is decoded no larger than the boxes that were drawn need it.
         """
-        plain = isinstance(image, Bands) or image.mode in ("L", "RGB")
-        if len(image.getbands()) != len(self.mean) or not plain:
-            what = f"{len(image.getbands())} channels" if isinstance(image, Bands) else f"mode {image.mode}"
+        boxes = Boxes(self.augmentations, generator)
+        decoded = image if isinstance(image, Image.Image | Bands) else image(boxes.shrink)
+        plain = isinstance(decoded, Bands) or decoded.mode in ("L", "RGB")
+        if len(decoded.getbands()) != len(self.mean) or not plain:
+            what = f"{len(decoded.getbands())} channels" if isinstance(decoded, Bands) else f"mode {decoded.mode}"
             wanted = {1: "L", 3: "RGB"}.get(len(self.mean), f"{len(self.mean)} channels")
             raise UserError(f"Views: an image of {what}: convert it to {wanted}.")
-        cut = []
-        for augmentation in self.augmentations:
-            boxes = draw_boxes(augmentation, 1, image.height, image.width, generator)
-            top, left, height, width = (int(side) for side in boxes)
-            box = image.crop((left, top, left + width, top + height))
-            filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-            small = box.resize((augmentation.size, augmentation.size), filters[augmentation.interpolation])
-            cut.append(torch.from_numpy(np.array(small)).view(*small.size, -1).permute(2, 0, 1))
-        return cut
+        return boxes.cut(decoded)
 
     def _view(self, images: Tensor, augmentation: Augmentation, parameters: Parameters, cropped: bool) -> Tensor:
         self._check(images)
