@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import lzma
 import math
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,12 @@ EXTRAS = {  # ending -> the package that reads it, and FullRank's extra with it
     ".dcm": ("pydicom", "dicom"),
     ".dicom": ("pydicom", "dicom"),
 }
+_UNPACKED_WHOLE: dict[int, Callable[[], Any]] = {  # by TIFF's numbers
+    8: zlib.decompressobj,
+    32946: zlib.decompressobj,
+    34925: lzma.LZMADecompressor,
+}
+_DICOM_HEAD = 128 + 4 + 12  # bytes before what FileMetaInformationGroupLength counts
 
 
 def installed(ending: str) -> bool:
@@ -52,6 +62,7 @@ def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
         one: Any = file.pages[page]
         bounded(one.imagewidth, one.imagelength)
         bounded(math.prod(one.shape), 1, channels=MOST_CHANNELS)
+        _bounded_segments(path, one)
         values, axes = one.asarray(), one.axes
         count = len(file.pages) if frames is None else frames
     if axes == "SYX":
@@ -62,6 +73,26 @@ def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
         what = f"a TIFF of the shape {values.shape} ({axes})"
         raise ValueError(f"{what} is not an image of 1 to {MOST_CHANNELS} channels")
     return Raw(values.astype(values.dtype.newbyteorder("=")), count)
+
+
+def _bounded_segments(path: Path, page: Any) -> None:
+    """DecompressionBombError if a strip or tile holds more than its pixels: without imagecodecs, all is unpacked."""
+    if page.compression not in _UNPACKED_WHOLE or importlib.util.find_spec("imagecodecs"):
+        return
+    bounded(math.prod(page.chunks), 1, channels=MOST_CHANNELS)
+    most = math.prod(page.chunks) * int(page.dtype.itemsize)
+    with path.open("rb") as file:
+        for at, size in zip(page.dataoffsets, page.databytecounts, strict=True):
+            file.seek(at)
+            unpacked(file.read(size), most, _UNPACKED_WHOLE[page.compression]())
+
+
+def unpacked(data: bytes, most: int, decompressor: Any) -> bytes:
+    """What packed bytes hold; DecompressionBombError before memory is taken for more than `most`, and a KiB."""
+    whole: bytes = decompressor.decompress(data, most + 1024)
+    if len(whole) == most + 1024:
+        raise Image.DecompressionBombError
+    return whole
 
 
 def _heif(path: Path) -> Raw:
@@ -78,7 +109,7 @@ def _dicom(path: Path, page: int) -> Raw:
     import pydicom
     import pydicom.pixels as pixels
 
-    data: Any = pydicom.dcmread(path)
+    data: Any = _deflated_dicom(path) or pydicom.dcmread(path)
     if "PixelData" not in data:
         raise ValueError("a DICOM file without pixels")
     bounded(int(data.Columns), int(data.Rows))
@@ -94,6 +125,22 @@ def _dicom(path: Path, page: int) -> Raw:
     made = np.asarray(tools.apply_modality_lut(values, data))
     whole = np.issubdtype(made.dtype, np.integer) or bool((made == np.round(made)).all())
     return Raw((made.astype(np.int32) if whole else made)[..., None], frames)
+
+
+def _deflated_dicom(path: Path) -> Any:
+    """The file, if all but its head is packed: pydicom would unpack any amount; None for others."""
+    import pydicom
+    from pydicom.filereader import read_dataset
+
+    head: Any = pydicom.filereader.read_file_meta_info(path)
+    if head.get("TransferSyntaxUID") != pydicom.uid.DeflatedExplicitVRLittleEndian:
+        return None
+    content = path.read_bytes()[_DICOM_HEAD + head.FileMetaInformationGroupLength :]
+    most = (Image.MAX_IMAGE_PIXELS or 2**40) * MOST_CHANNELS
+    data: Any = read_dataset(io.BytesIO(unpacked(content, most, zlib.decompressobj(-zlib.MAX_WBITS))), False, True)
+    data.file_meta = head
+    head.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    return data
 
 
 def bounded(width: int, height: int, *, channels: int = 1) -> None:

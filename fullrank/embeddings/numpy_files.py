@@ -76,7 +76,7 @@ def member(
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise UserError(f"{name} is not an .npz file, or it is damaged ({error}): write it with numpy.savez.") from None
     info = members[pick(name, key, list(members), meant)]
-    if is_bomb(info):
+    if is_bomb(info.compress_size, info.file_size):
         raise UserError(
             f"{name} unpacks from {info.compress_size} to {info.file_size} bytes: if it is meant, save it as .npy."
         )

@@ -9,11 +9,13 @@ from typing import IO, Any
 import numpy as np
 from torch import Tensor
 
+from fullrank.embeddings.arrow.bodies import refuse_bombs
 from fullrank.embeddings.delimited import delimited, layout
 from fullrank.embeddings.plain_text import read_spaced
 from fullrank.embeddings.source import LONGEST, EmbeddingFile, damage, ending, equally_wide, need, rows_at_once, tensor
 from fullrank.embeddings.table_columns import Choice, choose, item_of, listed, parsed
 from fullrank.errors import UserError
+from fullrank.runs.arrays import is_bomb
 
 
 def read_parquet(path: Path, key: str | None, without: Collection[str] = ()) -> EmbeddingFile:
@@ -41,8 +43,19 @@ def parquet(
 
 
 def _rows_at_once(name: str, about: Any) -> int:
-    """How many rows of a parquet file are unpacked together, by what it says of them; UserError for rows too long."""
+    """How many rows of a parquet file are unpacked together, by what it says of them.
+
+    UserError for rows too long, and for a bomb.
+    """
     groups = [about.row_group(at) for at in range(about.num_row_groups)]
+    for group in groups:
+        columns = [group.column(at) for at in range(group.num_columns)]
+        packed = sum(column.total_compressed_size for column in columns)
+        whole = sum(column.total_uncompressed_size for column in columns)
+        if is_bomb(packed, whole):
+            raise UserError(
+                f"{name} unpacks from {packed:,} to {whole:,} bytes: if it is meant, write it uncompressed."
+            )
     numbers = [sum(group.column(at).num_values for at in range(group.num_columns)) for group in groups]
     longest = max((some / max(group.num_rows, 1) for some, group in zip(numbers, groups, strict=True)), default=1)
     if longest > LONGEST:
@@ -92,11 +105,13 @@ def _arrow(path: Path) -> tuple[Any, Iterator[Any]]:
     source = pyarrow.memory_map(str(path))
     try:
         file = ipc.open_file(source)
-        return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
     except pyarrow.ArrowInvalid:
+        refuse_bombs(str(path), source, stream=True)
         source.seek(0)
         stream = ipc.open_stream(source)
         return stream.schema, iter(stream)
+    refuse_bombs(str(path), source, stream=False)
+    return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
 
 
 def open_table(path: Path) -> tuple[Any, Iterator[Any]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fullrank.embeddings.source import EmbeddingFile, from_slices, pick
 from fullrank.errors import UserError
-from fullrank.runs.arrays import is_packed
+from fullrank.runs.arrays import grows
 
 
 def read_safetensors(path: Path, key: str | None) -> EmbeddingFile:
@@ -45,8 +45,8 @@ _DTYPES = {
 def read_torch(path: Path, key: str | None) -> EmbeddingFile:
     """One tensor of a file that torch.save wrote, also inside nested dicts (a.b.c); loaded with weights_only."""
     name = str(path)
-    if is_packed(path):  # it could be a bomb
-        raise UserError(f"{path} is compressed inside, as torch.save never does: write it again.")
+    if held := grows(path):  # it could be a bomb
+        raise UserError(f"{path} holds {held}, which torch.save does not write of tensors: write it again.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError:

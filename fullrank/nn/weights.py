@@ -17,7 +17,7 @@ from torch import Tensor
 from fullrank.errors import UserError, suggest
 from fullrank.nn.encoder import OBJECT, SMALL, Stem
 from fullrank.nn.encoder_file import read_encoder
-from fullrank.runs.arrays import is_packed
+from fullrank.runs.arrays import grows
 from fullrank.runs.trusted import is_file_of_code
 
 LIBRARIES = ("timm:", "torchvision:")
@@ -111,8 +111,8 @@ def _safetensors(path: Path) -> Weights:
 
 def _torch(path: Path) -> dict[str, Tensor]:
     """The tensors of a file of torch.save by their places; nothing is unpickled but tensors and plain values."""
-    if is_packed(path):  # it could be a bomb
-        raise UserError(f"{path} is compressed inside, as torch.save never does: write it again.")
+    if held := grows(path):  # it could be a bomb
+        raise UserError(f"{path} holds {held}, which torch.save does not write of tensors: write it again.")
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # the settings that DINO and MoCo keep beside
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import struct
 import tokenize
 import zipfile
@@ -21,26 +22,37 @@ DAMAGE = (
 
 _BOMB = 1000  # a member that unpacks to more than this times its size
 _HARMLESS = 2**30  # bytes, unless it is no more than this
+_BYTEARRAY = b"bytearray"  # a name that unpickling calls with any number of bytes
 
 
-def is_bomb(info: zipfile.ZipInfo) -> bool:
-    """Whether a member of an archive is packed as only a bomb is.
+def is_bomb(packed: int, whole: int) -> bool:
+    """Whether so many bytes that unpack to `whole` are packed as only a bomb is.
 
-    >>> info = zipfile.ZipInfo("z.npy")
-    >>> info.compress_size, info.file_size = 8_000_000, 8_000_000_000 + 1
-    >>> is_bomb(info)
-    True
+    >>> is_bomb(8_000_000, 8_000_000_000), is_bomb(8_000_000, 8_000_000_000 + 1)
+    (False, True)
     """
-    return info.file_size > max(_HARMLESS, _BOMB * info.compress_size)
+    return whole > max(_HARMLESS, _BOMB * packed)
 
 
-def is_packed(path: Path) -> bool:
-    """Whether a file is a zip archive with members that are compressed, as those of torch.save never are."""
+def grows(path: Path) -> str | None:
+    """Why a file of torch.save could take more memory than its size: what it holds, or None.
+
+    It is "compressed" where members of its archive are, which torch.save never does, and has "a bytearray" where it
+    could ask for one of any length, which no tensor needs.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                return "compressed data"
+            pickles = [archive.read(info) for info in archive.infolist() if info.filename.endswith("data.pkl")]
+            return "a bytearray" if any(_BYTEARRAY in content for content in pickles) else None
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False  # an old file of torch.save, or none: torch says which
+        pass  # an old file of torch.save, or none: torch says which
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return None
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return "a bytearray" if content.find(_BYTEARRAY) >= 0 else None
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -52,7 +64,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 def unpacked(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """One array; one of DAMAGE before memory is taken if its header claims more than it holds, or if it is a bomb."""
     info = archive.getinfo(f"{name}.npy")
-    if is_bomb(info):
+    if is_bomb(info.compress_size, info.file_size):
         raise ValueError(f"{name} unpacks from {info.compress_size} to {info.file_size} bytes")
     return stored(archive, name, info.file_size)
 

@@ -112,3 +112,14 @@ def test_dicom_is_read_by_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "pydicom" else real(name, *a))
     with pytest.raises(UserError, match=r"pip install 'fullrank\[dicom\]' reads \.dcm"):
         load(tmp_path)
+
+
+def test_a_deflated_dicom_is_read_as_others(tmp_path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    values = np.linspace(0, 4095, 64).astype(np.uint16).reshape(8, 8)
+    for number in range(2):
+        dicom(tmp_path / f"{number}.dcm", values)
+        data = pydicom.dcmread(tmp_path / f"{number}.dcm")
+        data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+        data.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    assert (pixels(load(tmp_path), 0) == np.floor(values * (255 / 4095) + 0.5)).all()

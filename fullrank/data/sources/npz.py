@@ -74,7 +74,7 @@ def _arrays(path: Path) -> tuple[Array, Array | None]:
                     "save it with numpy.savez(file, images=..., labels=...)."
                 )
             for info in archive.infolist():
-                if is_bomb(info):
+                if is_bomb(info.compress_size, info.file_size):
                     raise UserError(
                         f"{path} unpacks from {info.compress_size:,} to {info.file_size:,} bytes: if it is meant, "
                         "write it with numpy.savez, which does not pack."

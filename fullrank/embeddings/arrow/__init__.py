@@ -1,0 +1,1 @@
+"""What is in an Arrow file, by its heads alone."""
