@@ -125,15 +125,16 @@ def upper(block: Tensor) -> Tensor:
     return torch.cat([row[number:] for number, row in enumerate(block, start=1)])
 
 
-def squared_distances(gram: Tensor) -> Tensor:
-    """Squared distances (N, N) of rows with these products (N, N).
+def squared_distances(gram: Tensor, room: Tensor | None = None) -> Tensor:
+    """Squared distances (N, N) of rows with these products (N, N), written to `room` (N, N) if there is one.
 
     >>> squared_distances(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
     tensor([[0., 5.],
             [5., 0.]])
     """
     squares = gram.diagonal()
-    return (squares[:, None] + squares).sub_(gram, alpha=2).clamp_min_(0.0)
+    found: Tensor = torch.add(squares[:, None], squares, out=room)
+    return found.sub_(gram, alpha=2).clamp_min_(0.0)
 
 
 def neighbors(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tensor, Tensor]:

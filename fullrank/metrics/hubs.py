@@ -216,7 +216,8 @@ def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
         return GaussianNeighbors(1.0, 1.0, 0.0, 0.0, 0.0, z.drawn.new_ones(n))
     roots = z.spectrum.sqrt()
     room = roots.new_empty(n, len(roots), device="cpu")  # for all draws: new memory costs more than what is done in it
-    draws = [_of_draw(_draw(room, roots, draw)) for draw in range(DRAWS)]
+    work = tuple(roots.new_empty(n, n) for _ in range(2))
+    draws = [_of_draw(_draw(room, roots, draw), work) for draw in range(DRAWS)]
     contrast, crowded = fmean(one for one, *_ in draws), fmean(one for _, one, _ in draws)
     skews, missed = ([of(count) for *_, count in draws] for of in (skewness, _missed))
     error = stdev(skews) / DRAWS**0.5
@@ -232,16 +233,16 @@ def _draw(room: Tensor, roots: Tensor, seed: int) -> Tensor:
     return room.normal_(generator=torch.Generator().manual_seed(seed)).to(roots.device).mul_(roots)
 
 
-def _of_draw(x: Tensor) -> tuple[float, float, Tensor]:
+def _of_draw(x: Tensor, work: tuple[Tensor, ...]) -> tuple[float, float, Tensor]:
     """Contrasts of x (N, K) to the nearest row and to that of number `crowd`; how often each is among the 10 nearest.
 
-    By one matrix of products.
+    By one matrix of products; work: two matrices (n, n) to write to.
     """
     n = len(x)
     if not bool(x.any()):
         return 1.0, 1.0, x.new_ones(n)
-    gram = products(x)
-    squares, apart = gram.diagonal().clone(), squared_distances(gram)
+    gram = products(x, work[0])
+    squares, apart = gram.diagonal().clone(), squared_distances(gram, work[1])
     middle = float(upper(apart).median())
     near = apart.fill_diagonal_(torch.inf).topk(min(crowd(n), n - 1), dim=1, largest=False).values
     cosines = gram.div_(squares.sqrt()).fill_diagonal_(-torch.inf)  # of a row, in units of its own length

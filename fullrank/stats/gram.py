@@ -6,7 +6,7 @@ import torch
 from scipy.linalg.blas import dsyrk
 from torch import Tensor
 
-_BLOCK = 256  # rows of a matrix that are mirrored at a time: a block stays in the cache of a processor
+_BLOCK = 256  # rows and columns of a matrix that are mirrored at a time: a block stays in the cache of a processor
 
 
 def smaller_gram(a: Tensor, b: Tensor | None = None) -> Tensor:
@@ -22,8 +22,10 @@ def smaller_gram(a: Tensor, b: Tensor | None = None) -> Tensor:
     return a @ other.T if a.shape[0] < a.shape[1] else other.T @ a
 
 
-def products(x: Tensor) -> Tensor:
+def products(x: Tensor, room: Tensor | None = None) -> Tensor:
     """X X^T (N, N) of rows x (N, D), without a gradient; float64 on a CPU takes half of the operations of a product.
+
+    room (N, N): float64 on a CPU, to write them to.
 
     >>> products(torch.tensor([[1.0, 2.0], [0.0, 1.0]]).double())
     tensor([[5., 2.],
@@ -34,7 +36,8 @@ def products(x: Tensor) -> Tensor:
         return x @ x.T
     columns = x.T.is_contiguous()  # as BLAS has them, in the order of Fortran
     a = x.numpy() if columns else x.numpy().T
-    found = torch.from_numpy(dsyrk(1.0, a, trans=not columns).T)
+    found = torch.empty(len(x), len(x), dtype=torch.float64) if room is None else room
+    dsyrk(1.0, a, trans=not columns, c=found.numpy().T, overwrite_c=1)
     mirror(found)
     return found
 
@@ -43,6 +46,7 @@ def mirror(lower: Tensor) -> None:
     """Copy the lower triangle of a matrix (D, D) to the upper one, in place."""
     for start in range(0, len(lower), _BLOCK):
         block = slice(start, start + _BLOCK)
-        lower[block, start + _BLOCK :] = lower[start + _BLOCK :, block].T
+        for other in range(start + _BLOCK, len(lower), _BLOCK):
+            lower[block, other : other + _BLOCK] = lower[other : other + _BLOCK, block].T
         square = lower[block, block]
         square.copy_(square.tril() + square.tril(-1).T)

@@ -33,13 +33,15 @@ def reservoir(z: Tensor, *, size: int, start: int = 0, seed: int = 0, index: Ten
     """A sample of at most `size` of the rows of z (N, ...), of numbers `index` (N,), or start, start + 1, ..."""
     index = torch.arange(start, start + len(z)) if index is None else index
     kept = _smallest(index, size, seed)
-    return Reservoir(size, seed, index[kept], z.detach()[kept.to(z.device)].clone())
+    return Reservoir(size, seed, index[kept], z.detach()[kept.to(z.device)])
 
 
 def merge_samples(a: Reservoir, b: Reservoir) -> Reservoir:
     """The sample of the union of two disjoint sets of rows; both must have the same size and seed."""
     if (a.size, a.seed) != (b.size, b.seed):
         raise ValueError("samples of different size or seed do not merge")
+    if len(a.index) == 0 or len(b.index) == 0:
+        return a if len(a.index) else b
     index = torch.cat([a.index, b.index])
     kept = _smallest(index, a.size, a.seed)
     return Reservoir(a.size, a.seed, index[kept], torch.cat([a.rows, b.rows])[kept.to(a.rows.device)])
