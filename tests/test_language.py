@@ -20,9 +20,11 @@ _NOT_A_NOUN = "a|and|as|along|for|from|if|in|is|nor|of|on|or|than|that|to|with|w
 _UNITS = "class|column|document|dimension|file|format|image|line|page|row|sample|slice|step|view"
 FORMS = {
     "one X a Y": rf"\b(?:[Oo]ne|[Aa]n?) (?!(?:{_NOT_A_NOUN})\b)[a-z]+ an? (?:{_UNITS})\b",
+    "one a X": rf"\bone an? (?:{_UNITS}|point)\b",
     "is no X": r"(?<![Tt]here )(?<=\S )is no (?!longer|less|more|better|worse|faster|slower|one\b)[a-z]+",
     "drawn by lot": r"\bby lot\b",
-    "terms of the field": r"\btowers?\b|nobody's neighbor|passes a gradient|objective of single samples|is no use",
+    "terms of the field": r"\btowers?\b|nobody's neighbor|passes a gradient|objective of single samples|is no use|"
+    r"only therefore|in the mean\b",
     "British spelling": r"(?i)\b(?:neighbour|centre[ds]?\b|normalis|optimis|initialis|colour|behaviour|regularis)",
 }
 

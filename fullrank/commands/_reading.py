@@ -94,7 +94,7 @@ def _samples(file: EmbeddingFile, views: int) -> int:
 def _column(spec: str, what: str, n: int | None) -> Column:
     column = open_column(spec)
     if len(column.codes) != n:
-        raise UserError(f"{spec} holds {len(column.codes)} {what} for {n} samples: pass one a sample, in their order.")
+        raise UserError(f"{spec} holds {len(column.codes)} {what} for {n} samples: pass one per sample, in order.")
     if what == "labels" and len(column.names) < 2:
         raise UserError(f"{spec} holds one class only: pass a column of two or more, or leave out --labels.")
     return column

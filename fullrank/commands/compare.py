@@ -33,18 +33,18 @@ class Compare:
     old: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OLD")]
     """Embeddings as for `fullrank diagnose`, or a report.json that it wrote."""
     new: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NEW")]
-    """The new ones; best of the same samples in the same order."""
+    """The new embeddings, best of the same samples in the same order."""
     expect: Literal["same-model", "same-rows", "same-distribution"] | None = None
     """What they should be: of the same samples by the same model (but for rotation, scale and rounding); of the same
     samples by any model or seed; of other samples. By default same-model for as many rows, else same-distribution."""
     max_drop: tuple[str, ...] = ()
-    """What may not fall by more, such as effective_rank=10%."""
+    """Limits of a fall, such as effective_rank=10%."""
     max_rise: tuple[str, ...] = ()
-    """What may not rise by more, such as mean_cosine=0.05."""
+    """Limits of a rise, such as mean_cosine=0.05."""
     groups: str | None = None
     """Column that says what was sampled together (donor, document), for honest intervals."""
     profile: str | None = None
-    """What made them, as for `fullrank diagnose`. By default that of a report.json, else generic."""
+    """What they were made by, as for `fullrank diagnose`. By default that of a report.json, else generic."""
     json: Path | None = None
     """Write the comparison as JSON to this file, or to standard output (-)."""
     junit: Path | None = None

@@ -28,9 +28,9 @@ class Detect:
     encoder: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="RUN")] = None
     """A run, the file of an encoder, an export, timm:NAME or torchvision:NAME."""
     weights: str | None = None
-    """Weights in the place of RUN, also those of another framework with the --backbone that they are of."""
+    """Weights instead of RUN; those of another framework need the --backbone that they belong to."""
     backbone: str | None = None
-    """The network of --weights; by itself, it begins from random weights."""
+    """Network of --weights; without --weights, it begins from random weights."""
     control: bool = False
     """Also train from random weights, for comparison."""
     preset: str | None = None
@@ -42,7 +42,7 @@ class Detect:
 
 @dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Go on with a detection where its last checkpoint was; flags say where the data are now, if they have moved."""
+    """Continue a detection from its last checkpoint; flags say where the data are now, if they have moved."""
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of a run that stopped."""

@@ -38,11 +38,11 @@ class Diagnose:
     groups: str | None = None
     """Column that says what was sampled together (donor, document), for honest intervals."""
     views: int = 1
-    """The rows are so many blocks of one length: view 1 of all samples, then view 2, ..."""
+    """Number of views: the rows are that many blocks of equal length, view 1 of all samples, then view 2, ..."""
     on: str | None = None
     """Cluster that reads the shards: dask, ray, or either with :ADDRESS of one that runs, as dask:tcp://host:8786."""
     profile: str | None = None
-    """What made them: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio.
+    """What they were made by: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio.
     By default generic, and for a run what its recipe is."""
     loss: str | None = None
     """Name and value of the loss, such as infonce=5.54, to see whether it stands at that of a collapse."""
@@ -57,11 +57,11 @@ class Diagnose:
     data: tuple[str, ...] = ()
     """Images to encode with the run, a file, timm:NAME or torchvision:NAME; by default the run's last saved sample."""
     trust: bool = False
-    """With --data, run the file of the run's own backbone although it was never run by you as it is now."""
+    """With --data, run the Python file of the run's backbone although you never ran it as it is now."""
     layer: Literal["backbone", "embedding"] | None = None
     """Which output of a run to look at. By default the backbone, with the embedding beside it."""
     fail_on: Literal["warn", "fail"] = "fail"
-    """From which verdict on the exit code is 1: warn counts degraded too."""
+    """Verdict from which on the exit code is 1: fail is collapsed, warn is degraded too."""
     json: Path | None = None
     """Write the report as JSON to this file, or to standard output (-)."""
     junit: Path | None = None
@@ -71,7 +71,7 @@ class Diagnose:
     report: bool = True
     """Write that folder."""
     seed: int = 0
-    """Draws the sample that numbers of pairs look at."""
+    """Seed of the sample of rows whose pairs are measured."""
 
 
 def diagnose(options: Diagnose, console: Console) -> int:

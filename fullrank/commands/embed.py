@@ -30,7 +30,7 @@ class Embed:
     """File for the embeddings: .parquet holds names and labels too; beside .npy, .safetensors and .zarr they are in
     NAME.rows.csv."""
     backbone: str | None = None
-    """The network that a file of another framework is of."""
+    """Network that the weights of another framework belong to."""
     shards: int | None = None
     """Number of files; by default one for each process of a launcher, else 1."""
     shard: int | None = None
@@ -43,7 +43,7 @@ class Embed:
     """Folder of the named data set; by default /usr/share/datasets."""
     reading: Annotated[DataOptions, tyro.conf.arg(name="data", prefix_name=False)] = field(default_factory=DataOptions)
     trust: bool = False
-    """Run the file of the run's own backbone although it is not as it was in the training."""
+    """Run the Python file of the run's backbone although it has changed since the training."""
 
 
 def embed(options: Embed, console: Console) -> int:

@@ -23,9 +23,9 @@ class Evaluate:
     """How to score a frozen encoder."""
 
     k: int | None = None
-    """Neighbors that vote; by default 20, or those of the protocol."""
+    """Number of neighbors that vote; by default 20, or those of the protocol."""
     temperature: float = 0.07
-    """Divides the cosine in a neighbor's weight; protocols have their own."""
+    """A neighbor votes with the weight exp(cosine / temperature); protocols have their own."""
     baselines: bool = False
     """Also score raw pixels and the untrained encoder."""
     validation: bool = False
@@ -36,7 +36,7 @@ class Evaluate:
     data_root: Path | None = None
     """Folder of the named data set; by default that of the run."""
     trust: bool = False
-    """Run the file of the run's own backbone although it is not as it was in the training."""
+    """Run the Python file of the run's backbone although it has changed since the training."""
     protocol: str | None = None
     """Score as a paper did: intl, corinfomax, directclr, w2, moco or ours, or one of its settings, such as
     intl/imagenet; by default kNN and a linear probe. RUN may then also be the file of an encoder, an export, timm:NAME
@@ -50,7 +50,7 @@ class Evaluate:
     choose_k: bool = False
     """Choose the number of neighbors by leaving one training image out at a time."""
     backbone: str | None = None
-    """The network that a file of another framework is of."""
+    """Network that the weights of another framework belong to."""
     memory: float = 1.0
     """GiB of features above which they are kept in a file, in float16, and the head is trained by batches."""
     out: Path | None = None

@@ -29,7 +29,7 @@ class Export:
     out: Path | None = None
     """New folder; by default NAME-FORMAT in the current one."""
     trust: bool = False
-    """Run the file of the run's own backbone although it is not as it was in the training."""
+    """Run the Python file of the run's backbone although it has changed since the training."""
 
 
 def export(options: Export, console: Console) -> int:

@@ -37,9 +37,9 @@ class Finetune:
     encoder: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="RUN")] = None
     """A run, the file of an encoder, an export, timm:NAME or torchvision:NAME."""
     weights: str | None = None
-    """Weights in the place of RUN, also those of another framework with the --backbone that they are of."""
+    """Weights instead of RUN; those of another framework need the --backbone that they belong to."""
     backbone: str | None = None
-    """The network of --weights."""
+    """Network of --weights."""
     finetuning: Finetuning = field(default_factory=Finetuning)
     data: tuple[str, ...] = ()
     """Labeled images; by default those of the run."""
@@ -48,7 +48,7 @@ class Finetune:
     out: Path | None = None
     """Folder of the fine-tuning; by default the first free runs/finetune-NAME-DATA-1, -2, ..."""
     trust: bool = False
-    """Run the file of the run's own backbone although it is not as it was in the training."""
+    """Run the Python file of the run's backbone although it has changed since the training."""
     changes: Annotated[Changes, tyro.conf.arg(name="changes of the protocol")] = field(default_factory=Changes)
     where: Annotated[Where, tyro.conf.arg(name="place")] = field(default_factory=Where)
     reading: Annotated[Reading, tyro.conf.arg(name="data", prefix_name=False)] = field(default_factory=Reading)
@@ -56,7 +56,7 @@ class Finetune:
 
 @dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Go on with a fine-tuning where its last checkpoint was; all settings are in its config.json."""
+    """Continue a fine-tuning from its last checkpoint; all settings are in its config.json."""
 
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
     """Folder of a fine-tuning that stopped."""

@@ -38,7 +38,7 @@ class Neighbors:
     encoder: str | None = None
     """Encoder of the file (a run, a file, ...), if it has moved or the file does not name it."""
     trust: bool = False
-    """Run the file of the encoder's own network although it was never run by you as it is now."""
+    """Run the Python file of the encoder's network although you never ran it as it is now."""
 
 
 def neighbors(options: Neighbors, console: Console) -> int:

@@ -32,7 +32,7 @@ class PaperOptions:
     name: Annotated[Positional[str | None], arg(metavar="[PAPER/WHAT]")] = None
     """An experiment; by default all are listed."""
     all: bool = False
-    """Run all of them; what is there already is not run again."""
+    """Run all experiments; results that exist are kept."""
     published: bool = False
     """List the numbers that the papers publish, with the commands that would reproduce them and what these need."""
     out: Path | None = None
@@ -40,11 +40,11 @@ class PaperOptions:
     full: bool = False
     """The paper's own size, or as close to it as the data allow."""
     judge: Path | None = None
-    """Judge the results below this folder again, by the parts and margins of today, and run nothing."""
+    """Judge the results below this folder again, by today's claims and margins, without running anything."""
     seeds: int = 10
     """Independent repetitions."""
     seed_from: int = 0
-    """The first seed; others than those of the published results tell whether a verdict is chance."""
+    """First seed; seeds other than the published ones show whether a verdict is due to chance."""
     data: str | None = None
     """Images to train on, as for `fullrank train`; by default fashion-mnist, where an experiment needs some."""
     data_root: Path | None = None
@@ -170,7 +170,7 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
     if (out / "config.json").exists():
         config = read_json(out / "config.json")
         if {key: config.get(key) for key in chosen} != chosen:
-            raise UserError(f"{out} was begun with other settings (its config.json): pass those, or another --out.")
+            raise UserError(f"{out} was begun with other settings (see its config.json): pass those, or another --out.")
         return config
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already and is not an experiment: pass another --out.")

@@ -122,7 +122,7 @@ def compare(
     expected = _expected(expect, sketches, paired)
     paired = paired and expected != "same-distribution"
     checks, unasked = _checks(expected, sketches)
-    silent = f"{expect} was not asked: {unasked[-1][1]}" if expect and not checks else None
+    silent = f"{expect} was not checked: {unasked[-1][1]}" if expect and not checks else None
     moved = changes(a, b, limits, intervals(*sketches) if paired else {})
     if not (paired or max_drop or max_rise):
         moved, spared = eased(moved)
@@ -201,7 +201,7 @@ def _outcome(
             return outcome, f"{word}: {found[outcome]}.{also}"
     held: list[str] = [*dict.fromkeys(check.question for check in checks if check.outcome)]
     held += [change.title for change in by_outcome.get("same", [])]
-    return "same", f"The same, within the limits: {', '.join(held) or 'nothing was held to a limit'}.{also}"
+    return "same", f"The same, within the limits: {', '.join(held) or 'no limit was checked'}.{also}"
 
 
 def _has_collapsed(old: Side, new: Side) -> bool:
@@ -267,6 +267,6 @@ def _index(checks: Sequence[Check]) -> str:
     if overlap >= LIMITS["same-model"]["shared_neighbors"]:
         return ""
     return (
-        f" An index of the old vectors cannot be searched with the new ones: there they find {overlap:.0%} of the old "
-        f"neighbors (cosine of old and new vectors {cosine:.2f}, {after:.2f} after a rotation)."
+        f" An index of the old vectors cannot be searched with the new ones, which find {overlap:.0%} of the old "
+        f"neighbors in it (cosine of old and new vectors {cosine:.2f}, {after:.2f} after a rotation)."
     )

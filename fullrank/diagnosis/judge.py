@@ -203,7 +203,7 @@ def _healthy(found: Mapping[str, Measured], dims: int) -> str:
         parts.append(f"the spread around the mean is {found['relative_spread'].value:.0%} of the norm")
     if "effective_rank" in found:
         parts.append(f"the effective rank {found['effective_rank'].value:.1f} of {dims}")
-    return ", ".join(parts) or "what was measured is beyond no threshold"
+    return ", ".join(parts) or "no measurement is beyond its threshold"
 
 
 def _hidden(found: Mapping[str, Measured], n: int, dims: int) -> bool:

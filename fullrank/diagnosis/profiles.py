@@ -29,7 +29,7 @@ class Profile:
     labels_tell: bool = False
 
 
-UNTOLD = "training on classes makes this too: tell the labels (--labels, labels=) to know it from a collapse"
+UNTOLD = "training on classes causes this too: pass the labels (--labels, labels=) to tell it from a collapse"
 _POINT = ("complete collapse", "mean_cosine")
 _NO_COSINE: dict[tuple[str, str], Thresholds] = {_POINT: (1.0, None)}  # a cone of .99 is usual before fine-tuning
 _MONITOR: dict[tuple[str, str], Thresholds] = {_POINT: (COSINE_WARNS, COSINE_FAILS)}  # what the training monitor says

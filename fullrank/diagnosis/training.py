@@ -200,5 +200,5 @@ def _rises(looks: Sequence[Look], layer: Layer) -> str | None:
     half = next((look for look in reversed(looks[:-1]) if look["step"] <= step / 2 and look["step"] > 0), None)
     rank = looks[-1][layer]["effective_rank"]
     if half is not None and step < 5 * YOUNG and rank > _RISES * half[layer]["effective_rank"]:
-        return f"the rank still rises: {half[layer]['effective_rank']:.1f} to {rank:.1f}"
+        return f"the rank is still rising: {half[layer]['effective_rank']:.1f} to {rank:.1f}"
     return None

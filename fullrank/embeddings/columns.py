@@ -60,7 +60,7 @@ def open_column(spec: str) -> Column:
     if values.dtype.kind == "f" and bool((values == np.round(values)).all()):
         values = values.astype(np.int64)  # whole numbers that a table keeps as floats
     if values.dtype.kind not in "iubUS":
-        raise UserError(f"{spec} holds {values.dtype}: pass whole numbers or names, one a row.")
+        raise UserError(f"{spec} holds {values.dtype}: pass whole numbers or names, one per row.")
     names, codes = np.unique(values, return_inverse=True)
     words = tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names.tolist())
     return Column(spec, torch.from_numpy(codes.astype(np.int64)), words)

@@ -74,7 +74,7 @@ def _plan(name: str, lines: Sequence[list[str]], how: Layout) -> _Plan:
     whole = [j for j in range(width) if all(_is_whole(row[j]) for row in table) and any(row[j] != "0" for row in table)]
     cells = tuple(j for j in range(width) if j not in whole)
     if not cells:
-        raise UserError(f"{name} holds no numbers with a fraction: pass floating-point embeddings, one a line.")
+        raise UserError(f"{name} holds no numbers with a fraction: pass floating-point embeddings, one per line.")
     left += [f"column {j + 1 + words} (whole numbers)" for j in whole]
     return _Plan(skipped, words, cells, width, tuple(left))
 

@@ -71,7 +71,7 @@ def lost_process_is_an_error() -> Iterator[None]:
     >>> with lost_process_is_an_error():
     ...     raise RuntimeError("[gloo/transport/tcp/pair.cc:545] Connection reset by peer")
     Traceback (most recent call last):
-    fullrank.errors.UserError: Another process of this training has ended: see what it said. --resume goes on ...
+    fullrank.errors.UserError: Another process of this training has ended: see its last lines. --resume ...
     """
     try:
         yield
@@ -79,7 +79,7 @@ def lost_process_is_an_error() -> Iterator[None]:
         if "gloo/transport" not in str(error) and type(error).__name__ not in _OF_PROCESSES:
             raise
         raise UserError(
-            "Another process of this training has ended: see what it said. --resume goes on from the last checkpoint."
+            "Another process of this training has ended: see its last lines. --resume continues from its checkpoint."
         ) from error
 
 

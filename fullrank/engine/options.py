@@ -48,7 +48,7 @@ class RunOptions:
     monitor_every: int = 100
     """Steps between two readings of the collapse numbers."""
     on_collapse: Literal["warn", "stop"] = "warn"
-    """At a sign of collapse, say so, or after a failure also save a checkpoint and stop."""
+    """At a sign of collapse, warn; with stop, also save a checkpoint and stop after a failure."""
     checkpoint_every: int = 500
     """Steps between two checkpoints; the last step and Ctrl-C save one too."""
     probe: int | None = None

@@ -56,7 +56,7 @@ class Model(SavedEncoder):
         if len(images) == 0:
             raise UserError("There is no image to embed: pass at least one.")
         if batch_size < 1:
-            raise UserError(f"A batch of {batch_size} images is none: pass 1 or more.")
+            raise UserError(f"The batch size must be at least 1, got {batch_size}.")
         device = next((tensor.device for tensor in self.encoder.state_dict().values()), torch.device("cpu"))
         with torch.inference_mode():
             pixels = self._pixels(images, span or self.range)

@@ -26,7 +26,7 @@ def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, 
     for chunk in chunks:
         if chunk.shape[1] != unit.shape[1]:
             raise UserError(
-                f"The rows have {chunk.shape[1]} dimensions and the query has {unit.shape[1]}: pass one model's."
+                f"The rows have {chunk.shape[1]} dimensions and the query has {unit.shape[1]}: pass those of one model."
             )
         here = torch.arange(read, read + len(chunk)).expand(len(unit), -1)
         cosines, rows = torch.cat([best, unit @ normalize(chunk.float()).T], 1), torch.cat([at, here], 1)

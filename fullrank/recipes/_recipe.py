@@ -77,11 +77,11 @@ class Recipe:
     steps: int | None = None
     """Optimizer steps, instead of epochs; by default as many as the epochs have."""
     batch_size: int | None = None
-    """Images per objective, over all processes together; by default chosen from the number of images and memory."""
+    """Images per batch, over all processes together; by default chosen from the number of images and memory."""
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
     """Biases and norms get no weight decay (and no layer-wise adaptation from LARS)."""
     lars_trust: float = 0.001
-    """Share of a weight matrix's norm that lars moves it by at a learning rate of 1."""
+    """Trust coefficient of LARS: share of a weight matrix's norm that a step at a learning rate of 1 moves it by."""
     lr: float | None = None
     """Peak learning rate, never scaled by the batch size; by default chosen from optimizer and backbone."""
     weight_decay: float = 1e-4
@@ -97,7 +97,7 @@ class Recipe:
     energy: Annotated[Energy, _group("weight energy")] = Energy()
     coding_rate: Annotated[CodingRate, _group("coding rate")] = CodingRate()
     seed: int = 0
-    """Decides weights, order and augmentation."""
+    """Seed of the initial weights, the order of the images and the augmentation."""
 
     def __post_init__(self) -> None:
         """UserError where a record was given as a number, or a setting of a subclass has the name of its flag."""

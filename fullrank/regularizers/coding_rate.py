@@ -16,7 +16,7 @@ class CodingRate(Regularizer):
     """The embeddings of each view, on the sphere, take up much volume; nothing pulls views together."""
 
     coding_rate: float = 0.0
-    """Weight of the coding rate of the embedding, which is maximized; 0.1 acts beside an alignment."""
+    """Weight of the coding rate of the embedding, which is maximized; 0.1 has an effect beside an alignment loss."""
 
     def term(self, step: Step) -> tuple[float, Tensor] | None:
         """Minus the rate of `fullrank.losses.coding_rate`, without its similarity."""

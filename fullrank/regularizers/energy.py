@@ -19,7 +19,7 @@ class Energy(Regularizer):
     """Layer by layer, the rows of the weights repel each other; a teacher's are left alone."""
 
     energy: float = 0.0
-    """Weight of the hyperspherical energy of the trained networks' weights, summed over layers; 1 to 10 acts."""
+    """Weight of the hyperspherical energy of the trained networks, summed over layers; 1 to 10 has an effect."""
     _: KW_ONLY
     energy_power: Literal[0, 1, 2] = 2
     """Power of the inverse distance; 0 is its logarithm."""

@@ -19,7 +19,7 @@ class W2(Regularizer):
     """Weight of W2 uniformity, added to the loss of any method."""
     _: KW_ONLY
     w2_end: float | None = None
-    """Its weight in the last epoch, reached linearly; by default it stays."""
+    """Weight of W2 uniformity in the last epoch, reached linearly; by default that of --w2."""
 
     def term(self, step: Step) -> tuple[float, Tensor] | None:
         """W2 of what is spread."""

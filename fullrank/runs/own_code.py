@@ -72,5 +72,5 @@ def _run(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(code)
     except Exception as error:  # a file of the user's raises anything
-        raise UserError(f"{path} cannot be run ({type(error).__name__}: {error}): mend it.") from error
+        raise UserError(f"{path} cannot be run ({type(error).__name__}: {error}): repair it.") from error
     return code

@@ -281,7 +281,7 @@ def _samples(path: Path) -> Samples:
             (neighbors is None or _pictures(neighbors), "neighbors must be uint8 (q, k + 1, H, W, 1 or 3)"),
             (labels is None or _labels(labels, neighbors, 2), "an integer is expected as the label of each neighbor"),
             (points is None or (points.ndim == 2 and points.shape[1] == 2), "projection must be (n, 2)"),
-            (groups is None or _labels(groups, points, 1), "one projection label (an integer) a point expected"),
+            (groups is None or _labels(groups, points, 1), "one projection label (an integer) per point expected"),
         ],
     )
     classes = tuple(str(name) for name in arrays.get("classes", ()))

@@ -181,7 +181,7 @@ def say_chosen(recipe: Recipe, options: RunOptions, reasons: dict[str, str], con
     """Print each chosen setting as its flag, with the reason."""
     if not reasons:
         return
-    say(console, "Chosen settings (a flag wins over each):")
+    say(console, "Settings chosen from data and machine (a flag overrides each):")
     given = settings(recipe) | {"workers": options.workers}
     for name, reason in reasons.items():
         value = given[name]

@@ -67,8 +67,8 @@ def evaluate(
         run: A run, or its folder; with a protocol also the file of an encoder, an export, timm:NAME or
             torchvision:NAME, or with `backbone` any weights.
         protocol: intl, corinfomax, directclr, w2, moco or ours, or one of their settings, as intl/imagenet.
-        k: Neighbors that vote; by default 20, or those of the protocol.
-        temperature: Divides the cosine in a neighbor's weight; protocols have their own.
+        k: Number of neighbors that vote; by default 20, or those of the protocol.
+        temperature: A neighbor votes with the weight exp(cosine / temperature); protocols have their own.
         baselines: Also score raw pixels and the untrained encoder; not with a protocol.
         validation: Score on a held-out tenth of the training labels instead of the test set, and write nothing; not
             with a protocol.

@@ -191,7 +191,7 @@ class _Judge:
             best = max(tried, key=lambda k: tried[k])
             say(
                 self.console,
-                f"k = {best} is best of {', '.join(map(str, tried))}, leaving one training image out at a time.",
+                f"k = {best} scores best among {', '.join(map(str, tried))}, leaving one training image out at a time.",
             )
             return replace(how, k=best, sources={**how.sources, "k": "chosen by leaving one training image out"})
         counts = torch.bincount(labels, minlength=len(self.task.classes))

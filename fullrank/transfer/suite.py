@@ -112,7 +112,7 @@ def _write(out: Path, found: Mapping[str, dict[str, Any]], how: Protocol, tell: 
         "protocol": how.name,
         "protocol_source": how.source,
         "notes": [f"{name}: {one['scored_on']}." for name, one in found.items()] + list(how.notes),
-        "sentence": f"{len(found)} data sets: linear {mean:.1f} % in the mean.",
+        "sentence": f"{len(found)} data sets: linear {mean:.1f} % on average.",
         "classes": [],
         "seeds": first["seeds"],
         "rows": rows,

@@ -65,7 +65,7 @@ def test_the_gate(new: str, flags: list[str], code: int, word: str, capsys: pyte
     assert main(["compare", "old.npy", f"{new}.npy", *flags]) == code
     said = capsys.readouterr().out
     assert f"\n{word}" in said
-    assert ("CKA" in said) != ("MMD" in said and "Not asked: correspondence" in said)
+    assert ("CKA" in said) != ("MMD" in said and "Not checked: correspondence" in said)
 
 
 @pytest.mark.slow

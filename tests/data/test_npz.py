@@ -121,7 +121,7 @@ BAD_PIXELS = [
     (noise(4, 20, 20, 17), "images have shape (4, 20, 20, 17): save them as"),
     (noise(4, 4, 20, 13), "with the channels first or last: pass --channels 4 or --channels 13."),
     (noise(4, 0, 5), "images have shape (4, 0, 5): save them as"),
-    (noise(1, 5, 5), "holds one image, training needs at least 2: add images."),
+    (noise(1, 5, 5), "holds one image, and training needs at least 2: add images."),
 ]
 
 

@@ -237,7 +237,7 @@ def test_a_cause_that_is_proven_comes_first_and_one_that_is_excluded_is_not_said
     low = healthy() | {"rank_share": Measured("rank_share", 0.05)}
     without, projector = PROFILES["non-contrastive"], Known(of_run=True, numbers={"backbone_healthy": 1.0})
     first = judge(low, without, n=400, dims=32, known=projector).findings[0].advice.causes[0]
-    assert first.text == "only the projector's output is so low"
+    assert first.text == "the low rank is confined to the projector's output"
     unknown = judge(low, without, n=400, dims=32).findings[0].advice
     assert first not in unknown.causes
     assert not any(remedy.code.startswith("--") for remedy in unknown.remedies)  # flags of a run of ours only

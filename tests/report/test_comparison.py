@@ -46,7 +46,7 @@ def test_it_says_what_of_the_rows_differs_and_what_was_not_asked() -> None:
     row = page[page.index('<tr class="bad"><th scope="row">rows that do not correspond') :].split("</tr>")[0]
     assert row.endswith("<td>different</td>")
     unpaired = comparison_page(fullrank.compare(z, gaussian(200, 16, seed=1)).to_json())
-    assert "Not asked: correspondence and structure, because the rows are taken for other samples." in unpaired
+    assert "Not checked: correspondence and structure, because the rows are taken for other samples." in unpaired
     assert "squared MMD" in unpaired
 
 

@@ -55,7 +55,7 @@ def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Call
     parts = [_readable(train, looks[: len(train)], sizes[: len(train)], options.max_corrupt)]
     if len(parts[0].part) < 2:
         raise UserError(
-            f"{train.where} holds {len(parts[0].part)} readable image(s), training needs at least 2: add images."
+            f"{train.where} holds {len(parts[0].part)} readable image(s), and training needs at least 2: add images."
         )
     if test is not None and len(test):
         parts.append(_readable(test, looks[len(train) :], sizes[len(train) :], options.max_corrupt))

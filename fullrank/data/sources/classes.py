@@ -14,7 +14,7 @@ from fullrank.runs.reading import read_text
 
 
 def wanted(file: Path, known: Collection[str]) -> set[str]:
-    """The classes that a file lists, one a line: the whole line, or its first word; UserError for an unknown one."""
+    """The classes that a file lists, one per line: the whole line, or its first word; UserError for an unknown one."""
     try:
         lines = [line.strip() for line in read_text(file).splitlines()]
     except (OSError, ValueError) as error:
@@ -34,7 +34,7 @@ def wanted(file: Path, known: Collection[str]) -> set[str]:
             raise UserError(f"--classes {file}, line {number}: there are no images of the class {name}: {hint}")
         keep.add(name)
     if len(keep) < 2:
-        raise UserError(f"--classes {file} lists {len(keep)} class(es): list two or more, one a line.")
+        raise UserError(f"--classes {file} lists {len(keep)} class(es): list two or more, one per line.")
     return keep
 
 

@@ -120,7 +120,7 @@ def _channels_first(images: Array, path: Path, channels: int | None) -> Array:
             f"with {channels or f'1 to {MOST_CHANNELS}'} channels."
         )
     if len(images) < 2:
-        raise UserError(f"{path} holds one image, training needs at least 2: add images.")
+        raise UserError(f"{path} holds one image, and training needs at least 2: add images.")
     return images
 
 

@@ -84,7 +84,7 @@ def items(
 ) -> tuple[ImageItems, tuple[str, ...]]:
     """The images of a map-style data set, and notes on channels and range, from evenly spaced items."""
     if len(source) < 2:
-        raise UserError(f"The data set holds {len(source)} image(s), training needs at least 2: add images.")
+        raise UserError(f"The data set holds {len(source)} image(s), and training needs at least 2: add images.")
     looks = []
     for row in np.unique(np.linspace(0, len(source) - 1, _SOME).astype(int)).tolist():
         try:

@@ -10,7 +10,7 @@ BAND = 0.03  # ours: of samples of 2,048 of 6,000 rows, six standard deviations 
 _SPREAD = Remedy("spread the directions", 'loss = loss + fullrank.losses.uniformity(views)["loss"]')
 
 _CLUSTERS = Advice(
-    "The embeddings are a few tight points: right for a closed set of classes, useless for anything finer.",
+    "The embeddings are a few tight points: this suits a closed set of classes, but nothing finer can be told apart.",
     (
         Cause(
             "trained on the classes for too long",
@@ -38,12 +38,12 @@ _CLUSTERS = Advice(
         _SPREAD,
         Remedy("keep neighbors apart", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),
     ),
-    "The relative contrast falls towards that of its null, and the crowding towards 1.",
+    "The relative contrast falls towards that of a Gaussian cloud of this spectrum, and the crowding towards 1.",
 )
 
 _CLASSES = Advice(
     "Each class has collapsed to a point: good for a closed set of classes; transfer and fine retrieval suffer.",
-    (Cause("trained to the end on these classes", "NC1 fell while the accuracy stood"),),
+    (Cause("trained to the end on these classes", "NC1 (variance within classes) fell, the accuracy did not rise"),),
     (_SPREAD,),
     "NC1 rises above 0.1 on classes that were not trained on.",
 )
@@ -55,8 +55,8 @@ RULES = (
         (
             Evidence(
                 Graded("relative_contrast", "above", 4.0, 10.0, band=BAND),  # the failing value is ours
-                "rows lie {relative_contrast:.1f} times as far apart as nearest neighbors do, and crowd {crowding:.1f} "
-                "times as tightly as in a Gaussian cloud of this spectrum",
+                "the median distance is {relative_contrast:.1f} times that of nearest neighbors, and rows crowd "
+                "{crowding:.1f} times as tightly as in a Gaussian cloud of this spectrum",
                 (Gate("crowding", "above", CROWDED, band=BAND),),
             ),
         ),
@@ -67,7 +67,7 @@ RULES = (
             *("dimensional collapse", "head-dominated spectrum", "modality gap of two groups", "cone", "hubs"),
             *("copied dimensions",),
         ),
-        because="clusters make it: their centers span few directions",
+        because="the clusters cause it: their centers span few directions",
     ),
 )
 

@@ -7,20 +7,21 @@ from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remed
 _ADVICE = Advice(
     "Codes that are hardly used carry nothing, and the few that are used tell few inputs apart.",
     (
-        Cause("codes that were never near an input get no gradient", "how many entries no row takes, over training"),
+        Cause("codes that were never near an input get no gradient", "count the unused entries over the training"),
         Cause(
-            "the commitment loss is too weak or too strong", "the perplexity with a quarter and four times its weight"
+            "the commitment loss is too weak or too strong",
+            "compare the perplexity at a quarter and at four times its weight",
         ),
     ),
     (
         Remedy(
-            "replace the codes that nothing uses by rows of the batch",
+            "replace unused codes with rows of the batch",
             "codes, use = z.unique(dim=0, return_counts=True)\n"
             "codes[use <= 1] = z[torch.randint(len(z), (int((use <= 1).sum()),))]",
         ),
         Remedy("spread the rows before they are quantized", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),
     ),
-    "The perplexity of the codes comes near to their number.",
+    "The perplexity of the codes approaches their number.",
 )
 FEWEST = 16  # ours: fewer values are not a codebook, but a few points
 LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies

@@ -8,11 +8,11 @@ SPREAD_WARNS, SPREAD_FAILS = 0.1, 0.01  # relative spread; a healthy embedding i
 COSINE_WARNS, COSINE_FAILS = 0.9, 0.99  # mean cosine of the self-supervised embedding
 
 _ADVICE = Advice(
-    "All inputs get the same embedding, or one that differs in its length alone: little or nothing tells them apart.",
+    "All inputs get the same embedding, or embeddings that differ only in length: little or nothing tells them apart.",
     (
         Cause(
             "nothing in the objective keeps embeddings apart",
-            "its value at one point is the least that it can have",
+            "the loss is smallest when all embeddings are equal",
             needs=(Gate("keeps_apart", "below", 0.5),),
             proof=(Gate("keeps_apart", "below", 0.5),),
         ),
@@ -48,7 +48,7 @@ _ADVICE = Advice(
             "there are no negatives, or too few", "the loss with twice the batch", of=("language model", "contrastive")
         ),
         Cause(
-            "what all cells share outweighs what tells them apart, as perturbations do little",
+            "what all cells share outweighs the small effects of the perturbations",
             "the differences to the control have a mean cosine far below 1",
             of=("cells",),
         ),
@@ -112,7 +112,7 @@ RULES = (
         _ADVICE,
         title="to a point",
         silences=("every other",),
-        because="what is left beside one point is noise, and this would be measured on the noise",
+        because="what remains around a single point is noise, so this would measure the noise",
         from_fail=True,
     ),
 )

@@ -24,8 +24,8 @@ RULES = (
             (
                 Cause("a common mean that the objective never removed", "the mean cosine falls when rows are centered"),
                 Cause(
-                    "a low temperature makes it on purpose (E5, BGE)",
-                    "retrieval is good: it is not an error",
+                    "a low temperature causes it on purpose (E5, BGE)",
+                    "if retrieval is good, it is not an error",
                     of=("language model", "contrastive"),
                     needs=(having("has_temperature"),),
                 ),
@@ -35,7 +35,7 @@ RULES = (
                     of=("language model",),
                 ),
                 Cause(
-                    "a language model without fine-tuning", "it is there before the training", of=("language model",)
+                    "a language model without fine-tuning", "the mean cosine was high before", of=("language model",)
                 ),
             ),
             (
@@ -52,7 +52,7 @@ RULES = (
         ),
         most="warn",
         silences=("hubs",),
-        because="the cone makes them: center the embeddings and measure again",
+        because="the cone causes them: center the embeddings and measure again",
     ),
     Rule(
         "cone of positive features",
@@ -66,13 +66,13 @@ RULES = (
             ),
         ),
         Advice(
-            "No fixed threshold on a cosine works. By itself it says nothing against the features.",
-            (Cause("they are the output of a ReLU", "before it, the mean cosine is lower"),),
+            "No fixed threshold on a cosine works. By itself this does not speak against the features.",
+            (Cause("they are the output of a ReLU", "the mean cosine is lower before the ReLU"),),
             (_CENTER,),
             "The mean cosine is near 0 after centering.",
         ),
         most="note",  # by its signs, not by its training
         silences=("hubs",),
-        because="the common mean makes them: center the embeddings and measure again",
+        because="the common mean causes them: center the embeddings and measure again",
     ),
 )

@@ -38,7 +38,7 @@ _RANK = Advice(
     "Most dimensions carry nothing that the others do not: classes that differ in the missing directions are lost.",
     (
         Cause(
-            "only the projector's output is so low",
+            "the low rank is confined to the projector's output",
             "the backbone, which people use, is healthy",
             needs=(Gate("backbone_healthy", "above", 0.5), having("has_projector")),
             proof=(Gate("backbone_healthy", "above", 0.5),),
@@ -75,9 +75,9 @@ _RANK = Advice(
         Cause("the data has no more directions", "the rank of the inputs, or of an untrained network, is as low"),
     ),
     (
-        Remedy("add a term that sees missing directions", "--w2 0.5", of=("two-branch", "contrastive")),
+        Remedy("add a term that penalizes missing directions", "--w2 0.5", of=("two-branch", "contrastive")),
         Remedy(
-            "add a term that sees missing directions, in a loop of your own",
+            "add a term that penalizes missing directions, in a loop of your own",
             'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]',
         ),
         Remedy("maximize the rank itself", 'loss = loss + 0.1 * fullrank.losses.hill_entropy(views)["loss"]'),
@@ -95,7 +95,7 @@ _DEAD = Advice(
     "Storage and compute go to dimensions that are the same for every input.",
     (
         Cause("a ReLU at the output", "the dead dimensions are exactly 0; right for a backbone", needs=(_POSITIVE,)),
-        Cause("a bad start, or batch norm's weights went to 0", "the weights of the last layer and its norm"),
+        Cause("a bad initialization, or batch norm's weights went to 0", "the weights of the last layer and its norm"),
         Cause("the weight decay killed them", "they were alive early in the training"),
     ),
     (
@@ -108,8 +108,8 @@ _DEAD = Advice(
 _COPIED = Advice(
     "Dimensions that repeat others carry nothing of their own.",
     (
-        Cause("weights are tied or started equal", "the rows of the last layer's weight are equal"),
-        Cause("no term keeps the dimensions from agreeing", "their correlation rose while training"),
+        Cause("weights are tied, or were initialized equal", "the rows of the last layer's weight are equal"),
+        Cause("no term decorrelates the dimensions", "their correlation rose while training"),
     ),
     (
         Remedy("add a term against correlation", 'loss = loss + fullrank.losses.barlow_twins(views)["loss"]'),
@@ -153,7 +153,7 @@ RULES = (
         title="to few dimensions",
         least=32,
         silences=("copied dimensions",),
-        because="few directions make them alike",
+        because="there are few directions, so that many dimensions are alike",
         excused=LEARNS,
     ),
     Rule(
@@ -229,8 +229,8 @@ RULES = (
         (
             Evidence(  # ours: those that are 0 but for the same one row are copies by their correlation
                 Graded("duplicate_dimensions", "above", 0.01),
-                "{duplicate_dimensions:.1%} of the dimensions repeat another one, as those do that a ReLU leaves alive "
-                "for the same few rows",
+                "{duplicate_dimensions:.1%} of the dimensions repeat another one, as behind a ReLU that lets several "
+                "of them through for the same few rows only",
                 (_POSITIVE, Gate("duplicate_dimensions", "below", 0.25)),
             ),
         ),

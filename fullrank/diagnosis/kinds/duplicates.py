@@ -53,7 +53,7 @@ RULES = (
         least=64,
         most="warn",
         silences=("head-dominated spectrum", "hubs"),
-        because="the vector that many rows share makes it: keep it once and measure again",
+        because="the vector that many rows share causes it: keep it once and measure again",
     ),
     Rule(
         "duplicate rows",

@@ -24,13 +24,13 @@ RULES = (
             Evidence(_OUTWEIGHS, _OTHERS, (_REST,)),
             Evidence(
                 _ROGUE,
-                "{which_have} up to {rogue_dimension:.0f} times the mean variance, and only therefore the eigenvalues "
+                "{which_have} up to {rogue_dimension:.0f} times the mean variance, which alone makes the spectrum "
                 "decay like a power law of exponent {decay_exponent:.2f} (healthy: about 1)",
                 (Gate("head_weight", "above", HEAD_HEAVY),),
             ),
         ),
         Advice(
-            "A few dimensions decide every distance and cosine, and hide what all the others say.",
+            "A few dimensions decide every distance and cosine, and hide all the others.",
             (
                 Cause(
                     "massive activations: a network writes a huge number into few dimensions",
@@ -56,7 +56,7 @@ RULES = (
         title="to a few dimensions that outweigh the rest",
         least=32,
         silences=("head-dominated spectrum", "hubs"),
-        because="a few dimensions make it: standardize them and measure again",
+        because="a few dimensions cause it: standardize them and measure again",
         excused=LEARNS,
     ),
     Rule(
@@ -78,13 +78,13 @@ RULES = (
             (
                 Cause("what is left of a cone or a modality gap", "two groups along the first direction"),
                 Cause(
-                    "one nuisance (length, brightness, batch) rules",
+                    "one nuisance (length, brightness, batch) dominates",
                     "the first component correlates with it",
                 ),
             ),
             (
                 Remedy(
-                    "take the first direction off (all-but-the-top)",
+                    "remove the first direction (all-but-the-top)",
                     "z = z - z.mean(0)\ntop = torch.linalg.eigh(z.T @ z).eigenvectors[:, -1:]\nz = z - z @ top @ top.T",
                 ),
                 Remedy("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
@@ -93,6 +93,6 @@ RULES = (
         ),
         least=32,
         silences=("hubs",),
-        because="one large direction makes everything's neighbors",
+        because="one large direction decides the neighbors of every row",
     ),
 )

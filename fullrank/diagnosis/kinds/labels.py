@@ -40,7 +40,7 @@ RULES = (
             Evidence(Graded("class_rank", "below", 0.25), "a class has {class_rank:.0%} of the median's rank"),
         ),
         Advice(
-            "One class, language or donor has collapsed, which the whole hides.",
+            "One class, language or donor has collapsed, which the overall numbers hide.",
             (Cause("it is rare", "its share of the training data"), Cause("its inputs are alike", "their duplicates")),
             (
                 Remedy(

@@ -28,7 +28,7 @@ _GROUPS = Advice(
     "Two groups that differ in one direction dominate every comparison across them.",
     (
         Cause(
-            "they are two modalities, sources or languages", "the sign of the first component tells which row is which"
+            "they are two modalities, sources or languages", "the sign of the first component tells the group of a row"
         ),
         Cause(
             "half of the rows were processed differently (another pooling, prefix or normalization)",
@@ -60,7 +60,7 @@ RULES = (
         least=16,
         most="warn",
         silences=("modality gap of two groups", "head-dominated spectrum", "dimensional collapse", "cone", "hubs"),
-        because="the gap between the modalities makes it",
+        because="the gap between the modalities causes it",
     ),
     Rule(
         "modality gap of two groups",
@@ -76,6 +76,6 @@ RULES = (
         least=16,
         most="warn",
         silences=("head-dominated spectrum", "cone", "hubs"),
-        because="two groups, as of two modalities, make it",
+        because="two groups, such as two modalities, cause it",
     ),
 )

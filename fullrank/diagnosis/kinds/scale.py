@@ -17,11 +17,11 @@ RULES = (
             ),
         ),
         Advice(
-            "Every other number here is free of the scale; products, softmaxes and thresholds are not.",
+            "The other numbers here do not depend on the scale; dot products, softmaxes and thresholds do.",
             (
                 Cause("the weight decay or L2 pulls the embeddings to the origin", "their norm over the training"),
                 Cause(
-                    "the loss does not see the scale, and a decay acts on it",
+                    "the loss does not depend on the scale, and weight decay shrinks it",
                     "with the last layer's decay at 0 the norm stays",
                 ),
             ),

@@ -74,7 +74,7 @@ RULES = (
             ),
         ),
         Advice(
-            "Without them the embeddings are as judged here; with them, every mean, distance and spectrum is theirs.",
+            "The verdict leaves them out; with them, they dominate every mean, distance and spectrum.",
             (
                 Cause("broken or unusual inputs", "the inputs of these rows"),
                 Cause("a division by a norm near 0, or an overflow", "the rows before the last normalization"),
@@ -100,15 +100,15 @@ RULES = (
             ),
         ),
         Advice(
-            "They are a population of their own, or one fault that all of them share. Without them the embeddings are "
-            "as judged here; with them, the direction to them is the largest of every mean and spectrum.",
+            "They are a population of their own, or share one fault. The verdict leaves them out; "
+            "with them, the direction to them is the largest in every mean and spectrum.",
             (
                 Cause("a small part of the data is of another kind or source", "the inputs of these rows"),
                 Cause("one input that repeats with small changes, such as a template", "the inputs of these rows"),
                 Cause("a part of the rows was scaled or pooled in another way", "the norms by source or batch"),
             ),
             (
-                Remedy("judge the group apart", "norms = z.norm(dim=1)\nz = z[norms < 10 * norms.median()]"),
+                Remedy("diagnose the group separately", "norms = z.norm(dim=1)\nz = z[norms < 10 * norms.median()]"),
                 Remedy("scale all rows to length 1", "z = torch.nn.functional.normalize(z, dim=1)"),
             ),
             "The group is expected, or has gone.",

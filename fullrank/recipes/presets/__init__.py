@@ -109,7 +109,7 @@ def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str
     config = read_config(Path(found.like))
     known = settings(recipe())
     if left := [field for field in config["settings"] if field not in known]:
-        print(printable(f"Settings that {name} does not have are left out: {', '.join(left)}."))
+        print(printable(f"These settings are left out, as {name} does not have them: {', '.join(left)}."))
     shared = {field: value for field, value in config["settings"].items() if field in known}
     for field in ("backbone", "views"):
         if is_file_of_code(str(shared.get(field, ""))) and f"--{field}" not in flags:

@@ -23,7 +23,7 @@ def show(name: str, recipe: type[Recipe], console: Console) -> None:
     if not console.is_terminal:
         console.width = 1000  # in a file or a pipe no row is broken
     use = command("train", name, "--preset", "NAME")
-    say(console, f"\nPresets: {use}; any flag beside it wins. Empty: as the default.\n")
+    say(console, f"\nPresets: {use}; any flag beside it overrides it. Empty: as the default.\n")
     console.print(_table(recipe(), known))
     reported = {preset: one.reported for preset, one in known.items() if one.reported}
     for preset, text in reported.items():

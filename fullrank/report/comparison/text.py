@@ -62,7 +62,7 @@ def unasked(content: Mapping[str, Any]) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for one in content["unasked"]:
         by_reason.setdefault(one["because"], []).append(one["question"])
-    return [f"Not asked: {' and '.join(some)}, because {because}." for because, some in by_reason.items()]
+    return [f"Not checked: {' and '.join(some)}, because {because}." for because, some in by_reason.items()]
 
 
 def check_cells(check: Mapping[str, Any]) -> list[str]:

@@ -75,8 +75,8 @@ def _cosines(drawing: Drawing) -> Plot:
         axes.set_xticks([-1, -0.5, 0, 0.5, 1])
 
     caption = (
-        "How alike two different rows are. A heap at 1 is one point or one narrow cone; heaps apart from one another"
-        " are clusters; the dashed line is what directions drawn evenly from the sphere would show."
+        "Cosine similarity of two different rows. A peak at 1 means one point or one narrow cone; several peaks mean"
+        " clusters; the dashed line is what directions drawn evenly from the sphere would show."
     )
     return _plot("cosines", "Cosines of pairs", caption, (_FOUND, _PERFECT), fill, "density of the cosines of pairs")
 
@@ -125,8 +125,8 @@ def _projection(drawing: Drawing, classes: list[str]) -> Plot:
     points = np.stack([column(drawing["x"]), column(drawing["y"])], 1)
     groups = None if drawing.get("label") is None else np.array(drawing["label"], dtype=np.int64)
     caption = (
-        "Each dot is a row, on the two directions of most variance. Separate heaps are clusters and a line is one"
-        " direction; an overlap in two dimensions need not be one in all of them."
+        "Each dot is a row, on the two directions of most variance. Separate groups are clusters and a line is one"
+        " direction; groups that overlap in two dimensions may be apart in the others."
     )
     panels = [cloud("projection", points, groups, what="rows")]
     return Plot("projection", "Projection", caption, _classes(groups, classes), panels)

@@ -79,7 +79,7 @@ def sentence(run: Run) -> str:
     if run.result:
         return run.result.sentence
     if not run.step:
-        return "The run has not finished, and has left no record yet."
+        return "The run has not finished, and has not recorded anything yet."
     return f"The run has not finished: its last record is of step {run.step:,}, and so are the numbers here."
 
 
