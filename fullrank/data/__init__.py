@@ -9,7 +9,8 @@ from fullrank.data.inventory import Inventory
 from fullrank.data.options import DataOptions
 
 if TYPE_CHECKING:
-    from fullrank.data.batches import Batch, Order, center_of_image, center_of_tensor, plain_batches, train_batches
+    from fullrank.data.batches import Batch, Order, plain_batches, train_batches
+    from fullrank.data.centers import center_of_image, center_of_tensor
     from fullrank.data.decode import as_gray_or_rgb, read_image, strict_decoding
     from fullrank.data.images import (
         Dataset,
@@ -64,7 +65,8 @@ __all__ = [
 ]
 
 _FILES = {  # file -> what it holds
-    "batches": ("Batch", "Order", "center_of_image", "center_of_tensor", "plain_batches", "train_batches"),
+    "batches": ("Batch", "Order", "plain_batches", "train_batches"),
+    "centers": ("center_of_image", "center_of_tensor"),
     "decode": ("as_gray_or_rgb", "read_image", "strict_decoding"),
     "images": (
         "Dataset",

@@ -10,14 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.utils.data
-from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
+from fullrank.data.centers import center_of_image, center_of_tensor
 from fullrank.data.decode import Opener
 from fullrank.data.images import ImageFolder, ImageItems, ImageSet, ImageTensor, Unreadable
 from fullrank.data.missing import Lost, Missing
-from fullrank.data.pixels import Decoded
 from fullrank.errors import UserError
 
 Crop = Callable[[Opener, torch.Generator], list[Tensor]]
@@ -29,7 +27,7 @@ _TURNS = 8  # images that are tried for one place
 class Batch(NamedTuple):
     """One rank's part of one step: uint8 (n, C, H, W), or one (n, C, S, S) a crop where the images are files.
 
-    `rows` (n,) are the indices of its images in their set.
+    `rows` (n,) are the indices of its images in their set, of those that took the place of others where some did.
     """
 
     step: int
@@ -89,13 +87,14 @@ class _Batches:
     """An iterable of Batch that knows its length; every iteration starts anew."""
 
     order: Order
-    images: Callable[[], Iterable[Tensor | list[Tensor]]]
+    images: Callable[[], Iterable[tuple[Tensor | list[Tensor], Tensor]]]
+    """The images of each step, and their indices."""
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        for (step, _, rows), images in zip(self.order.rows(), self.images(), strict=True):
+        for step, (images, rows) in zip(self.order.steps, self.images(), strict=True):
             yield Batch(step, images, rows)
 
 
@@ -148,10 +147,15 @@ def train_batches(
     if not isinstance(images, ImageTensor):
         pin = torch.device(device).type == "cuda"
         made = _loader(images, plan, workers, crop, seed, pin=pin, replace=missing is not None)
-        views = _sound(made, images, missing)
-        return _Batches(plan, lambda: ([view.to(device, non_blocking=True) for view in v] for v in views()))
+        sound = _sound(made, images, missing)
+
+        def moved() -> Iterator[tuple[list[Tensor], Tensor]]:
+            for one in sound():
+                yield [view.to(device, non_blocking=True) for view in one.views], torch.tensor(one.rows)
+
+        return _Batches(plan, moved)
     resident = images.images.to(device)
-    return _Batches(plan, lambda: (resident.index_select(0, rows.to(device)) for _, _, rows in plan.rows()))
+    return _Batches(plan, lambda: ((resident.index_select(0, rows.to(device)), rows) for _, _, rows in plan.rows()))
 
 
 def plain_batches(
@@ -175,17 +179,18 @@ def plain_batches(
         ]
         crop, replace = partial(_centered, size=size), missing is not None
         made = _loader(images, chunks, workers, crop, seed=0, pin=False, replace=replace)
-        for views in _sound(made, images, missing)():
-            yield views[0]
+        for one in _sound(made, images, missing)():
+            yield one.views[0]
     else:
         for part in images.images.split(batch_size):
             yield center_of_tensor(part, size)
 
 
 class _Made(NamedTuple):
-    """The crops of one image, or of a batch, and the images in whose place others came."""
+    """The crops of one image, or of a batch, which images they are of, and those in whose place they came."""
 
     views: list[Tensor]
+    rows: tuple[int, ...]
     lost: tuple[Lost, ...]
 
 
@@ -206,7 +211,7 @@ class _Views(torch.utils.data.Dataset["_Made | UserError"]):
             at = index if turn == 0 else _state(self.seed, step, position, turn) % len(self.images)
             try:
                 generator = torch.Generator().manual_seed(_state(self.seed, step, position))
-                return _Made(self.crop(partial(self.images.open, at), generator), tuple(lost))
+                return _Made(self.crop(partial(self.images.open, at), generator), (at,), tuple(lost))
             except Unreadable as error:
                 problems.append(error)
                 lost.append((at, error.name, error.why))
@@ -246,52 +251,24 @@ def _collate(items: list[_Made | UserError]) -> _Made | UserError:
             return item
         made.append(item)
     views = [torch.stack(view) for view in zip(*(one.views for one in made), strict=True)]
-    return _Made(views, tuple(lost for one in made for lost in one.lost))
+    return _Made(views, tuple(one.rows[0] for one in made), tuple(lost for one in made for lost in one.lost))
 
 
 def _sound(
     batches: Iterable[_Made | UserError], images: ImageSet, missing: Missing | None
-) -> Callable[[], Iterator[list[Tensor]]]:
-    """The views of batches, once what is missing was noted."""
+) -> Callable[[], Iterator[_Made]]:
+    """The batches, once what is missing was noted."""
 
-    def views() -> Iterator[list[Tensor]]:
+    def sound() -> Iterator[_Made]:
         for batch in batches:
             if isinstance(batch, UserError):
                 raise batch
             if missing is not None:
                 missing.note(images, batch.lost)
-            yield batch.views
+            yield batch
 
-    return views
+    return sound
 
 
 def _centered(opened: Opener, _generator: torch.Generator, *, size: int) -> list[Tensor]:
     return [center_of_image(opened(), size)]
-
-
-def center_of_image(image: Decoded, size: int) -> Tensor:
-    """uint8 (C, size, size) of an image: its shorter side to round(8/7 size), then the center.
-
-    >>> center_of_image(Image.new("RGB", (9999, 20)), 8).shape  # only what is inside is resized
-    torch.Size([3, 8, 8])
-    """
-    side = min(image.size) * size / round(size * 8 / 7)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    square = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-    return torch.from_numpy(np.array(square)).view(size, size, -1).permute(2, 0, 1).contiguous()
-
-
-def center_of_tensor(images: Tensor, size: int) -> Tensor:
-    """uint8 (n, C, size, size) of uint8 (n, C, H, W): the shorter side to `size`, antialiased, then the center.
-
-    >>> center_of_tensor(torch.zeros(2, 1, 8, 16, dtype=torch.uint8), 4).shape
-    torch.Size([2, 1, 4, 4])
-    """
-    height, width = images.shape[2:]
-    if min(height, width) != size:
-        scale = size / min(height, width)
-        shape = [max(size, round(height * scale)), max(size, round(width * scale))]
-        wide = functional.interpolate(images.float(), shape, mode="bilinear", antialias=True)
-        images = wide.round().clamp(0, 255).to(torch.uint8)
-    top, left = (images.shape[2] - size) // 2, (images.shape[3] - size) // 2
-    return images[:, :, top : top + size, left : left + size]

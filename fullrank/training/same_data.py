@@ -24,7 +24,7 @@ from fullrank.data.identity import (
     place_of,
     unknown_data,
 )
-from fullrank.data.missing import Missing, restored
+from fullrank.data.missing import MISSING, Missing, restored
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
@@ -38,7 +38,6 @@ from fullrank.runs import read_as_run, read_config, write_json
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 from fullrank.terminal import say
 
-MISSING = "missing.jsonl"  # of a run: the images that could not be read any more
 _OF_DATA = {"data", "data_root"} | {field.name for field in fields(DataOptions)}  # which have a fingerprint
 
 

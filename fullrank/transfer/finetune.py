@@ -15,6 +15,7 @@ from safetensors.torch import save
 
 from fullrank.data import DataOptions, select
 from fullrank.data.identity import OBJECT, absolute, fingerprint
+from fullrank.data.missing import MISSING, Missing
 from fullrank.data.options import data_name
 from fullrank.data.sources.objects import is_object, places_in
 from fullrank.engine.device import this_device
@@ -46,6 +47,7 @@ class Job:
     how: Classify
     protocol: Protocol
     where: Where
+    most: float  # share of the images that may be missing
 
 
 def start(
@@ -86,20 +88,31 @@ def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
         kind(**{one.name: config[name][one.name] for one in fields(kind)})
         for kind, name in ((Finetuning, "asked"), (Changes, "changes"), (Where, "where"))
     )
-    job = prepare(wanted, asked, changes, where, console)  # type: ignore[arg-type]
+    job = prepare(wanted, asked, changes, where, console, record=folder / MISSING)  # type: ignore[arg-type]
     for what, now in _identity(job).items():
         if config[what] != now:
             raise UserError(f"{folder} was begun with another {what}: put it back, or begin anew with another --out.")
     return finish(folder, job, console)
 
 
-def prepare(wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, console: Console) -> Job:
-    """Open the encoder, read images and list, choose the protocol's settings; what was chosen is said."""
+def prepare(
+    wanted: Wanted,
+    asked: Finetuning,
+    changes: Changes,
+    where: Where,
+    console: Console,
+    *,
+    record: Path | None = None,
+) -> Job:
+    """Open the encoder, read images and list, choose the protocol's settings; what was chosen is said.
+
+    `record` is that of the missing images of a fine-tuning that goes on.
+    """
     tell = partial(say, console)
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
     labels = Labels.of(asked.labels)
-    task = task_of(wanted, seed=0, say=tell)
+    task = task_of(wanted, seed=0, say=tell, record=record)
     if not any(parameter.requires_grad for parameter in task.model.encoder.parameters()):
         raise UserError(f"{wanted.source} has no weights that can be trained: pass a run, or the file of an encoder.")
     rows = labels.rows(task.train, labels_of(task.train), 0)
@@ -110,29 +123,33 @@ def prepare(wanted: Wanted, asked: Finetuning, changes: Changes, where: Where, c
     tell(f"Protocol {protocol.name}: {protocol.source}.")
     tell(f"Learned from {said(rows, labels_of(task.train), task.classes)}; scored on {task.about}.")
     say_top5(len(task.classes), tell)
-    return Job(task, asked, labels, how, protocol, where)
+    return Job(task, asked, labels, how, protocol, where, wanted.reading.max_corrupt)
 
 
 def finish(folder: Path, job: Job, console: Console) -> Ending:
     """Train what is not yet trained of a folder, and write its result and page; false if it was asked to stop."""
+    tell = partial(say, console)
+    missing = Missing(job.task.whole, job.task.root, job.most, folder / MISSING, tell)
     with sole_writer(folder):
         done: dict[str, list[Fitted]] = {ENCODER: [], **({CONTROL: []} if job.asked.control else {})}
         for seed in range(job.asked.seeds):
             for name, found in done.items():
-                fitted = _fit(folder, job, name, seed, console)
+                fitted = _fit(folder, job, name, seed, missing, console)
                 if isinstance(fitted, Ending):
                     return fitted
                 found.append(fitted)
-        _write(folder, job, done, partial(say, console))
+        _write(folder, job, done, tell)
+        if lost := missing.summary():
+            tell(lost)
     return Ending(True)
 
 
-def _fit(folder: Path, job: Job, name: str, seed: int, console: Console) -> Fitted | Ending:
+def _fit(folder: Path, job: Job, name: str, seed: int, missing: Missing, console: Console) -> Fitted | Ending:
     task = job.task
     rows = job.labels.rows(task.train, labels_of(task.train), seed)
     encoder: SavedEncoder = task.model if name == ENCODER else task.model.untrained(seed)
     at = folder / f"{name.replace(' ', '-')}-{seed}"
-    one = Fit(encoder, select(task.train, rows), task, job.how, seed)
+    one = Fit(encoder, select(task.train, rows), task, job.how, seed, missing)
     fitted = fit(at, one, job.where, console, name=f"{name}, seed {seed}")
     if not isinstance(fitted, Ending):
         write_list(folder / f"labels-{seed}.txt", rows, task.train)

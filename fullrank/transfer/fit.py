@@ -13,6 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from fullrank.data import Batch, ImageSet, train_batches
+from fullrank.data.missing import Missing
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, begun_by, last_checkpoint
 from fullrank.engine.progress import Progress
@@ -37,6 +38,8 @@ class Fit:
     task: Task
     how: Classify
     seed: int
+    missing: Missing | None = None
+    """Notes the images that cannot be read any more, in whose place others come; without it they are an error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +123,7 @@ def _batches(job: Fit, classifier: Classifier, where: Where, trainer: pl.Trainer
         crop=classifier.views.crop,
         device=classifier.device,
         keep_last=True,
+        missing=job.missing,
     )
 
 

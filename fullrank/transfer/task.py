@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, with_channels
 from fullrank.data.identity import compared, place_of
+from fullrank.data.missing import restored
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import read_as_trained
@@ -45,17 +46,27 @@ class Task:
     test: ImageSet
     about: str
     classes: tuple[str, ...]
+    whole: ImageSet  # of which `train` is a part
+    root: Path | None = None  # the folder of the images, where it is one
 
     def plain(self, images: ImageSet, workers: int) -> Iterator[Tensor]:
         """Every image once, in order and at the encoder's size, without augmentation."""
         return plain_batches(images, size=self.model.encoder.image_size, batch_size=BATCH, workers=workers)
 
 
-def task_of(wanted: Wanted, *, seed: int, say: Say) -> Task:
-    """Open the encoder and read the images; what was understood is said."""
+def task_of(wanted: Wanted, *, seed: int, say: Say, record: Path | None = None) -> Task:
+    """Open the encoder and read the images; what was understood is said.
+
+    `record` is that of the training images which could not be read any more: they get their places again.
+    """
     model = open_model(wanted.source, trust=wanted.trust, network=wanted.backbone, say=say)
-    dataset, seen = _dataset(wanted, model, say)
-    return with_images(model, dataset, divide(dataset, seed=seed, seen=seen))
+    dataset, seen, root = _dataset(wanted, model, say)
+    if record is not None:
+        whole = restored(dataset.train, record, root)
+        if count := len(whole) - len(dataset.train):
+            say(f"Missing as before: {count:,} of {len(whole):,} images ({record}). Others take their place.")
+        dataset = replace(dataset, train=whole)
+    return replace(with_images(model, dataset, divide(dataset, seed=seed, seen=seen)), root=root)
 
 
 def with_images(model: Model, dataset: Dataset, division: Split) -> Task:
@@ -70,6 +81,7 @@ def with_images(model: Model, dataset: Dataset, division: Split) -> Task:
         division.test,
         division.about,
         (*classes, *map(str, unnamed)),
+        dataset.train,
     )
 
 
@@ -79,23 +91,25 @@ def labels_of(images: ImageSet) -> Tensor:
     return images.labels
 
 
-def _dataset(wanted: Wanted, model: Model, say: Say) -> tuple[Dataset, bool]:
-    """The images, and whether the encoder was trained on them."""
+def _dataset(wanted: Wanted, model: Model, say: Say) -> tuple[Dataset, bool, Path | None]:
+    """The images, whether the encoder was trained on them, and their folder, where they are in one."""
     run = Path(wanted.source)
     config = read_json(run / "config.json") if (run / "config.json").is_file() else None
     reading = read_as_trained(model, wanted.reading)
+    place: str | list[str] | None = None
     if is_object(wanted.data):
         dataset = from_object(wanted.data, reading)
     else:
         kept = None if config is None else config["settings"].get("data_root")
         root = wanted.data_root or (Path(kept) if kept else None)
-        dataset = load_dataset(_place(wanted, run, config), root=root, options=reading, say=say)
+        place = _place(wanted, run, config)
+        dataset = load_dataset(place, root=root, options=reading, say=say)
     dataset = with_channels(dataset, model.encoder.channels)
     say(dataset.inventory().line())
     same = "other" if config is None else compared(config, dataset)
     if same == "other" and config is not None:
         say(f"These are not the images that {run} was trained on.")
-    return dataset, same == "same"
+    return dataset, same == "same", Path(place) if isinstance(place, str) and Path(place).is_dir() else None
 
 
 def _place(wanted: Wanted, run: Path, config: Mapping[str, Any] | None) -> str | list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,3 +177,41 @@ def test_a_damaged_line_of_the_record_costs_itself_alone(folder: Path) -> None:
     batches(images, notes)
     notes.record.write_text("{\n" + notes.record.read_text() + '{"file": "a/0')
     assert [row["row"] for row in read_missing(notes.record)] == [4]
+
+
+def test_of_a_record_only_what_is_new_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line is parsed once by the process that wrote it, however many images are lost."""
+    images, said, parsed = read(folder), list[str](), list[str]()
+
+    def parse(line: str) -> Any:
+        parsed.append(line)
+        return json.loads(line)
+
+    monkeypatch.setattr("fullrank.data.missing.parse_json", parse)
+    for path in images.files[:8]:
+        Path(path).unlink()
+    notes = noted(folder, images, said, most=1.0)
+    notes.note(images, [(at, images.files[at], "gone") for at in range(8)])
+    with notes.record.open("a") as file:
+        file.write(json.dumps({"file": "of another process", "row": 9, "page": 0}) + "\n")
+    assert notes.summary() == f"Missing at the end: 9 of 12 images ({notes.record}). Others took their place."
+    assert len(parsed) == 9
+
+
+def test_a_batch_says_whose_labels_its_images_have(folder: Path) -> None:
+    """The image that takes another's place comes with its own row."""
+    images, said = read(folder), list[str]()
+    pictures = {np.array(images.open(at)).tobytes(): at for at in range(12)}
+    Path(images.files[5]).unlink()
+    notes = noted(folder, images, said)
+    made = train_batches(
+        images, batch_size=4, seed=0, start=0, stop=3, crop=whole, device="cpu", missing=notes,
+    )  # fmt: skip
+    seen = 0
+    for batch in made:
+        assert batch.rows is not None
+        assert 5 not in batch.rows
+        for image, row in zip(batch.images[0], batch.rows.tolist(), strict=True):
+            assert pictures[image.permute(1, 2, 0).numpy().tobytes()] == row
+            seen += 1
+    assert seen == 12

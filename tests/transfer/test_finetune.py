@@ -20,6 +20,7 @@ from fullrank.engine.sealed import read
 from fullrank.errors import UserError
 from fullrank.nn import encoder, encoder_bytes
 from fullrank.runs import read_json
+from fullrank.transfer.fit import Fit
 from fullrank.transfer.record import Epochs, course
 from fullrank.transfer.task import labels_of
 from tests.transfer.made import SIDE, images, write_source
@@ -160,3 +161,56 @@ def test_what_cannot_be_is_said_before_anything_is_written(
     assert main(["finetune", *command]) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
     assert not (source / "runs").exists()
+
+
+@pytest.mark.slow
+def test_an_image_that_vanishes_is_replaced_and_counted_and_the_rest_is_exact(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = images(60, 6, seed=0)
+    for at, label in enumerate(labels_of(made).tolist()):
+        for part, rows in (("train", range(48)), ("test", range(48, 60))):
+            if at in rows:
+                (source / "photos" / part / str(label)).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(made.images[at, 0].numpy()).save(source / "photos" / part / str(label) / f"{at}.png")
+    gone = source / "photos" / "train" / "0" / "6.png"
+    real = Fit.__init__
+
+    def of_photos(out: str) -> int:
+        return main(["finetune", "encoder.safetensors", "--data", "photos", "--out", out, *SHORT, "--workers", "0"])
+
+    def vanishes(self: Any, *rest: Any) -> None:  # once everything has been looked at
+        gone.unlink(missing_ok=True)
+        real(self, *rest)
+
+    content = gone.read_bytes()
+    monkeypatch.setattr(Fit, "__init__", vanishes)
+    assert of_photos("whole") == 0
+    said = capsys.readouterr().out
+    assert "Missing at the end: 1 of 48 images (whole/missing.jsonl). Others took their place." in said
+    gone.write_bytes(content)
+    with monkeypatch.context() as patch:
+        stop_after(7, patch)
+        assert of_photos("stopped") == 130
+    assert main(["finetune", "--resume", "stopped"]) == 0
+    assert "Missing as before: 1 of 48 images" in capsys.readouterr().out
+    whole, stopped = (load_file(Path(run) / "fine-tuned-0" / "encoder.safetensors") for run in ("whole", "stopped"))
+    assert all(torch.equal(value, stopped[name]) for name, value in whole.items())
+
+
+@pytest.mark.slow
+def test_a_test_image_that_vanishes_is_one_sentence_with_its_name(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for at in range(24):
+        (source / "photos" / "ab"[at % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 10 * at).save(source / "photos" / "ab"[at % 2] / f"{at}.png")
+    real = Fit.__init__
+
+    def vanishes(self: Any, *rest: Any) -> None:
+        real(self, *rest)
+        Path(self.task.test.files[0]).unlink()
+
+    monkeypatch.setattr(Fit, "__init__", vanishes)
+    assert main(["finetune", "encoder.safetensors", "--data", "photos", "--out", "out", *SHORT, "--workers", "0"]) == 2
+    assert "png could be read at the start and cannot be read now" in capsys.readouterr().err
