@@ -40,7 +40,7 @@ def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
     """
     views, samples, _ = z.shape
     x = normalize(z, dim=1)
-    squared_trace = x.square().sum((1, 2)).square()  # (V,): D^2, less for dead features
+    squared_trace = x.detach().square().sum((1, 2)).square()  # (V,): D^2, less for dead features, whatever moves
     dead = squared_trace == 0  # nothing but zeros: collapsed, as one point
     share = torch.stack([squared_gram_norm(view) for view in x]) / torch.where(dead, 1.0, squared_trace)
     squared = (x - x.mean(0)).square().sum() / samples

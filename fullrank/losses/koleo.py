@@ -10,9 +10,7 @@ from torch import Tensor
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
-from fullrank.stats import normalize
-
-_BLOCK = 1024  # rows at a time
+from fullrank.stats import nearest_others, normalize
 
 
 @declare(
@@ -38,21 +36,10 @@ def koleo(z: Tensor, *, eps: float = 1e-8) -> Terms:
     >>> koleo(torch.eye(4).expand(2, 4, 4))["loss"]  # all at sqrt(2): -log(2) / 2
     tensor(-0.3466)
     """
-    return combine({"koleo": (1.0, torch.stack([_log_gap(rows, eps) for rows in normalize(z)]).mean().neg())})
+    rows = normalize(z)
+    nearest = nearest_others(rows) + len(rows[0]) * torch.arange(len(rows), device=z.device)[:, None]
+    gaps = torch.linalg.vector_norm(rows.flatten(0, 1) - rows.flatten(0, 1).index_select(0, nearest.flatten()), dim=1)
+    return combine({"koleo": (1.0, (gaps + eps).log().mean().neg())})
 
 
 class KoLeo(EmbeddingLoss, function=koleo): ...
-
-
-def _log_gap(rows: Tensor, eps: float) -> Tensor:
-    """Mean of log(distance to the nearest other row + eps) for rows (N, D)."""
-    x = (rows - rows.mean(0)).detach()  # distances do not change, and their rounding becomes relative to the spread
-    halves = x.square().sum(1).neg_().div_(2)
-    nearest = torch.empty(len(x), dtype=torch.long, device=x.device)
-    for start in range(0, len(x), _BLOCK):
-        block = x[start : start + _BLOCK]
-        closeness = torch.addmm(halves, block, x.T)  # (B, N): the square of the row less its distance's, halved
-        closeness.diagonal(start).fill_(-math.inf)
-        nearest[start : start + _BLOCK] = closeness.argmax(1)
-    gap: Tensor = torch.linalg.vector_norm(rows - rows[nearest], dim=1)
-    return (gap + eps).log().mean()

@@ -42,7 +42,7 @@ def sigreg(
     doubled; the mean over slices and views. The authors draw new slices at each step: pass the step as `seed`, the
     same in every process.
 
-    A standard normal has a normality of 1.05 for any N, zeros have 0.402 N. Needs memory for 6 V x N x slices.
+    A standard normal has a normality of 1.05 for any N, zeros have 0.402 N. Needs memory for 3 V x N x slices.
     UserError for more global views than there are views.
 
     >>> import torch

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from fullrank.losses.declaration import declare
 from fullrank.losses.terms import SHARE, WEIGHT, Terms, check_features, combine, embedding_loss
-from fullrank.stats import normalize, squared_gram_norm
+from fullrank.stats import normalize
 
 
 @declare(
@@ -57,15 +59,34 @@ class TiCo(nn.Module):
 def tico(z: Tensor, state: TiCo) -> Terms:
     """What a `TiCo` computes: a function, so that its input is checked like that of every loss."""
     check_features(z, "tico", len(state.moment))
-    rows = normalize(z.double())
-    anchor, samples = rows[0], z.shape[1]
-    remembered = state.memory * state.moment.double()
-    batch = (1 - state.memory) * squared_gram_norm(anchor) / samples**2
-    covariance = ((anchor @ remembered) * anchor).sum(1).mean() + batch
+    (anchor, *others), samples = normalize(z).unbind(), z.shape[1]
+    remembered = state.moment.to(z.dtype, copy=True).mul_(state.memory)
+    share = (1 - state.memory) / samples
+    cost, moment = _Covariance.apply(anchor, remembered, share)[:2]
     if state.training:
-        u = anchor.detach()
-        state.moment.copy_(remembered + (1 - state.memory) / samples * (u.T @ u))
-    invariance = 1 - (rows[1:] * anchor).sum(2).mean()
-    return combine(
-        {"invariance": (1.0, invariance.to(z.dtype)), "covariance": (state.covariance, covariance.to(z.dtype))}
-    )
+        state.moment.mul_(state.memory).add_(moment, alpha=share)
+    invariance = 1 - torch.stack([(other * anchor).sum(1).mean() for other in others]).mean()
+    return combine({"invariance": (1.0, invariance), "covariance": (state.covariance, cost / samples)})
+
+
+class _Covariance(torch.autograd.Function):
+    """Sum of u^T (C + share U^T U) u over the rows u (N, D), and U^T U; value and gradient share the one product."""
+
+    @staticmethod
+    def forward(rows: Tensor, remembered: Tensor, share: float) -> tuple[Tensor, Tensor, Tensor]:
+        moment = rows.T @ rows
+        slope = rows @ torch.add(remembered, moment, alpha=2 * share)  # half of it
+        return (slope * rows).sum() - share * moment.square().sum(), moment, slope
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        rows, remembered, ctx.share = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(rows, remembered, output[2])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        rows, remembered, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of this one is asked for
+            slope = rows @ (remembered + 2 * ctx.share * rows.T @ rows)
+        return 2 * gradients[0] * slope, None, None

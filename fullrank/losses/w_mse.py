@@ -15,7 +15,7 @@ from fullrank.errors import UserError, suggest
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import SlicedLoss
 from fullrank.losses.terms import COUNT, WEIGHT, Terms, combine, embedding_loss
-from fullrank.stats import center, normalize, spectral
+from fullrank.stats import center, normalize, spectral, triangular_white
 
 Whitening = Literal["cholesky", "zca"]
 
@@ -88,7 +88,7 @@ def whitened_distance(
     parts = max(1, samples // size) if size is not None else 1
     for _ in range(iterations):
         for rows in torch.randperm(samples, generator=generator).to(z.device).tensor_split(parts):
-            white = normalize(torch.stack([whiten(view[rows]) for view in z]))
+            white = normalize(torch.stack([whiten(view) for view in (z if parts == 1 else z.index_select(1, rows))]))
             cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean(0)
             losses.append((2 - 2 * cosine).sum())  # a sum, since the sub-batches may differ by one sample
     return torch.stack(losses).sum() / (iterations * samples)
@@ -103,13 +103,10 @@ def cholesky(view: Tensor, eps: float) -> Tensor:
     """
     x, _ = center(view, "batch", dtype=torch.float64)
     norm = torch.linalg.vector_norm(x)
-    x = x / torch.where(norm == 0, 1.0, norm)  # so that the trace below is 1
-    ridge = eps / x.shape[1] * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    factor, failed = torch.linalg.cholesky_ex(x.T @ x + ridge)
-    if bool(failed):
+    white, failed = triangular_white(x / torch.where(norm == 0, 1.0, norm), eps / x.shape[1])  # the trace is 1
+    if bool(failed) or (eps == 0 and len(x) <= x.shape[1]):
         raise UserError(
             f"w_mse cannot whiten {len(x)} samples of {x.shape[1]} features: their covariance is not of full rank, or "
             "they are not finite: take sub-batches of more samples, a larger eps, or a lower learning rate."
         )
-    white: Tensor = torch.linalg.solve_triangular(factor, x.T, upper=False).T
     return (white * math.sqrt(len(x) - 1)).to(view.dtype)

@@ -5,6 +5,7 @@ from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, me
 from fullrank.stats.gram import products, smaller_gram
 from fullrank.stats.log_sums import log_sums_of_both, log_sums_over_others
 from fullrank.stats.moments import ROUNDING, Axes, Moments, RunningMoments, merge, moments, without
+from fullrank.stats.nearest import nearest_others
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
 from fullrank.stats.slices import epps_pulley, random_slices
@@ -20,6 +21,7 @@ from fullrank.stats.transform import (
     spectral,
     spectral_of_centered,
 )
+from fullrank.stats.triangular import triangular_white
 
 __all__ = [
     "ROUNDING",
@@ -45,6 +47,7 @@ __all__ = [
     "merge_distinct",
     "merge_samples",
     "moments",
+    "nearest_others",
     "newton",
     "normalize",
     "nuclear_norm",
@@ -60,5 +63,6 @@ __all__ = [
     "spectral_of_centered",
     "spectrum",
     "squared_gram_norm",
+    "triangular_white",
     "without",
 ]

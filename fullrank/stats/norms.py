@@ -69,4 +69,29 @@ def squared_gram_norm(x: Tensor) -> Tensor:
     >>> squared_gram_norm(torch.tensor([[1.0, 2.0]]))
     tensor(25.)
     """
-    return smaller_gram(x).square().sum()
+    value: Tensor = _SquaredGramNorm.apply(x)[0]
+    return value
+
+
+class _SquaredGramNorm(torch.autograd.Function):
+    """The gradient is one product, 4 X X^T X, where a symmetric matrix gets the same one from either side."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        gram = smaller_gram(x)
+        return gram.square().sum(), gram
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(inputs[0], output[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x, gram = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of this one is asked for
+            gram = smaller_gram(x)
+        product: Tensor = gram @ x if x.shape[0] < x.shape[1] else x @ gram
+        return 4 * gradients[0] * product

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from fullrank.losses import dcl, infonce, koleo, nt_xent, uniformity
 from fullrank.losses.terms import Terms
-from fullrank.stats import epps_pulley, log_gaussian_potential, log_sums, log_sums_of_both, log_sums_over_others, sphere
+from fullrank.stats import (
+    epps_pulley,
+    log_gaussian_potential,
+    log_sums,
+    log_sums_of_both,
+    log_sums_over_others,
+    slices,
+    sphere,
+)
 from fullrank.stats.log_sums import _of_both, _over_others
 
 
@@ -26,6 +34,7 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(log_sums, "_FEW", 0)
     monkeypatch.setattr(log_sums, "_BLOCK", request.param)
     monkeypatch.setattr(sphere, "_CHUNK", min(request.param, 4))
+    monkeypatch.setattr(slices, "_AT_A_TIME", 10)
 
 
 @pytest.mark.usefixtures("blocks")
@@ -62,6 +71,16 @@ def test_blocks_work_under_torch_func() -> None:
     found = torch.func.grad(lambda rows: log_sums_over_others(rows, 1.5).square().sum())(z.detach())
     (expected,) = torch.autograd.grad(log_sums_over_others(z, 1.5).square().sum(), z)
     assert torch.allclose(found, expected)
+
+
+def test_slices_in_blocks_have_the_distances_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = _noise(2, 5, 7)
+    whole = epps_pulley(x)
+    (expected,) = torch.autograd.grad(whole.square().sum(), x)
+    monkeypatch.setattr(slices, "_AT_A_TIME", 20)
+    blocks = epps_pulley(x)
+    assert torch.allclose(blocks, whole)
+    assert torch.allclose(torch.autograd.grad(blocks.square().sum(), x)[0], expected)
 
 
 def test_many_rows_have_the_values_of_few() -> None:

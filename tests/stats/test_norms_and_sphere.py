@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.special import hyp0f1  # type: ignore[import-untyped,unused-ignore]
 
-from fullrank.stats import log_gaussian_potential, normalize, nuclear_norm, squared_gram_norm
+from fullrank.stats import log_gaussian_potential, normalize, nuclear_norm, sphere, squared_gram_norm
 
 
 def cloud(n: int, d: int, seed: int = 0) -> torch.Tensor:
@@ -57,6 +57,20 @@ def test_squared_gram_norm_is_the_same_on_both_sides(n: int, d: int) -> None:
 def test_normalize_over_the_whole_range_of_float32(norm: float) -> None:
     z = torch.tensor([[0.6, 0.8]]) * norm
     torch.testing.assert_close(normalize(z), torch.tensor([[0.6, 0.8]]))
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_normalize_of_many_numbers_has_the_derivatives_of_few(dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    z = torch.cat([cloud(4, 3), torch.zeros(1, 3, dtype=torch.float64)]).requires_grad_()
+    few = normalize(z, dim)
+    (expected,) = torch.autograd.grad(few.pow(3).sum(), z)
+    monkeypatch.setattr(sphere, "_FEW", 0)
+    torch.testing.assert_close(normalize(z, dim), few)
+    (found,) = torch.autograd.grad(normalize(z, dim).pow(3).sum(), z)
+    torch.testing.assert_close(found, expected)
+    live = cloud(4, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda rows: normalize(rows, dim), live)
+    assert torch.autograd.gradgradcheck(lambda rows: normalize(rows, dim), live)
 
 
 def test_normalize_has_the_projected_gradient_and_none_explodes_at_zero() -> None:
