@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import torch
 from torch import Tensor
 
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
-from fullrank.stats import normalize
+from fullrank.stats import multiquadric_gaps, normalize
 
 
 @declare(
@@ -41,19 +43,18 @@ def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms
     >>> ssl_hsic(torch.eye(16).expand(2, 16, 16))["dependence"]  # orthogonal samples: (1 - 1 / N) (1 / sqrt(3) - 1)
     tensor(-0.3962)
     """
-    views, samples, _ = z.shape
-    rows = normalize(z.double()).flatten(0, 1)  # (V N, D)
-    squares = rows.square().sum(1)
-    distance = squares[:, None] + squares - 2 * rows @ rows.T
-    k = scale * torch.rsqrt(scale**2 + distance)  # (V N, V N)
-    same_sample = k.view(views, samples, views, samples).diagonal(dim1=1, dim2=3)  # (V, V, N)
-    between_views = (same_sample.sum() - k.trace()) / (views * (views - 1) * samples)
-    mean = k.mean(0)
-    centered = k - mean - mean[:, None] + mean.mean()
+    rows = normalize(z.double())
+    sums, squares = multiquadric_gaps(rows.flatten(0, 1), scale)
+    count, total = len(sums), sums.sum()
+    centered = (squares - 2 * sums.square().sum() / count + (total / count).square()).clamp_min(0.0)
+    apart = torch.stack([(a - b).square().sum(1) for a, b in combinations(rows, 2)])
+    between_views = 1 - (scale * torch.rsqrt(scale**2 + apart)).mean()
+    one = centered == 0  # the root of nothing has no slope
+    norm = torch.where(one, 0.0, torch.where(one, 1.0, centered).sqrt())
     return combine(
         {
-            "dependence": (1.0, (mean.mean() - between_views).to(z.dtype)),
-            "bottleneck": (bottleneck, (torch.linalg.matrix_norm(centered) / len(k)).to(z.dtype)),
+            "dependence": (1.0, (between_views - total / count**2).to(z.dtype)),
+            "bottleneck": (bottleneck, (norm / count).to(z.dtype)),
         }
     )
 

@@ -5,6 +5,7 @@ from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, me
 from fullrank.stats.gram import products, smaller_gram
 from fullrank.stats.log_sums import log_sums_of_both, log_sums_over_others
 from fullrank.stats.moments import ROUNDING, Axes, Moments, RunningMoments, merge, moments, without
+from fullrank.stats.multiquadric import multiquadric_gaps
 from fullrank.stats.nearest import nearest_others
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
@@ -47,6 +48,7 @@ __all__ = [
     "merge_distinct",
     "merge_samples",
     "moments",
+    "multiquadric_gaps",
     "nearest_others",
     "newton",
     "normalize",

@@ -1,0 +1,84 @@
+"""The inverse multiquadric kernel of all pairs of rows, in blocks: what is symmetric is computed once, none is kept.
+
+With k = s / sqrt(s^2 + d^2), gaps 1 - k are summed and not k, of which rows that are near each other would leave no
+digits. Few rows take the whole matrix; so do a derivative of the derivative and torch.func.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_BLOCK = 256  # rows at a time
+_FEW = 512  # rows, up to which the whole matrix is faster
+
+
+def multiquadric_gaps(x: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Sums over j of the gaps 1 - s / sqrt(s^2 + |x_i - x_j|^2) of rows x (N, D), (N,), and the sum of their squares.
+
+    >>> multiquadric_gaps(torch.tensor([[0.0], [3.0**0.5]]), 1.0)
+    (tensor([0.5000, 0.5000]), tensor(0.5000))
+    """
+    found: tuple[Tensor, Tensor] = (_whole if len(x) <= _FEW else _Gaps.apply)(x, scale)
+    return found
+
+
+def _whole(x: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    x = x - x.detach().mean(0)  # distances do not change, and their rounding becomes relative to the spread
+    gaps = _gaps(x, slice(0, len(x)), slice(0, len(x)), scale)[0]
+    return gaps.sum(1), gaps.square().sum()
+
+
+def _gaps(x: Tensor, some: slice, on: slice, scale: float) -> tuple[Tensor, Tensor]:
+    """Gaps between some rows (B) and those from there on (M), 0 for a row and itself, and sqrt(s^2 + d^2): (B, M)."""
+    squares = x.square().sum(1)
+    distance = (squares[some, None] + squares[on] - 2 * (x[some] @ x[on].T)).clamp_min(0.0)
+    itself = torch.eye(*distance.shape, dtype=torch.bool, device=x.device)
+    distance = distance.masked_fill(itself, 0.0)
+    root = (distance + scale**2).sqrt()
+    return distance / (root * (root + scale)), root
+
+
+def _blocks(rows: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Some rows, all from there on, and those after."""
+    for start in range(0, rows, _BLOCK):
+        stop = min(start + _BLOCK, rows)
+        yield slice(start, stop), slice(start, rows), slice(stop, rows)
+
+
+class _Gaps(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        x = x - x.mean(0)
+        sums, squares = x.new_zeros(len(x)), x.new_zeros(())
+        for some, on, later in _blocks(len(x)):
+            gaps = _gaps(x, some, on, scale)[0]
+            beyond = gaps[:, some.stop - some.start :]
+            sums[some] += gaps.sum(1)
+            sums[later] += beyond.sum(0)
+            squares += gaps.square().sum() + beyond.square().sum()
+        return sums, squares
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: tuple[Tensor, Tensor]) -> None:
+        x, ctx.scale = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx: Any, by_sum: Tensor, by_squares: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            pull = torch.func.vjp(lambda rows: _whole(rows, ctx.scale), x)[1]
+            return pull((by_sum, by_squares))[0], None
+        x = x - x.mean(0)
+        found = torch.zeros_like(x)
+        for some, on, later in _blocks(len(x)):
+            gaps, root = _gaps(x, some, on, ctx.scale)
+            slope = gaps.mul_(4 * by_squares).add_(by_sum[some, None]).add_(by_sum[on]).div_(root.pow_(3))
+            beyond = slope[:, some.stop - some.start :]
+            found[some] += slope.sum(1, keepdim=True) * x[some] - slope @ x[on]
+            found[later] += beyond.sum(0)[:, None] * x[later] - beyond.T @ x[some]
+        return found.mul_(ctx.scale), None
