@@ -51,7 +51,7 @@ def begun_by(run: Path) -> Begun:
     if path.is_dir():  # shards of several processes
         return Begun(True)
     sealed = is_sealed(path)
-    said = read(path).get("callbacks", {}).get(Checkpoint.__qualname__, {})
+    said = read(path, mapped=True).get("callbacks", {}).get(Checkpoint.__qualname__, {})
     return Begun(sealed, json.loads(said["learned"]) if "learned" in said else None, said.get("processes"))
 
 

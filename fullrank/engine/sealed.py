@@ -52,12 +52,15 @@ class Sealed(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint; a UserError if it is not one."""
+def read(path: Path, *, mapped: bool = False) -> dict[str, Any]:
+    """The content of a checkpoint; a UserError if it is not one.
+
+    With `mapped` its tensors stay in the file until they are used.
+    """
     try:
         if grows(path):
             raise ValueError("it could take any memory")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         if not isinstance(content["global_step"], int):
             raise TypeError("it counts no steps")
     except Exception as error:  # unpickling raises anything

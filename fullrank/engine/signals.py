@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -15,6 +16,8 @@ import torch
 
 from fullrank.engine.gather import process_rank
 
+_SECONDS = 1.0  # after which several processes ask each other whether one has heard a signal
+_MOST = 100  # steps between, since steps may become slower
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # Ctrl-C, preemption, a closed terminal, SLURM's warning
 
 
@@ -50,9 +53,13 @@ class _AtOnce(BaseException):
 class Asked:
     """Hears signals: `number` is that of the first, 0 before one came."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.number = 0
         self._count = 0
+        self._clock = clock
+        self._several = False  # processes
+        self._next = 0  # step at which all processes ask each other
+        self._last: tuple[int, float] | None = None  # step and time of when they last did
 
     @contextmanager
     def heard(self, *, quiet: bool) -> Iterator[None]:
@@ -68,7 +75,8 @@ class Asked:
             self._count += 1
             self.number = self.number or number
             if self._count == 1 and process_rank() == 0 and not quiet:
-                _write(f"fullrank: {signal.Signals(number).name}: stopping after this step; a second ends at once.\n")
+                when = f"in {_SECONDS:.0f} second or after this step" if self._several else "after this step"
+                _write(f"fullrank: {signal.Signals(number).name}: stopping {when}; a second ends at once.\n")
             if self._count == 2:
                 raise _AtOnce
             if self._count > 2:  # it hangs while it ends
@@ -90,11 +98,23 @@ class Asked:
                 signal.signal(number, handler)
 
     def agreed(self, trainer: pl.Trainer) -> int:
-        """The number of the signal that any of the processes has heard; all of them call this after the same step."""
+        """The number of the signal that any of the processes has heard; all of them call this after the same step.
+
+        One process is asked at every step. Several ask each other about once a second, and at the last step: they agree
+        on the next time as well, by the slowest of them, so that none waits for one that does not ask.
+        """
         if trainer.world_size == 1:
             return self.number
-        mine = torch.tensor(self.number, device=trainer.strategy.root_device)
-        return int(trainer.strategy.reduce(mine, reduce_op="max"))
+        self._several = True
+        step, now = trainer.global_step, self._clock()
+        if step < min(self._next, trainer.max_steps):
+            return 0
+        at, then = self._last or (step - 1, now - _SECONDS)
+        mine = torch.tensor([self.number, (now - then) / max(step - at, 1)], device=trainer.strategy.root_device)
+        number, slowest = trainer.strategy.reduce(mine, reduce_op="max").tolist()
+        self._last = step, now
+        self._next = step + max(1, min(_MOST, int(_SECONDS / max(slowest, 1e-6))))
+        return int(number)
 
 
 def _write(text: str) -> None:

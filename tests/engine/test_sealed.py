@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from fullrank.engine.checkpoint import begun_by
 from fullrank.engine.sealed import Sealed, is_sealed, previous, read
 from fullrank.errors import UserError
+from tests.memory import takes_less_than
 
 CONTENT: dict[str, Any] = {"global_step": 7, "state_dict": {"w": torch.arange(500.0)}, "note": "é"}
 
@@ -132,3 +134,11 @@ def test_no_code_in_a_checkpoint_is_run(path: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is damaged"):
         read(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_checkpoint_says_is_read_without_its_tensors(path: Path) -> None:
+    said = {"Checkpoint": {"learned": '{"lr": 0.1}', "processes": 2}}
+    Sealed().save_checkpoint({**CONTENT, "w": torch.zeros(2**24), "callbacks": said}, path)
+    with takes_less_than(2**25):  # half of the tensor
+        begun = begun_by(path.parent.parent)
+    assert (begun.sealed, begun.learned, begun.processes) == (True, {"lr": 0.1}, 2)
