@@ -3,11 +3,11 @@
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes
 from fullrank.stats.gram import products, smaller_gram
-from fullrank.stats.log_sums import log_sums_of_both, log_sums_over_others
 from fullrank.stats.moments import ROUNDING, Axes, Moments, RunningMoments, merge, moments, without
-from fullrank.stats.multiquadric import multiquadric_gaps
-from fullrank.stats.nearest import nearest_others
 from fullrank.stats.norms import nuclear_norm, squared_gram_norm
+from fullrank.stats.pairs.log_sums import log_sums_of_both, log_sums_over_others
+from fullrank.stats.pairs.multiquadric import multiquadric_gaps
+from fullrank.stats.pairs.nearest import nearest_others
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
 from fullrank.stats.slices import epps_pulley, random_slices
 from fullrank.stats.spectrum import decay, hill, spectrum

@@ -14,13 +14,13 @@ from fullrank.losses.terms import Terms
 from fullrank.stats import (
     epps_pulley,
     log_gaussian_potential,
-    log_sums,
     log_sums_of_both,
     log_sums_over_others,
     slices,
     sphere,
 )
-from fullrank.stats.log_sums import _of_both, _over_others
+from fullrank.stats.pairs import log_sums
+from fullrank.stats.pairs.log_sums import _of_both, _over_others
 
 
 def _noise(*shape: int, seed: int = 0) -> Tensor:

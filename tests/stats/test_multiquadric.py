@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fullrank.losses import ssl_hsic
-from fullrank.stats import multiquadric, multiquadric_gaps
+from fullrank.stats import multiquadric_gaps
+from fullrank.stats.pairs import multiquadric
 from fullrank.testing.clouds import noise
 
 

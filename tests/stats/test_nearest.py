@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fullrank.stats import nearest, nearest_others
+from fullrank.stats import nearest_others
+from fullrank.stats.pairs import nearest
 from fullrank.testing.clouds import noise
 
 
