@@ -15,24 +15,29 @@ from fullrank.metrics.record import Measured, Measurement, Measurements
 from fullrank.stats import hill
 
 OUTWEIGHS = 10.0  # ours: the fall of variance behind them; j^-3 has 8
+_FEW = 0.02  # ours: share of the dimensions that may outweigh the rest, or three; networks write into fewer
 
 
 def outweighing(z: Cloud) -> Tensor:
-    """Up to three dimensions, largest first, behind which the variance falls tenfold or more; mostly none.
+    """Up to three dimensions, or 2 % of them, largest first, behind which the variance falls tenfold; mostly none.
+
+    Of several such falls the largest counts.
 
     >>> import torch
     >>> outweighing(Cloud(torch.tensor([[1.0, 30.0], [-1.0, -30.0]])))
     tensor([1])
     """
     variance, order = z.mean_and_variance[1].sort(descending=True, stable=True)
-    first = variance[: HEAD + 1]
+    first = variance[: max(HEAD, int(_FEW * z.dims)) + 1]
     first = first[first > 0]
     falls = first[:-1] / first[1:]
     return order[: int(falls.argmax()) + 1] if len(falls) and float(falls.max()) > OUTWEIGHS else order[:0]
 
 
 def outweighing_share(z: Data) -> float:
-    """Share of the variance of z (N, D) that up to three dimensions hold, behind which it falls tenfold or more.
+    """Share of the variance of z (N, D) that a few dimensions hold, behind which it falls tenfold or more.
+
+    A few are up to three, or 2 % of them.
 
     In [0, 1); 0 where none does so. Depends on the axes. Grades no collapse: see `rank_behind`.
 
@@ -49,7 +54,7 @@ OUTWEIGHING_SHARE = Measurement(
     "outweighing_share",
     outweighing_share,
     "variance of dimensions that outweigh the rest",
-    f"of up to three, before a fall of {OUTWEIGHS:g} times",
+    f"of up to three, or {_FEW:.0%}, before a fall of {OUTWEIGHS:g} times",
     "dimensions",
     of="moments",
     range=(0.0, 1.0),

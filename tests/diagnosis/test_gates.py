@@ -58,6 +58,25 @@ def test_a_single_large_dimension_is_seen_at_any_number_of_rows(n: int, dims: in
     assert found(z) == {"dimensions that outweigh the rest": "fail"}
 
 
+@pytest.mark.parametrize(("n", "dims", "huge"), [(600, 256, 5), (1500, 400, 8), (200, 500, 10)])
+@pytest.mark.slow
+def test_several_huge_dimensions_are_named_and_not_taken_for_a_lost_rank(n: int, dims: int, huge: int) -> None:
+    z = gaussian(n, dims)
+    which = torch.randperm(dims, generator=torch.Generator().manual_seed(dims))[:huge]
+    z[:, which] *= torch.linspace(20, 60, huge)  # variances of 400 to 3,600 times the others'
+    report = fullrank.diagnose(z.float())
+    assert (report.verdict, report.kind) == ("collapsed", "head-dominated")
+    assert set(report.findings[0].which) == set(which.tolist())
+    assert [one.rule for one in report.findings] == ["dimensions that outweigh the rest"]
+    assert report.measurements["share_behind"].value > 0.8
+
+
+def test_one_in_sixteen_directions_with_noise_is_a_lost_rank_and_no_few_dimensions() -> None:
+    z = 0.02 * gaussian(600, 256)
+    z[:, :16] = gaussian(600, 16, seed=1)
+    assert fullrank.diagnose(z.float()).kind == "dimensional"
+
+
 @pytest.mark.parametrize("profile", ["generic", "supervised"])
 @pytest.mark.slow
 def test_a_single_large_dimension_is_seen_in_fewer_rows_than_dimensions(profile: str) -> None:

@@ -16,7 +16,7 @@ _DECAYS = (
     "the participation ratio is {participation_ratio:.1f}, and the eigenvalues decay like a power law of exponent "
     "{decay_exponent:.2f} (healthy: about 1)"
 )
-_BEHIND = Gate("share_behind", "below", SHARE_WARNS, or_missing=True)  # or up to three dimensions alone are the trouble
+_BEHIND = Gate("share_behind", "below", SHARE_WARNS, or_missing=True)  # or a few dimensions alone are the trouble
 _NOT_HEAD = (
     _BEHIND,
     Gate("head_gap", "below", JUMP, or_missing=True),

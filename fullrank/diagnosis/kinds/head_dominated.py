@@ -1,4 +1,4 @@
-"""A head-dominated spectrum: one to three dimensions, or directions, outweigh all the others."""
+"""A head-dominated spectrum: one to three directions, or few dimensions, outweigh all the others."""
 
 from __future__ import annotations
 
