@@ -32,7 +32,7 @@ def process_rank() -> int:
     0
     """
     said = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return next((int(value) for value in said if value), 0)
+    return next((int(value) for value in said if value and value.isdigit()), 0)
 
 
 def place_among_processes() -> tuple[int, int]:

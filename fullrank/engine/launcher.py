@@ -26,21 +26,55 @@ class Launched:
 def launched() -> Launched | None:
     """The launcher of this process; None where Lightning is to start the processes itself.
 
+    UserError where its machines have different numbers of processes.
+
     >>> launched() is None
     True
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         devices = _number("LOCAL_WORLD_SIZE", 1)
-        return Launched("torchrun", devices, max(1, _number("WORLD_SIZE", devices) // devices))
+        count = _number("WORLD_SIZE", devices)
+        return _evenly(Launched("torchrun", devices, count // devices), count, "--nproc-per-node")
     if _number("SLURM_NTASKS", 1) > 1 and "SLURM_PROCID" in os.environ:
-        nodes = _number("SLURM_NNODES", _number("SLURM_JOB_NUM_NODES", 1))
-        return Launched("srun", max(1, _number("SLURM_NTASKS", 1) // nodes), nodes)
+        count, nodes = _number("SLURM_NTASKS", 1), _number("SLURM_NNODES", _number("SLURM_JOB_NUM_NODES", 1))
+        return _evenly(Launched("srun", count // nodes, nodes), count, "--ntasks-per-node")
     return None
+
+
+def processes() -> int:
+    """How many there are by the environment, also where neither torchrun nor srun has started them.
+
+    >>> processes()
+    1
+    """
+    by = launched()
+    return _number("WORLD_SIZE", 1) if by is None else by.devices * by.nodes
+
+
+def _evenly(found: Launched, count: int, flag: str) -> Launched:
+    if found.devices * found.nodes != count:
+        raise UserError(
+            f"{found.who} has started {count} processes, not as many on each machine: start as many on each, by {flag}."
+        )
+    return found
+
+
+def require_one_process(what: str) -> None:
+    """UserError if a launcher has started several processes for what runs in one."""
+    by, count = launched(), processes()
+    if count > 1 and (by is not None or "RANK" in os.environ):
+        who = "WORLD_SIZE says that there are" if by is None else f"{by.who} has started"
+        raise UserError(f"{what} runs in one process, and {who} {count}: start one.")
 
 
 def with_processes(options: RunOptions) -> RunOptions:
     """The options with the processes of the launcher, if there is one; UserError where a flag says another number."""
     by = launched()
+    if by is None and "RANK" in os.environ and processes() > 1:
+        raise UserError(
+            f"WORLD_SIZE says that there are {processes()} processes, and neither torchrun nor srun has started this "
+            "one: start them by torchrun, or unset WORLD_SIZE and RANK."
+        )
     if by is None:
         return options
     for flag, asked, has in (("--devices", options.devices, by.devices), ("--nodes", options.nodes, by.nodes)):

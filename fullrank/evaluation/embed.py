@@ -36,7 +36,7 @@ from fullrank.data.identity import fingerprint, options_of
 from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.engine.gather import process_rank
-from fullrank.engine.launcher import launched
+from fullrank.engine.launcher import processes
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import Model
@@ -132,8 +132,7 @@ class Shards:
         >>> Shards.of(4, 1), Shards.of(2, None)
         (Shards(count=4, mine=(1,)), Shards(count=2, mine=(0, 1)))
         """
-        by = launched()
-        world = int(os.environ.get("WORLD_SIZE", "1")) if by is None else by.devices * by.nodes
+        world = processes()
         rank = process_rank() if world > 1 else 0
         total = world if count is None else count
         if total < 1:

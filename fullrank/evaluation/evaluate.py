@@ -17,6 +17,7 @@ from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset,
 from fullrank.data.identity import compared, options_of, other_data, place_of, quoted, unknown_data
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.device import this_device
+from fullrank.engine.launcher import require_one_process
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
@@ -64,6 +65,7 @@ def evaluate_run(
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
     """
+    require_one_process("An evaluation")
     config = read_config(run)
     saved = load_encoder(run / "encoder.safetensors", backbone=backbone, trust=trust)
     dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)

@@ -16,6 +16,7 @@ from torch import Tensor
 from fullrank.data import ImageSet
 from fullrank.data.options import data_name
 from fullrank.engine.device import this_device
+from fullrank.engine.launcher import require_one_process
 from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.runs import new_run, sole_writer
@@ -54,7 +55,7 @@ def evaluate_by_protocol(
     """
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
-
+    require_one_process("An evaluation")
     tell = partial(say, console)
     task = task_of(wanted, seed=0, say=tell)
     how = settled(asked, task, tell)

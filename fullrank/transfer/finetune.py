@@ -20,6 +20,7 @@ from fullrank.data.options import data_name
 from fullrank.data.sources.objects import is_object, places_in
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
+from fullrank.engine.launcher import require_one_process
 from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
@@ -109,6 +110,7 @@ def prepare(
     `record` is that of the missing images of a fine-tuning that goes on.
     """
     tell = partial(say, console)
+    require_one_process("A fine-tuning")
     if asked.seeds < 1:
         raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
     labels = Labels.of(asked.labels)

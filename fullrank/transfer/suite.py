@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fullrank.engine.launcher import require_one_process
 from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.runs import new_run, read_json
@@ -57,7 +58,7 @@ def evaluate_suite(
     All data sets are opened before the first is scored, so that one that is missing is said at once. The folder is
     `out`, or RUN/transfer/suite-PROTOCOL for a run; what is there already is not computed again.
     """
-
+    require_one_process("An evaluation")
     if wanted.data is not None:
         raise UserError("--data and --suite both say which images: pass one of them.")
     tell, sets = partial(say, console), places(names)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fullrank.cli import main
 from fullrank.engine import RunOptions
-from fullrank.engine.launcher import Launched, launched, requeue, with_processes
+from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import Launched, launched, processes, requeue, with_processes
 from fullrank.errors import UserError
 from fullrank.runs import read_json, read_rows
 
@@ -47,6 +49,45 @@ def test_its_processes_are_taken_and_a_flag_against_them_is_an_error(environment
         with_processes(RunOptions(out=Path("run"), nodes=3))
     with pytest.raises(UserError, match="need one folder: pass --out"):
         with_processes(RunOptions())
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (TORCHRUN | {"WORLD_SIZE": "7"}, "torchrun has started 7 processes, not as many on each machine"),
+        (SRUN | {"SLURM_NTASKS": "7"}, "srun has started 7 processes, not as many on each machine"),
+        (SRUN | {"SLURM_NNODES": "4"}, "srun has started 6 processes, not as many on each machine"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "neither torchrun nor srun has started this one: start them by torchrun"),
+    ],
+)
+def test_processes_that_cannot_be_understood_are_an_error(
+    said: dict[str, str], sentence: str, environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in said.items():
+        environment.setenv(name, value)
+    with pytest.raises(UserError, match=sentence):
+        with_processes(RunOptions(out=Path("run")))
+
+
+def test_numbers_that_are_none_are_not_taken(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("WORLD_SIZE", "many")
+    environment.setenv("RANK", "first")
+    assert (processes(), process_rank()) == (1, 0)
+    assert with_processes(RunOptions()) == RunOptions()
+
+
+@pytest.mark.parametrize("said", [TORCHRUN, SRUN, {"WORLD_SIZE": "2", "RANK": "1"}])
+@pytest.mark.parametrize(
+    "command",
+    [["finetune", "x"], ["evaluate", "x", "--protocol", "ours"], ["evaluate", "x"], ["evaluate", "x", "--suite", "y"]],
+)
+def test_what_runs_in_one_process_says_so(
+    command: list[str], said: dict[str, str], environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in said.items():
+        environment.setenv(name, value)
+    assert main(command) == 2
+    assert "runs in one process, and " in capsys.readouterr().err
 
 
 def test_a_job_is_queued_again_by_its_number(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
