@@ -104,7 +104,7 @@ def _resume(options: Resume, console: Console) -> int:
 
 
 def _after(run: Path, ending: Ending, console: Console) -> int:
-    from fullrank.engine.gather import process_rank
+    from fullrank.engine.launcher import process_rank
 
     if process_rank() != 0:
         return 0

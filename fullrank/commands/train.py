@@ -40,11 +40,11 @@ def run(arguments: list[str]) -> int:
         return 0
     if arguments[0] == "--resume":
         return _resume(arguments[1:])
+    name, console = arguments[0], terminal()
+    _say_starting(name, arguments, console)
+    parsed = _parsed(name, arguments[1:])
     from fullrank.recipes.presets import left_out
 
-    name = arguments[0]
-    parsed = _parsed(name, arguments[1:])
-    console = terminal()
     for sentence in left_out(name, parsed.preset):
         say(console, sentence)
     with console.status("Starting"):
@@ -55,6 +55,14 @@ def run(arguments: list[str]) -> int:
         return 0
     run, ending = start(name, parsed.recipe, parsed.run, console, preset=parsed.preset)
     return _after_training(run, ending, console)
+
+
+def _say_starting(what: str, arguments: list[str], console: Console) -> None:
+    """A first line at once, from the first process: PyTorch and Lightning take seconds to load."""
+    from fullrank.engine.launcher import process_rank
+
+    if process_rank() == 0 and not {"--help", "-h"} & {*arguments}:
+        say(console, f"{what}: loading PyTorch and Lightning")
 
 
 def _parsed(name: str, arguments: list[str]) -> Any:
@@ -110,6 +118,8 @@ class Resume:
 def _resume(arguments: list[str]) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         raise UserError("--resume takes one run folder: its settings are in its config.json.")
+    console = terminal()
+    _say_starting(f"Resuming {arguments[0]}", arguments, console)
     from dataclasses import make_dataclass
     from typing import Annotated
 
@@ -120,7 +130,6 @@ def _resume(arguments: list[str]) -> int:
     both.__doc__ = "Continue a run from its last checkpoint."
     parsed = parse(both, arguments, "train --resume")
     run, flags = parsed.run, parsed.flags
-    console = terminal()
     with console.status("Starting"):
         from fullrank.engine.signals import Ending
         from fullrank.training.fit import is_finished, resume
@@ -143,7 +152,7 @@ def _resume(arguments: list[str]) -> int:
 
 
 def _after_training(run: Path, ending: Ending, console: Console) -> int:
-    from fullrank.engine.gather import process_rank
+    from fullrank.engine.launcher import process_rank
 
     if process_rank() != 0:
         return 0

@@ -30,7 +30,8 @@ from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
-from fullrank.engine.gather import place_among_processes, process_rank
+from fullrank.engine.gather import place_among_processes
+from fullrank.engine.launcher import process_rank
 from fullrank.engine.progress import Progress, say_once
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer

@@ -22,7 +22,7 @@ from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.detection.plan import Plan, check, make_plan
 from fullrank.engine.checkpoint import begun_by, last_checkpoint
-from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import process_rank
 from fullrank.engine.progress import say_once
 from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder

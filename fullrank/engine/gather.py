@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -23,16 +22,6 @@ class _Gather(torch.autograd.Function):
         gradient = grad_outputs[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(gradient)  # every process holds the whole loss: the sum, then averaged over processes by DDP
         return gradient.chunk(dist.get_world_size(), ctx.dim)[dist.get_rank()], None
-
-
-def process_rank() -> int:
-    """Rank of this process, also before the process group exists: the launchers say it in the environment.
-
-    >>> process_rank()
-    0
-    """
-    said = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return next((int(value) for value in said if value and value.isdigit()), 0)
 
 
 def place_among_processes() -> tuple[int, int]:

@@ -23,6 +23,16 @@ class Launched:
     nodes: int
 
 
+def process_rank() -> int:
+    """Rank of this process, also before the process group exists: the launchers say it in the environment.
+
+    >>> process_rank()
+    0
+    """
+    said = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    return next((int(value) for value in said if value and value.isdigit()), 0)
+
+
 def launched() -> Launched | None:
     """The launcher of this process; None where Lightning is to start the processes itself.
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import process_rank
 from fullrank.errors import printable
 from fullrank.terminal import PLAIN_EVERY, say
 

@@ -14,7 +14,7 @@ from types import FrameType
 import lightning.pytorch as pl
 import torch
 
-from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import process_rank
 
 _SECONDS = 1.0  # after which several processes ask each other whether one has heard a signal
 _MOST = 100  # steps between, since steps may become slower

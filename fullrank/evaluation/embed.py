@@ -35,8 +35,7 @@ from fullrank.data.files.look import parse_range
 from fullrank.data.identity import fingerprint, options_of
 from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
-from fullrank.engine.gather import process_rank
-from fullrank.engine.launcher import processes
+from fullrank.engine.launcher import process_rank, processes
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import Model

@@ -17,6 +17,7 @@ from fullrank.metrics.record import ALL, MOST, OF_COVARIANCE, Measurement
 DEAD = 1e-6  # of the largest variance, of those that do not outweigh the rest
 ROGUE = 10.0  # times the mean variance, as in vecscope
 COPY = 0.999  # absolute correlation
+_VANISHING = 1e-200  # squares that may have lost digits
 _PROJECTED = 16  # directions in which copies of few rows are looked for first
 _BLOCK = 512  # dimensions a block: at most 512 x D correlations at a time
 
@@ -178,8 +179,8 @@ DIMENSION_GAP = Measurement(
 
 def _correlations(z: Cloud) -> Iterator[tuple[Tensor, Tensor]]:
     """Some dimensions (B,) at a time, and their correlations (B, K) with the last K dimensions, all later ones."""
-    if z.moments is not None and z.moments.axes is None:
-        covariance = z.moments.covariance
+    covariance = _covariance(z)
+    if covariance is not None:
         scale = _inverse(covariance.diagonal().sqrt())
         for start in range(0, z.dims, _BLOCK):
             some = torch.arange(start, min(start + _BLOCK, z.dims), device=scale.device)
@@ -192,6 +193,15 @@ def _correlations(z: Cloud) -> Iterator[tuple[Tensor, Tensor]]:
         some = some[z.once(_near_copies)[some]] if few else some
         if len(some):
             yield some, x[:, some].T @ x[:, start:]
+
+
+def _covariance(z: Cloud) -> Tensor | None:
+    """That of the dimensions, up to a factor, where it is at hand and no square has vanished in it."""
+    if z.moments is not None:
+        return z.moments.covariance if z.moments.axes is None else None
+    if z.scatter.wide or float(z.scatter.gram.diagonal().min()) < _VANISHING:
+        return None
+    return z.scatter.gram
 
 
 def _near_copies(z: Cloud) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fullrank.metrics.cloud import Cloud
+from fullrank.metrics.cloud import Cloud, as_cloud
 from fullrank.metrics.dimensions import DEAD_DIMENSIONS, DIMENSION_GAP, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION
 from fullrank.metrics.head import HEAD_GAP
 from fullrank.metrics.outweighing import OUTWEIGHING_SHARE, RANK_BEHIND
@@ -49,7 +49,7 @@ _SMOOTH = (RELATIVE_SPREAD, EFFECTIVE_RANK, RANKME, RANKME_CENTERED, PARTICIPATI
 
 
 def summarize(
-    z: Tensor, *, alignment_pair: tuple[Tensor, Tensor] | None = None, quick: bool = False
+    z: Tensor | Cloud, *, alignment_pair: tuple[Tensor, Tensor] | None = None, quick: bool = False
 ) -> dict[str, float]:
     """The numbers that describe embeddings z (N, D), each decomposition done once; JSON-ready, never NaN.
 
@@ -63,7 +63,7 @@ def summarize(
     >>> row["relative_spread"], round(row["effective_rank"], 6), row["n"], row["dims"]
     (1.0, 2.0, 4, 2)
     """
-    cloud = Cloud(z)
+    cloud = as_cloud(z)
     row = {
         one.name: one.function(cloud) for one in (_READING if quick else _ROW) if cloud.n >= one.per_dim * cloud.dims
     }

@@ -11,6 +11,7 @@ from torch import Tensor
 
 _CHUNK = 1024  # rows a block: at most 1024 x N kernel values at a time
 _FEW = 65536  # numbers, up to which a gradient of our own takes longer to call than it saves
+_ROWS = 64  # of a block that are summed at once
 
 
 def normalize(z: Tensor, dim: int = -1) -> Tensor:
@@ -114,8 +115,14 @@ def log_mean_kernel(blocks: Iterable[Tensor], n: int, t: float) -> Tensor:
     """
     partial = []
     for distance in blocks:
-        not_a_pair = torch.ones_like(distance, dtype=torch.bool).tril_()
-        partial.append(torch.logsumexp((-t * distance).masked_fill(not_a_pair, -math.inf).flatten(), 0))
+        for start in range(0, len(distance), _ROWS):  # few rows at a time stay in the cache of a processor
+            exponent = -t * distance[start : start + _ROWS, start:]
+            square, rest = exponent[:, : len(exponent)], exponent[:, len(exponent) :]
+            if len(square) > 1:
+                not_a_pair = torch.ones_like(square, dtype=torch.bool).tril_()
+                partial.append(torch.logsumexp(square.masked_fill(not_a_pair, -math.inf).flatten(), 0))
+            if rest.numel():
+                partial.append(torch.logsumexp(rest.flatten(), 0))
     return torch.logsumexp(torch.stack(partial), 0) - math.log(n * (n - 1) / 2)
 
 

@@ -16,7 +16,7 @@ from fullrank import recipes
 from fullrank.data import DataOptions
 from fullrank.data.sources.objects import is_object
 from fullrank.engine import RunOptions
-from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import process_rank
 from fullrank.errors import UserError, command, suggest
 from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
 from fullrank.evaluation.export import export_model

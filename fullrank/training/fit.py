@@ -23,8 +23,7 @@ from fullrank.diagnosis.training import profile_of
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, begun_by, from_previous, last_checkpoint
 from fullrank.engine.device import world
-from fullrank.engine.gather import process_rank
-from fullrank.engine.launcher import with_processes
+from fullrank.engine.launcher import process_rank, with_processes
 from fullrank.engine.memory import memory_is_an_error
 from fullrank.engine.progress import Progress, say_once
 from fullrank.engine.signals import Ending

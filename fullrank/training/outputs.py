@@ -22,7 +22,7 @@ from fullrank.diagnosis.report import as_json
 from fullrank.diagnosis.training import judge_run, looks_of, profile_of
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
-from fullrank.engine.gather import process_rank
+from fullrank.engine.launcher import process_rank
 from fullrank.errors import UserError
 from fullrank.evaluation.nearest import nearest
 from fullrank.methods import Method

@@ -14,9 +14,8 @@ from fullrank.data.missing import Missing
 from fullrank.evaluation import knn_accuracy
 from fullrank.losses import log_determinant_mutual_information
 from fullrank.methods import Method
-from fullrank.metrics import summarize
+from fullrank.metrics import Cloud, summarize
 from fullrank.nn import evaluating
-from fullrank.stats import spectrum
 
 _BATCH = 500
 _PAIRS = 512  # images whose two augmented views give alignment and mutual information
@@ -89,12 +88,14 @@ def read(method: Method, probe: Probe, views: Views) -> Reading:
         some = probe.images[:_PAIRS]
         parameters = views.draw(len(some), some.shape[2], some.shape[3], torch.Generator().manual_seed(0))
         first, second = (_embed(method, view.split(_BATCH), device)[1] for view in views.apply(some, parameters)[:2])
+    backbone, embedded = Cloud(representation), Cloud(embedding)
     row = {
         "knn": _knn(representation, probe.labels),
-        "backbone": summarize(representation),
-        "embedding": summarize(embedding, alignment_pair=(first, second)) | _mutual_information(first, second),
+        "backbone": summarize(backbone),
+        "embedding": summarize(embedded, alignment_pair=(first, second)) | _mutual_information(first, second),
     }
-    spectra = {"backbone": spectrum(representation), "embedding": spectrum(embedding)}
+    clouds = {"backbone": backbone, "embedding": embedded}
+    spectra = {name: cloud.spectrum * cloud.scale**2 for name, cloud in clouds.items()}
     for part in method.modules():
         if isinstance(part, HasSpectra):
             spectra |= {name: values.cpu() for name, values in part.spectra().items()}

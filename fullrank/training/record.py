@@ -18,15 +18,22 @@ from fullrank.training.module import Training
 from fullrank.training.outputs import save_probe
 from fullrank.training.probe import Probe, Reading, read
 
+_USUAL = 100  # steps between two readings
+_SHARE = 0.05  # of the time, that readings may take where nobody said how many steps lie between them
+
 
 class Record(Rows):
-    """Rows about the loss every 10 steps, about collapse every `every` steps; `show` is told of both."""
+    """Rows about the loss every 10 steps, about collapse every `every` steps; `show` is told of both.
 
-    def __init__(self, run: Path, probe: Probe, *, every: int, show: Callable[[dict[str, Any]], None]) -> None:
+    Where `every` is None, these are 100 steps, and a reading is left out that would take too much of the time.
+    """
+
+    def __init__(self, run: Path, probe: Probe, *, every: int | None, show: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(run, show=show, kinds=("train", "monitor"))
         self.probe = probe
         self.every = every
         self.last: Reading | None = None
+        self.latest = 0.0  # seconds of the last reading of this process
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget what a killed process wrote after its last checkpoint; look at the untrained network."""
@@ -47,8 +54,17 @@ class Record(Rows):
             return
         if step % EVERY == 0 or last:
             self._say_loss(trainer, pl_module)
-        if step % self.every == 0 or last:
+        if last or self.due(step):
             self._look(trainer, pl_module)
+
+    def due(self, step: int) -> bool:
+        """Whether a reading follows on a step; neither it nor its absence changes anything of the training."""
+        if self.every is not None:
+            return step % self.every == 0
+        if step % _USUAL:
+            return False
+        self.tick("train")
+        return self.seconds["monitor"] + self.latest <= _SHARE * (self.spent + self.latest)
 
     def _say_loss(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Training)
@@ -70,6 +86,7 @@ class Record(Rows):
     def _look(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Training)
         self.tick("train")
+        before = self.seconds["monitor"]
         self.last = read(module.method, self.probe, module.views)
         self.tick("monitor")
         found = {name: values.numpy() for name, values in self.last.spectra.items()}
@@ -80,6 +97,8 @@ class Record(Rows):
             for place in ("backbone", "embedding"):
                 numbers = {f"{place}/{name}": value for name, value in self.last.row[place].items()}
                 logger.log_metrics(numbers, step=trainer.global_step)
+        self.tick("monitor")
+        self.latest = self.seconds["monitor"] - before
 
     def _when(self, kind: str, trainer: pl.Trainer, module: Training) -> dict[str, Any]:
         epoch = trainer.global_step * module.plan.accumulate / module.plan.steps_per_epoch

@@ -29,8 +29,7 @@ from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Begun
-from fullrank.engine.gather import process_rank
-from fullrank.engine.launcher import launched
+from fullrank.engine.launcher import launched, process_rank
 from fullrank.errors import UserError, printable
 from fullrank.methods import Method
 from fullrank.recipes import Recipe

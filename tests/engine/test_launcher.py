@@ -11,8 +11,7 @@ import pytest
 
 from fullrank.cli import main
 from fullrank.engine import RunOptions
-from fullrank.engine.gather import process_rank
-from fullrank.engine.launcher import Launched, launched, processes, requeue, with_processes
+from fullrank.engine.launcher import Launched, launched, process_rank, processes, requeue, with_processes
 from fullrank.errors import UserError
 from fullrank.runs import read_json, read_rows
 
