@@ -84,7 +84,16 @@ def images_in(dataset: Dataset) -> Images:
         columns["label"] = [word for images in sets for word in _words(images)]
     if dataset.test is not None:
         columns["split"] = ["train"] * len(dataset.train) + ["test"] * len(dataset.test)
-    return Images(sets, columns, root)
+    return Images(sets, {name: [_text(value) for value in values] for name, values in columns.items()}, root)
+
+
+def _text(name: str) -> str:
+    r"""A name as text: bytes of a file's name that are none are written as escapes.
+
+    >>> _text(os.fsdecode(b"caf\xe9.png"))
+    'caf\\xe9.png'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _words(images: ImageSet) -> list[str]:

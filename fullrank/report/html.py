@@ -8,12 +8,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, printable
 from fullrank.runs import replace
 
 
 def render(template: str, shown: Mapping[str, Any]) -> str:
-    """The page of a template of this folder; text of others is escaped, and a missing name is an error."""
+    """The page of a template of this folder; a missing name is an error.
+
+    Text of others is escaped: its markup, what a terminal obeys or that hides other text, and bytes that are no text.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -21,7 +24,7 @@ def render(template: str, shown: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(shown)
+    return printable(environment.get_template(template).render(shown), lines=True)
 
 
 def write_html(text: str, out: Path) -> Path:

@@ -225,5 +225,5 @@ def _identity(job: Job) -> dict[str, Any]:
     return {
         "encoder": identity(job.task.model),
         "images": fingerprint(job.task.train),
-        "list": None if job.labels.file is None else job.labels.file.read_text(encoding="utf-8"),
+        "list": None if job.labels.file is None else job.labels.file.read_text("utf-8", "surrogateescape"),
     }

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fullrank.data import ImageFolder, ImageSet, held_out
 from fullrank.errors import UserError
+from fullrank.runs import replace
 from fullrank.runs.reading import read_text
 
 _NAMED = 3  # names in a sentence
@@ -79,7 +80,7 @@ def listed(file: Path, images: ImageSet) -> Tensor:
     UserError for an empty list, an image that is not among the training images, and a name that several have.
     """
     try:
-        lines = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(file, errors="surrogateescape").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read as a list of images ({error}): pass a text file.") from None
     if len(set(lines)) < 2:
@@ -132,4 +133,5 @@ def write_list(file: Path, rows: Tensor, images: ImageSet) -> None:
     """Write the list of some images, which `--labels` takes again."""
     named = isinstance(images, ImageFolder)
     lines = ["/".join(Path(images.files[row]).parts[-2:]) if named else str(row) for row in rows.tolist()]  # type: ignore[union-attr]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = "\n".join(lines) + "\n"
+    replace(file, lambda beside: beside.write_text(text, encoding="utf-8", errors="surrogateescape"))

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fullrank.errors import printable
+
 _FRONT = """\
 ---
 library_name: {library}
@@ -26,12 +28,12 @@ def model_card(*, about: Mapping[str, Any], config: Mapping[str, Any], result: M
     >>> print(model_card(about=about, config={}, result={}, use="...").splitlines()[8])
     # tiny, trained by intl
     """
-    made = f"{about['name']}, trained by {about['recipe'] or 'an unknown recipe'}"
+    made = printable(f"{about['name']}, trained by {about['recipe'] or 'an unknown recipe'}")
     parts = [_FRONT.format(library=_library(str(about["format"]))), f"# {made}", ""]
     parts += ["An image encoder that was trained without labels by FullRank.", "", *_input(about), "", "## Use", ""]
     parts += [f"```{'yaml' if about['format'] == 'detectron2' else 'python'}", use.rstrip(), "```", ""]
     parts += [*_training(config), *_numbers(result), *_versions(about)]
-    return "\n".join(parts).rstrip() + "\n"
+    return printable("\n".join(parts), lines=True).rstrip() + "\n"
 
 
 def _library(name: str) -> str:
@@ -56,11 +58,11 @@ def _training(config: Mapping[str, Any]) -> Iterator[str]:
     settings = config.get("settings", {})
     data = settings.get("data")
     named = ", ".join(Path(each).name for each in ([data] if isinstance(data, str) else data or ["unknown"]))
-    yield from ("## Training", "", f"- data: {named}", f"- recipe: {config.get('recipe')}")
+    yield from ("## Training", "", f"- data: {printable(named)}", f"- recipe: {printable(config.get('recipe'))}")
     if config.get("preset"):
-        yield f"- preset: {config['preset']}"
+        yield f"- preset: {printable(config['preset'])}"
     if settings.get("weights"):
-        yield f"- begun from the weights {settings['weights']}"
+        yield f"- begun from the weights {printable(settings['weights'])}"
     shown = {name: value for name, value in settings.items() if name not in ("data", "data_root", "weights")}
     yield from ("", "<details><summary>All settings</summary>", "", "```json")
     yield json.dumps(shown, indent=1, default=str)
@@ -73,7 +75,7 @@ def _numbers(result: Mapping[str, Any]) -> Iterator[str]:
     yield from ("## Numbers", "")
     if result.get("knn") is not None:
         scores = f"kNN accuracy {result['knn']:.4f}, linear probe {result['linear']['test']:.4f}"
-        yield f"- {scores}: {result.get('scored_on', 'labeled images')}"
+        yield f"- {scores}: {printable(result.get('scored_on', 'labeled images'))}"
     else:
         yield "- not scored"
     if result.get("probe_knn") is not None:
@@ -81,7 +83,7 @@ def _numbers(result: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"- {result['steps']} steps, seed {result['seed']}", "")
     verdict = result.get("verdict", {})
     if verdict.get("sentence"):
-        yield from ("## Diagnosis", "", str(verdict["sentence"]), "")
+        yield from ("## Diagnosis", "", printable(verdict["sentence"]), "")
 
 
 def _versions(about: Mapping[str, Any]) -> Iterator[str]:
