@@ -81,7 +81,7 @@ def measured_row(row: Mapping[str, float | None]) -> dict[str, Measured]:
     """
     n, dims = int(row["n"] or 0), int(row["dims"] or 0)
     values = {name: value for name, value in by_todays_names(row).items() if value is not None}
-    values = what_follows(values, n, dims) | values
+    values |= what_follows(values, n, dims)
     found = {name: measured(record, values[name], n, dims) for name, record in RECORDS.items() if name in values}
     return _with_derived(found, n, dims)
 

@@ -74,12 +74,12 @@ def summarize(
 
 
 def what_follows(row: Mapping[str, float], n: int, dims: int) -> dict[str, float]:
-    """Numbers of a monitor row that follow from others of it: the shape of the spectrum from two ranks.
+    """Numbers that a monitor row lacks and that follow from others of it: the shape of the spectrum from two ranks.
 
     >>> what_follows({"rankme_centered": 8.0}, 400, 16)
     {'rank_share': 0.5}
     """
-    found = {one.name: one.follows(row, n, dims) for one in _ROW if one.follows is not None}
+    found = {one.name: one.follows(row, n, dims) for one in _ROW if one.follows is not None and one.name not in row}
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 

@@ -223,7 +223,7 @@ def bomb(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("promise", "cannot be read (images claims more bytes than it can hold): save plain numbers"),
         ("zeros", "to 4,194,432 bytes: if it is meant, write it with numpy.savez"),
-        ("large", "take 0.0 GB, and 0.0 GB are free: pass a folder of images"),
+        ("large", "would take 0.0 GB, and 0.0 GB are free: pass a folder of images"),
     ],
 )
 def test_a_bomb_is_refused_before_memory_is_taken(

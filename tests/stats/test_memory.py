@@ -29,7 +29,7 @@ def test_a_huge_wide_file_is_refused_before_it_is_read(
     np.lib.format.open_memmap("wide.npy", "w+", np.float32, (20_000, WIDE)).flush()
     assert main(["diagnose", "wide.npy"]) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "A diagnosis of 20,000 rows of 300,000 dimensions take" in said
+    assert "A diagnosis of 20,000 rows of 300,000 dimensions would take" in said
     assert "pass fewer dimensions, by PCA or a random projection" in said
     assert [path.name for path in tmp_path.iterdir()] == ["wide.npy"]
 
@@ -77,7 +77,7 @@ def test_an_array_that_fits_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_sketch_whose_moments_do_not_fit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     made = sketch([torch.randn(20, 2000)])
     monkeypatch.setattr(memory, "free_memory", lambda: 2**18)
-    with pytest.raises(UserError, match=r"The moments of 20 rows take 0\.0 GB"):
+    with pytest.raises(UserError, match=r"The moments of 20 rows would take 0\.0 GB"):
         made.total  # noqa: B018
 
 

@@ -14,14 +14,14 @@ from fullrank.errors import UserError
 def require_memory(wanted: int, what: str, remedy: str, device: torch.device | None = None) -> None:
     """UserError if `wanted` bytes are more than are free: what they are for, and the way on.
 
-    >>> require_memory(2**70, "Moments of 9 dimensions", "pass fewer")
+    >>> require_memory(2**70, "Moments of 9 axes", "pass fewer")
     Traceback (most recent call last):
         ...
-    fullrank.errors.UserError: Moments of 9 dimensions take 1,099,511,627,776.0 GB, and ... GB are free: pass fewer.
+    fullrank.errors.UserError: Moments of 9 axes would take 1,099,511,627,776.0 GB, and ... GB are free: pass fewer.
     """
     free = torch.cuda.mem_get_info(device)[0] if device is not None and device.type == "cuda" else free_memory()
     if wanted > free:
-        raise UserError(f"{what} take {wanted / 2**30:,.1f} GB, and {free / 2**30:,.1f} GB are free: {remedy}.")
+        raise UserError(f"{what} would take {wanted / 2**30:,.1f} GB, and {free / 2**30:,.1f} GB are free: {remedy}.")
 
 
 def free_memory() -> int:

@@ -147,18 +147,18 @@ def diagnosis_bytes(n: int, views: int, dims: int, sample: int = SAMPLE, item: i
     """Memory that a diagnosis of n samples takes beside them, from what was measured; item: bytes of their numbers.
 
     The sample, which is copied where it is merged; moments of each group with 22 matrices to work on, as wide as the
-    rows or, of fewer rows than dimensions, as those; 6 copies of the rows whose pairs are looked at, and of the matrix
-    of their distances.
+    rows or, of fewer rows than dimensions, as those; 6 copies of the rows whose pairs are looked at, and 7 of the
+    matrix of their distances.
 
     >>> diagnosis_bytes(500, 1, 20_000) / 2**20, diagnosis_bytes(10_000, 1, 2048) / 2**20
-    (587.7..., 1600.0)
+    (589.6..., 1632.0)
     """
     kept, pairs = min(n, sample) * views, min(n, 2048)
     few = _fits(n, views, dims, sample)
     wide = kept + 1 if few else dims
     moments = (2 * group_count(wide) + 22) * wide * wide
     rows = max(4 * kept, 6 * pairs) if few else 6 * pairs
-    return (1 if few else 3) * kept * dims * item + 8 * (moments + rows * dims + 6 * pairs * pairs)
+    return (1 if few else 3) * kept * dims * item + 8 * (moments + rows * dims + 7 * pairs * pairs)
 
 
 def _require_room(z: Tensor, n: int, sample: int, made: Sketch | None, running: RunningBulk | None) -> None:
