@@ -51,16 +51,18 @@ def table(found: Mapping[Cell, str]) -> Iterator[str]:
     """Lines of Markdown: a row a cloud, a column a size, with every wrong answer in bold."""
     yield f"| cloud | {' | '.join(f'{n:,} x {dims}' for n, dims in SEEDS)} |"
     yield "|---|" + "---|" * len(SEEDS)
-    right = 0
+    right = unsure = 0
     for case in CASES:
         cells = []
         for size, seeds in SEEDS.items():
             counts, good = Counter(found[case.name, size, seed] for seed in seeds), case.right(*size)
             right += sum(counts[kind] for kind in good)
+            unsure += 0 if "undetermined" in good else counts["undetermined"]
             cells.append(", ".join(_cell(kind, count, good) for kind, count in counts.most_common()))
         yield f"| {case.name} | {' | '.join(cells)} |"
     yield ""
-    yield f"{right} of {len(CELLS)} verdicts are right."
+    wrong = "" if not unsure else f"; {unsure} say `undetermined` where it can be told"
+    yield f"{right} of {len(CELLS)} verdicts are right{wrong}."
 
 
 def _cell(kind: str, count: int, good: tuple[str, ...]) -> str:

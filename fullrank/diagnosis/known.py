@@ -52,6 +52,9 @@ NOTHING = Known()
 # said the same of the trainings that its rules were made on, and on fresh seeds it warned of one more that was healthy,
 # at step 240; with none it warned of 3 (benchmarks/watch_rule.py --grace).
 YOUNG, GRACE = 200, 500
+# Ours: times an earlier effective rank from which a low rank is on its way up. A run is compared with half its steps. A
+# monitor, which looks at single batches and at any frequency, with its lowest so far, which chance alone lowers more.
+RISES, RISEN = 1.1, 1.25
 
 
 _LEARNED_HEADS = ("linear", "mlp", "orthogonal", "diagonal", "low-rank")  # of directclr; the others choose features

@@ -11,7 +11,7 @@ import torch
 
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.judge import Verdict, judge_row
-from fullrank.diagnosis.known import CONTRASTIVE, YOUNG, Known, since_start
+from fullrank.diagnosis.known import CONTRASTIVE, RISES, YOUNG, Known, since_start
 from fullrank.diagnosis.profiles import Profile, find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.runs.probe import ProbeRows
@@ -20,7 +20,6 @@ from fullrank.stats.sketch import sketch
 Layer = Literal["backbone", "embedding"]
 Look = Mapping[str, Any]  # a monitor row of metrics.jsonl: step, epoch, knn, and the numbers of both layers
 NO_PARTS: Mapping[str, float] = MappingProxyType({})
-_RISES = 1.1  # ours: times the effective rank of half the steps, from which a low rank is on its way up
 
 
 @dataclass(frozen=True)
@@ -199,6 +198,6 @@ def _rises(looks: Sequence[Look], layer: Layer) -> str | None:
     step = int(looks[-1]["step"])
     half = next((look for look in reversed(looks[:-1]) if look["step"] <= step / 2 and look["step"] > 0), None)
     rank = looks[-1][layer]["effective_rank"]
-    if half is not None and step < 5 * YOUNG and rank > _RISES * half[layer]["effective_rank"]:
+    if half is not None and step < 5 * YOUNG and rank > RISES * half[layer]["effective_rank"]:
         return f"the rank is still rising: {half[layer]['effective_rank']:.1f} to {rank:.1f}"
     return None

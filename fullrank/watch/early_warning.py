@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import Literal
 
 from fullrank.diagnosis.judge import Verdict, judge_row
-from fullrank.diagnosis.known import GRACE, Known, since_start
+from fullrank.diagnosis.known import GRACE, RISEN, Known, since_start
 from fullrank.diagnosis.profiles import Profile
 from fullrank.errors import UserError
 from fullrank.watch.course import PACE, Change, Course, Drift
@@ -23,7 +23,6 @@ from fullrank.watch.course import PACE, Change, Course, Drift
 Rule = Literal["not finite", "collapse", "low rank", "spread", "rank", "scale", "views"]
 Severity = Literal["warn", "fail"]
 _POINTS = ("complete", "scale")  # kinds of collapse that no healthy training was near
-_RISEN = 1.25  # times its lowest value: then a low rank is getting better
 _LEVEL: dict[Severity, int] = {"warn": 1, "fail": 2}
 
 
@@ -173,7 +172,7 @@ class Watcher:
             young = f"step {step}, and the numbers still move"
         rank = row["effective_rank"]
         self._lowest = min(self._lowest, rank)
-        rising = f"the rank rises, {self._lowest:.1f} to {rank:.1f}" if rank > _RISEN * self._lowest else None
+        rising = f"the rank rises, {self._lowest:.1f} to {rank:.1f}" if rank > RISEN * self._lowest else None
         known = Known(young=young, rising=rising, numbers={"steps": step, **since_start(self._first, row)})
         return judge_row(row, self._profile, known=known)
 
