@@ -10,6 +10,8 @@ import argparse
 import importlib
 import json
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,9 +23,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from benchmarks.alternating import alternating
-from fullrank.losses import dcl, infonce, koleo, nt_xent, sigreg, uniformity
+from fullrank.losses import dcl, infonce, koleo, nt_xent, sigreg, ssl_hsic, uniformity
 
-SAMPLES, FEATURES = (64, 256, 1024, 4096), 128
+SAMPLES, FEATURES = (64, 256, 1024, 4096, 16_384), 128
 Objective = Callable[[Tensor], Tensor]
 
 
@@ -65,6 +67,17 @@ def whole_sigreg(z: Tensor) -> Tensor:
     return 0.95 * (z - z.mean(0)).square().mean() + 0.05 * z.shape[1] * (error @ weight).mean()
 
 
+def whole_ssl_hsic(z: Tensor) -> Tensor:
+    """The kernel of all pairs of rows, centered, in float64."""
+    rows = normalize(z.double(), dim=2).flatten(0, 1)
+    squares = rows.square().sum(1)
+    k = torch.rsqrt(1 + squares[:, None] + squares - 2 * rows @ rows.T)
+    mean, n = k.mean(0), z.shape[1]
+    between = k.diagonal(n).mean()
+    loss: Tensor = mean.mean() - between + 3 * torch.linalg.matrix_norm(k - mean - mean[:, None] + mean.mean()) / len(k)
+    return loss
+
+
 OURS: Mapping[str, tuple[Objective, Objective | None, str]] = {  # ours, the whole matrix, lightly's
     "nt_xent": (lambda z: nt_xent(z)["loss"], whole_nt_xent, "NTXentLoss"),
     "infonce": (lambda z: infonce(z)["loss"], whole_infonce, ""),
@@ -72,8 +85,10 @@ OURS: Mapping[str, tuple[Objective, Objective | None, str]] = {  # ours, the who
     "uniformity": (lambda z: uniformity(z)["loss"], whole_uniformity, ""),
     "koleo": (lambda z: koleo(z)["loss"], None, "KoLeoLoss"),
     "sigreg": (lambda z: sigreg(z)["loss"], whole_sigreg, ""),
+    "ssl_hsic": (lambda z: ssl_hsic(z)["loss"], whole_ssl_hsic, ""),
 }
-_MOST = {"sigreg": 1024}  # samples at which the whole matrix still fits into some GB
+_MOST = {"sigreg": 1024, "ssl_hsic": 1024}  # samples at which the whole matrix still fits into some GB
+_MOST_OF_OTHERS = 4096  # samples beyond which the whole matrix and lightly's losses take tens of GB
 
 
 def lightly(name: str) -> Objective | None:
@@ -98,12 +113,24 @@ def compare(name: str, samples: int, rounds: int) -> dict[str, float]:
     ours, whole, theirs = OURS[name]
     z = torch.randn(2, samples, FEATURES, generator=torch.Generator().manual_seed(0))
     found = {"ours": ours}
-    if whole is not None and samples <= _MOST.get(name, samples):
+    if whole is not None and samples <= _MOST.get(name, _MOST_OF_OTHERS):
         found["whole"] = whole
-    if theirs and (peer := lightly(theirs)) is not None:
+    if theirs and samples <= _MOST_OF_OTHERS and (peer := lightly(theirs)) is not None:
         found["lightly"] = peer
     runs = {contender: partial(run, objective, z) for contender, objective in found.items()}
     return {contender: min(times) for contender, times in alternating(runs, rounds).items()}
+
+
+def peak(name: str, samples: int) -> int:
+    """Bytes that one forward and backward of ours adds to the peak of a process of its own; Linux only."""
+    code = (
+        "import sys, torch; from benchmarks.pairs import FEATURES, OURS, run; torch.set_num_threads(1)\n"
+        "taken = lambda: int(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1])\n"
+        "one = OURS[sys.argv[1]][0]; run(one, torch.randn(2, 8, 8)); z = torch.randn(2, int(sys.argv[2]), FEATURES)\n"
+        "before = taken(); run(one, z); print(1024 * (taken() - before))"
+    )
+    command = [sys.executable, "-c", code, name, str(samples)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
@@ -119,14 +146,18 @@ def main() -> None:
     except PackageNotFoundError:
         print("lightly is not installed, and left out.")
     results: dict[str, dict[str, dict[str, float]]] = {}
+    peaks: dict[str, dict[str, int]] = {}
     for name in OURS:
-        results[name] = {}
+        results[name], peaks[name] = {}, {}
         for samples in SAMPLES:
-            row = results[name][str(samples)] = compare(name, samples, arguments.rounds)
+            row = results[name][str(samples)] = compare(name, samples, 1 if samples > 4096 else arguments.rounds)
+            if samples >= 4096:
+                peaks[name][str(samples)] = peak(name, samples)
             others = ", ".join(f"{what} {row[what] / row['ours']:.2f}x" for what in row if what != "ours")
             print(f"{name:11s} N = {samples:5d}  ours {1000 * row['ours']:8.1f} ms  {others}", flush=True)
-    if arguments.out:
-        arguments.out.write_text(json.dumps({"versions": versions, "cpu_seconds": results}, indent=2) + "\n")
+        if arguments.out:
+            found = {"versions": versions, "cpu_seconds": results, "peak_bytes_of_ours": peaks}
+            arguments.out.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

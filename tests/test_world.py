@@ -10,7 +10,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
-from fullrank.engine.gather import gather
+from fullrank.engine.gather import gather, sharing
+from fullrank.losses import dcl, infonce, koleo, nt_xent, ssl_hsic, uniformity
 from fullrank.testing.clouds import noise
 from fullrank.testing.loss_values import Loss
 from tests.losses.declared import NAMED
@@ -35,6 +36,17 @@ def step(loss: Loss, inputs: Tensor, *, with_gather: bool) -> Step:
     return total, gradient
 
 
+MANY = noise(2, 1040, 5)  # so many rows are shared
+SHARED: dict[str, Loss] = {
+    "nt_xent": nt_xent,
+    "infonce": infonce,
+    "dcl": dcl,
+    "uniformity": uniformity,
+    "koleo": koleo,
+    "ssl_hsic": ssl_hsic,
+}
+
+
 def process(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
@@ -42,6 +54,10 @@ def process(rank: int, folder: str) -> None:
     for kind, with_gather in (("gathered", True), ("local", False)):
         steps = {name: step(loss, inputs, with_gather=with_gather) for name, loss in NAMED.items()}
         torch.save(steps, f"{folder}/{kind}-{rank}.pt")
+    with sharing():
+        many = MANY.chunk(WORLD, dim=1)[rank]
+        steps = {name: step(loss, many, with_gather=True) for name, loss in SHARED.items()}
+    torch.save(steps, f"{folder}/shared-{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -66,6 +82,16 @@ def test_two_processes_equal_one(world: Path, name: str, rank: int) -> None:
     assert gradient.norm() > 1e-6
     torch.testing.assert_close(their_loss, loss, rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(their_gradient, gradient, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHARED)
+def test_processes_that_share_all_pairs_equal_one(world: Path, name: str) -> None:
+    loss, gradient = step(SHARED[name], MANY, with_gather=True)
+    for rank in range(WORLD):
+        their_loss, their_gradient = read(world, "shared", rank)[name]
+        torch.testing.assert_close(their_loss, loss, rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(their_gradient, gradient, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.slow

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from fullrank.stats import Shares, shared
 
 
 class _Gather(torch.autograd.Function):
@@ -56,3 +60,19 @@ def gather(z: Tensor, dim: int = 0) -> Tensor:
         return z
     gathered: Tensor = _Gather.apply(z, dim)
     return gathered
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Processes share what a loss computes over all pairs of gathered rows: same value and gradient, less of it each.
+
+    Every process must compute the same losses of the same gathered tensors inside, in the same order, and take one
+    derivative of them. Few rows are not shared. Alone, nothing changes.
+
+    >>> from fullrank.losses import nt_xent
+    >>> with sharing():
+    ...     loss = nt_xent(gather(torch.ones(2, 8, 4), dim=1))["loss"]
+    """
+    rank, count = place_among_processes()
+    with shared(Shares(rank, count, gather) if count > 1 else None):
+        yield

@@ -8,6 +8,7 @@ from fullrank.stats.norms import nuclear_norm, squared_gram_norm
 from fullrank.stats.pairs.log_sums import log_sums_of_both, log_sums_over_others
 from fullrank.stats.pairs.multiquadric import multiquadric_gaps
 from fullrank.stats.pairs.nearest import nearest_others
+from fullrank.stats.pairs.shares import Shares, shared
 from fullrank.stats.reservoir import Reservoir, merge_samples, reservoir, row_keys
 from fullrank.stats.slices import epps_pulley, random_slices
 from fullrank.stats.spectrum import decay, hill, spectrum
@@ -33,6 +34,7 @@ __all__ = [
     "Reservoir",
     "RunningDistinct",
     "RunningMoments",
+    "Shares",
     "center",
     "decay",
     "distinct_rows",
@@ -60,6 +62,7 @@ __all__ = [
     "reservoir",
     "row_hashes",
     "row_keys",
+    "shared",
     "smaller_gram",
     "spectral",
     "spectral_of_centered",

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fullrank.stats.pairs.shares import parts, place, refuse, starts
+
 _CHUNK = 1024  # rows a block: at most 1024 x N kernel values at a time
 _FEW = 65536  # numbers, up to which a gradient of our own takes longer to call than it saves
 _ROWS = 64  # of a block that are summed at once
@@ -75,36 +77,36 @@ def log_gaussian_potential(z: Tensor, t: float = 2.0) -> Tensor:
         return z.sum() * 0.0
     if len(z) <= _CHUNK:
         return log_mean_kernel(_blocks(z), len(z), t)
-    potential: Tensor = _LogGaussianPotential.apply(z, t)
-    return potential
+    return parts(_LogGaussianPotential.apply(z, t, place())).logsumexp(0)
 
 
 class _LogGaussianPotential(torch.autograd.Function):
     """The same of many rows: each block is computed again in the backward pass, and none is kept."""
 
     @staticmethod
-    def forward(z: Tensor, t: float) -> Tensor:
-        return log_mean_kernel(_blocks(z), len(z), t)
+    def forward(z: Tensor, t: float, own: tuple[int, int]) -> Tensor:
+        return log_mean_kernel(_blocks(z, own), len(z), t)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
-        z, ctx.t = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float, tuple[int, int]], output: Tensor) -> None:
+        z, ctx.t, ctx.own = inputs
         ctx.save_for_backward(z, output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         z, potential = ctx.saved_tensors
         if torch.is_grad_enabled():  # a derivative of this one is asked for
+            refuse(ctx.own)
             pull = torch.func.vjp(lambda rows: log_mean_kernel(_blocks(rows), len(rows), ctx.t), z)[1]
-            return pull(gradient)[0], None
+            return pull(gradient)[0], None, None
         x, total = z - z.mean(0), potential + math.log(len(z) * (len(z) - 1) / 2)
         found = torch.zeros_like(x)
-        for start, distance in zip(range(0, len(z), _CHUNK), _blocks(z), strict=False):
+        for (start, _), distance in zip(starts(len(z) - 1, _CHUNK, *ctx.own), _blocks(z, ctx.own), strict=True):
             share = distance.mul_(-ctx.t).sub_(total).exp_().triu_(1)  # of each pair in the sum
             some, on = slice(start, start + len(share)), slice(start, len(z))
             found[some] += share.sum(1, keepdim=True) * x[some] - share @ x[on]
             found[on] += share.sum(0)[:, None] * x[on] - share.T @ x[some]
-        return found.mul_(-2 * ctx.t * gradient), None
+        return found.mul_(-2 * ctx.t * gradient), None, None
 
 
 def log_mean_kernel(blocks: Iterable[Tensor], n: int, t: float) -> Tensor:
@@ -126,10 +128,10 @@ def log_mean_kernel(blocks: Iterable[Tensor], n: int, t: float) -> Tensor:
     return torch.logsumexp(torch.stack(partial), 0) - math.log(n * (n - 1) / 2)
 
 
-def _blocks(z: Tensor) -> Iterator[Tensor]:
+def _blocks(z: Tensor, own: tuple[int, int] = (0, 1)) -> Iterator[Tensor]:
     """Squared distances (B, N - start) of some rows to themselves and all later ones."""
     x = z - z.detach().mean(0)  # distances do not change, and their rounding becomes relative to the spread
     squares = x.square().sum(1)
-    for start in range(0, len(z) - 1, _CHUNK):
-        rows = slice(start, min(start + _CHUNK, len(z)))
+    for start, stop in starts(len(z) - 1, _CHUNK, *own):
+        rows = slice(start, stop)
         yield squares[rows, None] + squares[None, start:] - 2.0 * (x[rows] @ x[start:].T)

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from fullrank.data import Batch, Views
-from fullrank.engine.gather import gather
+from fullrank.engine.gather import gather, sharing
 from fullrank.engine.optimizers import clip, cosine, decay, optimizer, warmup_cosine
 from fullrank.errors import UserError
 from fullrank.losses import Terms
@@ -48,8 +48,9 @@ class Training(pl.LightningModule):
         views = self.augment(batch)
         outputs = {name: gather(output, dim=1) for name, output in self.method(views).items()}
         epoch = batch.step // self.plan.steps_per_epoch + 1
-        terms = self.method.loss(outputs)
-        terms = regularize(terms, outputs, self.method, self.plan.recipe, epoch=epoch, epochs=self.plan.epochs)
+        with sharing():
+            terms = self.method.loss(outputs)
+            terms = regularize(terms, outputs, self.method, self.plan.recipe, epoch=epoch, epochs=self.plan.epochs)
         self.terms = {name: value.detach() for name, value in terms.items()}
         if not bool(self.terms["loss"].isfinite()):
             raise UserError(f"The loss is not finite at step {batch.step} ({_shown(self.terms)}): {_REMEDY}")

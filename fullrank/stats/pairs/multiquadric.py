@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fullrank.stats.pairs.shares import parts, place, refuse, starts
+
 _BLOCK = 256  # rows at a time
 _FEW = 512  # rows, up to which the whole matrix is faster
 
@@ -22,8 +24,10 @@ def multiquadric_gaps(x: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     >>> multiquadric_gaps(torch.tensor([[0.0], [3.0**0.5]]), 1.0)
     (tensor([0.5000, 0.5000]), tensor(0.5000))
     """
-    found: tuple[Tensor, Tensor] = (_whole if len(x) <= _FEW else _Gaps.apply)(x, scale)
-    return found
+    if len(x) <= _FEW:
+        return _whole(x, scale)
+    sums, squares = _Gaps.apply(x, scale, place())
+    return parts(sums).sum(0), parts(squares).sum(0)
 
 
 def _whole(x: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -42,19 +46,18 @@ def _gaps(x: Tensor, some: slice, on: slice, scale: float) -> tuple[Tensor, Tens
     return distance / (root * (root + scale)), root
 
 
-def _blocks(rows: int) -> Iterator[tuple[slice, slice, slice]]:
+def _blocks(rows: int, own: tuple[int, int]) -> Iterator[tuple[slice, slice, slice]]:
     """Some rows, all from there on, and those after."""
-    for start in range(0, rows, _BLOCK):
-        stop = min(start + _BLOCK, rows)
+    for start, stop in starts(rows, _BLOCK, *own):
         yield slice(start, stop), slice(start, rows), slice(stop, rows)
 
 
 class _Gaps(torch.autograd.Function):
     @staticmethod
-    def forward(x: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    def forward(x: Tensor, scale: float, own: tuple[int, int]) -> tuple[Tensor, Tensor]:
         x = x - x.mean(0)
         sums, squares = x.new_zeros(len(x)), x.new_zeros(())
-        for some, on, later in _blocks(len(x)):
+        for some, on, later in _blocks(len(x), own):
             gaps = _gaps(x, some, on, scale)[0]
             beyond = gaps[:, some.stop - some.start :]
             sums[some] += gaps.sum(1)
@@ -63,22 +66,23 @@ class _Gaps(torch.autograd.Function):
         return sums, squares
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: tuple[Tensor, Tensor]) -> None:
-        x, ctx.scale = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float, tuple[int, int]], output: tuple[Tensor, Tensor]) -> None:
+        x, ctx.scale, ctx.own = inputs
         ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx: Any, by_sum: Tensor, by_squares: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, by_sum: Tensor, by_squares: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
         if torch.is_grad_enabled():
+            refuse(ctx.own)
             pull = torch.func.vjp(lambda rows: _whole(rows, ctx.scale), x)[1]
-            return pull((by_sum, by_squares))[0], None
+            return pull((by_sum, by_squares))[0], None, None
         x = x - x.mean(0)
         found = torch.zeros_like(x)
-        for some, on, later in _blocks(len(x)):
+        for some, on, later in _blocks(len(x), ctx.own):
             gaps, root = _gaps(x, some, on, ctx.scale)
             slope = gaps.mul_(4 * by_squares).add_(by_sum[some, None]).add_(by_sum[on]).div_(root.pow_(3))
             beyond = slope[:, some.stop - some.start :]
             found[some] += slope.sum(1, keepdim=True) * x[some] - slope @ x[on]
             found[later] += beyond.sum(0)[:, None] * x[later] - beyond.T @ x[some]
-        return found.mul_(ctx.scale), None
+        return found.mul_(ctx.scale), None, None

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from fullrank.stats.pairs.shares import parts, place, starts
+
 _BLOCK = 128  # rows at a time
 _FEW = 512  # rows, up to which the whole matrix is as fast
 
@@ -24,14 +26,14 @@ def nearest_others(z: Tensor) -> Tensor:
     if x.shape[-2] <= _FEW:
         return _closeness(left, right).argmax(-1)
     closest, nearest = x.new_full(x.shape[:-1], -math.inf), torch.zeros(x.shape[:-1], dtype=torch.long, device=x.device)
-    for start in range(0, x.shape[-2], _BLOCK):
-        stop = min(start + _BLOCK, x.shape[-2])
+    for start, stop in starts(x.shape[-2], _BLOCK, *place()):
         closeness = _closeness(left[..., start:stop, :], right[..., start:, :])
         _keep(closest[..., start:stop], nearest[..., start:stop], closeness, start)
         if stop < x.shape[-2]:
             later = closeness[..., stop - start :].mT.contiguous()
             _keep(closest[..., stop:], nearest[..., stop:], later, start)
-    return nearest
+    by = parts(closest).argmax(0, keepdim=True)  # the process that found it
+    return parts(nearest).gather(0, by)[0]
 
 
 def _closeness(left: Tensor, right: Tensor) -> Tensor:

@@ -1,0 +1,143 @@
+"""Forward and backward of every loss that another package has too, beside that package's, at five shapes, one thread.
+
+Two views, float32; contenders alternate in one process, best CPU-seconds of the rounds. Packages that cannot be
+imported are left out (`pip install --no-deps lightly solo-learn pytorch-metric-learning`). Writes
+docs/results/benchmarks/loss_speed.json, of which docs/losses.md has the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.alternating import alternating
+from benchmarks.pairs import run
+from fullrank import losses
+
+SHAPES = ((256, 128), (256, 512), (256, 2048), (1024, 256), (4096, 128))  # samples, features
+RESULT = Path(__file__).parents[1] / "docs" / "results" / "benchmarks" / "loss_speed.json"
+Objective = Callable[[Tensor], Tensor]
+
+
+def ours(name: str, features: int) -> Objective:
+    """Our loss by name, with the defaults."""
+    loss = getattr(losses, name)
+    made = loss(features=features) if isinstance(loss, type) else loss
+    return lambda z: made(z)["loss"]
+
+
+def lightly(name: str, samples: int, features: int) -> Objective:
+    """Their loss of two views; ValueError where it refuses the shape."""
+    module = importlib.import_module("lightly.loss")
+    if name == "WMSELoss":
+        whole = module.WMSELoss(embedding_dim=features, w_size=samples)
+        return lambda z: whole(z.flatten(0, 1))
+    loss = getattr(module, name)()
+    if name == "KoLeoLoss":
+        return lambda z: (loss(z[0]) + loss(z[1])) / 2
+    if name == "FroSSLLoss":
+        return lambda z: loss(list(z))
+    if name == "LeJEPALoss":
+        return lambda z: loss(local_proj=z[:0], global_proj=z)
+    return lambda z: loss(*z)
+
+
+def solo(name: str, samples: int, features: int) -> Objective:
+    """solo-learn's function of two views."""
+    loss = getattr(importlib.import_module("solo.losses"), name)
+    return lambda z: loss(*z)
+
+
+def metric_learning(name: str, samples: int, features: int) -> Objective:
+    """pytorch-metric-learning's loss of two views."""
+    loss = getattr(importlib.import_module("pytorch_metric_learning.losses"), name)()
+    return lambda z: loss(z[0], ref_emb=z[1])
+
+
+PEERS: dict[str, tuple[tuple[str, Callable[[str, int, int], Objective], str], ...]] = {
+    "nt_xent": (("lightly", lightly, "NTXentLoss"), ("solo-learn", solo, "simclr_loss_func")),
+    "dcl": (("lightly", lightly, "DCLLoss"),),
+    "vicreg": (
+        ("lightly", lightly, "VICRegLoss"),
+        ("solo-learn", solo, "vicreg_loss_func"),
+        ("pytorch-metric-learning", metric_learning, "VICRegLoss"),
+    ),
+    "barlow_twins": (("lightly", lightly, "BarlowTwinsLoss"), ("solo-learn", solo, "barlow_loss_func")),
+    "koleo": (("lightly", lightly, "KoLeoLoss"),),
+    "frossl": (("lightly", lightly, "FroSSLLoss"),),
+    "mmcr": (("lightly", lightly, "MMCRLoss"),),
+    "w_mse": (("lightly", lightly, "WMSELoss"),),
+    "sigreg": (("lightly", lightly, "LeJEPALoss"),),
+    "TiCo": (("lightly", lightly, "TiCoLoss"),),
+}
+_MOST = {"mmcr": 256, "sigreg": 1024}  # samples beyond which a peer takes minutes or many GB
+
+
+def contenders(name: str, samples: int, features: int) -> Iterator[tuple[str, Objective | str]]:
+    """Ours and the peers' by package; in the place of one that cannot run, the reason."""
+    yield "ours", ours(name, features)
+    for package, make, theirs in PEERS[name]:
+        if samples > _MOST.get(name, samples):
+            yield package, "takes minutes or many GB"
+            continue
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                objective = make(theirs, samples, features)
+                objective(torch.randn(2, samples, features))
+            yield package, objective
+        except Exception as error:  # whatever a peer refuses, or needs and does not find
+            yield package, str(error).strip().splitlines()[0]
+
+
+def compare(name: str, samples: int, features: int, rounds: int) -> dict[str, Any]:
+    """Best CPU-seconds of each contender, after one round to warm up, and why others did not run."""
+    found = dict(contenders(name, samples, features))
+    z = torch.randn(2, samples, features, generator=torch.Generator().manual_seed(0))
+    runs = {who: partial(run, objective, z) for who, objective in found.items() if not isinstance(objective, str)}
+    seconds = {who: min(times) for who, times in alternating(runs, rounds).items()}
+    return {"cpu_seconds": seconds, "left out": {who: why for who, why in found.items() if isinstance(why, str)}}
+
+
+def main() -> None:
+    """Run, print, and write the result after each loss."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--only", nargs="*", choices=PEERS, default=list(PEERS), help="losses to measure again")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    known = json.loads(RESULT.read_text(encoding="utf-8"))["losses"] if RESULT.exists() else {}
+    for name in arguments.only:
+        known[name] = {}
+        for samples, features in SHAPES:
+            rounds = arguments.rounds if samples * features < 500_000 else 3
+            row = known[name][f"{samples} x {features}"] = compare(name, samples, features, rounds)
+            seconds = row["cpu_seconds"]
+            others = ", ".join(f"{who} {seconds[who] / seconds['ours']:.2f}x" for who in seconds if who != "ours")
+            print(f"{name:13s} {samples:5d} x {features:5d}  {1000 * seconds['ours']:8.1f} ms  {others}", flush=True)
+        text = json.dumps(
+            {"versions": dict(_versions()), "losses": {n: known[n] for n in PEERS if n in known}}, indent=1
+        )
+        RESULT.write_text(text + "\n", encoding="utf-8")
+
+
+def _versions(packages: Iterable[str] = ("torch", "lightly", "solo-learn", "pytorch-metric-learning")) -> Iterator[Any]:
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield package, version(package)
+
+
+if __name__ == "__main__":
+    main()
