@@ -186,7 +186,7 @@ def known_of(looks: Sequence[Look], layer: Layer, *, backbone: Verdict | None = 
             numbers["knn_since_start"] = last["knn"] - first["knn"]
     step = int(last["step"])
     passes = float(last.get("epoch") or 0.0)
-    so_far = f"{step:,} steps, {passes:.{2 if 0 < passes < 1 else 1}f} passes over the data"
+    so_far = f"{step:,} step{'s' * (step != 1)}, {passes:.{2 if 0 < passes < 1 else 1}f} passes over the data"
     if step < YOUNG:
         return Known(of_run=True, young=so_far, numbers=numbers)
     rises = _rises(looks, layer)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,16 @@ def test_the_demo_ends_with_a_verdict_for_each_run_and_one_report(
         assert main(["demo", "--steps", "3"]) == 0
         said = capsys.readouterr().out
         settings = []
-        for name in ("invariance", "intl"):
+        for name in ("untrained", "collapsed", "healthy"):
             sentence = json.loads((tmp_path / out / name / "result.json").read_text())["verdict"]["sentence"]
-            assert f"{name}: {sentence}" in said
+            assert re.search(
+                rf"^{name}: nearest neighbors name .* \d+ % of the images\. {re.escape(sentence)}$", said, re.M
+            )
             config = json.loads((tmp_path / out / name / "config.json").read_text())["settings"]
             settings.append(
                 {key: config[key] for key in config if key not in ("axis", "iterations", "beta", "teacher")}
             )
-        assert settings[0] == settings[1]  # all alike but the objective
+        assert settings[1] == settings[2]  # all alike but the objective
+        assert settings[0] == {**settings[1], "steps": 1, "lr": 1e-9}
         assert f"Open {out}/report.html" in said
         assert (tmp_path / out / "report.html").stat().st_size > 50_000

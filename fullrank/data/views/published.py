@@ -80,7 +80,9 @@ def _presets(size: int) -> dict[str, list[Augmentation]]:
     hsr_byol_imagenet = replace(hsr_byol, scale=(0.08, 1.0), blur=0.5)
     # Small gray images in which color means nothing (Fashion-MNIST, digits): measured for this package.
     gray = Augmentation(size=size, scale=(0.25, 1.0), brightness=0.6, contrast=0.6, saturation=0, hue=0, grayscale=0)
+    # A digit is the same in every color, but not when it is mirrored.
     digits = replace(gray, scale=(0.4, 1.0), brightness=0.4, contrast=0.4, flip=0.0)
+    digits = replace(digits, saturation=0.4, hue=0.5, grayscale=0.2)
     return {
         "simclr": [simclr, simclr],
         "byol": [replace(byol, blur=1.0), replace(byol, blur=0.1, solarize=0.2)],
