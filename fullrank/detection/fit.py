@@ -32,7 +32,7 @@ from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.gather import place_among_processes
 from fullrank.engine.launcher import process_rank
-from fullrank.engine.progress import Progress, say_once
+from fullrank.engine.progress import Progress, Steps, say_once
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
@@ -101,8 +101,9 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> Ending:
     checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=asdict(settings))
     training = Detecting(detector, settings, plan)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
+    steps = Steps(progress, settings.batch_size)
     with in_good_order(checkpoint, progress, silent=console.quiet):
-        trainer = make_trainer(run, _run_options(job), steps=plan.steps, callbacks=[record, checkpoint])
+        trainer = make_trainer(run, _run_options(job), steps=plan.steps, callbacks=[record, checkpoint, steps])
         made = Batches(lambda: _batches(job, trainer.global_step, trainer.global_rank, trainer.world_size))
         trainer.fit(training, made, ckpt_path=begun, weights_only=True)
     done = bool(trainer.global_step >= plan.steps)

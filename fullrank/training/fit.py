@@ -25,11 +25,12 @@ from fullrank.engine.checkpoint import Checkpoint, begun_by, from_previous, last
 from fullrank.engine.device import world
 from fullrank.engine.launcher import process_rank, with_processes
 from fullrank.engine.memory import memory_is_an_error
-from fullrank.engine.progress import Progress, say_once
+from fullrank.engine.progress import Progress, Steps, say_once
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
 from fullrank.recipes import Recipe
+from fullrank.report.runs.live import LivePage
 from fullrank.runs import read_as_run, read_config, refuse_used, sole_writer
 from fullrank.runs.spectra import pack_spectra
 from fullrank.runs.trusted import is_file_of_code
@@ -207,7 +208,7 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     count = probe_size(job.dataset.train, options.probe)
     missing = missing_of(run, job.recipe, job.dataset, console)
     probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed, missing=missing)
-    progress = Progress(run.name, plan.steps, console)
+    progress, page = Progress(run.name, plan.steps, console), LivePage(run)
     checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=learned(job.recipe, options))
     watch = OnCollapse(
         run,
@@ -219,17 +220,20 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
     def show(row: dict[str, Any]) -> None:
         progress.show(row)
         watch.show(row)
+        page.show(row)
 
     record = Record(run, probe, every=options.monitor_every, show=show)
     training = Training(job.method, job.views, plan, changed=changed)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
+    steps = Steps(progress, plan.batch_size * plan.accumulate)
     with in_good_order(checkpoint, progress, silent=console.quiet):
-        trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint])
+        trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint, steps])
         batches = Batches(lambda: _batches(job, training, trainer, missing))
         trainer.fit(training, batches, ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
     if trainer.is_global_zero:
         pack_spectra(run)
+        page.end()
         if said := missing.summary():
             say(console, said)
     if finished and trainer.is_global_zero:
@@ -240,7 +244,8 @@ def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Endi
 
 
 def _finish(run: Path, job: Job, record: Record, probe: Probe) -> None:
-    """Write what a training at its last step leaves."""
+    """Write what a training at its last step leaves; its page comes when that is whole."""
+    (run / "report.html").unlink(missing_ok=True)
     reading, steps = record.last, job.plan.steps
     if reading is None:  # killed between its last step and its result
         reading = read(job.method, probe, job.views)

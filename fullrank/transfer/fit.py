@@ -16,7 +16,7 @@ from fullrank.data import Batch, ImageSet, train_batches
 from fullrank.data.missing import Missing
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, begun_by, last_checkpoint
-from fullrank.engine.progress import Progress
+from fullrank.engine.progress import Progress, Steps
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
@@ -65,9 +65,10 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
 
     progress = Progress(name, steps, console)
     checkpoint = Checkpoint(folder, every=where.checkpoint_every, learned=learned)
+    told = Steps(progress, job.how.batch_size)
     epochs = Epochs(folder, score, show=lambda row: progress.show(row) if row["kind"] == "train" else None)
     with in_good_order(checkpoint, progress, silent=console.quiet):
-        trainer = make_trainer(folder, _options(where), steps=steps, callbacks=[epochs, checkpoint])
+        trainer = make_trainer(folder, _options(where), steps=steps, callbacks=[epochs, checkpoint, told])
         made = Batches(lambda: _batches(job, classifier, where, trainer))
         trainer.fit(classifier, made, ckpt_path=begun, weights_only=True)
     if trainer.global_step < steps or checkpoint.stopped_by:

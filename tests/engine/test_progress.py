@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 
+import pytest
 from rich.console import Console
 
 from fullrank.engine.progress import Progress
@@ -47,3 +50,24 @@ def test_one_line_is_redrawn_in_a_terminal() -> None:
         progress.show(TRAIN)
         progress.show(MONITOR)
     assert "effective rank 12.3/64" in file.getvalue()
+
+
+def test_between_two_rows_the_line_moves_and_tells_speed_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((10.0, 10.5, 11.0))
+    monkeypatch.setattr("fullrank.engine.progress.time.monotonic", lambda: next(clock))
+    progress = Progress("run", 100, Console(file=io.StringIO(), force_terminal=True))
+    progress.show(TRAIN)
+    for step in (51, 52, 53):
+        progress.step(step, 64)
+    left, loss = progress.line().split("  loss ")
+    assert re.fullmatch(r"run   53/100  0:00:09 left  128 images/s  memory \d+\.\d GiB", left)
+    assert loss == "1.2500"
+
+
+def test_a_terminal_is_redrawn_while_nothing_is_told() -> None:
+    file = io.StringIO()
+    progress = Progress("run", 100, Console(file=file, force_terminal=True, width=120))
+    with progress.shown():
+        time.sleep(0.8)
+        drawn = file.getvalue().count("0/100")
+    assert drawn >= 2

@@ -18,11 +18,12 @@ T = TypeVar("T")
 _CURVES = (figures.losses, figures.collapse, figures.mutual_information, figures.knn)
 
 
-def write_report(runs: Sequence[Path], out: Path) -> Path:
+def write_report(runs: Sequence[Path], out: Path, *, refresh: int | None = None) -> Path:
     """Write one HTML page about one to eight run folders, and return its path.
 
-    The page is complete or not there: it is written beside and renamed. UserError for a folder that is not a run,
-    for no run, for more than can be told apart, and where nothing can be written.
+    The page is complete or not there: it is written beside and renamed. A browser reads it again every `refresh`
+    seconds. UserError for a folder that is not a run, for no run, for more than can be told apart, and where nothing
+    can be written.
 
     >>> write_report([], Path("report.html"))
     Traceback (most recent call last):
@@ -35,7 +36,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
         raise UserError(f"{len(folders)} runs cannot be told apart in one figure: pass {len(SERIES)} or fewer.")
     if out.is_dir() or not out.parent.is_dir():
         raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
-    text = _page([read_run(folder) for folder in folders])
+    text = _page([read_run(folder) for folder in folders], refresh)
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         beside.write_text(text, encoding="utf-8")
@@ -46,7 +47,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def _page(runs: Sequence[Run]) -> str:
+def _page(runs: Sequence[Run], refresh: int | None) -> str:
     labels = tables.short_names([run.path for run in runs])
     spectra = [
         figures.final_spectra(runs, labels),
@@ -55,6 +56,7 @@ def _page(runs: Sequence[Run]) -> str:
     ]
     shown = {
         "labels": labels,
+        "refresh": refresh,
         "keys": figures.run_keys(labels),
         "answer": tables.answer(runs, labels),
         "cards": [tables.card(run, label) for run, label in zip(runs, labels, strict=True)],
