@@ -37,5 +37,5 @@ class LivePage:
     def _write(self, refresh: int | None) -> None:
         try:
             write_report([self.page.parent], self.page, refresh=refresh)
-        except UserError:  # a page is no reason to stop a training, whose own files say what is wrong
+        except UserError:  # a page must not stop a training, whose own files say what is wrong
             self.page.unlink(missing_ok=True)
