@@ -83,3 +83,22 @@ def test_the_file_of_closer_readings_is_what_the_rules_say_of_the_fresh_training
     found = RULE["summary"](rows)
     assert found["healthy that were warned of"] == 0 < found["healthy"]
     assert found["warned of"] == found["broken with a fall"] > 0
+
+
+def test_a_reading_at_every_step_warns_of_no_healthy_training_of_any_domain() -> None:
+    found = json.loads((RESULTS / "watch_every1.json").read_text(encoding="utf-8"))
+    page = PAGE[PAGE.index("| `every=1` |") :]
+    for line in ("healthy, with a warning", "healthy, with a failure"):
+        part, whole = OFTEN[line]
+        cells = " | ".join(f"{found['summary'][half][part]} of {found['summary'][half][whole]}" for half in HALVES)
+        assert f"| {line} | {cells} |" in page
+    assert [run["every"] for run in found["runs"]] == [1] * (14 + 12 + 26)
+    assert len({run["domain"] for run in found["runs"]}) == 6
+
+
+def test_the_file_of_every_step_is_what_the_rules_say() -> None:
+    kept = RULE["traces"](RESULTS / "watch_every1.json.gz", every=1)
+    assert len({run["domain"] for run in kept}) == len(kept) == 6
+    for run in kept[3:5]:  # a recommender and a graph; all of them take half a minute
+        assert {len(columns["n"]) for columns in run["layers"].values()} == {700}
+        assert RULE["judged"](run, grace=Rules().grace)["false"] == []
