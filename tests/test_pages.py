@@ -49,6 +49,8 @@ def test_the_package_can_be_cited_and_found() -> None:
     cited = {line.partition(":")[0]: line.partition(": ")[2] for line in lines if not line.startswith(" ")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert cited["license"] == project["license"]
+    assert cited["version"] == project["version"]
+    assert f"## {cited['version']} ({cited['date-released']})" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert {"cff-version", "title", "message", "authors"} <= set(cited)
     assert "Typing :: Typed" in project["classifiers"]
     assert (ROOT / "fullrank" / "py.typed").exists()

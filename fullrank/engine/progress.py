@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections import deque
@@ -111,7 +110,9 @@ class Progress:
             return []
         images = sum(count for _, count, _ in steps[1:])
         took = steps[-1][2] - steps[0][2]
-        return [f"{images / max(took, 1e-9):,.0f} images/s", f"memory {most_memory() / 2**30:.1f} GiB"]
+        memory = most_memory()
+        used = [f"memory {memory / 2**30:.1f} GiB"] if memory else []
+        return [f"{images / max(took, 1e-9):,.0f} images/s", *used]
 
     def _left(self, row: dict[str, Any], now: int) -> str:
         step, seconds = row.get("step", 0), row.get("seconds", 0.0)
@@ -132,13 +133,17 @@ class Progress:
 
 
 def most_memory() -> int:
-    """The most bytes that this process has used: of the GPU where it uses one, else of main memory.
+    """The most bytes that this process has used: of the GPU where it uses one, else of main memory (0: unknown).
 
     >>> most_memory() > 2**20
     True
     """
     if torch.cuda.is_available() and (used := torch.cuda.max_memory_reserved()):
         return int(used)
+    try:
+        import resource  # here, since Windows has none
+    except ImportError:
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
