@@ -194,7 +194,7 @@ class _Task:
         return scored
 
     def separability(self, test: Tensor, console: Console) -> dict[str, float | None]:
-        found = separability(test, _labels(self.division.test), seed=self.seed)
+        found = separability(test.cpu(), _labels(self.division.test), seed=self.seed)
         shown = (f"{name} {found[name]:.4f}" for name in ("between", "within", "silhouette") if found[name] is not None)
         say(console, f"  {'classes':<18} {'   '.join(shown)}")
         return found

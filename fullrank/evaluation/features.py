@@ -12,6 +12,8 @@ from fullrank.engine.device import this_device
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder
 
+_ROWS = 2**16  # that are checked at a time
+
 
 def features(
     encode: Callable[[Tensor], Tensor],
@@ -20,7 +22,7 @@ def features(
     device: torch.device,
     progress: Callable[[float], None] | None = None,
 ) -> Tensor:
-    """Encode batches of images one by one on `device`: float32 features (N, F) on the CPU, in order.
+    """Encode batches of images one by one on `device`: float32 features (N, F) there, in order.
 
     `encode` maps a batch (B, ...) to (B, F) and does any normalization that the batches still need. `progress`
     hears the share done, in [0, 1], where the number of batches is known. A module in training mode, a feature
@@ -57,11 +59,11 @@ def features_of(saved: SavedEncoder, images: ImageSet, *, batch_size: int = 512,
     saved.encoder.to(device)
     batches = plain_batches(images, size=saved.encoder.image_size, batch_size=batch_size, workers=workers)
     for z in encoded(saved, batches, device):
-        yield z.clone()  # outside inference mode: an ordinary tensor
+        yield z.cpu().clone()  # outside inference mode: an ordinary tensor
 
 
 def encoded(encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
-    """The features (B, F) of each batch, float32 on the CPU; UserError for an output of another shape."""
+    """The features (B, F) of each batch, float32 on the device; UserError for an output of another shape."""
     for batch in batches:
         with torch.inference_mode():
             z = encode(batch.to(device))
@@ -70,7 +72,7 @@ def encoded(encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], devic
                 f"The encoder turned a batch {tuple(batch.shape)} into {tuple(z.shape)}: "
                 "pool or flatten its output to (samples, features)."
             )
-        yield z.float().cpu()
+        yield z.float()
 
 
 def check(x: Tensor, labels: Tensor | None, name: str) -> None:
@@ -84,7 +86,7 @@ def check(x: Tensor, labels: Tensor | None, name: str) -> None:
         raise UserError(f"The {name} features have shape {tuple(x.shape)}: pass (samples, features).")
     if len(x) == 0:
         raise UserError(f"The {name} set is empty: pass at least one sample.")
-    broken = int((~torch.isfinite(x)).any(1).sum())
+    broken = sum(_broken(part) for part in x.split(_ROWS))
     if broken:
         raise UserError(
             f"{broken} of the {len(x)} {name} samples have NaN or infinite features: "
@@ -98,3 +100,8 @@ def check(x: Tensor, labels: Tensor | None, name: str) -> None:
         )
     if labels.is_floating_point():
         raise UserError(f"The {name} labels are {labels.dtype}: pass whole numbers, one for each class.")
+
+
+def _broken(x: Tensor) -> int:
+    """How many rows are not finite; where the sum of all is, none."""
+    return 0 if bool(x.sum().isfinite()) else int((~torch.isfinite(x)).any(1).sum())

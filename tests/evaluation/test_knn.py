@@ -17,6 +17,7 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.evaluation import knn_accuracy, knn_predict
 from fullrank.evaluation.frozen import knn
+from fullrank.evaluation.nearest import largest
 
 
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -72,8 +73,19 @@ def test_predictions_and_accuracy_equal_scikit_learn_with_weights() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     bank, labels, queries, _ = digits()
     whole = knn_predict(bank, labels, queries[:90])
-    monkeypatch.setattr(knn, "_SIMILARITIES", 7 * len(bank))
+    monkeypatch.setattr(knn, "_BANK", 70)
+    monkeypatch.setattr(knn, "_SIMILARITIES", 7 * 70)
     assert torch.equal(knn_predict(bank, labels, queries[:90]), whole)
+
+
+@pytest.mark.parametrize("width", [6000, 6007])
+@pytest.mark.parametrize("levels", [3, 10**6])
+def test_the_largest_of_wide_rows_are_those_of_a_stable_sort(width: int, levels: int) -> None:
+    similarity = torch.randint(levels, (5, width), generator=torch.Generator().manual_seed(0)).float()
+    values, index = similarity.sort(dim=1, descending=True, stable=True)
+    found = largest(similarity, 20)
+    assert torch.equal(found[0], values[:, :20])
+    assert torch.equal(found[1], index[:, :20])
 
 
 @settings(max_examples=40, deadline=None)

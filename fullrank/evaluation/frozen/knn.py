@@ -10,7 +10,9 @@ from fullrank.evaluation.features import check
 from fullrank.evaluation.nearest import largest
 from fullrank.stats import normalize
 
-_SIMILARITIES = 2**25  # held at a time: 128 MiB of float32
+_SIMILARITIES = 2**24  # held at a time: 64 MiB of float32
+_BANK = 2**14  # rows of the bank that are compared at a time
+_SHORT = 1e-15  # norms whose squares may have lost digits
 
 
 @torch.no_grad()
@@ -37,17 +39,17 @@ def knn_predict(bank: Tensor, labels: Tensor, queries: Tensor, *, k: int = 20, t
         raise UserError(
             f"The bank has {bank.shape[1]} features and the queries {queries.shape[1]}: use the same encoder for both."
         )
+    labels, queries = labels.to(bank.device), queries.to(bank.device)
     order = labels.argsort(stable=True)  # lowest class first, so that the lower index wins a tie
-    bank, labels = normalize(bank[order]), labels[order]
-    classes, which = labels.unique(return_inverse=True)
-    predicted = []
-    for chunk in normalize(queries).split(max(1, _SIMILARITIES // len(bank))):
-        similarity, neighbor = largest(chunk @ bank.T, min(k, len(bank)))
-        similarity = similarity.double()
-        weight = ((similarity - similarity[:, :1]) / temperature).exp()  # a shared factor, against overflow
-        votes = _votes(which[neighbor], weight, len(classes))
-        predicted.append(classes[votes.argmax(1)])
-    return torch.cat(predicted)
+    classes, which = labels[order].unique(return_inverse=True)
+    similarity, neighbor = _nearest(bank, order, normalize(queries), k)
+    similarity = similarity.double()
+    weight = ((similarity - similarity[:, :1]) / temperature).exp()  # a shared factor, against overflow
+    rows = max(1, _SIMILARITIES // len(classes))
+    parts = zip(which[neighbor].split(rows), weight.split(rows), strict=True)
+    best = torch.cat([_votes(some, shares, len(classes)).argmax(1) for some, shares in parts])
+    predicted: Tensor = classes.index_select(0, best)
+    return predicted
 
 
 def knn_accuracy(
@@ -69,7 +71,33 @@ def knn_accuracy(
     """
     check(queries, query_labels, "query")
     predicted = knn_predict(bank, bank_labels, queries, k=k, temperature=temperature)
-    return (predicted == query_labels).double().mean().item()
+    return (predicted == query_labels.to(predicted.device)).double().mean().item()
+
+
+def _nearest(bank: Tensor, order: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Cosines (Q, k) of unit queries with their nearest rows of the bank, descending, and their places in `order`.
+
+    The bank comes in parts, so that neither a copy of it nor all similarities are held.
+    """
+    best = queries.new_zeros(len(queries), 0)
+    at = torch.zeros(len(queries), 0, dtype=torch.int64, device=queries.device)
+    for start in range(0, len(order), _BANK):
+        part, lengths = _with_lengths(bank[order[start : start + _BANK]])
+        some = queries.split(max(1, _SIMILARITIES // _BANK))
+        found = [largest((rows @ part.T).div_(lengths), min(k, len(part))) for rows in some]
+        values, index = (torch.cat(parts) for parts in zip(*found, strict=True))
+        both, places = torch.cat([best, values], 1), torch.cat([at, index + start], 1)
+        best, chosen = largest(both, min(k, both.shape[1]))
+        at = places.gather(1, chosen)
+    return best, at
+
+
+def _with_lengths(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (M, F) and what to divide their products by (M,): their norms, or 1 for units, where squares may vanish."""
+    norms = torch.linalg.vector_norm(x, dim=1)
+    if bool((norms > _SHORT).all()) and bool(norms.isfinite().all()):
+        return x, norms
+    return normalize(x), torch.ones_like(norms)
 
 
 def _votes(which: Tensor, weight: Tensor, classes: int) -> Tensor:

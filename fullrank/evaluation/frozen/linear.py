@@ -66,6 +66,7 @@ def linear_probe(
     1.0
     """
     begin = time.perf_counter()
+    labels, test, test_labels = (given.to(train.device) for given in (labels, test, test_labels))
     _check(train, labels, test, test_labels)
     if not penalties or min(penalties) <= 0:
         raise UserError(f"The penalties are {tuple(penalties)}: pass at least one, each above 0.")
@@ -95,7 +96,7 @@ def linear_probe(
         test_accuracy=_accuracy(fit, z_test, classes, test_labels),
         penalty=best_penalty,
         seconds=time.perf_counter() - begin,
-        answers=z_test @ fit.T,
+        answers=(z_test @ fit.T).cpu(),
     )
 
 

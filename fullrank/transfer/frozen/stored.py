@@ -102,7 +102,7 @@ def store(
                     "to keep them in memory, or check that the encoder's training did not diverge."
                 )
             with full_disk_is_an_error(file):
-                kept[done : done + len(z)] = half.numpy()
+                kept[done : done + len(z)] = half.cpu().numpy()
         done += len(z)
     if kept is None:
         raise UserError("There is no image to encode: pass a data set with at least one image.")
