@@ -28,7 +28,7 @@ SECTIONS = {  # of the site, in its order
         "settings",
     ),
     "Explanation": ("explain/collapse", "explain/papers", "explain/ranks"),
-    "Evidence": ("papers", "checks", "calibration", "reliability", "scale", "evidence"),
+    "Evidence": ("papers", "checks", "calibration", "reliability", "scale", "speed", "evidence"),
     "Reference": ("reference/index", "losses", "contract"),
     "Project": ("architecture", "style", "CONTRIBUTING", "SECURITY", "CHANGELOG"),
 }
