@@ -20,7 +20,7 @@ import torch
 import fullrank
 
 # set, recipe, batch size, learning rate, optimizer steps, image size
-TRAININGS: tuple[tuple[str, str, int, float, int, int | None], ...] = (
+TINY: tuple[tuple[str, str, int, float, int, int | None], ...] = (
     *(("photographs", "simclr", 32, lr, 400, 48) for lr in (5e-3, 2.5e-3, 1.25e-3)),
     *(("photographs", "simclr", 64, lr, 400, 48) for lr in (5e-3, 2.5e-3)),
     *(("photographs", "vicreg", 32, lr, 400, 48) for lr in (5e-3, 2.5e-3)),
@@ -32,6 +32,13 @@ TRAININGS: tuple[tuple[str, str, int, float, int, int | None], ...] = (
     ("photographs", "simclr", 32, 5e-3, 1000, 48),
     ("sprites", "simclr", 256, 5e-3, 1000, 32),
 )
+OTHERS: tuple[tuple[str, str, int, float, int, int | None, str], ...] = (
+    *(("photographs", "simclr", 32, lr, 200, 64, "resnet18") for lr in (1e-3, 4e-3, 2.5e-4)),
+    *(("photographs", "simclr", 32, lr, 200, 64, "vit_tiny_patch16_224") for lr in (5e-4, 2e-3, 1.25e-4)),
+    *(("sprites", "simclr", 64, lr, 200, 64, "resnet18") for lr in (1e-3, 4e-3, 2.5e-4)),
+    *(("sprites", "simclr", 64, lr, 200, 64, "vit_tiny_patch16_224") for lr in (5e-4, 2e-3, 1.25e-4)),
+)
+TRAININGS = (*((*training, "tiny") for training in TINY), *OTHERS)  # the last is the backbone
 
 
 def main() -> None:
@@ -52,8 +59,12 @@ def main() -> None:
                 file.write(json.dumps(row) + "\n")
 
 
-def _measure(data: Path | str, recipe: str, batch: int, lr: float, steps: int, size: int | None) -> dict[str, Any]:
-    settings: dict[str, Any] = {"batch_size": batch, "lr": lr, "steps": steps, "image_size": size}
+def _measure(
+    data: Path | str, recipe: str, batch: int, lr: float, steps: int, size: int | None, backbone: str
+) -> dict[str, Any]:
+    settings: dict[str, Any] = {"batch_size": batch, "lr": lr, "steps": steps, "image_size": size, "backbone": backbone}
+    if backbone != "tiny":
+        settings |= {"stem": "imagenet"}
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         begun = time.process_time()
