@@ -28,6 +28,7 @@ docs: $(VENV)/.test
 	mv docs/results/fashion-mnist/README.md.new docs/results/fashion-mnist/README.md
 	$(BIN)/python -m docs.build.confusion
 	$(BIN)/python -m docs.build.faults
+	$(BIN)/python -m docs.build.pretrained
 	$(BIN)/python -m docs.build.scale
 	$(BIN)/python -m docs.build.color
 	$(BIN)/python -m docs.build.papers

@@ -10,7 +10,7 @@ from statistics import mean, median
 from typing import Any
 
 from docs.build.agreement import agreement
-from fullrank.papers.kit.parts import interval
+from docs.build.numbers import with_interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "bench"
 SET = "sprites-32"
@@ -136,8 +136,7 @@ def _mean(cells: Sequence[Cell], key: str) -> float:
 
 
 def _accuracy(cells: Sequence[Cell], key: str) -> str:
-    ends = interval([float(cell[key]) for cell in cells])
-    return f"{_mean(cells, key):.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+    return with_interval([float(cell[key]) for cell in cells], 3)
 
 
 def _agreements(cells: Sequence[Cell]) -> str:

@@ -12,6 +12,7 @@ from statistics import mean
 from matplotlib.axes import Axes
 
 from docs.build.bench import Cell, read
+from docs.build.numbers import with_interval
 from docs.build.pictures import on_its_own
 from fullrank.papers.kit.parts import interval
 from fullrank.report.draw.svg import OTHER, SERIES, svg
@@ -58,9 +59,7 @@ def _ends(cells: Sequence[Cell]) -> tuple[float, float]:
 
 
 def _accuracy(cells: Sequence[Cell]) -> str:
-    middle = mean(float(cell["knn"]) for cell in cells)
-    low, high = _ends(cells)
-    return f"{middle:.2f}" + (f" [{low:.2f}, {high:.2f}]" if high > low else "")
+    return with_interval([float(cell["knn"]) for cell in cells], 2)
 
 
 def draw() -> str:

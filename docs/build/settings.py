@@ -17,7 +17,7 @@ SETS = {
 }
 HEAD = """# What the chosen settings were measured on
 
-`python -m benchmarks.settings` wrote trainings.jsonl: the `tiny` encoder, one seed, one CPU core. The rules are in
+`python -m benchmarks.settings` wrote trainings.jsonl: one seed, one CPU core. The rules are in
 [settings.md](../../settings.md).
 """
 
@@ -32,14 +32,19 @@ def page() -> str:
 def _table(about: str, rows: list[dict[str, Any]]) -> str:
     lines = [
         f"## {about[0].upper()}{about[1:]}\n",
-        "| recipe | batch size | learning rate | steps | CPU-seconds | kNN | linear |",
-        "|---|---|---|---|---|---|---|",
-        f"| untrained | | | | | {rows[0]['untrained_knn']:.3f} | {rows[0]['untrained_linear']:.3f} |",
+        "| encoder | image size | recipe | batch size | learning rate | steps | CPU-seconds | kNN | linear |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        _, recipe, batch, lr, steps, _ = row["training"]
-        cells = [recipe, batch, f"{lr:g}", steps, row["cpu_seconds"], f"{row['knn']:.3f}", f"{row['linear']:.3f}"]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+    encoders = dict.fromkeys((row["training"][-1], row["training"][5]) for row in rows)
+    for encoder, size in encoders:
+        those = [row for row in rows if (row["training"][-1], row["training"][5]) == (encoder, size)]
+        about_it = f"| `{encoder}` | {size or 'its own'} |"
+        untrained = (f"{those[0][f'untrained_{score}']:.3f}" for score in ("knn", "linear"))
+        lines.append(f"{about_it} untrained | | | | | {' | '.join(untrained)} |")
+        for row in those:
+            _, recipe, batch, lr, steps, *_ = row["training"]
+            cells = [recipe, batch, f"{lr:g}", steps, row["cpu_seconds"], f"{row['knn']:.3f}", f"{row['linear']:.3f}"]
+            lines.append(f"{about_it} {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 
