@@ -105,6 +105,7 @@ def test_without_gather_every_loss_between_samples_is_another(world: Path) -> No
     assert same == {"alignment"}  # the only one that looks at each sample alone
 
 
+@pytest.mark.slow
 def test_intl_check_11_and_14_beta_and_gradient_are_those_of_the_global_batch(world: Path) -> None:
     """Beta by the rule grows with the batch that was whitened: gathered, it is that of all processes."""
     loss, gradient = step(NAMED["intl"], INPUTS, with_gather=False)

@@ -15,6 +15,7 @@ from docs.build.bench import MARKS, RESULTS, SET, page, read
 from fullrank import recipes
 
 
+@pytest.mark.slow
 def test_the_page_is_what_its_builder_writes() -> None:
     """After new cells: python -m docs.build.bench."""
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == page()
@@ -66,6 +67,7 @@ def test_nothing_is_begun_after_the_time_that_was_given(images: Path, tmp_path: 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["bench.json"]
 
 
+@pytest.mark.slow
 def test_agreement_is_kendalls_tau_and_its_interval_covers_what_is_not_there() -> None:
     random = np.random.default_rng(0)
     names = [str(at) for at in range(30)]

@@ -102,6 +102,7 @@ def fixed() -> Iterator[tuple[str, list[str]]]:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", [FILLED.get(word, word) for word in words]
 
 
+@pytest.mark.slow
 def test_no_command_is_put_together_by_hand() -> None:
     """A path in a command goes through `command`, which quotes it."""
     by_hand = []

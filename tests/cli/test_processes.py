@@ -115,6 +115,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> Non
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] >= 10
 
 
+@pytest.mark.slow
 def test_help_is_instant() -> None:
     """Under 1.5 s with the interpreter's start; the best of three, since other work may run on the machine."""
     seconds = []

@@ -36,6 +36,7 @@ def signalled(monkeypatch: pytest.MonkeyPatch, number: int, times: int) -> None:
     monkeypatch.setattr(Progress, "show", show)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
 def test_a_signal_stops_after_the_step(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -54,6 +55,7 @@ def test_a_signal_stops_after_the_step(
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_second_signal_ends_at_once(
     name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -78,6 +78,7 @@ def test_a_limit_at_the_value_is_undecided(capsys: pytest.CaptureFixture[str]) -
     assert ElementTree.parse("c.xml").getroot().attrib["errors"] == "2"
 
 
+@pytest.mark.slow
 def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "old.npy", "--json", "old.json", "--no-report"])
     capsys.readouterr()
@@ -89,6 +90,7 @@ def test_an_old_report_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert "old.npy" in said.err
 
 
+@pytest.mark.slow
 def test_a_report_of_version_0_1_0_is_read_under_the_names_of_today(capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "old.npy", "--json", "today.json", "--no-report"])
     old = Path("today.json").read_text(encoding="utf-8").replace('"dimension_std"', '"std"')

@@ -53,6 +53,7 @@ def report(name: str) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_the_verdict_decides_the_exit_code_and_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "point.npy"]) == 1
     said = capsys.readouterr().out

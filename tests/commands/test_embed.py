@@ -82,6 +82,7 @@ def test_every_kind_of_file_holds_names_labels_and_the_rows_that_embed_gives(end
     assert main(["diagnose", f"z{ending}", "--no-report"]) in (0, 1, 3)
 
 
+@pytest.mark.slow
 def test_shards_are_the_whole_and_each_can_be_written_alone(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = ["embed", "encoder.safetensors", "my photos", "--workers", "0"]
     assert main([*base, "--out", "whole.npy"]) == 0
@@ -174,6 +175,7 @@ def test_wrong_calls_are_one_sentence_and_write_nothing(
     assert sorted(here.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_images_alone_and_data_in_memory_are_embedded_too(here: Path) -> None:
     files = ["my photos/wood/02 ä.png", "my photos/brick/01 ä.png"]
     assert main(["embed", "encoder.safetensors", *files, "--out", "some.npy", "--workers", "0"]) == 0

@@ -65,5 +65,6 @@ def test_what_is_healthy_fails_on_nothing() -> None:
     assert [run(gaussian(ROWS, DIMS), "generic", "--fail-on", on)[0] for on in ("warn", "fail")] == [0, 0]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_is_a_failure() -> None:
     assert run(torch.as_tensor(gaussian(ROWS, DIMS)), "generic", "--loss", "infonce=nan", "--batch-size", "64")[0] == 1

@@ -79,6 +79,7 @@ def test_a_collapse_over_training_is_told_by_the_thresholds_of_the_monitor(run: 
     assert told[0]["verdict"] != "collapsed"
 
 
+@pytest.mark.slow
 def test_the_last_row_over_training_is_the_verdict_though_the_monitor_had_not_asked_all_rules(run: Path) -> None:
     looks = [
         {**look, "step": 400 * at, "epoch": 9.0}

@@ -103,6 +103,7 @@ def test_two_ranks_are_one(files: ImageFolder) -> None:
             assert same([whole], [Batch(a.step, joined)])
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(files: ImageFolder) -> None:
     before = torch.get_rng_state()
     assert same(run(files, 1, 6), run(files, 1, 6, workers=2))
@@ -178,6 +179,7 @@ def test_plain_images_in_memory_are_resized_and_cut_in_the_middle() -> None:
     assert (gray[..., 1:-1, 1:-1].int() - 127).abs().max() <= 1  # antialiased: neither black nor white
 
 
+@pytest.mark.slow
 def test_plain_images_are_in_order_with_and_without_workers(files: ImageFolder) -> None:
     alone = list(plain_batches(files, size=7, batch_size=100))
     assert [part.shape for part in alone] == [(100, 3, 7, 7), (100, 3, 7, 7), (95, 3, 7, 7)]

@@ -100,6 +100,7 @@ def test_another_image_takes_its_place_and_it_is_said_once(folder: Path, how: st
     assert notes.summary() == f"Missing at the end: 2 of 12 images ({notes.record}). Others took their place."
 
 
+@pytest.mark.slow
 def test_which_image_it_is_depends_on_seed_step_and_position_alone(folder: Path) -> None:
     images, said = read(folder), list[str]()
     Path(images.files[4]).unlink()

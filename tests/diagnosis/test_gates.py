@@ -104,6 +104,7 @@ def test_the_length_of_one_row_is_no_head() -> None:
     assert "head-dominated spectrum" not in {finding.rule for finding in report.findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [64, 96])
 def test_hubs_are_seen_in_few_rows(n: int) -> None:
     assert [found(hubs(n, 256, seed)) for seed in range(200, 203)] == [{"hubs": "warn"}] * 3

@@ -24,6 +24,7 @@ def test_a_cloud_at_the_origin_is_called_though_every_other_number_is_healthy(no
     assert [one.rule for one in report.findings] == ["vanishing scale"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
 def test_items_that_a_strong_l2_shrinks_little_by_little_are_warned_of_by_their_norm() -> None:
     monitor = CollapseMonitor(every=20, profile="recsys", on_alarm="stop")
@@ -35,6 +36,7 @@ def test_items_that_a_strong_l2_shrinks_little_by_little_are_warned_of_by_their_
     assert not monitor.should_stop  # a fall of a hundred times, slowly, is not a collapse yet
 
 
+@pytest.mark.slow
 def test_fewer_clusters_for_ten_classes_never_get_the_better_verdict() -> None:
     labels = torch.arange(400) % 10
     order = {"collapsed": 0, "degraded": 1, "undetermined": 2, "healthy": 3}
@@ -65,6 +67,7 @@ def test_a_cone_of_items_or_cells_is_not_told_of_temperatures_of_texts(profile: 
     assert not any("temperature" in text or "E5" in text for text in causes)
 
 
+@pytest.mark.slow
 def test_cells_that_are_nearly_equal_are_told_to_subtract_the_control() -> None:
     report = fullrank.diagnose(1 + 0.03 * gaussian(400, 32), profile="bio")
     causes, remedies = advice(report)
@@ -75,6 +78,7 @@ def test_cells_that_are_nearly_equal_are_told_to_subtract_the_control() -> None:
     assert "control" not in " ".join([*others[0], *others[1]])
 
 
+@pytest.mark.slow
 def test_what_a_lost_rank_is_told_goes_with_the_training() -> None:
     low = low_rank(3, 400, 48)
     of = {name: " ".join(advice(fullrank.diagnose(low, profile=name))[0]) for name in ("recsys", "contrastive", "text")}

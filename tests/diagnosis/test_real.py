@@ -35,6 +35,7 @@ def result(part: str) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["text", "generic", "contrastive"])
 def test_no_alarm_on_good_sentence_embeddings(profile: str) -> None:
     report = fullrank.diagnose(sentences(), profile=profile)

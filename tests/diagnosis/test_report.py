@@ -92,6 +92,7 @@ def test_half_precision_is_read() -> None:
     assert fullrank.diagnose(cloud().bfloat16()).verdict == fullrank.diagnose(cloud()).verdict == "healthy"
 
 
+@pytest.mark.slow
 def test_views_come_stacked_as_a_list_or_as_one_array() -> None:
     one, two = cloud(), cloud() + 0.1
     reports = [
@@ -131,6 +132,7 @@ def test_bad_input_is_one_sentence(z: object, options: dict[str, Any], sentence:
     assert str(raised.value).count("\n") == 0
 
 
+@pytest.mark.slow
 def test_collapse_raises_where_asked() -> None:
     report = fullrank.diagnose(torch.ones(40, 8))
     with pytest.raises(AssertionError, match="Collapsed to a point") as raised:
@@ -143,6 +145,7 @@ def test_collapse_raises_where_asked() -> None:
     assert_not_collapsed(low_rank(5, 200, 64), profile="supervised")  # where it is only a warning
 
 
+@pytest.mark.slow
 def test_the_page_is_written(tmp_path: Path) -> None:
     fullrank.diagnose(torch.ones(40, 8)).to_html(tmp_path / "report.html")
     assert "Collapsed to a point" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -63,6 +63,7 @@ def test_a_dimension_that_is_always_0_stays_one(names: str, tmp_path: Path) -> N
     assert (file.dims, file.left_out) == (5, ())
 
 
+@pytest.mark.slow
 def test_numbers_that_begin_whole_and_end_in_fractions_are_read(tmp_path: Path) -> None:
     rows = [[0, 0.5], *([0, 0.25] for _ in range(200_000)), [1.5, 0.5]]
     file = open_embeddings(csv(tmp_path / "z.csv", "x0,x1", rows))

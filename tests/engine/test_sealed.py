@@ -37,6 +37,7 @@ def test_a_sealed_checkpoint_is_still_one_of_torch(path: Path) -> None:
     assert read(path)["global_step"] == 7
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_noticed(path: Path) -> None:
     """A hundred bits drawn by seed, and every bit of the end of the file, where the checksum stands."""
     whole = path.read_bytes()

@@ -45,6 +45,7 @@ def evaluate(run: Path, **options: Any) -> tuple[dict[str, Any], str]:
     return result, said.getvalue()
 
 
+@pytest.mark.slow
 def test_the_features_that_entered_the_loss_are_scored_beside_all(tmp_path: Path) -> None:
     run = make_run(tmp_path, 3, [0, 1, 2] * 30)
     result, said = evaluate(run)

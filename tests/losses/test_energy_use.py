@@ -55,6 +55,7 @@ def test_layers_are_summed_and_small_ones_left_out() -> None:
     assert layer_energy(depthwise).item() == pytest.approx(hyperspherical_energy(depthwise.weight.reshape(8, 9)).item())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("energy", [hyperspherical_energy, partial(compressive_energy, generator=None)])
 def test_descent_makes_redundant_neurons_diverse(energy: partial[torch.Tensor]) -> None:
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ from fullrank.losses import VICReg
 from fullrank.methods import JointEmbedding, Method
 from fullrank.nn import Encoder, mlp
 from fullrank.testing import check_method, laws_of_methods
+from tests.a_few import quick_where
 from tests.methods.test_world import METHODS
 
 
@@ -19,7 +20,7 @@ def built(name: str, encoder: Encoder) -> Method:
     return METHODS[name](encoder, mlp(encoder.width, (32, 6), last_norm="none"), nn.Linear(6, 6))
 
 
-@pytest.mark.parametrize("law", laws_of_methods)
+@pytest.mark.parametrize("law", quick_where(lambda _, law: law != "collapse", laws_of_methods))
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_holds_the_contract(name: str, law: str) -> None:
     check_method(partial(built, name), law=law, name=name)

@@ -85,6 +85,7 @@ def test_intervals_hold_the_value_of_the_distribution() -> None:
     assert hits >= 8  # nominal 95 %: fewer than 8 of 10 has a chance of 1 %
 
 
+@pytest.mark.slow
 def test_no_interval_where_the_bias_would_falsify_it() -> None:
     few, many = of(power_law(1.0, 100, 32)), of(power_law(1.0, 300, 32))
     assert few["effective_rank"].low is None  # 100 < 8 x 32
@@ -93,6 +94,7 @@ def test_no_interval_where_the_bias_would_falsify_it() -> None:
     assert of(gaussian(4, 3))["participation_ratio"].low is None  # fewer than 5 groups of rows
 
 
+@pytest.mark.slow
 def test_pairs_have_an_interval_where_it_holds_and_else_say_that_they_have_none() -> None:
     views = torch.stack([gaussian(200, 16), gaussian(200, 16) + 0.5 * gaussian(200, 16, seed=1)])
     found = measure(sketch([views]))
@@ -119,6 +121,7 @@ def test_nulls_are_those_of_perfect_data() -> None:
         assert one.low <= one.null <= one.high, name
 
 
+@pytest.mark.slow
 def test_the_null_of_contrast_and_hubs_has_the_same_spectrum() -> None:
     found = of(power_law(1.0, 600, 64))  # a healthy spectrum has hubs by itself
     assert found["hub_skewness"].value > 1.5
@@ -207,6 +210,7 @@ def test_views_and_modalities_and_labels() -> None:
     )  # the whole hides a point
 
 
+@pytest.mark.slow
 def test_a_merged_sketch_measures_the_same() -> None:
     z = power_law(1.0, 300, 16)
     parts = merge_sketches(sketch([z[200:]], start=200), sketch([z[:200]]))
@@ -215,6 +219,7 @@ def test_a_merged_sketch_measures_the_same() -> None:
         assert merged[name].value == pytest.approx(one.value, rel=1e-7, abs=1e-9), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, 30.0])
 def test_fewer_rows_than_dimensions_measure_as_by_moments_of_dimensions(offset: float) -> None:
     z = power_law(1.0, 300, 400) + offset

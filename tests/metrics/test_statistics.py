@@ -55,6 +55,7 @@ def test_the_order_of_the_rows_changes_no_number_by_more_than_its_null() -> None
     assert other["hub_excess"].value == pytest.approx(found["hub_excess"].value, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_numbers_say_which_rows_dimensions_and_classes_they_are_about() -> None:
     z = gaussian(300, 16)
     z[[6, 249]] = 0

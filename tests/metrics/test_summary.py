@@ -50,6 +50,7 @@ def test_the_row_agrees_with_the_single_metrics(shape: tuple[int, int]) -> None:
     assert ("head_weight" in row) == (shape[0] >= 2 * shape[1])
 
 
+@pytest.mark.slow
 def test_a_row_gives_the_measurements_of_a_diagnosis() -> None:
     z = power_law(1.0, 200, 16) + 0.1
     found, diagnosed = measured_row(summarize(z)), measure(sketch([z]))

@@ -92,6 +92,7 @@ def shared(seed: int) -> tuple[Tensor, Tensor]:
     return gaussian(40, 6, seed)[donor] + 0.3 * gaussian(1600, 6, seed + 1000), donor
 
 
+@pytest.mark.slow
 def test_groups_that_ignore_donors_claim_too_much() -> None:
     by_row = by_donor = 0
     for seed in range(15):

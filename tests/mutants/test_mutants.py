@@ -68,6 +68,7 @@ def result(project: Path) -> dict[str, dict[str, str]]:
     return mutants
 
 
+@pytest.mark.slow
 def test_a_killed_mutant_is_told_from_a_harmless_one_and_from_one_that_hangs(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_killed_mutant_is_told_from_a_harmless_one_and_from_one_that_hangs(
     assert (project / "fullrank" / "double.py").read_text() == SOURCE
 
 
+@pytest.mark.slow
 def test_a_mutant_that_waits_for_nothing_hangs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "PATIENCE", 0.0)
     declare(project, "waiting")
@@ -91,6 +93,7 @@ def test_a_mutant_that_waits_for_nothing_hangs(project: Path, monkeypatch: pytes
     assert result(project)["waiting"]["outcome"] == "hung"
 
 
+@pytest.mark.slow
 def test_only_a_harmless_mutant_may_be_declared_equivalent(project: Path) -> None:
     declare(project, "harmless", more='equivalent = "a product has no order"')
     assert main([], project) == 0
@@ -98,6 +101,7 @@ def test_only_a_harmless_mutant_may_be_declared_equivalent(project: Path) -> Non
     assert main([], project) == 1
 
 
+@pytest.mark.slow
 def test_what_was_tried_on_the_same_package_is_not_tried_again(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +119,7 @@ def test_what_was_tried_on_the_same_package_is_not_tried_again(
     assert result(project)["killed"]["outcome"] == "killed"
 
 
+@pytest.mark.slow
 def test_only_some_mutants_are_tried_where_that_is_asked_for(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     declare(project, "killed", "harmless")
     assert main(["--only", "killed"], project) == 0
@@ -125,6 +130,7 @@ def test_only_some_mutants_are_tried_where_that_is_asked_for(project: Path, capf
     assert capfd.readouterr().err == "There is no mutant kiled: did you mean killed?\n"
 
 
+@pytest.mark.slow
 def test_tests_that_fail_without_a_mutant_are_repaired_first(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     declare(project, "killed")
     (project / "tests" / "test_double.py").write_text(TEST.replace("== 2", "== 5"))

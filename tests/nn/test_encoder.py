@@ -71,6 +71,7 @@ def test_the_stem_can_be_chosen_against_the_size() -> None:
     assert [encoder("tiny", image_size=size, stem="small").stem for size in (64, 65)] == ["imagenet"] * 2  # it has one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["timm/resnet18", "resnet18.a1_in1k", "timm/resnet18.a1_in1k"])
 def test_a_name_of_timm_may_have_its_prefix_and_a_tag(name: str) -> None:
     built = encoder(name, image_size=32)
@@ -81,6 +82,7 @@ def test_a_name_of_timm_may_have_its_prefix_and_a_tag(name: str) -> None:
     }
 
 
+@pytest.mark.slow
 def test_resnet_stem_is_the_one_of_cifar() -> None:
     stem = encoder("resnet18", image_size=64).model.get_submodule("conv1")
     assert isinstance(stem, nn.Conv2d)

@@ -16,6 +16,7 @@ from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, encoder, encoder_bytes, load_encoder
 
 
+@pytest.mark.slow
 def test_a_saved_encoder_gives_the_same_representation(tmp_path: Path) -> None:
     torch.manual_seed(0)
     trained = encoder("resnet18", image_size=16, channels=3).eval()

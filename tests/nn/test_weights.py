@@ -90,6 +90,7 @@ def test_the_checkpoint_of_a_framework_is_read_whole(framework: str, tmp_path: P
     assert f": {begun.of} of {begun.of} tensors of resnet10t" in begun.sentence("resnet10t")
 
 
+@pytest.mark.slow
 def test_a_transformer_of_mmpretrain_is_read_whole(tmp_path: Path) -> None:
     theirs, ours = (encoder("vit_tiny_patch16_224", image_size=32) for _ in range(2))
     told = (("blocks.", "layers."), (".norm1.", ".ln1."), (".norm2.", ".ln2."), (".mlp.fc1.", ".ffn.layers.0.0."),
@@ -172,6 +173,7 @@ def test_weights_for_color_fit_gray_and_infrared_images(tmp_path: Path) -> None:
     assert begun.changed == ("conv1.weight (from 3 to 4 channels)",)
 
 
+@pytest.mark.slow
 def test_positions_of_a_transformer_are_interpolated(tmp_path: Path) -> None:
     large = encoder("vit_tiny_patch16_224", image_size=224)
     torch.save(large.model.state_dict(), tmp_path / "vit.pth")

@@ -76,17 +76,20 @@ def test_corinfomax_behavior_without_the_log_determinant_it_collapses() -> None:
     assert volume > 3 * BOUND
 
 
+@pytest.mark.slow
 def test_corinfomax_behavior_without_the_invariance_it_reaches_the_bound() -> None:
     _, volume, eigenvalues = trained(0.0)
     assert BOUND < volume < 1.02 * BOUND
     assert float(eigenvalues[0] / eigenvalues[-1]) > 0.3
 
 
+@pytest.mark.slow
 def test_corinfomax_behavior_the_weight_of_the_invariance_trades_the_two_terms() -> None:
     runs = [trained(alpha) for alpha in (0.0, 250.0, 2000.0)]
     assert runs[0][0] > runs[1][0] > runs[2][0]
     assert runs[0][1] < runs[1][1] < runs[2][1]
 
 
+@pytest.mark.slow
 def test_corinfomax_behavior_memory_weakens_the_barrier() -> None:
     assert trained(250.0, memory=0.5)[1] > trained(250.0)[1]

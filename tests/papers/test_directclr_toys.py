@@ -66,6 +66,7 @@ def test_directclr_check_b4_every_linear_layer_costs_dimensions(depth_counts: Te
     assert int(depth_counts[3]) <= 5
 
 
+@pytest.mark.slow
 def test_directclr_check_b5_with_relu_the_order_is_the_same(depth_counts: Tensor) -> None:
     assert bool((depth_counts[[0, 4, 5, 6]].diff() < 0).all())
 

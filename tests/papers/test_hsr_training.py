@@ -26,7 +26,7 @@ Run = Callable[[Settings, Size], Outcome]
 
 
 def small(run: Run, folder: Path, size: Size = SMALL) -> Outcome:
-    return run(Settings(out=folder, data="digits"), size)
+    return run(Settings(out=folder, data="digits", seeds=2), size)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def values(outcome: Outcome, case: str, number: str) -> list[float]:
 
 def above(lower: list[float], higher: list[float]) -> bool:
     """In every seed the second is above the first."""
-    return len(lower) == 3 and all(a < b for a, b in zip(lower, higher, strict=True))
+    return len(lower) == 2 and all(a < b for a, b in zip(lower, higher, strict=True))
 
 
 def test_the_contrastive_method_is_more_uniform(spread: Outcome) -> None:

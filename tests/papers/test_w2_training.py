@@ -25,7 +25,7 @@ Values = Callable[[str, str], list[float]]
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return hosts(Settings(out=tmp_path_factory.mktemp("hosts"), data="digits"), SMALL)
+    return hosts(Settings(out=tmp_path_factory.mktemp("hosts"), data="digits", seeds=2), SMALL)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def values(outcome: Outcome) -> Values:
 
 def above(lower: list[float], higher: list[float]) -> bool:
     """In every seed the second is above the first."""
-    return len(lower) == 3 and all(a < b for a, b in zip(lower, higher, strict=True))
+    return len(lower) == 2 and all(a < b for a, b in zip(lower, higher, strict=True))
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -94,7 +94,7 @@ def test_only_barlow_twins_lets_w2_fall_and_only_over_epochs(tmp_path: Path, mon
     monkeypatch.setattr("fullrank.papers.w2.hosts.train_all", train_all)
     for full in (False, True):
         with pytest.raises(Enough):
-            hosts(Settings(out=tmp_path, data="digits", full=full), SMALL)
+            hosts(Settings(out=tmp_path, data="digits", seeds=2, full=full), SMALL)
         assert len(asked[full]) == 12
         assert asked[full]["MoCo v2 + W2"] == (1.0, None)
         assert asked[full]["BYOL + W2"] == (0.2, None)

@@ -27,6 +27,7 @@ TARGETS = """[...document.querySelectorAll("a[href^='#']")].filter(
     item => !document.getElementById(item.getAttribute("href").slice(1))).length"""
 
 
+@pytest.mark.slow
 def test_it_says_what_was_found_and_what_to_do() -> None:
     page = diagnosis_page(diagnosis("collapsed"))
     body = page[page.index("<body>") :]
@@ -54,6 +55,7 @@ def test_the_verdicts_over_training_are_a_table() -> None:
     assert '<th scope="row">1,000</th><td>healthy</td><td>0.9</td>' in diagnosis_page(diagnosis() | {"training": rows})
 
 
+@pytest.mark.slow
 def test_text_of_others_stays_text() -> None:
     hostile = diagnosis("collapsed") | {"source": HOSTILE, "sentence": HOSTILE, "classes": [HOSTILE] * 3}
     hostile["findings"] = [FINDING | {"sentence": HOSTILE, "remedies": [{"text": HOSTILE, "code": HOSTILE}]}]

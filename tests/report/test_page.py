@@ -44,6 +44,7 @@ class Page(HTMLParser):
         return [str(attributes["id"]) for _, attributes in self.tags if "id" in attributes]
 
 
+@pytest.mark.slow
 def test_one_run(run: Path, tmp_path: Path) -> None:
     out = write_report([run], tmp_path / "report.html")
     page = Page(out)
@@ -111,6 +112,7 @@ def test_a_complete_collapse_without_any_variance_is_drawn(run: Path, tmp_path: 
     assert page.text.count("no eigenvalue above zero") == 2  # over training, and at the end
 
 
+@pytest.mark.slow
 def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     run = write_run(tmp_path / "$x^{$ <b>&", recipe=HOSTILE)
     config = json.loads((run / "config.json").read_text())
@@ -132,6 +134,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     assert page.text.count(HOSTILE) > 8
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself(pair: Path) -> None:
     page = Page(pair)
     assert "http://" not in page.source
@@ -216,6 +219,7 @@ def test_a_projection_collapsed_to_one_point_and_many_classes_are_drawn(run: Pat
     assert "nan" not in page.source
 
 
+@pytest.mark.slow
 def test_a_page_ends_in_what_to_do_about_each_run(run: Path, tmp_path: Path) -> None:
     collapsed = write_run(tmp_path / "collapsed", decay=0.3)
     content = json.loads((collapsed / "result.json").read_text())
@@ -234,6 +238,7 @@ def test_a_page_ends_in_what_to_do_about_each_run(run: Path, tmp_path: Path) -> 
     assert f"fullrank train intl --like {collapsed} --w2 0.5" in said
 
 
+@pytest.mark.slow
 def test_accuracies_on_different_data_are_not_compared(run: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", decay=0.03)
     both = Page(write_report([run, other], tmp_path / "report.html"))

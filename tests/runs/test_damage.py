@@ -105,6 +105,7 @@ def test_every_command_ends_in_order(name: str, seed: int, run: Path, monkeypatc
     assert main(["train", "--resume", "run"]) in (0, 2)
 
 
+@pytest.mark.slow
 def test_one_damaged_line_costs_that_line_alone(run: Path) -> None:
     path = run / "metrics.jsonl"
     rows, lines = read_rows(path), path.read_text().split("\n")

@@ -82,6 +82,7 @@ def test_it_is_exact_below_its_size() -> None:
     assert distinct_rows(z[:0]).count() == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", ["none", "pairs", "one row"])
 def test_the_estimate_has_the_error_it_states(copies: str) -> None:
     """100 seeds of the hash; mean and spread of the errors over the stated one are 0 and 1, to 4 standard errors."""

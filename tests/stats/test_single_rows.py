@@ -104,6 +104,7 @@ def test_heavy_tails_are_not_trimmed(name: str, n: int) -> None:
         assert (made.heavy.index.tolist(), made.light.index.tolist()) == ([], []), seed
 
 
+@pytest.mark.slow
 def test_features_of_a_relu_are_not_trimmed() -> None:
     for seed in range(20):
         features = (gaussian(2000, 32, seed) @ gaussian(32, 64, seed + 1) - 8).relu()  # sparse, of any norm

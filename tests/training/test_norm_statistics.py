@@ -58,6 +58,7 @@ def test_batch_norm_keeps_the_statistics_of_weights_unless_a_flag_says_otherwise
     assert ("norm_statistics" in config["chosen"]) == (asked is None)
 
 
+@pytest.mark.slow
 def test_the_plan_says_that_statistics_are_kept_only_where_that_was_chosen(weights: str, small: Recipe) -> None:
     said = io.StringIO()
     for start in (Start(weights=weights), Start(weights=weights, norm_statistics="kept"), Start()):

@@ -47,6 +47,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "augment.py"
 
 
+@pytest.mark.slow
 def test_views_of_a_file_are_trained_with(file: Path, train: Train, small: Recipe) -> None:
     few = replace(small, steps=2)
     runs = {

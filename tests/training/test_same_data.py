@@ -59,6 +59,7 @@ def go_on(run: Path, *flags: str) -> int:
     return main(["train", "--resume", str(run), *flags])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["deleted", "cut off"])
 def test_a_file_that_vanishes_while_training_costs_itself_alone_and_resuming_stays_exact(
     how: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -96,6 +97,7 @@ def finished(run: Path) -> None:
         (run / f"{name}.kept").rename(run / name)
 
 
+@pytest.mark.slow
 def test_config_keeps_where_the_data_are_and_what_they_are(stopped: Path, tmp_path: Path) -> None:
     config = read_json(stopped / "config.json")
     assert config["settings"]["data"] == str(tmp_path / "photos")
@@ -212,6 +214,7 @@ def test_a_fingerprint_is_of_shape_and_bytes(small: Recipe) -> None:
     assert len(hashes) == 3
 
 
+@pytest.mark.slow
 def test_arrays_that_changed_are_refused(train: Train, tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 255, (16, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", images=images)

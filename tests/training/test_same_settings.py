@@ -43,6 +43,7 @@ def change(run: Path, **settings: Any) -> None:
     (run / "config.json").write_text(json.dumps(config))
 
 
+@pytest.mark.slow
 def test_edited_settings_are_refused_and_named(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(stopped, seed=3, lr=1.0)
     said = sentence(["train", "--resume", str(stopped)], capsys)
@@ -51,6 +52,7 @@ def test_edited_settings_are_refused_and_named(stopped: Path, capsys: pytest.Cap
     assert "changed" not in read_json(stopped / "config.json")
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_is_said_and_kept(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(previous(last_checkpoint(stopped)), last_checkpoint(stopped))
     content = read(last_checkpoint(stopped))
@@ -100,6 +102,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_ends_alike(
     assert sorted(file.name for file in path.parent.iterdir()) == ["last.ckpt"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network_is_one_sentence(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(stopped, projector=[24, 8])
     assert "does not fit its run" in sentence(["train", "--resume", str(stopped), "--any-settings"], capsys)
@@ -115,6 +118,7 @@ def test_a_run_that_lacks_only_its_page_gets_it(stopped: Path, capsys: pytest.Ca
     assert "is finished" in sentence(["train", "--resume", str(stopped)], capsys)
 
 
+@pytest.mark.slow
 def test_the_temporary_folder_is_not_used(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))

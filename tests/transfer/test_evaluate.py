@@ -61,6 +61,7 @@ def test_a_protocol_leaves_a_result_and_a_page(protocol: str, source: Path, caps
     assert "Protocol " + how.name in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_python_judges_as_the_command_does(source: Path) -> None:
     _, told = judge("--protocol", "ours", "--seeds", "2", "--k", "3")
     flags: dict[str, Any] = {"data": "made.npz", "protocol": "ours", "k": 3, "seeds": 2}

@@ -78,6 +78,7 @@ def test_a_stopped_finetuning_goes_on_and_ends_bit_for_bit_as_one_that_was_not(
     assert main(["finetune", "--resume", "stopped"]) == 2
 
 
+@pytest.mark.slow
 def test_it_leaves_scores_an_encoder_a_head_lists_and_a_page(source: Path) -> None:
     assert tune("--labels", "0.5", "--control", "--seeds", "2", "--protocol", "intl") == 0
     result = read_json(source / "out" / "result.json")
@@ -98,6 +99,7 @@ def test_it_leaves_scores_an_encoder_a_head_lists_and_a_page(source: Path) -> No
     assert fullrank.load("out/fine-tuned-1").encoder.width == 512
 
 
+@pytest.mark.slow
 def test_a_pretrained_encoder_moves_and_the_control_begins_elsewhere(source: Path) -> None:
     assert tune("--control") == 0
     begun = load_file("encoder.safetensors")

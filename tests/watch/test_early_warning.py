@@ -74,6 +74,7 @@ def test_a_large_change_warns_at_its_first_reading(name: str, rule: str, after: 
     assert watched(row(**{name: value}) for value in values) == [(20, rule, "warn")]
 
 
+@pytest.mark.slow
 def test_a_small_change_needs_more_readings_than_a_large_one() -> None:
     firsts = []
     for after in (30.0, 20.0, 8.0):
@@ -117,6 +118,7 @@ def test_views_that_part_warn_and_views_that_meet_do_not() -> None:
     assert watched(row(alignment=value) for value in together) == []
 
 
+@pytest.mark.slow
 def test_growing_spread_and_rank_say_nothing() -> None:
     assert watched(row(spread=value) for value in [*noisy(0.3, 20), *noisy(0.9, 20, 0.01)]) == []
     assert watched(row(rank=value) for value in [*noisy(20, 20), *noisy(55, 20, 0.01)]) == []
@@ -224,6 +226,7 @@ def test_a_fall_is_told_within_a_pace_or_at_the_next_reading(every: int, seed: i
     assert 800 <= said[0] <= 800 + (PACE if every < PACE else every)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [5, 10, 20])
 def test_what_lasts_less_than_a_pace_fails_nothing_at_any_frequency(every: int) -> None:
     """A spike of the norm, as a loss that jumps and comes back makes it."""
@@ -233,6 +236,7 @@ def test_what_lasts_less_than_a_pace_fails_nothing_at_any_frequency(every: int) 
     assert {severity for _, _, severity in watched(rows, Rules(), every=every)} == {"warn"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [5, 20, 100])
 def test_a_verdict_has_to_last_as_many_steps_at_any_frequency(every: int) -> None:
     rows = [row(spread=1.0 if step < 600 else 1e-4, cosine=0.0 if step < 600 else 1.0) for step in range(900)]

@@ -50,6 +50,7 @@ def trainer(callback: Any, out: Path, *, loss: Loss, steps: int) -> Trainer:
     return Trainer(Sentences(loss), arguments, train_dataset=data, callbacks=[callback])
 
 
+@pytest.mark.slow
 def test_it_is_a_callback_that_stops_a_collapse_and_logs(tmp_path: Path) -> None:
     callback = hf_monitor(["encoder"], tokens(10**6), every=10, on_alarm="stop", rules=Rules(grace=50))
     assert isinstance(callback, TrainerCallback)

@@ -170,6 +170,7 @@ def compile_eagerly(net: nn.Module) -> nn.Module:
     return compiled
 
 
+@pytest.mark.slow
 def test_wrapped_models_are_found_by_the_names_of_what_they_wrap() -> None:
     net = Net().eval()
     expected = embed(net, ["projector.0"], [IMAGES])["projector.0"]

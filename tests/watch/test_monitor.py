@@ -126,6 +126,7 @@ def test_small_batches_are_joined_to_one_reading_and_alarm(size: int) -> None:
     assert monitor.should_stop
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
 def test_batches_of_varying_size_alarm_as_those_of_one_size() -> None:
     """As of texts in buckets, or graphs."""
@@ -157,6 +158,7 @@ def test_a_later_layer_may_work_in_place() -> None:
     assert reading.row["zero_rows"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
 def test_a_posterior_that_collapses_is_seen_by_two_samples() -> None:
     """Its samples are a healthy cloud to every other number."""
