@@ -17,6 +17,7 @@ from fullrank.data.options import DataOptions
 from fullrank.data.sources.hub import place_and_config
 from fullrank.data.sources.load import NAMES
 from fullrank.errors import UserError
+from fullrank.runs.reading import value_of
 
 _ITEMS = 64  # of a data set of somebody else's, whose pixels stand for all
 OBJECT = "object:"  # data that were passed from Python
@@ -93,14 +94,14 @@ def place_of(run: Path, config: Mapping[str, Any], given: Sequence[str] | None) 
     """Where the data of a run is: what was `given` in its stead, or what its config.json says, if it is there."""
     if given:
         return given[0] if len(given) == 1 else [*given]
-    data: str | list[str] = config["settings"]["data"]
+    data = value_of("data", str | tuple[str, ...], config["settings"].get("data"))
     for name in [data] if isinstance(data, str) else data:
         if name.startswith(OBJECT):
             what = name.removeprefix(OBJECT)
             raise UserError(f"The data of {run} were an object ({what}): pass it again, as data= from Python.")
         if not _is_name(name) and not Path(name).exists():
             raise UserError(f"{name}, the data of {run}, is not there: pass --data with its place of today.")
-    return data
+    return data if isinstance(data, str) else [*data]
 
 
 def compared(config: Mapping[str, Any], dataset: Dataset) -> Same:

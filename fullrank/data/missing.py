@@ -121,9 +121,13 @@ def _rows(text: str) -> dict[tuple[object, object], Mapping[str, Any]]:
     return found
 
 
+def _is_count(value: object) -> bool:
+    return type(value) is int and -1 <= value < 2**63
+
+
 def restored(images: ImageSet, record: Path, root: Path | None) -> ImageSet:
     """The training set with the missing images of a record at their old places, where they are not back."""
-    rows = [row for row in read_missing(record) if type(row.get("row")) is int]
+    rows = [row for row in read_missing(record) if all(_is_count(row.get(name)) for name in ("row", "page", "size"))]
     if not rows or not isinstance(images, ImageFolder):
         return images
     pages = images.pages or (0,) * len(images)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from fullrank.runs.reading import record_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
@@ -42,10 +44,7 @@ class DataOptions:
         >>> DataOptions.from_json({"max_corrupt": 0.5, "lr": 0.1}).max_corrupt
         0.5
         """
-        values = {field.name: settings[field.name] for field in fields(cls) if field.name in settings}
-        if values.get("classes"):
-            values["classes"] = Path(values["classes"])
-        return cls(**values)
+        return record_of(cls, settings)
 
     def changed_by(self, other: DataOptions | None) -> DataOptions:
         """These, and of the other what is not a default.

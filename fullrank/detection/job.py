@@ -26,7 +26,8 @@ from fullrank.engine.launcher import process_rank
 from fullrank.engine.progress import say_once
 from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder
-from fullrank.runs import read_json, refuse_used
+from fullrank.runs import read_as_run, read_json, refuse_used
+from fullrank.runs.reading import record_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +140,26 @@ def again(run: Path, console: Console, moved: DetectionData) -> Job:
     if config.get("kind") != "detection":
         again = command("train", "--resume", run)
         raise UserError(f"{run} is not a run of `fullrank detect`: go on with `{again}`.")
-    settings = DetectorSettings(**_tuples(config["settings"]))
-    options = DetectionOptions(**_tuples(config["run"]) | {"out": run})
-    kept = config["data"]["paths"]
+    with read_as_run(run):
+        settings = record_of(DetectorSettings, config["settings"])
+        options = dataclasses.replace(record_of(DetectionOptions, config["run"]), out=run)
+        _same_settings(run, settings)
+        job = _job(
+            blank(config["network"]),
+            config["encoder"],
+            _paths(config["data"]["paths"], moved),
+            settings,
+            options,
+            console,
+            bool(config["control"]),
+        )
+        if fingerprint(job.train, job.val) != config["data"]["sha256"]:
+            raise UserError(f"The annotations are not those that {run} began with: restore them, or begin a new run.")
+    return job
+
+
+def _paths(kept: Mapping[str, Any], moved: DetectionData) -> DetectionData:
+    """Where annotations and images are now."""
     paths: dict[str, Any] = {
         "train": tuple(map(Path, kept["train"])),
         "val": tuple(map(Path, kept["val"])),
@@ -149,24 +167,7 @@ def again(run: Path, console: Console, moved: DetectionData) -> Job:
         "val_images": Path(kept["val_images"]) if kept["val_images"] else None,
         "voc_first": kept["voc_first"],
     }
-    _same_settings(run, settings)
-    given = {name: value for name, value in vars(moved).items() if value not in (None, ())}
-    job = _job(
-        blank(config["network"]),
-        config["encoder"],
-        DetectionData(**paths | given),
-        settings,
-        options,
-        console,
-        bool(config["control"]),
-    )
-    if fingerprint(job.train, job.val) != config["data"]["sha256"]:
-        raise UserError(f"The annotations are not those that {run} began with: restore them, or begin a new run.")
-    return job
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return DetectionData(**paths | {name: value for name, value in vars(moved).items() if value not in (None, ())})
 
 
 def _same_settings(run: Path, settings: DetectorSettings) -> None:

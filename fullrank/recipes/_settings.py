@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from fullrank.errors import UserError
 from fullrank.recipes._recipe import Recipe
+from fullrank.runs.reading import value_of
 
 R = TypeVar("R", bound=Recipe)
 
@@ -48,7 +47,7 @@ def from_settings(recipe: type[Any], settings: Mapping[str, Any]) -> Any:
         raise UserError(
             f"config.json has settings that this version does not know ({', '.join(unknown)}): train again."
         )
-    return recipe(**_nested({name: _value(name, hints[name], value) for name, value in settings.items()}, records))
+    return recipe(**_nested({name: value_of(name, hints[name], value) for name, value in settings.items()}, records))
 
 
 def _nested(flat: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,27 +58,3 @@ def _nested(flat: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, An
         if own:
             nested[name] = replace(record, **own)
     return nested
-
-
-def _value(name: str, hint: Any, value: Any) -> Any:
-    """A value of config.json as the field has it; UserError if it is of another kind."""
-    read = tuple(value) if isinstance(value, list) else value
-    if isinstance(value, str) and "Path" in str(hint):
-        read = Path(value)
-    if not _is(read, hint):
-        raise UserError(f"config.json says {name} is {str(value)[:80]!r}, which it cannot be: restore it.")
-    return read
-
-
-def _is(value: Any, hint: Any) -> bool:
-    """Whether a value is of the kind that a field is declared to be."""
-    kind, parts = get_origin(hint), get_args(hint)
-    if kind is Literal:
-        return value in parts
-    if kind in (Union, UnionType):
-        return any(_is(value, part) for part in parts)
-    if kind is tuple:
-        return isinstance(value, tuple) and all(_is(each, parts[0]) for each in value)
-    if hint is float:
-        return type(value) in (int, float)
-    return type(value) is hint if hint in (int, bool, str, NoneType) else True

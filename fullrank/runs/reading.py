@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fullrank.errors import UserError
+
+Record = TypeVar("Record")
 
 _LARGEST = 2**26  # bytes of a JSON file
 _LARGEST_TEXT = 2**32  # of rows, names or labels
@@ -87,3 +90,36 @@ def read_config(run: Path) -> dict[str, Any]:
     if not isinstance(content["recipe"], str):
         raise UserError(f"{path} names no recipe: restore it or train again.")
     return content
+
+
+def record_of(kind: type[Record], values: Mapping[str, Any]) -> Record:
+    """A record from what config.json says of its fields; those that it does not name have their defaults.
+
+    UserError for a value of another kind.
+    """
+    hints = get_type_hints(kind)
+    return kind(**{name: value_of(name, hints[name], value) for name, value in values.items() if name in hints})
+
+
+def value_of(name: str, hint: Any, value: Any) -> Any:
+    """A value of config.json as the field has it; UserError if it is of another kind."""
+    read = tuple(value) if isinstance(value, list) else value
+    if isinstance(value, str) and "Path" in str(hint):
+        read = Path(value)
+    if not _is(read, hint):
+        raise UserError(f"config.json says {name} is {str(value)[:80]!r}, which it cannot be: restore it.")
+    return read
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Whether a value is of the kind that a field is declared to be."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Literal:
+        return value in parts
+    if kind in (Union, UnionType):
+        return any(_is(value, part) for part in parts)
+    if kind is tuple:
+        return isinstance(value, tuple) and all(_is(each, parts[0]) for each in value)
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint if hint in (int, bool, str, NoneType) else True

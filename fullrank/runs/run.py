@@ -149,8 +149,9 @@ def read_run(path: Path) -> Run:
     if not (path / "config.json").is_file():
         raise UserError(f"{path} is not a run folder (it has no config.json): pass a folder that `train` wrote.")
     config = read_json(path / "config.json")
-    if config.get("kind") == "detection":
-        raise UserError(f"{path} is a run of `fullrank detect`: its page is {path / 'report.html'}.")
+    for kind, by in (("detection", "detect"), ("finetuning", "finetune")):
+        if config.get("kind") == kind:
+            raise UserError(f"{path} is a run of `fullrank {by}`: its page is {path / 'report.html'}.")
     records, unreadable = _records(path / "metrics.jsonl")
     return Run(
         path=path,

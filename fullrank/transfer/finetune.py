@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
 from fullrank.nn import SavedEncoder, encoder_bytes
-from fullrank.runs import new_run, read_json, sole_writer, write_json
+from fullrank.runs import new_run, read_as_run, read_json, sole_writer, write_json
 from fullrank.runs import replace as put
+from fullrank.runs.reading import record_of, value_of
 from fullrank.terminal import say
 from fullrank.transfer.fit import Fit, Fitted, fit
 from fullrank.transfer.labels import Labels, said, write_list
@@ -79,21 +80,30 @@ def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
         raise UserError(f"{folder} is not a fine-tuning: pass a folder that `fullrank finetune` made.")
     if (folder / "result.json").exists():
         raise UserError(f"{folder} is finished: fine-tune with another --out for a new one.")
-    kept = config["wanted"]
-    if data is None and kept["data"] == OBJECT:
-        raise UserError(f"The images of {folder} were an object: pass it again, as data= from Python.")
-    reading, root = DataOptions.from_json(kept["reading"]), kept["data_root"]
-    now = {"data": data or kept["data"], "reading": reading, "data_root": None if root is None else Path(root)}
-    wanted = Wanted(**kept | now)
-    asked, changes, where = (
-        kind(**{one.name: config[name][one.name] for one in fields(kind)})
-        for kind, name in ((Finetuning, "asked"), (Changes, "changes"), (Where, "where"))
-    )
-    job = prepare(wanted, asked, changes, where, console, record=folder / MISSING)  # type: ignore[arg-type]
-    for what, now in _identity(job).items():
-        if config[what] != now:
-            raise UserError(f"{folder} was begun with another {what}: put it back, or begin anew with another --out.")
+    with read_as_run(folder):
+        if data is None and config["wanted"]["data"] == OBJECT:
+            raise UserError(f"The images of {folder} were an object: pass it again, as data= from Python.")
+        asked, changes = record_of(Finetuning, config["asked"]), record_of(Changes, config["changes"])
+        where = record_of(Where, config["where"])
+        job = prepare(_kept(config["wanted"], data), asked, changes, where, console, record=folder / MISSING)
+        for what, now in _identity(job).items():
+            if config[what] != now:
+                raise UserError(
+                    f"{folder} was begun with another {what}: put it back, or begin anew with another --out."
+                )
     return finish(folder, job, console)
+
+
+def _kept(wanted: dict[str, Any], data: object) -> Wanted:
+    """What config.json says of encoder and images; `data` are these in their new place."""
+    reading = DataOptions.from_json(wanted["reading"])
+    said = {name: value_of(name, str | None, wanted[name]) for name in ("source", "backbone", "data_root")}
+    trust = bool(value_of("trust", bool, wanted["trust"]))
+    root = None if said["data_root"] is None else Path(said["data_root"])
+    images = data or value_of("data", str | tuple[str, ...] | None, wanted["data"])
+    return Wanted(
+        source=str(said["source"]), backbone=said["backbone"], data=images, data_root=root, reading=reading, trust=trust
+    )
 
 
 def prepare(

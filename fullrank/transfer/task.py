@@ -18,7 +18,7 @@ from fullrank.errors import UserError
 from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.evaluate import Split, divide
 from fullrank.evaluation.model import Model, open_model
-from fullrank.runs import read_json
+from fullrank.runs import read_config
 
 BATCH = 512  # images that are encoded together
 Say = Callable[[str], None]
@@ -94,7 +94,7 @@ def labels_of(images: ImageSet) -> Tensor:
 def _dataset(wanted: Wanted, model: Model, say: Say) -> tuple[Dataset, bool, Path | None]:
     """The images, whether the encoder was trained on them, and their folder, where they are in one."""
     run = Path(wanted.source)
-    config = read_json(run / "config.json") if (run / "config.json").is_file() else None
+    config = read_config(run) if (run / "config.json").is_file() else None
     reading = read_as_trained(model, wanted.reading)
     place: str | list[str] | None = None
     if is_object(wanted.data):
