@@ -103,7 +103,7 @@ def test_the_sentence_holds_the_numbers() -> None:
     assert "0.20% of the norm" in said
     few = verdict(summarize(low_rank(8, 1500, 128))).sentence
     assert few.startswith("Collapsed to few dimensions")
-    assert "8.0 directions carry the singular values" in few
+    assert "the singular values spread over 8.0 directions" in few
 
 
 def test_what_was_not_measured_is_a_rule_that_was_not_asked() -> None:

@@ -231,7 +231,7 @@ def test_a_page_ends_in_what_to_do_about_each_run(run: Path, tmp_path: Path) -> 
     (collapsed / "result.json").write_text(json.dumps(content))
     text = " ".join(Page(write_report([run, collapsed], tmp_path / "report.html")).text.split())
     said = text.partition("What to do next")[2].partition("Comparison")[0]
-    assert f"Take it to another library. fullrank export {run} --to timm" in said
+    assert f"Take it elsewhere. fullrank export {run} --to torch-export" in said
     assert "It fills 3 of 32. classes are lost." not in said
     assert "It fills 3 of 32. Classes are lost." in said
     assert "Strong crops. How to tell: weaken them. Spread <it>." in said

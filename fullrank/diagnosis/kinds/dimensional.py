@@ -138,7 +138,8 @@ RULES = (
         (
             Evidence(
                 Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS),
-                "{rankme_centered:.1f} directions carry the singular values, {rank_share:.0%} of what is possible",
+                "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what "
+                "is possible",
                 (_BEHIND,),
             ),
             Evidence(  # ours

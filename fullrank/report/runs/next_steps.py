@@ -38,7 +38,7 @@ def next_steps(run: Run, label: str) -> Next:
     if run.knn is None:
         score = ("Score it on labeled images.", command("evaluate", run.path))
         return Next(label, (), [score, use, look])
-    return Next(label, (), [use, ("Take it to another library.", command("export", run.path, "--to", "timm")), look])
+    return Next(label, (), [use, ("Take it elsewhere.", command("export", run.path, "--to", "torch-export")), look])
 
 
 def _data(run: Run) -> list[str]:
