@@ -17,7 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-LINES = {"first line": "simclr: loading", "data read": "digits:", "settings chosen": "Settings chosen", "training": "run  0/"}
+LINES = {
+    "first line": "simclr: loading",
+    "data read": "digits:",
+    "settings chosen": "Settings chosen",
+    "training": "run  0/",
+}
 LIBRARIES = (  # of which each is imported by one of those below
     "torch",
     "torch._dynamo",
