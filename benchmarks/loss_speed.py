@@ -49,8 +49,8 @@ def lightly(name: str, samples: int, features: int) -> Objective:
         return lambda z: (loss(z[0]) + loss(z[1])) / 2
     if name == "FroSSLLoss":
         return lambda z: loss(list(z))
-    if name == "LeJEPALoss":
-        return lambda z: loss(local_proj=z[:0], global_proj=z)
+    if name == "SIGReg":
+        return lambda z: 0.95 * (z - z.mean(0)).square().mean() + 0.05 * loss(z).mean()
     return lambda z: loss(*z)
 
 
@@ -79,7 +79,7 @@ PEERS: dict[str, tuple[tuple[str, Callable[[str, int, int], Objective], str], ..
     "frossl": (("lightly", lightly, "FroSSLLoss"),),
     "mmcr": (("lightly", lightly, "MMCRLoss"),),
     "w_mse": (("lightly", lightly, "WMSELoss"),),
-    "sigreg": (("lightly", lightly, "LeJEPALoss"),),
+    "sigreg": (("lightly", lightly, "SIGReg"),),
     "TiCo": (("lightly", lightly, "TiCoLoss"),),
 }
 _MOST = {"mmcr": 256, "sigreg": 1024}  # samples beyond which a peer takes minutes or many GB

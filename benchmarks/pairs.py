@@ -121,23 +121,26 @@ def compare(name: str, samples: int, rounds: int) -> dict[str, float]:
     return {contender: min(times) for contender, times in alternating(runs, rounds).items()}
 
 
-def peak(name: str, samples: int) -> int:
-    """Bytes that one forward and backward of ours adds to the peak of a process of its own; Linux only."""
+def alone(name: str, samples: int) -> dict[str, float]:
+    """CPU-seconds, and the bytes that are added to the peak, of ours in a process of its own; Linux only."""
     code = (
         "import sys, torch; from benchmarks.pairs import FEATURES, OURS, run; torch.set_num_threads(1)\n"
         "taken = lambda: int(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1])\n"
         "one = OURS[sys.argv[1]][0]; run(one, torch.randn(2, 8, 8)); z = torch.randn(2, int(sys.argv[2]), FEATURES)\n"
-        "before = taken(); run(one, z); print(1024 * (taken() - before))"
+        "before = taken(); print(run(one, z), 1024 * (taken() - before))"
     )
     command = [sys.executable, "-c", code, name, str(samples)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    seconds, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return {"cpu_seconds": float(seconds), "peak_bytes": int(peak)}
 
 
 def main() -> None:
     """Run, print a table, and write JSON when asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--only", nargs="*", choices=OURS, default=list(OURS), help="losses to measure")
+    parser.add_argument("--samples", nargs="*", type=int, default=SAMPLES, help="numbers of samples to measure")
+    parser.add_argument("--out", type=Path, help="JSON file to write, or to add to")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     versions = {"torch": version("torch")}
@@ -145,18 +148,19 @@ def main() -> None:
         versions["lightly"] = version("lightly")
     except PackageNotFoundError:
         print("lightly is not installed, and left out.")
-    results: dict[str, dict[str, dict[str, float]]] = {}
-    peaks: dict[str, dict[str, int]] = {}
-    for name in OURS:
-        results[name], peaks[name] = {}, {}
-        for samples in SAMPLES:
-            row = results[name][str(samples)] = compare(name, samples, 1 if samples > 4096 else arguments.rounds)
-            if samples >= 4096:
-                peaks[name][str(samples)] = peak(name, samples)
+    found = json.loads(arguments.out.read_text()) if arguments.out and arguments.out.exists() else {}
+    found |= {"versions": versions}
+    for name in arguments.only:
+        for samples in arguments.samples:
+            if samples > _MOST_OF_OTHERS:
+                one = found.setdefault("ours alone", {}).setdefault(name, {})[str(samples)] = alone(name, samples)
+                print(f"{name:11s} N = {samples:5d}  ours {one}", flush=True)
+                continue
+            row = compare(name, samples, arguments.rounds)
+            found.setdefault("cpu_seconds", {}).setdefault(name, {})[str(samples)] = row
             others = ", ".join(f"{what} {row[what] / row['ours']:.2f}x" for what in row if what != "ours")
             print(f"{name:11s} N = {samples:5d}  ours {1000 * row['ours']:8.1f} ms  {others}", flush=True)
         if arguments.out:
-            found = {"versions": versions, "cpu_seconds": results, "peak_bytes_of_ours": peaks}
             arguments.out.write_text(json.dumps(found, indent=2) + "\n")
 
 

@@ -18,7 +18,8 @@ from fullrank.testing.clouds import aligned, few_clusters, few_dimensions, noise
 from fullrank.testing.loss_values import Loss, gradient, revival, value
 from tests.losses.declared import NAMED
 
-MEASURED = Path(__file__).parents[1] / "results" / "losses.json"
+RESULTS = Path(__file__).parents[1] / "results"
+MEASURED = RESULTS / "losses.json"
 SAMPLES, FEATURES, SEEDS = 64, 16, 5
 ZERO = 1e-3  # rates below this are rounding, or as good as none
 
@@ -71,6 +72,23 @@ Two processes give the loss and the gradient of one with all the samples: `tests
 embeddings, `tests/methods/test_world.py` for those of predictions and targets, with their methods.
 """
 
+SPEED = """## How fast they are
+
+Measured by `python -m benchmarks.loss_speed` ([json](results/benchmarks/loss_speed.json)): one forward and backward of
+two views in float32, one thread, contenders alternating in one process on a busy machine, best CPU-seconds. The shapes
+are samples x features; a number above 1 says how many times longer the other package takes than ours. Where a package
+refuses a shape, the file has its reason.
+
+Where a number is below 1: `w_mse` whitens in float64, twice the time of lightly's float32 at as many operations, since
+in float32 the factor fails, or the gradient is wrong, where features are nearly dependent. At 256 samples of 128
+features, calls rather than arithmetic decide, and a loss of ours also checks its input.
+
+Losses over all pairs keep nothing of N x N numbers: `python -m benchmarks.pairs` has them beside the whole matrix, and
+what they take of 16,384 samples ([json](results/benchmarks/pairs.json)). Several processes share them: the CPU-seconds
+of each of 1, 2 and 4 processes, whole and shared, are by `python -m benchmarks.shares`
+([json](results/benchmarks/shares.json)).
+"""
+
 CHECKS = """## Zeros that train
 
 `w_mse`, `spectral_transformation` and `zero_cl` are neutral where the views agree; it is the noise between views that
@@ -104,8 +122,8 @@ def page() -> str:
     for loss in public():
         told = declaration(loss)
         facts.append((f"`{loss.__name__}`", told.formula, told.cost, source(loss), told.blind_to))
-    tables = [HEADER, markdown(facts), NUMBERS, markdown(list(numbers())), EXACT, markdown(list(exactness())), CHECKS]
-    return "\n".join(tables).rstrip("\n") + "\n"
+    tables = [HEADER, markdown(facts), NUMBERS, markdown(list(numbers())), EXACT, markdown(list(exactness()))]
+    return "\n".join([*tables, SPEED, markdown(list(speed())), CHECKS]).rstrip("\n") + "\n"
 
 
 def public() -> list[Callable[..., object]]:
@@ -149,6 +167,19 @@ def exactness() -> Iterator[tuple[str, ...]]:
         second = declaration(loss).breaks.get("second derivative", one["second"])
         graphs = ("", "") if isinstance(loss, type) else (one["graph"], one.get("compiled", "not measured"))
         yield (f"`{name}`", *compared, second, one["func"], *graphs)
+
+
+def speed() -> Iterator[tuple[str, ...]]:
+    """Rows of how many times longer other packages take, the shapes first."""
+    measured = json.loads((RESULTS / "benchmarks" / "loss_speed.json").read_text(encoding="utf-8"))["losses"]
+    shapes = list(dict.fromkeys(shape for rows in measured.values() for shape in rows))
+    yield ("loss", "beside", *shapes)
+    for name, rows in measured.items():
+        packages = dict.fromkeys(who for row in rows.values() for who in row["cpu_seconds"] if who != "ours")
+        for package in packages:
+            seconds = [rows[shape]["cpu_seconds"] for shape in shapes]
+            ratios = [f"{one[package] / one['ours']:.2f}" if package in one else "" for one in seconds]
+            yield (f"`{name}`", package, *ratios)
 
 
 def seen(loss: Loss) -> str:
