@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def start(
     say_chosen(job.recipe, job.options, job.reasons, console)
     run = make_run(name, job, preset)
     try:
-        with _writing(run):
+        with _writing(run), _gone_if_nothing_was_done(run):
             return run, fit(run, job, console)
     finally:
         os.environ.pop(RUN, None)
@@ -125,6 +126,17 @@ def resume(
 def is_finished(run: Path) -> bool:
     """Whether a run has reached its last step and left its result."""
     return (run / "result.json").exists() and (run / "encoder.safetensors").exists()
+
+
+@contextmanager
+def _gone_if_nothing_was_done(run: Path) -> Iterator[None]:
+    """Remove a new run's folder on an error before its first row, so that the corrected command can have it."""
+    try:
+        yield
+    except UserError:
+        if process_rank() == 0 and not (run / "metrics.jsonl").exists():
+            shutil.rmtree(run, ignore_errors=True)
+        raise
 
 
 def _writing(run: Path) -> AbstractContextManager[None]:
@@ -204,6 +216,11 @@ def _augmentations(recipe: Recipe, dataset: Dataset, size: int, console: Console
 
 def fit(run: Path, job: Job, console: Console, *, changed: bool = False) -> Ending:
     """Train from the run's checkpoint, whose settings may have `changed`, or from the start, to the end of the plan."""
+    with memory_is_an_error("a smaller --image-size, --batch-size, --probe or --backbone"):
+        return _fit(run, job, console, changed=changed)
+
+
+def _fit(run: Path, job: Job, console: Console, *, changed: bool) -> Ending:
     options, plan = job.options, job.plan
     count = probe_size(job.dataset.train, options.probe)
     missing = missing_of(run, job.recipe, job.dataset, console)

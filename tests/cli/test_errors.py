@@ -68,6 +68,20 @@ def test_wrong_settings(flags: list[str], expected: str, tmp_path: Path, capsys:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_too_little_memory_for_the_first_step_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As images of 4096 px take; what was given too little memory is the corrected command's."""
+
+    def lacking(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 34359738368 bytes.")
+
+    monkeypatch.setattr("fullrank.training.fit.take_probe", lacking)
+    said = sentence(["train", "vicreg", "--data", "digits", "--image-size", "16", "--out", "run"], capsys)
+    assert "There is not enough memory: pass a smaller --image-size, --batch-size" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_logger_that_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
