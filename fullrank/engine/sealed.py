@@ -34,7 +34,10 @@ class Sealed(CheckpointIO):
         def write(beside: Path) -> None:
             with beside.open("wb") as file:
                 sealing = _Sealing(file)
-                torch.save(checkpoint, cast(IO[bytes], sealing))
+                try:
+                    torch.save(checkpoint, cast(IO[bytes], sealing))
+                except RuntimeError as error:
+                    raise sealing.failed or error from None  # torch hides a full disk behind its archive's positions
                 sealing.close()
             _keep(Path(path))
 
@@ -118,6 +121,7 @@ class _Sealing:
         self._file = file
         self._digest = hashlib.blake2b(digest_size=_DIGITS // 2)
         self._held = b""  # the last two bytes so far: of the whole archive, the length of its comment
+        self.failed: OSError | None = None  # why a write failed
 
     def write(self, data: bytes | memoryview) -> int:
         """Take some bytes."""
@@ -140,4 +144,8 @@ class _Sealing:
 
     def _put(self, data: bytes | memoryview) -> None:
         self._digest.update(data)
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self.failed = error
+            raise
