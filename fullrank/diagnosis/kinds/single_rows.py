@@ -69,7 +69,7 @@ RULES = (
         (
             Evidence(
                 Graded("energy_share", "above", 0.0),  # what counts as exploded, the sketch decides
-                "a few rows hold {energy_share:.1%} of the energy (the sum of the squared norms)",
+                "rows far longer than the others hold {energy_share:.1%} of the energy (the sum of the squared norms)",
                 (Gate("far_spread", "above", _ALIKE, or_missing=True),),
             ),
         ),
