@@ -38,7 +38,7 @@ def test_like_takes_the_settings_of_a_run_and_a_flag_wins(tmp_path: Path, capsys
     assert (written["data"], written["batch_size"], written["w2"]) == ("digits", 64, 0.25)
     assert written["steps"] == 2
     assert "temperature" not in written
-    assert "Settings that byol does not have are left out: temperature." in capsys.readouterr().out
+    assert "These settings are left out, as byol does not have them: temperature." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_too_few(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no image"):
         read(tmp_path)
     plain(tmp_path, 1)
-    with pytest.raises(UserError, match=r"holds 1 readable image\(s\), training needs at least 2"):
+    with pytest.raises(UserError, match=r"holds 1 readable image\(s\), and training needs at least 2"):
         read(tmp_path)
 
 

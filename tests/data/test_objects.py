@@ -117,7 +117,7 @@ def test_labels_of_a_data_set_that_knows_them_cost_no_image() -> None:
         (iter([1]), "has no images by index"),
         (Streamed(), "A Streamed has no images by index: pass a path, a tensor"),
         ([torch.full((3, 4, 4), 7.0)] * 2, r"floats have no range of their own beyond \[0, 1\]: pass --range"),
-        ([Image.new("L", (4, 4))], r"holds 1 image\(s\), training needs at least 2"),
+        ([Image.new("L", (4, 4))], r"holds 1 image\(s\), and training needs at least 2"),
         ([object(), object()], "Item 0 of the data cannot be read .a object is not an image: give PIL images"),
         ([{"a": 1}, {"a": 2}], "an item has a and no single image"),
         (np.zeros((4, 5)), "images have shape"),

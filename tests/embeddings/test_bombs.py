@@ -64,7 +64,7 @@ def test_a_batch_that_memory_does_not_hold_is_one_sentence(
     capsys.readouterr()
     monkeypatch.setattr("fullrank.stats.sketch.memory.free_memory", lambda: 64 * 32 * 4 - 1)
     assert main(["diagnose", str(path)]) == 2
-    assert f"The rows of a batch of {path} take " in capsys.readouterr().err
+    assert f"The rows of a batch of {path} would take " in capsys.readouterr().err
 
 
 def rewritten(path: Path, content: bytes | None) -> Path:

@@ -58,8 +58,8 @@ def together(arguments: list[str], run: Path) -> Path:
 
 @pytest.mark.parametrize("name", STATE)
 def test_two_nodes_train_what_one_process_trains(name: str, tmp_path: Path) -> None:
-    """By plain gradients: the steps of other optimizers do not shrink with a gradient, and so enlarge last bits."""
-    plain = ["--optimizer", "sgd", "--lr", "0.05", "--steps", "6"]
+    """By plain gradients, and few of them: last bits grow with other optimizers, and where a ReLU is at its edge."""
+    plain = ["--optimizer", "sgd", "--lr", "0.05", "--steps", "4"]
     arguments = [*recipe(name, tmp_path)[:-1], *plain, "--out"]
     one, two = alone(arguments, tmp_path / "one"), together(arguments, tmp_path / "two")
     options = read_json(two / "config.json")["run"]
@@ -68,7 +68,7 @@ def test_two_nodes_train_what_one_process_trains(name: str, tmp_path: Path) -> N
     assert any(STATE[name] in key for key in states[0])
     for key, value in states[0].items():  # the sums over a batch are split in two, so last bits of float32 differ
         largest = float(value.double().abs().max())
-        torch.testing.assert_close(states[1][key], value, rtol=0, atol=2e-4 * largest)
+        torch.testing.assert_close(states[1][key], value, rtol=0, atol=2e-5 * largest)
 
 
 def stopped(arguments: list[str], run: Path, number: signal.Signals, whom: tuple[int, ...]) -> list[int | None]:
@@ -104,8 +104,14 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("name", "warned"), [("corinfomax", (1,)), ("moco", (0, 1))])
 def test_nodes_that_are_warned_unevenly_stop_at_one_step_are_queued_again_and_end_bit_equal(
-    name: str, warned: tuple[int, ...], slurm: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    name: str,
+    warned: tuple[int, ...],
+    slurm: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("fullrank.engine.signals._SECONDS", 0.0)  # the whole training takes less than one
     arguments = ["train", name, *SMALL, "--out"]
     whole = together(arguments, tmp_path / "whole")
     run = tmp_path / "stopped"

@@ -158,7 +158,7 @@ def test_a_k_above_a_class_is_said_and_another_can_be_chosen(source: Path, capsy
     judge("--protocol", "ours", name="a")
     assert "k = 20 is more than the 8 training images of 0: --choose-k chooses it" in capsys.readouterr().out
     _, result = judge("--protocol", "ours", "--choose-k", name="b")
-    assert "is best of 1, 3, 5, 10, 20, leaving one training image out" in capsys.readouterr().out
+    assert "scores best among 1, 3, 5, 10, 20, leaving one training image out" in capsys.readouterr().out
     assert json.dumps(result).count("chosen by leaving one training image out") == 1
 
 
