@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 
@@ -14,3 +15,10 @@ def alternating(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
             if turn:
                 seconds[contender].append(elapsed)
     return seconds
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Processor seconds that a call takes."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun

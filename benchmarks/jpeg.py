@@ -12,7 +12,6 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torchvision import transforms
 
-from benchmarks.alternating import alternating
+from benchmarks.alternating import alternating, processor_seconds
 from fullrank.data import ImageFolder, Views, crop_views
 
 SIDE = 224
@@ -81,10 +80,7 @@ def compare(files: Sequence[str], rounds: int) -> dict[str, Any]:
     """Seconds per image of every contender, and how many times longer each takes than FullRank."""
 
     def timed(read: Callable[[int], list[Tensor]]) -> float:
-        begun = time.process_time()
-        for at in range(len(files)):
-            read(at)
-        return (time.process_time() - begun) / len(files)
+        return processor_seconds(lambda: [read(at) for at in range(len(files))]) / len(files)
 
     runs = {name: partial(timed, read) for name, read in contenders(files).items()}
     seconds = {name: statistics.median(times) for name, times in alternating(runs, rounds).items()}

@@ -13,14 +13,13 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.alternating import alternating
+from benchmarks.alternating import alternating, processor_seconds
 from fullrank.evaluation import knn_predict
 from fullrank.stats import normalize
 
@@ -42,17 +41,9 @@ def compare(bank_rows: int, query_rows: int, features: int, rounds: int) -> dict
     index.add(normalize(bank).numpy())
     unit = normalize(queries).numpy()
 
-    def timed(run: Callable[[], object]) -> Callable[[], float]:
-        def measure() -> float:
-            begun = time.process_time()
-            run()
-            return time.process_time() - begun
-
-        return measure
-
     runs = {
-        "fullrank": timed(lambda: knn_predict(bank, labels, queries, k=K)),
-        "faiss": timed(lambda: index.search(unit, K)),
+        "fullrank": partial(processor_seconds, lambda: knn_predict(bank, labels, queries, k=K)),
+        "faiss": partial(processor_seconds, lambda: index.search(unit, K)),
     }
     seconds = {name: statistics.median(times) for name, times in alternating(runs, rounds).items()}
     return seconds | {"faiss / fullrank": seconds["faiss"] / seconds["fullrank"]}

@@ -12,15 +12,14 @@ import io
 import json
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from benchmarks.alternating import alternating
+from benchmarks.alternating import alternating, processor_seconds
 from fullrank import recipes
 from fullrank.engine import RunOptions
 from fullrank.metrics import summarize
@@ -44,17 +43,9 @@ def reading(rounds: int) -> dict[str, float]:
     probe = take_probe(job.dataset.train, size=job.image_size, count=2000, seed=0)
     found = read(job.method, probe, job.views)
 
-    def timed(run: Callable[[], object]) -> Callable[[], float]:
-        def measure() -> float:
-            begun = time.process_time()
-            run()
-            return time.process_time() - begun
-
-        return measure
-
     runs = {
-        "reading": timed(lambda: read(job.method, probe, job.views)),
-        "numbers": timed(lambda: [summarize(z) for z in (found.representation, found.embedding)]),
+        "reading": partial(processor_seconds, lambda: read(job.method, probe, job.views)),
+        "numbers": partial(processor_seconds, lambda: [summarize(z) for z in (found.representation, found.embedding)]),
     }
     return {name: statistics.median(seconds) for name, seconds in alternating(runs, rounds).items()}
 

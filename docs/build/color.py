@@ -12,6 +12,7 @@ from statistics import mean
 from matplotlib.axes import Axes
 
 from docs.build.bench import Cell, read
+from docs.build.marks import between
 from docs.build.numbers import with_interval
 from docs.build.pictures import on_its_own
 from fullrank.papers.kit.parts import interval
@@ -97,8 +98,7 @@ def draw() -> str:
 
 def filled(readme: str) -> str:
     """The README with the table of today."""
-    head, _, rest = readme.partition(BEGIN)
-    return head + BEGIN + table() + END + rest.partition(END)[2]
+    return between(readme, BEGIN, END, table())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from docs.build.marks import between
+
 DOCS = Path(__file__).parent.parent
 PAGE = DOCS / "reliability.md"
 BEGIN, END = "<!-- written by docs/build/faults.py -->\n", "<!-- until here -->\n"
@@ -21,9 +23,7 @@ def table() -> str:
 
 def page() -> str:
     """The page with its table."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + table() + END + rest.split(END)[1]
+    return between(PAGE.read_text(encoding="utf-8"), BEGIN, END, table())
 
 
 if __name__ == "__main__":

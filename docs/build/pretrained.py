@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from docs.build.marks import between
 from docs.build.numbers import with_interval
 
 DOCS = Path(__file__).parents[1]
@@ -53,8 +54,7 @@ def _cells(kind: dict[str, Any]) -> list[str]:
 
 def page() -> str:
     """The page with its table."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    return before + BEGIN + table() + END + rest.split(END)[1]
+    return between(PAGE.read_text(encoding="utf-8"), BEGIN, END, table())
 
 
 if __name__ == "__main__":

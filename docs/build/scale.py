@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from docs.build.marks import between
 from fullrank.papers.published import IMAGES, MULTIPLICATIONS, SUSTAINED
 
 DOCS = Path(__file__).parent.parent
@@ -133,9 +134,7 @@ def page() -> str:
     """The page with its tables."""
     text, found = PAGE.read_text(encoding="utf-8"), json.loads(RESULTS.read_text(encoding="utf-8"))
     for name, made in PARTS.items():
-        begin = BEGIN.format(name)
-        before, rest = text.split(begin)
-        text = before + begin + made(found) + END + rest.split(END, 1)[1]
+        text = between(text, BEGIN.format(name), END, made(found))
     return text
 
 

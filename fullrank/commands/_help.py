@@ -42,7 +42,7 @@ def plain_help() -> ConstructorRegistry:
 
 
 def _plain(field: StructFieldSpec) -> StructFieldSpec:
-    """The field, with its default in words where there is no value to show."""
+    """Say the default of a field in words where it has no value to show."""
     kind: Any = field.type
     settings = [each for each in getattr(kind, "__metadata__", ()) if hasattr(each, "help_behavior_hint")]
     said = next((each.help for each in settings if each.help), field.helptext)

@@ -27,6 +27,15 @@ def plain(folder: Path, count: int) -> None:
         noise(10, 12, seed=i).save(folder / f"{i:03}.png")
 
 
+def by_class(folder: Path, classes: str, count: int) -> Path:
+    """A folder of `count` images of noise, in turn of the classes, each a letter."""
+    for at in range(count):
+        name = folder / classes[at % len(classes)] / f"{at:02}.png"
+        name.parent.mkdir(parents=True, exist_ok=True)
+        noise(6, 6, seed=at).save(name)
+    return folder
+
+
 def odd(folder: Path) -> None:
     """Add the six of ODD: readable, but each in a way that is easily read wrongly."""
     Image.new("RGBA", (9, 9), (255, 0, 0, 0)).save(folder / "alpha.png")

@@ -20,16 +20,13 @@ from fullrank.data.identity import fingerprint
 from fullrank.data.images import select
 from fullrank.data.missing import Missing, read_missing, restored
 from fullrank.errors import UserError
-from tests.data.files import noise, quiet
+from tests.data.files import by_class, quiet
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Twelve images of three classes."""
-    for at in range(12):
-        (tmp_path / "images" / "abc"[at % 3]).mkdir(parents=True, exist_ok=True)
-        noise(6, 6, seed=at).save(tmp_path / "images" / "abc"[at % 3] / f"{at:02}.png")
-    return tmp_path / "images"
+    return by_class(tmp_path / "images", "abc", 12)
 
 
 def read(folder: Path) -> ImageFolder:

@@ -19,7 +19,7 @@ from fullrank.errors import UserError
 from fullrank.runs.spectra import append_spectra, read_rows_of_spectra
 from fullrank.runs.trusted import require_trust, trust_file, trusted_files
 from tests.cli.test_signals import other_training
-from tests.data.files import noise, quiet
+from tests.data.files import by_class, quiet
 from tests.runs.mutations import mutated, values_changed
 
 TRIES = 200
@@ -27,10 +27,7 @@ TRIES = 200
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    for at in range(6):
-        (tmp_path / "photos" / "ab"[at % 2]).mkdir(parents=True, exist_ok=True)
-        noise(6, 6, seed=at).save(tmp_path / "photos" / "ab"[at % 2] / f"{at}.png")
-    return tmp_path / "photos"
+    return by_class(tmp_path / "photos", "ab", 6)
 
 
 @pytest.mark.slow

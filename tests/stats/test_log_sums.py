@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.losses import dcl, infonce, koleo, nt_xent, uniformity
+from fullrank.losses import dcl, infonce, koleo, nt_xent, ssl_hsic, uniformity
 from fullrank.losses.terms import Terms
 from fullrank.stats import (
     epps_pulley,
@@ -90,7 +90,7 @@ def test_many_rows_have_the_values_of_few() -> None:
         assert torch.allclose(found, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("loss", [nt_xent, infonce, dcl, uniformity, koleo])
+@pytest.mark.parametrize("loss", [nt_xent, infonce, dcl, uniformity, koleo, ssl_hsic])
 def test_memory_grows_with_the_rows_and_not_with_their_square(loss: Callable[[Tensor], Terms]) -> None:
     largest: list[int] = []
 
