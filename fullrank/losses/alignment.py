@@ -25,10 +25,14 @@ from fullrank.stats import normalize
 )
 @embedding_loss(min_samples=1, settings={"alpha": POSITIVE})
 def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
-    """Mean distance to the power alpha between the views of a sample, on l2-normalized z (V, N, D).
+    """Mean distance, to the power alpha, between the views of a sample, on l2-normalized embeddings.
 
-    The authors' formula and alpha; their code leaves the normalization to the caller. With V views the mean is
-    over all pairs of views. In [0, 2**alpha], lower is better.
+    The formula and alpha are the authors'; their code leaves the normalization to the caller. With V views the mean is
+    over all pairs of views. The value is in [0, 2**alpha], and lower is better.
+
+    Args:
+        z: Embeddings (V, N, D).
+        alpha: Power of the distance, above 0.
 
     >>> alignment(torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]]))["loss"]  # a right angle
     tensor(2.0000)

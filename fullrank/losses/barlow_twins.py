@@ -26,11 +26,16 @@ from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
 )
 @embedding_loss(settings={"on_diagonal": WEIGHT, "off_diagonal": WEIGHT})
 def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0.0051) -> Terms:
-    """Distance of the views' cross-correlation (D, D) of z (V, N, D) from the identity.
+    """Distance of the cross-correlation (D, D) of two views from the identity.
 
-    The authors' code: features standardized over the batch (divisor N, eps 1e-5), C = A^T B / N, terms
-    sum (1 - C_ii)^2 and the sum of squares off the diagonal, weight 0.0051; the mean over pairs of views.
-    Values grow with D: one point has the value D.
+    As in the authors' code, features are standardized over the batch (divisor N, eps 1e-5) and C = A^T B / N. The terms
+    are the sum of (1 - C_ii)^2 and the sum of the squares off the diagonal; the loss is their mean over pairs of views.
+    Values grow with D: when all samples are one point, the value is D.
+
+    Args:
+        z: Embeddings (V, N, D).
+        on_diagonal: Weight of the diagonal term.
+        off_diagonal: Weight of the term off the diagonal; 0.0051 is the authors'.
 
     >>> barlow_twins(torch.ones(2, 8, 4))["loss"]  # one point: D
     tensor(4.)

@@ -19,10 +19,14 @@ from fullrank.losses.terms import Terms, combine, embedding_loss
 )
 @embedding_loss(min_samples=1)
 def byol(prediction: Tensor, target: Tensor) -> Terms:
-    """2 - 2 cos of each view's prediction (V, N, D) with the target (V, N, D) of every other view.
+    """2 - 2 cos between the prediction for each view and the target of every other view.
 
-    The authors' formula: for two views the sum of both directions, each a mean over samples; with V views, twice
-    the mean over ordered pairs. In [0, 8], lower is better.
+    The formula is the authors': for two views it is the sum of both directions, each a mean over samples; with V views
+    it is twice the mean over ordered pairs. The value is in [0, 8], and lower is better.
+
+    Args:
+        prediction: The predictor's outputs (V, N, D) of the student.
+        target: The teacher's embeddings (T, N, D) of the first T views; they get no gradient.
 
     >>> import torch
     >>> views = torch.eye(2).view(2, 1, 2)  # one sample, two orthogonal views

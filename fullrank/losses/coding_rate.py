@@ -23,13 +23,20 @@ from fullrank.stats import log_determinant, normalize, smaller_gram
 )
 @embedding_loss(settings={"eps": POSITIVE, "invariance": WEIGHT, "expansion": WEIGHT})
 def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expansion: float = 1.0) -> Terms:
-    """EMP-SSL of z (V, N, D): pull every view to the mean of its sample, and maximize the coding rate of each view.
+    """EMP-SSL: pull every view to the mean of its sample, and maximize the coding rate of each view.
 
-    The authors' code, on l2-normalized rows U. similarity: minus the mean cosine of a view and the mean view.
-    rate: minus half of log det(I + D / (N eps) U^T U), the mean over views: the rate is maximized (lightly 1.6 has the
-    other sign, whose optimum is collapse). One point has the rate log(1 + D / eps) / 2, for any N.
+    This is the authors' code, on l2-normalized rows U. The term `similarity` is minus the mean cosine between a view
+    and the mean view. The term `rate` is minus half of log det(I + D / (N eps) U^T U), averaged over views, so that the
+    rate is maximized (lightly 1.6 has the other sign, whose optimum is collapse). One point has the rate log(1 + D /
+    eps) / 2 for any N.
 
-    Guards against: complete and dimensional collapse; the push on missing dimensions is strong and of first order.
+    It guards against complete and dimensional collapse; the push on missing dimensions is strong and of first order.
+
+    Args:
+        z: Embeddings (V, N, D).
+        eps: Distortion of the coding rate, above 0.
+        invariance: Weight of `similarity`.
+        expansion: Weight of `rate`.
 
     >>> coding_rate(torch.ones(2, 8, 4), eps=1.0)["rate"]  # one point: -log(5) / 2
     tensor(-0.8047)

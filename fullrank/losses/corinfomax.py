@@ -23,25 +23,37 @@ from fullrank.stats import log_determinant, normalize
     blind_to=("the norm. A batch that is exactly one point gets next to no gradient; almost one point, a large one."),
 )
 class CorInfoMax(nn.Module):
-    """CorInfoMax of z (V, N, D): pull the views together and keep the volume of each view's running covariance.
+    """CorInfoMax: pull the views together and keep the volume of each view's running covariance.
 
-    invariance: mean squared difference of two views, over elements and pairs of views. log_determinant:
-    -(1/D) log det(R + eps I), summed over two views; with V views, twice the mean. In the authors' order
+    The term `invariance` is the mean squared difference of two views, over elements and pairs of views. The term
+    `log_determinant` is -(1/D) log det(R + eps I), summed over two views; with V views, it is twice the mean. In the
+    authors' order,
 
         mean <- mean_memory * mean + (1 - mean_memory) * batch mean
         R <- covariance_memory * R + (1 - covariance_memory) * batch covariance about the new mean (divisor N)
 
-    and the loss takes the new R; the gradient goes through both lines, not into the old state. R starts as the
-    identity, the mean at zero; a module in eval mode leaves its state as it is. One state per view: always pass the
-    views in the same order. The state is float64, and in `state_dict`.
+    and the loss takes the new R. The gradient goes through both lines, but not into the old state. R starts as the
+    identity and the mean at zero; a module in eval mode leaves its state as it is. Each view has a state of its own, so
+    pass the views in the same order every time. The state is float64, and is in `state_dict`.
 
-    Defaults: invariance 500 is the code's, and of the authors' commands for Tiny-ImageNet and ImageNet-100
-    (CIFAR-10: 250, CIFAR-100: 1000, ImageNet: 2000); eps 1e-8 is that of all their commands (the code's own is
-    1e-6); both memories 0.01 are those for CIFAR and ImageNet-100 (Tiny-ImageNet and ImageNet: 0.1). Rows have unit
-    length as in all their commands: without it the loss is unbounded below. The optimum of log_determinant is then
-    2 log D, with R = I / D; take N >= 4 D, for a batch of N <= D has no volume of its own.
+    The invariance weight 500 is the default of the authors' code, and that of their commands for Tiny-ImageNet and
+    ImageNet-100 (CIFAR-10: 250, CIFAR-100: 1000, ImageNet: 2000). The eps 1e-8 is that of all their commands (the
+    code's own is 1e-6). Both memories of 0.01 are those for CIFAR and ImageNet-100 (Tiny-ImageNet and ImageNet: 0.1).
+    Rows have unit length, as in all their commands: without it the loss is unbounded below. The optimum of
+    `log_determinant` is then 2 log D, with R = I / D. Take N >= 4 D, since a batch of N <= D has no volume of its own.
 
-    UserError if z is no (views, N, features), or if R + eps I is not positive definite (NaN in z, or eps too small).
+    Args:
+        features: Number of features D of the embeddings.
+        views: Number of views V of the embeddings.
+        invariance: Weight of `invariance`.
+        covariance_memory: Share of the old covariance that is kept at each step, from 0 to 1.
+        mean_memory: Share of the old mean that is kept at each step, from 0 to 1.
+        eps: What is added to the eigenvalues of R.
+        normalized: Whether rows are scaled to length 1 first.
+
+    Raises:
+        UserError: z is not (views, N, features), or R + eps I is not positive definite (z has a NaN, or eps is too
+            small).
 
     >>> loss = CorInfoMax(features=4)
     >>> loss(torch.zeros(2, 8, 4))["log_determinant"]  # one point: all that is left is the memory of R, 0.01 I
@@ -73,13 +85,13 @@ class CorInfoMax(nn.Module):
         self.register_buffer("covariance", torch.eye(features, dtype=torch.float64).repeat(views, 1, 1))
 
     def forward(self, z: Tensor) -> Terms:
-        """The terms of z (V, N, D), and in training mode one step of the state."""
+        """The terms of z (V, N, D); in training mode, this also advances the state by one step."""
         return corinfomax(z, self)
 
     def spectra(self) -> dict[str, Tensor]:
-        """Eigenvalues (D,), largest first, of the running covariance of each view, to be watched over the training.
+        """Eigenvalues (D,) of the running covariance of each view, largest first, for watching them during training.
 
-        Unit rows give them a sum of at most 1, so that the barrier would have them all at 1 / D.
+        Rows of unit length give them a sum of at most 1, so that the log-determinant is largest when all are 1 / D.
         """
         values = torch.linalg.eigvalsh(self.covariance.double()).flip(-1)
         return {f"covariance_of_view_{view}": row for view, row in enumerate(values, start=1)}
@@ -94,7 +106,7 @@ class CorInfoMax(nn.Module):
 
 @embedding_loss()
 def corinfomax(z: Tensor, state: CorInfoMax) -> Terms:
-    """What a `CorInfoMax` computes: a function, so that its input is checked like that of every loss."""
+    """What a `CorInfoMax` computes, as a function, so that its input is checked like that of every loss."""
     views, _, features = z.shape
     if (views, features) != state.mean.shape:
         made_for = "{} views of {} features".format(*state.mean.shape)
@@ -125,13 +137,18 @@ def corinfomax(z: Tensor, state: CorInfoMax) -> Terms:
 )
 @embedding_loss(settings={"eps": POSITIVE})
 def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normalized: bool = True) -> Terms:
-    """Minus 4/D times the log-determinant mutual information of two views of z (V, N, D), mean over pairs of views.
+    """Minus 4/D times the log-determinant mutual information of two views, averaged over pairs of views.
 
-    I = (log det(R_1 + eps I) + log det(R_2 + eps I) - log det(R_12 + eps I)) / 2 in nats, with the covariances R_1,
-    R_2 (D x D, divisor N) and R_12 of both views side by side (2D x 2D): zero for views that are uncorrelated; for
-    eps -> 0, -1/2 sum log(1 - rho^2) over the canonical correlations. It is the objective that CorInfoMax bounds from
-    below; the value is that of the authors' LDMI code with one eps (their default), for the batch alone: without its
+    I = (log det(R_1 + eps I) + log det(R_2 + eps I) - log det(R_12 + eps I)) / 2 in nats, with the covariances R_1 and
+    R_2 (D x D, divisor N) and R_12 of both views side by side (2D x 2D). It is zero for views that are uncorrelated; as
+    eps goes to 0, it is -1/2 sum log(1 - rho^2) over the canonical correlations. CorInfoMax bounds this objective from
+    below. The value is that of the authors' LDMI code with one eps (their default) for the batch alone, without its
     running covariances. The terms are the determinants of the single views and of the pairs.
+
+    Args:
+        z: Embeddings (V, N, D); take N well above 2 D.
+        eps: What is added to the eigenvalues of the covariances, above 0.
+        normalized: Whether rows are scaled to length 1 first.
 
     >>> x = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     >>> log_determinant_mutual_information(torch.stack([x, x]))["loss"]  # equal views of unit rows: 2 log(2 D eps)

@@ -35,15 +35,22 @@ SIZE = Rule("2 samples or more", lambda size: size >= 2)
 )
 @embedding_loss(settings={"size": SIZE, "groups": COUNT, "iterations": COUNT})
 def cw_rgp(z: Tensor, *, size: int | None = None, groups: int = 4, iterations: int = 1, seed: int = 0) -> Terms:
-    """2 - 2 cos between the views of a sample after channel whitening in random groups of features, z (V, N, D).
+    """2 - 2 cos between the views of a sample after channel whitening in random groups of features.
 
-    Each sample is centered over its features; they are divided at random into `groups`, for every view anew, and each
+    Each sample is centered over its features. The features of every view are divided at random into `groups`, and each
     group is ZCA-whitened by the covariance of the samples over its features (n x n, divisor D / groups - 1), with
-    gradient in every view. The distance is the mean over samples and pairs of views. As `w_mse`, it whitens random
-    sub-batches of about `size` samples and averages over `iterations` divisions; size=None is the whole batch. A group
-    should have more features than the sub-batch has samples: the authors' scripts take 512 features in 4 groups and
-    64 samples, or 1024 in 2 and 128. The rest is the authors' code, except that groups may differ by one feature and
-    that eigenvalues are floored at 1e-10 of the largest. Divisions follow from `seed`: pass the step.
+    gradient in every view. The distance is the mean over samples and pairs of views. Like `w_mse`, it whitens random
+    sub-batches of about `size` samples and averages over `iterations` divisions. A group should have more features than
+    the sub-batch has samples: the authors' scripts take 512 features in 4 groups and 64 samples, or 1024 in 2 and 128.
+    The rest is the authors' code, except that groups may differ by one feature and that eigenvalues are floored at
+    1e-10 of the largest.
+
+    Args:
+        z: Embeddings (V, N, D).
+        size: Samples that are whitened together; None is the whole batch.
+        groups: Number of groups of features.
+        iterations: Number of random divisions into sub-batches, over which the loss is averaged.
+        seed: Decides the divisions; pass the training step.
 
     >>> cw_rgp(torch.ones(2, 8, 4))["loss"]  # zeros, once they are centered: nothing is left to compare
     tensor(2.)
@@ -58,7 +65,7 @@ class CWRGP(SlicedLoss, function=cw_rgp): ...
 
 
 def _whiten(view: Tensor, groups: int, generator: torch.Generator) -> Tensor:
-    """Whiten the samples of a view (n, D) in random groups of its features."""
+    """A view (n, D) after whitening its samples in random groups of its features."""
     x, _ = center(view, "channel", dtype=torch.float64)
     features = x.shape[1]
     order = torch.randperm(features, generator=generator).to(x.device)

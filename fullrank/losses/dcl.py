@@ -22,14 +22,19 @@ from fullrank.stats import log_sums_over_others, normalize
 )
 @embedding_loss(settings={"temperature": POSITIVE, "sigma": POSITIVE})
 def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> Terms:
-    """NT-Xent without the positive in its denominator, on l2-normalized z (V, N, D): -w <u, v> / T + log sum exp.
+    """NT-Xent without the positive in its denominator, on l2-normalized rows: -w <u, v> / T + log sum exp.
 
-    The authors' eq. 6 as a mean over samples and ordered pairs of views; the sum runs over the V (N - 1) views of all
-    other samples in one logarithm, as in lightly 1.6. sigma (theirs: 0.5) turns it into DCLW, where
-    w = 2 - exp(<u, v> / sigma) / mean over the batch weighs hard positives up, and has a gradient; None is w = 1.
-    Negative when healthy; one point has the value ln(V (N - 1)), which is ln(2N - 2) for two views.
+    This is the authors' eq. 6 as a mean over samples and ordered pairs of views; the sum runs over the V (N - 1) views
+    of all other samples in one logarithm, as in lightly 1.6. The value is negative when embeddings are healthy; one
+    point has the value ln(V (N - 1)), which is ln(2N - 2) for two views.
 
-    Guards against: complete collapse and few clusters.
+    It guards against complete collapse and few clusters.
+
+    Args:
+        z: Embeddings (V, N, D).
+        temperature: T, above 0.
+        sigma: Makes it DCLW (the authors take 0.5), whose w = 2 - exp(<u, v> / sigma) / mean over the batch gives hard
+            positives more weight, with a gradient; None is w = 1.
 
     >>> dcl(torch.ones(2, 8, 4))["loss"]  # one point: ln 14
     tensor(2.6391)

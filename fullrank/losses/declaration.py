@@ -50,9 +50,9 @@ class Point:
     """The value of a loss with its defaults, of two views, when all samples are one point: the plateau of a collapse.
 
     Attributes:
-        formula: The value, from the settings that its parameters name: batch_size, dims or prototypes.
+        formula: The value, as a function of the settings that its parameters name: batch_size, dims or prototypes.
         words: The formula for a reader, with the names of the settings in braces; "" if the number says enough.
-        at_zero: It is the value of zeros, since that of another point depends on where the point is.
+        at_zero: Whether it is the value at zeros, since that of another point depends on where the point is.
 
     >>> plateau = Point(lambda prototypes: 2 * prototypes, "2 x {prototypes}")
     >>> plateau.needs, plateau({"prototypes": 4, "dims": 8}), plateau.written({"prototypes": 4})
@@ -69,7 +69,7 @@ class Point:
         return tuple(inspect.signature(self.formula).parameters)
 
     def __call__(self, settings: Mapping[str, float]) -> float:
-        """The value; of the settings those are taken that it needs."""
+        """The value, from the settings that it needs."""
         return float(self.formula(*(settings[name] for name in self.needs)))
 
     def written(self, settings: Mapping[str, float]) -> str:
@@ -107,6 +107,13 @@ class Declaration:
     breaks: Mapping[str, str] = field(default_factory=dict)
 
 
+_SHARED = {  # sections that the docstrings of all losses share
+    "Returns:": 'Returns:\n    The named terms, each a number, and their weighted sum as "loss".',
+    "Raises:": "Raises:\n    UserError: An argument is not a floating (V, N, D) tensor of enough views and samples, "
+    "or a setting cannot work.",
+}
+
+
 def declare(
     *,
     formula: str,
@@ -116,7 +123,9 @@ def declare(
     weights: Mapping[str, Weight] | None = None,
     breaks: Mapping[str, str] | None = None,
 ) -> Callable[[Loss], Loss]:
-    """Decorate a loss, a function or a class, with its `Declaration`, and its docstring with what it is blind to.
+    """Decorate a loss, a function or a class, with its `Declaration`.
+
+    Its docstring gets what all losses share, unless it says it itself, and what the loss is blind to.
 
     >>> @declare(formula="mean ‖u − v‖²", cost="ND", point=0.0, blind_to="every collapse.")
     ... def pull(z):
@@ -125,6 +134,12 @@ def declare(
     0.0
     >>> print(pull.__doc__)
     Pull views together.
+    <BLANKLINE>
+    Returns:
+        The named terms, each a number, and their weighted sum as "loss".
+    <BLANKLINE>
+    Raises:
+        UserError: An argument is not a floating (V, N, D) tensor of enough views and samples, or a setting cannot work.
     <BLANKLINE>
     Blind to: every collapse.
     """
@@ -136,7 +151,8 @@ def declare(
     def decorate(loss: Loss) -> Loss:
         setattr(loss, _KEY, told)
         text, mark, example = inspect.cleandoc(loss.__doc__ or "").partition("\n\n>>> ")
-        loss.__doc__ = f"{text}\n\nBlind to: {blind_to}{mark}{example}"
+        missing = [section for name, section in _SHARED.items() if inspect.isfunction(loss) and name not in text]
+        loss.__doc__ = "\n\n".join([text, *missing, f"Blind to: {blind_to}{mark}{example}"])
         return loss
 
     return decorate

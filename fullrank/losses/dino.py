@@ -26,17 +26,22 @@ from fullrank.losses.terms import POSITIVE, SHARE, Terms, check_features, combin
     ),
 )
 class DINO(nn.Module):
-    """Cross-entropy of the student's softmax with the teacher's, which is centered and sharpened, across views.
+    """Cross-entropy between the student's softmax and the teacher's centered and sharpened softmax, across views.
 
-    Mean over ordered pairs of different views and samples of -softmax((t - center) / T_t) log softmax(s / T_s), for
-    the logits s (V, N, K) and t (V, N, K); those of the teacher may be of the first views only, and get no gradient.
-    Afterwards, in training mode,
+    The loss is the mean over samples and ordered pairs of different views of -softmax((t - center) / T_t) log softmax(s
+    / T_s), for the logits s (V, N, K) of the student and t (V, N, K) of the teacher. The teacher's logits may be of the
+    first views only, and get no gradient. Afterwards, in training mode,
 
         center <- momentum * center + (1 - momentum) * mean of t over views and samples
 
-    The center starts at zero and is in `state_dict`. T_s = 0.1, T_t = 0.04 (rising to 0.07 over the first epochs: pass
-    it) and the momentum 0.9 are the authors'. The loss has no prototypes of its own: the last layer of the
-    student's head makes the logits, and the teacher's moving average covers it.
+    The center starts at zero and is in `state_dict`. The authors take T_s = 0.1, T_t = 0.04 (rising to 0.07 over the
+    first epochs: pass it at each call) and the momentum 0.9. The loss has no prototypes of its own: the last layer of
+    the student's head makes the logits, and the teacher's moving average covers it.
+
+    Args:
+        outputs: Number of logits K.
+        temperature: T_s of the student, above 0.
+        momentum: Share of the old center that is kept at each step, from 0 to 1.
 
     >>> dino = DINO(outputs=4)
     >>> dino(torch.ones(2, 8, 4), torch.ones(2, 8, 4))["loss"], dino.center  # all outputs equal: ln 4
@@ -53,7 +58,7 @@ class DINO(nn.Module):
         self.register_buffer("center", torch.zeros(outputs))
 
     def forward(self, student: Tensor, teacher: Tensor, *, teacher_temperature: float = 0.04) -> Terms:
-        """Terms of logits (V, N, K); in training mode the center then moves."""
+        """The terms of logits (V, N, K); in training mode, this also moves the center."""
         terms = dino(student, teacher, self, teacher_temperature)
         if self.training:
             mean = teacher.detach().flatten(0, -2).to(self.center.dtype).mean(0)
@@ -63,7 +68,7 @@ class DINO(nn.Module):
 
 @embedding_loss(min_samples=1, settings={"teacher_temperature": POSITIVE})
 def dino(student: Tensor, teacher: Tensor, state: DINO, teacher_temperature: float) -> Terms:
-    """What a `DINO` computes: a function, so that its input is checked like that of every loss."""
+    """What a `DINO` computes, as a function, so that its input is checked like that of every loss."""
     check_features(student, "dino", len(state.center))
     centered = teacher.detach().to(student.dtype) - state.center.to(student.dtype)
     targets = softmax(centered / teacher_temperature, -1)

@@ -23,19 +23,30 @@ def hyperspherical_energy(
     pairs: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Mean of distance^-power, or log 1/distance at power 0, over pairs of the directions of weight (K, D).
+    """Mean of distance^-power (of log 1/distance at power 0) over pairs of the directions of the rows of a weight.
 
-    The distance of two rows scaled to length 1 is the chord sqrt(2 - 2 cos), or the angle in radians if `angular`
-    (the authors' code divides it by pi). half_space adds the opposite of every row, the pairs of opposites
-    included, so that w and -w count as redundant. `pairs` estimates from that many random pairs, without bias and
-    without a K x K matrix; the draw is from `generator`, on the device of weight, or torch's own. Low is diverse:
-    orthonormal rows have 1/2 at power 2; the minimum for K <= D + 1 is (K - 1) / (2 K). Fewer than two rows: 0.
-    UserError for a weight that is not a floating (K, D) tensor, a power that is none of these, or pairs < 1.
+    The distance of two rows scaled to length 1 is the chord sqrt(2 - 2 cos), or the angle in radians. Low energy is
+    diverse: orthonormal rows have 1/2 at power 2, and the minimum for K <= D + 1 is (K - 1) / (2 K). Fewer than two
+    rows have 0. Random rows in many dimensions are within a few percent of the minimum, so the term needs a weight of 1
+    to 10 to act. Rows closer than a chord of 2e-3 count as that close and do not repel each other, so something else
+    must separate duplicates. The defaults are ours; the settings of HSR-BYOL are not known to us.
 
-    Random rows in many dimensions are within a few per cent of the minimum, so the term needs a weight of 1 to 10
-    to act. Rows closer than a chord of 2e-3 count as that close and do not repel: give duplicates another reason
-    to part. Blind to: the norms (the gradient is orthogonal to each row). Defaults are ours; the settings of
-    HSR-BYOL are not known to us.
+    Blind to: the norms (the gradient is orthogonal to each row).
+
+    Args:
+        weight: Rows (K, D) of floating-point numbers.
+        power: 0, 1 or 2.
+        angular: Whether the distance is the angle in radians (the authors' code divides it by pi).
+        half_space: Whether the opposite of every row is added, pairs of opposites included, so that w and -w count as
+            redundant.
+        pairs: Number of random pairs for an unbiased estimate without a K x K matrix; None takes all pairs.
+        generator: Draws the pairs, on the device of the weight; None is torch's own.
+
+    Returns:
+        The energy, a number.
+
+    Raises:
+        UserError: The weight is not a floating (K, D) tensor, the power is not one of these, or pairs < 1.
 
     >>> hyperspherical_energy(torch.eye(3))
     tensor(0.5000)
@@ -66,15 +77,27 @@ def compressive_energy(
     half_space: bool = True,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Hyperspherical energy of weight (K, D) in `dims` random dimensions, the mean over Gaussian projections.
+    """Hyperspherical energy of a weight in `dims` random dimensions, averaged over Gaussian projections.
 
-    CoMHE with random projections (Lin et al., 2020, arXiv:1906.04892), 40 dimensions and 20 projections as in the
-    authors' logs. In fewer dimensions the energy of random rows leaves more to gain. Projections are drawn anew at
-    each call, from `generator`, on the device of weight, or torch's own.
-
-    No flag of a training adds it: pass it to `layer_energy` in a loss or loop of your own.
+    This is CoMHE with random projections (Lin et al., 2020, arXiv:1906.04892), with 40 dimensions and 20 projections as
+    in the authors' logs. In fewer dimensions the energy of random rows leaves more to gain. Each call draws new
+    projections. No flag of a training adds it: pass it to `layer_energy` in a loss or loop of your own.
 
     Blind to: the norms, and what no projection shows.
+
+    Args:
+        weight: Rows (K, D) of floating-point numbers.
+        dims: Dimensions of a projection, at least 1.
+        projections: Number of projections, at least 1.
+        power: 0, 1 or 2, as in `hyperspherical_energy`.
+        half_space: As in `hyperspherical_energy`.
+        generator: Draws the projections, on the device of the weight; None is torch's own.
+
+    Returns:
+        The energy, a number.
+
+    Raises:
+        UserError: dims or projections is below 1, or `hyperspherical_energy` refuses the weight or the power.
 
     >>> g = torch.Generator().manual_seed(0)
     >>> compressive_energy(torch.eye(2), dims=1, projections=3, power=1, half_space=False, generator=g) > 0.5
@@ -99,12 +122,22 @@ def layer_energy(
     energy: Callable[[Tensor], Tensor] = hyperspherical_energy,
     reduction: Literal["sum", "mean"] = "sum",
 ) -> Tensor:
-    """Energy of the weights of every linear and convolutional layer in module, one row per output unit.
+    """Energy of the weights of every linear and convolutional layer of a module, one row per output unit.
 
-    Kernels (O, I, h, w) are flattened to (O, I h w). Biases, norms, and layers with a single output are left out.
-    Pass what is trained: a teacher's energy is a constant. The sum over layers is Liu et al.'s. Another `energy` is
-    one argument, such as functools.partial(hyperspherical_energy, power=0, half_space=True). UserError if there
-    is no such layer.
+    Kernels (O, I, h, w) are flattened to (O, I h w). Biases, norms, and layers with a single output are left out. Pass
+    only what is trained, since the energy of a teacher is a constant.
+
+    Args:
+        module: The network.
+        energy: Energy of one weight (K, D), such as functools.partial(hyperspherical_energy, power=0,
+            half_space=True).
+        reduction: "sum" over layers, as Liu et al. have it, or "mean".
+
+    Returns:
+        The energy of all layers, a number.
+
+    Raises:
+        UserError: The module has no such layer.
 
     >>> net = nn.Sequential(nn.Linear(4, 3, bias=False), nn.ReLU(), nn.Linear(3, 1))
     >>> nn.init.orthogonal_(net[0].weight) is net[0].weight

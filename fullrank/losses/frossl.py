@@ -27,13 +27,18 @@ from fullrank.stats import normalize, squared_gram_norm
 )
 @embedding_loss(settings={"invariance": WEIGHT})
 def frossl(z: Tensor, *, invariance: float = 1.0) -> Terms:
-    """FroSSL of z (V, N, D), its features scaled to unit length over the batch, uncentered; two sums over views.
+    """FroSSL: two sums over views, on features scaled to unit length over the batch, not centered.
 
-    collision: log |C / tr C|_F^2, minus the logarithm of the participation ratio of C = X^T X; in [-V log min(N, D),
-    0], one point costs 0. invariance: V D times the mean squared difference to the mean view. lightly's formula; the
-    authors' repository has had others (rows of length sqrt(D) instead of features, centered features for two views).
+    The term `collision` is log |C / tr C|_F^2, which is minus the logarithm of the participation ratio of C = X^T X; it
+    is in [-V log min(N, D), 0], and one point costs 0. The term `invariance` is V D times the mean squared difference
+    to the mean view. The formula is lightly's; the authors' repository has had others (rows of length sqrt(D) instead
+    of features, centered features for two views).
 
-    Guards against: complete collapse and few strong dimensions.
+    It guards against complete collapse and few strong dimensions.
+
+    Args:
+        z: Embeddings (V, N, D).
+        invariance: Weight of `invariance`.
 
     >>> frossl(torch.ones(2, 8, 4))["loss"].abs() < 1e-6  # one point
     tensor(True)

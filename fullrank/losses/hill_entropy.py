@@ -31,15 +31,19 @@ _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: f
 )
 @embedding_loss(min_views=1)
 def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Terms:
-    """Minus log of the Hill number D_q (`stats.hill`) of the covariance spectrum of each view of z (V, N, D).
+    """Minus the logarithm of the Hill number D_q (`stats.hill`) of the covariance spectrum, averaged over views. Ours.
 
-    With p the eigenvalues over their sum, D_q = (sum p^q)^(1 / (1 - q)): q = 1/2 is the spectral part of W2
-    uniformity, 1 the effective rank, 2 the participation ratio, inf 1 / max p. In [-log min(N - 1, D), 0]; the mean
-    over views. One point answers 0. centered=False takes the uncentered second moment. To be added to another loss.
-    Ours.
-    The gradient is exact for equal eigenvalues too. UserError if order <= 0: counting has no gradient.
+    With p the eigenvalues over their sum, D_q = (sum p^q)^(1 / (1 - q)): q = 1/2 is the spectral part of W2 uniformity,
+    1 the effective rank, 2 the participation ratio, and inf 1 / max p. The value is in [-log min(N - 1, D), 0], and one
+    point gives 0. Add it to another loss. The gradient is exact for equal eigenvalues too.
 
-    Guards against: dimensional collapse; orders below 1 look at the small eigenvalues, above 1 at the largest.
+    It guards against dimensional collapse; orders below 1 weigh the small eigenvalues more, and orders above 1 the
+    largest.
+
+    Args:
+        z: Embeddings (V, N, D).
+        order: q, above 0; an order of 0 counts eigenvalues and has no gradient.
+        centered: Whether the spectrum is that of the covariance; False takes the uncentered second moment.
 
     >>> hill_entropy(torch.eye(4).expand(2, 4, 4), order=2.0)["loss"]  # three equal dimensions: -log 3
     tensor(-1.0986)

@@ -22,10 +22,14 @@ from fullrank.stats import log_sums_of_both, normalize
 )
 @embedding_loss(settings={"temperature": POSITIVE})
 def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
-    """Cross-entropy of finding sample i of one view among the N samples of another, on l2-normalized z (V, N, D).
+    """Cross-entropy of finding sample i of one view among the N samples of another, on l2-normalized rows.
 
-    The symmetric form of CLIP and MoCo v3: N - 1 negatives, all from the other view; the mean over every ordered
-    pair of views. The value of one point, of any norm and temperature, is ln N.
+    This is the symmetric form of CLIP and MoCo v3: there are N - 1 negatives, all from the other view, and the loss is
+    the mean over every ordered pair of views. The value of one point, of any norm and at any temperature, is ln N.
+
+    Args:
+        z: Embeddings (V, N, D).
+        temperature: Divides the cosines, above 0.
 
     >>> infonce(torch.ones(2, 8, 4))["loss"]  # one point: ln 8
     tensor(2.0794)

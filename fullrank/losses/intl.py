@@ -15,7 +15,7 @@ from fullrank.stats import Axis, newton, normalize
 
 
 def intl_beta(size: int) -> float:
-    """Weight of the trace loss by the authors' code, 0.01 (log2(size) - 3), for a size x size covariance.
+    """Weight of the trace loss for a size x size covariance by the rule of the authors' code, 0.01 (log2(size) - 3).
 
     The rule is zero or negative up to size 8; the floor 0.01, its value at 16, is ours.
 
@@ -44,12 +44,18 @@ def _trace_of_a_point(batch_size: int) -> float:
 )
 @embedding_loss(settings={"iterations": STEPS, "beta": WEIGHT})
 def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None) -> Terms:
-    """INTL of z (V, N, D): Newton-whiten each view, then align with view 0 and push all variances towards 1.
+    """INTL: Newton-whiten each view, then align it with view 0 and push all variances towards 1.
 
-    The authors' code: similarity is 2 - 2 cos to the anchor view 0, averaged over the others; trace is
-    sum (1 - variance)^2 over the whitened samples (axis="channel", their default, N x N covariance) or features
-    (axis="batch", D x D), averaged over the same views, plus the anchor's. beta=None takes `intl_beta` of N or D,
-    whichever the axis whitens. The trace has a floor: 210 a view at 256 and 4 iterations is the optimum.
+    This is the authors' code. The term `similarity` is 2 - 2 cos to the anchor, view 0, averaged over the other views.
+    The term `trace` is the sum of (1 - variance)^2 over the whitened samples or features, averaged over the same views,
+    plus that of the anchor. The trace has a floor: 210 per view is the optimum at size 256 with 4 iterations.
+
+    Args:
+        z: Embeddings (V, N, D).
+        axis: What is whitened: "channel", the authors' default, the samples with their N x N covariance, "batch" the
+            features with their D x D covariance.
+        iterations: Steps of Newton's iteration, at least 1.
+        beta: Weight of `trace`; None takes `intl_beta` of N or D, whichever is whitened.
 
     >>> intl(torch.ones(2, 8, 4), axis="batch", beta=0.05)["loss"]  # one point: 2 + 2 beta D
     tensor(2.4000)
@@ -75,11 +81,19 @@ class INTL(EmbeddingLoss, function=intl): ...
 def intl_with_teacher(
     prediction: Tensor, target: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float | None = None
 ) -> Terms:
-    """INTL of a student's embeddings (V, N, D) and a teacher's (T, N, D) of other views, which get no gradient.
+    """INTL between a student's embeddings and a teacher's embeddings of other views, which get no gradient.
 
-    The authors' code with multi-crop (`intl_m`), where the teacher sees view 0 alone (T = 1) and the student only the
-    others: similarity is 2 - 2 cos of the Newton-whitened embeddings, averaged over all pairs of student and teacher;
-    trace is as in `intl`, averaged over the student's views, without one for the target. No direction is added.
+    This is the authors' code with multi-crop (`intl_m`), where the teacher sees view 0 alone (T = 1) and the student
+    only the other views. The term `similarity` is 2 - 2 cos of the Newton-whitened embeddings, averaged over all pairs
+    of student and teacher. The term `trace` is as in `intl`, averaged over the student's views, without one for the
+    target. The two directions are not added up.
+
+    Args:
+        prediction: The student's embeddings (V, N, D).
+        target: The teacher's embeddings (T, N, D) of other views of the same samples.
+        axis: As in `intl`.
+        iterations: As in `intl`.
+        beta: As in `intl`.
 
     >>> intl_with_teacher(torch.ones(1, 8, 4), torch.ones(1, 8, 4), axis="batch", beta=0.05)["loss"]  # 2 + beta D
     tensor(2.2000)
@@ -95,7 +109,7 @@ class INTLWithTeacher(PairLoss, function=intl_with_teacher): ...
 
 
 def _whiten(z: Tensor, axis: Axis, iterations: int) -> Tensor:
-    """Each view of z (V, N, D) by itself."""
+    """The views of z (V, N, D), each whitened separately."""
     if axis == "channel" and z.shape[2] < 2:
         raise UserError(
             'intl got embeddings of one feature, along which axis="channel" has no variance: pass 2 or more.'

@@ -25,13 +25,17 @@ from fullrank.stats import nearest_others, normalize
 )
 @embedding_loss(min_views=1, settings={"eps": POSITIVE})
 def koleo(z: Tensor, *, eps: float = 1e-8) -> Terms:
-    """Minus the mean log of the distance to the nearest neighbor in its view, on l2-normalized z (V, N, D).
+    """Minus the mean logarithm of the distance to the nearest neighbor in the same view, on l2-normalized rows.
 
-    The Kozachenko-Leonenko estimate of entropy, up to constants. DINOv2's code and eps, which stands inside the
-    logarithm (theirs adds 1e-8 to every difference as well); the mean over views. One point costs -log eps = 18.4.
-    A regularizer: DINOv2 adds it with weight 0.1.
+    This is the Kozachenko-Leonenko estimate of entropy up to constants, averaged over views. Code and eps are DINOv2's,
+    with eps inside the logarithm (theirs also adds 1e-8 to every difference). One point costs -log eps = 18.4. It is a
+    regularizer: DINOv2 adds it with a weight of 0.1.
 
-    Guards against: complete collapse and duplicates, the harder the closer they are.
+    It guards against complete collapse and duplicates; the closer they are, the harder it pushes.
+
+    Args:
+        z: Embeddings (V, N, D).
+        eps: What is added to the distance, above 0.
 
     >>> koleo(torch.eye(4).expand(2, 4, 4))["loss"]  # all at sqrt(2): -log(2) / 2
     tensor(-0.3466)

@@ -26,17 +26,23 @@ from fullrank.stats import normalize, smaller_gram
 )
 @embedding_loss(settings={"eps": POSITIVE, "cross_entropy": WEIGHT, "ridge": POSITIVE})
 def matrix_ssl(z: Tensor, *, eps: float = 1 / 32, cross_entropy: float = 1.0, ridge: float = 0.5) -> Terms:
-    """MEC plus the matrix cross-entropy of I / D and the covariance of two views of z (V, N, D), mean over pairs.
+    """MEC plus the matrix cross-entropy between I / D and the covariance of two views, averaged over pairs of views.
 
-    uniformity: `mec` with its `eps`. cross_entropy: tr(-P log Q) with P = I / D and Q = U^T J V / N + ridge I, for
-    l2-normalized views U, V and the centering J: -log |det Q| / D, exact, on the smaller side. The form of Q, the
-    weight 1 and the ridge 0.5 are the authors' code's; it expands the logarithm to order 4. That P has trace 1, and
-    that MEC has the eps of `mec`, is unverified: ours.
+    The term `uniformity` is `mec`. The term `cross_entropy` is tr(-P log Q) with P = I / D and Q = U^T J V / N + ridge
+    I, for the l2-normalized views U, V and the centering J: it is -log |det Q| / D, computed exactly on the smaller
+    side. The form of Q, the weight 1 and the ridge 0.5 are those of the authors' code, which expands the logarithm to
+    order 4. We could not verify that P has trace 1 and that MEC has the eps of `mec`; these choices are ours.
 
-    One point costs -eps log(1 + 1 / eps) - log(ridge). The cross-entropy's share fades with D: of K = min(N - 1, D)
-    equal directions it sees log(1 + 1 / (ridge K)) K / D.
+    One point costs -eps log(1 + 1 / eps) - log(ridge). The share of the cross-entropy fades with D: of K = min(N - 1,
+    D) equal directions it sees log(1 + 1 / (ridge K)) K / D.
 
-    Guards against: complete and dimensional collapse, few clusters.
+    It guards against complete and dimensional collapse and few clusters.
+
+    Args:
+        z: Embeddings (V, N, D).
+        eps: That of `mec`, above 0.
+        cross_entropy: Weight of `cross_entropy`.
+        ridge: What is added to the eigenvalues of the cross-covariance, above 0.
 
     >>> matrix_ssl(torch.ones(2, 8, 4))["cross_entropy"]  # one point: ln 2
     tensor(0.6931)

@@ -25,15 +25,20 @@ from fullrank.stats import normalize, smaller_gram
 )
 @embedding_loss(settings={"eps": POSITIVE, "order": COUNT})
 def mec(z: Tensor, *, eps: float = 1 / 32, order: int | None = None) -> Terms:
-    """-eps log det(I + U V^T / (N eps)) for two l2-normalized views U, V (N, D) of z; the mean over pairs of views.
+    """Maximum entropy coding: -eps log det(I + U V^T / (N eps)) of l2-normalized views, averaged over pairs of views.
 
-    The authors' code: their eps / d = 64 / 2048 is eps, their 1 / lambda is N eps, and the loss is scaled by 1 / lambda
-    over N. They expand the logarithm to order 4 (order=4), between a predictor and a momentum teacher; we take z as it
-    is, and the exact determinant by default. The series holds only while all |eigenvalues| of U V^T stay below N eps:
-    they reach N at collapse, so the authors start with an eps 8 times this one; the series then repels the harder.
+    This is the authors' code: their eps / d = 64 / 2048 is our eps, their 1 / lambda is N eps, and the loss is scaled
+    by 1 / lambda over N. They expand the logarithm to order 4, between a predictor and a momentum teacher; we take z as
+    it is, and the exact determinant by default. The series holds only while all |eigenvalues| of U V^T stay below N
+    eps. They reach N at collapse, so the authors start with an eps 8 times this one; the series then repels the harder.
     One point costs -eps log(1 + 1 / eps); the optimum is -eps K log(1 + 1 / (K eps)) with K = min(N, D).
 
-    Guards against: complete and dimensional collapse, few clusters.
+    It guards against complete and dimensional collapse and few clusters.
+
+    Args:
+        z: Embeddings (V, N, D).
+        eps: Distortion, above 0.
+        order: Order of the series, 4 in the authors' code; None is the exact determinant.
 
     >>> mec(torch.ones(2, 8, 4))["loss"]  # one point: -ln(33) / 32
     tensor(-0.1093)

@@ -22,14 +22,18 @@ from fullrank.stats import normalize, nuclear_norm
 )
 @embedding_loss(settings={"compression": WEIGHT})
 def mmcr(z: Tensor, *, compression: float = 0.0) -> Terms:
-    """Minus the nuclear norm of the N centroids (N, D) of the l2-normalized views of z (V, N, D).
+    """Minus the nuclear norm of the N centroids (N, D) of the l2-normalized views of each sample.
 
-    The authors' code: a sum of singular values, not a mean, so it grows with N and D: one point scores -sqrt(N), the
-    optimum is -sqrt(N min(N, D)), reached only if the views agree. compression (lightly: 5e-3) adds its weight times
-    the mean over samples of the nuclear norm of the V views (V, D); it takes N small decompositions, and none at 0.
+    As in the authors' code, the value is a sum of singular values and not a mean, so it grows with N and D. One point
+    scores -sqrt(N); the optimum is -sqrt(N min(N, D)), which is reached only if the views agree.
 
-    Guards against: complete and dimensional collapse: as W2 it is a nuclear norm, whose push on a missing dimension
+    It guards against complete and dimensional collapse. Like W2 it is a nuclear norm, whose push on a missing dimension
     does not fade as the dimension does.
+
+    Args:
+        z: Embeddings (V, N, D).
+        compression: Weight of the mean over samples of the nuclear norm of the V views (V, D) (lightly takes 5e-3). It
+            needs N small decompositions, and none at 0.
 
     >>> mmcr(torch.ones(2, 9, 4))["loss"]  # one point
     tensor(-3.)

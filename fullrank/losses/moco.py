@@ -22,11 +22,16 @@ from fullrank.stats import normalize
     blind_to="the norm. Weak against dimensional collapse.",
 )
 class MoCo(Queue):
-    """Contrast of queries (V, N, D) with the keys (V, N, D) of the other view against a queue of older keys.
+    """Contrast of queries with the keys of the other view against a queue of older keys.
 
-    For two views the sum of CE(q1, k2) and CE(q2, k1), each a mean over samples, queue before enqueue and both
-    views enqueued: the symmetric code of Fang et al. (2024), temperature 0.2 and queue 4096; with V views, twice
-    the mean over ordered pairs. The queue starts as random unit vectors.
+    For two views it is the sum of CE(q1, k2) and CE(q2, k1), each a mean over samples, with the queue as it was before;
+    then both views are enqueued. This is the symmetric code of Fang et al. (2024), with temperature 0.2 and a queue of
+    4096. With V views it is twice the mean over ordered pairs. The queue starts as random unit vectors.
+
+    Args:
+        features: Number of features D of the embeddings.
+        size: Number of keys in the queue.
+        temperature: Divides the cosines, above 0.
 
     >>> moco = MoCo(features=4, size=8)
     >>> moco(moco.queue[:6].view(2, 3, 4), torch.ones(2, 3, 4))["loss"].shape
@@ -39,7 +44,7 @@ class MoCo(Queue):
         self.temperature = temperature
 
     def forward(self, query: Tensor, key: Tensor) -> Terms:
-        """Terms of queries and keys (V, N, D); in training mode the keys are then enqueued."""
+        """The terms of queries and keys (V, N, D); in training mode, this also enqueues the keys."""
         terms = moco(query, key, self)
         self.enqueue(normalize(key.detach().float()).flatten(0, 1))
         return terms
@@ -47,7 +52,7 @@ class MoCo(Queue):
 
 @embedding_loss(min_samples=1)
 def moco(query: Tensor, key: Tensor, state: MoCo) -> Terms:
-    """What a `MoCo` computes: a function, so that its input is checked like that of every loss."""
+    """What a `MoCo` computes, as a function, so that its input is checked like that of every loss."""
     check_features(query, "moco", state.queue.shape[1])
     q, k = normalize(query), normalize(key.detach().float()).to(query.dtype)
     negatives = q @ state.queue.to(q.dtype).T  # (V, N, K)

@@ -24,12 +24,17 @@ from fullrank.stats import normalize
 )
 @embedding_loss(settings={"temperature": POSITIVE})
 def moco_v3(prediction: Tensor, target: Tensor, *, temperature: float = 0.2) -> Terms:
-    """Contrast of predictions (V, N, D) with the teacher's keys (V, N, D) of another view; no queue.
+    """Contrast of predictions with the teacher's keys of another view, without a queue.
 
-    2 T CE over the N keys of the other view, of which one is the sample's own and N - 1 are negatives; for two views
-    the sum of both directions, each a mean over samples; with V views, twice the mean over ordered pairs. The keys
-    may be those of the first views only, (W, N, D). The factor 2 T keeps the gradient's size over temperatures. The
-    formula is the paper's; the temperature is unverified: ours.
+    The loss is 2 T CE over the N keys of the other view, of which one is the sample's own and N - 1 are negatives. For
+    two views it is the sum of both directions, each a mean over samples; with V views, it is twice the mean over
+    ordered pairs. The factor 2 T keeps the size of the gradient over temperatures. The formula is the paper's; we could
+    not verify the temperature, which is ours.
+
+    Args:
+        prediction: The predictor's outputs (V, N, D) of the student.
+        target: The teacher's embeddings (T, N, D) of the first T views.
+        temperature: T, above 0.
 
     >>> moco_v3(torch.ones(2, 8, 4), torch.ones(2, 8, 4), temperature=0.5)["loss"]  # one point: 4 T ln N
     tensor(4.1589)

@@ -16,8 +16,8 @@ from fullrank.losses.terms import Terms, rules
 class LossModule(nn.Module):
     """A loss as a module, made from its function: `class VICReg(EmbeddingLoss, function=vicreg)`.
 
-    The function's settings, all of them keywords, are those of the constructor and then attributes, which may change
-    from step to step. Signature and docstring are the function's too. Blind to: what the function is blind to.
+    The keyword settings of the function are those of the constructor and then attributes, which may change from step to
+    step. The module has the signature and docstring of the function, and is blind to what the function is blind to.
 
     Raises:
         UserError: A setting is unknown, or cannot work.
@@ -89,9 +89,9 @@ class PairLoss(LossModule):
 class SlicedLoss(EmbeddingLoss):
     """A loss with a `seed` (SIGReg, VISReg, WMSE) as a module that draws anew at every step: its seed is the step.
 
-    The step starts at `seed` and is a persistent buffer: the same on every process, and a resumed training goes on with
-    the next draw. A module in eval mode draws what the next step will draw, and does not count. Blind to: what
-    its function is blind to.
+    The step starts at `seed` and is a persistent buffer: it is the same on every process, and a resumed training goes
+    on with the next draw. A module in eval mode draws what the next step will draw, and does not count. It is blind to
+    what its function is blind to.
 
     >>> from fullrank.losses import SIGReg
     >>> objective, z = SIGReg(slices=8), torch.eye(4).expand(2, 4, 4)
@@ -107,7 +107,7 @@ class SlicedLoss(EmbeddingLoss):
         self.register_buffer("step", torch.tensor(self.seed))
 
     def forward(self, z: Tensor) -> Terms:
-        """The terms of z (V, N, D) in this step's draw, and in training mode one step further."""
+        """The terms of z (V, N, D) in this step's draw; in training mode, this also advances the step by one."""
         terms = self.function(z, **(self.settings() | {"seed": int(self.step)}))
         if self.training:
             self.step += 1

@@ -21,11 +21,16 @@ from fullrank.stats import normalize
     blind_to="the norm. Weak against dimensional collapse.",
 )
 class NNCLR(Queue):
-    """Predictions (V, N, D) find, in the batch, the queue's nearest neighbor of the other view's target (V, N, D).
+    """Predictions find, in the batch, the queue's nearest neighbor of the other view's target.
 
-    The neighbor is the query and the predictions of all samples the candidates; the mean over ordered pairs of
-    views and samples; the first view's targets are enqueued. Temperature 0.1 is the paper's; the queue of 4096 is
-    ours, for small data.
+    The neighbor is the query, and the predictions of all samples are the candidates; the loss is the mean over samples
+    and ordered pairs of views. The targets of the first view are then enqueued. Temperature 0.1 is the paper's; the
+    queue of 4096 is ours, for small data.
+
+    Args:
+        features: Number of features D of the embeddings.
+        size: Number of targets in the queue.
+        temperature: Divides the cosines, above 0.
 
     >>> NNCLR(features=4, size=8)(torch.ones(2, 3, 4), torch.ones(2, 3, 4))["loss"]  # one point: ln 3
     tensor(1.0986)
@@ -37,7 +42,7 @@ class NNCLR(Queue):
         self.temperature = temperature
 
     def forward(self, prediction: Tensor, target: Tensor) -> Terms:
-        """Terms of predictions and targets (V, N, D); in training mode the first view is then enqueued."""
+        """The terms of predictions and targets (V, N, D); in training mode, this also enqueues the first view."""
         terms = nnclr(prediction, target, self)
         self.enqueue(normalize(target[0].detach().float()))
         return terms
@@ -45,7 +50,7 @@ class NNCLR(Queue):
 
 @embedding_loss()
 def nnclr(prediction: Tensor, target: Tensor, state: NNCLR) -> Terms:
-    """What an `NNCLR` computes: a function, so that its input is checked like that of every loss."""
+    """What an `NNCLR` computes, as a function, so that its input is checked like that of every loss."""
     check_features(prediction, "nnclr", state.queue.shape[1])
     targets = normalize(target.detach().float())
     neighbors = state.queue[(targets @ state.queue.T.to(targets.dtype)).argmax(-1)]  # (V, N, D)

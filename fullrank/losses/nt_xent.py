@@ -22,11 +22,15 @@ from fullrank.stats import log_sums_over_others, normalize
 )
 @embedding_loss(settings={"temperature": POSITIVE})
 def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
-    """SimCLR's cross-entropy of a view against one other view of its sample, on l2-normalized z (V, N, D).
+    """SimCLR's cross-entropy of a view against one other view of its sample, on l2-normalized rows.
 
-    The authors' formula: for two views 2N - 2 negatives, from both views. With V views, every ordered pair of
-    views of a sample is one task, against the V (N - 1) views of all other samples; the remaining views of the
+    The formula is the authors': for two views there are 2N - 2 negatives, from both views. With V views, every ordered
+    pair of views of a sample is one task, against the V (N - 1) views of all other samples; the remaining views of the
     same sample take no part. One point has the value ln(1 + V (N - 1)), which is ln(2N - 1) for two views.
+
+    Args:
+        z: Embeddings (V, N, D).
+        temperature: Divides the cosines, above 0.
 
     >>> nt_xent(torch.ones(2, 8, 4))["loss"]  # one point: ln 15
     tensor(2.7081)

@@ -50,6 +50,8 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor) -> None:
-        """Put keys (M, D) in front; as many of the oldest fall out. A new tensor: the old one is in the graph."""
+        """Put keys (M, D) in front, and drop as many of the oldest. This makes a new tensor: the old one is in the
+        graph.
+        """
         if self.training:
             self.queue = torch.cat([keys.to(self.queue.dtype), self.queue])[: len(self.queue)]

@@ -33,17 +33,24 @@ from fullrank.stats import epps_pulley, random_slices
 def sigreg(
     z: Tensor, *, regularization: float = 0.05, slices: int = 1024, global_views: int | None = None, seed: int = 0
 ) -> Terms:
-    """LeJEPA on z (V, N, D): views near their mean, and each view a standard normal along random slices.
+    """LeJEPA: pull views to their mean, and make each view a standard normal distribution along random slices.
 
-    invariance: mean squared distance of the elements to the mean over views, weighted 1 - regularization; with
-    `global_views`, to the mean of the first so many, which are the large crops: local ones are pulled to their center
-    and do not move it. normality: N times the Epps-Pulley distance, integral |phi(t) - e^(-t^2/2)|^2 e^(-t^2/2) dt of
-    the characteristic function phi of a view along a slice, by the authors' trapezoid of 17 knots on [0, 3],
-    doubled; the mean over slices and views. The authors draw new slices at each step: pass the step as `seed`, the
-    same in every process.
+    The term `invariance` is the mean squared distance of the elements to the mean over views, weighted 1 -
+    regularization. The term `normality` is N times the Epps-Pulley distance, the integral of |phi(t) - e^(-t^2/2)|^2
+    e^(-t^2/2) dt of the characteristic function phi of a view along a slice, by the authors' trapezoid of 17 knots on
+    [0, 3], doubled; it is the mean over slices and views. A standard normal has a normality of 1.05 for any N, and
+    zeros have 0.402 N. It needs memory for 3 V x N x slices numbers.
 
-    A standard normal has a normality of 1.05 for any N, zeros have 0.402 N. Needs memory for 3 V x N x slices.
-    UserError for more global views than there are views.
+    Args:
+        z: Embeddings (V, N, D).
+        regularization: Weight of `normality`, from 0 to 1.
+        slices: Number of random directions, at least 1.
+        global_views: Number of first views, the large crops, whose mean is the target of all: local views are pulled
+            to it and do not move it; None takes the mean of all views.
+        seed: Decides the slices. The authors draw new ones at each step: pass the step, the same in every process.
+
+    Raises:
+        UserError: z cannot be used, there are more global views than views, or a setting cannot work.
 
     >>> import torch
     >>> round(float(sigreg(torch.zeros(2, 1000, 4))["normality"]), 1)

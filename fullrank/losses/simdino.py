@@ -25,16 +25,22 @@ from fullrank.stats import normalize
 def simdino(
     prediction: Tensor, target: Tensor, *, eps: float = 0.5, similarity: float = 1.0, expansion: float | None = None
 ) -> Terms:
-    """Pull predictions (V, N, D) to the targets (V, N, D) of the other views, and maximize their own coding rate.
+    """SimDINO: pull predictions to the targets of the other views, and maximize the coding rate of the predictions.
 
-    The authors' code, on l2-normalized rows. similarity: minus the mean cosine over ordered pairs of views. rate: minus
-    half of log det(I + D / (M eps) S^T S) of the predictions S (M, D) of all views, M = V N. expansion=None is the
-    authors' weight of the rate, (D + M) / (D M); eps is 0.5 (v1) or 0.05 (v2). That the rate takes all views at once,
-    each of them with weight 1, and that the similarity has weight 1, is unverified: ours.
+    This is the authors' code, on l2-normalized rows. The term `similarity` is minus the mean cosine over ordered pairs
+    of views. The term `rate` is minus half of log det(I + D / (M eps) S^T S) of the predictions S (M, D) of all views,
+    M = V N. We could not verify that the rate takes all views at once, each with weight 1, and that the similarity has
+    weight 1; these choices are ours. One point has the rate log(1 + D / eps) / 2, and the optimum is min(M, D) / 2
+    log(1 + D / (min(M, D) eps)).
 
-    One point has the rate log(1 + D / eps) / 2, the optimum min(M, D) / 2 log(1 + D / (min(M, D) eps)).
+    It guards against complete and dimensional collapse of the predictions, without help from a predictor or a teacher.
 
-    Guards against: complete and dimensional collapse of the predictions, without help from a predictor or a teacher.
+    Args:
+        prediction: The student's embeddings (V, N, D).
+        target: The teacher's embeddings (T, N, D) of the first T views; they get no gradient.
+        eps: Distortion of the coding rate, above 0; 0.5 in version 1 of the authors' code, and 0.05 in version 2.
+        similarity: Weight of `similarity`.
+        expansion: Weight of `rate`; None is the authors', (D + M) / (D M).
 
     >>> import torch
     >>> point = torch.ones(2, 8, 4)

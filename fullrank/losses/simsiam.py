@@ -19,9 +19,14 @@ from fullrank.losses.terms import Terms, combine, embedding_loss
 )
 @embedding_loss(min_samples=1)
 def simsiam(prediction: Tensor, target: Tensor) -> Terms:
-    """Minus the mean cosine of each view's prediction (V, N, D) with the target (V, N, D) of every other view.
+    """Minus the mean cosine between the prediction for each view and the target of every other view.
 
-    The authors' formula (their halves of two directions are the mean). In [-1, 1], lower is better.
+    The formula is the authors' (their halves of two directions are the mean). The value is in [-1, 1], and lower is
+    better.
+
+    Args:
+        prediction: The predictor's outputs (V, N, D).
+        target: The embeddings (T, N, D) of the first T views; they get no gradient.
 
     >>> import torch
     >>> simsiam(torch.tensor([[[1.0, 0.0]], [[2.0, 0.0]]]), torch.tensor([[[3.0, 0.0]], [[1.0, 0.0]]]))["loss"]

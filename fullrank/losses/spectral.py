@@ -34,18 +34,24 @@ from fullrank.stats import Axis, normalize, principal, spectral
 def spectral_transformation(
     z: Tensor, *, g: Callable[[Tensor], Tensor] = torch.rsqrt, axis: Axis = "batch", components: bool = False
 ) -> Terms:
-    """2 - 2 cos between the views of a sample after U g(L) U^T, mean over pairs of views of z (V, N, D).
+    """2 - 2 cos between the views of a sample after the transformation U g(L) U^T, averaged over pairs of views.
 
-    g acts on the eigenvalues L of each view's covariance (`fullrank.stats.spectral`): `torch.rsqrt` whitens (ZCA),
-    `torch.ones_like` only centers, and `fullrank.stats.power(p)` is between, l^-p; the paper finds full rank for p
-    near 1/2 and collapse away from it. axis="batch" acts on the features, "channel" on the samples. `intl` is the
-    member with Newton's iteration for g, and its trace loss.
+    Here g acts on the eigenvalues L of the covariance of each view (`fullrank.stats.spectral`): `torch.rsqrt` whitens
+    (ZCA), `torch.ones_like` only centers, and `fullrank.stats.power(p)` is between them, l^-p. The paper finds full
+    rank for p near 1/2 and collapse away from it. `intl` is the member with Newton's iteration for g, and its trace
+    loss.
 
-    components=True compares g(L) U^T x instead, the principal components (`fullrank.stats.principal`): PCA whitening
-    for `torch.rsqrt`. It turns each view by the view's own eigenvectors, which changes no cosine inside a view; but
-    where eigenvalues are close, they differ from view to view, and the loss then compares different things.
+    Args:
+        z: Embeddings (V, N, D).
+        g: Function of the eigenvalues (K,), elementwise.
+        axis: "batch" acts on the features, "channel" on the samples.
+        components: Whether to compare the principal components g(L) U^T x (`fullrank.stats.principal`) instead, which
+            is PCA whitening for `torch.rsqrt`. It rotates each view by the view's own eigenvectors, which changes no
+            cosine inside a view; but where eigenvalues are close, their eigenvectors differ from view to view, and the
+            loss then compares different things.
 
-    UserError for components=True with axis="channel", whose components are not samples.
+    Raises:
+        UserError: z cannot be used, or components=True with axis="channel", whose components are not samples.
 
     >>> spectral_transformation(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)

@@ -23,12 +23,17 @@ from fullrank.stats import normalize
 )
 @embedding_loss(settings={"mu": POSITIVE})
 def spectral_contrastive(z: Tensor, *, mu: float = 1.0) -> Terms:
-    """-2 mean <a_i, b_i> + mean over i != j of <a_i, b_j>^2 for two views of z (V, N, D), both over mu.
+    """-2 mean <a_i, b_i> + mean over i != j of <a_i, b_j>^2 for two views, both divided by mu.
 
-    The authors' code: rows outside the ball of radius sqrt(mu) are first moved to its surface; the mean over pairs of
-    views. In [-2, 2 + mu], lower is better; one point of norm sqrt(mu) or more costs mu - 2.
+    As in the authors' code, rows outside the ball of radius sqrt(mu) are first moved to its surface. The loss is the
+    mean over pairs of views. It is in [-2, 2 + mu], and lower is better; one point of norm sqrt(mu) or more costs mu -
+    2.
 
-    Guards against: complete and dimensional collapse, few clusters, norms far below sqrt(mu).
+    It guards against complete and dimensional collapse, few clusters, and norms far below sqrt(mu).
+
+    Args:
+        z: Embeddings (V, N, D).
+        mu: Squared radius of the ball, above 0.
 
     >>> spectral_contrastive(torch.ones(2, 8, 4))["loss"]  # one point
     tensor(-1.)

@@ -33,12 +33,17 @@ from fullrank.stats import multiquadric_gaps, normalize
 def ssl_hsic(z: Tensor, *, bottleneck: float = 3.0, scale: float = 1.0) -> Terms:
     """-HSIC(Z, Y) + bottleneck sqrt(HSIC(Z, Z)): embeddings depend on which sample Y they show, and on nothing else.
 
-    Over all V N rows of z (V, N, D), l2-normalized, with the inverse multiquadric kernel
-    k = scale / sqrt(scale^2 + |u - v|^2). Y has one cluster per sample: its kernel is 1 for two views of one, else 0.
-    dependence: minus HSIC(Z, Y) up to a constant factor: the mean k of two different views of a sample, less the mean
-    of all k, those of a row with itself included. bottleneck: the root of the biased estimate,
-    |H K H|_F / (V N) with the centering H. The kernel matrix is exact, where the authors take 512 random features. The
-    rows' length, the scale and the weight 3 are unverified: ours.
+    It is computed over all V N rows, l2-normalized, with the inverse multiquadric kernel k = scale / sqrt(scale^2 + |u
+    - v|^2). Y has one cluster per sample: its kernel is 1 for two views of the same sample, else 0. The term
+    `dependence` is minus HSIC(Z, Y) up to a constant factor: the mean k of two different views of a sample, less the
+    mean of all k, those of a row with itself included. The term `bottleneck` is the root of the biased estimate, |H K
+    H|_F / (V N) with the centering H. The kernel matrix is exact, where the authors take 512 random features. We could
+    not verify the length of the rows, the scale and the weight 3; they are ours.
+
+    Args:
+        z: Embeddings (V, N, D).
+        bottleneck: Weight of `bottleneck`.
+        scale: Scale of the kernel, above 0.
 
     >>> ssl_hsic(torch.eye(16).expand(2, 16, 16))["dependence"]  # orthogonal samples: (1 - 1 / N) (1 / sqrt(3) - 1)
     tensor(-0.3962)

@@ -34,19 +34,29 @@ from fullrank.stats import normalize
     ),
 )
 class SwAV(nn.Module):
-    """Each view of z (V, N, D) predicts to which of K trained prototypes the other views are assigned.
+    """Each view predicts to which of K trained prototypes the other views are assigned.
 
-    With scores s, the cosines of embeddings and prototypes: the mean over ordered pairs of different views and
-    samples of -code log softmax(s / temperature), where the codes of a view are `sinkhorn` of its scores, without
-    gradient: every prototype gets an equal share of the batch. Codes are made of the first `views` views, which are the
-    large crops, and predicted from all views. The prototypes are a parameter, taken at unit length wherever they
-    are; to keep them still for the first steps, as the authors do, is left to the trainer. With a `queue`, for
-    batches of fewer samples than prototypes, the codes of a view are balanced over so many older embeddings of that
-    view too, as soon as they are there; it is filled in training mode. temperature 0.1, eps 0.05 and 3 iterations are
-    the authors'; 300 prototypes (theirs: 3000 for ImageNet) and no queue are ours, for small data.
+    The scores s are the cosines of embeddings and prototypes. The loss is the mean over samples and ordered pairs of
+    different views of -code log softmax(s / temperature), where the codes of a view are `sinkhorn` of its scores,
+    without gradient: every prototype gets an equal share of the batch. The prototypes are a parameter, which is scaled
+    to unit length at every use; to keep them still for the first steps, as the authors do, is left to the trainer.
+    Temperature 0.1, eps 0.05 and 3 iterations are the authors'; 300 prototypes (theirs: 3000 for ImageNet) and no queue
+    are ours, for small data.
 
-    Guards against: complete collapse, whose loss is ln K at best, and which codes of equal shares break up. UserError
-    if z does not have the `features` it was made for.
+    It guards against complete collapse, whose loss is ln K at best: codes of equal shares break it up.
+
+    Args:
+        features: Number of features D of the embeddings.
+        views: Number of first views, the large crops, that codes are made of; the codes are predicted from all views.
+        prototypes: Number of prototypes K.
+        temperature: Divides the cosines in the prediction, above 0.
+        eps: Divides the cosines in the codes, above 0.
+        iterations: Rounds of `sinkhorn`.
+        queue: Number of older embeddings of each view over which the codes are balanced too, as soon as they are
+            there, for batches of fewer samples than prototypes. It is filled in training mode.
+
+    Raises:
+        UserError: z does not have the `features` that the loss was made for.
 
     >>> swav = SwAV(features=4, prototypes=3)
     >>> _ = torch.nn.init.ones_(swav.prototypes)  # equal prototypes: ln 3
@@ -83,7 +93,7 @@ class SwAV(nn.Module):
             self.register_buffer("queued", torch.zeros((), dtype=torch.int64))
 
     def forward(self, z: Tensor, *, with_queue: bool = True) -> Terms:
-        """The terms of z (V, N, D), with gradient to z and to the prototypes; in training mode z is then enqueued."""
+        """The terms of z (V, N, D), with gradient to z and the prototypes; in training mode, this also enqueues z."""
         with_queue = with_queue and self.queue_size > 0
         terms = swav(z, self, older=self.queue) if with_queue and self.queued >= self.queue_size else swav(z, self)
         if with_queue and self.training:
@@ -95,7 +105,7 @@ class SwAV(nn.Module):
 
 @embedding_loss()
 def swav(z: Tensor, state: SwAV, *, older: Tensor | None = None) -> Terms:
-    """What a `SwAV` computes: a function, so that its input is checked like that of every loss."""
+    """What a `SwAV` computes, as a function, so that its input is checked like that of every loss."""
     check_features(z, "swav", state.prototypes.shape[1])
     prototypes = normalize(state.prototypes.to(z.dtype))
     scores = normalize(z) @ prototypes.T  # (V, N, K)
@@ -108,9 +118,9 @@ def swav(z: Tensor, state: SwAV, *, older: Tensor | None = None) -> Terms:
 
 
 def sinkhorn(scores: Tensor, *, eps: float, iterations: int) -> Tensor:
-    """Codes (..., N, K) of scores (..., N, K): each sample's sum to 1, and each prototype has about N / K of them.
+    """Codes (..., N, K) of scores (..., N, K): those of a sample sum to 1, and each prototype gets about N / K of them.
 
-    exp(scores / eps), scaled in turn to equal sums of the prototypes and of the samples, in logarithms, so that no
+    exp(scores / eps) is scaled in turn to equal sums of the prototypes and of the samples, in logarithms, so that no
     score overflows.
 
     >>> sinkhorn(torch.tensor([[1.0, 0.0], [0.5, 0.0]]), eps=0.1, iterations=10).round(decimals=1)

@@ -31,7 +31,7 @@ class Rule:
     holds: Callable[[float], bool]
 
     def check(self, loss: str, setting: str, value: float | None) -> None:
-        """UserError if the value is not what the setting must be; None leaves the choice to the loss."""
+        """Raise a UserError if the value is not what the setting must be; None leaves the choice to the loss."""
         if value is not None and not self.holds(value):
             raise UserError(f"{loss} got {setting}={value!r}: pass {self.words}.")
 
@@ -44,7 +44,10 @@ COUNT = Rule("a whole number of at least 1", lambda value: value >= 1 and value 
 
 
 def combine(weighted: Mapping[str, tuple[float, Tensor]]) -> Terms:
-    """Terms from name -> (weight, value): the values as they are, and their weighted sum under "loss".
+    """The named terms as they are, and their weighted sum as "loss".
+
+    Args:
+        weighted: Name -> (weight, value), each value a number.
 
     >>> combine({"invariance": (25.0, torch.tensor(2.0)), "covariance": (1.0, torch.tensor(3.0))})
     {'invariance': tensor(2.), 'covariance': tensor(3.), 'loss': tensor(53.)}
@@ -152,7 +155,7 @@ def _check(z: object, loss: str, name: str, min_views: int, min_samples: int) ->
 
 
 def _match(z: Tensor, other: Tensor, loss: str, first: str, name: str) -> None:
-    """The views of two modalities may differ, their samples and features may not."""
+    """Raise a UserError if two arguments differ in samples, features or device; their views may differ."""
     if z.shape[1:] != other.shape[1:]:
         raise UserError(
             f"{loss} got {first} of shape {tuple(z.shape)} and {name} of shape {tuple(other.shape)}: "
@@ -163,6 +166,6 @@ def _match(z: Tensor, other: Tensor, loss: str, first: str, name: str) -> None:
 
 
 def check_features(z: Tensor, loss: str, features: int) -> None:
-    """UserError if z (V, N, D) does not have the features that a loss with a state was made for."""
+    """Raise a UserError if z (V, N, D) does not have the features that a loss with a state was made for."""
     if z.shape[2] != features:
         raise UserError(f"{loss} got z of shape {tuple(z.shape)}, but was made for {features} features: pass those.")

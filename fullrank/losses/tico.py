@@ -21,21 +21,27 @@ from fullrank.stats import normalize
     blind_to="the norm, and to a collapse of the views other than 0 by itself (they have the same encoder).",
 )
 class TiCo(nn.Module):
-    """TiCo of z (V, N, D): pull all views to view 0, and view 0 out of the directions it had over many batches.
+    """TiCo: pull all views to view 0, and push view 0 out of the directions that it had over many batches.
 
-    With l2-normalized rows, U of view 0 and the moment U^T U / N of the batch, uncentered,
+    With l2-normalized rows, U of view 0, and the uncentered second moment U^T U / N of the batch,
 
         C <- memory * C + (1 - memory) * U^T U / N
 
-    invariance: 1 - cos to view 0, the mean over the others. covariance: the mean of u^T C u over U, with the new C,
-    whose gradient goes through the batch and not into the memory. C starts at zero and is in `state_dict`; a module in
-    eval mode leaves it as it is. Formula and defaults (memory 0.9, covariance 8) as in
-    lightly, whose 1.6 passes no gradient through U^T U / N; others take a covariance weight of 20.
+    The term `invariance` is 1 - cos to view 0, averaged over the other views. The term `covariance` is the mean of u^T
+    C u over U, with the new C, whose gradient goes through the batch and not into the memory. C starts at zero and is
+    in `state_dict`; a module in eval mode leaves it as it is. Formula and defaults (memory 0.9, covariance 8) are those
+    of lightly, whose version 1.6 passes no gradient through U^T U / N; others take a covariance weight of 20.
 
-    `views` is taken as by every loss with a state, and any number of views is accepted.
+    It guards against complete collapse, but slowly: the push is weak near one point and for missing dimensions.
 
-    Guards against: complete collapse, slowly: the push is weak, near one point and for missing dimensions. UserError if
-    z does not have the `features` it was made for.
+    Args:
+        features: Number of features D of the embeddings.
+        views: Taken as by every loss with a state; any number of views is accepted.
+        memory: Share of the old C that is kept at each step, from 0 to 1.
+        covariance: Weight of `covariance`.
+
+    Raises:
+        UserError: z does not have the `features` that the loss was made for.
 
     >>> TiCo(features=4)(torch.ones(2, 8, 4))["loss"]  # one point at the first step: 8 (1 - memory)
     tensor(0.8000)
@@ -51,13 +57,13 @@ class TiCo(nn.Module):
         self.register_buffer("moment", torch.zeros(features, features, dtype=torch.float64))
 
     def forward(self, z: Tensor) -> Terms:
-        """The terms of z (V, N, D), and in training mode one step of the state."""
+        """The terms of z (V, N, D); in training mode, this also advances the state by one step."""
         return tico(z, self)
 
 
 @embedding_loss()
 def tico(z: Tensor, state: TiCo) -> Terms:
-    """What a `TiCo` computes: a function, so that its input is checked like that of every loss."""
+    """What a `TiCo` computes, as a function, so that its input is checked like that of every loss."""
     check_features(z, "tico", len(state.moment))
     (anchor, *others), samples = normalize(z).unbind(), z.shape[1]
     remembered = state.moment.to(z.dtype, copy=True).mul_(state.memory)

@@ -20,10 +20,14 @@ from fullrank.stats import log_gaussian_potential, normalize
 )
 @embedding_loss(min_views=1, settings={"t": POSITIVE})
 def uniformity(z: Tensor, *, t: float = 2.0) -> Terms:
-    """Log of the mean Gaussian potential exp(-t d^2) between the samples of a view, on l2-normalized z (V, N, D).
+    """Logarithm of the mean Gaussian potential exp(-t d^2) between the samples of a view, on l2-normalized rows.
 
-    The authors' code: distinct pairs within each view, then the mean over views. In [-4t, 0], lower is better;
-    points spread evenly over a sphere of many dimensions reach about -2t.
+    As in the authors' code, it is taken over distinct pairs within each view, then averaged over views. The value is in
+    [-4t, 0], and lower is better; points that are spread evenly over a sphere of many dimensions reach about -2t.
+
+    Args:
+        z: Embeddings (V, N, D).
+        t: Sharpness of the potential, above 0.
 
     >>> uniformity(torch.ones(2, 8, 4))["loss"] == 0  # one point
     tensor(True)

@@ -33,13 +33,20 @@ from fullrank.stats import newton, normalize, squared_gram_norm
 def vibcreg(
     z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 200.0, iterations: int = 5
 ) -> Terms:
-    """VICReg of Newton-whitened z (V, N, D), with correlations in the place of covariances.
+    """VICReg of Newton-whitened views, with correlations in the place of covariances.
 
-    Each view is whitened by `iterations` steps of Newton's iteration (IterNorm). invariance is that of `vicreg`, of
-    the whitened views. variance: sum over two views of the hinge max(0, 1 - std), mean over features, as the authors
-    sum it; covariance: sum over two views of the squared off-diagonal correlations over D^2; with V views, twice
-    their means. The names of the two changes are the authors'; that the whitening comes
-    before all three terms, the weights, the iterations and the halves are unverified: ours.
+    Each view is whitened by Newton's iteration (IterNorm). The term `invariance` is that of `vicreg`, of the whitened
+    views. The term `variance` is the sum over two views of the hinge max(0, 1 - std), averaged over features, as the
+    authors sum it. The term `covariance` is the sum over two views of the squared off-diagonal correlations over D^2.
+    With V views, both are twice their means. The two changes are the authors'; we could not verify that the whitening
+    comes before all three terms, nor the weights, the iterations and the halves, which are ours.
+
+    Args:
+        z: Embeddings (V, N, D).
+        invariance: Weight of `invariance`.
+        variance: Weight of `variance`.
+        covariance: Weight of `covariance`.
+        iterations: Steps of Newton's iteration.
 
     >>> vibcreg(torch.ones(2, 8, 4))["loss"]  # one point costs 2 * 25 * (1 - sqrt(1e-4))
     tensor(49.5000)

@@ -29,11 +29,17 @@ from fullrank.stats import squared_gram_norm
 )
 @embedding_loss(settings={"invariance": WEIGHT, "variance": WEIGHT, "covariance": WEIGHT})
 def vicreg(z: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Terms:
-    """VICReg of z (V, N, D), with the weights and halves of the authors' code, not of their eq. 6.
+    """VICReg with the weights and halves of the authors' code, not of their eq. 6.
 
-    invariance: mean squared difference of two views, over elements and pairs of views. variance: mean over
-    features and views of max(0, 1 - sqrt(var + 1e-4)), divisor N - 1. covariance: sum over two views of the
-    squared off-diagonal covariances over D; with V views, twice their mean.
+    The term `invariance` is the mean squared difference of two views, over elements and pairs of views. The term
+    `variance` is the mean over features and views of max(0, 1 - sqrt(var + 1e-4)), divisor N - 1. The term `covariance`
+    is the sum over two views of the squared off-diagonal covariances over D; with V views, it is twice their mean.
+
+    Args:
+        z: Embeddings (V, N, D).
+        invariance: Weight of `invariance`.
+        variance: Weight of `variance`.
+        covariance: Weight of `covariance`.
 
     >>> vicreg(torch.zeros(2, 8, 4))["loss"]  # one point costs 25 * (1 - sqrt(1e-4))
     tensor(24.7500)

@@ -15,7 +15,7 @@ from fullrank.stats import random_slices
 
 
 def _at_zero(batch_size: int) -> float:
-    """No std, and the variance of the quantiles."""
+    """The value at zeros: they have no std, and the quantiles keep their variance."""
     quantiles = [NormalDist().inv_cdf(i / (batch_size + 1)) for i in range(1, batch_size + 1)]
     return 0.9 * (1 + sum(q * q for q in quantiles) / batch_size)
 
@@ -41,14 +41,19 @@ def _at_zero(batch_size: int) -> float:
 )
 @embedding_loss(settings={"regularization": SHARE, "slices": COUNT})
 def visreg(z: Tensor, *, regularization: float = 0.9, slices: int = 4096, seed: int = 0) -> Terms:
-    """VISReg on z (V, N, D): views near their mean; center, scale and shape of each view those of a normal.
+    """VISReg: pull views to their mean, and give each view the center, scale and shape of a normal distribution.
 
-    invariance: mean squared distance of the elements to the mean over views (all views are global), weighted 1 -
-    regularization. The rest, weighted `regularization` (the paper takes 0.6 for small data sets), are means over
-    features and views: center, of mean^2; scale, of (1 - std)^2, divisor N; shape, of the squared distance of the
-    sorted values to the normal quantiles at i / (N + 1), along random slices of (z - mean) / (std + 1e-6), the
-    authors' eps (lightly 1.6: 1e-4). The division carries no gradient to the std, so that shape does not pull at the
-    scale. The authors draw new slices at each step: pass the step as `seed`.
+    The term `invariance` is the mean squared distance of the elements to the mean over views (all views are global),
+    weighted 1 - regularization. The other terms, weighted `regularization`, are means over features and views: `center`
+    of mean^2; `scale` of (1 - std)^2, divisor N; `shape` of the squared distance of the sorted values to the normal
+    quantiles at i / (N + 1), along random slices of (z - mean) / (std + 1e-6), with the authors' eps (lightly 1.6:
+    1e-4). The division carries no gradient to the std, so that the shape does not act on the scale.
+
+    Args:
+        z: Embeddings (V, N, D).
+        regularization: Weight of center, scale and shape, from 0 to 1; the paper takes 0.6 for small data sets.
+        slices: Number of random directions, at least 1.
+        seed: Decides the slices. The authors draw new ones at each step: pass the step.
 
     >>> visreg(torch.zeros(2, 8, 4))["scale"]
     tensor(1.)

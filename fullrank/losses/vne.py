@@ -22,14 +22,19 @@ from fullrank.stats import normalize, smaller_gram
 )
 @embedding_loss(settings={"invariance": WEIGHT, "entropy": WEIGHT})
 def vne(z: Tensor, *, invariance: float = 4.16, entropy: float = 1.0) -> Terms:
-    """I-VNE+ of z (V, N, D): pull the views together and raise the von Neumann entropy of each view.
+    """I-VNE+: pull the views together and raise the von Neumann entropy of each view.
 
-    The authors' code, on l2-normalized rows U: similarity is minus the mean cosine over pairs of views (theirs pairs
-    the two large crops with all others); entropy is minus that of the eigenvalues of U^T U / N, uncentered, in nats,
-    averaged over views; in [-log min(N, D), 0], one point costs 0. invariance 4.16 is the logarithm of their batch, 64.
+    This is the authors' code, on l2-normalized rows U. The term `similarity` is minus the mean cosine over pairs of
+    views (theirs pairs the two large crops with all others). The term `entropy` is minus that of the eigenvalues of U^T
+    U / N, uncentered, in nats, averaged over views; it is in [-log min(N, D), 0], and one point costs 0.
 
-    Guards against: complete and dimensional collapse; a missing dimension is pushed with minus the logarithm of its
+    It guards against complete and dimensional collapse; the push on a missing dimension is minus the logarithm of its
     share.
+
+    Args:
+        z: Embeddings (V, N, D).
+        invariance: Weight of `similarity`; 4.16 is the logarithm of the authors' batch size, 64.
+        entropy: Weight of `entropy`.
 
     >>> vne(torch.ones(2, 8, 4), invariance=1.0)["loss"]  # one point
     tensor(-1.)

@@ -22,12 +22,15 @@ from fullrank.stats import normalize, nuclear_norm
 )
 @embedding_loss(min_views=1)
 def w2(z: Tensor) -> Terms:
-    """Quadratic Wasserstein distance from the l2-normalized z (V, N, D) to the uniform sphere, both as Gaussians.
+    """Quadratic Wasserstein distance from the l2-normalized embeddings to the uniform sphere, both taken as Gaussians.
 
-    The authors' code: all views form one batch of V N unit rows, covariance with divisor V N. For unit rows
-    their closed form is W2^2 = 2 - 2 |Z - mean|_* / sqrt(V N D), with |.|_* the nuclear norm. In [0, sqrt(2)],
-    lower is better; rows of zeros count as collapsed. N < D or few samples leave a floor above 0. The square
-    root is cut at one rounding of the number format, so its gradient is finite at a perfect score.
+    As in the authors' code, all views form one batch of V N unit rows, with a covariance of divisor V N. For unit rows
+    their closed form is W2^2 = 2 - 2 |Z - mean|_* / sqrt(V N D), with |.|_* the nuclear norm. The value is in [0,
+    sqrt(2)], and lower is better; zero vectors count as collapsed. N < D or few samples leave a floor above 0. The
+    square root is cut at one rounding of the number format, so its gradient is finite at a perfect score.
+
+    Args:
+        z: Embeddings (V, N, D); one view is enough.
 
     >>> w2(torch.ones(2, 8, 4))["loss"]  # one point
     tensor(1.4142)

@@ -47,15 +47,24 @@ def w_mse(
     eps: float = 1e-8,
     seed: int = 0,
 ) -> Terms:
-    """2 - 2 cos between the views of a sample after whitening, mean over pairs of views of z (V, N, D).
+    """2 - 2 cos between the views of a sample after whitening, averaged over pairs of views.
 
-    Each view is whitened by the covariance (divisor n - 1) of random sub-batches of `size` samples, the same ones
-    for all views, with gradient in every view; `iterations` such divisions are averaged. size=None, the authors'
-    default, is the whole batch; take at least 2 D. If it does not divide N, the sub-batches are a little larger.
-    Cholesky is the authors'; zca keeps as close to z as a whitening can. Cholesky adds `eps` times the mean variance
-    to the covariance: ours, theirs adds nothing and fails below full rank. The division follows from `seed`.
+    Each view is whitened by the covariance (divisor n - 1) of random sub-batches of `size` samples, the same ones for
+    all views, with gradient in every view; `iterations` such divisions are averaged.
 
-    UserError if size < 2, if there is no such whitening, or if eps is too small for a covariance below full rank.
+    Args:
+        z: Embeddings (V, N, D).
+        size: Samples that are whitened together; take at least 2 D. None, the authors' default, is the whole batch. If
+            it does not divide N, the sub-batches are a little larger.
+        iterations: Number of random divisions into sub-batches, over which the loss is averaged.
+        whitening: "cholesky" is the authors'; "zca" stays as close to z as whitening can.
+        eps: What Cholesky adds to the covariance, times the mean variance. It is ours: theirs adds nothing and fails
+            below full rank.
+        seed: Decides the divisions; pass the training step.
+
+    Raises:
+        UserError: z cannot be used, size < 2, the whitening is unknown, or eps is too small for a covariance below
+            full rank.
 
     >>> w_mse(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
@@ -79,7 +88,7 @@ def whitened_distance(
 ) -> Tensor:
     """2 - 2 cos between the whitened views of a sample, mean over samples and pairs of views of z (V, N, D).
 
-    Whitened are random sub-batches of about `size` samples, the same for all views; all N if it is None.
+    Random sub-batches of about `size` samples, the same for all views, are whitened; None is all N samples.
 
     >>> whitened_distance(torch.eye(2)[:, None], lambda x: x, size=None, iterations=1, generator=torch.Generator())
     tensor(2.)

@@ -31,12 +31,17 @@ from fullrank.stats import Axis, spectral
 )
 @embedding_loss(settings={"instance": WEIGHT, "feature": WEIGHT})
 def zero_cl(z: Tensor, *, instance: float = 1.0, feature: float = 1.0) -> Terms:
-    """Minus the correlation tr(A^T B) of two ZCA-whitened views, over samples and over features, z (V, N, D).
+    """Minus the correlation tr(A^T B) of two ZCA-whitened views, over samples and over features.
 
-    instance whitens the samples (N x N covariance over features), feature the features (D x D, over samples).
-    That much is known of the method; the rest is unverified, ours: each correlation is divided by its largest
-    possible value, so that each term is in [-1, 1] and -1 is the best; both weights are 1; eigenvalues are floored at
-    1e-10 of the largest; with V views, the mean over pairs of views.
+    The term `instance` whitens the samples (N x N covariance over features), and `feature` the features (D x D, over
+    samples). That much is known of the method. We could not verify the rest, which is ours: each correlation is divided
+    by its largest possible value, so that each term is in [-1, 1] and -1 is the best; both weights are 1; eigenvalues
+    are floored at 1e-10 of the largest; with V views, the loss is the mean over pairs of views.
+
+    Args:
+        z: Embeddings (V, N, D).
+        instance: Weight of `instance`.
+        feature: Weight of `feature`.
 
     >>> zero_cl(torch.ones(2, 8, 4))["loss"].abs()  # one point
     tensor(0.)
