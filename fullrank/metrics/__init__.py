@@ -1,4 +1,4 @@
-"""One number about an embedding, what it means and what it cannot see."""
+"""Metrics of embeddings: each is one number, with what it means and what it cannot see."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from fullrank.metrics.codebook import (
     lone_rows,
 )
 from fullrank.metrics.coherence import COHERENCE, coherence
+from fullrank.metrics.condition_number import CONDITION_NUMBER, condition_number
 from fullrank.metrics.correspondence import (
     index_overlap,
     matched_cosine,
@@ -100,7 +101,6 @@ from fullrank.metrics.participation import (
 from fullrank.metrics.power_law import ALPHA_REQ, ALPHA_REQ_FIT, PowerLaw, alpha_req
 from fullrank.metrics.properties import Properties, Property, properties
 from fullrank.metrics.rank import (
-    CONDITION_NUMBER,
     DIMS_FOR_VARIANCE,
     EFFECTIVE_RANK,
     NESUM,
@@ -108,7 +108,6 @@ from fullrank.metrics.rank import (
     RANKME,
     RANKME_CENTERED,
     STABLE_RANK,
-    condition_number,
     dims_for_variance,
     effective_rank,
     nesum,

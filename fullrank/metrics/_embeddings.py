@@ -1,4 +1,4 @@
-"""From what people pass in to what the metrics compute on: checked, in float64, free of rounding noise."""
+"""What metrics compute on: embeddings as people pass them, checked, in float64, and free of rounding noise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def embeddings(z: Tensor) -> Tensor:
 
 
 def require_one_width(x: Tensor, y: Tensor) -> None:
-    """UserError unless both are rows (N, D) and (M, D).
+    """Raise a UserError unless both are rows (N, D) and (M, D).
 
     >>> require_one_width(torch.ones(2, 3), torch.ones(2, 4))
     Traceback (most recent call last):
@@ -39,7 +39,7 @@ def require_one_width(x: Tensor, y: Tensor) -> None:
 
 
 def unit_rows(z: Tensor) -> Tensor:
-    """Rows of z (N, D) scaled to length 1, in float64; zero rows stay zero.
+    """Rows of z (N, D) scaled to length 1, in float64; zero vectors stay zero.
 
     >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     tensor([[0.6000, 0.8000],
@@ -63,7 +63,7 @@ def centered(x: Tensor) -> Tensor:
 
 
 def unit_moments(z: Moments) -> Moments:
-    """The moments without rounding noise, after a check that they are those of rows of length 1."""
+    """The moments without rounding noise, after checking that they are those of rows of length 1."""
     z = without_rounding(z)
     if abs(float(z.variance.sum() + z.center.square().sum()) - 1) > 1e-2:  # bf16 rows are of length 1 up to 4e-3
         raise UserError("The moments are not those of rows of length 1: take moments(normalize(z)).")
@@ -71,7 +71,7 @@ def unit_moments(z: Moments) -> Moments:
 
 
 def without_rounding(z: Moments) -> Moments:
-    """Checked moments, with zero scatter in the dimensions that are constant up to rounding."""
+    """Checked moments, whose scatter is zero in the dimensions that are constant up to rounding."""
     if z.n < 1 or z.dims < 1:
         raise UserError(f"The moments are of {z.n} rows in {z.dims} dimensions: pass at least one of each.")
     _require_finite(z.mean)

@@ -70,14 +70,14 @@ class Distances:
 
     @staticmethod
     def kept(n: int) -> bool:
-        """Whether those of n rows are computed once."""
+        """Whether the distances of n rows are computed once."""
         return n * n <= _BLOCK
 
     def __len__(self) -> int:
         return len(self._x)
 
     def __iter__(self) -> Iterator[tuple[int, Tensor]]:
-        """Those (B, N - start) of the rows from `start` on to themselves and all later ones, in blocks.
+        """The distances (B, N - start) of the rows from `start` on to themselves and all later ones, in blocks.
 
         Each pair is there once above the diagonal of the block. A block must not be changed.
         """
@@ -86,7 +86,7 @@ class Distances:
             yield start, self.of(slice(start, start + rows), start)
 
     def of(self, block: slice, start: int = 0) -> Tensor:
-        """Those (B, N - start) of some rows to the rows from `start` on."""
+        """The distances (B, N - start) of some rows to the rows from `start` on."""
         if self.kept(len(self)):
             return self.matrix[block, start:]
         x, squares = self._about_mean
@@ -94,12 +94,12 @@ class Distances:
 
     @cached_property
     def matrix(self) -> Tensor:
-        """All (N, N), of few rows."""
+        """All distances (N, N), of few rows."""
         return squared_distances(products(self._about_mean[0]))
 
     @cached_property
     def _about_mean(self) -> tuple[Tensor, Tensor]:
-        """Distances are the same, and their rounding becomes relative to the spread."""
+        """The rows about their mean: distances are the same, and their rounding becomes relative to the spread."""
         x = self._x - self._x.mean(0)
         return x, x.square().sum(1)
 
@@ -117,7 +117,7 @@ class Distances:
 
 
 def upper(block: Tensor) -> Tensor:
-    """What is above the diagonal of a block (B, N), flat.
+    """The entries above the diagonal of a block (B, N), flat.
 
     >>> upper(torch.tensor([[0.0, 4.0, 9.0], [4.0, 0.0, 1.0]]))
     tensor([4., 9., 1.])
@@ -126,7 +126,7 @@ def upper(block: Tensor) -> Tensor:
 
 
 def squared_distances(gram: Tensor, room: Tensor | None = None) -> Tensor:
-    """Squared distances (N, N) of rows with these products (N, N), written to `room` (N, N) if there is one.
+    """Squared distances (N, N) of rows with these inner products (N, N), written to `room` (N, N) if it is given.
 
     >>> squared_distances(torch.tensor([[1.0, 0.0], [0.0, 4.0]]))
     tensor([[0., 5.],
@@ -140,8 +140,8 @@ def squared_distances(gram: Tensor, room: Tensor | None = None) -> Tensor:
 def neighbors(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Distances and numbers (Q, k) of the k nearest rows of x (N, D) to each query (Q, D), nearest first.
 
-    Without queries, those of each row to the other rows. Distances are those of the differences, not of norms and
-    products. k must be at most N, or N - 1.
+    Without queries, they are the nearest other rows of each row. Distances are computed from differences, not from
+    norms and products. k must be at most N, or N - 1 without queries.
 
     >>> neighbors(torch.tensor([[0.0], [2.0], [3.0]]), 1)
     (tensor([[2.],
@@ -178,7 +178,7 @@ def _nearest(
 
 
 def _exact(targets: Tensor, chosen: Tensor, x: Tensor) -> Tensor:
-    """Distances (B, k) of the rows of x to the targets (B, D) that they are chosen for."""
+    """Distances (B, k) between the targets (B, D) and the rows of x that were chosen for them."""
     exact: Tensor = torch.linalg.vector_norm(targets[:, None] - x[chosen], dim=2)
     return exact
 
@@ -188,14 +188,14 @@ def _few_at_a_time(targets: Tensor, chosen: Tensor, dims: int) -> Iterator[tuple
     return zip(targets.split(rows), chosen.split(rows), strict=True)
 
 
-def by_lot(u: Tensor, seed: int) -> Tensor:
+def with_broken_ties(u: Tensor, seed: int) -> Tensor:
     """Rows u (N, D) with noise of 1e-8, so that equal distances are told apart by chance and not by their order."""
     noise = torch.randn(u.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return noise.to(u.device).mul_(1e-8).add_(u)
 
 
 def first_copies(x: Tensor) -> Tensor:
-    """Numbers (M,) of the rows of x (N, D) that repeat no other to 1e-6 of the spread: of copies, the first.
+    """Numbers (M,) of the rows of x (N, D) that repeat no other to 1e-6 of the spread: the first of each set of copies.
 
     >>> first_copies(torch.tensor([[1.0], [2.0], [1.0]]))
     tensor([0, 1])

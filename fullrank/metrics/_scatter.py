@@ -1,4 +1,4 @@
-"""What rows add up to about their mean, by one matrix of inner products, on the smaller side."""
+"""What one matrix of inner products of rows about their mean, on the smaller side, tells about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALIKE = 100.0  # the longest row over the shortest, up to which distances of di
 
 @dataclass(frozen=True)
 class Scatter:
-    """Of rows x (N, D): mean (D,), variance (D,) and squared distances from the mean (N,); c is x less its mean.
+    """Mean (D,), variance (D,) and squared distances from the mean (N,) of rows x (N, D); c is x less its mean.
 
     gram: c c^T (N, N) where N <= D (`wide`), else c^T c (D, D). toward: c @ mean (N,).
     """
@@ -47,7 +47,9 @@ class Scatter:
         return squared_distances(self.gram)
 
     def unit_apart(self, norms: Tensor) -> Tensor | None:
-        """Those of the directions, where `wide`, by the norms (N,) of the rows; None where the products do not tell."""
+        """Squared distances of the directions, where `wide`, from the norms (N,) of the rows; None where they lose
+        digits.
+        """
         shortest, longest = float(norms.min()), float(norms.max())
         if longest > _ALIKE * shortest or shortest == 0:
             return None
@@ -58,7 +60,7 @@ class Scatter:
 
 
 def between(apart: Tensor) -> Tensor:
-    """Products (N, N), about their mean, of rows with these squared distances (N, N).
+    """Inner products (N, N), about their mean, of rows with these squared distances (N, N).
 
     >>> between(torch.tensor([[0.0, 4.0], [4.0, 0.0]]))
     tensor([[ 1., -1.],
@@ -69,7 +71,7 @@ def between(apart: Tensor) -> Tensor:
 
 
 def scatter(x: Tensor) -> Scatter:
-    """That of the rows x (N, D), in float64.
+    """The `Scatter` of the rows x (N, D), in float64.
 
     >>> scatter(torch.tensor([[1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]).double()).gram
     tensor([[ 1., -1.],

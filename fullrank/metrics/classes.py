@@ -63,7 +63,7 @@ CLASSES = Measurement(
 
 
 def _class_directions(found: Measurements, n: int, dims: int) -> Measured | None:
-    """How many of the directions that the classes need there are: k directions of two levels tell 2^k classes apart."""
+    """The share of the directions that the classes need: k directions of two levels tell 2^k classes apart."""
     if "classes" not in found or "effective_rank" not in found:
         return None
     needed = min(math.log2(found["classes"].value), dims)
@@ -144,7 +144,7 @@ def _by_class(z: Cloud) -> dict[int, dict[str, float]]:
 
 
 def _relative(z: Cloud, part: str) -> tuple[Tensor, Tensor]:
-    """The classes, the weakest first, and that number of each over the median; none where there are no two."""
+    """The classes, the weakest first, and their values over the median; none where fewer than two have a value."""
     found = z.once(_by_class)
     values = torch.tensor([row[part] for row in found.values()])
     median = values.median() if len(values) > 1 else values.new_zeros(())

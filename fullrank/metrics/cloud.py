@@ -1,4 +1,4 @@
-"""Embeddings, as rows or as their moments, with what many numbers need of them: each computed once, when asked for."""
+"""Embeddings, as rows or moments, with what several metrics need of them: each computed once, when asked for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fullrank.metrics._embeddings import (
     unit_moments,
     without_rounding,
 )
-from fullrank.metrics._pairs import MOST, Distances, by_lot, first_copies, sample
+from fullrank.metrics._pairs import MOST, Distances, first_copies, sample, with_broken_ties
 from fullrank.metrics._scatter import Scatter, between, scatter
 from fullrank.stats import Moments
 
@@ -28,10 +28,14 @@ T = TypeVar("T")
 
 
 class Cloud:
-    """Embeddings (N, D), or moments of them, that several metrics are asked about; what they share is computed once.
+    """Embeddings (N, D), or moments of them, for several metrics; what the metrics share is computed once.
 
-    Every metric takes a cloud where it takes embeddings. seed: of what is drawn of it;
-    labels: the classes (N,) of the rows. rows: those of the moments, where they are at hand.
+    Every metric takes a cloud where it takes embeddings.
+
+    Args:
+        seed: Decides every random draw.
+        labels: Classes (N,) of the rows.
+        rows: The rows of the moments, where they are at hand.
 
     >>> import torch
     >>> from fullrank.metrics import effective_rank, nesum
@@ -66,7 +70,7 @@ class Cloud:
 
     @cached_property
     def rows(self) -> Tensor:
-        """The rows (N, D), checked, in float64, divided by `scale`; UserError of moments, which have none."""
+        """The rows (N, D), checked, in float64, divided by `scale`; moments have none, and raise a UserError."""
         if self._z is None:
             raise UserError("This number is about single rows, which moments do not hold: pass embeddings (N, D).")
         return embeddings(self._z)
@@ -81,7 +85,7 @@ class Cloud:
 
     @cached_property
     def norms(self) -> Tensor:
-        """Norms (N,) of the rows; zero for a row of zeros alone."""
+        """Norms (N,) of the rows; only a zero vector has norm zero."""
         found: Tensor = torch.linalg.vector_norm(self.rows, dim=1)
         small = found < _SMALL
         if bool(small.any()):
@@ -92,17 +96,17 @@ class Cloud:
 
     @cached_property
     def unit(self) -> Tensor:
-        """The rows scaled to length 1 (N, D); rows of zeros stay zero."""
+        """The rows scaled to length 1 (N, D); zero vectors stay zero."""
         return self.rows / self.norms.where(self.norms > 0, 1.0)[:, None]
 
     @cached_property
     def scatter(self) -> Scatter:
-        """The rows about their mean, with the one matrix of inner products that several numbers are read off."""
+        """The rows about their mean, with the one matrix of inner products that several numbers are computed from."""
         return scatter(self.rows)
 
     @cached_property
     def spectrum(self) -> Tensor:
-        """Eigenvalues (min(N, D),) of the covariance, largest first, divisor N; what is rounding is zero."""
+        """Eigenvalues (min(N, D),) of the covariance, largest first, divisor N; those below rounding are zero."""
         return eigenvalues(self.moments) if self.moments is not None else self._spectrum(self.scatter.covariance)
 
     @cached_property
@@ -114,7 +118,7 @@ class Cloud:
 
     @cached_property
     def unit_spectrum(self) -> Tensor:
-        """Eigenvalues of the covariance of the rows at length 1; UserError of the moments of others."""
+        """Eigenvalues of the covariance of the rows at length 1; moments of other rows raise a UserError."""
         if self.moments is not None:
             return self._spectrum(unit_moments(self.moments).covariance)[: self.n]  # nothing asks for the other
         apart = self._unit_squares
@@ -133,7 +137,7 @@ class Cloud:
 
     @cached_property
     def unit_mean_and_variance(self) -> tuple[Tensor, Tensor]:
-        """The same of the rows at length 1."""
+        """Mean (D,) and variance (D,) of each dimension of the rows at length 1."""
         if self.moments is not None:
             return _two_moments(unit_moments(self.moments))
         return self.unit.mean(0), centered(self.unit).square().mean(0)
@@ -147,19 +151,19 @@ class Cloud:
 
     @cached_property
     def distinct_index(self) -> Tensor:
-        """Numbers (M,) of the rows without copies, all that there are: of copies, the first."""
+        """Numbers (M,) of the distinct rows: the first of each set of copies."""
         index = first_copies(self.rows)
         return index.sort().values if self.n <= MOST else index
 
     @cached_property
     def distinct(self) -> Tensor:
-        """The rows (M, D) without copies, at most 8,192 of them."""
+        """The distinct rows (M, D), at most 8,192 of them."""
         index = self.distinct_index
         return self.rows if len(index) == self.n <= MOST else sample(self.rows[index], self.seed)
 
     @cached_property
     def apart(self) -> Distances:
-        """Distances between the distinct rows."""
+        """Distances among the distinct rows."""
         if not (self._wide and Distances.kept(self.n)):
             return Distances(self.distinct)
         index, squares = self.distinct_index, self.scatter.apart
@@ -167,13 +171,13 @@ class Cloud:
 
     @cached_property
     def unit_apart(self) -> Distances:
-        """Distances between at most 8,192 of the rows at length 1."""
+        """Distances among at most 8,192 of the rows at length 1."""
         squares = self._unit_squares if Distances.kept(self.n) else None
         return Distances(sample(self.unit, self.seed), squares)
 
     @cached_property
     def _unit_squares(self) -> Tensor | None:
-        """Squared distances (N, N) of the directions, where they are cheaper than those."""
+        """Squared distances (N, N) of the directions, where they are cheaper than `unit_apart`."""
         return self.scatter.unit_apart(self.norms) if self._wide else None
 
     @property
@@ -183,11 +187,11 @@ class Cloud:
     @cached_property
     def drawn(self) -> Tensor:
         """At most 8,192 rows at length 1, with noise of 1e-8 so that equal distances are told apart by chance."""
-        return by_lot(sample(self.unit, self.seed), self.seed)
+        return with_broken_ties(sample(self.unit, self.seed), self.seed)
 
     @cached_property
     def drawn_apart(self) -> Distances:
-        """Distances between these."""
+        """Distances among the rows of `drawn`."""
         return Distances(self.drawn)
 
     def near(self, k: int) -> Tensor:
@@ -197,7 +201,9 @@ class Cloud:
         return self.once(_near)[:, :k]
 
     def nearest(self, k: int) -> tuple[Tensor, Tensor]:
-        """Distances and numbers (M, <= k) of the nearest by cosine of at most 8,192 rows; ties are broken at random."""
+        """Distances and numbers (M, <= k) of the nearest rows by cosine, of at most 8,192 rows; ties are broken at
+        random.
+        """
         if k > _NEAR:
             return self.drawn_apart.nearest(min(k, len(self.drawn) - 1))
         near, index = self.once(_nearest)
@@ -224,7 +230,7 @@ Data = Tensor | Moments | Cloud
 
 
 def as_cloud(z: Data, seed: int = 0) -> Cloud:
-    """A cloud as it is, anything else as one."""
+    """A cloud as it is, and anything else as a new cloud."""
     return z if isinstance(z, Cloud) else Cloud(z, seed=seed)
 
 

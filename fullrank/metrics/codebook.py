@@ -1,4 +1,4 @@
-"""Codes: rows that take few values, again and again, as those of a codebook do."""
+"""Metrics of rows that take few different values, as those of a codebook do."""
 
 from __future__ import annotations
 
@@ -23,9 +23,15 @@ def _uses(z: Cloud) -> Tensor:
 
 
 def different_rows(z: Rows) -> float:
-    """The number of different rows of z (N, D), from 1 to N.
+    """The number of different rows: two rows are the same if they are equal in every value.
 
-    Equal in every value. Grades no collapse: data has as many as rows, quantized rows as many as the codes in use.
+    Data has as many different rows as rows, quantized embeddings as many as codes in use. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number from 1 to N.
 
     >>> import torch
     >>> different_rows(torch.arange(20.0).repeat(5)[:, None])
@@ -35,10 +41,17 @@ def different_rows(z: Rows) -> float:
 
 
 def code_use(z: Rows) -> float:
-    """The perplexity of the values that the rows of z (N, D) take, over the number of these values.
+    """The perplexity of the values that the rows take, over the number of these values.
 
-    In (0, 1]; high is healthy: 1 if all are taken equally often, as where all rows differ. Blind to: where the values
-    lie, and entries of a codebook that no row takes. Grades no collapse of rows that differ.
+    It grades no collapse of rows that differ.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in (0, 1]; high is healthy: 1 if all values are equally frequent, as when all rows differ.
+
+    Blind to: where the values lie, and entries of a codebook that no row takes.
 
     >>> import torch
     >>> round(code_use(torch.arange(20.0).repeat(5)[:, None]), 6)
@@ -50,9 +63,15 @@ def code_use(z: Rows) -> float:
 
 
 def lone_rows(z: Rows) -> float:
-    """The share of the rows of z (N, D) that no other row repeats, in [0, 1].
+    """The share of the rows that no other row repeats.
 
-    Data with copies has many, quantized rows few. Grades no collapse.
+    Data with copies has many such rows, quantized embeddings few. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in [0, 1].
 
     >>> import torch
     >>> lone_rows(torch.tensor([[0.0], [0.0], [1.0], [2.0]]))
@@ -63,9 +82,15 @@ def lone_rows(z: Rows) -> float:
 
 
 def commonest_row(z: Rows) -> float:
-    """The share of the rows of z (N, D) that take the value which most of them take, in (0, 1].
+    """The share of the rows that take the most frequent value; equal means equal in every value.
 
-    Equal in every value. Data has few of each, a default answer for missing inputs many. Grades no collapse.
+    Data has few rows of each value, and a default answer for missing inputs has many. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in (0, 1].
 
     >>> import torch
     >>> commonest_row(torch.tensor([[0.0], [0.0], [1.0], [2.0]]))
@@ -76,7 +101,7 @@ def commonest_row(z: Rows) -> float:
 
 
 def _commonest(z: Cloud) -> Tensor:
-    """The rows of that value, if more than one row has it."""
+    """The rows of the most frequent value, if more than one row has it."""
     taken, counts = z.once(_values)
     rows = (taken == counts.argmax()).nonzero()[:, 0]
     return rows[:MOST] if len(rows) > 1 else torch.empty(0, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""Does one row hold a direction of its own? The largest share of a row in the column space."""
+"""Coherence: whether one row holds a direction of its own, by the largest share of a row in the column space."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ _SURE = 1e-6  # of the largest diagonal entry of a triangular factor: above it n
 
 
 def coherence(z: Rows) -> float:
-    """Coherence of z (N, D): the largest share of one row in the column space, times N / rank.
+    """Coherence: the largest share of one row in the column space, times N / rank.
 
-    max_i |U_i|^2 N / r over the left singular vectors above rounding (Tsitsulin et al., 2023), uncentered. In [1,
-    N / r]; 1 when all rows weigh alike; total collapse, zeros and one row give 1. Sees outlying rows, grades no
-    collapse. The least stable of all under subsampling.
+    It is max_i |U_i|^2 N / r over the left singular vectors above rounding (Tsitsulin et al., 2023), uncentered. It
+    finds outlying rows, and grades no collapse. Of all metrics it is the least stable under subsampling.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in [1, N / r]; 1 when all rows weigh alike; total collapse, zeros and one row give 1.
 
     >>> coherence(torch.eye(3)), coherence(torch.tensor([[9.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
     (1.0, 1.5)
@@ -41,7 +46,7 @@ def coherence(z: Rows) -> float:
 
 
 def _full_rank(factor: Tensor) -> bool:
-    """Whether a triangular factor says so for sure."""
+    """Whether a triangular factor is certainly of full rank."""
     sides = factor.diagonal().abs()
     return float(sides.min()) > _SURE * float(sides.max())
 

@@ -1,4 +1,4 @@
-"""Are the rows of two embeddings the same samples, and what has moved beside a rotation and a scale?"""
+"""Whether the rows of two embeddings are the same samples, and what differs besides a rotation and a scale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centered, embeddings, require_one_width
-from fullrank.metrics._pairs import by_lot, neighbors, sampled
+from fullrank.metrics._pairs import neighbors, sampled, with_broken_ties
 from fullrank.stats import normalize
 
 _ANCHORS = 512  # rows that the others are described by
@@ -19,15 +19,27 @@ _TIE = 1e-9  # similarities in [-1, 1] that are nearer than this are equal up to
 
 
 def matched_ranks(z1: Tensor, z2: Tensor, *, seed: int = 0) -> Tensor:
-    """How far each row of z2 (N, D2) stands out as the partner of its row of z1 (N, D1): (N,), 1 is best, 0.5 chance.
+    """How far each row of z2 stands out as the partner of its row of z1.
 
-    A row is described by its cosines, about the mean, to up to 512 anchors, which are the same samples in both (the
-    relative representations of Moschella et al., 2023); its rank is the share of the other rows of z1 whose description
-    is less like that of the row in z2 than its own is, ties counting half. Ours; it needs no alignment, and neither
-    equal widths nor one space. Rows that do not correspond have ranks that are uniform in [0, 1], so that twice the
-    share below 0.5 estimates how many they are (`misplaced`). One half of the rows, drawn by `seed`, is the anchors of
-    the other. Total collapse gives 0.5. UserError for other numbers of rows, or fewer than 8. Blind to: rows that
-    changed places with their like; rotation, scale and mean.
+    A row is described by its cosines, about the mean, to up to 512 anchors, which are the same samples in both
+    embeddings (the relative representations of Moschella et al., 2023). Its rank is the share of the other rows of z1
+    whose description is less similar to that of the row in z2 than its own is; ties count half. The metric is ours. It
+    needs no alignment, no equal widths and no common space. Rows that do not correspond have ranks that are uniform in
+    [0, 1], so twice the share below 0.5 estimates how many they are (`misplaced`). One half of the rows serves as the
+    anchors of the other.
+
+    Args:
+        z1: Embeddings (N, D1).
+        z2: Embeddings (N, D2) of the same samples.
+        seed: Decides the halves.
+
+    Returns:
+        Ranks (N,) in [0, 1]: 1 is best, 0.5 is chance; total collapse gives 0.5.
+
+    Raises:
+        UserError: The numbers of rows differ, or there are fewer than 8.
+
+    Blind to: rows that changed places with similar rows; rotation, scale and mean.
 
     >>> z = torch.randn(100, 5, generator=torch.Generator().manual_seed(0))
     >>> float(matched_ranks(z, -3 * z + 1).mean()), round(float(matched_ranks(z, z.flip(0)).mean()), 1)
@@ -51,9 +63,13 @@ def matched_ranks(z1: Tensor, z2: Tensor, *, seed: int = 0) -> Tensor:
 
 
 def misplaced(ranks: Tensor) -> float:
-    """Share of the rows that do not correspond, from their `matched_ranks` (N,): twice the share below 0.5, at most 1.
+    """Share of the rows that do not correspond: twice the share of their `matched_ranks` below 0.5, at most 1.
 
-    In [0, 1]; 0 is ideal; permuted rows give about 1, half of them permuted 0.5.
+    Args:
+        ranks: Ranks (N,).
+
+    Returns:
+        A number in [0, 1]; 0 is ideal; permuted rows give about 1, and half of the rows permuted about 0.5.
 
     >>> misplaced(torch.tensor([0.9, 1.0, 0.3, 0.8]))
     0.5
@@ -62,10 +78,19 @@ def misplaced(ranks: Tensor) -> float:
 
 
 def matched_cosine(z1: Tensor, z2: Tensor) -> float:
-    """Mean cosine of a row of z1 (N, D) and the same row of z2 (N, D): can one index hold vectors of both?
+    """Mean cosine of a row of z1 and the same row of z2: can one index hold vectors of both?
 
-    In [-1, 1]; 1 is ideal; rows of zeros give 0. Blind to: the norms; that all rows may point the same way, where
-    rows of different samples have high cosines too. UserError for other shapes.
+    Args:
+        z1: Embeddings (N, D).
+        z2: Embeddings (N, D) of the same samples.
+
+    Returns:
+        A number in [-1, 1]; 1 is ideal; zero vectors give 0.
+
+    Raises:
+        UserError: The shapes differ.
+
+    Blind to: the norms; and that all rows may point the same way, when rows of different samples have high cosines too.
 
     >>> matched_cosine(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [1.0, 0.0]]))
     0.5
@@ -75,11 +100,23 @@ def matched_cosine(z1: Tensor, z2: Tensor) -> float:
 
 
 def index_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> float:
-    """Share of the k nearest rows of z1 (N, D), by cosine, that a row of z2 (N, D) finds as its own row of z1 does.
+    """Share of the k nearest rows of z1 that the row of z1 and the row of z2 of the same sample both find, by cosine.
 
-    What becomes of an index of old vectors z1 that is searched with new ones z2; the row itself is among the k. In [0,
-    1]; 1 is ideal; a rotation gives about k / N, though it changes nothing between the rows of z2. Above 8,192 rows, of
-    a sample drawn by `seed`. Blind to: the norms. UserError for other shapes, and for k below 1.
+    It says what becomes of an index of old vectors z1 that is searched with new ones z2; the row itself is among the k.
+
+    Args:
+        z1: Embeddings (N, D).
+        z2: Embeddings (N, D) of the same samples.
+        k: Number of neighbors, at least 1.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        A number in [0, 1]; 1 is ideal; a rotation gives about k / N, though it changes nothing among the rows of z2.
+
+    Raises:
+        UserError: The shapes differ, or k is below 1.
+
+    Blind to: the norms.
 
     >>> z = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
     >>> index_overlap(z, 2 * z), index_overlap(z, -z) < 0.1
@@ -91,17 +128,25 @@ def index_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> floa
     rows = sampled(len(x), seed).to(x.device)
     x, y = normalize(x[rows]), normalize(y[rows])
     k = min(k, len(x))
-    index = by_lot(x, seed)
+    index = with_broken_ties(x, seed)
     both = torch.cat([neighbors(index, k, queries=queries)[1] for queries in (index, y)], 1).sort(1).values
     return float((both[:, 1:] == both[:, :-1]).sum()) / (len(x) * k)
 
 
 def turned(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
-    """z1 (N, D1) after the rotation and scale that bring its deviations next to those of z2 (N, D2), and z2: (N, K).
+    """Both embeddings, after the rotation and scale that bring the deviations of z1 closest to those of z2.
 
-    Orthogonal Procrustes (Schoenemann, 1966) about the two means; where no deviation tells how to turn, the mean does.
-    Both come in coordinates of their own rows, which keep all distances and angles. Without need nothing is turned: if
-    the cosine of the deviations as wholes is 0.99. With fewer rows than dimensions a rotation fits anything.
+    This is orthogonal Procrustes (Schoenemann, 1966) about the two means; where no deviation determines the rotation,
+    the mean does. Nothing is rotated if the cosine of the deviations as wholes is 0.99 or more. With fewer rows than
+    dimensions a rotation fits anything.
+
+    Args:
+        z1: Embeddings (N, D1).
+        z2: Embeddings (N, D2) of the same samples.
+
+    Returns:
+        z1 after the transformation and z2, both (N, K), in coordinates of their rows that keep all distances and
+            angles.
 
     >>> z = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     >>> old, new = turned(z, -2 * z.flip(1) + 1)
@@ -124,10 +169,19 @@ def turned(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_shift(z1: Tensor, z2: Tensor) -> float:
-    """How far the mean of z2 (M, D) lies from that of z1 (N, D), in root total variances of z2.
+    """How far the mean of z2 lies from that of z1, in units of the root total variance of z2.
 
-    A mean moved by t standard deviations in every dimension gives t. At least 0; 0 is ideal; infinity where z2 is one
-    point elsewhere. Take it of `turned` embeddings where the second space may be turned. Blind to: all but the means.
+    Take it of `turned` embeddings if the second space may be rotated.
+
+    Args:
+        z1: Embeddings (N, D).
+        z2: Embeddings (M, D).
+
+    Returns:
+        At least 0; 0 is ideal; a mean that moved by t standard deviations in every dimension gives t; infinity if z2
+            is one point elsewhere.
+
+    Blind to: all but the means.
 
     >>> z = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
     >>> round(mean_shift(z, z + 0.5), 1), round(mean_shift(*turned(z, 2 * z.flip(1))), 6)

@@ -10,13 +10,19 @@ from fullrank.metrics.record import SHARED, Measurement
 
 
 def crowding(z: Rows, *, seed: int = 0) -> float:
-    """How much tighter the rows of z (N, D) crowd than those of a Gaussian cloud of their spectrum.
+    """How much tighter the rows crowd than those of a Gaussian cloud of the same spectrum.
 
-    The median distance of two rows over the median distance to the tenth nearest row, and this over the same of
-    Gaussian clouds; of fewer than 500 rows, to the one of number N / 50. Euclidean, of the distinct rows. At least 0
-    and no bound above; 1 is ideal, and fewer than three distinct rows give 1. A few tight clusters crowd; pairs and
-    small families of rows that are alike do not, and have a `relative_contrast` as high. Above 8,192 rows, that of a
-    sample drawn by `seed`. Grades no collapse.
+    It is the median distance of two rows over the median distance to the tenth nearest row, divided by the same of
+    Gaussian clouds; below 500 rows, it takes the neighbor of number N / 50. Distances are Euclidean, among the distinct
+    rows. A few tight clusters crowd; pairs and small families of similar rows do not, although their
+    `relative_contrast` is as high. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        At least 0, without an upper bound; 1 is ideal, and fewer than three distinct rows give 1.
 
     >>> import torch
     >>> generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Single dimensions that carry nothing, or nothing of their own."""
+"""Metrics of single dimensions that carry nothing, or nothing of their own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ _BLOCK = 512  # dimensions a block: at most 512 x D correlations at a time
 
 
 def dead_dimensions(z: Data) -> float:
-    """Share of the dimensions of z (N, D) whose variance is at most 1e-6 of the largest.
+    """Share of the dimensions whose variance is at most 1e-6 of the largest.
 
-    That of `outweighing_share` do not count as the largest: beside a huge one the others are small, and not dead. In
-    [0, 1]; low is healthy, ideal 0; total collapse, zeros and one row give 1. A ReLU backbone has some by
-    right. Depends on the axes. Blind to: everything else, also to a missing direction that is not an axis.
+    The dimensions of `outweighing_share` do not count as the largest: beside a huge one the others are small, and not
+    dead. A ReLU backbone normally has some dead dimensions. It depends on the axes.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 1]; low is healthy, 0 is ideal; total collapse, zeros and one row give 1.
+
+    Blind to: everything else, including a missing direction that is not an axis.
 
     >>> import torch
     >>> dead_dimensions(torch.tensor([[1.0, 5.0], [-1.0, 5.0]]))
@@ -65,11 +72,18 @@ DEAD_DIMENSIONS = Measurement(
 
 
 def duplicate_dimensions(z: Data) -> float:
-    """Share of the dimensions of z (N, D) that repeat a later one: absolute correlation above 0.999.
+    """Share of the dimensions that repeat a later one: their absolute correlation is above 0.999.
 
-    Of m copies m - 1 count; constant dimensions repeat nothing. In [0, 1]; low is healthy, ideal 0; total
-    collapse, zeros and one row give 0 (nothing varies). Two rows make every dimension a copy. Depends on the axes.
-    Blind to: everything else, complete collapse too.
+    Of m copies, m - 1 count; constant dimensions repeat nothing. Two rows make every dimension a copy. It depends on
+    the axes.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 1]; low is healthy, 0 is ideal; total collapse, zeros and one row give 0, since nothing varies.
+
+    Blind to: everything else, including complete collapse.
 
     >>> import torch
     >>> duplicate_dimensions(torch.tensor([[1.0, -2.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 2.0, 1.0]]))
@@ -109,10 +123,15 @@ DUPLICATE_DIMENSIONS = Measurement(
 
 
 def rogue_dimension(z: Data) -> float:
-    """Largest variance of a dimension of z (N, D) over the mean variance of all.
+    """Largest variance of a dimension over the mean variance of all.
 
-    In [1, D]; low is healthy, ideal 1; total collapse, zeros and one row give 1. Depends on the axes. Grades no
-    collapse: one dimension of a large unit hides the others from every distance.
+    It depends on the axes. It grades no collapse: one dimension of a large unit hides the others from every distance.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, D]; low is healthy, 1 is ideal; total collapse, zeros and one row give 1.
 
     >>> import torch
     >>> round(rogue_dimension(torch.tensor([[3.0, 1.0], [-3.0, -1.0]])), 6)
@@ -124,7 +143,7 @@ def rogue_dimension(z: Data) -> float:
 
 
 def _rogue(z: Cloud) -> Tensor:
-    """Those that outweigh the rest; else the largest, and what else has more than ten times the mean variance."""
+    """The dimensions that outweigh the rest, else the largest, and all others above ten times the mean variance."""
     if len(outweigh := outweighing(z)):
         return outweigh
     variance = z.mean_and_variance[1]
@@ -150,10 +169,15 @@ ROGUE_DIMENSION = Measurement(
 
 
 def dimension_gap(z: Data) -> float:
-    """Largest ratio of neighbors among the first four variances of the dimensions of z (N, D), descending.
+    """Largest ratio between successive values among the first four variances of the dimensions, in descending order.
 
-    At least 1; low is healthy; total collapse, zeros and one row give 1. Depends on the axes. Grades no collapse: it
-    tells up to three rogue dimensions from a smooth decay.
+    It depends on the axes. It grades no collapse: it tells up to three rogue dimensions from a smooth decay.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        At least 1; low is healthy; total collapse, zeros and one row give 1.
 
     >>> import torch
     >>> round(dimension_gap(torch.tensor([[3.0, 1.0], [-3.0, -1.0]])))
@@ -178,7 +202,9 @@ DIMENSION_GAP = Measurement(
 
 
 def _correlations(z: Cloud) -> Iterator[tuple[Tensor, Tensor]]:
-    """Some dimensions (B,) at a time, and their correlations (B, K) with the last K dimensions, all later ones."""
+    """Blocks of dimensions (B,), and their correlations (B, K) with the last K dimensions, which include all later
+    ones.
+    """
     covariance = _covariance(z)
     if covariance is not None:
         scale = _inverse(covariance.diagonal().sqrt())
@@ -196,7 +222,7 @@ def _correlations(z: Cloud) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _covariance(z: Cloud) -> Tensor | None:
-    """That of the dimensions, up to a factor, where it is at hand and no square has vanished in it."""
+    """The covariance of the dimensions, up to a factor, where it is at hand and no square in it has vanished."""
     if z.moments is not None:
         return z.moments.covariance if z.moments.axes is None else None
     if z.scatter.wide or float(z.scatter.gram.diagonal().min()) < _VANISHING:
@@ -207,7 +233,7 @@ def _covariance(z: Cloud) -> Tensor | None:
 def _near_copies(z: Cloud) -> Tensor:
     """Which dimensions (D,) may repeat a later one.
 
-    Two columns of correlation c are sqrt(2 - 2 |c|) apart, up to sign, and no more than that in any 16 directions.
+    Two columns of correlation c are sqrt(2 - 2 |c|) apart, up to sign, and not further in any 16 directions.
     """
     x = _unit_columns(z.rows)
     noise = torch.randn(len(x), _PROJECTED, generator=torch.Generator().manual_seed(0), dtype=x.dtype)

@@ -1,4 +1,4 @@
-"""How far apart do the directions keep from each other? Energies over pairs, and the distance to the nearest."""
+"""How far the directions keep from each other: energies over pairs, and the distance to the nearest."""
 
 from __future__ import annotations
 
@@ -19,14 +19,27 @@ _EPS = 1e-8  # DINOv2's, inside the logarithm
 
 
 def hyperspherical_energy(z: Rows, *, power: Literal[0, 1, 2] = 2, angular: bool = False, seed: int = 0) -> float:
-    """Hyperspherical energy of z (N, D): the mean over pairs of distance^-power of rows scaled to length 1.
+    """Hyperspherical energy: the mean over pairs of distance^-power, for rows scaled to length 1.
 
-    Liu et al. (2018), as a mean where they take the sum; at power 0 the mean log of 1 / distance. The distance is
-    the chord, or the angle in radians if `angular`; no half space, as for embeddings -u is not redundant. Low is
-    healthy, ideal about 1/2 at power 2 (0.71 at 1, -0.35 at 0), the value of uniform directions, which
-    `uniform_energy` gives for any D. Distances below 1e-6 count as 1e-6: total collapse, zeros and one row give
-    1e12 (1e6, 13.8). Above 8,192 rows, that of a sample drawn by `seed`. Blind to: dimensional collapse, dead and
-    duplicate dimensions, or nearly: 8 of 64 dimensions give 0.60 for 0.51.
+    Liu et al. (2018) take the sum where this takes the mean; at power 0 it is the mean log of 1 / distance. Opposite
+    directions are not treated as the same, since for embeddings -u is not redundant. Distances below 1e-6 count as
+    1e-6.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        power: 0, 1 or 2.
+        angular: Whether the distance is the angle; otherwise it is the chord.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        Low is healthy; ideal is about 1/2 at power 2 (0.71 at 1, -0.35 at 0), the value of uniform directions, which
+            `uniform_energy` gives for any D. Total collapse, zeros and one row give 1e12 at power 2 (1e6 at 1, 13.8 at
+            0).
+
+    Raises:
+        UserError: The power is not one of these.
+
+    Blind to: dimensional collapse, dead and duplicate dimensions, or nearly so: 8 of 64 dimensions give 0.60 for 0.51.
 
     >>> round(hyperspherical_energy(torch.eye(3)), 6)
     0.5
@@ -67,7 +80,8 @@ HYPERSPHERICAL_ENERGY = Measurement(
 def uniform_energy(dims: int, *, power: Literal[0, 1, 2] = 2) -> float:
     """The energy of uniform directions in `dims` dimensions, by chords; infinite where dims <= power + 1.
 
-    2^(d-s-2) Gamma(d/2) Gamma((d-1-s)/2) / (sqrt(pi) Gamma(d-1-s/2)) at power s, and at 0 its logarithmic derivative.
+    It is 2^(d-s-2) Gamma(d/2) Gamma((d-1-s)/2) / (sqrt(pi) Gamma(d-1-s/2)) at power s, and its logarithmic derivative
+    at power 0.
 
     >>> round(uniform_energy(3, power=1), 6), uniform_energy(2)
     (1.0, inf)
@@ -81,12 +95,19 @@ def uniform_energy(dims: int, *, power: Literal[0, 1, 2] = 2) -> float:
 
 
 def koleo(z: Rows, *, seed: int = 0) -> float:
-    """KoLeo of z (N, D): minus the mean log of the distance to the nearest neighbor, rows scaled to length 1.
+    """KoLeo: minus the mean logarithm of the distance to the nearest neighbor, for rows scaled to length 1.
 
-    Sablayrolles et al. (2019), with DINOv2's 1e-8 inside the logarithm, once. Low is healthy; about -0.35 (all at
-    right angles) is ideal in many dimensions, near 0 the healthy value in few; total collapse, zeros and one row give
-    18.4, and every copy adds 18.4 / N. Depends on N. Above 8,192 rows, that of a sample drawn by `seed`. Blind to: no
-    kind of collapse, but weak on missing dimensions.
+    It is that of Sablayrolles et al. (2019), with DINOv2's 1e-8 inside the logarithm, once. It depends on N.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        Low is healthy; about -0.35 (all at right angles) is ideal in many dimensions, and values near 0 are healthy in
+            few; total collapse, zeros and one row give 18.4, and every copy adds 18.4 / N.
+
+    Blind to: no kind of collapse, but it is weak on missing dimensions.
 
     >>> round(koleo(torch.eye(4)), 4)  # -log(2) / 2
     -0.3466

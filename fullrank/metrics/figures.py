@@ -1,4 +1,4 @@
-"""The numbers behind a report's figures, each with what perfect data of the same size would show."""
+"""The numbers behind the figures of a report, each with what perfect data of the same size would show."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _POINTS = 1000  # of the projection
 def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> dict[str, dict[str, Any]]:
     """Spectrum, cosines, Hill profile, dimensions, projection and hubness of a sketch, as lists that JSON can hold.
 
-    The spectrum, the profile and the dimensions are those of all rows; the others of at most 2,048 of the sample's
-    first view, the projection of 1,000.
+    The spectrum, the profile and the dimensions are of all rows. The others are of at most 2,048 of the sample's first
+    view, and the projection of 1,000.
 
     >>> from fullrank.stats.sketch import sketch
     >>> drawn = figures(sketch([torch.randn(100, 4, generator=torch.Generator().manual_seed(0))]))
@@ -50,12 +50,12 @@ def figures(sketch: Sketch, *, labels: Tensor | None = None, seed: int = 0) -> d
 
 
 def _short(x: Tensor) -> list[float]:
-    """As numbers of six digits."""
+    """The numbers, with six digits."""
     return [float(f"{value:.6g}") for value in x.tolist()]
 
 
 def _cosines(z: Cloud, dims: int) -> dict[str, list[float]]:
-    """Density of the cosines of all pairs of rows z (k, K) in `dims` dimensions, and of uniform ones: 80 bins."""
+    """Density of the cosines of all pairs of rows z (k, K) in `dims` dimensions, and of uniform directions: 80 bins."""
     edges = torch.linspace(-1, 1, _BINS + 1, dtype=torch.float64)
     counts = torch.zeros(_BINS, dtype=torch.float64)
     zero = (z.norms == 0).double() / 2  # such a row has the squared distance 1 to a direction, and the cosine 0
@@ -77,7 +77,9 @@ def _projection(z: Tensor, labels: Tensor | None) -> dict[str, list[float] | lis
 
 
 def _hubness(found: Tensor, like: Tensor) -> dict[str, list[int]]:
-    """How many rows are among the 10 nearest of `count` others, and how many of a Gaussian cloud of that spectrum."""
+    """How many rows are among the 10 nearest of `count` others, and how many of a Gaussian cloud of the same spectrum
+    are.
+    """
     most = int(max(found.max(), like.max())) + 1
     rows, null = found.bincount(minlength=most), like.bincount(minlength=most)
     seen = ((rows > 0) | (null > 0)).nonzero()[:, 0]

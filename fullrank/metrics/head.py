@@ -1,4 +1,4 @@
-"""Do a few directions stand before the rest of the spectrum, and do the rows form two groups along the first?"""
+"""Whether a few directions dominate the spectrum, and whether the rows form two groups along the first."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ _ABOVE, _TURNS = 1e-11, 3  # shift above an eigenvalue, as a share of it, and st
 
 
 def head_gap(z: Data) -> float:
-    """Largest ratio of neighbors among the first four covariance eigenvalues of z (N, D).
+    """Largest ratio between successive values among the first four covariance eigenvalues.
 
-    At least 1; low is healthy; total collapse, zeros and one row give 1. Tells up to three directions before the rest
-    from a smooth decay. Grades no collapse.
+    It tells up to three dominant directions from a smooth decay. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        At least 1; low is healthy; total collapse, zeros and one row give 1.
 
     >>> round(head_gap(torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])))
     9
@@ -43,7 +48,7 @@ HEAD_GAP = Measurement(
 
 
 def largest_jump(values: Tensor) -> float:
-    """The largest ratio of two neighbors among the first four values, descending; 1 where no two are above zero.
+    """Largest ratio between successive values among the first four, in descending order; 1 where no two are above zero.
 
     >>> largest_jump(torch.tensor([8.0, 2.0, 1.0, 0.0]))
     4.0
@@ -55,10 +60,16 @@ def largest_jump(values: Tensor) -> float:
 
 
 def bimodality(z: Rows) -> float:
-    """1 / kurtosis of z (N, D) along its first principal direction: two groups give 1, a normal 1/3.
+    """1 / kurtosis along the first principal direction: two groups give 1, and a normal distribution 1/3.
 
-    In [0, 1]; no direction is healthy. A uniform gives 0.56; near 0 are a few rows that lie far out. NaN for fewer than
-    four rows and for total collapse, which have no direction. Grades no collapse.
+    It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in [0, 1]; neither end is healthy. A uniform distribution gives 0.56; a few rows that lie far out give
+            nearly 0; fewer than four rows and total collapse, which have no direction, give NaN.
 
     >>> bimodality(torch.tensor([[1.0, 0.0], [1.0, 0.1], [-1.0, 0.0], [-1.0, -0.1]])) > 0.99
     True
@@ -87,7 +98,7 @@ BIMODALITY = Measurement(
 
 
 def principal(x: Tensor, count: int = 2) -> tuple[Tensor, Tensor]:
-    """Scores (N, count) of centered rows x (N, D) on their first directions, and those (D, count), largest first.
+    """Scores (N, count) of centered rows x (N, D) on their first principal directions, and these directions (D, count).
 
     >>> principal(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]).double(), 1)[1].abs()
     tensor([[1.],
@@ -124,7 +135,7 @@ def first_direction(gram: Tensor, largest: float) -> Tensor:
 
 
 def _head_error(found: Measurements, n: int, _dims: int) -> Measured | None:
-    """How unsure the largest eigenvalue is: large where one row makes it."""
+    """How uncertain the largest eigenvalue is: it is large where one row makes the eigenvalue."""
     if "bimodality" not in found:
         return None
     return Measured("head_error", math.sqrt(max(1 / found["bimodality"].value - 1, 0.0) / n))

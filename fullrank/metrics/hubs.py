@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import centered
-from fullrank.metrics._pairs import by_lot, neighbors, sample, squared_distances, upper
+from fullrank.metrics._pairs import neighbors, sample, squared_distances, upper, with_broken_ties
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.record import MOST, SHARED, Measured, Measurement, Measurements
 from fullrank.stats import products
@@ -21,13 +21,20 @@ OVER_NULL = f"null: Gaussian, same spectrum, mean of {DRAWS} draws"
 
 
 def hub_skewness(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> float:
-    """Hubness of z (N, D): the skewness of how often a row is among the k nearest, by cosine, of the others.
+    """Hubness: the skewness of how often a row is among the k nearest, by cosine, of the other rows.
 
-    Radovanovic et al. (2010). With `queries` (M, D) the rows of z are a gallery, as in retrieval across modalities.
-    About 0.3 is isotropic, but 3 a healthy 1/j spectrum and 7 a cone: it depends on N, k and the spectrum, so compare
-    with that of `gaussian_like(z)`. No direction is healthy for sure; fewer than three rows and equally frequent
-    rows give 0, and total collapse, where the nearest is drawn at random, about that of chance. Above 8,192 rows, that
-    of a sample drawn by `seed`. Grades no collapse.
+    It is that of Radovanovic et al. (2010). An isotropic cloud has about 0.3, but a healthy 1/j spectrum 3 and a cone
+    7: it depends on N, k and the spectrum, so compare with that of `gaussian_like(z)`. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        k: Number of neighbors, at least 1.
+        queries: Rows (M, D) that search among the rows of z, as in retrieval across modalities.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        Neither direction is healthy for certain; fewer than three rows and equally frequent rows give 0; total
+            collapse, whose nearest rows are drawn at random, gives about the value of chance.
 
     >>> star = torch.tensor([[1.0, 0.1, 0.0], [1.0, -0.1, 0.0], [1.0, 0.0, 0.1], [1.0, 0.0, 0.0], [1.0, 0.0, -0.1]])
     >>> round(hub_skewness(star, k=1), 2)  # the fourth is nearest to all others
@@ -37,7 +44,7 @@ def hub_skewness(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int
 
 
 def _hubs(z: Cloud) -> Tensor:
-    """The rows that are most often among the nearest, of those beyond two standard deviations."""
+    """The rows that are most often among the nearest, of those more than two standard deviations above the mean."""
     count = z.once(occurrences)
     order = count.argsort(descending=True, stable=True)
     return order[count[order] > count.mean() + 2 * count.std(correction=0)][:MOST]
@@ -81,11 +88,19 @@ HUB_EXCESS = Measurement(
 
 
 def antihub_share(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> float:
-    """Share of the rows of z (N, D) that are among the k nearest, by cosine, of no other row: never found.
+    """Share of the rows that are among the k nearest, by cosine, of no other row, so that no search finds them.
 
-    With `queries` (M, D), of no query. In [0, 1); low is healthy, but some are normal: compare with
-    `gaussian_like(z)`. Fewer than three rows give 0. Above 8,192 rows, that of a sample drawn by `seed`. Grades no
-    collapse.
+    It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        k: Number of neighbors, at least 1.
+        queries: Rows (M, D) that search among the rows of z.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        A number in [0, 1); low is healthy, but some antihubs are normal: compare with `gaussian_like(z)`. Fewer than
+            three rows give 0.
 
     >>> antihub_share(torch.tensor([[1.0, 0.1], [1.0, -0.1], [1.0, 0.0], [1.0, 0.3]]), k=1)
     0.25
@@ -146,7 +161,7 @@ def occurrences(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int 
     targets, gallery = sample(as_cloud(queries, seed).unit, seed + 1), cloud.drawn
     if targets.shape[1] != gallery.shape[1]:
         raise UserError(f"The queries have {targets.shape[1]} dimensions, the gallery {cloud.dims}: pass one space.")
-    _, index = neighbors(gallery, min(k, len(gallery)), queries=by_lot(targets, seed))
+    _, index = neighbors(gallery, min(k, len(gallery)), queries=with_broken_ties(targets, seed))
     return index.flatten().bincount(minlength=len(gallery)).double()
 
 
@@ -162,9 +177,10 @@ def skewness(count: Tensor) -> float:
 
 
 def gaussian_like(z: Rows, *, seed: int = 0) -> Tensor:
-    """A Gaussian cloud (N, D), mean zero, with the covariance of z (N, D) up to scale: the null of its spectrum.
+    """A Gaussian cloud (N, D) of mean zero with the covariance of z (N, D) up to scale, in float64.
 
-    A value far from that of this cloud is about more than the spectrum: clusters, hubs, a mean. Float64.
+    It is the null model of the spectrum: a value that is far from that of this cloud comes from more than the spectrum,
+    such as clusters, hubs or a mean.
 
     >>> z = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([2.0, 1.0])
     >>> like = gaussian_like(z).var(0)
@@ -182,7 +198,7 @@ def gaussian_like(z: Rows, *, seed: int = 0) -> Tensor:
 
 @dataclass(frozen=True)
 class GaussianNeighbors:
-    """What the neighbors in Gaussian clouds of one spectrum tell: see the metrics of that name."""
+    """What neighbors are like in Gaussian clouds of one spectrum; see the metrics of these names."""
 
     contrast: float
     crowd: float  # the same of the neighbor of number `crowd`
@@ -193,7 +209,7 @@ class GaussianNeighbors:
 
 
 def crowd(n: int) -> int:
-    """Which of the nearest of n rows must be near where rows crowd: the tenth, or that of number n / 50.
+    """Which of the nearest of n rows must be close for rows to crowd: the tenth, or that of number n / 50.
 
     >>> crowd(96), crowd(300), crowd(2048)
     (1, 6, 10)
@@ -202,9 +218,9 @@ def crowd(n: int) -> int:
 
 
 def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
-    """The mean over draws of a Gaussian cloud with as many rows and the spectrum of z, of at most 8,192 rows.
+    """The mean over draws of Gaussian clouds with as many rows (at most 8,192) and the spectrum of z.
 
-    The draws are the same for every seed, so that no seed decides what lies at a threshold.
+    The draws are the same for every seed, so that no seed decides whether a value passes a threshold.
 
     >>> from fullrank.metrics.cloud import Cloud
     >>> z = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
@@ -234,9 +250,10 @@ def _draw(room: Tensor, roots: Tensor, seed: int) -> Tensor:
 
 
 def _of_draw(x: Tensor, work: tuple[Tensor, ...]) -> tuple[float, float, Tensor]:
-    """Contrasts of x (N, K) to the nearest row and to that of number `crowd`; how often each is among the 10 nearest.
+    """Contrasts of x (N, K) to the nearest row and to that of number `crowd`, and how often each is among the 10
+    nearest.
 
-    By one matrix of products; work: two matrices (n, n) to write to.
+    One matrix of products is computed; work: two matrices (n, n) to write to.
     """
     n = len(x)
     if not bool(x.any()):

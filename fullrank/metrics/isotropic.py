@@ -1,4 +1,4 @@
-"""What a metric says of perfect data of this size: an isotropic Gaussian, N rows in D dimensions."""
+"""The values of metrics for perfect data of the same size: an isotropic Gaussian of N rows in D dimensions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ _GRID = 4001  # points of the integral; the spectrum is right to about 1e-4 of i
 
 
 def isotropic_spectrum(n: int, dims: int) -> Tensor:
-    """Covariance eigenvalues (min(n, dims),) to expect of n isotropic Gaussian rows, largest first, mean-free.
+    """Expected covariance eigenvalues (min(n, dims),) of n isotropic Gaussian rows, largest first.
 
-    Quantiles of the Marchenko-Pastur law with ratio dims / n, divisor n, population variance 1. One row is a point.
+    They are quantiles of the Marchenko-Pastur law with ratio dims / n, divisor n and population variance 1, with the
+    mean taken off. One row is a point.
+
+    Args:
+        n: Number of rows.
+        dims: Number of dimensions.
 
     >>> isotropic_spectrum(2000, 3)
     tensor([1.0425, 0.9990, 0.9568], dtype=torch.float64)
@@ -38,7 +43,13 @@ def isotropic_spectrum(n: int, dims: int) -> Tensor:
 
 
 def isotropic_hill(n: int, dims: int, order: float, *, root: bool = False) -> float:
-    """The Hill number of that spectrum, or of its square roots, the singular values.
+    """The Hill number of `isotropic_spectrum`, or of its square roots, the singular values.
+
+    Args:
+        n: Number of rows.
+        dims: Number of dimensions.
+        order: Order of the Hill number.
+        root: Whether to take square roots first.
 
     >>> round(isotropic_hill(4096, 256, 1))  # 3 % below 256 for want of rows
     248

@@ -16,7 +16,7 @@ from fullrank.metrics.spread import relative_spread
 
 @dataclass(frozen=True)
 class NeuralCollapse:
-    """What `neural_collapse` measured; see there."""
+    """The result of `neural_collapse`."""
 
     nc1: float
     nc2_norms: float
@@ -28,18 +28,28 @@ class NeuralCollapse:
 def neural_collapse(
     z: Rows, labels: Tensor, *, weight: Tensor | None = None, bias: Tensor | None = None
 ) -> NeuralCollapse:
-    """Neural collapse (Papyan, Han & Donoho, 2020) of z (N, D) with labels (N,) of C classes; 0 is collapsed, all five.
+    """Neural collapse (Papyan, Han & Donoho, 2020), five numbers that are all 0 when it is complete.
 
-    With M the class means minus the mean of the class means, W the mean over classes of the covariance within:
-    - nc1: tr(W B^+) / C, B = M^T M / C, on the at most C - 1 directions above rounding. At least 0;
-    - nc2_norms: standard deviation of the norms of M over their mean; nc2_angles: mean |cos + 1 / (C - 1)| over pairs;
-    - nc3: |weight / |weight| - M / |M||^2 (Frobenius) with the last layer's weight (C, D), rows by ascending label;
-    - nc4: share of the rows where that layer (and bias (C,)) disagrees with the nearest class mean. Both are None
-      without a weight.
+    With M the class means minus the mean of the class means, and W the mean over classes of the covariance within:
 
-    Good for a closed set of classes, a loss for transfer and retrieval. Divisors N_c; classes weigh alike. nc1 is too
-    low where a class has fewer rows than D. Total collapse gives nc1, nc2_norms 0 and nc2_angles 1 / (C - 1), as there
-    is no geometry left: read a spread beside it. UserError for fewer than two classes, or shapes that disagree.
+    - nc1: tr(W B^+) / C, B = M^T M / C, on the at most C - 1 directions above rounding; at least 0.
+    - nc2_norms: standard deviation of the norms of M over their mean; nc2_angles: mean |cos + 1 / (C - 1)| over pairs.
+    - nc3: |weight / |weight| - M / |M||^2 (Frobenius) with the weight of the last layer.
+    - nc4: share of the rows where that layer disagrees with the nearest class mean.
+
+    Neural collapse is good for a closed set of classes, and a loss for transfer and retrieval. Divisors are N_c, and
+    all classes weigh alike. nc1 is too low where a class has fewer rows than D. Total collapse gives nc1 and nc2_norms
+    of 0 and nc2_angles of 1 / (C - 1), as there is no geometry left: read a spread beside it.
+
+    Args:
+        z: Embeddings (N, D).
+        labels: Classes (N,), integers, of at least two values.
+        weight: Weight (C, D) of the last layer, rows by ascending label; without it nc3 and nc4 are None.
+        bias: Bias (C,) of the last layer.
+
+    Raises:
+        UserError: There are fewer than two classes, or shapes disagree.
+
     Blind to: total collapse.
 
     >>> corners, labels = torch.eye(3).repeat(4, 1), torch.arange(3).repeat(4)
@@ -65,12 +75,20 @@ def neural_collapse(
 
 
 def class_ranks(z: Rows, labels: Tensor) -> dict[int, dict[str, float]]:
-    """Rows, relative spread and unbiased participation ratio of z (N, D) within each class of labels (N,).
+    """Rows, relative spread and unbiased participation ratio within each class.
 
-    "n", "relative_spread" (about the origin, of the class's rows) and "participation_ratio" by label, in ascending
-    order. Finds a collapse of one class, language or donor that the whole hides: look for a class far below the
-    median. Ranks of fewer than 32 rows mean little. A class of one point or one row has spread 0 and rank 1. Blind
-    to: how the classes lie to each other.
+    It finds a collapse of one class, language or donor that the whole hides: look for a class far below the median.
+    Ranks of fewer than 32 rows mean little.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        labels: Classes (N,), integers.
+
+    Returns:
+        "n", "relative_spread" (about the origin, of the rows of the class) and "participation_ratio" by label, in
+            ascending order; a class of one point or one row has spread 0 and rank 1.
+
+    Blind to: how the classes lie to each other.
 
     >>> ranks = class_ranks(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [3.0, 3.0], [3.0, 3.0]]), torch.tensor([4, 4, 7, 7]))
     >>> {label: (row["n"], round(row["relative_spread"], 6)) for label, row in ranks.items()}

@@ -1,4 +1,4 @@
-"""From a sketch to named measurements: everything of the moments with an interval, copies, the rest from the sample."""
+"""From a sketch to named measurements: those of moments have intervals, and the others come from the sample."""
 
 from __future__ import annotations
 
@@ -29,10 +29,15 @@ RECORDS = {record.name: record for record in MEASUREMENTS if record.group is not
 def measure(
     sketch: Sketch, *, labels: Tensor | None = None, modalities: bool = False, seed: int = 0
 ) -> dict[str, Measured]:
-    """Everything that a diagnosis knows of a sketch, by name; what does not apply is left out.
+    """Everything that a diagnosis measures of a sketch, by name; what does not apply is left out.
 
-    labels: codes (N,) of the classes of all samples. modalities: the two views are those of two modalities, images and
-    texts. What looks at pairs sees the first view, of at most 2,048 samples of the sketch.
+    Metrics of pairs see the first view of at most 2,048 samples of the sketch.
+
+    Args:
+        sketch: The sketch of the rows.
+        labels: Codes (N,) of the classes of all samples.
+        modalities: Whether the two views are those of two modalities, such as images and texts.
+        seed: Decides every random draw.
 
     >>> import torch
     >>> from fullrank.stats.sketch import sketch
@@ -64,7 +69,7 @@ def measure(
 
 
 def cloud_of_pairs(sketch: Sketch, *, seed: int = 0) -> Cloud:
-    """At most 2,048 rows of the first view, made once, in few axes where they are fewer than dimensions."""
+    """At most 2,048 rows of the first view, in as few axes as rows where rows are fewer than dimensions."""
     found = sketch.memo.get(("pairs", seed))
     if not isinstance(found, Cloud):
         found = Cloud(sketch.first_views(chosen(len(sketch.sample.index), seed=seed)), seed=seed)
@@ -73,7 +78,7 @@ def cloud_of_pairs(sketch: Sketch, *, seed: int = 0) -> Cloud:
 
 
 def measured_row(row: Mapping[str, float | None]) -> dict[str, Measured]:
-    """The measurements of a monitor row, and what follows from them; also of a row that version 0.1.0 wrote.
+    """The measurements of a monitor row, and what follows from them; rows of version 0.1.0 are read too.
 
     >>> found = measured_row({"participation_ratio": 8.0, "std": 0.9, "n": 100, "dims": 8})
     >>> found["dimension_std"].value, found["decay_exponent"].value < 1e-6
@@ -87,20 +92,20 @@ def measured_row(row: Mapping[str, float | None]) -> dict[str, Measured]:
 
 
 def of_moments(sketch: Sketch) -> dict[str, Measured]:
-    """What the moments of the rows determine, with intervals where there are 5 groups of rows."""
+    """The metrics that the moments of the rows determine, with intervals where there are 5 groups of rows."""
     whole = sketch.total
     rows = None if whole.axes is None else sketch.sample.rows.flatten(0, 1)
     return of_groups(_records("moments", whole.n, whole.dims), sketch.raw, Cloud(whole, rows=rows), sketch.groups)
 
 
 def of_directions(sketch: Sketch) -> dict[str, Measured]:
-    """What the moments of the rows at length 1 determine, none of which may be zero."""
+    """The metrics that the moments of the rows at length 1 determine; none of the rows may be zero."""
     whole = sketch.total_unit
     return of_groups(_records("directions", whole.n, whole.dims), sketch.unit, Cloud(whole), sketch.groups)
 
 
 def of_hashes(distinct: Distinct, dims: int) -> Measured:
-    """The share of the rows that repeat another: of m copies m - 1. With an interval if it is an estimate."""
+    """The share of the rows that repeat another: m - 1 of m copies. It has an interval if it is an estimate."""
     different, error = distinct.count()
     ends = (1 - (different + reach * error) / distinct.n for reach in (1.96, 0, -1.96))
     low, value, high = (max(end, 0.0) for end in ends)
@@ -109,7 +114,7 @@ def of_hashes(distinct: Distinct, dims: int) -> Measured:
 
 
 def of_pairs(sketch: Sketch, *, seed: int = 0) -> dict[str, Estimate]:
-    """The errors of what looks at pairs of the sample, where they are known; none of fewer than 5 groups."""
+    """The error bars of metrics of pairs of the sample, where they are known; none below 5 groups."""
     rows = sketch.sample.rows.transpose(0, 1)
     kept = chosen(rows.shape[1], seed=seed)
     groups = sketch.sample_groups[kept]
@@ -122,14 +127,14 @@ def of_pairs(sketch: Sketch, *, seed: int = 0) -> dict[str, Estimate]:
 
 
 def of_spectrum(z: Moments, *, head: bool = False) -> dict[str, float]:
-    """What is smooth in the moments of the rows; head: also `head_weight`, of few rows too."""
+    """The smooth metrics of the moments of the rows; head: also `head_weight`, even of few rows."""
     cloud = Cloud(z)
     records = (one for one in RECORDS.values() if one.of == "moments" and one.interval == "jackknife")
     return {one.name: one.function(cloud) for one in records if (head or not one.per_dim) and not one.scales}
 
 
 def of_unit(u: Moments) -> dict[str, float]:
-    """What is smooth in the moments of rows at length 1."""
+    """The smooth metrics of the moments of rows at length 1."""
     cloud = Cloud(u)
     return {one.name: one.function(cloud) for one in RECORDS.values() if one.of == "directions"}
 
@@ -141,7 +146,7 @@ def _records(of: Of, n: int, dims: int) -> list[Measurement]:
 def _asked(
     of: Of, arguments: Sequence[Cloud | Tensor], index: Tensor, dims: int, *, turned: Cloud | None = None
 ) -> dict[str, Measured]:
-    """What each record that needs such arguments says of them, by the numbers `index` (k,) of their rows.
+    """What each record that takes such arguments measures of them, by the numbers `index` (k,) of their rows.
 
     turned: the rows in other axes, for what a rotation does not change.
     """
@@ -159,7 +164,7 @@ def _asked(
 
 
 def _of_sketch(sketch: Sketch) -> dict[str, Measured]:
-    """What a sketch knows of all rows: how many it left out, and which."""
+    """What a sketch measures of all rows: how many it left out, and which."""
     n, dims = sketch.n // sketch.sample.rows.shape[1] + sketch.left_out, sketch.total.dims
     values = {one: one.function(sketch) for one in _records("sketch", n, dims)}
     return {
@@ -170,7 +175,7 @@ def _of_sketch(sketch: Sketch) -> dict[str, Measured]:
 
 
 def _counted(sketch: Sketch, some: Cloud, index: Tensor) -> dict[str, Measured]:
-    """What a sketch counts of all rows, with those of the sample that are among them."""
+    """What a sketch counts of all rows, with those of the sample among them."""
     n = sketch.n // sketch.sample.rows.shape[1] + sketch.left_out
     zeros = measured(RECORDS["zero_rows"], sketch.zero_rows / n, n, some.dims, which=sketch.zero_index.tolist())
     copies = of_hashes(sketch.distinct, some.dims)
@@ -181,7 +186,7 @@ def _counted(sketch: Sketch, some: Cloud, index: Tensor) -> dict[str, Measured]:
 
 
 def _with_derived(found: dict[str, Measured], n: int, dims: int) -> dict[str, Measured]:
-    """With what follows from other measurements, in the order of the list."""
+    """The measurements, with those that follow from others, in the order of the list."""
     for name, record in RECORDS.items():
         one = record.function(found, n, dims) if record.of == "derived" else None
         if one is not None:

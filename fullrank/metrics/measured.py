@@ -35,7 +35,9 @@ def measured(
 def of_groups(
     records: Sequence[Measurement], groups: Sequence[Moments], whole: Cloud, count: int
 ) -> dict[str, Measured]:
-    """What the records say of `whole`, with intervals where they hold, by its groups, of which `count` have rows."""
+    """What the records measure of `whole`, with intervals where they are valid, from its groups, of which `count` have
+    rows.
+    """
     n, dims = whole.n, whole.dims
     found = {}
     smooth = [one for one in records if one.interval == "jackknife" and (enough(n, dims) or not one.biased)]
@@ -51,7 +53,7 @@ def of_groups(
 
 
 def enough(n: int, dims: int) -> bool:
-    """Whether the jackknife's intervals of biased numbers hold with so many rows.
+    """Whether there are enough rows for the jackknife's intervals of biased numbers to be valid.
 
     >>> enough(800, 100), enough(700, 100)
     (True, False)
@@ -60,7 +62,7 @@ def enough(n: int, dims: int) -> bool:
 
 
 def about(record: Measurement, one: Measured, found: Estimate) -> Measured:
-    """With an interval about the value, which goes with the number of rows."""
+    """A measurement with an interval about its value, which depends on the number of rows."""
     reach = (found.high - found.low) / 2
     return replace(one, low=max(one.value - reach, record.range[0]), high=min(one.value + reach, record.range[1]))
 
@@ -85,7 +87,7 @@ def _with_intervals(
 
 
 def _center(record: Measurement, found: Estimate, dims: int) -> float:
-    """The value without its bias, within its range; at an end of the range as it is: no bias is smooth there."""
+    """The value without its bias, within its range; at an end of the range it stays, since no bias is smooth there."""
     least, most = record.range[0], record.most(dims)
     if any(abs(found.value - end) <= _AT_BOUND * max(1.0, abs(end)) for end in (least, most) if math.isfinite(end)):
         return found.value
@@ -102,6 +104,6 @@ def _interval(record: Measurement, found: Estimate, center: float, n: int, dims:
 
 
 def _corrected(expected: Callable[[int, int], float], n: int, dims: int, groups: int) -> float:
-    """What perfect data of this size gives when its bias is taken off as that of the value is."""
+    """What perfect data of this size gives when its bias is removed as that of the value is."""
     rest = n - round(n / groups)
     return expected(n, dims) + (groups - 1) * (expected(n, dims) - expected(rest, dims))

@@ -1,4 +1,4 @@
-"""Two modalities that share a space, as images and texts do: how far are their two clouds apart?"""
+"""How far apart the clouds of two modalities are that share a space, such as images and texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fullrank.metrics.views import view_retrieval
 
 @dataclass(frozen=True)
 class ModalityGap:
-    """What `modality_gap` measured; see there."""
+    """The result of `modality_gap`."""
 
     distance: float
     ratio: float
@@ -27,18 +27,28 @@ class ModalityGap:
 
 
 def modality_gap(z1: Rows, z2: Rows, *, seed: int = 0) -> ModalityGap:
-    """The gap between two modalities' embeddings z1, z2 (N, D) of the same samples, rows scaled to length 1.
+    """The gap between the embeddings of two modalities of the same samples, rows scaled to length 1.
 
-    - distance: |mean 1 - mean 2| (Liang et al., 2022), in [0, 2];
+    - distance: |mean 1 - mean 2| (Liang et al., 2022), in [0, 2].
     - ratio: distance over the root mean square distance of a row from its own mean, at least 0 (infinite when both
-      modalities are points apart);
+      modalities are points apart).
     - separable: share of the odd rows that lie nearer to the mean of their modality's even rows, in [0, 1]; 0.5 is no
-      gap, as ties count half;
-    - retrieval, retrieval_centered: `view_retrieval` of z1 in z2, as it is and with each modality's mean taken off.
+      gap, as ties count half.
+    - retrieval, retrieval_centered: `view_retrieval` of z1 in z2, as it is and with the mean of each modality taken
+      off.
 
-    A gap is normal for CLIP (distance about 0.8) and no defect unless retrieval rises when it is taken off; ideal 0
-    is not an aim of its own. Two points in one place give distance 0, separable 0.5. UserError unless the shapes
-    agree. Blind to: every collapse within a modality.
+    A gap is normal for CLIP (distance about 0.8), and not a defect unless retrieval improves without it; a gap of 0 is
+    not an aim of its own. Two points in one place give distance 0 and separable 0.5.
+
+    Args:
+        z1: Embeddings (N, D) of one modality.
+        z2: Embeddings (N, D) of the other.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Raises:
+        UserError: The shapes differ.
+
+    Blind to: every collapse within a modality.
 
     >>> import torch
     >>> one = torch.tensor([[1.0, 0.1], [1.0, -0.1], [1.0, 0.1], [1.0, -0.1]])
@@ -63,14 +73,16 @@ def modality_gap(z1: Rows, z2: Rows, *, seed: int = 0) -> ModalityGap:
 
 
 def _own_side(own: Tensor, other: Tensor) -> float:
-    """Share of the odd rows of `own` nearer to the mean of its even rows than to that of the other's; ties half."""
+    """Share of the odd rows of `own` that are nearer to the mean of its even rows than to that of the other; ties count
+    half.
+    """
     odd = own[1::2] if len(own) > 1 else own
     nearer = (odd - other[::2].mean(0)).square().sum(1) - (odd - own[::2].mean(0)).square().sum(1)
     return float(((nearer > 1e-12).double() + (nearer >= -1e-12).double()).mean()) / 2
 
 
 def _gap(z1: Cloud, z2: Cloud) -> ModalityGap:
-    """The gap, computed once for its five numbers."""
+    """The gap, computed once for the five numbers that are read from it."""
     return z1.between(z2, modality_gap)
 
 

@@ -1,4 +1,4 @@
-"""Do cosine and inner product find the same neighbors? Where they do not, norms decide what a search returns."""
+"""Whether cosine and inner product find the same neighbors; where they do not, norms decide what a search returns."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ _AT_A_TIME = 512  # rows of a block of inner products
 
 
 def neighbor_agreement(z: Rows, *, k: int = 10, seed: int = 0) -> float:
-    """Share of the k nearest rows of z (N, D) by cosine that are among the k largest by inner product too.
+    """Share of the k nearest rows by cosine that are among the k largest by inner product too.
 
-    In [0, 1]; 1 where all rows are of one length; low where a few long rows are everybody's neighbor, so that the
-    choice of the index matters (maximum inner product search, Shrivastava & Li, 2014). No value is healthy for sure. k
-    is at most N - 1; fewer than three rows give 1; ties are broken at random. Above 8,192 rows, of a sample drawn by
-    `seed`. Grades no collapse.
+    It is low where a few long rows are the neighbors of all others, so that the choice of the index matters (maximum
+    inner product search, Shrivastava & Li, 2014). Ties are broken at random. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        k: Number of neighbors, at most N - 1.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        A number in [0, 1]; 1 where all rows are of one length; no value is healthy for certain; fewer than three rows
+            give 1.
 
     >>> z = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 9.0], [0.1, 9.0]])
     >>> neighbor_agreement(z, k=1)  # the second row's largest product is with a long one

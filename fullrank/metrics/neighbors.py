@@ -1,4 +1,4 @@
-"""What the nearest neighbors say: copies, clusters and the dimension of the surface the rows lie on."""
+"""Metrics of nearest neighbors: copies, clusters, and the dimension of the manifold that the rows lie on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ _NEAR = 0.99  # cosine
 
 
 def duplicate_rows(z: Rows) -> float:
-    """Share of the rows of z (N, D) that repeat another one, to 1e-6 of the spread.
+    """Share of the rows that repeat another one, to 1e-6 of the spread.
 
-    1 - distinct / N: of m copies m - 1 count. In [0, 1); 0 is healthy; total collapse and zeros give 1 - 1/N, one
-    row 0. Copies must go before any number of neighbors is read. Grades no collapse.
+    It is 1 - distinct / N: of m copies, m - 1 count. Remove copies before you read any metric of neighbors. It grades
+    no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in [0, 1); 0 is healthy; total collapse and zeros give 1 - 1/N, one row 0.
 
     >>> duplicate_rows(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]))
     0.5
@@ -53,10 +59,17 @@ DUPLICATE_ROWS = Measurement(
 
 
 def near_duplicate_rows(z: Rows, *, cosine: float = _NEAR, seed: int = 0) -> float:
-    """Share of the rows of z (N, D) whose nearest neighbor in direction has a cosine above `cosine`.
+    """Share of the rows whose nearest neighbor in direction has a cosine above a threshold.
 
-    In [0, 1]; low is healthy in a spread embedding; total collapse and zeros give 1, one row 0. Uncentered: a
-    narrow cone has many. Above 8,192 rows, that of a sample drawn by `seed`, where fewer are near. Grades no collapse.
+    Rows are not centered, so a narrow cone has many. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        cosine: The threshold.
+        seed: Draws 8,192 of more rows, where fewer are near.
+
+    Returns:
+        A number in [0, 1]; low is healthy in a spread embedding; total collapse and zeros give 1, one row 0.
 
     >>> near_duplicate_rows(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]]))
     0.666...
@@ -92,11 +105,19 @@ NEAR_DUPLICATE_ROWS = Measurement(
 
 
 def relative_contrast(z: Rows, *, seed: int = 0) -> float:
-    """Relative contrast of z (N, D): the median distance of two rows over the median distance to the nearest row.
+    """Relative contrast: the median distance of two rows over the median distance to the nearest row.
 
-    Euclidean, of the distinct rows (see `duplicate_rows`). At least 1; low is healthy, ideal 1 (isotropic in many
-    dimensions: 1.05 to 1.2), a few for a healthy decay, about 50 for tight clusters; fewer than three distinct rows
-    give 1. Depends on N. Above 8,192 rows, that of a sample drawn by `seed`. Blind to: complete collapse and the cone.
+    Distances are Euclidean, among the distinct rows (see `duplicate_rows`). It depends on N.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        At least 1; low is healthy, and 1 is ideal (isotropic in many dimensions: 1.05 to 1.2); a healthy decay gives a
+            few, tight clusters about 50, and fewer than three distinct rows 1.
+
+    Blind to: complete collapse and the cone.
 
     >>> corners = torch.tensor([[0.0], [0.1], [8.0], [8.1]])
     >>> round(relative_contrast(corners))
@@ -129,13 +150,20 @@ RELATIVE_CONTRAST = Measurement(
 
 
 def two_nn(z: Rows, *, discard: float = 0.1, seed: int = 0) -> float:
-    """Intrinsic dimension of z (N, D) by the ratio of each row's two nearest distances (TwoNN, Facco et al., 2017).
+    """Intrinsic dimension by the ratio of each row's two nearest distances (TwoNN, Facco et al., 2017).
 
-    The slope through the origin of -log(1 - F) over log(r2 / r1), F = i / N, without the `discard` share of largest
-    ratios. Euclidean, of the distinct rows. At least 0 and no bound above; no direction is healthy; fewer than four
-    distinct rows give 0, and so does total collapse. Too low in many dimensions (89 for 256 at N = 4,096), so
-    comparable at equal N only; small noise is all it sees of a point with noise. Above 8,192 rows, that of a sample
-    drawn by `seed`. Grades no collapse.
+    It is the slope through the origin of -log(1 - F) over log(r2 / r1), F = i / N. Distances are Euclidean, among the
+    distinct rows. It is too low in many dimensions (89 for 256 at N = 4,096), so comparable at equal N only; of a point
+    with noise it sees the noise alone. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        discard: Share of the largest ratios that is left out, from 0 to below 1.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        At least 0, without an upper bound; neither direction is healthy; fewer than four distinct rows and total
+            collapse give 0.
 
     >>> z = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 50)
     >>> round(two_nn(z))
@@ -177,13 +205,20 @@ TWO_NN = Measurement(
 
 
 def mle_dimension(z: Rows, *, k: int = 10, seed: int = 0) -> float:
-    """Intrinsic dimension of z (N, D) by maximum likelihood over k nearest neighbors (Levina & Bickel, 2004).
+    """Intrinsic dimension by maximum likelihood over k nearest neighbors (Levina & Bickel, 2004).
 
-    1 / mean of log(r_k / r_j) over rows and j < k: the mean of inverse local estimates (MacKay & Ghahramani, 2005),
-    divisor k - 1. Euclidean, of the distinct rows. At least 0 and no bound above; no direction is healthy; fewer than
-    four distinct rows give 0, and so does total collapse; k is at most the number of other rows. Too low in
-    many dimensions (72 for 256 at N = 4,096, k = 20). Above 8,192 rows, that of a sample drawn by `seed`. Grades no
-    collapse.
+    It is 1 / mean of log(r_k / r_j) over rows and j < k: the mean of inverse local estimates (MacKay & Ghahramani,
+    2005), with divisor k - 1. Distances are Euclidean, among the distinct rows. It is too low in many dimensions (72
+    for 256 at N = 4,096, k = 20). It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        k: Number of neighbors, at least 2; the number of other rows at most.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        At least 0, without an upper bound; neither direction is healthy; fewer than four distinct rows and total
+            collapse give 0.
 
     >>> z = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 50)
     >>> round(mle_dimension(z))
@@ -212,9 +247,15 @@ MLE_DIMENSION = Measurement(
 
 
 def summarize_neighbors(z: Rows, *, seed: int = 0) -> dict[str, float]:
-    """What the 10 nearest rows of each row of z (N, D) tell, with one search by distance and one by cosine.
+    """Metrics of the 10 nearest rows of each row, from one search by distance and one by cosine.
 
-    "relative_contrast", "two_nn", "mle_dimension", "hub_skewness" and "antihub_share", as the functions of that name.
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        "relative_contrast", "two_nn", "mle_dimension", "hub_skewness" and "antihub_share", as the functions of these
+            names.
 
     >>> z = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 50)
     >>> row = summarize_neighbors(z)

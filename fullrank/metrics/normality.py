@@ -1,4 +1,4 @@
-"""Are the embeddings a standard normal cloud? LeJEPA's statistic, raw or free of location and scale."""
+"""Whether the embeddings are a standard normal cloud: LeJEPA's statistic, raw or free of location and scale."""
 
 from __future__ import annotations
 
@@ -18,15 +18,24 @@ _AT_A_TIME = 1 << 23  # numbers under a cosine: 64 MB
 
 
 def sigreg(z: Rows, *, standardized: bool = True, slices: int = 512, seed: int = 0) -> float:
-    """SIGReg of z (N, D): how far random projections are from a standard normal (LeJEPA, 2025, arXiv:2511.08544).
+    """SIGReg: how far random projections are from a standard normal distribution (LeJEPA, 2025, arXiv:2511.08544).
 
-    N times the Epps-Pulley distance, by the authors' trapezoid of 17 knots on [0, 3], mean over `slices` directions
-    drawn by `seed`. Standardized: every dimension is centered and divided by its deviation (divisor N) before, which
-    leaves the shape; constant dimensions are zeros. Raw (standardized=False), it also punishes any mean and any
-    scale but 1, and is the one metric here that depends on the scale. At least 0; 1.05 for a standard normal,
-    whatever N (0.5 standardized); 0.402 N for total collapse, zeros and one row, and near it for any strong
-    departure. A shape that is not Gaussian is not a defect: read it when training with SIGReg or VISReg. Above 8,192
-    rows, that of a sample. Blind to, when standardized: complete collapse with noise left, the cone, the axes' scales.
+    It is N times the Epps-Pulley distance, by the authors' trapezoid of 17 knots on [0, 3], averaged over directions. A
+    shape that is not Gaussian is not a defect: read it when training with SIGReg or VISReg.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        standardized: Whether every dimension is first centered and divided by its standard deviation (divisor N),
+            which leaves the shape; constant dimensions become zeros. Otherwise it also punishes any mean and any scale
+            but 1, and depends on the scale.
+        slices: Number of random directions, at least 1.
+        seed: Draws the directions, and 8,192 of more rows.
+
+    Returns:
+        At least 0; 1.05 for a standard normal distribution (0.5 standardized), for any N; 0.402 N for total collapse,
+            zeros and one row, and nearly that for any strong departure.
+
+    Blind to, when standardized: complete collapse with noise left, the cone, and the scales of the axes.
 
     >>> z = torch.randn(1000, 16, generator=torch.Generator().manual_seed(0))
     >>> sigreg(z) < 1.1, sigreg(z, standardized=False) < 1.5, round(sigreg(torch.ones(1000, 16)))

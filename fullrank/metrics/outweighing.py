@@ -1,4 +1,4 @@
-"""Dimensions of a unit far larger than the others' (massive activations): their share, and the rank that they hide."""
+"""Dimensions far larger than the others (massive activations): their share of the variance, and the rank they hide."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FEW = 0.02  # ours: share of the dimensions that may outweigh the rest, or thre
 
 
 def outweighing(z: Cloud) -> Tensor:
-    """Up to three dimensions, or 2 % of them, largest first, behind which the variance falls tenfold; mostly none.
+    """The few dimensions after which the variance falls tenfold or more, largest first; mostly there are none.
 
-    Of several such falls the largest counts.
+    A few are up to three, or 2 % of them. Of several such falls, the largest counts.
 
     >>> import torch
     >>> outweighing(Cloud(torch.tensor([[1.0, 30.0], [-1.0, -30.0]])))
@@ -35,11 +35,15 @@ def outweighing(z: Cloud) -> Tensor:
 
 
 def outweighing_share(z: Data) -> float:
-    """Share of the variance of z (N, D) that a few dimensions hold, behind which it falls tenfold or more.
+    """Share of the variance that a few dimensions hold, if the variance falls tenfold or more after them.
 
-    A few are up to three, or 2 % of them.
+    A few are up to three, or 2 % of them. It depends on the axes. It grades no collapse: see `rank_behind`.
 
-    In [0, 1); 0 where none does so. Depends on the axes. Grades no collapse: see `rank_behind`.
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 1); 0 where no dimensions do so.
 
     >>> import torch
     >>> round(outweighing_share(torch.tensor([[30.0, 1.0, 2.0], [-30.0, -1.0, 2.0], [0.0, 0.0, -4.0]])), 3)
@@ -65,9 +69,15 @@ OUTWEIGHING_SHARE = Measurement(
 
 
 def rank_behind(z: Data) -> float:
-    """`rankme_centered` of z (N, D) without the dimensions of `outweighing_share`, if there are any.
+    """`rankme_centered` without the dimensions of `outweighing_share`, if there are any.
 
-    In [1, min(N - 1, D)]. Depends on the axes. Grades no collapse.
+    It depends on the axes. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, min(N - 1, D)].
 
     >>> import torch
     >>> z = torch.cat([100 * torch.eye(4)[:, :1], torch.eye(4)[:, 1:]], 1)

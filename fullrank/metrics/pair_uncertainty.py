@@ -1,4 +1,4 @@
-"""Error bars of metrics of pairs and neighbors, of those whose intervals hold what they should."""
+"""Error bars for those metrics of pairs and neighbors whose intervals have the coverage that they should."""
 
 from __future__ import annotations
 
@@ -20,17 +20,25 @@ FEWEST = 32  # different rows, for a dimension
 
 
 def pair_estimates(z: Rows, groups: Tensor, *, seed: int = 0) -> dict[str, Estimate]:
-    """`jackknife` of metrics of pairs and neighbors of z (N, D), by name, leaving out the groups (N,) in turn.
+    """`jackknife` of metrics of pairs and neighbors, by name, leaving out each group of rows in turn.
 
     "uniformity" and "hyperspherical_energy" (power 2) are means over pairs. "two_nn" is a function of the distances to
     the nearest rows, which stay as they are, and needs 32 different rows. "hub_excess" leaves out rows with their
-    counts, and adds the error of its null, the mean of four draws. value +- (high - low) / 2 is the interval of what
-    samples of N rows give on average: what neighbors tell goes with N. UserError for fewer than 5 groups.
+    counts, and adds the error of its null, the mean of four draws. The interval value +- (high - low) / 2 is that of
+    what samples of N rows give on average, since metrics of neighbors depend on N.
 
-    Measured (`benchmarks/jackknife_pairs.py`) on nine clouds, nominal 95 %: the two means hold it in 93 to 98 % of the
-    draws, "two_nn" in 92 to 95 %, "hub_excess" in 90 to 100 %. Others have no interval, because two rows share a
-    neighbor: somewhere `mle_dimension` holds it in 79 %, `koleo` in 84 %, `hub_skewness` in 86 %, shares of rows in
+    Coverage at nominal 95 % on nine clouds (`benchmarks/jackknife_pairs.py`): 93 to 98 % of the draws for the two
+    means, 92 to 95 % for "two_nn", and 90 to 100 % for "hub_excess". Others have no interval, because two rows share a
+    neighbor: on some cloud `mle_dimension` covers only 79 %, `koleo` 84 %, `hub_skewness` 86 %, and shares of rows
     less.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        groups: Group (N,) of each row.
+        seed: Decides every random draw.
+
+    Raises:
+        UserError: There are fewer than 5 groups.
 
     >>> z = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
     >>> found = pair_estimates(z, torch.arange(400) % 20)["two_nn"]
@@ -61,7 +69,12 @@ def _hub_excess(cloud: Cloud, groups: Tensor) -> Estimate:
 
 
 def alignment_estimate(z1: Tensor, z2: Tensor, groups: Tensor) -> Estimate:
-    """`jackknife` of `alignment` of two views z1, z2 (N, D) of samples in groups (N,): a mean over samples.
+    """`jackknife` of `alignment`, which is a mean over samples, leaving out each group of samples in turn.
+
+    Args:
+        z1: One view (N, D).
+        z2: The other view (N, D).
+        groups: Group (N,) of each sample.
 
     >>> alignment_estimate(torch.eye(5), torch.eye(5), torch.arange(5)).high
     0.0

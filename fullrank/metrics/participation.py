@@ -1,4 +1,4 @@
-"""How many directions take part? The ratio of the squared sum of the eigenvalues to the sum of their squares."""
+"""The participation ratio: the squared sum of the eigenvalues over the sum of their squares."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from fullrank.stats import hill
 
 
 def plugin_participation_ratio(z: Data) -> float:
-    """Participation ratio of z (N, D): (sum of the covariance eigenvalues)^2 / sum of their squares.
+    """Participation ratio, plug-in: the squared sum of the covariance eigenvalues over the sum of their squares.
 
-    D_2, the Hill number of order 2; IsoScore is (D_2 - 1) / (D - 1). In [1, min(N - 1, D)]; high is healthy,
-    ideal D; total collapse, zeros and one row give 1. Grows with N as 1 / (1/N + 1/PR): for a few hundred rows use
-    `participation_ratio`. Even healthy spectra read low: 1/j decay gives 23 of 256.
+    It is D_2, the Hill number of order 2; IsoScore is (D_2 - 1) / (D - 1). It grows with N as 1 / (1/N + 1/PR): for a
+    few hundred rows use `participation_ratio`. Even healthy spectra read low: 1/j decay gives 23 of 256.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, min(N - 1, D)]; high is healthy, D is ideal; total collapse, zeros and one row give 1.
+
     Blind to: complete collapse and the cone.
 
     >>> import torch
@@ -35,12 +41,19 @@ PLUGIN_PARTICIPATION_RATIO = rank_record(
 
 
 def participation_ratio(z: Data) -> float:
-    """Participation ratio of the distribution behind z (N, D), right from a single batch of 32 on.
+    """Participation ratio of the distribution behind the rows, unbiased from a single batch of 32 on.
 
-    The ratio of Himeno & Yamada's (2014) unbiased estimates of (tr C)^2 and tr C^2, free of any distribution.
-    Moments hold all it needs, and no eigenvalue is computed of them. Cut to [1, D]; high is healthy, ideal D; total
-    collapse, zeros and one row give 1. With N < 4, or if an estimate is not positive, the plug-in
-    `plugin_participation_ratio` is answered. Relative error of one batch of 64: about 6 % (flat) to 17 % (1/j spectra).
+    It is the ratio of Himeno & Yamada's (2014) unbiased estimates of (tr C)^2 and tr C^2, which assume no distribution.
+    Moments hold all that it needs, and no eigenvalue is computed. The relative error for one batch of 64 is about 6 %
+    (flat spectrum) to 17 % (1/j spectrum). With N < 4, or if an estimate is not positive, it falls back to
+    `plugin_participation_ratio`.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, D]; high is healthy, D is ideal; total collapse, zeros and one row give 1.
+
     Blind to: complete collapse and the cone.
 
     >>> import torch
@@ -60,7 +73,11 @@ def _unbiased(z: Cloud) -> float:
 
 
 def unbiased_from(trace: float, trace_of_square: float, quartic: float, n: int, dims: int) -> float:
-    """The same from tr C and tr C^2, C with divisor n, and the sum of the fourth powers of the centered norms."""
+    """The unbiased participation ratio from tr C and tr C^2 (C with divisor n) and the sum of fourth powers of the
+    norms.
+
+    The norms are those of the centered rows.
+    """
     if trace_of_square == 0:
         return 1.0
     plug_in = trace**2 / trace_of_square
@@ -86,12 +103,19 @@ PARTICIPATION_RATIO = rank_record(
 
 
 def iso_score(z: Data) -> float:
-    """IsoScore of z (N, D): (participation ratio - 1) / (D - 1), the share of directions used, from 0 to 1.
+    """IsoScore: (participation ratio - 1) / (D - 1), the share of directions in use.
 
-    Rudman et al.'s (2022) definition by the covariance in its principal axes is this, exactly; without the shrinkage
-    of IsoScore*. In [0, 1]; high is healthy, ideal 1; total collapse, zeros and one row give 0, and so does one
-    dimension. Plug-in, centered: perfect data read N / (N + D). Healthy values depend on the width. Blind to:
-    complete collapse and the cone.
+    This is exactly the definition of Rudman et al. (2022) by the covariance in its principal axes, without the
+    shrinkage of IsoScore*. It is plug-in and centered: perfect data read N / (N + D). Healthy values depend on the
+    width.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 1]; high is healthy, 1 is ideal; total collapse, zeros, one row and one dimension give 0.
+
+    Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> round(iso_score(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 4)

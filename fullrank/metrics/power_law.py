@@ -14,7 +14,7 @@ from fullrank.metrics.record import MEAN, Measurement
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """An exponent fitted to eigenvalues `first` to `last`, and the share of their log variance it explains."""
+    """An exponent fitted to the eigenvalues `first` to `last`, and the share of their log variance that it explains."""
 
     exponent: float
     r_squared: float
@@ -23,13 +23,21 @@ class PowerLaw:
 
 
 def alpha_req(z: Data, *, first: int = 11, last: int = 100) -> PowerLaw | None:
-    """alpha-ReQ of z (N, D): the exponent of a power law fitted to its covariance eigenvalues, and how well it fits.
+    """alpha-ReQ: the exponent of a power law fitted to the covariance eigenvalues, and how well it fits.
 
-    Agrawal et al. (2022): log eigenvalue against -log j, weighted by 1 / j, over j = 11 to 100 as in reptrix.
-    Centered. About 1 is healthy, far above collapsed, far below whitened; but not an order of collapse: 16 equal
-    directions of 256 give 0.2. Never read it without the fit and a rank. None where fewer than 3 positive
-    eigenvalues are in reach (N or D up to 13, any collapse to a point). Blind to: complete collapse with noise left,
-    the cone, and what happens before `first`.
+    As in Agrawal et al. (2022), log eigenvalue is fitted against -log j with weights 1 / j; j = 11 to 100 is reptrix's
+    range. About 1 is healthy, far above is collapsed, far below is whitened. It does not order collapses: 16 equal
+    directions of 256 give 0.2. Never read it without the fit and a rank.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+        first: The first eigenvalue of the fit, at least 1.
+        last: The last eigenvalue of the fit.
+
+    Returns:
+        The fit; None where fewer than 3 positive eigenvalues are in reach (N or D up to 13, any collapse to a point).
+
+    Blind to: complete collapse with noise left, the cone, and what happens before `first`.
 
     >>> index = torch.arange(1.0, 65)
     >>> rows = torch.cat([torch.diag(1 / index), -torch.diag(1 / index)])  # eigenvalues j^-2

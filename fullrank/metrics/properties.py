@@ -1,4 +1,4 @@
-"""Does a uniformity metric see what it should? The five properties of Fang et al. (2024), for any metric."""
+"""Whether a uniformity metric sees what it should: the five properties of Fang et al. (2024), for any metric."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Properties:
-    """What `properties` found of one metric; prints as a table."""
+    """What `properties` found about one metric; it prints as a table."""
 
     metric: str
     rows: tuple[Property, ...]
@@ -51,19 +51,26 @@ def properties(metric: Callable[[Tensor], float], *, higher_is_healthier: bool, 
     """Test a uniformity metric of embeddings (N, D) for the five properties of Fang et al. (2024).
 
     The metric is called with 64 random rows of length 1 in 16 dimensions, float64, and with a change of them:
-    - instance permutation, the rows in another order: the value must stay;
-    - instance scaling, each row times its own positive number: stay (from an earlier version of the paper; true
-      of every metric that normalizes its rows);
-    - instance cloning, every row twice: stay;
-    - feature cloning, every feature twice, (z, z): get worse;
-    - feature baby, one more feature that is always zero, (z, 0): get worse.
-    As in the paper, rows are not scaled back to length 1 after a change. A metric that normalizes its rows, like
-    ours, does that itself and sees (z, z) / sqrt 2. The value after the change then differs, but not the answer:
-    W2 gets worse either way, and Wang-Isola uniformity stays where it is instead of getting better. Zero features
-    do not change a length.
+
+    - instance permutation, the rows in another order: the value must stay.
+    - instance scaling, each row times its own positive number: it must stay (from an earlier version of the paper; true
+      of every metric that normalizes its rows).
+    - instance cloning, every row twice: it must stay.
+    - feature cloning, every feature twice, (z, z): it must get worse.
+    - feature baby, one more feature that is always zero, (z, 0): it must get worse.
+
+    As in the paper, rows are not scaled back to length 1 after a change. A metric that normalizes its rows, like ours,
+    does that itself and sees (z, z) / sqrt 2. The value after the change then differs, but not the answer: W2 gets
+    worse either way, and Wang-Isola uniformity stays where it is instead of getting better. Zero features do not change
+    a length.
 
     A property that fails is disproved; one that holds does so for this cloud. Values within 1e-5 of each other,
     relative, count as the same; NaN never holds.
+
+    Args:
+        metric: Embeddings (N, D) to a number.
+        higher_is_healthier: The direction of the metric.
+        seed: Draws the rows.
 
     >>> from fullrank.metrics import uniformity, w2_uniformity
     >>> properties(w2_uniformity, higher_is_healthier=False).failed

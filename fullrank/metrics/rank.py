@@ -1,4 +1,4 @@
-"""How many directions do the embeddings use? One spectrum, read in the ways that are in use."""
+"""Ranks: how many directions the embeddings use, by one spectrum and the definitions that are in use."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ Convention = Literal["paper", "stable-pretraining", "centered", "eigenvalues"]
 
 
 def effective_rank(z: Data) -> float:
-    """Entropic effective rank of z (N, D): the exponential of the entropy of the covariance eigenvalues.
+    """Entropic effective rank: the exponential of the entropy of the covariance eigenvalues.
 
-    D_1 = exp(-sum p log p), p = eigenvalues / sum: the Hill number of order 1 (Kim et al., 2023, VNE). Roy &
-    Vetterli's (2007) takes singular values instead: `rankme(z, convention="centered")`. In [1, min(N - 1, D)];
-    high is healthy, ideal D; total collapse, zeros and one row give 1. Grows with N: compare at equal N, and
-    trust it from N = 10 D. Blind to: complete collapse and the cone, as it sees neither scale nor mean.
+    D_1 = exp(-sum p log p), p = eigenvalues / sum, is the Hill number of order 1 (Kim et al., 2023, VNE). Roy &
+    Vetterli (2007) take singular values instead: `rankme(z, convention="centered")`. It grows with N: compare at equal
+    N, and trust it from N = 10 D.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, min(N - 1, D)]; high is healthy, D is ideal; total collapse, zeros and one row give 1.
+
+    Blind to: complete collapse and the cone, as it sees neither scale nor mean.
 
     >>> import torch
     >>> round(effective_rank(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 6)
@@ -44,18 +51,29 @@ EFFECTIVE_RANK = rank_record(
 
 
 def rankme(z: Data, *, convention: Convention = "paper") -> float:
-    """RankMe of z (N, D): the exponential of the entropy of the singular values. Five numbers bear this name.
+    """RankMe: the exponential of the entropy of the singular values, in one of five conventions that share the name.
 
     - "paper" (Garrido et al., 2023): uncentered, p = sigma / sum + 1e-7, not renormalized.
     - "stable-pretraining": the same with 1e-5, so total collapse reads 1.3 at D = 2048.
     - "centered" (MONAI, req-metrics; Roy & Vetterli's effective rank, 2007): centered, nothing added.
     - "eigenvalues" (reptrix, ssrlib): centered covariance eigenvalues, which is `effective_rank`.
 
-    (vecscope's "effective rank" is the `plugin_participation_ratio` of rows scaled to length 1.) In [1, min(N, D)] up
-    to the constant added; high is healthy, ideal D; total collapse and one row give 1 (1.003 at D = 2048), zeros
-    exactly 1. Grows with N: compare at equal N (the paper: 25,600). Noise raises it. Blind to: no kind of collapse,
-    but slow to see a cone (162 of 256 at cosine 0.9); the centered conventions are blind to complete collapse and
-    the cone.
+    The fifth, vecscope's "effective rank", is the `plugin_participation_ratio` of rows scaled to length 1. RankMe grows
+    with N: compare at equal N (the paper: 25,600). Noise raises it.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+        convention: One of the four names above.
+
+    Returns:
+        A number in [1, min(N, D)] up to the constant added; high is healthy, D is ideal; total collapse and one row
+            give 1 (1.003 at D = 2048), zeros exactly 1.
+
+    Raises:
+        UserError: The convention is unknown.
+
+    Blind to: no kind of collapse, but slow to see a cone (162 of 256 at cosine 0.9); the centered conventions are blind
+    to complete collapse and the cone.
 
     >>> import torch
     >>> round(rankme(torch.eye(4)), 3), round(rankme(torch.eye(4), convention="centered"), 3)
@@ -85,10 +103,16 @@ RANKME = rank_record(
 
 
 def rankme_centered(z: Data) -> float:
-    """`rankme` of z (N, D) by its centered convention: Roy & Vetterli's effective rank (2007).
+    """`rankme` by its centered convention: Roy & Vetterli's effective rank (2007). It grows with N, and noise raises
+    it.
 
-    In [1, min(N - 1, D)]; high is healthy, ideal D; total collapse, zeros and one row give 1. Grows with N; noise
-    raises it. Blind to: complete collapse and the cone.
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, min(N - 1, D)]; high is healthy, D is ideal; total collapse, zeros and one row give 1.
+
+    Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> round(rankme_centered(torch.eye(4)), 3)
@@ -98,10 +122,15 @@ def rankme_centered(z: Data) -> float:
 
 
 def rank_share(z: Data) -> float:
-    """`rankme_centered` of z (N, D) over min(N - 1, D), the share of the directions that are possible.
+    """`rankme_centered` over min(N - 1, D), the share of the possible directions that are in use.
 
-    In [0, 1]; high is healthy, ideal 1; total collapse, zeros and one row give 1 / min(N - 1, D), at least 0. Blind to:
-    complete collapse and the cone, and to a lost rank under noise: see `signal_share`.
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 1]; high is healthy, 1 is ideal; total collapse, zeros and one row give 1 / min(N - 1, D).
+
+    Blind to: complete collapse and the cone, and a rank that is lost under noise: see `signal_share`.
 
     >>> import torch
     >>> round(rank_share(torch.eye(4)), 3)
@@ -152,11 +181,18 @@ def uncentered_rankme(raw: Tensor, eps: float = 1e-7) -> float:
 
 
 def stable_rank(z: Data) -> float:
-    """Stable rank of z (N, D): squared Frobenius norm over squared spectral norm (Tsitsulin et al., 2023).
+    """Stable rank: the squared Frobenius norm over the squared spectral norm (Tsitsulin et al., 2023).
 
-    D_inf of the uncentered spectrum, the sum of the eigenvalues over the largest; centered it is `nesum`. In [1,
-    min(N, D)]; high is healthy, ideal D; total collapse, zeros and one row give 1. The lowest of all ranks: 6 of 256
-    for a healthy 1/j spectrum. Blind to: no kind of collapse.
+    It is D_inf of the uncentered spectrum, the sum of the eigenvalues over the largest; centered it is `nesum`. It is
+    the lowest of all ranks: 6 of 256 for a healthy 1/j spectrum.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, min(N, D)]; high is healthy, D is ideal; total collapse, zeros and one row give 1.
+
+    Blind to: no kind of collapse.
 
     >>> import torch
     >>> stable_rank(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
@@ -179,10 +215,17 @@ STABLE_RANK = rank_record(
 
 
 def nesum(z: Data) -> float:
-    """NESum of z (N, D): the sum of the covariance eigenvalues over the largest (He & Ozay, 2022).
+    """NESum: the sum of the covariance eigenvalues over the largest (He & Ozay, 2022), D_inf of the centered spectrum.
 
-    D_inf of the centered spectrum. In [1, min(N - 1, D)]; high is healthy, ideal D; total collapse, zeros and one
-    row give 1. Of all ranks the one that depends least on N. Blind to: complete collapse and the cone.
+    Of all ranks it depends least on N.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [1, min(N - 1, D)]; high is healthy, D is ideal; total collapse, zeros and one row give 1.
+
+    Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> nesum(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
@@ -211,45 +254,19 @@ NESUM = rank_record(
 )
 
 
-def condition_number(z: Data) -> float:
-    """Condition number of the covariance of z (N, D): largest over smallest of its D eigenvalues.
-
-    In [1, inf]; low is healthy, ideal 1. Infinite when the covariance is singular: total collapse, zeros, N <= D,
-    dead or duplicate dimensions; never NaN. Of eigenvalues: that of the centered embedding matrix is its root.
-    For whitening losses; elsewhere one weak direction of many decides it. Blind to: complete collapse, cone.
-
-    >>> import torch
-    >>> condition_number(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
-    4.0
-    """
-    cloud = as_cloud(z)
-    values = cloud.spectrum
-    smallest = float(values[-1]) if len(values) == cloud.dims else 0.0
-    return float(values[0]) / smallest if smallest > 0 else math.inf
-
-
-def _largest_over_smallest(n: int, dims: int) -> float:
-    spectrum = isotropic_spectrum(n, dims)
-    return float(spectrum[0] / spectrum[-1]) if n > dims else math.inf
-
-
-CONDITION_NUMBER = Measurement(
-    name="condition_number",
-    function=condition_number,
-    of="moments",
-    direction="low",
-    ideal=1.0,
-    collapsed=math.inf,
-    range=(1.0, math.inf),
-    blind_to=MEAN,
-    expected=_largest_over_smallest,
-)
-
-
 def dims_for_variance(z: Data, share: float = 0.90) -> int:
-    """Number of principal components that hold `share` (0 to 1) of the variance of z (N, D).
+    """Number of principal components that hold a share of the variance.
 
-    In [1, min(N - 1, D)]; high is healthy, ideal share x D; total collapse, zeros and one row give 1.
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+        share: The share, above 0 and at most 1.
+
+    Returns:
+        A number in [1, min(N - 1, D)]; high is healthy, share x D is ideal; total collapse, zeros and one row give 1.
+
+    Raises:
+        UserError: The share is out of range.
+
     Blind to: complete collapse and the cone.
 
     >>> import torch

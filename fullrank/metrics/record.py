@@ -1,4 +1,4 @@
-"""What a measurement is: one record, written beside its function, that everything else about it is read off."""
+"""What a measurement is: one record beside its function, from which everything else about it is derived."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ _DRAWS = 4  # of the null of a number without a formula for it
 class Measured:
     """One number about the embeddings; its `Measurement` says what it is called and how it was computed.
 
-    value: of all rows, or of a sample of `sampled` rows, without the bias of order 1/N where there is an interval.
-    low, high: 95 % interval of the distribution's value, or of what samples of `sampled` rows give on average; None
-    where there is none, or where it would be wrong. null: what perfect data of this size would give, or for hubs and
-    contrast, Gaussian data of the same spectrum. healthy: the ideal value, None where there is none. which: the numbers
-    of the rows, dimensions or classes that it is about, worst first, at most 20.
+    Attributes:
+        value: Of all rows, or of a sample of `sampled` rows; where there is an interval, without the bias of order
+            1/N.
+        low, high: 95 % interval of the distribution's value, or of what samples of `sampled` rows give on average;
+            None where there is no valid one.
+        null: What perfect data of this size would give; for hubs and contrast, Gaussian data of the same spectrum.
+        healthy: The ideal value, None where there is none.
+        which: Numbers of the rows, dimensions or classes that it is about, worst first, at most 20.
     """
 
     name: str
@@ -51,25 +54,34 @@ Measurements = Mapping[str, Measured]
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number about embeddings, of N rows in D dimensions.
+    """One number about embeddings of N rows in D dimensions: how it is computed, named, judged and shown.
 
-    function: of what `of` names. "moments": a `Cloud` of rows or of their moments; "directions": the same of rows at
-    length 1; "sketch": a `Sketch`; "counts": a cloud of rows, where a sketch counts all of them; "rows": a cloud of
-    rows; "pair", "modalities": two clouds of the same samples; "views": rows (V, N, D); "labels": a cloud of rows with
-    labels; "derived": the `Measurements` so far, N and D, and it returns a `Measured` or None. NaN is left out.
-    title, group, conventions: what it is called, where a report shows it (None: nowhere) and how it was computed.
-    direction: the healthy way. ideal, collapsed: the best value, and that of one point; None where there is none.
-    times_dims: a share of D. range: the least and most; the most of a number that is `times_dims` is D.
-    interval: "jackknife" leaves out groups of rows, for a number with a bias in N only from N = 8 D on (`biased`),
-    "pairs" has its own formula, and "none" says why not in `no_interval`.
-    blind_to: collapses under which it keeps most of its healthy value; None where it grades no collapse.
-    expected: the value of perfect data by N and D; beside: that to compare with, of the function's arguments.
-    follows: its value by those of others, N and D, NaN without them: for a monitor row that has not got it, and so that
-    a bias is corrected where the numbers are smooth.
-    which: the numbers, worst first, of the rows, dimensions or classes (`which_are`) that it is about.
-    rotates: unchanged by a rotation; scales: in the unit of the rows; per_dim: rows a dimension from which it is
-    measured; way: how much is a lot, where `collapsed` is a floor against infinity; of_pairs: a copied row counts as a
-    near pair.
+    Attributes:
+        function: The function of what `of` names.
+        of: "moments": a `Cloud` of rows or of their moments; "directions": the same of rows at length 1; "sketch": a
+            `Sketch`; "counts": a cloud of rows, where a sketch counts all of them; "rows": a cloud of rows; "pair",
+            "modalities": two clouds of the same samples; "views": rows (V, N, D); "labels": a cloud of rows with
+            labels; "derived": the `Measurements` so far, N and D, from which it returns a `Measured` or None. NaN is
+            left out.
+        title, group, conventions: What it is called, where a report shows it (None: nowhere), and how it was computed.
+        direction: The healthy direction.
+        ideal, collapsed: The best value, and that of one point; None where there is none.
+        times_dims: Whether `ideal` is a share of D, and D the largest value.
+        range: The least and the largest value.
+        interval: "jackknife" leaves out groups of rows, "pairs" has its own formula, and "none" says why in
+            `no_interval`.
+        biased: Whether it has a bias in N, so that the jackknife is valid only from N = 8 D on.
+        blind_to: Collapses under which it keeps most of its healthy value; None where it grades no collapse.
+        expected: The value of perfect data by N and D.
+        beside: The value to compare with, a function of the same arguments.
+        follows: The value as a function of those of others, N and D, NaN without them: for a monitor row that lacks
+            it, and so that a bias is corrected where the numbers are smooth.
+        which: The numbers, worst first, of the rows, dimensions or classes (`which_are`) that it is about.
+        rotates: Whether a rotation leaves it unchanged.
+        scales: Whether it is in the unit of the rows.
+        per_dim: Rows per dimension from which it is measured.
+        way: How large a difference is large, where `collapsed` is a floor against infinity.
+        of_pairs: Whether a copied row counts as a near pair.
     """
 
     name: str
@@ -118,11 +130,11 @@ class Measurement:
         return self.ideal * dims if self.ideal is not None and self.times_dims else self.ideal
 
     def most(self, dims: int) -> float:
-        """The largest value in `dims` dimensions."""
+        """The largest possible value in `dims` dimensions."""
         return dims if self.times_dims else self.range[1]
 
     def null(self, n: int, dims: int, *, seed: int = 0) -> float:
-        """What it says of n isotropic Gaussian rows, perfect data of this size: by formula, or the mean of draws."""
+        """The value for n isotropic Gaussian rows, perfect data of this size: by formula, or the mean of draws."""
         if self.expected is not None:
             return self.expected(n, dims)
         generator = torch.Generator().manual_seed(seed)
@@ -143,7 +155,7 @@ def rank_record(
     interval: Literal["jackknife", "none"] = "jackknife",
     biased: bool = False,
 ) -> Measurement:
-    """The record of a number that counts directions: from 1 at total collapse to `ideal` x D."""
+    """The record of a metric that counts directions: from 1 at total collapse to `ideal` x D."""
     return Measurement(
         *(name, function, title, conventions, group),
         of="moments",

@@ -1,4 +1,4 @@
-"""Do the classes lie apart? Needs labels, which only look at the features."""
+"""How far apart the classes lie in the features, by labels."""
 
 from __future__ import annotations
 
@@ -16,14 +16,22 @@ _SAMPLE = 4000  # rows of the silhouette: 4000 x 4000 distances in float64 are 1
 
 
 def separability(z: Tensor, labels: Tensor, *, seed: int = 0) -> dict[str, float | None]:
-    """How far apart the classes of z (N, D) lie, by labels (N,) of any integers; JSON-ready, None is undefined.
+    """How far apart the classes lie: distances between and within classes, their ratio, and the silhouette.
 
-    "between" is `between_class_distance`, "within" `within_class_distance`, "silhouette" that of `silhouette`,
-    "classes" how many there are. "ratio" is between / within: high is healthy, 0 when all features are one point,
-    None where a part of it is undefined or every class is exactly one point. The paper that reports a class
-    separability (Durrant & Leontidis, 2022) could not be read for its definition: these four are ours.
+    The paper that reports a class separability (Durrant & Leontidis, 2022) could not be read for its definition: these
+    four numbers are ours. No value means much by itself: compare encoders on the same samples.
 
-    Blind to: the norm of the features. No value means much by itself: compare encoders on the same samples.
+    Args:
+        z: Embeddings (N, D).
+        labels: Classes (N,), any integers.
+        seed: Draws the sample of `silhouette`.
+
+    Returns:
+        "between" (`between_class_distance`), "within" (`within_class_distance`), "silhouette", "classes" (how many
+            there are) and "ratio", which is between / within: high is healthy, 0 when all features are one point, and
+            None where a part of it is undefined or every class is exactly one point. It can be written as JSON.
+
+    Blind to: the norm of the features.
 
     >>> x, y = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-0.6, 0.8]]), torch.tensor([0, 0, 1, 1])
     >>> {name: round(value, 3) for name, value in separability(x, y).items()}
@@ -45,15 +53,24 @@ def separability(z: Tensor, labels: Tensor, *, seed: int = 0) -> dict[str, float
 
 
 def between_class_distance(z: Tensor, labels: Tensor) -> float:
-    """Mean cosine distance between the centroids of two classes of z (N, D), rows scaled to length 1 before.
+    """Mean cosine distance between the centroids of two classes, of rows scaled to length 1.
 
-    Every pair of classes counts alike, however many samples they have. In [0, 2], and at most C / (C - 1) for C
-    classes; high is healthy; total collapse and zeros give 0. NaN for fewer than two classes. UserError for
-    features that are not finite and for labels that are not N integers. Ours: the definition of the paper that
-    `separability` names is not known.
+    Every pair of classes counts alike, however many samples the classes have. The definition is ours: that of the paper
+    that `separability` names is not known.
 
-    Blind to: how far a class is spread, so that pure noise around zero reads 1: its centroids point anywhere. A mean
-    that all features share hides it the other way.
+    Args:
+        z: Embeddings (N, D).
+        labels: Classes (N,), any integers.
+
+    Returns:
+        A number in [0, 2], and at most C / (C - 1) for C classes; high is healthy; total collapse and zeros give 0,
+            and fewer than two classes NaN.
+
+    Raises:
+        UserError: Features are not finite, or labels are not N integers.
+
+    Blind to: how far a class is spread, so that pure noise around zero reads 1, since its centroids point anywhere; a
+    mean that all features share hides it the other way.
 
     >>> between_class_distance(torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 2.0]]), torch.tensor([5, 8, 8]))
     1.0
@@ -69,11 +86,20 @@ def between_class_distance(z: Tensor, labels: Tensor) -> float:
 
 
 def within_class_distance(z: Tensor, labels: Tensor) -> float:
-    """Mean cosine distance between two samples of one class of z (N, D), mean over classes with two or more.
+    """Mean cosine distance between two samples of one class, averaged over the classes of two or more samples.
 
-    In [0, 2]; low is healthy only beside a high `between_class_distance`: total collapse and zeros give 0, and so
-    does neural collapse, where every class is one point. NaN where no class has two samples. Errors and source
-    are those of `between_class_distance`.
+    The definition is ours, as that of `between_class_distance`.
+
+    Args:
+        z: Embeddings (N, D).
+        labels: Classes (N,), any integers.
+
+    Returns:
+        A number in [0, 2]; low is healthy only beside a high `between_class_distance`: total collapse, zeros and
+            neural collapse, where every class is one point, give 0; NaN where no class has two samples.
+
+    Raises:
+        UserError: Features are not finite, or labels are not N integers.
 
     Blind to: every collapse; the norm; where the classes lie.
 
@@ -92,12 +118,22 @@ def within_class_distance(z: Tensor, labels: Tensor) -> float:
 
 
 def silhouette(z: Tensor, labels: Tensor, *, seed: int = 0) -> float:
-    """Mean silhouette of z (N, D) by cosine distance (Rousseeuw, 1987; scikit-learn's `silhouette_score`).
+    """Mean silhouette by cosine distance (Rousseeuw, 1987; scikit-learn's `silhouette_score`).
 
-    (b - a) / max(a, b) of each sample, a its mean distance to its own class, b that to the nearest other class. In
-    [-1, 1]; high is healthy; 0 is overlap, and what total collapse and zeros give; a class of one sample counts 0.
-    Above 4,000 samples, that of a sample of 4,000, drawn by `seed`. NaN for fewer than two classes, and where every
-    sample has a class of its own. Errors are those of `between_class_distance`.
+    It is (b - a) / max(a, b) of each sample, with a its mean distance to its own class and b that to the nearest other
+    class; a class of one sample counts 0.
+
+    Args:
+        z: Embeddings (N, D).
+        labels: Classes (N,), any integers.
+        seed: Draws 4,000 of more samples.
+
+    Returns:
+        A number in [-1, 1]; high is healthy; 0 is overlap, and what total collapse and zeros give; NaN for fewer than
+            two classes, and where every sample has a class of its own.
+
+    Raises:
+        UserError: Features are not finite, or labels are not N integers.
 
     Blind to: the norm; classes of several clusters read as overlap, though a linear probe may tell them apart.
 
@@ -136,7 +172,7 @@ def _by_class(u: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _other_pairs(u: Tensor) -> float:
-    """Sum of the cosines of all ordered pairs of different rows; two rows of zeros are one point."""
+    """Sum of the cosines of all ordered pairs of different rows; two zero vectors are one point."""
     own = u.square().sum(1)
     zeros = int((own == 0).sum())
     return float(u.sum(0).square().sum() - own.sum()) + zeros * (zeros - 1)

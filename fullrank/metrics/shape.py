@@ -1,4 +1,4 @@
-"""The shape of the spectrum: which kind of low rank is it? Hill profile, decay, area, power law, coherence."""
+"""The shape of the spectrum, which tells kinds of low rank apart: Hill profile, decay, area, power law, coherence."""
 
 from __future__ import annotations
 
@@ -18,13 +18,22 @@ ORDERS = (0.0, 0.5, 1.0, 2.0, math.inf)
 
 
 def hill_profile(z: Data, orders: Sequence[float] = ORDERS) -> dict[float, float]:
-    """Hill numbers of the covariance eigenvalues of z (N, D) by order: one spectrum, every rank in use.
+    """Hill numbers of the covariance eigenvalues by order: one spectrum, and every rank in use.
 
-    Order 0 is the numerical rank, 1/2 gives W2 uniformity, 1 the effective rank, 2 the participation ratio, inf NESum.
-    Each in [1, min(N - 1, D)], falling with the order; high is healthy; total collapse, zeros and one row give
-    1. Flat and low: few directions, all alike. Steep at once: few large ones before many (a rogue dimension, two
-    modalities). Centered, divisor N, plug-in: the orders below 2 grow with N most. Blind to: complete collapse and
-    the cone.
+    Order 0 is the numerical rank, 1/2 gives W2 uniformity, 1 the effective rank, 2 the participation ratio, and inf
+    NESum. A profile that is flat and low means few directions of equal size. One that falls steeply at first means few
+    large directions before many others (a rogue dimension, two modalities). Eigenvalues are centered, divisor N,
+    plug-in: the orders below 2 grow most with N.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+        orders: The orders, at least 0.
+
+    Returns:
+        The Hill number for each order, in [1, min(N - 1, D)], falling with the order; high is healthy; total collapse,
+            zeros and one row give 1.
+
+    Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> {order: round(value, 2) for order, value in hill_profile(torch.diag(torch.tensor([3.0, 1.0, 1.0]))).items()}
@@ -35,12 +44,19 @@ def hill_profile(z: Data, orders: Sequence[float] = ORDERS) -> dict[float, float
 
 
 def decay_exponent(z: Data) -> float:
-    """The exponent a of the power law j^-a whose participation ratio is that of z (N, D): a rank without its width.
+    """The exponent a of the power law j^-a that has the participation ratio of the rows: a rank without its width.
 
-    By the unbiased participation ratio, so it is right from 32 rows on and comparable between widths, where a share
-    of D is not: a healthy a = 1 has 14 % of 128 dimensions and 1 % of 4,096. In [0, 8]; low is healthy, ideal
-    0 (isotropic), 1 is usual, above 1.4 little is left; total collapse, zeros and one row give 8, the end of the
-    scale. Ours. Blind to: complete collapse and the cone.
+    It takes the unbiased participation ratio, so it is accurate from 32 rows on, and comparable between widths, where a
+    share of D is not: a healthy a = 1 has 14 % of 128 dimensions and 1 % of 4,096. The metric is ours.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 8]; low is healthy, 0 (isotropic) is ideal, 1 is usual, and above 1.4 little is left; total
+            collapse, zeros and one row give 8, the end of the scale.
+
+    Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> z = torch.randn(200, 64, generator=torch.Generator().manual_seed(0)) / torch.arange(1, 65) ** 0.5
@@ -78,13 +94,20 @@ DECAY_EXPONENT = Measurement(
 
 
 def head_weight(z: Data) -> float:
-    """How much more the participation ratio of z (N, D) says "decayed" than the entropy of its singular values does.
+    """How much more decayed the spectrum looks by its participation ratio than by the entropy of its singular values.
 
-    The power-law exponent of the unbiased participation ratio, minus that of centered RankMe over min(N - 1, D)
-    dimensions. In [-16, 8], no direction is healthy: near 0 (within 0.2) a smooth decay; above 0.25 a few large
-    directions before the rest (rogue dimensions, a modality gap); below -0.5 a cut-off (few directions, all alike);
-    an isotropic cloud gives -0.3 to -0.4. Only from N = 2 D on, as RankMe grows with N. Ours. Total collapse, zeros and
-    one row give 0. Blind to: complete collapse and the cone.
+    It is the power-law exponent of the unbiased participation ratio minus that of centered RankMe over min(N - 1, D)
+    dimensions. It is valid only from N = 2 D on, as RankMe grows with N. The metric is ours.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [-16, 8]; neither direction is healthy. Near 0 (within 0.2) is a smooth decay; above 0.25, a few
+            large directions before the rest (rogue dimensions, a modality gap); below -0.5, a cut-off (few directions
+            of equal size); an isotropic cloud gives -0.3 to -0.4; total collapse, zeros and one row give 0.
+
+    Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> z = torch.randn(400, 64, generator=torch.Generator().manual_seed(0))
@@ -121,11 +144,18 @@ HEAD_WEIGHT = Measurement(
 
 
 def spectrum_auc(z: Data) -> float:
-    """Area under the curve of cumulative explained variance of z (N, D): the mean of the D cumulative shares.
+    """Area under the curve of cumulative explained variance: the mean of the D cumulative shares, centered.
 
-    In [(1 + 1/D) / 2, 1]; low is healthy, ideal 1/2; total collapse, zeros and one row give 1. Centered. The idea is
-    of Li et al. (2022, arXiv:2209.15007); the exact form was not checked against the paper: ours. Blind to: complete
-    collapse and the cone.
+    The idea is that of Li et al. (2022, arXiv:2209.15007); we did not check the exact form against the paper, so it is
+    ours.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [(1 + 1/D) / 2, 1]; low is healthy, 1/2 is ideal; total collapse, zeros and one row give 1.
+
+    Blind to: complete collapse and the cone.
 
     >>> import torch
     >>> spectrum_auc(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))

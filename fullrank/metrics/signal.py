@@ -1,4 +1,4 @@
-"""How many directions stand above the noise: where the spectrum falls off a cliff."""
+"""How many directions stand above the noise: where the spectrum falls off steeply."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ _PART = 0.75  # of the spectrum: with few rows its end falls by itself
 
 
 def signal_rank(z: Data) -> float:
-    """The number of covariance eigenvalues of z (N, D) before the spectrum falls 30 times from one to the next.
+    """The number of covariance eigenvalues before the spectrum falls by a factor of 30 from one to the next.
 
-    From 1 to min(N - 1, D), which it is where there is no such cliff; high is healthy; total collapse, zeros and one
-    row give 1. Noise that fills the other directions does not lift it, as it lifts every rank that is a mean. Blind to:
-    noise within 30 times of the smallest direction that was kept, a spectrum that falls smoothly, and cliffs behind the
-    first three directions or in the last quarter. Complete collapse and the cone do not move it.
+    Noise that fills the other directions does not raise it, as it raises every rank that is a mean.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number from 1 to min(N - 1, D), which it is where there is no such fall; high is healthy; total collapse,
+            zeros and one row give 1.
+
+    Blind to: noise within a factor of 30 of the smallest direction that was kept, a spectrum that falls smoothly, and
+    falls after the first three directions or in the last quarter. Complete collapse and the cone do not move it.
 
     >>> import torch
     >>> z = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
@@ -38,7 +45,12 @@ def signal_rank(z: Data) -> float:
 
 
 def signal_share(z: Data) -> float:
-    """`signal_rank` over min(N - 1, D), in (0, 1]. Blind to: what that is blind to.
+    """`signal_rank` over min(N - 1, D), in (0, 1].
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Blind to: what `signal_rank` is blind to.
 
     >>> import torch
     >>> signal_share(torch.eye(9))

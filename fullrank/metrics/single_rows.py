@@ -1,4 +1,4 @@
-"""Rows that are zero, next to nothing or exploded: how many, which, and how much of the energy they hold."""
+"""Rows that are zero, nearly zero or exploded: how many, which, and how much of the energy they hold."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from fullrank.metrics.record import MOST, Measurement
 
 
 def zero_rows(z: Rows) -> float:
-    """Share of the rows of z (N, D) that are zero in every dimension.
+    """Share of the rows that are zero in every dimension.
 
-    In [0, 1]; low is healthy, ideal 0; zeros give 1, any other point 0. A row of zeros is an empty input or a failed
-    computation more often than an embedding. Grades no collapse.
+    A zero vector comes from an empty input or a failed computation more often than from the encoder. It grades no
+    collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in [0, 1]; low is healthy, 0 is ideal; zeros give 1, any other point 0.
 
     >>> import torch
     >>> zero_rows(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))

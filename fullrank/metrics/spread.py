@@ -1,4 +1,4 @@
-"""Spread and cone: is there any difference between the embeddings at all?"""
+"""Spread and cone: whether the embeddings differ at all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ FEW_NEGATIVE = 0.01  # share of negative values up to which features are those o
 
 
 def relative_spread(z: Data) -> float:
-    """Root mean square distance from the mean, as a share of the root mean square norm, of z (N, D).
+    """Root mean square distance from the mean, as a share of the root mean square norm.
 
-    sqrt(tr C / (tr C + |mean|^2)), C the covariance with divisor N. In [0, 1]; high is healthy, ideal 1; total
-    collapse, zeros and one row give 0. Free of scale, not of translation: the one number that tells a tiny
-    ball far from the origin from a healthy cloud. Features after a batch norm give 1 by construction.
+    It is sqrt(tr C / (tr C + |mean|^2)), with C the covariance of divisor N. It is free of scale, but not of
+    translation: it is the one number that tells a tiny ball far from the origin from a healthy cloud. Features after a
+    batch norm give 1 by construction.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 1]; high is healthy, 1 is ideal; total collapse, zeros and one row give 0.
+
     Blind to: dimensional and cluster collapse, dead and duplicate dimensions.
 
     >>> import torch
@@ -47,11 +54,18 @@ RELATIVE_SPREAD = Measurement(
 
 
 def mean_cosine(z: Data) -> float:
-    """Mean cosine over all pairs of different rows of z (N, D), without bias, in O(N D).
+    """Mean cosine over all pairs of different rows, unbiased, in O(N D).
 
-    (|sum u|^2 - N) / (N (N - 1)), u the rows scaled to length 1. In [-1 / (N - 1), 1]; low is healthy, ideal 0;
-    total collapse gives 1, and so do one row and zeros: two zero rows are one point, cosine 1. A high value
-    need not be an error: a low temperature makes a cone on purpose. (Ethayarajh, 2019, "anisotropy".)
+    It is (|sum u|^2 - N) / (N (N - 1)), with u the rows scaled to length 1. A high value need not be an error: a low
+    temperature makes a cone on purpose. Ethayarajh (2019) calls it "anisotropy".
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [-1 / (N - 1), 1]; low is healthy, 0 is ideal; total collapse, one row and zeros give 1, since two
+            zero vectors count as one point.
+
     Blind to: dimensional and cluster collapse, dead and duplicate dimensions.
 
     >>> import torch
@@ -92,10 +106,16 @@ MEAN_COSINE = Measurement(
 
 
 def negative_share(z: Rows) -> float:
-    """Share of all values of z (N, D) that are below zero.
+    """Share of all values that are below zero.
 
-    In [0, 1]; no value is healthy: about half of a signed embedding, next to none of features behind a ReLU. Depends on
-    the axes. Grades no collapse.
+    It depends on the axes. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        A number in [0, 1]; no value is healthy: about half of a signed embedding, and next to none of features after a
+            ReLU.
 
     >>> import torch
     >>> negative_share(torch.tensor([[1.0, -1.0], [0.0, 2.0]]))
@@ -118,7 +138,10 @@ NEGATIVE_SHARE = Measurement(
 
 
 def _cosine_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
-    """How far a mean cosine lies from that of the features' signs towards 1; half-normals have 2 / pi."""
+    """How far a mean cosine is above the one that the signs of the features explain, as a share of the rest up to 1.
+
+    Half-normal features have 2 / pi.
+    """
     if "mean_cosine" not in found or "negative_share" not in found:
         return None
     cosine = found["mean_cosine"]
@@ -144,11 +167,17 @@ COSINE_EXCESS = Measurement(
 
 
 def dimension_std(z: Data) -> float:
-    """Mean over dimensions of the standard deviation of z (N, D) with rows scaled to length 1, times sqrt(D).
+    """Mean over dimensions of the standard deviation of rows scaled to length 1, times sqrt(D).
 
-    SimSiam's collapse curve (Chen & He, 2021, section 4.1) times sqrt(D), so that 1 is isotropic at any width
-    (the paper plots 1 / sqrt(D)); divisor N, so never above 1. In [0, 1]; high is healthy, ideal 1; total
-    collapse, zeros and one row give 0. Depends on the axes, not on the cloud alone.
+    This is SimSiam's collapse curve (Chen & He, 2021, section 4.1) times sqrt(D), so that 1 is isotropic at any width
+    (the paper plots 1 / sqrt(D)); with divisor N it is never above 1. It depends on the axes, not on the cloud alone.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        A number in [0, 1]; high is healthy, 1 is ideal; total collapse, zeros and one row give 0.
+
     Blind to: dimensional collapse (rank 16 of 256 gives 0.985), clusters, duplicate dimensions.
 
     >>> import torch
@@ -177,10 +206,16 @@ DIMENSION_STD = Measurement(
 
 
 def row_norm(z: Data) -> float:
-    """Root mean square norm of the rows of z (N, D), in the unit they came in.
+    """Root mean square norm of the rows, in the unit they came in.
 
-    At least 0, no value is healthy for sure: the one number here that sees embeddings shrink to the origin or grow
-    without bound, which every other is free of. Zeros give 0. Grades no collapse.
+    It is the one number here that sees embeddings shrink to the origin or grow without bound, which no other does. It
+    grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows, a `Cloud` or their moments.
+
+    Returns:
+        At least 0; no value is healthy for certain; zeros give 0.
 
     >>> import torch
     >>> row_norm(torch.tensor([[3.0, 4.0], [3.0, -4.0]]))
@@ -205,10 +240,15 @@ ROW_NORM = Measurement(
 
 
 def norm_variation(z: Rows) -> float:
-    """Standard deviation of the norms of the rows of z (N, D) over their mean.
+    """Standard deviation of the norms of the rows over their mean.
 
-    At least 0, no value is healthy for sure; rows of one length give 0, and so do total collapse, zeros and one row. A
-    few exploded rows make it large. Grades no collapse.
+    A few exploded rows make it large. It grades no collapse.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+
+    Returns:
+        At least 0; no value is healthy for certain; rows of one length, total collapse, zeros and one row give 0.
 
     >>> import torch
     >>> round(norm_variation(torch.tensor([[1.0, 0.0], [0.0, 3.0]])), 6)

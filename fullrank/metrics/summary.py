@@ -51,12 +51,19 @@ _SMOOTH = (RELATIVE_SPREAD, EFFECTIVE_RANK, RANKME, RANKME_CENTERED, PARTICIPATI
 def summarize(
     z: Tensor | Cloud, *, alignment_pair: tuple[Tensor, Tensor] | None = None, quick: bool = False
 ) -> dict[str, float]:
-    """The numbers that describe embeddings z (N, D), each decomposition done once; JSON-ready, never NaN.
+    """The numbers that describe embeddings, with each decomposition done once.
 
-    The names are those of a diagnosis. "participation_ratio" is the unbiased one, "rankme" the paper's,
-    "dims_for_variance" at 0.90, and "head_weight" is there from N = 2 D on. With an `alignment_pair` of two
-    views (M, D) there is "alignment" too. quick: without what needs the spectrum about the origin, the moments of rows
-    at length 1, or all pairs of rows or dimensions. Read spread and rank together: neither sees what the other sees.
+    Read spread and rank together: neither sees what the other sees.
+
+    Args:
+        z: Embeddings (N, D).
+        alignment_pair: Two views (M, D), for "alignment".
+        quick: Leaves out what needs the spectrum about the origin, the moments of rows at length 1, or all pairs of
+            rows or dimensions.
+
+    Returns:
+        Numbers by the names of a diagnosis, never NaN, which can be written as JSON. "participation_ratio" is the
+            unbiased one, "rankme" the paper's, "dims_for_variance" at 0.90; "head_weight" is there from N = 2 D on.
 
     >>> import torch
     >>> row = summarize(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
@@ -84,9 +91,15 @@ def what_follows(row: Mapping[str, float], n: int, dims: int) -> dict[str, float
 
 
 def summarize_moments(z: Moments) -> dict[str, float]:
-    """The smooth numbers that moments determine, with one decomposition of the covariance and one uncentered.
+    """The smooth numbers that moments determine, with one decomposition of the covariance and one of the second moment.
 
-    The names are those of `summarize`, and "nesum". For streams, and for `jackknife_all`.
+    It is meant for streams, and for `jackknife_all`.
+
+    Args:
+        z: Moments of the rows.
+
+    Returns:
+        Numbers by the names of `summarize`, and "nesum".
 
     >>> import torch
     >>> from fullrank.stats import moments

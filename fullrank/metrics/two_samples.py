@@ -1,4 +1,4 @@
-"""Are two sets of embeddings of one distribution? The rows need not be the same samples."""
+"""Whether two sets of embeddings have one distribution; the rows need not be the same samples."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ _DRAWS = 999
 
 @dataclass(frozen=True)
 class Permuted:
-    """A number of two samples beside what permutations of their rows give, as if both were of one distribution.
+    """A number of two samples, beside what permutations of their rows give, as if both had one distribution.
 
-    low, high: in which 99 of 100 permutations lie. p: share of the permutations that reach the value, with itself.
+    Attributes:
+        low, high: The range of 99 of 100 permutations.
+        p: Share of the permutations that reach the value, counting the value itself.
     """
 
     value: float
@@ -28,12 +30,23 @@ class Permuted:
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
-    """Frechet distance from x (N, D) to y (M, D), each taken for a Gaussian, as a share of the total variance of x.
+    """Frechet distance between two sets, each taken as Gaussian, as a share of the total variance of the first.
 
-    (|mean x - mean y|^2 + tr(A + B - 2 (A B)^(1/2))) / tr A with the covariances A, B (divisor N), which is that of
-    FID (Heusel et al., 2017) but for the unit. At least 0; 0 is ideal; no bound above; infinity if x is one point and y
-    another distribution. Reads high with few rows, about D / N for isotropic ones: compare at equal N, or with halves
-    of one set. UserError for other widths. Blind to: what has the same mean and covariance.
+    It is (|mean x - mean y|^2 + tr(A + B - 2 (A B)^(1/2))) / tr A with the covariances A, B (divisor N), which is that
+    of FID (Heusel et al., 2017) but for the unit. It reads high with few rows, about D / N for isotropic ones: compare
+    at equal N, or with halves of one set.
+
+    Args:
+        x: Embeddings (N, D).
+        y: Embeddings (M, D).
+
+    Returns:
+        At least 0, without an upper bound; 0 is ideal; infinity if x is one point and y has another distribution.
+
+    Raises:
+        UserError: The widths differ.
+
+    Blind to: differences between distributions of equal mean and covariance.
 
     >>> z = torch.randn(1000, 4, generator=torch.Generator().manual_seed(0))
     >>> round(frechet_distance(z, z), 6), round(frechet_distance(z, z + 1), 1), round(frechet_distance(z, 2 * z), 1)
@@ -51,13 +64,26 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 
 
 def mmd(x: Tensor, y: Tensor, x_groups: Tensor, y_groups: Tensor, *, seed: int = 0) -> Permuted:
-    """Squared maximum mean discrepancy of x (N, D) and y (M, D), unbiased, with its permutation interval and p.
+    """Squared maximum mean discrepancy of two sets, unbiased, with its permutation interval and p.
 
-    Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Whole groups change sides in the 999 permutations,
-    drawn by `seed`: x_groups (N,) and y_groups (M,) say what was sampled together (donors, documents), so that rows
-    which are not independent evidence raise no alarm; with 20 random groups a side, it is the usual test. About 0 for
-    one distribution; high is apart, at most 2. UserError for other widths, or fewer than 4 groups a side, where no p
-    below 0.01 exists. Memory (N + M)^2. Blind to: what differs on a much smaller scale than the median distance.
+    It is that of Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Whole groups change sides in the 999
+    permutations, so that rows which are not independent evidence raise no alarm; with 20 random groups per side, it is
+    the usual test. Memory grows with (N + M)^2.
+
+    Args:
+        x: Embeddings (N, D).
+        y: Embeddings (M, D).
+        x_groups: What was sampled together (N,), such as donors or documents.
+        y_groups: The same (M,) of y.
+        seed: Draws the permutations.
+
+    Returns:
+        A value of about 0 for one distribution, high for two, at most 2, with its interval and p.
+
+    Raises:
+        UserError: The widths differ, or there are fewer than 4 groups per side, where no p below 0.01 exists.
+
+    Blind to: differences on a much smaller scale than the median distance.
 
     >>> x, y = torch.randn(2, 400, 4, generator=torch.Generator().manual_seed(0))
     >>> groups = torch.arange(400) % 20

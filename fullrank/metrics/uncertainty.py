@@ -1,4 +1,4 @@
-"""How sure is a number? The delete-group jackknife of any function of moments, and the rows that a rank needs."""
+"""How certain a number is: the delete-group jackknife of any function of moments, and the rows that a rank needs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ FEWEST_GROUPS = 5  # below it the spread of the deleted values says too little a
 class Estimate:
     """A number with its error.
 
-    value: what the function says of all rows, biased by their number; for curves at equal N. corrected: without the
-    bias of order 1/N; for a claim about the distribution. low, high: 95 % interval around `corrected`.
+    Attributes:
+        value: What the function gives for all rows, biased by their number; for curves at equal N.
+        corrected: The value without the bias of order 1/N; for a claim about the distribution.
+        low, high: 95 % interval around `corrected`.
     """
 
     value: float
@@ -35,12 +37,20 @@ class Estimate:
 
 
 def moment_groups(z: Tensor, *, groups: int = 20, labels: Tensor | None = None, seed: int = 0) -> list[Moments]:
-    """Moments of at most `groups` disjoint parts of the rows of z (N, D), to be deleted in turn by `jackknife`.
+    """Moments of at most `groups` disjoint parts of the rows, for `jackknife` to leave out in turn.
 
-    Rows are dealt at random. With labels (N,) of what was sampled together (the donor of a cell, the track of a
-    clip, the image of a crop), rows of one label stay together: neighbors that are not independent evidence
-    would make the error far too small. Memory groups x D x D: take 10 from D = 2048 on. UserError if there are
-    fewer than 5 rows, or labels, or groups.
+    Rows are assigned at random.
+
+    Args:
+        z: Embeddings (N, D), at least 5 rows.
+        groups: Number of parts, at least 5; memory is groups x D x D, so take 10 from D = 2048 on.
+        labels: What was sampled together (N,) (the donor of a cell, the track of a clip, the image of a crop), at
+            least 5 different. Rows of one label stay together: neighbors that are not independent evidence would make
+            the error far too small.
+        seed: Decides the parts.
+
+    Raises:
+        UserError: There are fewer than 5 rows, labels or groups.
 
     >>> [part.n for part in moment_groups(torch.arange(12.0)[:, None], groups=5)]
     [3, 3, 2, 2, 2]
@@ -59,16 +69,23 @@ def moment_groups(z: Tensor, *, groups: int = 20, labels: Tensor | None = None, 
 def jackknife(function: Callable[[Moments], float], groups: Sequence[Moments]) -> Estimate:
     """A function of moments on all rows, its bias corrected, with standard error and 95 % interval.
 
-    The delete-group jackknife; for groups of unequal size that of Busing, Meijer & van der Leeden (1999): with h =
-    n / n_j, pseudo-values p_j = h f - (h - 1) f_(-j), corrected = G f - sum (1 - n_j / n) f_(-j), and the squared
-    error the mean of (p_j - corrected)^2 / (h - 1); Student's t with G - 1 degrees of freedom. For smooth functions
-    (ranks, spreads, decay), not for counts such as `dims_for_variance`. The percentile bootstrap would never cover
-    a rank, because repeated rows lower it. A value that is not finite has infinite error.
+    This is the delete-group jackknife; for groups of unequal size that of Busing, Meijer & van der Leeden (1999): with
+    h = n / n_j, pseudo-values p_j = h f - (h - 1) f_(-j), corrected = G f - sum (1 - n_j / n) f_(-j), and the squared
+    error the mean of (p_j - corrected)^2 / (h - 1); Student's t with G - 1 degrees of freedom. It is for smooth
+    functions (ranks, spreads, decay), not for counts such as `dims_for_variance`. The percentile bootstrap would never
+    cover a rank, because repeated rows lower it. A value that is not finite has infinite error.
 
-    Only a bias of order 1/N goes away. Measured (`benchmarks/jackknife.py`), the interval holds the true value in 88 to
-    95 % of the draws from N = 8 D on; the unbiased participation ratio and NESum keep 92 % even at N = D / 2, where
-    `effective_rank` and `rankme` have next to none (at N = 2 D, 90 and 16 %). `rows_needed` says which N a rank
-    needs. Rows of 200 donors taken for independent hold the truth in 1 to 60 %, grouped by donor in 93 to 97 %.
+    Only a bias of order 1/N goes away. The interval covers the true value in 88 to 95 % of the draws from N = 8 D on
+    (`benchmarks/jackknife.py`). The unbiased participation ratio and NESum keep 92 % even at N = D / 2, where
+    `effective_rank` and `rankme` have next to none (at N = 2 D, 90 and 16 %). `rows_needed` says which N a rank needs.
+    Rows of 200 donors that are taken as independent cover it in 1 to 60 %, and grouped by donor in 93 to 97 %.
+
+    Args:
+        function: Moments to a number.
+        groups: Moments of disjoint parts of the rows, as `moment_groups` makes them.
+
+    Raises:
+        UserError: There are fewer than 5 groups.
 
     >>> from fullrank.metrics import participation_ratio
     >>> z = torch.randn(400, 100, generator=torch.Generator().manual_seed(0))  # 100 equal directions
@@ -107,7 +124,7 @@ def jackknife_all(
 def jackknife_rows(function: Callable[[Tensor], float], rows: Tensor, groups: Tensor) -> Estimate:
     """`jackknife` of a function of values of rows (N, ...) in groups (N,), each group left out in turn.
 
-    The values stay as they are: where they tell about a row's neighbors, which two rows may share, that is an
+    The values stay as they are. Where they describe a row's neighbors, which two rows may share, that is an
     approximation, whose coverage `benchmarks/jackknife.py` measures.
 
     >>> found = jackknife_rows(lambda x: float(x.mean()), torch.arange(10.0), torch.arange(10))
@@ -122,10 +139,15 @@ def jackknife_rows(function: Callable[[Tensor], float], rows: Tensor, groups: Te
 def jackknife_pairs(
     function: Callable[[float], float], blocks: Iterable[tuple[int, Tensor]], groups: Tensor
 ) -> Estimate:
-    """`jackknife` of a function of the mean over pairs i < j of rows in groups (N,), each group left out in turn.
+    """`jackknife` of a function of the mean over pairs i < j of rows in groups, each group left out in turn.
 
-    blocks: the number of the first row, and values (B, N - start) of the rows from there on with themselves and all
-    later ones; only what is above the diagonal counts. Leaving rows out takes all their pairs along.
+    Leaving rows out leaves out all their pairs.
+
+    Args:
+        function: The mean over pairs to a number.
+        blocks: The number of the first row, and values (B, N - start) of the rows from there on with themselves and
+            all later ones; only what is above the diagonal counts.
+        groups: Group (N,) of each row.
 
     >>> x = torch.arange(10.0).double()
     >>> squares = (x[:, None] - x).square() / 2  # whose mean over pairs is the unbiased variance
@@ -150,9 +172,16 @@ def jackknife_difference(
 ) -> dict[str, Estimate]:
     """`jackknife_all` of function(new) - function(old), whose groups j hold the same samples in the same order.
 
-    What both share by being drawn alike goes away in the difference, so that its error is smaller than that of either.
-    Groups that hold different samples of one size are not a mistake: the error is then that of independent draws.
-    UserError unless the groups are of the same sizes.
+    The sampling error that both share cancels in the difference, so its error is smaller than that of either. Groups of
+    different samples of one size are not a mistake: the error is then that of independent draws.
+
+    Args:
+        function: Moments to numbers by name.
+        old: Moments of the groups before.
+        new: Moments of the groups after.
+
+    Raises:
+        UserError: The groups differ in size, or there are fewer than 5.
 
     >>> z = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))
     >>> old, new = moment_groups(z), moment_groups(2 * z + 0.01 * z.roll(1, 0))
@@ -179,7 +208,7 @@ def jackknife_difference(
 
 
 def _sizes(groups: Tensor) -> Tensor:
-    """Rows of each group (G,); UserError if there are fewer than 5 groups."""
+    """Rows of each group (G,); fewer than 5 groups raise a UserError."""
     sizes: Tensor = groups.unique(return_counts=True)[1].double()
     if len(sizes) < FEWEST_GROUPS:
         raise UserError(f"{len(sizes)} groups give no error bar: pass rows of {FEWEST_GROUPS} groups or more.")
@@ -191,13 +220,17 @@ def _difference(old: Mapping[str, float], new: Mapping[str, float]) -> dict[str,
 
 
 def rows_needed(dims: float, *, order: float = 1, bias: float = 0.1) -> int:
-    """Rows from which a Hill number of an isotropic cloud in `dims` dimensions reads at most `bias` (a share) low.
+    """Number of rows from which a Hill number of an isotropic cloud in `dims` dimensions is at most `bias` too low.
 
-    The honest N for a claim about a rank up to D. order: that of the Hill number of the covariance eigenvalues, 1
-    for `effective_rank`, 2 for `plugin_participation_ratio`, inf for `nesum`. A spectrum that decays needs fewer rows
-    in as many dimensions; at order 2 what counts is the participation ratio r itself, for any spectrum, so pass that:
-    it needs 9 r. `participation_ratio` is right from about 32 rows on, whatever the rank; its error is what
-    `jackknife` says.
+    It is the N that an honest claim about a rank up to D needs. A spectrum that decays needs fewer rows in as many
+    dimensions. At order 2 only the participation ratio r counts, for any spectrum, so pass that: it needs 9 r rows.
+    `participation_ratio` is accurate from about 32 rows on, whatever the rank; its error is what `jackknife` says.
+
+    Args:
+        dims: Number of dimensions.
+        order: Order of the Hill number of the covariance eigenvalues: 1 for `effective_rank`, 2 for
+            `plugin_participation_ratio`, inf for `nesum`.
+        bias: The bias as a share of the value, between 0 and 1.
 
     >>> rows_needed(100), rows_needed(100, order=2)
     (476, 901)
@@ -218,7 +251,7 @@ def rows_needed(dims: float, *, order: float = 1, bias: float = 0.1) -> int:
 
 
 def _dealt(sizes: Tensor, groups: int, seed: int) -> Tensor:
-    """Group (U,) of each unit: the largest first, each to the group with the fewest rows; equals in random order."""
+    """Group (U,) of each unit: the largest unit first, each to the group with the fewest rows; ties in random order."""
     shuffled = torch.randperm(len(sizes), generator=torch.Generator().manual_seed(seed))
     order = shuffled[sizes[shuffled].argsort(descending=True, stable=True)]
     if bool((sizes == sizes[0]).all()):
@@ -231,7 +264,7 @@ def _dealt(sizes: Tensor, groups: int, seed: int) -> Tensor:
 
 
 def _without_each(groups: Sequence[Moments], whole: Moments) -> Iterator[Moments]:
-    """All groups but the first, all but the second, ..., of those that have rows; `whole` is their union."""
+    """All groups but the first, all but the second, ..., of those that have rows; `whole` is the union of all."""
     energy = float(whole.variance.sum()) * whole.n
     for left, group in enumerate(groups):
         if group.n == 0:

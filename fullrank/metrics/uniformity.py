@@ -1,4 +1,4 @@
-"""How evenly do the directions fill the sphere, and how close are the two views of one image?"""
+"""How evenly the directions fill the sphere, and how close the two views of an image are."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ from fullrank.stats import log_mean_kernel, products
 
 
 def w2_uniformity(z: Data) -> float:
-    """Wasserstein-2 distance of z (N, D), rows scaled to length 1, from the uniform distribution on the sphere.
+    """W2 uniformity: Wasserstein-2 distance of the rows, scaled to length 1, from the uniform distribution on the
+    sphere.
 
-    sqrt(2 - 2 tr(C^1/2) / sqrt(D)), C the covariance with divisor N, which for unit rows equals Fang et al.'s
-    (2024) sqrt(|mean|^2 + 1 + tr C - 2 tr(C^1/2) / sqrt(D)): a Gaussian fitted to the rows against N(0, I / D).
-    Equally sqrt(2 - 2 sqrt(tr C x D_1/2 / D)) with the Hill number D_1/2. In [0, sqrt 2]; low is healthy, ideal
-    0; total collapse, zeros and one row give sqrt 2. Has a floor of about sqrt(D / N) / 2 even for perfect data:
-    compare at equal N. Moments must be those of rows scaled to length 1.
+    It is sqrt(2 - 2 tr(C^1/2) / sqrt(D)), with C the covariance of divisor N, which for unit rows equals that of Fang
+    et al. (2024), sqrt(|mean|^2 + 1 + tr C - 2 tr(C^1/2) / sqrt(D)): a Gaussian fitted to the rows against N(0, I / D).
+    It also equals sqrt(2 - 2 sqrt(tr C x D_1/2 / D)) with the Hill number D_1/2. Even perfect data have a floor of
+    about sqrt(D / N) / 2: compare at equal N.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`, or the moments of rows scaled to length 1.
+
+    Returns:
+        A number in [0, sqrt 2]; low is healthy, 0 is ideal; total collapse, zeros and one row give sqrt 2.
+
     Blind to: no kind of collapse; it sees mean and covariance only.
 
     >>> import torch
@@ -57,12 +64,19 @@ W2_UNIFORMITY = Measurement(
 
 
 def uniformity(z: Rows, t: float = 2.0, *, seed: int = 0) -> float:
-    """Wang & Isola's (2020) uniformity of z (N, D), rows scaled to length 1, over all pairs.
+    """Uniformity of Wang & Isola (2020), over all pairs of rows scaled to length 1.
 
-    log mean_{i<j} exp(-t |u_i - u_j|^2). In [-4 t, 0]; low is healthy, ideal -4 + 8 / D at t = 2; total
-    collapse, zeros and one row give 0. Values of another t (lightly's default is 1) are not comparable.
-    Above 8,192 rows, that of a sample drawn by `seed`.
-    Blind to: dimensional collapse, dead and duplicate dimensions, or nearly: -3.94 for -3.97 with half of 256
+    It is log mean_{i<j} exp(-t |u_i - u_j|^2). Values of different t (lightly's default is 1) are not comparable.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        t: Sharpness of the potential, above 0.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        A number in [-4 t, 0]; low is healthy, -4 + 8 / D is ideal at t = 2; total collapse, zeros and one row give 0.
+
+    Blind to: dimensional collapse, dead and duplicate dimensions, or nearly so: -3.94 for -3.97 with half of 256
     dimensions gone, -3.07 for -3.87 with 56 of 64.
 
     >>> import torch
@@ -93,11 +107,22 @@ UNIFORMITY = Measurement(
 
 
 def alignment(z1: Rows, z2: Rows) -> float:
-    """Mean squared distance between the two views z1, z2 (N, D) of each sample, rows scaled to length 1.
+    """Mean squared distance between the two views of each sample, of rows scaled to length 1.
 
-    mean |u1 - u2|^2 = 2 - 2 mean cosine (Wang & Isola, 2020, alpha = 2). In [0, 4]; low is healthy when the
-    uniformity is too; 2 means that the views have nothing in common.
-    Blind to: every collapse; it is perfect, 0, at total collapse. Never show it alone.
+    It is mean |u1 - u2|^2 = 2 - 2 mean cosine (Wang & Isola, 2020, alpha = 2). Never show it alone.
+
+    Args:
+        z1: One view (N, D).
+        z2: The other view (N, D) of the same samples.
+
+    Returns:
+        A number in [0, 4]; low is healthy when the uniformity is low too; 2 means that the views have nothing in
+            common.
+
+    Raises:
+        UserError: The shapes differ.
+
+    Blind to: every collapse; it is perfect, 0, at total collapse.
 
     >>> import torch
     >>> alignment(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 7.0]]))
@@ -129,12 +154,20 @@ ALIGNMENT = Measurement(
 
 
 def self_cluster(z: Data) -> float:
-    """SelfCluster of z (N, D): the mean squared cosine of two rows, from that of uniform directions (0) to 1.
+    """SelfCluster: the mean squared cosine of two rows, scaled so that uniform directions give 0 and one point 1.
 
-    (mean_{i != j} cos^2 - 1/D) / (1 - 1/D) (Tsitsulin et al., 2023), uncentered, without bias in N: an inverse
-    participation ratio about the origin. In [-1 / (D - 1), 1]; low is healthy, ideal 0; total collapse, one
-    row and zeros give 1, and so does one dimension. Moments must be those of rows scaled to length 1. Blind to:
-    dimensional and cluster collapse down to a few directions (16 of 256 give 0.06), dead and duplicate dimensions.
+    It is (mean_{i != j} cos^2 - 1/D) / (1 - 1/D) (Tsitsulin et al., 2023), uncentered and unbiased in N: an inverse
+    participation ratio about the origin.
+
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`, or the moments of rows scaled to length 1.
+
+    Returns:
+        A number in [-1 / (D - 1), 1]; low is healthy, 0 is ideal; total collapse, one row, zeros and one dimension
+            give 1.
+
+    Blind to: dimensional and cluster collapse down to a few directions (16 of 256 give 0.06), dead and duplicate
+    dimensions.
 
     >>> import torch
     >>> round(self_cluster(torch.eye(3)), 6), self_cluster(torch.ones(5, 3))
@@ -149,7 +182,7 @@ def self_cluster(z: Data) -> float:
 
 
 def _squared_cosines(z: Cloud) -> float:
-    """The sum over ordered pairs of different rows; two rows of zeros are one point."""
+    """The sum over ordered pairs of different rows; two zero vectors are one point."""
     if z.moments is not None:
         return float(unit_moments(z.moments).uncentered_square) * z.n * z.n - z.n
     zeros = int((z.norms == 0).sum())

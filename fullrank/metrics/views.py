@@ -1,4 +1,4 @@
-"""Numbers about several views, or several encoders, of the same samples."""
+"""Metrics of several views, or of several encoders, of the same samples."""
 
 from __future__ import annotations
 
@@ -18,14 +18,24 @@ _RIDGE = 1e-4  # of the mean variance; the paper names no value
 
 
 def lidar(views: Tensor) -> float:
-    """LiDAR of views (V, N, D) of N samples: the effective rank of what differs between samples but not within.
+    """LiDAR: the effective rank of what differs between samples but not within them.
 
-    Thilak et al. (2024): exp of the entropy of the eigenvalues of W^-1/2 B W^-1/2, B the covariance of the means of
-    the V views of a sample (divisor N), W that within samples (divisor V N) plus 1e-4 of the mean variance times the
-    identity (the paper leaves the constant open: ours). Centered, not normalized, nothing added to the shares. In [1,
-    min(N - 1, D)]; high is healthy; equal embeddings and one sample give 1. The paper takes about 1,000 samples
-    and 10 to 50 views: compare at equal N and V. Views that are not of the same sample make it meaningless.
-    UserError for fewer than two views. Blind to: complete collapse with noise left, the cone.
+    As in Thilak et al. (2024), it is the exponential of the entropy of the eigenvalues of W^-1/2 B W^-1/2, with B the
+    covariance of the means of the V views of a sample (divisor N) and W that within samples (divisor V N) plus 1e-4 of
+    the mean variance times the identity (the paper leaves the constant open: it is ours). It is centered, not
+    normalized, with nothing added to the shares. The paper takes about 1,000 samples and 10 to 50 views: compare at
+    equal N and V. Views that are not of the same sample make it meaningless.
+
+    Args:
+        views: Embeddings (V, N, D) of V views of N samples, at least two views.
+
+    Returns:
+        A number in [1, min(N - 1, D)]; high is healthy; equal embeddings and one sample give 1.
+
+    Raises:
+        UserError: There are fewer than two views.
+
+    Blind to: complete collapse with noise left, the cone.
 
     >>> views = torch.eye(4).repeat(3, 1, 1) + 0.1 * torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
     >>> 1 < lidar(views) <= 3, lidar(torch.ones(2, 5, 3))
@@ -66,11 +76,20 @@ LIDAR = Measurement(
 
 
 def view_retrieval(z1: Rows, z2: Rows, *, seed: int = 0) -> float:
-    """Share of the rows of z1 (N, D) whose nearest row of z2 (N, D), by cosine, is their own other view.
+    """Share of the rows of z1 whose nearest row of z2, by cosine, is the other view of the same sample.
 
-    In [0, 1]; high is healthy, ideal 1; chance, total collapse and zeros give about 1/N, as ties are broken at random;
-    one row gives 1. Not symmetric. Harder with more rows: compare at equal N. Above 8,192 rows, of a sample drawn
-    by `seed`. Blind to: dimensional and cluster collapse as long as no two samples are one point.
+    It is not symmetric, and harder with more rows: compare at equal N.
+
+    Args:
+        z1: One view (N, D).
+        z2: The other view (N, D) of the same samples.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        A number in [0, 1]; high is healthy, 1 is ideal; chance, total collapse and zeros give about 1/N, as ties are
+            broken at random; one row gives 1.
+
+    Blind to: dimensional and cluster collapse as long as no two samples are one point.
 
     >>> view_retrieval(torch.eye(3), torch.eye(3)[[0, 2, 1]])
     0.333...
@@ -99,12 +118,22 @@ VIEW_RETRIEVAL = Measurement(
 
 
 def knn_overlap(z1: Rows, z2: Rows, *, k: int = 10, seed: int = 0) -> float:
-    """Share of the k nearest rows, by cosine, that each row has in both z1 (N, D1) and z2 (N, D2): mutual kNN.
+    """Mutual kNN: the share of the k nearest rows, by cosine, that each row has in both embeddings.
 
-    Of two views, two epochs or two models of the same samples in the same order (Huh et al., 2024). In [0, 1]; high is
-    agreement, ideal 1; unrelated ones, total collapse and zeros give about k / (N - 1), as ties are broken at random; k
-    is at most N - 1, and fewer than three rows give 1. Free of scale and rotation. Above 8,192 rows, of a sample
-    drawn by `seed`. Blind to: every collapse that both have.
+    The two are views, epochs or models of the same samples in the same order (Huh et al., 2024). It is free of scale
+    and rotation.
+
+    Args:
+        z1: Embeddings (N, D1).
+        z2: Embeddings (N, D2) of the same samples.
+        k: Number of neighbors, at most N - 1.
+        seed: Draws the sample where there are more than 8,192 rows.
+
+    Returns:
+        A number in [0, 1]; high is agreement, 1 is ideal; unrelated embeddings, total collapse and zeros give about k
+            / (N - 1), as ties are broken at random; fewer than three rows give 1.
+
+    Blind to: every collapse that both have.
 
     >>> knn_overlap(torch.eye(3), 5 * torch.eye(3), k=2)
     1.0
@@ -118,7 +147,7 @@ def knn_overlap(z1: Rows, z2: Rows, *, k: int = 10, seed: int = 0) -> float:
 
 
 def _shared(first: Tensor, second: Tensor) -> float:
-    """The share of numbers (N, k) that stand in the same row of both."""
+    """The share of numbers (N, k) that are in the same row of both."""
     both = torch.cat([first, second], 1).sort(1).values
     return float((both[:, 1:] == both[:, :-1]).sum()) / first.numel()
 
@@ -140,12 +169,21 @@ KNN_OVERLAP = Measurement(
 
 
 def cka(z1: Rows, z2: Rows) -> float:
-    """Linear CKA of z1 (N, D1) and z2 (N, D2), debiased: how alike are two embeddings of the same samples?
+    """Linear CKA, debiased: how similar two embeddings of the same samples are.
 
-    HSIC(1, 2) / sqrt(HSIC(1, 1) HSIC(2, 2)) (Kornblith et al., 2019) by the unbiased HSIC of Song et al. (2012), so
-    that unrelated ones give 0 in any width, where the usual one gives about D / N. In [-1, 1], cut; high is alike;
-    ideal 1; fewer than four rows, total collapse and zeros give 0. Free of scale, rotation and mean; O(N D1 D2), of
-    all rows. The largest directions decide it. Blind to: every collapse that both have.
+    It is HSIC(1, 2) / sqrt(HSIC(1, 1) HSIC(2, 2)) (Kornblith et al., 2019) by the unbiased HSIC of Song et al. (2012),
+    so that unrelated embeddings give 0 in any width, where the usual one gives about D / N. It is free of scale,
+    rotation and mean, takes O(N D1 D2) and all rows, and is decided by the largest directions.
+
+    Args:
+        z1: Embeddings (N, D1).
+        z2: Embeddings (N, D2) of the same samples.
+
+    Returns:
+        A number in [-1, 1], cut there; high is similar; 1 is ideal; fewer than four rows, total collapse and zeros
+            give 0.
+
+    Blind to: every collapse that both have.
 
     >>> z = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
     >>> round(cka(z, -3 * z), 6)
@@ -179,7 +217,7 @@ def _same_rows(z1: Rows, z2: Rows, seed: int = 0) -> tuple[Cloud, Cloud]:
 
 
 def _paired(z1: Rows, z2: Rows, seed: int) -> tuple[Cloud, Cloud]:
-    """Both, or the same sample of both."""
+    """Both embeddings, or the same sample of both."""
     one, two = _same_rows(z1, z2, seed)
     if one.n <= MOST:
         return one, two

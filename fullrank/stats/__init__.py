@@ -1,4 +1,4 @@
-"""Tensors in, tensors out."""
+"""Statistics: tensors in, tensors out."""
 
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes

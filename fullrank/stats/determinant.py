@@ -1,4 +1,4 @@
-"""The logarithm of a determinant, with a gradient that does not go through the factor."""
+"""The logarithm of a determinant, with a gradient that does not go through the Cholesky factor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fullrank.errors import UserError
 
 
 class _LogDeterminant(torch.autograd.Function):
-    """By Cholesky, the gradient by its inverse: faster than slogdet, and it refuses what is not positive definite."""
+    """Log-determinant by Cholesky, with the inverse as gradient; faster than slogdet; refuses indefinite matrices."""
 
     @staticmethod
     def forward(a: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,9 +37,13 @@ class _LogDeterminant(torch.autograd.Function):
 
 
 def log_determinant(a: Tensor) -> Tensor:
-    """log det of symmetric positive definite matrices a (..., K, K), (...).
+    """Log-determinants (...) of symmetric positive definite matrices.
 
-    UserError if one of them is not positive definite, or not finite.
+    Args:
+        a: Matrices (..., K, K).
+
+    Raises:
+        UserError: One of them is not positive definite, or not finite.
 
     >>> log_determinant(2.0 * torch.eye(2))  # log 4
     tensor(1.3863)

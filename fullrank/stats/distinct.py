@@ -1,4 +1,4 @@
-"""How many different rows are there? A hash of each row's values, and the smallest of them: mergeable in any order."""
+"""Counting different rows: a hash of each row's values, and the smallest of these hashes; parts merge in any order."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
 
 @dataclass(frozen=True, eq=False)
 class Distinct:
-    """The `size` smallest of the different hashes of n rows, ascending: all of them, if there are no more.
+    """The `size` smallest of the different hashes of n rows, ascending; all of them, if there are no more.
 
-    What is among the smallest of all is among the smallest of its part, so that any split of the rows gives the same.
-    A copy adds nothing: from how small the hashes are follows how many different rows there were.
+    A hash that is among the smallest of all rows is among the smallest of its part, so that any split of the rows gives
+    the same result. A copy adds nothing. How small the hashes are tells how many different rows there were.
 
     >>> z = torch.tensor([[1.0], [2.0], [2.0], [3.0]])
     >>> merge_distinct(distinct_rows(z[:2]), distinct_rows(z[2:])).count()
@@ -36,9 +36,9 @@ class Distinct:
     hashes: Hashes  # (k,)
 
     def count(self) -> tuple[float, float]:
-        """The number of different rows and its standard error: exact and 0 where they are fewer than `size`.
+        """The number of different rows and its standard error: exact and 0 where there are fewer than `size`.
 
-        Beyond, the k smallest of d uniform numbers say (k - 1) / the largest of them, without bias, with the variance
+        Beyond, (k - 1) / the largest of the k smallest of d uniform numbers estimates d without bias, with the variance
         d (d - k + 1) / (k - 2) (Beyer et al., 2007): an error of 0.1 % at k = 2^20, whatever the copies.
         """
         k = len(self.hashes)
@@ -49,7 +49,7 @@ class Distinct:
 
 
 class RunningDistinct:
-    """`Distinct` of rows that come batch by batch; memory 16 bytes times `size` and the last batch.
+    """`Distinct` of rows that come batch by batch; memory is 16 bytes times `size`, and the last batch.
 
     >>> running = RunningDistinct(size=100)
     >>> for batch in torch.tensor([[0.0], [-0.0], [5.0]]).split(2):
@@ -63,7 +63,7 @@ class RunningDistinct:
         self._waiting: list[Hashes] = []
 
     def add(self, z: Tensor) -> None:
-        """Take in the rows of z (N, D), of any dtype, none of which is NaN."""
+        """Add the rows of z (N, D), of any dtype; none may be NaN."""
         self._waiting.append(row_hashes(z, seed=self._kept.seed))
         if sum(len(hashes) for hashes in self._waiting) >= self._kept.size:
             self._settle()
@@ -81,7 +81,13 @@ class RunningDistinct:
 
 
 def distinct_rows(z: Tensor, *, size: int = 2**20, seed: int = 0) -> Distinct:
-    """The smallest hashes of the rows of z (N, D): at least 3, by default about a million."""
+    """The smallest hashes of the rows of z (N, D), by default about a million of them.
+
+    Args:
+        z: Rows (N, D), of any dtype; none may be NaN.
+        size: How many hashes are kept, at least 3.
+        seed: Decides the hashes.
+    """
     running = RunningDistinct(size=size, seed=seed)
     running.add(z)
     return running.result()

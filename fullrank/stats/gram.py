@@ -12,7 +12,9 @@ _BLOCK = 256  # rows and columns of a matrix that are mirrored at a time: a bloc
 def smaller_gram(a: Tensor, b: Tensor | None = None) -> Tensor:
     """A B^T (N, N) for rows a, b (N, D) with N < D, else B^T A (D, D): both have the same nonzero eigenvalues.
 
-    b is a where it is left out.
+    Args:
+        a: Rows (N, D).
+        b: Rows (N, D); None means a.
 
     >>> import torch
     >>> smaller_gram(torch.tensor([[1.0, 2.0]])), smaller_gram(torch.tensor([[1.0], [2.0]]))
@@ -23,9 +25,11 @@ def smaller_gram(a: Tensor, b: Tensor | None = None) -> Tensor:
 
 
 def products(x: Tensor, room: Tensor | None = None) -> Tensor:
-    """X X^T (N, N) of rows x (N, D), without a gradient; float64 on a CPU takes half of the operations of a product.
+    """X X^T (N, N) of rows x (N, D), without a gradient; float64 on a CPU takes half of the operations.
 
-    room (N, N): float64 on a CPU, to write them to.
+    Args:
+        x: Rows (N, D).
+        room: A matrix (N, N), float64 on a CPU, to write the products to.
 
     >>> products(torch.tensor([[1.0, 2.0], [0.0, 1.0]]).double())
     tensor([[5., 2.],

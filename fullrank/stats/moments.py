@@ -1,4 +1,4 @@
-"""Count, mean and scatter: one mergeable rule for batches, processes, files and runs."""
+"""Count, mean and scatter of rows, with one rule that merges batches, processes, files and runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUNDING = 1e-14  # a spread below this share of the mean is float64 arithmetic,
 
 @dataclass(frozen=True)
 class Axes:
-    """Mean (D,) and sum of squares about it (D,) of each dimension, of moments that are in another basis."""
+    """Mean (D,) of each dimension and sum of squares (D,) about it, for moments that are in another basis."""
 
     mean: Tensor
     squares: Tensor
@@ -27,12 +27,13 @@ class Axes:
 class Moments:
     """Count n, mean (D,) and scatter (D, D) = sum of y y^T, y = z - mean, of embeddings, all in float64.
 
-    Every spectral number about embeddings is a function of these, and they merge exactly, so a hundred million
-    rows need D x D memory. (A running float32 sum is wrong as soon as the mean is large.) The cubic (D,) = sum of
-    |y|^2 y and the quartic () = sum of |y|^4 are what the unbiased participation ratio needs beside them.
+    Every spectral number about embeddings is a function of these, and they merge exactly, so a hundred million rows
+    need D x D memory. (A running float32 sum is wrong as soon as the mean is large.) The cubic (D,) = sum of |y|^2 y
+    and the quartic () = sum of |y|^4 are what the unbiased participation ratio needs in addition.
 
     Fewer rows than dimensions span a space of few dimensions: `row_groups` gives mean, scatter and cubic in a basis of
-    K = N + 1 axes of that, with what goes by dimension in `axes`. Read `dims`, `variance` and `center`, not shapes.
+    K = N + 1 axes of that space, and what depends on single dimensions in `axes`. Read `dims`, `variance` and `center`,
+    not shapes.
 
     >>> first, second = moments(torch.tensor([[0.0], [2.0]])), moments(torch.tensor([[4.0]]))
     >>> merge(first, second)
@@ -69,14 +70,14 @@ class Moments:
 
     @cached_property
     def spectra(self) -> tuple[Tensor, Tensor]:
-        """Eigenvalues, smallest first, of the covariance and of the second moment, which many numbers are read off."""
+        """Eigenvalues of the covariance and of the second moment, smallest first, which many numbers need."""
         count = max(self.n, 1)
         centered, raw = both_spectra(self.scatter, self.n**0.5 * self.mean)
         return centered / count, raw / count
 
     @cached_property
     def largest(self) -> tuple[float, float]:
-        """The largest eigenvalue of the covariance and of the second moment, without the others where that is less."""
+        """The largest eigenvalue of the covariance and of the second moment, alone where that is cheaper."""
         if "spectra" in self.__dict__:
             return float(self.spectra[0][-1]), float(self.spectra[1][-1])
         centered, raw = largest(self.scatter, self.n**0.5 * self.mean)
@@ -84,7 +85,7 @@ class Moments:
 
     @cached_property
     def settled(self) -> Moments:
-        """The same with zero scatter where a dimension is constant up to rounding."""
+        """The same moments with zero scatter where a dimension is constant up to rounding."""
         spread = self.scatter.diagonal() / max(self.n, 1)
         moves = (spread.sqrt() > ROUNDING * self.mean.abs()) | (spread == 0)  # zero is settled already
         if bool(moves.all()):
@@ -98,18 +99,18 @@ class Moments:
 
     @cached_property
     def square(self) -> Tensor:
-        """Sum of the squares of the covariance's entries, which are those of its eigenvalues."""
+        """Sum of the squares of the covariance's entries, which is that of its eigenvalues."""
         norm: Tensor = torch.linalg.vector_norm(self.scatter) / max(self.n, 1)
         return norm.square()
 
     @property
     def uncentered_square(self) -> Tensor:
-        """The same of the second moment."""
+        """Sum of the squares of the second moment's entries, which is that of its eigenvalues."""
         long = self.mean @ self.mean
         return self.square + 2 * (self.mean @ (self.scatter @ self.mean)) / max(self.n, 1) + long.square()
 
     def add(self, z: Tensor) -> Moments:
-        """These moments and those of more rows z (M, D), as one; for few rows, of which no D x D is made."""
+        """The moments of these rows and of more rows z (M, D); for few rows, without a D x D matrix of their own."""
         rows = z.detach().double()
         n = self.n + len(rows)
         if len(rows) == 0:
@@ -124,7 +125,7 @@ class Moments:
 
 
 class RunningMoments:
-    """Moments that grow in place, for a long pass: a batch costs its own product and next to nothing else of D x D.
+    """Moments that grow in place, for a long pass: a batch costs its own product and hardly any other D x D work.
 
     >>> running = RunningMoments(2)
     >>> for batch in torch.tensor([[0.0, 0.0], [2.0, 4.0]]).split(1):
@@ -142,7 +143,7 @@ class RunningMoments:
         self._quartic = self._mean.sum()
 
     def add(self, z: Tensor, room: Tensor | None = None) -> None:
-        """Take in the rows of z (N, D), of any dtype; N may be 0. room (N + 1 or more, D): float64, to work in."""
+        """Add the rows of z (N, D), of any dtype; N may be 0. room (N + 1 or more, D): float64, to work in."""
         rows = z.detach().double()
         if len(rows) == 0:
             return
@@ -164,7 +165,7 @@ class RunningMoments:
         self._n, self._mean = n, mean
 
     def result(self, *, last: bool = False) -> Moments:
-        """Moments of all rows so far; last: no more will come, so that nothing need be copied."""
+        """Moments of all rows so far; last: no more will come, so that nothing must be copied."""
         whole = self._scatter if last else self._scatter.clone()
         if whole.device.type == "cpu":
             mirror(whole)
@@ -181,7 +182,10 @@ class RunningMoments:
 
 
 def moments(z: Tensor) -> Moments:
-    """Moments of the rows of z (N, D), of any dtype; N may be 0. Memory D x D.
+    """Moments of the rows of embeddings, in memory D x D.
+
+    Args:
+        z: Rows (N, D), of any dtype; N may be 0.
 
     >>> moments(torch.tensor([[0.0, 0.0], [2.0, 4.0]])).covariance
     tensor([[1., 2.],
@@ -195,7 +199,7 @@ def moments(z: Tensor) -> Moments:
 def merge(a: Moments, b: Moments, *, in_place: bool = False) -> Moments:
     """Moments of the union of two sets of rows (Chan, Golub & LeVeque, 1979); exact in any order.
 
-    in_place: the first is of no use afterwards.
+    in_place: the first is overwritten.
     """
     n = a.n + b.n
     if n == 0:
@@ -210,9 +214,10 @@ def merge(a: Moments, b: Moments, *, in_place: bool = False) -> Moments:
 
 
 def without(whole: Moments, part: Moments) -> Moments:
-    """Moments of the rows that are in `whole` and not in `part`, which must be among them.
+    """Moments of the rows that are in `whole` and not in `part`, which must be a part of it.
 
-    A difference: it loses the digits that the part has more than the rest, so merge the rest where it is tiny.
+    This is a difference: it loses the digits by which the part is larger than the rest, so merge the rest where it is
+    tiny.
 
     >>> a, b = moments(torch.tensor([[0.0], [2.0]])), moments(torch.tensor([[7.0]]))
     >>> without(merge(a, b), b)

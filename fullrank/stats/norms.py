@@ -52,9 +52,12 @@ def _polar(x: Tensor) -> Tensor:
 def nuclear_norm(x: Tensor) -> Tensor:
     """Sum of the singular values of x (N, D), a scalar, differentiable twice.
 
-    Decomposes the smaller of X X^T and X^T X in float64: forming it in float32 gives the right value and a wrong
-    gradient just where dimensions begin to die. Directions below 8 float32 roundings of the largest singular
-    value carry no gradient; of a zero matrix both value and gradient are zero.
+    The smaller of X X^T and X^T X is decomposed in float64: forming it in float32 gives the right value and a wrong
+    gradient just where dimensions begin to die. Directions below 8 float32 roundings of the largest singular value
+    carry no gradient; of a zero matrix both value and gradient are zero.
+
+    Args:
+        x: Matrix (N, D).
 
     >>> nuclear_norm(torch.tensor([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]))
     tensor(7.)
@@ -64,7 +67,10 @@ def nuclear_norm(x: Tensor) -> Tensor:
 
 
 def squared_gram_norm(x: Tensor) -> Tensor:
-    """Squared Frobenius norm of X^T X for x (N, D), a scalar, computed as that of X X^T when N < D.
+    """Squared Frobenius norm of X^T X, a scalar, computed as that of X X^T when N < D.
+
+    Args:
+        x: Matrix (N, D).
 
     >>> squared_gram_norm(torch.tensor([[1.0, 2.0]]))
     tensor(25.)
@@ -74,7 +80,9 @@ def squared_gram_norm(x: Tensor) -> Tensor:
 
 
 class _SquaredGramNorm(torch.autograd.Function):
-    """The gradient is one product, 4 X X^T X, where a symmetric matrix gets the same one from either side."""
+    """The gradient is one product, 4 X X^T X; autograd of a symmetric matrix would compute it twice, once for each
+    side.
+    """
 
     generate_vmap_rule = True
 

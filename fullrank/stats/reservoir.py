@@ -1,4 +1,4 @@
-"""A uniform sample of rows that is the same however the rows were split: seeded by number, mergeable in any order."""
+"""A uniform sample of rows that does not depend on how they were split: seeded by row number, merged in any order."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 class Reservoir:
     """The rows with the `size` smallest random keys, and their numbers `index` (k,) in ascending order.
 
-    A row's key is a function of the seed and the row's number alone, so that any split of the rows, sampled part by
-    part and merged in any order, gives the same sample.
+    The key of a row is a function of the seed and the row's number alone, so that any split of the rows, sampled part
+    by part and merged in any order, gives the same sample.
 
     >>> z = torch.arange(12.0).view(6, 2)
     >>> parts = merge_samples(reservoir(z[4:], size=3, start=4), reservoir(z[:4], size=3))
@@ -30,7 +30,7 @@ class Reservoir:
 
 
 def reservoir(z: Tensor, *, size: int, start: int = 0, seed: int = 0, index: Tensor | None = None) -> Reservoir:
-    """A sample of at most `size` of the rows of z (N, ...), of numbers `index` (N,), or start, start + 1, ..."""
+    """A sample of at most `size` of the rows of z (N, ...), whose numbers are `index` (N,), or start, start + 1, ..."""
     index = torch.arange(start, start + len(z)) if index is None else index
     kept = _smallest(index, size, seed)
     return Reservoir(size, seed, index[kept], z.detach()[kept.to(z.device)])

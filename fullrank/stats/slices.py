@@ -1,4 +1,4 @@
-"""Embeddings seen along random directions, as numbers on a line, and how far those are from a standard normal."""
+"""Embeddings along random directions, and how far these one-dimensional distributions are from a standard normal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ _KNOTS = [
 def random_slices(features: int, count: int, seed: int, like: Tensor) -> Tensor:
     """Unit columns (features, count), uniform on the sphere; the same on every device and in every number format.
 
+    Args:
+        features: Dimension of the sphere's space.
+        count: Number of directions.
+        seed: Decides the directions.
+        like: A tensor of the device and number format.
+
     >>> random_slices(3, 2, seed=0, like=torch.zeros(1)).norm(dim=0)
     tensor([1.0000, 1.0000])
     """
@@ -30,11 +36,17 @@ def random_slices(features: int, count: int, seed: int, like: Tensor) -> Tensor:
 
 
 def epps_pulley(x: Tensor) -> Tensor:
-    """N times the Epps-Pulley distance of each slice x (..., N, slices) from a standard normal: (..., slices).
+    """N times the Epps-Pulley distance of each slice from a standard normal distribution.
 
-    Integral |phi(t) - e^(-t^2/2)|^2 e^(-t^2/2) dt of the characteristic function phi, by the trapezoid of 17 knots on
-    [0, 3], doubled, of LeJEPA's minimal code. A standard normal has 1.05 for any N, zeros have 0.402 N. Memory for
-    twice x.
+    It is the integral of |phi(t) - e^(-t^2/2)|^2 e^(-t^2/2) dt of the characteristic function phi, by the trapezoid of
+    17 knots on [0, 3], doubled, of LeJEPA's minimal code. A standard normal has 1.05 for any N, and zeros have 0.402 N.
+    It takes memory for twice x.
+
+    Args:
+        x: Projections (..., N, slices).
+
+    Returns:
+        Distances (..., slices).
 
     >>> epps_pulley(torch.zeros(1000, 1))
     tensor([402.0476])
@@ -43,7 +55,7 @@ def epps_pulley(x: Tensor) -> Tensor:
 
 
 class _EppsPulley(torch.autograd.Function):
-    """The distances and their slope in one pass: knot k + 1 is knot k turned by the angle of the first."""
+    """The distances and their slope in one pass: knot k + 1 is knot k rotated by the angle of the first."""
 
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:

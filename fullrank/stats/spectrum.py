@@ -1,4 +1,4 @@
-"""Eigenvalues of the covariance, and the one family of ranks that is read off them."""
+"""Eigenvalues of the covariance, and the one family of ranks that is computed from them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from fullrank.stats.moments import Moments
 
 
 def spectrum(z: Tensor | Moments, *, centered: bool = True) -> Tensor:
-    """Eigenvalues, largest first, of the covariance (divisor n) of rows z (N, D), or of their moments.
+    """Eigenvalues of the covariance (divisor n), largest first, in float64, never negative, and without a gradient.
 
-    With centered=False, of the uncentered second moment. Float64, never negative; min(N, D) values for rows (the
-    smaller of the N x N and the D x D side is decomposed), D for moments. No gradient: this is for metrics.
+    The smaller of the N x N and the D x D side is decomposed.
+
+    Args:
+        z: Rows (N, D), or their moments.
+        centered: False takes the uncentered second moment instead.
+
+    Returns:
+        min(N, D) values for rows, D for moments.
 
     >>> spectrum(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]]))
     tensor([2.0000, 0.5000], dtype=torch.float64)
@@ -32,11 +38,18 @@ def spectrum(z: Tensor | Moments, *, centered: bool = True) -> Tensor:
 
 
 def hill(eigenvalues: Tensor, order: float) -> Tensor:
-    """Hill number D_q of a spectrum (K,), q >= 0: how many equal eigenvalues would be as diverse. In [1, K].
+    """Hill number D_q of a spectrum: how many equal eigenvalues would be as diverse.
 
-    D_q = (sum p^q)^(1 / (1 - q)) with p = eigenvalues / sum. q = 0 is the rank, 1/2 gives W2 uniformity, 1 the
-    entropic effective rank, 2 the participation ratio, inf the sum over the largest. A zero spectrum answers 1:
-    one point. Blind to scale and to the mean, so to complete collapse: show a spread beside it.
+    D_q = (sum p^q)^(1 / (1 - q)) with p = eigenvalues / sum. q = 0 is the rank, 1/2 gives W2 uniformity, 1 the entropic
+    effective rank, 2 the participation ratio, and inf the sum over the largest. It is blind to scale and to the mean,
+    so to complete collapse: show a spread beside it.
+
+    Args:
+        eigenvalues: A spectrum (K,), not negative.
+        order: q, at least 0.
+
+    Returns:
+        A number in [1, K]; a zero spectrum, one point, gives 1.
 
     >>> [round(float(hill(torch.tensor([2.0, 1.0, 1.0]), q)), 3) for q in (0, 0.5, 1, 2, math.inf)]
     [3.0, 2.914, 2.828, 2.667, 2.0]
@@ -56,9 +69,9 @@ def hill(eigenvalues: Tensor, order: float) -> Tensor:
 
 
 def decay(rank: float, order: float, dims: float) -> float:
-    """The exponent a for which eigenvalues 1, 2^-a, ..., dims^-a have this Hill number: a rank without its width.
+    """The exponent a, from 0 (isotropic) to 8, for which eigenvalues 1, 2^-a, ..., dims^-a have this Hill number.
 
-    Between 0 (isotropic) and 8.
+    It is a rank without its width.
 
     >>> round(decay(22.7, 2, 256), 2)
     1.0

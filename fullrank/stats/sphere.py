@@ -19,7 +19,7 @@ _ROWS = 64  # of a block that are summed at once
 def normalize(z: Tensor, dim: int = -1) -> Tensor:
     """Scale to unit length along `dim`; zero vectors stay zero, with a finite gradient.
 
-    Divides by the largest entry first, so that norms from 1e-38 to 1e38 neither overflow nor vanish.
+    It divides by the largest entry first, so that norms from 1e-38 to 1e38 neither overflow nor vanish.
 
     >>> normalize(torch.tensor([[3.0, 4.0], [0.0, 0.0], [3e30, 4e30]]))
     tensor([[0.6000, 0.8000],
@@ -31,7 +31,7 @@ def normalize(z: Tensor, dim: int = -1) -> Tensor:
 
 
 def _normalize(z: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Units, and the two lengths that z was divided by."""
+    """Unit vectors, and the two lengths that z was divided by."""
     largest = z.detach().abs().amax(dim, keepdim=True)
     largest.masked_fill_(largest == 0, 1.0)
     scaled = z / largest
@@ -66,9 +66,13 @@ class _Normalize(torch.autograd.Function):
 
 
 def log_gaussian_potential(z: Tensor, t: float = 2.0) -> Tensor:
-    """log of the mean over pairs i < j of exp(-t |z_i - z_j|^2) for rows z (N, D): a scalar, differentiable.
+    """Logarithm of the mean over pairs i < j of exp(-t |z_i - z_j|^2), a differentiable scalar.
 
-    Exact, in chunks of the upper triangle. Fewer than two rows answer 0, the value of one point.
+    It is exact, computed in chunks of the upper triangle.
+
+    Args:
+        z: Rows (N, D); fewer than two give 0, the value of one point.
+        t: Sharpness of the potential, above 0.
 
     >>> log_gaussian_potential(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
     tensor(-8.)
@@ -81,7 +85,7 @@ def log_gaussian_potential(z: Tensor, t: float = 2.0) -> Tensor:
 
 
 class _LogGaussianPotential(torch.autograd.Function):
-    """The same of many rows: each block is computed again in the backward pass, and none is kept."""
+    """The potential of many rows: each block is computed again in the backward pass, and none is kept."""
 
     @staticmethod
     def forward(z: Tensor, t: float, own: tuple[int, int]) -> Tensor:
@@ -110,7 +114,9 @@ class _LogGaussianPotential(torch.autograd.Function):
 
 
 def log_mean_kernel(blocks: Iterable[Tensor], n: int, t: float) -> Tensor:
-    """log of the mean of exp(-t d) over what is above the diagonals of blocks of squared distances d: all pairs of n.
+    """Logarithm of the mean of exp(-t d) over the entries above the diagonals of blocks of squared distances d.
+
+    The blocks hold all pairs of n rows.
 
     >>> log_mean_kernel([torch.tensor([[0.0, 4.0], [4.0, 0.0]])], 2, 2.0)
     tensor(-8.)

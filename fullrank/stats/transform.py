@@ -1,7 +1,7 @@
 """Spectral transformations: embeddings -> U g(L) U^T embeddings, by eigenvalues or by Newton's iteration; PCA too.
 
-Weng et al., "Modulate Your Spectrum in Self-Supervised Learning" (ICLR 2024). All of them act on the smaller of the
-N x N and the D x D matrix: X g(X^T X) = g(X X^T) X, so no larger one is ever formed.
+They are those of Weng et al., "Modulate Your Spectrum in Self-Supervised Learning" (ICLR 2024). All of them act on the
+smaller of the N x N and the D x D matrix: X g(X^T X) = g(X X^T) X, so no larger one is ever formed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CLOSE = 1e-6  # eigenvalues closer than this share of the largest are one: floa
 
 
 class _MatrixFunction(torch.autograd.Function):
-    """g of a symmetric matrix; the gradient by divided differences (Daleckii & Krein) needs no distinct values."""
+    """g of a symmetric matrix; the gradient by divided differences (Daleckii & Krein) needs no distinct eigenvalues."""
 
     @staticmethod
     def forward(a: Tensor, g: Spectral) -> tuple[Tensor, Tensor, Tensor]:
@@ -51,7 +51,7 @@ class _MatrixFunction(torch.autograd.Function):
 
 
 class _Pullback(torch.autograd.Function):
-    """The gradient of a matrix function, which refuses to be differentiated: without it a wrong zero would be added."""
+    """The gradient of a matrix function, which refuses to be differentiated: otherwise a wrong zero would be added."""
 
     @staticmethod
     def forward(gradient: Tensor, a: Tensor, vectors: Tensor, quotient: Tensor) -> Tensor:
@@ -71,9 +71,13 @@ class _Pullback(torch.autograd.Function):
 
 
 def matrix_function(a: Tensor, g: Spectral) -> Tensor:
-    """U g(L) U^T for a symmetric a (K, K) = U L U^T and an element-wise g, differentiable once.
+    """U g(L) U^T for symmetric matrices U L U^T, differentiable once.
 
     The gradient is exact for equal eigenvalues too, where differentiating through the eigenvectors gives NaN.
+
+    Args:
+        a: Symmetric matrix (K, K).
+        g: Function of the eigenvalues, element-wise.
 
     >>> matrix_function(4.0 * torch.eye(2), torch.sqrt)
     tensor([[2., 0.],
@@ -84,7 +88,7 @@ def matrix_function(a: Tensor, g: Spectral) -> Tensor:
 
 
 def power(p: float) -> Spectral:
-    """g(l) = l^-p: p = 0 keeps the spectrum, 1/2 whitens it (ZCA), between them flattens it.
+    """The function g(l) = l^-p: p = 0 keeps the spectrum, 1/2 whitens it (ZCA), and values between flatten it.
 
     >>> power(0.5)(torch.tensor([4.0]))
     tensor([0.5000])
@@ -109,11 +113,16 @@ def center(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[
 
 
 def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
-    """Transform the spectrum of z (N, D): eigenvalues l of the covariance become l g(l)^2, eigenvectors stay.
+    """Transform the spectrum of embeddings: eigenvalues l of the covariance become l g(l)^2, and eigenvectors stay.
 
-    axis="batch" centers each feature over the batch and acts on the D x D covariance (divisor N - 1);
-    axis="channel" centers each sample over its channels and acts on the N x N one (divisor D - 1). Computed in
-    float64; eigenvalues are floored at 1e-10 of the largest. (Weng et al. 2024, section on spectral transformation.)
+    It is computed in float64, with eigenvalues floored at 1e-10 of the largest (Weng et al. 2024, section on spectral
+    transformation).
+
+    Args:
+        z: Embeddings (N, D).
+        g: Function of the eigenvalues, element-wise.
+        axis: "batch" centers each feature over the batch and acts on the D x D covariance (divisor N - 1); "channel"
+            centers each sample over its channels and acts on the N x N one (divisor D - 1).
 
     >>> z = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     >>> spectral(z, power(0.5)).T.cov().allclose(torch.eye(2))
@@ -124,7 +133,7 @@ def spectral(z: Tensor, g: Spectral, *, axis: Axis = "batch") -> Tensor:
 
 
 def spectral_of_centered(x: Tensor, g: Spectral, divisor: int) -> Tensor:
-    """What `spectral` does to x (N, D) once that is centered, with the divisor of the covariance.
+    """What `spectral` does to x (N, D) that is centered already, with the divisor of the covariance.
 
     >>> spectral_of_centered(torch.tensor([[3.0], [-3.0]]), torch.rsqrt, divisor=2)
     tensor([[ 1.],
@@ -140,17 +149,23 @@ def spectral_of_centered(x: Tensor, g: Spectral, divisor: int) -> Tensor:
 
 
 def principal(z: Tensor, g: Spectral) -> Tensor:
-    """Principal components of z (N, D) with their spectrum transformed, (N, min(N, D)): rows g(L) U^T x.
+    """Principal components of embeddings with their spectrum transformed: rows g(L) U^T x.
 
-    `spectral(z, g)` on the batch axis, written in the eigenvectors U of its covariance: distances and cosines of rows
-    are the same. torch.rsqrt is PCA whitening, torch.ones_like plain PCA. The first component has the largest
-    eigenvalue; the sign of each makes the eigenvector's entry of largest magnitude positive (ours, as in
-    scikit-learn). Components of eigenvalue zero are zero.
+    It is `spectral(z, g)` on the batch axis, written in the eigenvectors U of its covariance: distances and cosines of
+    rows are the same. The sign of each component makes the eigenvector's entry of largest magnitude positive (ours, as
+    in scikit-learn). Components of eigenvalue zero are zero.
 
-    The gradient is exact where eigenvalues are apart; of those within 1e-6 of the largest, the axes have no
-    direction, and their rotation into one another gets no gradient. It is finite always, and exact at any spectrum
-    for what no rotation of the components changes. Two clouds that are nearly equal can have their axes swapped or
-    turned where eigenvalues are close: comparing their components compares different things then.
+    The gradient is exact where eigenvalues are apart. The axes of eigenvalues within 1e-6 of the largest are not
+    determined, and their rotation into one another gets no gradient. It is always finite, and exact at any spectrum for
+    what no rotation of the components changes. Two clouds that are nearly equal can have their axes swapped or rotated
+    where eigenvalues are close: comparing their components compares different things then.
+
+    Args:
+        z: Embeddings (N, D).
+        g: Function of the eigenvalues, element-wise: torch.rsqrt is PCA whitening, torch.ones_like plain PCA.
+
+    Returns:
+        Components (N, min(N, D)), that of the largest eigenvalue first.
 
     >>> z = torch.tensor([[0.0, -2.0], [0.0, 2.0], [1.0, 0.0], [-1.0, 0.0]])
     >>> principal(z, torch.ones_like)
@@ -174,11 +189,16 @@ def principal(z: Tensor, g: Spectral) -> Tensor:
 
 
 def newton(z: Tensor, iterations: int, *, axis: Axis) -> Tensor:
-    """Whiten z (N, D) approximately by T steps of Newton's iteration (IterNorm), on the smaller side.
+    """Whiten embeddings approximately by Newton's iteration (IterNorm), on the smaller side.
 
-    With S the covariance over its trace, P_0 = I, P_k = (3 P - P^3 S) / 2, the result is z P_T / sqrt(trace).
-    Iterated with M = P S P, so M <- M (3 - M)^2 / 4: the published order P^3 S explodes once converged, this does
-    not. Centering and divisor as in `spectral`. Eigenvalues end in [0, 1]. A constant input gives zeros.
+    With S the covariance over its trace, P_0 = I, P_k = (3 P - P^3 S) / 2, the result is z P_T / sqrt(trace). It
+    iterates with M = P S P, so M <- M (3 - M)^2 / 4: the published order P^3 S explodes once converged, and this does
+    not. Eigenvalues end in [0, 1]. A constant input gives zeros.
+
+    Args:
+        z: Embeddings (N, D).
+        iterations: Number of steps T.
+        axis: As in `spectral`, which has the same centering and divisor.
 
     >>> newton(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), 4, axis="batch").T.cov()[0, 0]
     tensor(1.0000)

@@ -1,7 +1,7 @@
 """Whitening by a Cholesky factor, in blocks of features: the side of the samples is factored where it is the smaller.
 
-Of the features before a block only a matrix (N, N) is needed: what they leave of each sample. So N^2 D operations do
-for N < D, and for D <= N all features are one block, which is the usual D x D factor.
+Of the features before a block only a matrix (N, N) is needed: what they leave of each sample. So it takes N^2 D
+operations for N < D; for D <= N all features are one block, which is the usual D x D factor.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from torch import Tensor
 
 
 def triangular_white(x: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Rows L^-1 x_i of x (N, D) with the Cholesky factor L of X^T X + ridge: (N, D), and whether that failed.
+    """Rows L^-1 x_i of x (N, D) with the Cholesky factor L of X^T X + ridge, and whether that failed.
 
-    It fails where the sum is not positive definite; what stands in the rows then says nothing.
+    It fails where the sum is not positive definite; the rows then mean nothing.
 
     >>> triangular_white(torch.tensor([[3.0, 0.0], [0.0, 2.0]]), 0.0)[0]
     tensor([[1., 0.],
@@ -50,7 +50,7 @@ def _white(x: Tensor, ridge: float) -> tuple[Tensor, ...]:
 
 
 def _less(left: Tensor | None, white: Tensor) -> Tensor:
-    """Less the products of white rows; to begin with, the identity is left."""
+    """The products of white rows taken off; at first, the identity is left."""
     if left is None:
         left = torch.eye(len(white), dtype=white.dtype, device=white.device)
     return left - white @ white.T

@@ -1,4 +1,4 @@
-"""Eigenvalues of a covariance and of the uncentered second moment, by one reduction for both; the largest alone."""
+"""Eigenvalues of a covariance and of the uncentered second moment, by one reduction for both; or the largest alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SMALL = 512  # dimensions up to which all eigenvalues cost no more than the lar
 def both_spectra(covariance: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (K,), smallest first, of a covariance C (K, K) and of C + m m^T, m the mean (K,); float64.
 
-    One Householder reflection turns m onto the first axis, which the reduction of C to a tridiagonal matrix leaves
-    alone: adding |m|^2 to its first entry then gives the other one, so that both cost one reduction.
+    One Householder reflection maps m onto the first axis, which the reduction of C to a tridiagonal matrix leaves
+    unchanged. Adding |m|^2 to its first entry then gives the other matrix, so that both cost one reduction.
 
     >>> both_spectra(torch.eye(2, dtype=torch.float64), torch.tensor([3.0, 4.0], dtype=torch.float64))
     (tensor([1., 1.], dtype=torch.float64), tensor([ 1., 26.], dtype=torch.float64))

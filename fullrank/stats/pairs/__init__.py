@@ -1,1 +1,1 @@
-"""What is summed or sought over all pairs of rows, in blocks: memory grows with the rows, not with their square."""
+"""Sums and searches over all pairs of rows, in blocks: memory grows with the rows, not with their square."""

@@ -1,8 +1,8 @@
 """Sums of exponentials over all pairs of rows, in blocks: memory grows with the rows, not with their square.
 
-Of many rows, nothing of N x N numbers is kept for the backward pass, which computes each block again, and what is
-symmetric is computed once, above the diagonal. Few rows take the whole matrix, which is faster for them; so do a
-derivative of the derivative and torch.func.
+For many rows, nothing of N x N numbers is kept for the backward pass, which computes each block again, and what is
+symmetric is computed once, above the diagonal. For few rows the whole matrix is faster, and it is taken too for a
+second derivative and for torch.func.
 """
 
 from __future__ import annotations

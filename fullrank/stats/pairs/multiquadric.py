@@ -1,7 +1,7 @@
 """The inverse multiquadric kernel of all pairs of rows, in blocks: what is symmetric is computed once, none is kept.
 
-With k = s / sqrt(s^2 + d^2), gaps 1 - k are summed and not k, of which rows that are near each other would leave no
-digits. Few rows take the whole matrix; so do a derivative of the derivative and torch.func.
+With k = s / sqrt(s^2 + d^2), the gaps 1 - k are summed instead of k, of which close rows would leave no digits. For few
+rows the whole matrix is taken, and for a second derivative and torch.func.
 """
 
 from __future__ import annotations

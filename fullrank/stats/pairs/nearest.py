@@ -15,7 +15,7 @@ _FEW = 512  # rows, up to which the whole matrix is as fast
 
 @torch.no_grad()
 def nearest_others(z: Tensor) -> Tensor:
-    """Index of the row of z (..., N, D) that is nearest to each other than itself, without a gradient: (..., N).
+    """Index (..., N) of the row of z (..., N, D) that is nearest to each row other than itself, without a gradient.
 
     >>> nearest_others(torch.tensor([[0.0], [1.0], [1.5]]))
     tensor([1, 2, 1])

@@ -1,6 +1,6 @@
-"""The blocks of all pairs, dealt out to the processes that hold the same rows: each computes its own ones.
+"""Blocks of all pairs, distributed over the processes that hold the same rows: each process computes its own blocks.
 
-A part that is shared is told so by the context `shared`, in which all processes must compute it, in one order.
+The context `shared` makes a computation shared: all processes must run it, in the same order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fullrank.errors import UserError
 
 @dataclass(frozen=True)
 class Shares:
-    """Which process this is, of how many, and how tensors (1, ...) of all become one (count, ...), with gradient."""
+    """Which process this is, of how many, and how tensors (1, ...) are gathered to (count, ...), with gradient."""
 
     rank: int
     count: int
@@ -29,7 +29,7 @@ _SHARES: ContextVar[Shares | None] = ContextVar("shares", default=None)
 
 @contextmanager
 def shared(shares: Shares | None) -> Iterator[None]:
-    """What is computed over all pairs of rows inside is computed by all processes together; None is alone."""
+    """Share what is computed over all pairs of rows inside among all processes; None means this process alone."""
     token = _SHARES.set(shares)
     try:
         yield
@@ -59,9 +59,9 @@ def parts(own: Tensor) -> Tensor:
 
 
 def starts(rows: int, block: int, rank: int, count: int) -> Iterator[tuple[int, int]]:
-    """First row of each block of this process, and the row after its last, where a block meets all later rows.
+    """First row of each block of this process, and the row after its last; a block meets all later rows.
 
-    A process gets of 2 x count blocks one of the first and one of the last, since blocks meet fewer rows one by one.
+    Each process gets one of the first and one of the last of 2 x count blocks, since later blocks meet fewer rows.
 
     >>> list(starts(5, 2, 0, 1))
     [(0, 2), (2, 4), (4, 5)]
@@ -76,7 +76,7 @@ def starts(rows: int, block: int, rank: int, count: int) -> Iterator[tuple[int, 
 
 
 def refuse(own: tuple[int, int]) -> None:
-    """UserError where a second derivative is asked for of what several processes share."""
+    """Raise a UserError if a second derivative is asked for of what several processes share."""
     if own[1] > 1:
         raise UserError(
             "A loss over all pairs that several processes share has no second derivative: leave out create_graph=True, "

@@ -1,4 +1,6 @@
-"""One pass over embeddings of any size: what is additive, exactly, in groups; a seeded sample for pairs; row hashes."""
+"""Sketches: one pass over embeddings of any size gives exact moments in groups, a seeded sample of rows, and row
+hashes.
+"""
 
 from fullrank.stats.sketch.apart import Outliers
 from fullrank.stats.sketch.bulk import group_count

@@ -1,4 +1,4 @@
-"""Rows that own the numbers: the largest and the smallest, kept beside the moments, and the rule that judges them."""
+"""Outlying rows: the largest and the smallest are kept apart from the moments, with the rule that judges them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CHANCE = math.log(1000)  # a row that one in so many data sets of this tail wou
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Whole samples: their numbers (h,), their rows (h, V, D), and which of 20 groups (h,) each is in."""
+    """Whole samples: their numbers (h,), their rows (h, V, D), and the group (h,), of 20, of each."""
 
     index: Tensor
     rows: Tensor
     groups: Tensor
 
     def take(self, which: Tensor) -> Samples:
-        """Some of them, by position or mask."""
+        """Some of the samples, by position or mask."""
         return Samples(self.index[which], self.rows[which.to(self.rows.device)], self.groups[which])
 
     def __add__(self, other: Samples) -> Samples:
@@ -39,8 +39,8 @@ class Samples:
 class Outliers:
     """Samples that were left out, worst first: numbers (h,), norms (h,), and share (h,) of the sum of squared norms.
 
-    spread: how far they lie from their own mean, as a share of their length, over the same of the rows that were not
-    left out: near 1 of rows that broke one by one, near 0 of a group of its own. NaN of fewer than three.
+    spread: how far they lie from their own mean, as a share of their length, over the same of the other rows: near 1
+    for rows that broke one by one, near 0 for a group of its own. NaN for fewer than three.
     """
 
     index: Tensor
@@ -70,7 +70,7 @@ def own_spread(rows: Tensor, others: float) -> float:
 
 
 def extremes(high: Tensor, low: Tensor, index: Tensor, count: int = HELD) -> Tensor:
-    """Mask (n,) of the `count` largest by `high` and the `count` smallest by `low`; of equals, the first numbers.
+    """Mask (n,) of the `count` largest by `high` and the `count` smallest by `low`; ties go to the first numbers.
 
     >>> extremes(torch.tensor([1.0, 3.0, 2.0]), torch.tensor([1.0, 3.0, 2.0]), torch.arange(3), 1)
     tensor([ True,  True, False])
@@ -91,14 +91,16 @@ def _largest(values: Tensor, index: Tensor, count: int) -> Tensor:
 
 
 def outlying(values: Tensor, usual: Tensor, n: int, factor: float) -> int:
-    """How many of the largest norms (h,), falling, belong to single broken rows and not to the tail of all n rows.
+    """How many of the largest norms (h,), in descending order, are single broken rows and not the tail of all n rows.
 
-    A norm is broken if it is more than `factor` times the median of a sample `usual` (k,) of all norms, and beyond
-    what a Pareto tail from the median through the 90th percentile would give as the largest of n once in a thousand
-    draws; and the last of them must be twice the next, as tails go on and single rows stand apart. Of fewer than 16
-    rows, or if they are more than 5 % of the rows or all `values` are so, none: that is a part of the data. A Pareto
-    tail is the heaviest that norms have been seen to have, so that word vectors, items and features of a ReLU keep
-    theirs. Blind to: rows below `factor`, and more of them than `values`.
+    A norm is broken if it is more than `factor` times the median of a sample `usual` (k,) of all norms, and beyond what
+    a Pareto tail from the median through the 90th percentile would give as the largest of n once in a thousand draws.
+    The last of them must also be twice the next, as tails go on and single rows stand apart. There are none below 16
+    rows, and none if they are more than 5 % of the rows or all `values` are so: then they are a part of the data. A
+    Pareto tail is the heaviest that norms have been seen to have, so that word vectors, items and features of a ReLU
+    keep theirs.
+
+    Blind to: rows below `factor`, and more of them than `values`.
 
     >>> usual = torch.linspace(1, 2, 100)
     >>> outlying(torch.tensor([900.0, 800.0, 2.0, 1.9]), usual, 100, 5.0)
@@ -121,8 +123,8 @@ def outlying(values: Tensor, usual: Tensor, n: int, factor: float) -> int:
 def left_out(held: Samples, sample: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Positions among the held samples of the exploded (a,) and of the near-empty ones (b,), worst first.
 
-    sample: rows (k, V, D) of all n samples. Near-empty is a norm below a thousandth of the median, by the same rule
-    for the inverse norms.
+    sample: rows (k, V, D) of all n samples. A row is near-empty if its norm is below a thousandth of the median, by the
+    same rule for the inverse norms.
     """
     high, low = norms_of(held.rows)
     usual_high, usual_low = norms_of(sample)

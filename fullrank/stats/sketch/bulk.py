@@ -1,4 +1,4 @@
-"""Moments in groups of more rows than are kept, but for the largest and the smallest, which stay beside them."""
+"""Moments in groups, for more rows than are kept; the largest and the smallest rows stay apart from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AT_ONCE, _ROWS = 2**23, 4096  # numbers in float64 at a time, but no fewer rows
 
 @dataclass(frozen=True, eq=False)
 class Bulk:
-    """Moments in G groups of the rows as they are and at length 1, without those of the samples that are held."""
+    """Moments in G groups of the rows as they are and at length 1, without those of the samples that are held apart."""
 
     raw: tuple[Moments, ...]
     unit: tuple[Moments, ...]
@@ -25,7 +25,7 @@ class Bulk:
 
 
 def group_count(dims: int) -> int:
-    """How many groups of moments there are, fewer where each costs a large matrix: a divisor of the 20 of samples.
+    """How many groups of moments there are, fewer where each costs a large matrix; it divides the 20 groups of samples.
 
     >>> group_count(256), group_count(768), group_count(2048)
     (20, 10, 5)
@@ -61,7 +61,7 @@ class RunningBulk:
         self._held = Samples(nothing, torch.zeros(0, views, dims, device=device), nothing)
 
     def add(self, some: Samples) -> None:
-        """Take in samples, none of which is zero."""
+        """Add samples, none of which is zero."""
         views, dims = some.rows.shape[1:]
         step = max(_AT_ONCE // (views * dims), _ROWS // views, 1)
         most = (min(step, len(some.index)) + 2 * HELD) * views + 1
@@ -70,7 +70,7 @@ class RunningBulk:
             self._add(Samples(*(part[start : start + step] for part in vars(some).values())), room)
 
     def result(self) -> Bulk:
-        """Of all samples, after the last."""
+        """The moments of all samples, after the last."""
         raw, unit = (tuple(one.result(last=True) for one in some) for some in (self._raw, self._unit))
         return Bulk(raw, unit, self._held)
 
@@ -96,7 +96,7 @@ class RunningBulk:
 
 
 def merge_bulks(a: Bulk, b: Bulk) -> Bulk:
-    """Of the samples of both."""
+    """The moments of the samples of both."""
     both = a.held + b.held
     stays = extremes(*norms_of(both.rows), both.index)
     displaced = both.take(~stays)
@@ -111,11 +111,11 @@ def merge_bulks(a: Bulk, b: Bulk) -> Bulk:
 
 
 def with_samples(group: Moments, some: Samples, number: int, groups: int, *, at_length_one: bool) -> Moments:
-    """The moments of group `number` with its share of some samples."""
+    """The moments of group `number` with those of the samples that belong to it."""
     rows = some.rows[(some.groups % groups == number).to(some.rows.device)].flatten(0, 1).to(group.mean.device)
     return group.add(units_of(rows) if at_length_one else rows)
 
 
 def with_zeros(group: Moments, count: int) -> Moments:
-    """The moments of a group with `count` rows of zeros."""
+    """The moments of a group with `count` zero vectors."""
     return merge(group, zero_rows(count, group)) if count else group

@@ -1,4 +1,4 @@
-"""Moments of fewer rows than dimensions: turned into the space that they span, so that nothing is D x D."""
+"""Moments of fewer rows than dimensions: rotated into the space that they span, so that nothing is D x D."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fullrank.stats.moments import ROUNDING, Axes, Moments, moments
 def row_groups(
     rows: Tensor, group: Tensor, groups: int, turned: tuple[Tensor, Tensor] | None = None
 ) -> tuple[tuple[Moments, ...], tuple[Moments, ...]]:
-    """Moments of rows (N, D) in groups (N,), N < D, as they are and at length 1: K = N + 1 axes in place of D.
+    """Moments of rows (N, D) in groups (N,), N < D, as they are and at length 1, in K = N + 1 axes instead of D.
 
-    The axes span the rows less their mean, and the mean: an isometry, so that everything that does not depend on the
-    axes is the same, to rounding. What does is in `Moments.axes`. turned: `turn(rows)`, where it is at hand. Memory
-    N x D and groups x K x K.
+    The axes span the mean and the rows less their mean. This is an isometry, so that everything that does not depend on
+    the axes is the same, to rounding; what does is in `Moments.axes`. turned: `turn(rows)`, where it is at hand. Memory
+    is N x D and groups x K x K.
 
     >>> z = torch.randn(5, 100, generator=torch.Generator().manual_seed(0))
     >>> (raw,), (unit,) = row_groups(z, torch.zeros(5, dtype=torch.int64), 1)
@@ -39,7 +39,7 @@ def row_groups(
 
 
 def in_few_axes(rows: Tensor) -> Tensor:
-    """Rows z (N, D), N < D, in N + 1 axes of the space that they span: distances and angles are the same; float64.
+    """Rows z (N, D), N < D, in N + 1 axes of the space that they span, with the same distances and angles; float64.
 
     >>> z = torch.randn(5, 100, generator=torch.Generator().manual_seed(0)).double()
     >>> in_few_axes(z).shape, torch.allclose(in_few_axes(z) @ in_few_axes(z).T, z @ z.T)
@@ -53,7 +53,7 @@ def in_few_axes(rows: Tensor) -> Tensor:
 
 
 def zero_rows(n: int, like: Moments) -> Moments:
-    """Moments of n rows of zeros, in the basis of others."""
+    """Moments of n zero vectors, in the basis of others."""
     nothing = torch.zeros_like(like.mean)
     axes = None if like.axes is None else Axes(torch.zeros_like(like.axes.mean), torch.zeros_like(like.axes.squares))
     return Moments(n, nothing, torch.zeros_like(like.scatter), nothing, torch.zeros_like(like.quartic), axes)

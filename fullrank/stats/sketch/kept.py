@@ -1,4 +1,4 @@
-"""What one pass over embeddings keeps, and what is read off it: moments in groups, a sample, hashes, single rows."""
+"""What one pass over embeddings keeps: moments in groups, a sample, hashes and single rows, and what follows."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PARTS = ("n", "mean", "scatter", "cubic", "quartic")  # of Moments
 class Sketch:
     """Moments of V views of N samples with D features, of the rows as they are and at length 1, in G groups.
 
-    A sample is left out as a whole if it is zero, or one of its views is exploded or near-empty, by the rule of
-    `apart.outlying`: all but `zero_index`, `heavy` and `light` is without it. Where half of the samples are zero they
-    are the data, and stay. The views of a sample are always in the same group, so that leaving out a group leaves out
-    whole samples. The sample holds whole samples too: rows (k, V, D) and their numbers, and sample_groups (k,) says
-    which of 20 groups each is in. `distinct` counts how many samples differ in their first view: equal images that were
-    augmented at random differ in every view, and a text may go with many.
+    A sample is left out as a whole if it is zero, or if one of its views is exploded or near-empty by the rule of
+    `apart.outlying`; only `zero_index`, `heavy` and `light` tell of it. Where half of the samples are zero they are the
+    data, and stay. The views of a sample are always in the same group, so that leaving out a group leaves out whole
+    samples. The sample holds whole samples too: rows (k, V, D) and their numbers, and sample_groups (k,) says which of
+    20 groups each is in. `distinct` counts how many samples differ in their first view: equal images that were
+    augmented at random differ in every view, and a text may go with many images.
     """
 
     drawn: Reservoir  # of the samples that are not zero
@@ -50,13 +50,13 @@ class Sketch:
 
     @property
     def left_out(self) -> int:
-        """Number of samples that were left out: of zeros, exploded or near-empty."""
+        """Number of samples that were left out because they are zero, exploded or near-empty."""
         zeros = 0 if self.zeros_stay else self.zeros.n
         return zeros + sum(len(positions) for positions in self._outlying)
 
     @property
     def zeros_stay(self) -> bool:
-        """Whether samples of zeros are in the moments and the sample: half of all samples, or of version 0.1.0."""
+        """Whether zero samples are in the moments and the sample: they are half of all samples, or of version 0.1.0."""
         return self.zeros.inside > 0 or (self.zeros.n > 0 and 2 * self.zeros.n >= self.zeros.n + self.hashes.n)
 
     @property
@@ -67,12 +67,12 @@ class Sketch:
 
     @property
     def zero_rows(self) -> int:
-        """Number of samples of zeros."""
+        """Number of zero samples."""
         return self.zeros.n + self.zeros.inside
 
     @property
     def zero_index(self) -> Tensor:
-        """The first 20 numbers of samples of zeros."""
+        """The first 20 numbers of zero samples."""
         return self.zeros.first
 
     @cached_property
@@ -101,7 +101,7 @@ class Sketch:
 
     @property
     def groups(self) -> int:
-        """How many of the groups hold rows."""
+        """How many of the groups have rows."""
         if self.bulk is None:
             return sum(group.n > 0 for group in self.raw)
         own = torch.tensor([group.n for group in self.bulk.raw])
@@ -119,7 +119,7 @@ class Sketch:
         return self._whole(self.unit if self.bulk is None else self.bulk.unit, at_length_one=True)
 
     def _whole(self, groups: Sequence[Moments], *, at_length_one: bool) -> Moments:
-        """All groups in one, and what those of the bulk do not have."""
+        """All groups as one, with what the moments of the bulk lack."""
         whole = groups[0]
         for group in groups[1:]:
             whole = merge(whole, group, in_place=whole is not groups[0])
@@ -130,17 +130,17 @@ class Sketch:
 
     @property
     def sample(self) -> Reservoir:
-        """The samples for what looks at pairs."""
+        """The samples for metrics of pairs."""
         return self._sampled[0]
 
     @property
     def sample_groups(self) -> Tensor:
-        """The group (k,) of each, of 20."""
+        """The group (k,), of 20, of each sample."""
         return self._sampled[1]
 
     @cached_property
     def distinct(self) -> Distinct:
-        """The hashes of all samples but those of zeros that were left out."""
+        """The hashes of all samples except the zeros that were left out."""
         if not self.zeros_stay or not self.zeros.n:
             return self.hashes
         nothing = torch.zeros(1, self.drawn.rows.shape[2])
@@ -149,7 +149,7 @@ class Sketch:
 
     @property
     def all_drawn(self) -> Samples:
-        """The sample with those that were left out, but zeros."""
+        """The sample with those that were left out, except zeros."""
         return Samples(self.drawn.index, self.drawn.rows, self.drawn_groups)
 
     @property
@@ -166,12 +166,12 @@ class Sketch:
 
     @property
     def _zero_counts(self) -> Tensor:
-        """Rows of zeros (20,) that stay, by group."""
+        """Number of zero vectors (20,) that stay, by group."""
         return self.zeros.counts * self.drawn.rows.shape[1] * self.zeros_stay
 
     @cached_property
     def _few(self) -> tuple[tuple[Moments, ...], tuple[Moments, ...]]:
-        """Moments in groups of fewer rows than dimensions."""
+        """Moments in groups, for fewer rows than dimensions."""
         some, (views, dims) = self._stays, self.drawn.rows.shape[1:]
         axes = len(some.index) * views + 1
         count = group_count(axes)
@@ -191,7 +191,7 @@ class Sketch:
         return turn(self._stays.rows.detach().flatten(0, 1))
 
     def first_views(self, which: Tensor) -> Tensor:
-        """First views (k, K) of samples of these positions, in float64: in few axes where they are fewer than D."""
+        """First views (k, K) of the samples at these positions, in float64; in few axes where they are fewer than D."""
         if self.bulk is None and not self._zero_counts.any():
             about, mean = self._turned
             return about[which * self.drawn.rows.shape[1]] + mean
@@ -264,7 +264,7 @@ class _Groups(Sequence[Moments]):
 
 
 def _by_group(counts: Tensor, groups: int) -> list[int]:
-    """Sums (groups,) of what is counted in 20 groups."""
+    """Sums (groups,) of counts that are in 20 groups."""
     total = torch.zeros(groups, dtype=torch.int64)
     return total.index_add_(0, torch.arange(len(counts)) % groups, counts).tolist()
 
@@ -276,5 +276,5 @@ def _all_but(count: int, which: Tensor) -> Tensor:
 
 
 def _array(x: Tensor) -> NDArray[Any]:
-    """numpy has no bfloat16: those go as float32, which holds each of them."""
+    """As numpy, which has no bfloat16: float32 takes its place, as it holds each of its values."""
     return (x.float() if x.dtype == torch.bfloat16 else x).numpy()

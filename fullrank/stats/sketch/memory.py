@@ -1,4 +1,4 @@
-"""Whether there is memory enough, before it is taken."""
+"""Checks whether there is enough memory before it is taken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fullrank.errors import UserError
 
 
 def require_memory(wanted: int, what: str, remedy: str, device: torch.device | None = None) -> None:
-    """UserError if `wanted` bytes are more than are free: what they are for, and the way on.
+    """Raise a UserError with the remedy if `wanted` bytes are more than are free.
 
     >>> require_memory(2**70, "Moments of 9 axes", "pass fewer")
     Traceback (most recent call last):
@@ -25,7 +25,7 @@ def require_memory(wanted: int, what: str, remedy: str, device: torch.device | N
 
 
 def free_memory() -> int:
-    """Bytes that this process can still take: of the machine, and of the container where that is less (Linux)."""
+    """Bytes that this process can still take, of the machine or of the container, whichever is less (Linux)."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**63
     machine = re.search(r"MemAvailable:\s+(\d+) kB", _read("/proc/meminfo"))
     free = int(machine[1]) * 1024 if machine else pages

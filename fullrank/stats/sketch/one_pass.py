@@ -1,8 +1,8 @@
 """Making, merging and reading sketches.
 
 A sketch is what a diagnosis needs of the rows, in memory that does not grow with them. Sketches of parts merge, in any
-order, to the sketch of the whole: that is all a cluster job needs. Single rows do not own its numbers: rows of zeros,
-exploded and near-empty ones are listed and left out. Fewer rows than dimensions are kept as they are.
+order, to the sketch of the whole: that is all a cluster job needs. Single rows do not dominate its numbers: zero,
+exploded and near-empty rows are listed and left out. Fewer rows than dimensions are kept as they are.
 """
 
 from __future__ import annotations
@@ -50,13 +50,22 @@ def sketch(
     sample: int = SAMPLE,
     seed: int = 0,
 ) -> Sketch:
-    """The sketch of chunks (n, D), or (V, n, D) with V views, read once; memory G x D x D, sample and hashes.
+    """The sketch of chunks of rows, each read once; memory is G x D x D, the sample and the hashes.
 
-    Of fewer rows than dimensions, that all fit the sample, nothing is D x D. n: how many samples the chunks hold, where
-    that is known, so that memory is asked for before any is taken. start: number of the first sample among all, if
-    these are only a part of them. units: codes (N,) of what was sampled independently (donors, documents), of all
-    samples; groups are then made of whole units. Raises UserError if there is no row, the width changes, or a value is
-    not finite (with the number of its row), or it would take more memory than is free.
+    Nothing is D x D if there are fewer rows than dimensions and all of them fit the sample.
+
+    Args:
+        chunks: Rows (n, D), or (V, n, D) with V views.
+        n: Number of samples in all chunks, where it is known, so that memory is checked before any is taken.
+        start: Number of the first sample among all, if these are only a part.
+        units: Codes (N,) of what was sampled independently (donors, documents), of all samples; groups are then made
+            of whole units.
+        sample: Most samples that are kept.
+        seed: Decides the sample and the groups.
+
+    Raises:
+        UserError: There is no row, the width changes, a value is not finite (with the number of its row), or memory is
+            short.
 
     >>> z = torch.randn(1000, 8, generator=torch.Generator().manual_seed(0))
     >>> whole = sketch([z])
@@ -113,7 +122,7 @@ def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
 
 
 def load_sketch(path: Path) -> Sketch:
-    """Read a sketch that `Sketch.save` wrote, of version 0.1.0 too; UserError if the file is none."""
+    """Read a sketch that `Sketch.save` wrote, of version 0.1.0 too; a file that is not one raises a UserError."""
     try:
         return _read(read_npz(path))
     except DAMAGE as error:
@@ -121,7 +130,7 @@ def load_sketch(path: Path) -> Sketch:
 
 
 def _nothing(z: Tensor, sample: int, seed: int) -> Sketch:
-    """Of none of the samples z (V, n, D)."""
+    """The moments of no sample, for views like those of z (V, n, D)."""
     index = torch.zeros(0, dtype=torch.int64)
     drawn = Reservoir(sample, seed + _SAMPLED, index, z.transpose(0, 1)[:0].clone())
     hashes = Distinct(0, HASHES, seed + _HASHED, np.empty(0, np.uint64))
@@ -129,7 +138,7 @@ def _nothing(z: Tensor, sample: int, seed: int) -> Sketch:
 
 
 def _apart_from_zeros(made: Sketch, z: Tensor, some: Samples) -> tuple[Sketch, Samples]:
-    """With the samples noted whose views (V, n, D) are all zero, and the others."""
+    """The samples that have a view (V, n, D) other than zero; the numbers of the others are noted."""
     zero = (z[0, :, 0] == 0).cpu()  # most rows need no further look
     zero[zero.clone()] = (z[:, zero.to(z.device)] == 0).all(2).all(0).cpu()
     if not bool(zero.any()):
@@ -139,16 +148,16 @@ def _apart_from_zeros(made: Sketch, z: Tensor, some: Samples) -> tuple[Sketch, S
 
 
 def _fits(n: int, views: int, dims: int, sample: int) -> bool:
-    """Whether n samples are all kept, and are fewer rows than dimensions."""
+    """Whether n samples all fit the sample, and are fewer rows than dimensions."""
     return n <= sample and n * views < dims
 
 
 def diagnosis_bytes(n: int, views: int, dims: int, sample: int = SAMPLE, item: int = 4) -> int:
-    """Memory that a diagnosis of n samples takes beside them, from what was measured; item: bytes of their numbers.
+    """Memory that a diagnosis of n samples takes in addition to them, by measurement; item: bytes of their numbers.
 
-    The sample, which is copied where it is merged; moments of each group with 22 matrices to work on, as wide as the
-    rows or, of fewer rows than dimensions, as those; 6 copies of the rows whose pairs are looked at, and 7 of the
-    matrix of their distances.
+    It takes the sample, which is copied where it is merged; moments of each group with 22 matrices to work on, as wide
+    as the rows or, for fewer rows than dimensions, as their number; 6 copies of the rows whose pairs are looked at, and
+    7 of the matrix of their distances.
 
     >>> diagnosis_bytes(500, 1, 20_000) / 2**20, diagnosis_bytes(10_000, 1, 2048) / 2**20
     (589.6..., 1632.0)
@@ -162,7 +171,7 @@ def diagnosis_bytes(n: int, views: int, dims: int, sample: int = SAMPLE, item: i
 
 
 def _require_room(z: Tensor, n: int, sample: int, made: Sketch | None, running: RunningBulk | None) -> None:
-    """UserError if a diagnosis of n samples like those of a chunk z (V, m, D) takes more than is free and taken."""
+    """Raise a UserError if a diagnosis of n samples like those of a chunk z (V, m, D) takes too much memory."""
     views, dims = z.shape[0], z.shape[2]
     taken = 0 if made is None else made.drawn.rows.nbytes
     taken += 0 if running is None else moments_bytes(dims)
@@ -177,7 +186,7 @@ def _require_room(z: Tensor, n: int, sample: int, made: Sketch | None, running: 
 
 
 def _with(made: Sketch, some: Samples) -> Sketch:
-    """With more samples in the sample."""
+    """The sketch with more samples in its sample."""
     part, own = (
         reservoir(x, size=made.drawn.size, seed=made.drawn.seed, index=some.index) for x in (some.rows, some.groups)
     )
@@ -219,7 +228,7 @@ def _read(arrays: Mapping[str, NDArray[Any]]) -> Sketch:
 
 
 def _old(made: Sketch, inside: int, arrays: Mapping[str, NDArray[Any]]) -> Sketch:
-    """Of a file of version 0.1.0, which has every row in its moments: made anew where its sample holds all rows."""
+    """A sketch of version 0.1.0, which has every row in its moments; it is made anew if its sample holds all rows."""
     some, (views, dims) = made.all_drawn, made.drawn.rows.shape[1:]
     if made.hashes.n > len(some.index):
         count = group_count(dims)

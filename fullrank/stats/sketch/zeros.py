@@ -1,4 +1,4 @@
-"""Samples of zeros, which have a number and a group and nothing else; and the group of any sample."""
+"""Zero samples, which have a number and a group and nothing else; and the group of any sample."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _GROUPED = 1  # stream of random keys
 
 @dataclass(frozen=True, eq=False)
 class Zeros:
-    """How many samples of each group (20,) are zero, their first 20 numbers, and a sample of them: numbers and groups.
+    """How many samples of each group (20,) are zero, their first 20 numbers, and a sample of their numbers and groups.
 
-    inside: rows that a sketch of version 0.1.0 has among its moments, of unknown numbers.
+    inside: zero vectors that a sketch of version 0.1.0 has among its moments, of unknown numbers.
     """
 
     counts: Tensor
@@ -29,18 +29,18 @@ class Zeros:
 
     @property
     def n(self) -> int:
-        """Number of samples, those inside left aside."""
+        """Number of samples, without those `inside`."""
         return int(self.counts.sum())
 
 
 def no_zeros(size: int, seed: int) -> Zeros:
-    """Of no samples so far."""
+    """Zeros before any sample."""
     nothing = torch.zeros(0, dtype=torch.int64)
     return Zeros(torch.zeros(GROUPS, dtype=torch.int64), nothing, Reservoir(size, seed, nothing, nothing))
 
 
 def add_zeros(a: Zeros, index: Tensor, groups: Tensor) -> Zeros:
-    """And the samples of these numbers (n,) and groups (n,)."""
+    """With the samples of these numbers (n,) and groups (n,) added."""
     if len(index) == 0:
         return a
     nothing = no_zeros(a.drawn.size, a.drawn.seed)
@@ -49,7 +49,7 @@ def add_zeros(a: Zeros, index: Tensor, groups: Tensor) -> Zeros:
 
 
 def merge_zeros(a: Zeros, b: Zeros) -> Zeros:
-    """Those of both."""
+    """The zeros of both."""
     first = torch.cat([a.first, b.first]).sort().values[:_FIRST]
     return Zeros(a.counts + b.counts, first, merge_samples(a.drawn, b.drawn), a.inside + b.inside)
 
