@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from fullrank.data.centers import center_of_image, center_of_tensor
 from fullrank.data.decode import Opener
 from fullrank.data.images import ImageFolder, ImageItems, ImageSet, ImageTensor, Unreadable
 from fullrank.data.missing import Lost, Missing
+from fullrank.data.pace import Pace
 from fullrank.errors import UserError
 
 Crop = Callable[[Opener, torch.Generator], list[Tensor]]
@@ -112,6 +114,7 @@ def train_batches(
     device: torch.device | str,
     keep_last: bool = False,
     missing: Missing | None = None,
+    pace: Pace | None = None,
 ) -> _Batches:
     """Shuffled training batches of steps start..stop-1; `batch_size` is that of all `world` ranks together.
 
@@ -120,8 +123,8 @@ def train_batches(
     depends on the seed, the step and the position only; it returns V uint8 tensors (C, S, S) per image.
     The last incomplete batch of an epoch is left out, unless `keep_last`, which also allows a batch above the set.
     Where a file cannot be read any more `missing` notes it, and another image takes its place, which depends on the
-    seed, the step and the position only. UserError if the batch is smaller than 2, larger than the set, no multiple of
-    `world`, or a file vanishes and `missing` is None.
+    seed, the step and the position only. `pace` notes the seconds in which workers read. UserError if the batch is
+    smaller than 2, larger than the set, no multiple of `world`, or a file vanishes and `missing` is None.
 
     >>> from fullrank.data.images import ImageTensor
     >>> numbered = ImageTensor(torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1), None, ())
@@ -151,6 +154,8 @@ def train_batches(
 
         def moved() -> Iterator[tuple[list[Tensor], Tensor]]:
             for one in sound():
+                if pace is not None:
+                    pace.read(len(one.rows), one.seconds)
                 yield [view.to(device, non_blocking=True) for view in one.views], torch.tensor(one.rows)
 
         return _Batches(plan, moved)
@@ -187,11 +192,12 @@ def plain_batches(
 
 
 class _Made(NamedTuple):
-    """The crops of one image, or of a batch, which images they are of, and those in whose place they came."""
+    """The crops of one image, or of a batch: which images they are of, those in whose place they came, and the time."""
 
     views: list[Tensor]
     rows: tuple[int, ...]
     lost: tuple[Lost, ...]
+    seconds: float  # of one worker
 
 
 @dataclass(frozen=True)
@@ -205,13 +211,15 @@ class _Views(torch.utils.data.Dataset["_Made | UserError"]):
 
     def __getitem__(self, key: Key) -> _Made | UserError:
         step, position, index = key
+        begun = time.perf_counter()
         lost: list[Lost] = []
         problems: list[UserError] = []
         for turn in range(_TURNS if self.replace else 1):
             at = index if turn == 0 else _state(self.seed, step, position, turn) % len(self.images)
             try:
                 generator = torch.Generator().manual_seed(_state(self.seed, step, position))
-                return _Made(self.crop(partial(self.images.open, at), generator), (at,), tuple(lost))
+                views = self.crop(partial(self.images.open, at), generator)
+                return _Made(views, (at,), tuple(lost), time.perf_counter() - begun)
             except Unreadable as error:
                 problems.append(error)
                 lost.append((at, error.name, error.why))
@@ -245,13 +253,14 @@ def _loader(
 
 
 def _collate(items: list[_Made | UserError]) -> _Made | UserError:
-    made = []
+    begun, made = time.perf_counter(), []
     for item in items:
         if isinstance(item, UserError):
             return item
         made.append(item)
     views = [torch.stack(view) for view in zip(*(one.views for one in made), strict=True)]
-    return _Made(views, tuple(one.rows[0] for one in made), tuple(lost for one in made for lost in one.lost))
+    rows, lost = tuple(one.rows[0] for one in made), tuple(lost for one in made for lost in one.lost)
+    return _Made(views, rows, lost, sum(one.seconds for one in made) + time.perf_counter() - begun)
 
 
 def _sound(

@@ -112,7 +112,18 @@ class Progress:
         took = steps[-1][2] - steps[0][2]
         memory = most_memory()
         used = [f"memory {memory / 2**30:.1f} GiB"] if memory else []
-        return [f"{images / max(took, 1e-9):,.0f} images/s", *used]
+        return [f"{images / max(took, 1e-9):,.0f} images/s{self._limit()}", *used]
+
+    def _limit(self) -> str:
+        """The slower of reading images and of the network, and the rate of the other."""
+        rates = self.train.get("images_per_second", {})
+        reading, network = rates.get("reading"), rates.get("network")
+        if not reading or not network:
+            return ""
+        slow, other, rate = (
+            ("reading", "network", network) if reading < network else ("the network", "reading", reading)
+        )
+        return f", limited by {slow} ({other} {rate:,.0f})"
 
     def _left(self, row: dict[str, Any], now: int) -> str:
         step, seconds = row.get("step", 0), row.get("seconds", 0.0)

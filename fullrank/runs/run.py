@@ -85,6 +85,7 @@ class Result:
     probe_baselines: Numbers  # kNN accuracies among the probe images, of pixels and of the untrained network
     collapse: Mapping[str, Numbers]
     seconds: Numbers
+    images_per_second: Numbers  # of all, of reading and of the network; and how many workers and cores there were
     steps: float | None
     seed: float | None
     versions: Mapping[str, object]
@@ -232,6 +233,7 @@ def _result(path: Path) -> Result | None:
         baselines={name: _numbers(scores) for name, scores in _mapping(value.get("baselines")).items()},
         collapse={space: _looked(metrics) for space, metrics in _mapping(value.get("collapse")).items()},
         seconds=_numbers(value.get("seconds")),
+        images_per_second=_numbers(value.get("images_per_second")),
         steps=_number(value.get("steps")),
         seed=_number(value.get("seed")),
         versions=_mapping(value.get("versions")),

@@ -18,6 +18,7 @@ from torch import nn
 
 from fullrank.data import Augmentation, Batch, Dataset, Views, crop_views, default_preset, train_batches
 from fullrank.data.missing import Missing
+from fullrank.data.pace import Pace, Speed
 from fullrank.data.views.own import own_views
 from fullrank.data.views.published import without_color
 from fullrank.diagnosis.training import profile_of
@@ -239,13 +240,14 @@ def _fit(run: Path, job: Job, console: Console, *, changed: bool) -> Ending:
         watch.show(row)
         page.show(row)
 
-    record = Record(run, probe, every=options.monitor_every, show=show)
+    speed = Speed(Pace(), workers=options.workers or 0, world=world(options))
+    record = Record(run, probe, every=options.monitor_every, show=show, speed=speed)
     training = Training(job.method, job.views, plan, changed=changed)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
     steps = Steps(progress, plan.batch_size * plan.accumulate)
     with in_good_order(checkpoint, progress, silent=console.quiet):
         trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint, steps])
-        batches = Batches(lambda: _batches(job, training, trainer, missing))
+        batches = Batches(lambda: _batches(job, training, trainer, missing, speed.pace))
         trainer.fit(training, batches, ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)
     if trainer.is_global_zero:
@@ -268,11 +270,14 @@ def _finish(run: Path, job: Job, record: Record, probe: Probe) -> None:
         reading = read(job.method, probe, job.views)
         save_probe(run, probe, reading, step=steps)
     finish(run, job.method, job.views, probe, reading)
-    write_result(run, probe, reading, seconds=record.seconds, steps=steps, seed=job.recipe.seed)
+    speed = record.speed.whole() if record.speed else {}
+    if speed:
+        speed |= {"workers": job.options.workers, "cores": this_machine(job.options.devices).cores}
+    write_result(run, probe, reading, seconds=record.seconds, speed=speed, steps=steps, seed=job.recipe.seed)
 
 
-def _batches(job: Job, training: Training, trainer: pl.Trainer, missing: Missing) -> Iterable[Batch]:
-    return train_batches(
+def _batches(job: Job, training: Training, trainer: pl.Trainer, missing: Missing, pace: Pace) -> Iterable[Batch]:
+    batches = train_batches(
         job.dataset.train,
         batch_size=job.plan.batch_size,
         seed=job.recipe.seed,
@@ -284,4 +289,6 @@ def _batches(job: Job, training: Training, trainer: pl.Trainer, missing: Missing
         crop=job.views.crop,
         device=training.device,
         missing=missing,
+        pace=pace,
     )
+    return pace.waiting(batches)

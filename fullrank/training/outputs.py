@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -132,7 +133,14 @@ def _shown(images: Tensor) -> Tensor:
 
 
 def write_result(
-    run: Path, probe: Probe, reading: Reading, *, seconds: dict[str, float], steps: int, seed: int
+    run: Path,
+    probe: Probe,
+    reading: Reading,
+    *,
+    seconds: Mapping[str, float],
+    speed: Mapping[str, float | None],
+    steps: int,
+    seed: int,
 ) -> None:
     """result.json: what `diagnose` says of the rows of probe.npz, the collapse numbers, times, versions and seed."""
     looks = looks_of(read_rows(run / "metrics.jsonl"))
@@ -154,6 +162,7 @@ def write_result(
         "probe_baselines": {"pixels": probe.knn_of_pixels(), "untrained": looks[0]["knn"] if untrained else None},
         "collapse": {name: reading.row[name] for name in ("backbone", "embedding")},
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "images_per_second": speed,
         "steps": steps,
         "seed": seed,
         "versions": {name: version(name) for name in ("fullrank", "torch", "timm", "lightning")},

@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 
+from fullrank.data.pace import Speed
 from fullrank.engine.optimizers import warmup_cosine
 from fullrank.engine.rows import EVERY, Rows
 from fullrank.errors import UserError
@@ -28,18 +29,29 @@ class Record(Rows):
     Where `every` is None, these are 100 steps, and a reading is left out that would take too much of the time.
     """
 
-    def __init__(self, run: Path, probe: Probe, *, every: int | None, show: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        run: Path,
+        probe: Probe,
+        *,
+        every: int | None,
+        show: Callable[[dict[str, Any]], None],
+        speed: Speed | None = None,
+    ) -> None:
         super().__init__(run, show=show, kinds=("train", "monitor"))
         self.probe = probe
         self.every = every
+        self.speed = speed
         self.last: Reading | None = None
         self.latest = 0.0  # seconds of the last reading of this process
+        self._said = 0, 0.0  # the step of the last row about the loss, and the seconds of training until then
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget what a killed process wrote after its last checkpoint; look at the untrained network."""
         self.start_clock()
         if not trainer.is_global_zero:
             return
+        self._said = trainer.global_step, self.seconds["train"]
         kept = self.forget_later(trainer.global_step)
         self._recall([row["step"] for row in kept if row["kind"] == "monitor"])
         if trainer.global_step == 0:
@@ -68,20 +80,29 @@ class Record(Rows):
 
     def _say_loss(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Training)
-        self.tick("train")
-        terms = {name: float(value) for name, value in module.terms.items()}
+        terms = {name: float(value) for name, value in module.terms.items()}  # a GPU has done all of its work then
         loss, plan = terms.pop("loss"), module.plan
         norm = None if module.gradient_norm is None else float(module.gradient_norm)
+        self.tick("train")
         row = {
             **self._when("train", trainer, module),
             "lr": plan.lr * warmup_cosine(trainer.global_step - 1, total=plan.steps, warmup=plan.warmup),
             "loss": loss,
             "terms": terms,
             "gradient_norm": norm if norm is not None and np.isfinite(norm) else None,
+            "images_per_second": self._rates(trainer.global_step, plan.batch_size * plan.accumulate),
         }
         self.write(row)
+        rates = {f"images_per_second/{name}": rate for name, rate in row["images_per_second"].items() if rate}
         for logger in trainer.loggers:
-            logger.log_metrics({"loss": loss, **terms}, step=trainer.global_step)
+            logger.log_metrics({"loss": loss, **terms, **rates}, step=trainer.global_step)
+
+    def _rates(self, step: int, images: int) -> dict[str, float | None]:
+        """Images per second since the last row, with so many images in a step."""
+        before, self._said = self._said, (step, self.seconds["train"])
+        if self.speed is None:
+            return {}
+        return self.speed.since((step - before[0]) * images, self._said[1] - before[1])
 
     def _look(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Training)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fullrank.report.draw.lines import Line, panel
+from fullrank.report.runs.next_steps import next_steps
 from fullrank.report.runs.tables import card, comparison
 from fullrank.runs.run import read_run
 from tests.report.run_folders import write_run
@@ -39,6 +40,26 @@ def test_a_run_that_was_not_evaluated_shows_the_accuracy_among_its_probe_images(
     facts = dict(card(read_run(changed(write_run(tmp_path / "run"), knn=None, linear=None)), "run").facts)
     assert facts["kNN accuracy among the probe images"] == "68.0 %"
     assert "kNN accuracy" not in facts
+
+
+@pytest.mark.parametrize(
+    ("reading", "network", "cores", "said"),
+    [
+        (800.0, 5300.0, 8, "--workers 8 uses all cores"),
+        (800.0, 5300.0, 2, "files no larger than twice the --image-size"),
+        (800.0, 300.0, 8, "The network was slower (300) than reading (800)"),
+        (None, 300.0, 8, "all of them in memory"),
+    ],
+)
+def test_the_page_names_the_slower_of_reading_and_network_with_what_to_do(
+    tmp_path: Path, reading: float | None, network: float, cores: int, said: str
+) -> None:
+    rates = {"all": 290.0, "reading": reading, "network": network, "workers": 2, "cores": cores}
+    run = read_run(changed(write_run(tmp_path / "run"), images_per_second=rates))
+    assert said in next_steps(run, "run").speed
+    rows = {row.name: row.cells for row in comparison([run])}
+    assert rows["images per second"] == ["290"]
+    assert ("images per second, reading" in rows) == (reading is not None)
 
 
 def test_dead_dimensions_are_a_share(tmp_path: Path) -> None:

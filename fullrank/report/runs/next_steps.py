@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fullrank.errors import command
+from fullrank.report.runs.speed import speed_words
 from fullrank.report.words import sentence
 from fullrank.runs.advice import Advice
 from fullrank.runs.run import Run
@@ -13,15 +14,24 @@ from fullrank.runs.run import Run
 
 @dataclass(frozen=True)
 class Next:
-    """What to do about one run: the findings with their advice, and what leads on, as pairs of words and a command."""
+    """What to do about one run: the findings with their advice, and what leads on, as pairs of words and a command.
+
+    `speed` says which part of it was the slower one, and what makes that faster.
+    """
 
     label: str
     findings: Sequence[Advice]
     commands: Sequence[tuple[str, str]]
+    speed: str = ""
 
 
 def next_steps(run: Run, label: str) -> Next:
     """The decision that a run asks for."""
+    speed = speed_words(run.result.images_per_second) if run.result else ""
+    return replace(_decision(run, label), speed=speed)
+
+
+def _decision(run: Run, label: str) -> Next:
     if run.result is None:
         return Next(label, (), [("Finish it.", command("train", "--resume", run.path))])
     look = ("Every finding with its evidence, rows and figures.", command("diagnose", run.path))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullrank.report.numbers import NONE, duration, fixed, percent
+from fullrank.report.numbers import NONE, duration, fixed, number, percent
 from fullrank.report.words import STATES, verdict_words
 from fullrank.runs.run import Numbers, Run
 
@@ -136,10 +136,22 @@ def comparison(runs: Sequence[Run]) -> list[Row]:
     rows += [
         Row("steps", [f"{run.step:,}" if run.step else NONE for run in runs]),
         Row("training time", [duration(_seconds(run, "train")) for run in runs]),
+        *_speed(runs),
         Row("evaluation time", [duration(_seconds(run, "evaluate")) for run in runs]),
         Row("seed", [fixed(run.result.seed if run.result else None, 0) for run in runs]),
     ]
     return [row for row in rows if any(cell != NONE for cell in row.cells)]
+
+
+def _speed(runs: Sequence[Run]) -> list[Row]:
+    return [
+        Row(f"images per second{of}", [number(_rate(run, name)) for run in runs], remark)
+        for name, of, remark in (
+            ("all", "", ""),
+            ("reading", ", reading", "what its workers could read"),
+            ("network", ", network", "views and network, without waiting for images"),
+        )
+    ]
 
 
 def _higher(runs: Sequence[Run], values: Sequence[float | None]) -> tuple[str, Sequence[int]]:
@@ -234,3 +246,7 @@ def _baseline(run: Run, name: str, score: str) -> float | None:
 
 def _seconds(run: Run, part: str) -> float | None:
     return run.result.seconds.get(part) if run.result else None
+
+
+def _rate(run: Run, part: str) -> float | None:
+    return run.result.images_per_second.get(part) if run.result else None
