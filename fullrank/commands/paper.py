@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_SIZES = ("steps", "image_size", "backbone")  # what an experiment's trainings may be told
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaperOptions:
     """List the experiments of the papers, run one of them by NAME, or all of them into a gallery."""
@@ -49,6 +52,12 @@ class PaperOptions:
     """Images to train on, as for `fullrank train`; by default fashion-mnist, where an experiment needs some."""
     data_root: Path | None = None
     """Folder that holds, or receives, the named data set; by default /usr/share/datasets."""
+    steps: int | None = None
+    """Steps of each training, of 256 images; by default 150, which cannot tell "false" from "too short"."""
+    image_size: int | None = None
+    """Pixels of a side of the images that are trained on; by default 16."""
+    backbone: str | None = None
+    """Encoder that is trained, as for `fullrank train`; by default tiny."""
     download: bool = False
     """Let a named data set be downloaded where it is not on this machine."""
 
@@ -115,6 +124,7 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
         seed_from=options.seed_from,
         data=_data(entry, options),
         data_root=options.data_root,
+        **_sizes(entry, options),
     )
     config = _begin(name, settings)
     with _timed(out, config), progress(console, name, 100, "%") as show:
@@ -134,10 +144,11 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
 
 
 def _run_all(out: Path, options: PaperOptions, console: Console) -> int:
-    """Run what is not there yet; with --data, only the experiments that can use it."""
+    """Run what is not there yet; with --data or a size of trainings, only the experiments that train on images."""
     from fullrank.report import write_gallery
 
-    chosen = [name for name, entry in catalog().items() if options.data is None or entry.data]
+    trained = any(getattr(options, name) is not None for name in ("data", *_SIZES))
+    chosen = [name for name, entry in catalog().items() if entry.data or not trained]
     for at, name in enumerate(chosen, 1):
         if not (out / name / "result.json").exists():
             say(console, f"{at} of {len(chosen)}:")
@@ -160,11 +171,23 @@ def _data(entry: Entry, options: PaperOptions) -> str:
     return options.data
 
 
+def _sizes(entry: Entry, options: PaperOptions) -> dict[str, Any]:
+    """What is asked of trainings on images; UserError where the experiment has none."""
+    asked = {name: value for name in _SIZES if (value := getattr(options, name)) is not None}
+    for name, value in asked.items():
+        if not entry.data:
+            raise UserError(f"{entry.name} trains on no images: leave {_flag(name)} away.")
+        if isinstance(value, int) and value < 1:
+            raise UserError(f"{_flag(name)} is {value}: pass at least 1.")
+    return asked
+
+
 def _begin(name: str, settings: Settings) -> dict[str, Any]:
     """Take the folder for these settings, unless it is theirs already from a run that was stopped; its config.json."""
     out = settings.out
     chosen = {"experiment": name, "full": settings.full, "seeds": settings.seeds, "data": settings.data}
     chosen |= {"seed_from": settings.seed_from}
+    chosen |= {name: getattr(settings, name) for name in _SIZES}
     if (out / "result.json").exists():
         raise UserError(f"{out} holds a finished experiment: pass another --out.")
     if (out / "config.json").exists():
@@ -201,6 +224,9 @@ def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Se
     flags += ["--seeds", str(settings.seeds)]
     flags += ["--seed-from", str(settings.seed_from)] if settings.seed_from else []
     flags += ["--data", settings.data] if settings.data else []
+    sizes = {name: value for name in _SIZES if (value := getattr(settings, name)) is not None}
+    for name, value in sizes.items():
+        flags += [_flag(name), str(value)]
     again = command("paper", entry.name, "--out", settings.out, *flags)
     return {
         "name": entry.name,
@@ -211,12 +237,17 @@ def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Se
         "parts": parts,
         "seeds": [*settings.each_seed],
         "data": settings.data,
+        **sizes,
         "measured": outcome.measured,
         "command": again,
         "versions": {name: version(name) for name in ("fullrank", "torch", "numpy")},
         "rows": rows,
         "panels": [_plain(dataclasses.asdict(panel)) for panel in outcome.panels],
     }
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _seed(row: Mapping[str, str | float], first: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Encoders by name: `tiny`, any model of timm, any classifier of torchvision, fitted to small images."""
+"""Encoders by name: two small ones, any model of timm, any classifier of torchvision, fitted to small images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fullrank.errors import UserError, suggest
 from fullrank.nn.own_module import BACKBONE, own_module
-from fullrank.nn.tiny import WIDTH, tiny
+from fullrank.nn.tiny import TINY, WIDTH
 from fullrank.runs.own_code import absolute
 from fullrank.runs.trusted import is_file_of_code
 
@@ -70,11 +70,11 @@ def encoder(
 
     Views of other sizes (multi-crop) are named in `view_sizes`; transformers then interpolate their positions.
 
-    `name` is "tiny", a timm model ("resnet18", "timm/resnet18", "resnet18.a1_in1k"), or a torchvision classifier
-    where timm has none of that name or after "torchvision/". With the stem "small", which is the default up to 64 px,
-    a first convolution that strides becomes 3x3 with stride 1 and the stem's max-pool goes (the CIFAR ResNet of
-    SimCLR, arXiv:2002.05709), and a vision transformer gets smaller patches, about 8 x 8 of them; with "imagenet" the
-    model is as it was published. A network of one's own is "./net.py:Net", whose file is run, or a module, which is
+    `name` is "tiny", "tiny_residual", a timm model ("resnet18", "timm/resnet18", "resnet18.a1_in1k"), or a torchvision
+    classifier where timm has none of that name or after "torchvision/". With the stem "small", which is the default up
+    to 64 px, a first convolution that strides becomes 3x3 with stride 1 and the stem's max-pool goes (the CIFAR ResNet
+    of SimCLR, arXiv:2002.05709), and a vision transformer gets smaller patches, about 8 x 8 of them; with "imagenet"
+    the model is as it was published. A network of one's own is "./net.py:Net", whose file is run, or a module, which is
     taken as it is. Raises UserError for an unknown name and for images that the model cannot take.
 
     >>> encoder("resnet18", image_size=32).width
@@ -126,8 +126,8 @@ def encoder_name(name: str | nn.Module) -> str:
 
 def _build(name: str, image_size: int, channels: int, small: bool, any_size: bool) -> tuple[nn.Module, int, bool]:
     """The model of this name without its classifier, the width of its features, and whether its stem became small."""
-    if name == "tiny":
-        return tiny(image_size=image_size, channels=channels), WIDTH, False
+    if name in TINY:
+        return TINY[name](image_size=image_size, channels=channels), WIDTH, False
     if name.partition(".")[0] in _timm_names():
         return _from_timm(name, image_size, channels, small, any_size)
     bare = name.removeprefix("torchvision/")
@@ -247,7 +247,7 @@ def _torchvision_names() -> list[str]:
 def _suggestion(name: str) -> str:
     """The end of the sentence: the nearest names, or where names come from."""
     both = _torchvision_names()
-    known = dict.fromkeys(["tiny", *_timm_names(), *both, *(f"torchvision/{one}" for one in both)])
+    known = dict.fromkeys([*TINY, *_timm_names(), *both, *(f"torchvision/{one}" for one in both)])
     near = difflib.get_close_matches(name, list(known), n=3)
     return f"did you mean {' or '.join(near)}" if near else "pass 'tiny', a timm model or torchvision/MODEL"
 

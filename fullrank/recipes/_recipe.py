@@ -62,7 +62,7 @@ class Recipe:
     """Folder that holds, or receives, the named data set; by default /usr/share/datasets."""
     reading: Annotated[DataOptions, _group("data")] = DataOptions()
     backbone: str = "tiny"
-    """tiny, any timm or torchvision model name, or a network of your own as ./net.py:Net."""
+    """tiny, tiny_residual, any timm or torchvision model name, or a network of your own as ./net.py:Net."""
     image_size: int | None = None
     """Side of the square images in pixels; by default that of the data, at most 224 for files."""
     crops: str | None = None

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fullrank.errors import UserError
 from fullrank.papers import Outcome, Settings
 from fullrank.papers.hsr.energy import energy
 from fullrank.papers.hsr.kinds import energy_kinds
 from fullrank.papers.hsr.uniformity import uniformity
-from fullrank.papers.kit.represented import unseen
+from fullrank.papers.kit.represented import unseen, unseen_accuracy
 from fullrank.papers.kit.training import Size
 from tests.papers.labels import labels
 
@@ -125,3 +126,12 @@ def test_classes_are_judged_on_test_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.arange(4))
     with pytest.raises(UserError, match="has no test images"):
         next(unseen(Settings(out=tmp_path, data=str(tmp_path / "mine.npz")), {}))
+
+
+def test_without_training_images_half_of_the_test_images_is_judged_by_the_other_half() -> None:
+    """Neighbors that are copies know the answer, training images of other things do not."""
+    random = torch.Generator().manual_seed(0)
+    z, labels = torch.randn(200, 16, generator=random), torch.arange(200) // 10 % 4
+    copies = z.repeat_interleave(2, 0) + 1e-3 * torch.randn(400, 16, generator=random), labels.repeat_interleave(2)
+    others = torch.randn(400, 16, generator=random), torch.arange(400) % 4
+    assert unseen_accuracy(copies)[0] > 60 > 40 > unseen_accuracy(copies, others)[0]

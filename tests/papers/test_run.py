@@ -21,7 +21,11 @@ def outcome(settings: Settings) -> Outcome:
     line = Series(label="measured", x=(1.0, 2.0, 3.0), y=(1.0, NAN, 1 / 3))
     expected = Series(label="closed form", x=(1.0, 3.0), y=(1.0, 1.0), style="expected")
     panel = Panel(title="rank", x_label="step", y_label="dimensions", series=(line, expected), log_x=True)
-    row: dict[str, str | float] = {"data": settings.data, "seeds": float(settings.seeds), "full": float(settings.full)}
+    row: dict[str, str | float] = {
+        "data": settings.data,
+        "seeds": float(settings.seeds),
+        "steps": float(settings.steps or 0),
+    }
     rows = tuple({**row, "seed": float(seed)} for seed in range(settings.seeds))
     return Outcome(measured="The rank is 1.", panels=(panel,), rows=rows)
 
@@ -77,11 +81,15 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
 @pytest.mark.slow
 def test_an_experiment_leaves_result_and_figure_and_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert main(["paper", "toy/trained", "--out", str(out), "--seeds", "2", "--full", "--data", "fashion-mnist"]) == 0
+    assert (
+        main(["paper", "toy/trained", "--out", str(out), "--seeds", "2", "--data", "fashion-mnist", "--steps", "9"])
+        == 0
+    )
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
-    assert result["command"] == f"fullrank paper toy/trained --out {out} --full --seeds 2 --data fashion-mnist"
+    assert result["command"] == f"fullrank paper toy/trained --out {out} --seeds 2 --data fashion-mnist --steps 9"
     assert result["verdict"] == "held"
-    assert result["rows"] == [{"data": "fashion-mnist", "seeds": 2.0, "full": 1.0, "seed": seed} for seed in (0, 1)]
+    assert result["rows"] == [{"data": "fashion-mnist", "seeds": 2.0, "steps": 9.0, "seed": seed} for seed in (0, 1)]
+    assert (result["steps"], "image_size" in result) == (9, False)
     assert (result["seeds"], result["data"], result["parts"][0]["seeds"]) == ([0, 1], "fashion-mnist", 2)
     assert result["panels"][0]["series"][0]["y"] == [1.0, None, 0.333333]
     assert {"seconds", "cpu_seconds", "versions", "claim", "measured", "paper"} <= set(result)
@@ -109,8 +117,9 @@ def test_all_goes_on_where_it_stopped(stopping: Stopping, tmp_path: Path, capsys
 
 
 @pytest.mark.usefixtures("stopping")
-def test_with_data_all_runs_what_can_use_it(tmp_path: Path) -> None:
-    assert main(["paper", "--all", "--data", "digits", "--out", str(tmp_path)]) == 0
+@pytest.mark.parametrize("flag", [("--data", "digits"), ("--steps", "900")])
+def test_with_data_or_steps_all_runs_what_can_use_it(flag: tuple[str, str], tmp_path: Path) -> None:
+    assert main(["paper", "--all", *flag, "--out", str(tmp_path)]) == 0
     assert [path.parent.name for path in tmp_path.glob("toy/*/result.json")] == ["trained"]
 
 
@@ -125,6 +134,8 @@ def test_with_data_all_runs_what_can_use_it(tmp_path: Path) -> None:
         (["toy/plain", "--out", "OUT", "--seed-from", "-1"], "0 or more"),
         (["--judge", "OUT"], "no result.json"),
         (["toy/plain", "--out", "OUT", "--data", "digits"], "leave --data away"),
+        (["toy/plain", "--out", "OUT", "--image-size", "32"], "leave --image-size away"),
+        (["toy/trained", "--out", "OUT", "--steps", "0"], "pass at least 1"),
         (["toy/trained", "--out", "OUT", "--data", "mnist"], "mnist"),
         (["--all", "--out", "OUT", "--data", "mnist"], "mnist"),
     ],

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fullrank.errors import UserError
 from fullrank.nn.encoder import OBJECT, Encoder, Stem
 from fullrank.nn.encoder_file import SavedEncoder
+from fullrank.nn.tiny import TINY
 from fullrank.runs.trusted import is_file_of_code
 
 NOTE = "fullrank.json"
@@ -106,7 +107,7 @@ def whole(about: About, call: Callable[[Tensor], Tensor]) -> SavedEncoder:
 def as_published(saved: SavedEncoder, library: str) -> str:
     """The name of the network in a library; UserError for one of the user's own, or with first layers of ours."""
     of = saved.encoder
-    if of.name == "tiny" or is_file_of_code(of.name) or of.name.startswith(OBJECT):
+    if of.name in TINY or is_file_of_code(of.name) or of.name.startswith(OBJECT):
         raise UserError(f"{of.name} is not a network of {library}: {ELSEWHERE}.")
     if of.stem == "small" and not hasattr(of.model, "patch_embed"):
         raise UserError(

@@ -64,9 +64,9 @@ def _classes(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str
     How the paper measures separability is not known to us: ratio and silhouette are `fullrank.metrics.separability`'s.
     """
     found: dict[str, dict[str, list[float]]] = {name: {} for name in (_RATIO, _SILHOUETTE, _ACCURACY, _LINEAR)}
-    for case, (z, labels) in unseen(settings, runs):
-        classes = separability(z, labels)
-        knn, linear = unseen_accuracy(z, labels)
+    for case, test, training in unseen(settings, runs):
+        classes = separability(*test)
+        knn, linear = unseen_accuracy(test, training)
         values = {_RATIO: classes["ratio"], _SILHOUETTE: classes["silhouette"], _ACCURACY: knn, _LINEAR: linear}
         for name, value in values.items():
             found[name].setdefault(case, []).append(float("nan") if value is None else value)

@@ -60,6 +60,12 @@ class Settings:
     """The data set of images; "" where the experiment makes up its data."""
     data_root: Path | None = None
     """Folder of the named data set; None is the default one."""
+    steps: int | None = None
+    """Steps of a training, of 256 images each, or as many of smaller batches as see these; None is the usual."""
+    image_size: int | None = None
+    """Pixels of a side; None is the usual."""
+    backbone: str | None = None
+    """The encoder; None is the usual."""
     progress: Callable[[float], None] = lambda share: None
     """To be called with the share that is done, from 0 to 1."""
 

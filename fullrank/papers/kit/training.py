@@ -39,11 +39,18 @@ class Size:
 def usual_size(settings: Settings, batch_size: int = 256) -> Size:
     """38,400 images at 16 pixels through the tiny encoder; with --full 6,000,000 at their own size through ResNet-18.
 
-    Of Fashion-MNIST these are two thirds of an epoch, and 100 epochs.
+    Of Fashion-MNIST these are two thirds of an epoch, and 100 epochs. What the settings say of the steps, the images'
+    size and the encoder replaces either.
+
+    >>> usual_size(Settings(out=Path("x"), steps=900), batch_size=128).steps
+    1800
     """
+    size = Size(steps=38_400 // batch_size, batch_size=batch_size, image_size=16)
     if settings.full:
-        return Size(steps=6_000_000 // batch_size, batch_size=batch_size, backbone="resnet18", looks=50)
-    return Size(steps=38_400 // batch_size, batch_size=batch_size, image_size=16)
+        size = Size(steps=6_000_000 // batch_size, batch_size=batch_size, backbone="resnet18", looks=50)
+    if settings.steps:
+        size = replace(size, steps=256 * settings.steps // batch_size)
+    return replace(size, backbone=settings.backbone or size.backbone, image_size=settings.image_size or size.image_size)
 
 
 LR, WARMUP = 5e-3, 0.15  # of every experiment that says nothing else, whatever its data
