@@ -5,11 +5,13 @@ python -m benchmarks.bench --images FOLDER --out docs/results/bench/sprites-32 -
 FOLDER has train/CLASS and test/CLASS, as `python -m benchmarks.sets` writes it. Each cell of the table is one file,
 OUT/RECIPE-SEED.json; a cell that is there is not run again, so a bench that was stopped goes on. All recipes are run
 with one seed before any is with the next. Nothing is chosen by the test images: every recipe has its defaults.
+Methods of lightly are run where it is installed (the extra `peers`).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -23,6 +25,7 @@ from fullrank.runs import read_json, write_json
 
 from .images import Images, read
 from .marks import ALIKE, MARKS
+from .peers import PEERS
 from .training import cost, trained
 
 
@@ -43,7 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
     images = read(asked.images, asked.size)
     asked.out.mkdir(parents=True, exist_ok=True)
     _begin(asked.out, asked, images)
-    names = asked.only or [*recipes.names(), *MARKS]
+    peers = PEERS if importlib.util.find_spec("lightly") else ()
+    names = asked.only or [*recipes.names(), *peers, *MARKS]
     for seed in range(asked.seed_from, asked.seed_from + asked.seeds):
         for name in names:
             if asked.until and time.strftime("%H:%M") >= asked.until:
@@ -76,9 +80,10 @@ def _cell(path: Path, name: str, seed: int, images: Images, asked: argparse.Name
         found = MARKS[name](images, seed, seconds=asked.seconds, packages=asked.packages)
     else:
         found = _training(name, seed, images, asked)
-    about = {"name": name, "seed": seed, "of": "mark" if name in MARKS else "recipe"}
+    about = {"name": name, "seed": seed, "of": "mark" if name in MARKS else "peer" if name in PEERS else "recipe"}
     spent = round(time.process_time() - begun, 1)
-    versions = {package: version(package) for package in ("fullrank", "torch")}
+    packages = ("fullrank", "torch", *(["lightly"] if name in PEERS else []))
+    versions = {package: version(package) for package in packages}
     write_json(path, {**about, **found, "cpu_seconds_of_the_cell": spent, "versions": versions})
     print(f"{name} {seed}: kNN {found['knn']:.3f}, linear {found['linear']:.3f}, {spent:.0f} s", flush=True)
 

@@ -23,6 +23,7 @@ from fullrank.training.outputs import make_run
 from fullrank.training.step_plan import Job
 
 from .images import AUGMENTED, VIEWS, Images, accuracies, features, numbers
+from .peers import PEERS
 
 _TRIED = 4  # steps that are timed, of which the fastest counts: a busy machine only makes them slower
 _QUIET = Console(quiet=True)
@@ -49,11 +50,11 @@ def trained(name: str, images: Images, *, seed: int, steps: int) -> dict[str, An
     """Train a recipe with its defaults for so many steps, and measure its backbone and its embedding."""
     with tempfile.TemporaryDirectory() as folder:
         job = _job(name, images, seed=seed, steps=steps, out=Path(folder) / "run")
-        run = make_run(name, job, None)
+        run = make_run(_recipe(name), job, None)
         begun = time.process_time()
         fit(run, job, _QUIET)
         seconds = time.process_time() - begun
-    profile = profile_of(name).name
+    profile = profile_of(_recipe(name)).name
     with evaluating(job.method):
         found = measured(job.method, job.views, images, seed=seed, profile=profile)
     settings = {"batch_size": job.plan.batch_size, "lr": job.plan.lr, "steps": steps}
@@ -89,6 +90,15 @@ def _views(method: Method, views: Views, some: Tensor) -> list[Tensor]:
 
 
 def _job(name: str, images: Images, *, seed: int, steps: int, out: Path | None) -> Job:
-    recipe = replace(recipes.load(name)(), backbone="tiny", steps=steps, seed=seed)
+    recipe = replace(recipes.load(_recipe(name))(), backbone="tiny", steps=steps, seed=seed)
     options = RunOptions(out=out, devices=1, workers=0, monitor_every=10**6, checkpoint_every=10**6, probe=64)
-    return prepare(recipe, options, _QUIET, data=(images.train.images, images.train.labels))
+    job = prepare(recipe, options, _QUIET, data=(images.train.images, images.train.labels))
+    if name not in PEERS:
+        return job
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return replace(job, method=PEERS[name].make(job.method.encoder, job.recipe))
+
+
+def _recipe(name: str) -> str:
+    return PEERS[name].recipe if name in PEERS else name
