@@ -23,6 +23,8 @@ FORMS = {
     "one a X": rf"\bone an? (?:{_UNITS}|point)\b",
     "is no X": r"(?<![Tt]here )(?<=\S )is no (?!longer|less|more|better|worse|faster|slower|one\b)[a-z]+",
     "drawn by lot": r"\bby lot\b",
+    "participle first": r"(?:^ *|[.:;|] |\"\"\")[A-Z][a-z]+(?:ed|wn) (?:is|are|was|were)\b",
+    "error without a verb": r"(?:[.;] |\"\"\")UserError (?:if|for|where|unless|which)\b",
     "terms of the field": r"\btowers?\b|nobody's neighbor|passes a gradient|objective of single samples|is no use|"
     r"only therefore|in the mean\b",
     "British spelling": r"(?i)\b(?:neighbour|centre[ds]?\b|normalis|optimis|initialis|colour|behaviour|regularis)",
@@ -47,5 +49,5 @@ ALLOWED = {
 
 def test_the_forms_are_those_of_the_page() -> None:
     page = (ROOT / "docs" / "style.md").read_text(encoding="utf-8")
-    left = " ".join(row.split("|")[1] for row in page.splitlines() if row.startswith("|"))
+    left = ". ".join(row.split("|")[1].strip() for row in page.splitlines() if row.startswith("|"))
     assert [form for form, pattern in FORMS.items() if not re.search(pattern, left)] == []

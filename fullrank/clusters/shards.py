@@ -32,7 +32,7 @@ def sketch_on(
     """The sketch of a file's shards, each made by a worker of a cluster: dask, ray, or either with :ADDRESS.
 
     It is that of one process but for the order of sums. A worker that is lost is replaced, and its shard sketched
-    again, by the cluster. UserError for what a worker cannot read, and where the cluster does not answer.
+    again, by the cluster. Raises UserError for what a worker cannot read, and where the cluster does not answer.
 
     >>> from fullrank.embeddings import open_embeddings
     >>> sketch_on("slurm", EmbeddingFile("z", 1, 1, "float32", lambda *_: iter(())), print)

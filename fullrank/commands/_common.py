@@ -1,4 +1,4 @@
-"""What the commands share: parsing by tyro, the console, and an output that may go unread."""
+"""What the commands share: parsing by tyro, the console, and output whose reader may leave."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def terminal() -> Console:
-    """The terminal, or what stands in its place; it obeys nothing that stands in a text."""
+    """The terminal, or what stands in its place; it ignores control sequences in a text."""
     from rich.console import Console
     from rich.text import Text
 
@@ -50,7 +50,7 @@ def parse(kind: Any, arguments: list[str], command: str, default: Any = None) ->
 
 
 def one_source(encoder: str | None, weights: str | None) -> str | None:
-    """Where to begin, RUN or --weights; UserError for both.
+    """Where to begin, RUN or --weights; both together raise a UserError.
 
     >>> one_source("runs/1", None)
     'runs/1'
@@ -103,7 +103,7 @@ class _Unread:
 
 @contextmanager
 def unread_output() -> Iterator[None]:
-    """Whether somebody reads standard output changes nothing of what a command does, nor its exit code."""
+    """During the body, a reader of standard output that leaves changes nothing of what a command does."""
     stream = sys.stdout
     sys.stdout = output = _Unread(stream)
     try:

@@ -1,4 +1,4 @@
-"""What --help says of a setting that is not given: what is then used, in the words of its docstring, never None."""
+"""What --help says of a setting that is not given: what is used instead, in the words of its docstring, never None."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fullrank diagnose RUN --data IMAGES`: images through a frozen encoder, and what it makes of them."""
+"""`fullrank diagnose RUN --data IMAGES`: images through a frozen encoder, and the report on its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file of embeddings as chunks of views, with the progress said aloud when it takes more than two seconds."""
+"""A file of embeddings as chunks of views, with its progress shown when it takes more than two seconds."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def read_sketch(
 ) -> tuple[EmbeddingFile, Sketch, Column | None]:
     """A file with what was read of it, its sketch, and its labels; groups are of what was sampled independently.
 
-    The rows are `views` blocks of one length, a view each. UserError if that does not divide the rows, or if there
-    are not as many labels or groups as samples. `on` is the cluster that reads the shards.
+    The rows are `views` blocks of equal length, one per view. A UserError is raised if that does not divide the rows,
+    or if there are not as many labels or groups as samples. `on` is the cluster that reads the shards.
     """
     if views < 1:
         raise UserError(f"--views {views} is too small: pass 1 or more.")
@@ -62,14 +62,14 @@ def said_of(file: EmbeddingFile, found: Sketch) -> str:
 
 
 def stacked(file: EmbeddingFile, n: int, views: int) -> Iterator[Tensor]:
-    """Chunks (V, m, D) of a file whose rows are V blocks of n, a view each."""
+    """Chunks (V, m, D) of a file whose rows are V blocks of n, one per view."""
     others = [_Rows(file.read(at * n, (at + 1) * n)) for at in range(1, views)]
     for first in file.read(0, n):
         yield torch.stack([first, *(other.take(len(first)) for other in others)])
 
 
 class _Rows:
-    """Rows of chunks, taken in other numbers than they come."""
+    """Rows of chunks, taken in other portions than they come in."""
 
     def __init__(self, chunks: Iterator[Tensor]) -> None:
         self.chunks = chunks

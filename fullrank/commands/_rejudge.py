@@ -1,4 +1,4 @@
-"""Results of experiments, judged again from their rows by the parts and margins of today; nothing is run."""
+"""Results of experiments, judged again from their rows by today's parts and margins; nothing is run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from fullrank.runs import read_json, write_json
 
 
 def rejudge(folder: Path) -> list[str]:
-    """Write the parts and the verdict of every result.json below a folder anew; a line about each.
+    """Write the parts and the verdict of every result.json below a folder anew; returns a line about each.
 
-    All are judged before any is written. UserError where there is none, or where the rows lack what a part needs.
+    All are judged before any is written. A UserError is raised where there is none, or where rows lack what a part
+    needs.
     """
     paths = sorted(folder.rglob("result.json"))
     if not paths:

@@ -33,7 +33,7 @@ class Compare:
     old: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OLD")]
     """Embeddings as for `fullrank diagnose`, or a report.json that it wrote."""
     new: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NEW")]
-    """The new embeddings, best of the same samples in the same order."""
+    """The new embeddings, if possible of the same samples in the same order."""
     expect: Literal["same-model", "same-rows", "same-distribution"] | None = None
     """What they should be: of the same samples by the same model (but for rotation, scale and rounding); of the same
     samples by any model or seed; of other samples. By default same-model for as many rows, else same-distribution."""
@@ -44,7 +44,7 @@ class Compare:
     groups: str | None = None
     """Column that says what was sampled together (donor, document), for honest intervals."""
     profile: str | None = None
-    """What they were made by, as for `fullrank diagnose`. By default that of a report.json, else generic."""
+    """What made them, as for `fullrank diagnose`. By default that of a report.json, else generic."""
     json: Path | None = None
     """Write the comparison as JSON to this file, or to standard output (-)."""
     junit: Path | None = None
@@ -54,7 +54,7 @@ class Compare:
 
 
 def compare(options: Compare, console: Console) -> int:
-    """Do it, say it, write it; the exit code."""
+    """Run the comparison, print it and write it; returns the exit code."""
     said = spoken(console, options.json)
     drops, rises = _limits(options.max_drop, "--max-drop"), _limits(options.max_rise, "--max-rise")
     from fullrank.diagnosis.comparison import compare as compare_sides
@@ -85,7 +85,9 @@ def compare(options: Compare, console: Console) -> int:
 
 
 def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """That of the reports, so that both sides are judged alike; UserError if they are not, or for useless groups."""
+    """The profile of the reports, so that both sides are judged alike; a UserError if they differ, or for useless
+    groups.
+    """
     if options.groups and len(reports) == len({options.old, options.new}):
         raise UserError("--groups changes no report.json: pass it to `fullrank diagnose`, or pass the embeddings here.")
     judged = {str(report.get("profile", "generic")) for report in reports.values()}
@@ -141,5 +143,5 @@ def _limits(pairs: Sequence[str], flag: str) -> dict[str, str]:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     return compare(parse(Compare, arguments, "compare"), terminal())

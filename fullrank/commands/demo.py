@@ -107,5 +107,5 @@ def _free(out: Path) -> Path:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     return demo(parse(Demo, arguments, "demo"), terminal())

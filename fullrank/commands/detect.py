@@ -50,7 +50,7 @@ class Resume:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     if arguments[:1] == ["--presets"]:
         from fullrank.detection.presets import described
 

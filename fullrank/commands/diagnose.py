@@ -38,11 +38,11 @@ class Diagnose:
     groups: str | None = None
     """Column that says what was sampled together (donor, document), for honest intervals."""
     views: int = 1
-    """Number of views: the rows are that many blocks of equal length, view 1 of all samples, then view 2, ..."""
+    """Number of views: the rows are as many blocks of equal length, view 1 of all samples, then view 2, ..."""
     on: str | None = None
     """Cluster that reads the shards: dask, ray, or either with :ADDRESS of one that runs, as dask:tcp://host:8786."""
     profile: str | None = None
-    """What they were made by: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio.
+    """What made them: generic, contrastive, non-contrastive, supervised, text, clip, recsys or bio.
     By default generic, and for a run what its recipe is."""
     loss: str | None = None
     """Name and value of the loss, such as infonce=5.54, to see whether it stands at that of a collapse."""
@@ -75,7 +75,7 @@ class Diagnose:
 
 
 def diagnose(options: Diagnose, console: Console) -> int:
-    """Do it, say it, write it; the exit code."""
+    """Run the diagnosis, print it and write it; returns the exit code."""
     said = spoken(console, options.json)
     if options.out is not None and not options.report:
         raise UserError("--out names the folder of the report, and --no-report leaves it out: pass one of them.")
@@ -161,7 +161,7 @@ def _image_report(options: Diagnose, console: Console) -> tuple[Report, list[str
 
 
 def _refuse_flags_of_files(options: Diagnose, what: str) -> None:
-    """UserError for the first flag that is about a file of embeddings alone."""
+    """Raise a UserError for the first flag that is about a file of embeddings alone."""
     from fullrank.diagnosis.loss_plateau import SETTINGS
 
     of_files = ("labels", "groups", "on", "loss", *SETTINGS)
@@ -257,5 +257,5 @@ def _write_folder(options: Diagnose, content: Mapping[str, Any], console: Consol
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     return diagnose(parse(Diagnose, arguments, "diagnose"), terminal())

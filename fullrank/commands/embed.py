@@ -47,7 +47,7 @@ class Embed:
 
 
 def embed(options: Embed, console: Console) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     from fullrank.embeddings.writers import check_out
     from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
     from fullrank.evaluation.model import open_model
@@ -77,5 +77,5 @@ def embed(options: Embed, console: Console) -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     return embed(parse(Embed, arguments, "embed"), terminal())

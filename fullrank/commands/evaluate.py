@@ -61,7 +61,7 @@ class Evaluate:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     from dataclasses import make_dataclass
 
     import tyro
@@ -139,7 +139,7 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
 
 
 def _refuse_of_protocols(options: Evaluate) -> None:
-    """UserError for a flag that acts in a protocol only."""
+    """Raise a UserError for a flag that acts in a protocol only."""
     default = Evaluate()
     for name in ("seeds", "choose_k", "backbone", "memory", "out", "changes", "where"):
         if getattr(options, name) != getattr(default, name):

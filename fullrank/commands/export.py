@@ -33,7 +33,7 @@ class Export:
 
 
 def export(options: Export, console: Console) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     with console.status("Exporting"):
         from fullrank.evaluation.export import export_model
         from fullrank.evaluation.model import open_model
@@ -57,5 +57,5 @@ def _name(source: str) -> str:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     return export(parse(Export, arguments, "export"), terminal())

@@ -65,7 +65,7 @@ class Resume:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     console = terminal()
     if arguments[:1] == ["--resume"]:
         options = parse(Resume, arguments[1:], "finetune --resume")

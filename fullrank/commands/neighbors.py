@@ -42,7 +42,7 @@ class Neighbors:
 
 
 def neighbors(options: Neighbors, console: Console) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     import torch
 
     from fullrank.embeddings import open_embeddings
@@ -132,5 +132,5 @@ def _image(path: str) -> Shown:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     return neighbors(parse(Neighbors, arguments, "neighbors"), terminal())

@@ -113,7 +113,7 @@ def _minutes(minutes: float) -> str:
 def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> None:
     """Run an experiment into `out`: result.json, figure.svg, and one paragraph on the console.
 
-    One that was stopped goes on: its trainings resume from their checkpoints. UserError if `out` holds the
+    One that was stopped goes on: its trainings resume from their checkpoints. Raises UserError if `out` holds the
     finished experiment, or something else.
     """
     experiment, entry = load(name), catalog()[name]
@@ -266,5 +266,5 @@ def _plain(value: Any) -> Any:
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     return paper(parse(PaperOptions, arguments, "paper"), terminal())

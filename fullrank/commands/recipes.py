@@ -25,7 +25,7 @@ _SYSTEMS = {
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     from fullrank import recipes
 
     if "--help" in arguments or "-h" in arguments:

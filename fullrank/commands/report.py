@@ -10,7 +10,7 @@ from fullrank.terminal import say
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     from dataclasses import make_dataclass
     from typing import Annotated
 

@@ -34,7 +34,7 @@ RECIPE is one of those that `fullrank recipes` lists by family, or a Python file
 
 
 def run(arguments: list[str]) -> int:
-    """Do it; the exit code."""
+    """Run the command; returns the exit code."""
     if not arguments or arguments[0] in ("--help", "-h"):
         print(_USAGE)
         return 0

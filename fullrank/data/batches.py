@@ -123,8 +123,8 @@ def train_batches(
     depends on the seed, the step and the position only; it returns V uint8 tensors (C, S, S) per image.
     The last incomplete batch of an epoch is left out, unless `keep_last`, which also allows a batch above the set.
     Where a file cannot be read any more `missing` notes it, and another image takes its place, which depends on the
-    seed, the step and the position only. `pace` notes the seconds in which workers read. UserError if the batch is
-    smaller than 2, larger than the set, no multiple of `world`, or a file vanishes and `missing` is None.
+    seed, the step and the position only. `pace` notes the seconds in which workers read. Raises UserError if the batch
+    is smaller than 2, larger than the set, no multiple of `world`, or a file vanishes and `missing` is None.
 
     >>> from fullrank.data.images import ImageTensor
     >>> numbered = ImageTensor(torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1), None, ())

@@ -29,7 +29,7 @@ class Opener(Protocol):
     """Decodes one image, no smaller than `shrink` allows."""
 
     def __call__(self, shrink: Shrink | None = None) -> Decoded:
-        """The image; UserError if it cannot be read now."""
+        """The image; raises UserError if it cannot be read now."""
 
 
 @contextmanager

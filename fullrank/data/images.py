@@ -83,7 +83,9 @@ class ImageFolder:
             return min(self.open(index).size)
 
     def open(self, index: int, shrink: Shrink | None = None) -> Decoded:
-        """Image `index`, a JPEG maybe smaller: mode "L" (1 channel), "RGB" (3), or `Bands`; UserError if unreadable."""
+        """Image `index`, a JPEG maybe smaller: mode "L" (1 channel), "RGB" (3), or `Bands`; raises UserError if
+        unreadable.
+        """
         path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
             with strict_decoding(self.max_pixels):
@@ -126,7 +128,7 @@ class ImageItems:
         return min(self.open(index).size)
 
     def open(self, index: int, shrink: Shrink | None = None) -> Decoded:
-        """Fetch image `index`; UserError if it is not an image or has other channels."""
+        """Fetch image `index`; raises UserError if it is not an image or has other channels."""
         row = int(self.rows[index])
         try:
             return image_of(self.source[row], self.column, Decoding(self.channels, self.range), shrink)
@@ -194,7 +196,7 @@ def select(images: Images, indices: Tensor) -> Images:
 
 
 def labeled(images: Images) -> Images:
-    """Return the images whose label is known (is not -1); UserError if the set has no labels at all.
+    """Return the images whose label is known (is not -1); raises UserError if the set has no labels at all.
 
     >>> some = ImageTensor(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, -1, 1]), ("a", "b"))
     >>> labeled(some).labels
@@ -265,7 +267,8 @@ def _evenly(total: int, count: int) -> NDArray[np.int64]:
 
 
 def with_channels(dataset: Dataset, channels: int) -> Dataset:
-    """The same images with so many channels, gray repeated or color to gray, and said; UserError where neither can be.
+    """The same images with so many channels, gray repeated or color to gray, and said; raises UserError where neither
+    can be.
 
     >>> gray = ImageTensor(torch.full((2, 1, 4, 4), 7, dtype=torch.uint8), None, ())
     >>> with_channels(Dataset("mine", gray, None, (0.5,), (0.25,)), 3).inventory().line()

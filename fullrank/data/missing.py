@@ -38,7 +38,7 @@ class Missing:
     _read: int = 0  # bytes of the record
 
     def note(self, images: ImageSet, lost: Sequence[Lost]) -> None:
-        """Note some of a part of the set; UserError if there are too many."""
+        """Note some of a part of the set; raises UserError if there are too many."""
         for index, name, why in lost:
             page = images.pages[index] if isinstance(images, ImageFolder) and images.pages else 0
             if (name, page) in self._known:

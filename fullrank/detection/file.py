@@ -88,7 +88,7 @@ def detector_bytes(
 
 
 def load_detector(run: str | Path) -> TrainedDetector:
-    """The detector of a run of `fullrank detect`, or of its detector.safetensors; UserError where there is none."""
+    """The detector of a run of `fullrank detect`, or of its detector.safetensors; without one, a UserError."""
     path = Path(run)
     path = path / "detector.safetensors" if path.is_dir() else path
     if not path.is_file():

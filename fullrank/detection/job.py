@@ -135,7 +135,7 @@ def fingerprint(*sets: Annotations) -> str:
 
 
 def again(run: Path, console: Console, moved: DetectionData) -> Job:
-    """The job of a run that goes on; UserError where its data are not as they were."""
+    """The job of a run that goes on; raises UserError where its data are not as they were."""
     config = read_json(run / "config.json")
     if config.get("kind") != "detection":
         again = command("train", "--resume", run)
@@ -171,7 +171,9 @@ def _paths(kept: Mapping[str, Any], moved: DetectionData) -> DetectionData:
 
 
 def _same_settings(run: Path, settings: DetectorSettings) -> None:
-    """UserError where the last checkpoint was trained with other settings than config.json names, or is damaged."""
+    """Raise a UserError where the last checkpoint was trained with other settings than config.json names, or is
+    damaged.
+    """
     if not last_checkpoint(run).exists():
         return
     then = begun_by(run).learned or {}

@@ -33,7 +33,7 @@ class Plan:
 
 
 def make_plan(settings: DetectorSettings, options: DetectionOptions, images: int) -> Plan:
-    """The plan for so many training images; UserError where the settings do not fit them or each other."""
+    """The plan for so many training images; raises UserError where the settings do not fit them or each other."""
     check(settings, options)
     if settings.batch_size > images:
         raise UserError(
@@ -46,7 +46,7 @@ def make_plan(settings: DetectorSettings, options: DetectionOptions, images: int
 
 
 def check(settings: DetectorSettings, options: DetectionOptions) -> None:
-    """UserError for settings that mean nothing."""
+    """Raise a UserError for settings that mean nothing."""
     least = {"batch_size": 1, "steps": 1, "warmup": 0, "precise_bn": 0, "width": 1, "rois": 1, "test_side": 16}
     for name, value in least.items():
         given = getattr(settings, name)

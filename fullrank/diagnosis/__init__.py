@@ -1,4 +1,4 @@
-"""What the numbers about an embedding mean: one judge, one table of rules in `kinds`."""
+"""What the numbers about embeddings mean: one judge, and one table of rules in `kinds`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said beside a finding, as far as it fits what is known: causes that are possible, remedies that apply."""
+"""What a report says beside a finding, as far as it fits what is known: possible causes, and remedies that apply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fullrank.metrics.measure import Measured
 
 
 def advice_for(advice: Advice, found: Mapping[str, Measured], known: Known) -> Advice:
-    """Without the causes that the objective or a measurement excludes, proven ones first; without idle remedies."""
+    """The advice without excluded causes and idle remedies, proven causes first."""
 
     def pass_all(gates: tuple[Gate, ...]) -> bool:
         return all(is_open(gate, found, known) for gate in gates)
@@ -33,7 +33,7 @@ def _fits(item: Cause | Remedy, known: Known) -> bool:
 
 
 def _applies(remedy: Remedy, known: Known) -> bool:
-    """Flags and recipes of `fullrank train` are of use for a run of it only."""
+    """Whether a remedy applies: flags and recipes of `fullrank train` are of use for its runs only."""
     return known.of_run or not remedy.code.startswith(("--", "fullrank train"))
 
 

@@ -1,4 +1,4 @@
-"""Are new embeddings those of the same model, rows or distribution, and have they become worse? Held to limits."""
+"""Whether new embeddings are of the same model, rows or distribution, and whether they have become worse, by limits."""
 
 from __future__ import annotations
 
@@ -37,10 +37,16 @@ _ABOUT = ("source", "n", "dims", "verdict", "kind", "sentence")
 class Comparison:
     """What `compare` found.
 
-    expect: what the new embeddings were held to be, None where neither side has rows. checks: correspondence, structure
-    and distribution. changes: rank, spread and every other number of the two reports. unasked: questions that were not
-    asked, with the reason. paired: whether the rows were taken for the same samples. old, new: source, n, dims,
-    verdict, kind and sentence of either report, which are those of `diagnose`, and the spectrum (D,), empty if unknown.
+    Attributes:
+        outcome: "same", "different", "regressed" or "undecided".
+        sentence: The outcome in words.
+        expect: What the new embeddings were expected to be, None where neither side has rows.
+        checks: Correspondence, structure and distribution.
+        changes: Rank, spread and every other number of the two reports.
+        unasked: Questions that were not asked, with the reason.
+        paired: Whether the rows were taken for the same samples.
+        old, new: Source, n, dims, verdict, kind and sentence of either report, which are those of `diagnose`, and the
+            spectrum (D,), empty if unknown.
     """
 
     outcome: Literal["different"] | Outcome
@@ -63,7 +69,7 @@ class Comparison:
         return f"<p><b>{escape(self.sentence)}</b></p>" + (f"<ul>{listed}</ul>" if held else "")
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as a dict that JSON can hold, by docs/comparison.schema.json; what is not finite is None."""
+        """All of it as a dict for JSON, by docs/comparison.schema.json; what is not finite is None."""
         content = {"schema": SCHEMA, "fullrank": version("fullrank"), **asdict(self)}
         for check in content["checks"]:
             check["value"] = check["value"] if math.isfinite(check["value"]) else None
@@ -77,7 +83,9 @@ class Comparison:
         write_comparison(self.to_json(), Path(path))
 
     def raise_for_status(self) -> None:
-        """CollapseError, an AssertionError, with the sentence if the outcome is "different" or "regressed"."""
+        """Raise a CollapseError, which is an AssertionError, with the sentence if the outcome is "different" or
+        "regressed".
+        """
         if self.outcome in ("different", "regressed"):
             raise CollapseError(self.sentence)
 
@@ -91,21 +99,29 @@ def compare(
     max_rise: Mapping[str, float | str] | None = None,
     profile: str = "generic",
 ) -> Comparison:
-    """Are the new embeddings what they are expected to be, and not worse than the old ones by more than the limits?
+    """Compare new embeddings with old ones: are they what is expected, and not worse by more than the limits?
 
-    old, new: embeddings (N, D), of any widths; or reports, or the JSON of one. expect: "same-model": the same samples
-    in the same order, embedded by the same model but for a rotation, a scale and rounding; "same-rows": the same
-    samples by any model, such as a new seed; "same-distribution": other samples of the same model. By default
-    same-model where there are as many rows, else same-distribution. What each asks, and from which values on it says
-    "different", is measured in docs/comparison.md.
-
-    max_drop, max_rise: how far a measurement may move down or up, as a number or as a share of the old one ("10%"). By
-    default ours: relative spread, effective rank and participation ratio may drop by 10 %, the mean cosine rise by
-    0.05. Of the same rows the intervals are those of the paired difference; of others, of independent ones. A limit is
-    broken when the whole interval is beyond it, and undecided when the interval spans it; without an interval the value
+    Of the same rows the intervals are those of the paired difference; of others, of independent ones. A limit is broken
+    when the whole interval is beyond it, and undecided when the interval spans it. Without an interval the value
     decides, but at different N nothing does. Between other rows, our own limits are broken or not, never undecided, and
-    what depends on the number of rows is not held to them. A new collapse is a regression whatever the limits say.
-    UserError for a measurement that is none, and for an expectation that these rows cannot answer.
+    numbers that depend on the number of rows are not held to them. A new collapse is a regression whatever the limits
+    are. docs/comparison.md shows what each expectation checks, and from which measured values on it says "different".
+
+    Args:
+        old: Embeddings (N, D) of any width, a report, or the JSON of one.
+        new: The same for the new side.
+        expect: "same-model": the same samples in the same order, embedded by the same model except for a rotation, a
+            scale and rounding. "same-rows": the same samples by any model, such as a new seed. "same-distribution":
+            other samples of the same model. By default same-model where there are as many rows, else
+            same-distribution.
+        max_drop: How far a measurement may fall, by name, as a number or as a share of the old one ("10%"). By default
+            relative spread, effective rank and participation ratio may drop by 10 %.
+        max_rise: How far a measurement may rise; by default the mean cosine by 0.05.
+        profile: What made the embeddings, as in `fullrank.diagnose`.
+
+    Raises:
+        UserError: A measurement or expectation is unknown, or these rows cannot answer the expectation.
+
     Blind to: a few rows that changed places (fewer than 1 in 100); what moves less than the limits.
 
     >>> import torch, fullrank
@@ -138,14 +154,14 @@ def spectrum_of(side: Side) -> list[float]:
 
 
 def check_expectation(expect: str | None) -> None:
-    """UserError for an expectation that is none."""
+    """Raise a UserError for an unknown expectation."""
     if expect is not None and expect not in EXPECTATIONS:
         hint = suggest(expect, EXPECTATIONS, otherwise=f"pass one of {', '.join(EXPECTATIONS)}.")
         raise UserError(f"There is no expectation {expect!r}: {hint}")
 
 
 def _expected(expect: Expectation | None, sketches: Sequence[Sketch], paired: bool) -> Expectation | None:
-    """What can be asked of these rows; UserError if that is not what was expected."""
+    """The expectation that these rows can answer; a UserError if it is not the one that was asked for."""
     if len(sketches) < 2:
         if expect is not None:
             raise UserError(f"A report keeps no rows, so that {expect} cannot be told: pass the embeddings themselves.")
@@ -205,9 +221,10 @@ def _outcome(
 
 
 def _has_collapsed(old: Side, new: Side) -> bool:
-    """Whether the new side is collapsed, the old one was not, and what shows it has moved by more than 1 %.
+    """Whether the new side is collapsed, the old one was not, and the evidence has moved by more than 1 %.
 
-    A verdict alone may turn on a hair: dimensions that a ReLU left dead are expected only while no value is negative.
+    A verdict alone may depend on a tiny difference: dimensions that a ReLU left dead are expected only while no value
+    is negative.
     """
     if new["verdict"] != "collapsed" or old["verdict"] == "collapsed":
         return False
@@ -219,7 +236,7 @@ def _has_collapsed(old: Side, new: Side) -> bool:
 
 
 def _different(checks: Sequence[Check]) -> str:
-    """What differs first of all, and which expectation would not mind."""
+    """What differs first, and which expectation would allow it."""
     found = {check.name: check for check in checks}
     broken = [check for check in checks if check.outcome == "different"]
     if "misplaced_rows" not in found:
@@ -240,7 +257,7 @@ def _different(checks: Sequence[Check]) -> str:
 
 
 def _unsorted(rows: Check, drift: Check | None) -> str:
-    """That rows do not correspond: how many, which, and whether they may only stand in another order."""
+    """A sentence that rows do not correspond: how many, which, and whether they may only be in another order."""
     order = drift is not None and drift.p is not None and drift.p >= LIMITS["same-distribution"]["mmd"]
     why = ", though both sides are of one distribution: they may stand in another order" if order else ""
     some = f" (such as rows {', '.join(map(str, sorted(rows.which[:3])))})" if rows.value < _MOST else ""
@@ -249,7 +266,7 @@ def _unsorted(rows: Check, drift: Check | None) -> str:
 
 
 def _unturned(found: Mapping[str, Check]) -> bool:
-    """Whether old and new are in one space."""
+    """Whether old and new vectors are in one space."""
     return "matched_cosine" in found and abs(found["matched_cosine"].value - found["turned_cosine"].value) < 1e-6
 
 

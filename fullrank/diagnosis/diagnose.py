@@ -33,15 +33,29 @@ def diagnose(
     prototypes: int | None = None,
     margin: float | None = None,
 ) -> Report:
-    """Are these embeddings collapsed: which kind, how sure, why, and what to try.
+    """Diagnose embeddings: are they collapsed, of which kind, how sure is that, why, and what can be done?
 
-    z: (N, D), or V views of N samples (V, N, D); numpy, torch on any device, or anything with DLPack or __array__.
-    views: how many views z (N, D) holds one after the other, or further views (N, D). With profile "clip" two views
-    are two modalities, and the gap between them is measured. labels (N,): classes, whole numbers or names. groups (N,):
-    what was sampled together (the donor of a cell, the track of a clip), so that the intervals are honest. profile:
-    which objective made them, from `fullrank.diagnosis.profiles.PROFILES`; it sets what may fail. where: the layer,
-    for the report. loss: name and value, such as ("infonce", 5.545), with the batch_size, local_batch (of one
-    process), prototypes or margin that its plateau needs. UserError for anything else, and for NaN.
+    Args:
+        z: Embeddings (N, D), or V views of N samples (V, N, D); numpy, torch on any device, or anything with DLPack or
+            __array__.
+        views: How many views z (N, D) holds one after the other, or further views (N, D). With profile "clip" two
+            views are two modalities, and the gap between them is measured.
+        labels: Classes (N,), whole numbers or names.
+        groups: What was sampled together (N,) (the donor of a cell, the track of a clip), so that the intervals are
+            honest.
+        profile: What made the embeddings, from `fullrank.diagnosis.profiles.PROFILES`; it decides what may fail.
+        where: The layer, for the report.
+        source: The name of the embeddings, for the report.
+        loss: Name and value of the loss, such as ("infonce", 5.545), to see whether it stands at that of a collapse.
+        batch_size, local_batch, prototypes, margin: What the value of a collapse needs of the loss; local_batch is
+            that of one process.
+        seed: Decides every random draw.
+
+    Returns:
+        The report: `verdict`, `kind`, `sentence`, `findings` with causes and remedies, and every measurement.
+
+    Raises:
+        UserError: Anything else was passed, or the embeddings have NaN.
 
     >>> import torch, fullrank
     >>> z = torch.randn(500, 32, generator=torch.Generator().manual_seed(0))
@@ -76,9 +90,9 @@ def diagnose_sketch(
     seed: int = 0,
     known: Known = NOTHING,
 ) -> Report:
-    """`diagnose` of a sketch, as of a file that was read in chunks; labels are codes (N,) of all samples.
+    """`diagnose` of a sketch, such as of a file that was read in chunks; labels are codes (N,) of all samples.
 
-    read_as: a sentence about what was read, for the report. UserError where a dimension counts the rows.
+    read_as: a sentence about what was read, for the report. A dimension that counts the rows raises a UserError.
     """
     objective = find_profile(profile)
     _refuse_index(found, source)
@@ -109,7 +123,7 @@ def diagnose_sketch(
 
 
 def _refuse_index(found: Sketch, source: str) -> None:
-    """UserError where a dimension holds whole numbers that rise with every row: an index and not a dimension."""
+    """Raise a UserError if a dimension holds whole numbers that rise with every row, as an index does."""
     rows = found.sample.rows[:, 0]
     if len(rows) < _ROWS_OF_INDEX:
         return

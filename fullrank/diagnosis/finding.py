@@ -1,4 +1,4 @@
-"""What a rule found."""
+"""The record of what a rule found."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from fullrank.diagnosis.rule import Advice, Kind, Severity
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found: how bad it is, on which evidence, and what is said beside it.
+    """What a rule found: how bad it is, on which evidence, and the advice.
 
-    severity "note" does not count for the verdict. title: the end of "Collapsed ...". which: the rows, dimensions or
-    classes (`which_are`) that the evidence is about, worst first, at most 20. unsure: the interval spans the threshold,
-    or the value lies at it. may_fail: it does, and what lies beyond can be a collapse; or it is one for which the
-    profile asks for labels.
+    Attributes:
+        severity: "fail", "warn" or "note"; a note does not count for the verdict.
+        title: The end of "Collapsed ...".
+        which: The rows, dimensions or classes (`which_are`) that the evidence is about, worst first, at most 20.
+        unsure: Whether the interval spans the threshold, or the value lies at it.
+        may_fail: Whether the interval spans the threshold of a failure too, or the profile needs labels to tell a
+            failure.
     """
 
     rule: str

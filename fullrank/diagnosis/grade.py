@@ -1,4 +1,4 @@
-"""How bad one measurement is: which threshold it is surely beyond, and how many rows would make it sure."""
+"""How bad one measurement is: which threshold it is certainly beyond, and how many rows would make it certain."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TOO_MANY = 100  # times as many rows as there are: then the value is at the thr
 
 
 def grade(measured: Measured, graded: Graded, thresholds: Thresholds | None = None) -> Level | None:
-    """Which threshold a measurement is surely beyond; "unsure" if its interval spans that of the warning.
+    """The threshold that a measurement is certainly beyond; "unsure" if its interval spans that of the warning.
 
-    An interval counts with the value itself: one that leaves it out on the harmless side proves nothing.
+    An interval counts together with the value itself: one that leaves it out on the harmless side proves nothing.
 
     >>> rank = Measured("rank_share", 0.2, low=0.15, high=0.3)
     >>> grade(rank, Graded("rank_share", "below", 0.25, 0.1)), grade(rank, Graded("rank_share", "below", 0.5, 0.4))
@@ -39,25 +39,25 @@ def grade(measured: Measured, graded: Graded, thresholds: Thresholds | None = No
 
 
 def beyond(value: float, threshold: float, way: Literal["above", "below"]) -> bool:
-    """Does a value lie on the bad side of a threshold?"""
+    """Whether a value lies on the bad side of a threshold."""
     return value > threshold if way == "above" else value < threshold
 
 
 def is_open(gate: Gate, found: Mapping[str, Measured], known: Known) -> bool:
-    """Does a gate's measurement, or what is known of the training, lie on its side of the threshold, or at it?"""
+    """Whether a gate's measurement, or what is known of the training, lies on its side of the threshold or at it."""
     value = found[gate.name].value if gate.name in found else known.numbers.get(gate.name)
     inwards = 1 - gate.band if gate.way == "above" else 1 + gate.band
     return gate.or_missing if value is None else beyond(value, inwards * gate.threshold, gate.way)
 
 
 def is_ajar(gate: Gate, found: Mapping[str, Measured]) -> bool:
-    """Is an open gate's measurement at the threshold, within its band?"""
+    """Whether an open gate's measurement is at the threshold, within its band."""
     outwards = 1 + gate.band if gate.way == "above" else 1 - gate.band
     return gate.name in found and not beyond(found[gate.name].value, outwards * gate.threshold, gate.way)
 
 
 def askable(evidence: Evidence, found: Mapping[str, Measured]) -> bool:
-    """Is everything there that a piece of evidence looks at and says?"""
+    """Whether everything is there that a piece of evidence looks at and mentions."""
     return not _missing(evidence, found)
 
 
@@ -69,7 +69,7 @@ def say(evidence: Evidence, found: Mapping[str, Measured]) -> str:
 
 
 def _subject(which_are: str | None, which: tuple[int, ...]) -> str:
-    """As the subject of a sentence, at most three of them; a monitor row does not say which.
+    """The rows, dimensions or classes as the subject of a sentence, at most three; a monitor row does not say which.
 
     >>> _subject("dimensions", (7,)), _subject("dimensions", (7, 2)), _subject("rows", (7, 2, 9, 4))
     ('dimension 7 has', 'dimensions 7 and 2 have', 'rows 7, 2, 9 and 1 more have')
@@ -83,7 +83,7 @@ def _subject(which_are: str | None, which: tuple[int, ...]) -> str:
 
 
 def needs(rule: Rule, found: Mapping[str, Measured]) -> tuple[str, ...]:
-    """The measurements that a rule lacks to be asked, by its first evidence."""
+    """The measurements that a rule lacks, by its first evidence."""
     return _missing(rule.evidence[0], found)
 
 
@@ -107,6 +107,6 @@ def more_rows(measured: Measured, threshold: float, n: int) -> str:
 
 
 def _rounded(n: float) -> int:
-    """Up to two digits."""
+    """A number of rows, with two digits."""
     unit = int(10 ** max(math.floor(math.log10(max(n, 1))) - 1, 0))
     return math.ceil(n / unit - 1e-9) * unit

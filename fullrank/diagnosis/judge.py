@@ -1,4 +1,4 @@
-"""From measurements to a verdict: every rule of `kinds` under a profile, what silences what, and how sure it is."""
+"""From measurements to a verdict: every rule of `kinds` under a profile, what explains what, and how sure it is."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ FEWEST_FOR_RANK = 32  # rows from which the unbiased participation ratio is usab
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state with its kind, the sentence that says it, and what it stands on.
+    """The state with its kind, the sentence that says it, and its evidence.
 
-    silenced: rules that found something which another finding explains, with the reason. unasked: rules whose
-    measurements were not made, with their names.
+    Attributes:
+        silenced: Rules that found something which another finding explains, with the reason.
+        unasked: Rules whose measurements were not made, with their names.
     """
 
     state: State
@@ -71,7 +72,7 @@ def judge(found: Mapping[str, Measured], profile: Profile, *, n: int, dims: int,
 
 
 def judge_row(row: Mapping[str, float], profile: Profile, *, known: Known = NOTHING) -> Verdict:
-    """Judge a monitor row, which holds "n" and "dims" beside its numbers.
+    """Judge a monitor row, which holds "n" and "dims" in addition to its numbers.
 
     >>> from fullrank.diagnosis.profiles import PROFILES
     >>> judge_row({"relative_spread": 0.002, "mean_cosine": 1.0, "n": 500, "dims": 32}, PROFILES["generic"]).kind
@@ -82,7 +83,9 @@ def judge_row(row: Mapping[str, float], profile: Profile, *, known: Known = NOTH
 
 @dataclass(frozen=True)
 class _Answer:
-    """What one piece of evidence says: how bad, and if unsure, why, and whether more than a warning can come of it."""
+    """The answer of one piece of evidence: how bad, why unsure if it is, and whether more than a warning can come of
+    it.
+    """
 
     level: Level
     evidence: Evidence
@@ -124,7 +127,9 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
 def _answer(
     rule: Rule, evidence: Evidence, found: Mapping[str, Measured], profile: Profile, n: int, known: Known
 ) -> _Answer | None:
-    """What evidence says where it can be asked; unsure where its number, or one of a gate, lies at its threshold."""
+    """The answer of evidence whose measurements are there; unsure where its number, or one of a gate, is at its
+    threshold.
+    """
     if not askable(evidence, found) or not all(is_open(gate, found, known) for gate in evidence.gates):
         return None
     graded, measured = evidence.graded, found[evidence.graded.name]
@@ -139,7 +144,7 @@ def _answer(
 
 
 def _active(findings: list[Finding], profile: Profile) -> tuple[list[Finding], list[tuple[str, str]]]:
-    """The findings that no other explains, and the others with the reason, in the order of the rules."""
+    """The findings that no other explains, and the suppressed ones with the reason, in the order of the rules."""
     by_name = {finding.rule: finding for finding in findings}
     silenced: dict[str, str] = {}
     for at, rule in enumerate(RULES):
@@ -191,13 +196,13 @@ def _state(
 
 
 def _fell(worst: Finding, known: Known) -> bool:
-    """Has a young training fallen to a point since it began, or not left the point it began at in 100 steps (ours)?"""
+    """Whether a young training fell to a point since it began, or is still at one after 100 steps (ours)."""
     stays = known.numbers.get("steps", 0.0) >= 100
     return worst.kind != "dimensional" and (stays or known.numbers.get("spread_since_start", 1.0) < 0.5)
 
 
 def _healthy(found: Mapping[str, Measured], dims: int) -> str:
-    """The two numbers that decide most, as far as they are there."""
+    """The two most decisive numbers, as far as they are there."""
     parts = []
     if "relative_spread" in found:
         parts.append(f"the spread around the mean is {found['relative_spread'].value:.0%} of the norm")
@@ -207,7 +212,9 @@ def _healthy(found: Mapping[str, Measured], dims: int) -> str:
 
 
 def _hidden(found: Mapping[str, Measured], n: int, dims: int) -> bool:
-    """Could a cut-off hide behind the number of rows? Centered RankMe can only be too low, and so proves a rank."""
+    """Whether a cut-off could hide behind the number of rows. Centered RankMe can only be too low, and so proves a
+    rank.
+    """
     if n > dims or "participation_ratio" not in found:
         return False
     participation, centered = found["participation_ratio"], found.get("rankme_centered")

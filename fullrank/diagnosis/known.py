@@ -1,4 +1,4 @@
-"""What is known beside the measurements: the objective, the training so far, the other layer, the loss."""
+"""What is known in addition to the measurements: the objective, the training so far, the other layer, the loss."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ _OF_LOSS: dict[str, Objective] = {  # every other loss has two branches and no n
 
 @dataclass(frozen=True)
 class Known:
-    """What the judge may use beside measurements; everything may be missing.
+    """What the judge may use in addition to measurements; everything may be missing.
 
-    objective: what made the embeddings. of_run: they are those of a run of `fullrank train`, so its flags are of use.
-    young: why it is too early to judge, such as "10 steps, 10 passes over the data". rising: why it is too early to
-    call a rank low. numbers: for the gates of rules:
-    "steps"; "rank_since_start" and "knn_since_start", the effective rank over that of the untrained network and the
-    kNN accuracy less its; "backbone_healthy", 1 or 0; those of `parts_of`. loss: its name, value and settings.
+    Attributes:
+        objective: What made the embeddings.
+        of_run: Whether they are those of a run of `fullrank train`, so that its flags are of use.
+        young: Why it is too early to judge, such as "10 steps, 10 passes over the data".
+        rising: Why it is too early to call a rank low.
+        numbers: For the gates of rules: "steps"; "rank_since_start" and "knn_since_start", the effective rank over
+            that of the untrained network and the kNN accuracy less its; "backbone_healthy", 1 or 0; those of
+            `parts_of`.
+        loss: Its name, value and settings.
     """
 
     objective: Objective | None = None
@@ -64,8 +68,8 @@ _APART = ("w2", "uniformity", "energy", "coding_rate")  # weights of regularizer
 def parts_of(recipe: str, settings: Mapping[str, Any]) -> dict[str, float]:
     """Which parts a run of `fullrank train` has, by its recipe's name and settings: 1 or 0, for the gates of advice.
 
-    "has_target": something without gradient, from a teacher or beside a predictor. "keeps_apart": any term of the
-    objective that one point does not minimize, or what does it instead.
+    "has_target": an output without gradient, from a teacher or beside a predictor. "keeps_apart": any term of the
+    objective that one point does not minimize, or another part that does its work.
 
     >>> parts = parts_of("simsiam", {"projector": [512, 256], "predictor": [64], "weight_decay": 0.0})
     >>> [name for name, has in parts.items() if has]
@@ -89,7 +93,7 @@ def parts_of(recipe: str, settings: Mapping[str, Any]) -> dict[str, float]:
 
 
 def since_start(first: Mapping[str, float], last: Mapping[str, float]) -> dict[str, float]:
-    """Rank and spread of a monitor row as shares of those of the first, where these are above 0.
+    """Rank and spread of a monitor row as shares of those of the first row, where these are above 0.
 
     >>> since_start({"effective_rank": 20.0, "relative_spread": 0.0}, {"effective_rank": 5.0, "relative_spread": 1.0})
     {'rank_since_start': 0.25}

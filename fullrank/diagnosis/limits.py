@@ -1,4 +1,4 @@
-"""How far may a measurement move? Differences of two reports, with intervals, held to limits."""
+"""How far measurements may move: differences of two reports, with intervals, compared with limits."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ MAX_RISE = {"mean_cosine": "0.05"}  # ours
 class Change:
     """One number of the old and of the new embeddings.
 
-    low, high: 95 % interval of the difference new - old; None where there is none. limit: how far it may move the bad
-    way (negative: down), None if it is not held to any. outcome: of the limit; None without one.
+    Attributes:
+        low, high: 95 % interval of the difference new - old; None where there is none.
+        limit: How far it may move in the bad direction (negative: down), None if there is no limit.
+        outcome: The outcome of the limit; None without one.
     """
 
     name: str
@@ -61,7 +63,7 @@ def limit_of(name: str, amount: float | str, flag: str) -> tuple[float, bool]:
 
 
 def check_limits(drops: Mapping[str, float | str] | None, rises: Mapping[str, float | str] | None) -> Limits:
-    """The limits by measurement, ours if there are none; UserError for one that is none."""
+    """The limits by measurement, ours if there are none; an unknown measurement raises a UserError."""
     if not drops and not rises:
         drops, rises = MAX_DROP, MAX_RISE
     found: dict[str, tuple[Literal["drop", "rise"], float, bool]] = {}
@@ -73,7 +75,7 @@ def check_limits(drops: Mapping[str, float | str] | None, rises: Mapping[str, fl
 
 
 def intervals(old: Sketch, new: Sketch) -> dict[str, Estimate]:
-    """Differences of what moments determine, by leaving out the same samples of both; none if groups do not match."""
+    """Differences of what moments determine, leaving out the same samples of both; none if the groups do not match."""
     if [group.n for group in old.raw] != [group.n for group in new.raw]:
         return {}
     kinds: list[tuple[_Function, Sequence[Moments], Sequence[Moments]]] = [(of_spectrum, old.raw, new.raw)]
@@ -103,9 +105,10 @@ def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate]
 
 
 def eased(found: Sequence[Change]) -> tuple[list[Change], list[tuple[str, str]]]:
-    """Changes between other samples, for limits that nobody asked for; and the limits that were not asked, and why.
+    """Changes between other samples, for default limits; and the limits that were not checked, and why.
 
-    What may have moved beyond its limit, but need not, is the same; what depends on the number of rows is not judged.
+    A number that may have moved beyond its limit, but need not have, counts as the same; one that depends on the number
+    of rows is not judged.
     """
     held = [replace(one, limit=None, outcome=None) if _depends(one) else one for one in found]
     spared = [(one.title, "it depends on the number of rows, which differs") for one in found if _depends(one)]
@@ -146,7 +149,7 @@ def _independent_ends(old: Side, new: Side) -> tuple[float | None, float | None]
 def _judge(
     difference: float, low: float | None, high: float | None, allowed: float, way: Literal["drop", "rise"]
 ) -> Outcome:
-    """The outcome of one limit; better means by more than the limit, the good way."""
+    """The outcome of one limit; better means by more than the limit, in the good direction."""
     low, high = (difference if low is None else low), (difference if high is None else high)
     if way == "rise":  # the same, turned round
         low, high, allowed = -high, -low, -allowed

@@ -1,4 +1,4 @@
-"""A loss that stands still at one number says that all embeddings are equal: the value of one point, by loss."""
+"""A loss that stays at one number says that all embeddings are equal: the value of one point, by loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NEAR = 0.01  # of the plateau, or of 1 where that is less
 class LossValue:
     """What is known of a loss: its name and value, and the settings that its plateau needs.
 
-    UserError for a name that is none, and for a setting on which the plateau does not depend.
+    An unknown name, and a setting on which the plateau does not depend, raise a UserError.
     """
 
     loss: str
@@ -56,11 +56,11 @@ _PLATEAUS = _OURS | _OTHERS
 
 
 def at_plateau(training: LossValue) -> str | None:
-    """The sentence about a loss that has the value of constant embeddings, to 1 %, or that is not a number; else None.
+    """The sentence about a loss at the value of constant embeddings, to 1 %, or that is not a number; else None.
 
-    The losses of `fullrank.losses` with their defaults, whose declarations say the value, and clip, mnrl (as infonce),
-    simclr (as nt_xent), msn (as dino), triplet and soft_margin. Those of prototypes are seen at 0 too. UserError for a
-    setting that is needed and missing. Every loss starts near its plateau: mean it after the warm-up.
+    It knows the losses of `fullrank.losses` with their defaults, whose declarations say the value, and clip, mnrl (as
+    infonce), simclr (as nt_xent), msn (as dino), triplet and soft_margin. Those of prototypes are recognized at 0 too.
+    A setting that is needed and missing raises a UserError. Every loss starts near its plateau: ask after the warm-up.
 
     >>> at_plateau(LossValue("infonce", 5.545, batch_size=256))
     'infonce stands at 5.545, and 5.545 = ln 256 is its value when all embeddings are equal'

@@ -14,11 +14,16 @@ Thresholds = tuple[float, float | None]  # warn, fail
 
 @dataclass(frozen=True)
 class Profile:
-    """What made the embeddings: the most that a rule may say (unnamed ones: their own), and its own thresholds.
+    """What made the embeddings: the most that each rule may say (rules that it does not name: their own), and
+    thresholds.
 
     No rule lets a cone, hubs or a modality gap fail: each can be what the objective makes on purpose, and only a
-    baseline tells. thresholds: by rule and measurement. labels_tell: what it makes a note of, though it is the worst
-    that the rule knows, is undetermined until labels are told.
+    baseline tells.
+
+    Attributes:
+        thresholds: Its own thresholds, by rule and measurement.
+        labels_tell: Rules that it makes a note of, although they are the worst that the rule knows; they are
+            undetermined until labels are passed.
     """
 
     name: str
@@ -104,7 +109,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def find_profile(name: str) -> Profile:
-    """A profile by its name; UserError if there is none.
+    """A profile by its name; an unknown name raises a UserError.
 
     >>> find_profile("generik")
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""The answer of `fullrank.diagnose`: a verdict with its evidence, as text, JSON and HTML, or as an error."""
+"""The result of `fullrank.diagnose`: a verdict with its evidence, as text, JSON and HTML, or as an error."""
 
 from __future__ import annotations
 
@@ -27,13 +27,18 @@ SCHEMA = 1  # of the JSON; docs/diagnosis.schema.json
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
-    """A verdict about embeddings, and everything that it stands on.
+    """A verdict about embeddings, with all of its evidence.
 
-    verdict: "collapsed", "degraded" (a warning), "healthy", "undetermined" or "early" (a training that is too young
-    to be judged); kind: of which collapse, or None. silenced: rules that were left out, with the reason. unasked: rules
-    whose measurements were not made. n: the samples that were judged; left_out: those that were not, as they are of
-    zeros, exploded or near-empty. beside: of a run, the other layer with its verdict and sentence. read_as: what was
-    read of a file, in one sentence.
+    Attributes:
+        verdict: "collapsed", "degraded" (a warning), "healthy", "undetermined" or "early" (a training that is too
+            young to be judged).
+        kind: The kind of collapse, or None.
+        silenced: Rules that were left out, with the reason.
+        unasked: Rules whose measurements were not made.
+        n: The samples that were judged.
+        left_out: The samples that were not, as they are zero, exploded or near-empty.
+        beside: Of a run, the other layer with its verdict and sentence.
+        read_as: What was read of a file, in one sentence.
     """
 
     verdict: State
@@ -78,7 +83,7 @@ class Report:
         return figures(self.sketch, labels=self.labels, seed=self.seed)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as a dict that JSON can hold, by docs/diagnosis.schema.json; what is not finite is None."""
+        """All of it as a dict for JSON, by docs/diagnosis.schema.json; what is not finite is None."""
         return {
             "schema": SCHEMA,
             "fullrank": version("fullrank"),
@@ -110,7 +115,7 @@ class Report:
         write_diagnosis(self.to_json(), Path(path))
 
     def raise_for_status(self) -> None:
-        """CollapseError, an AssertionError, with the sentence if the verdict is "collapsed"."""
+        """Raise a CollapseError, which is an AssertionError, with the sentence if the verdict is "collapsed"."""
         if self.verdict == "collapsed":
             raise CollapseError(self.sentence)
 

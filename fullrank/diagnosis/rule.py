@@ -1,4 +1,4 @@
-"""What a rule is made of: a graded measurement, gates that must be open, a sentence, and what is said beside it."""
+"""What a rule is made of: a graded measurement, gates that must be open, a sentence, and advice."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ SUBJECT = "which_have"  # of a sentence: not a measurement
 
 @dataclass(frozen=True)
 class Graded:
-    """A measurement that is worse the further `way` it lies: beyond `warn`, and beyond `fail` if it can fail.
+    """A measurement that is worse the further it lies in one direction: beyond `warn`, and beyond `fail` if it can
+    fail.
 
-    band: share of a threshold within which a number without an interval is as good as at it, as other rows or another
-    seed would have put it on the other side.
+    band: share of a threshold within which a number without an interval counts as at it, since other rows or another
+    seed could have put it on the other side.
     """
 
     name: str
@@ -31,10 +32,10 @@ class Graded:
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition on a measurement, or on what is known of the training; what it guards needs it open.
+    """A condition on a measurement, or on what is known of the training, which must hold for what it guards.
 
-    band: share of the threshold within which the gate is ajar, as other rows or another seed would have put the number
-    on the other side: then what it guards is unsure.
+    band: share of the threshold within which the gate is ajar, since other rows or another seed could have put the
+    number on the other side: then what it guards is unsure.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Gate:
 
 
 def having(part: str) -> Gate:
-    """Open where a run has a part, as `known.parts_of` says, and where that is not known."""
+    """A gate that is open where a run has a part, as `known.parts_of` says, and where that is not known."""
     return Gate(part, "above", 0.5, or_missing=True)
 
 
@@ -66,8 +67,10 @@ class Evidence:
 class Cause:
     """A possible cause, and the test that tells it from the others.
 
-    of: the objectives under which it happens, none for all. needs: gates that must be open for it to be possible.
-    proof: gates which prove it when all are open; a proven cause comes first.
+    Attributes:
+        of: The objectives under which it happens; none for all.
+        needs: Gates that must be open for it to be possible.
+        proof: Gates that prove it when all are open; a proven cause comes first.
     """
 
     text: str
@@ -79,9 +82,11 @@ class Cause:
 
 @dataclass(frozen=True)
 class Remedy:
-    """What to try: in words, and as a command, flags of `fullrank train`, or Python about z (N, D) or views (V, N, D).
+    """What to try: in words, and as a command, flags of `fullrank train`, or Python on z (N, D) or views (V, N, D).
 
-    of: the objectives for which it is of use, none for all. needs: gates that must be open for it to be of use.
+    Attributes:
+        of: The objectives for which it is of use; none for all.
+        needs: Gates that must be open for it to be of use.
     """
 
     text: str
@@ -92,7 +97,12 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Advice:
-    """why: what the trouble costs. verify: how to see that it has gone."""
+    """What to know about a finding.
+
+    Attributes:
+        why: What the trouble costs.
+        verify: How to see that it has gone.
+    """
 
     why: str
     causes: tuple[Cause, ...]
@@ -104,10 +114,13 @@ class Advice:
 class Rule:
     """A kind of trouble, any evidence of which is enough.
 
-    title: the end of "Collapsed ..." where it fails. least: rows below which it says nothing. most: the worst that it
-    says under any profile that does not name it. silences: the rules that mean nothing beside this one where it is at
-    least as bad (`from_fail`: only where it failed), with the reason. excused: gates any of which, if open, makes a
-    failure a warning.
+    Attributes:
+        title: The end of "Collapsed ..." where it fails.
+        least: Number of rows below which it says nothing.
+        most: The worst that it says under any profile that does not name it.
+        silences: The rules that mean nothing where this one is at least as bad (`from_fail`: only where it failed),
+            with the reason.
+        excused: Gates any of which, if open, makes a failure a warning.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Are these the same rows, the same model, the same distribution? Numbers of two samples, held to measured limits."""
+"""Whether two sets are the same rows, the same model or the same distribution, by numbers with measured limits."""
 
 from __future__ import annotations
 
@@ -57,10 +57,14 @@ LIMITS: Mapping[Expectation, Mapping[str, float]] = {
 class Check:
     """One number about two sets of rows.
 
-    better: whether less or more is more alike. chance: what unrelated rows, or for a distance halves of one set, give
-    on average. low, high: 99 % interval of permutations, p: share of them that reach the value, both for `mmd` alone.
-    limit: the most of what is better low, the least of what is better high, the least p of `mmd`; None if it is held to
-    none. outcome: of the limit. which: numbers of the rows that do not correspond, worst first, at most 20.
+    Attributes:
+        better: Whether less or more is more similar.
+        chance: What unrelated rows, or for a distance halves of one set, give on average.
+        low, high: 99 % interval of permutations, for `mmd` alone.
+        p: Share of the permutations that reach the value, for `mmd` alone.
+        limit: The most of a distance, the least of a similarity, the least p of `mmd`; None if there is no limit.
+        outcome: The outcome of the limit.
+        which: Numbers of the rows that do not correspond, worst first, at most 20.
     """
 
     question: Question
@@ -78,7 +82,7 @@ class Check:
 
 
 def same_rows(old: Sketch, new: Sketch) -> bool:
-    """Whether both are of as many samples and views, most of the looked-at ones of the same numbers."""
+    """Whether both have as many samples and views, and most of the examined ones have the same numbers."""
     views = [side.sample.rows.shape[1] for side in (old, new)]
     counts = [side.n // some + side.left_out for side, some in zip((old, new), views, strict=True)]
     both = int(torch.isin(old.sample.index, new.sample.index).sum())
@@ -89,7 +93,7 @@ def same_rows(old: Sketch, new: Sketch) -> bool:
 def check_rows(old: Sketch, new: Sketch, expect: Expectation, *, seed: int = 0) -> tuple[Check, ...]:
     """Correspondence and structure of the sampled rows of equal numbers; none if there are too few.
 
-    If the rows do not correspond, whether they are of one distribution comes after, held to no limit.
+    If the rows do not correspond, whether they have one distribution follows, without a limit.
     """
     limits = LIMITS[expect]
     index = old.sample.index[torch.isin(old.sample.index, new.sample.index)]
@@ -105,7 +109,7 @@ def check_rows(old: Sketch, new: Sketch, expect: Expectation, *, seed: int = 0) 
 
 
 def check_distribution(old: Sketch, new: Sketch, expect: Expectation | None, *, seed: int = 0) -> tuple[Check, ...]:
-    """How far the two distributions lie apart; none if the widths differ, or groups are too few for a permutation."""
+    """How far the two distributions lie apart; none if the widths differ, or there are too few groups to permute."""
     rows, groups = [], []
     for side in (old, new):
         picked = chosen(len(side.sample.index), seed=seed)
@@ -164,7 +168,7 @@ def _check(
 
 
 def _fewer(x: Tensor) -> Tensor:
-    """At most 1,024 of the rows of x (N, D), evenly."""
+    """At most 1,024 of the rows of x (N, D), evenly spaced."""
     return x[:: -(-len(x) // _WIDE)]
 
 

@@ -1,4 +1,4 @@
-"""The verdict on a run: its last look beside its first, the backbone first and the embedding beside it."""
+"""The verdict on a run: its last reading compared with its first, the backbone first and the embedding beside it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def profile_of(recipe: str) -> Profile:
 
 
 def looks_of(rows: Sequence[Look]) -> list[Look]:
-    """The monitor rows among those of metrics.jsonl, as far as they hold the numbers of both layers."""
+    """The monitor rows among those of metrics.jsonl that hold the numbers of both layers."""
     needed = ("n", "dims", "effective_rank", "relative_spread", "mean_cosine")
 
     def whole(numbers: object) -> bool:
@@ -57,11 +57,11 @@ def looks_of(rows: Sequence[Look]) -> list[Look]:
 
 
 def judge_looks(looks: Sequence[Look], profile: Profile) -> RunVerdict:
-    """Judge a run by its monitor rows, of which the last is the one that counts.
+    """Judge a run by its monitor rows, the last of which decides.
 
     The backbone leads, because it is what people use. Only an embedding that has become one point, while the backbone
-    has not, goes before it: nothing trains the backbone then. What needs pairs of rows or labels is not asked: the end
-    of a training, and `fullrank diagnose RUN`, ask it by `judge_run`.
+    has not, goes before it, since nothing trains the backbone then. Rules that need pairs of rows or labels are not
+    checked here; the end of a training, and `fullrank diagnose RUN`, check them by `judge_run`.
 
     >>> row = {"relative_spread": 0.9, "mean_cosine": 0.1, "effective_rank": 40.0, "participation_ratio": 30.0,
     ...        "rankme_centered": 50.0, "n": 500, "dims": 64}
@@ -85,9 +85,9 @@ def diagnose_run(
     layer: Layer | None = None,
     seed: int = 0,
 ) -> Report:
-    """The full report on the rows that a run kept of its last look, of the layer that counts or the one asked for.
+    """The full report on the rows that a run kept of its last reading, of the layer that decides or the one asked for.
 
-    The other layer's verdict stands beside it. parts: those of the run, by `known.parts_of`, for the advice.
+    The other layer's verdict is beside it. parts: those of the run, by `known.parts_of`, for the advice.
     """
     found, reports = judge_run(kept, looks, profile=profile, source=source, parts=parts, seed=seed)
     where = found.where if layer is None else layer
@@ -104,9 +104,9 @@ def judge_run(
     parts: Mapping[str, float] = NO_PARTS,
     seed: int = 0,
 ) -> tuple[RunVerdict, dict[Layer, Report]]:
-    """The verdict on the rows that a run kept of its last look, and the report on either layer.
+    """The verdict on the rows that a run kept of its last reading, and the report on either layer.
 
-    Every rule is asked, with what the monitor rows `looks` tell. source: the folder of the run.
+    Every rule is checked, with what the monitor rows `looks` tell. source: the folder of the run.
     """
     labels = None if kept.labels is None else torch.from_numpy(kept.labels)
     reports: dict[Layer, Report] = {}
@@ -135,9 +135,9 @@ def judge_run(
 def over_training(
     looks: Sequence[Look], profile: Profile, layer: Layer | None = None, *, end: tuple[int, Report] | None = None
 ) -> list[dict[str, Any]]:
-    """The verdict at every look of the training's monitor, by the rules that its numbers can answer.
+    """The verdict at every reading of the training's monitor, by the rules that its numbers can answer.
 
-    end: a step, and the report on the rows that were kept of it, by which its look is judged: that asks every rule.
+    end: a step, and the report on the rows that were kept of it, whose reading is judged by all rules.
     """
     rows: list[dict[str, Any]] = []
     for at in range(1, len(looks) + 1):
@@ -162,7 +162,7 @@ def over_training(
 
 
 def both_layers(looks: Sequence[Look], judged: Callable[[Layer, Known], Verdict]) -> RunVerdict:
-    """The verdicts of `judged` on backbone and embedding, with what the looks tell, in the order that counts."""
+    """The verdicts of `judged` on backbone and embedding, with what the readings tell, the deciding one first."""
     backbone = judged("backbone", known_of(looks, "backbone"))
     embedding = judged("embedding", known_of(looks, "embedding", backbone=backbone))
     point = embedding.state == "collapsed" and embedding.kind == "complete"
@@ -172,7 +172,7 @@ def both_layers(looks: Sequence[Look], judged: Callable[[Layer, Known], Verdict]
 
 
 def known_of(looks: Sequence[Look], layer: Layer, *, backbone: Verdict | None = None) -> Known:
-    """What the looks at a training tell of a layer at the last of them, compared with the untrained network."""
+    """What the readings of a training tell about a layer at the last of them, compared with the untrained network."""
     numbers: dict[str, float] = {}
     if backbone is not None:
         numbers["backbone_healthy"] = float(backbone.state == "healthy")
@@ -194,7 +194,7 @@ def known_of(looks: Sequence[Look], layer: Layer, *, backbone: Verdict | None = 
 
 
 def _rises(looks: Sequence[Look], layer: Layer) -> str | None:
-    """Is the rank of a layer still on its way up?"""
+    """The sentence that the rank of a layer is still rising, if it is."""
     step = int(looks[-1]["step"])
     half = next((look for look in reversed(looks[:-1]) if look["step"] <= step / 2 and look["step"] > 0), None)
     rank = looks[-1][layer]["effective_rank"]

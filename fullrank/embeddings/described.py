@@ -26,7 +26,7 @@ class Described:
 
 
 def described(spec: str) -> Described:
-    """The columns of a file, a folder or a pattern of shards; UserError where there is no column of names.
+    """The columns of a file, a folder or a pattern of shards; raises UserError where there is no column of names.
 
     >>> described("nowhere.npy")
     Traceback (most recent call last):

@@ -95,6 +95,6 @@ def read_zarr(path: Path, key: str | None) -> EmbeddingFile:
 
 
 def _bounded(name: str, chunk: Sequence[int] | None, itemsize: int) -> None:
-    """UserError if one chunk, which is unpacked whole, is larger than a gigabyte."""
+    """Raise a UserError if one chunk, which is unpacked whole, is larger than a gigabyte."""
     if chunk is not None and math.prod(chunk) * itemsize > 2**30:
         raise UserError(f"{name} has chunks of {tuple(chunk)}, over a gigabyte each: write it with smaller chunks.")

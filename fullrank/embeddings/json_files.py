@@ -94,7 +94,7 @@ def _place(name: str, content: dict[str, Any], key: str | None) -> tuple[str, st
 
 
 def json_whole(path: Path) -> Any:
-    """What a .json holds; UserError for one of more than 64 MB."""
+    """What a .json holds; raises UserError for one of more than 64 MB."""
     name = str(path)
     with damage(name, "JSON"):
         with opened(path) as file:

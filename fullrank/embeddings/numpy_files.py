@@ -67,7 +67,7 @@ def read_npz(path: Path, key: str | None) -> EmbeddingFile:
 def member(
     path: Path, key: str | None, suitable: Callable[[tuple[int, ...], np.dtype[np.generic]], bool]
 ) -> zipfile.ZipInfo:
-    """The member of an .npz that the key names, or the only suitable one; UserError for a bomb."""
+    """The member of an .npz that the key names, or the only suitable one; raises UserError for a bomb."""
     name = str(path)
     try:
         with zipfile.ZipFile(path) as archive:

@@ -56,7 +56,9 @@ class EmbeddingFile:
 
 
 def floating(name: str, dtype: str) -> None:
-    """UserError unless the dtype, written as numpy or torch does, is one of real floating-point numbers, or int8."""
+    """Raise a UserError unless the dtype, written as numpy or torch does, is one of real floating-point numbers, or
+    int8.
+    """
     if "complex" in dtype:
         raise UserError(f"{name} holds complex numbers ({dtype}): pass their real parts or their magnitudes.")
     if dtype == "int8":
@@ -68,7 +70,7 @@ def floating(name: str, dtype: str) -> None:
 
 
 def matrix(name: str, shape: Sequence[int]) -> tuple[int, int]:
-    """Rows and dimensions of a matrix of embeddings; UserError for any other shape."""
+    """Rows and dimensions of a matrix of embeddings; raises UserError for any other shape."""
     size = tuple(int(side) for side in shape)
     if len(size) != 2:
         more = "save one embedding per row" if len(size) < 2 else "pool or flatten it to one embedding per row"
@@ -83,7 +85,8 @@ def matrix(name: str, shape: Sequence[int]) -> tuple[int, int]:
 def equally_wide(
     name: str, widths: Sequence[int] | NDArray[np.generic], dims: int | None = None, places: Sequence[str] = ()
 ) -> int:
-    """How many numbers each row has: dims, or as many as the first; UserError, with its place, for a row of others.
+    """How many numbers each row has: dims, or as many as the first; raises UserError, with its place, for a row of
+    others.
 
     >>> equally_wide("z.jsonl", [2, 3], places=["line 1", "line 2"])
     Traceback (most recent call last):
@@ -131,7 +134,9 @@ def tensor(rows: NDArray[np.generic] | Tensor) -> Tensor:
 
 
 def measurable(rows: Tensor, name: str) -> Tensor:
-    """The rows; UserError if their squares would leave the range of float64, so that spread would be 0 or infinite."""
+    """The rows; raises UserError if their squares would leave the range of float64, so that spread would be 0 or
+    infinite.
+    """
     if rows.dtype != torch.float64:
         return rows  # no square of a narrower number leaves it
     largest = float(torch.linalg.vector_norm(rows, torch.inf))
@@ -175,7 +180,7 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def need(package: str, name: str) -> None:
-    """UserError if a package that reads this file is not installed."""
+    """Raise a UserError if a package that reads this file is not installed."""
     if importlib.util.find_spec(package) is None:
         raise UserError(f"Reading {name} needs {package}: pip install 'fullrank[files]'.")
 

@@ -103,7 +103,7 @@ def _given(column: str) -> str:
 
 
 def _some_float(name: str, types: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns; UserError if all of them are whole numbers."""
+    """The columns; raises UserError if all of them are whole numbers."""
     if not any(is_float(types[column]) for column in columns):
         floating(f"{name}::{columns[0]}", str(types[columns[0]]))
     return tuple(columns)

@@ -45,7 +45,7 @@ def parquet(
 def _rows_at_once(name: str, about: Any) -> int:
     """How many rows of a parquet file are unpacked together, by what it says of them.
 
-    UserError for rows too long, and for a bomb.
+    Raise a UserError for rows too long, and for a bomb.
     """
     groups = [about.row_group(at) for at in range(about.num_row_groups)]
     for group in groups:

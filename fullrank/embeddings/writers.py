@@ -37,7 +37,7 @@ class Table:
 
 
 def check_out(out: Path) -> None:
-    """UserError unless embeddings can be written to a file of this name.
+    """Raise a UserError unless embeddings can be written to a file of this name.
 
     >>> check_out(Path("z.txt"))
     Traceback (most recent call last):

@@ -25,7 +25,7 @@ def last_checkpoint(run: Path) -> Path:
 
 
 def from_previous(run: Path) -> None:
-    """Let the checkpoint before the last one be the last; UserError if there is none, or if it is damaged too."""
+    """Make the checkpoint before the last one the last; if there is none, or it is damaged too, raise a UserError."""
     before = previous(last_checkpoint(run))
     if not before.exists():
         raise UserError(f"{run} has no checkpoint before its last one: leave out --previous.")
@@ -46,7 +46,7 @@ class Begun:
 
 
 def begun_by(run: Path) -> Begun:
-    """What the last checkpoint of a run says; UserError if it is damaged."""
+    """What the last checkpoint of a run says; raises UserError if it is damaged."""
     path = last_checkpoint(run)
     if path.is_dir():  # shards of several processes
         return Begun(True)

@@ -36,7 +36,7 @@ def process_rank() -> int:
 def launched() -> Launched | None:
     """The launcher of this process; None where Lightning is to start the processes itself.
 
-    UserError where its machines have different numbers of processes.
+    Raise a UserError where its machines have different numbers of processes.
 
     >>> launched() is None
     True
@@ -70,7 +70,7 @@ def _evenly(found: Launched, count: int, flag: str) -> Launched:
 
 
 def require_one_process(what: str) -> None:
-    """UserError if a launcher has started several processes for what runs in one."""
+    """Raise a UserError if a launcher has started several processes for what runs in one."""
     by, count = launched(), processes()
     if count > 1 and (by is not None or "RANK" in os.environ):
         who = "WORLD_SIZE says that there are" if by is None else f"{by.who} has started"
@@ -78,7 +78,9 @@ def require_one_process(what: str) -> None:
 
 
 def with_processes(options: RunOptions) -> RunOptions:
-    """The options with the processes of the launcher, if there is one; UserError where a flag says another number."""
+    """The options with the processes of the launcher, if there is one; raises UserError where a flag says another
+    number.
+    """
     by = launched()
     if by is None and "RANK" in os.environ and processes() > 1:
         raise UserError(
@@ -97,7 +99,7 @@ def with_processes(options: RunOptions) -> RunOptions:
 
 
 def refuse_uneven(batch_size: int, world: int) -> None:
-    """UserError unless so many processes can share a batch.
+    """Raise a UserError unless so many processes can share a batch.
 
     >>> refuse_uneven(65, 2)
     Traceback (most recent call last):

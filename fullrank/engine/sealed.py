@@ -72,7 +72,7 @@ def read(path: Path, *, mapped: bool = False) -> dict[str, Any]:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a checkpoint has a checksum, as all have but those of version 0.1.0; UserError if it is damaged."""
+    """Whether a checkpoint has a checksum, as all except those of version 0.1.0; a damaged one raises a UserError."""
     end = 22 + len(_MARK) + _DIGITS
     size = path.stat().st_size
     with path.open("rb") as file:

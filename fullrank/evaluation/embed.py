@@ -135,7 +135,7 @@ class Shards:
 
     @classmethod
     def of(cls, count: int | None, one: int | None) -> Shards:
-        """By what the user said, or by the launcher's number of processes; UserError for what cannot be.
+        """By what the user said, or by the launcher's number of processes; raises UserError for what cannot be.
 
         >>> Shards.of(4, 1), Shards.of(2, None)
         (Shards(count=4, mine=(1,)), Shards(count=2, mine=(0, 1)))
@@ -162,8 +162,8 @@ def embed_to(
 ) -> list[Path]:
     """Write the embeddings of images, and go on where a killed process stopped; the files of this process.
 
-    Parts are kept in OUT.parts until the files are whole. UserError if there is a file already, or parts of another
-    encoder or of other images.
+    Parts are kept in OUT.parts until the files are whole. Raises UserError if there is a file already, or parts of
+    another encoder or of other images.
     """
     check_out(out)
     if batch_size < 1:

@@ -151,7 +151,7 @@ def divide(dataset: Dataset, *, seed: int, validation: bool = False, seen: bool 
 
 
 def _refuse_unknown(dataset: Dataset, test: ImageSet) -> None:
-    """UserError for a class that only the test set has."""
+    """Raise a UserError for a class that only the test set has."""
     known = set(labeled(dataset.train).classes)
     if unknown := [name for name in test.classes if name not in known]:
         some = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")

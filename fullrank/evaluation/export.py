@@ -28,8 +28,8 @@ def export_model(model: Model, to: str, out: Path) -> float:
     """Write an encoder to a new folder in a format; how far features of the folder are from ours, as a share.
 
     The share is of the largest feature, over a batch of three random images and one of one, in a fresh process. The
-    folder also has README.md, a model card. UserError, and no folder, where the format cannot hold the network, where a
-    package is missing, or where the features are not the same.
+    folder also has README.md, a model card. Raises UserError, and no folder, where the format cannot hold the network,
+    where a package is missing, or where the features are not the same.
     """
     if to not in FORMATS:
         raise UserError(
@@ -60,7 +60,7 @@ def export_model(model: Model, to: str, out: Path) -> float:
 
 
 def _read_again(model: Model, folder: Path) -> float:
-    """How far the features of a folder are, in a fresh process, as a share of the largest; UserError if too far."""
+    """How far off the features of a folder are, in a fresh process, as a share of the largest; too far is an error."""
     of = model.encoder
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(

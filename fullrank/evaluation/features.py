@@ -25,7 +25,7 @@ def features(
     """Encode batches of images one by one on `device`: float32 features (N, F) there, in order.
 
     `encode` maps a batch (B, ...) to (B, F) and does any normalization that the batches still need. `progress`
-    hears the share done, in [0, 1], where the number of batches is known. A module in training mode, a feature
+    is called with the share done, in [0, 1], where the number of batches is known. A module in training mode, a feature
     map that is not (B, F) and an empty data set raise UserError.
 
     >>> features(lambda x: x.flatten(1), [torch.ones(2, 1, 2, 2)], device=torch.device("cpu")).shape
@@ -63,7 +63,7 @@ def features_of(saved: SavedEncoder, images: ImageSet, *, batch_size: int = 512,
 
 
 def encoded(encode: Callable[[Tensor], Tensor], batches: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
-    """The features (B, F) of each batch, float32 on the device; UserError for an output of another shape."""
+    """The features (B, F) of each batch, float32 on the device; raises UserError for an output of another shape."""
     for batch in batches:
         with torch.inference_mode():
             z = encode(batch.to(device))

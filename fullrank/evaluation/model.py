@@ -82,8 +82,8 @@ def open_model(
     """The model of a run, the file of an encoder, an export's folder, or the weights timm:NAME or torchvision:NAME.
 
     `backbone` and `trust` are those of `fullrank.nn.load_encoder`, and a torch-export needs trust too; `say` hears how
-    many tensors of weights fit. `network` is the backbone that the file of another framework is of. UserError if there
-    is none.
+    many tensors of weights fit. `network` is the backbone that the file of another framework is of. Raises UserError if
+    there is none.
 
     >>> open_model("nowhere")
     Traceback (most recent call last):

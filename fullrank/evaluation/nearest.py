@@ -16,7 +16,7 @@ _GROUP = 16  # columns whose largest value is looked at first
 def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
     """The k rows of largest cosine with each query (q, D): cosines (q, k), descending, and rows (q, k) from 0.
 
-    Fewer where there are fewer rows. Of equal cosines the first row wins. UserError where the widths differ.
+    Fewer where there are fewer rows. Of equal cosines the first row wins. Raises UserError where the widths differ.
 
     >>> nearest(torch.tensor([[1.0, 0.0]]), [torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.tensor([[1.0, 1.0]])], 2)
     (tensor([[1.0000, 0.7071]]), tensor([[1, 2]]))

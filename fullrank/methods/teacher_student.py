@@ -21,11 +21,11 @@ PairObjective = Callable[[Tensor, Tensor], Terms]
 class TeacherStudent(Method):
     """Encoder and projector, perhaps a predictor, and targets from a moving average of encoder and projector.
 
-    With momentum None there is no teacher: targets are the student's own embeddings (SimSiam, NNCLR). Without
-    predictor the prediction is the embedding (MoCo). The average covers the parameters; the teacher's batch
-    norms see its own batches in train mode, so their running statistics are its own, as in the code of MoCo and
-    Fang et al. (2024). Everything is in the checkpoint. The momentum rises from `momentum` to 1 (or `final`) by a
-    cosine over the training (Grill et al. 2020). UserError if one of them is not in [0, 1].
+    With momentum None there is no teacher: targets are the student's own embeddings (SimSiam, NNCLR). Without predictor
+    the prediction is the embedding (MoCo). The average covers the parameters; the teacher's batch norms see its own
+    batches in train mode, so their running statistics are its own, as in the code of MoCo and Fang et al. (2024).
+    Everything is in the checkpoint. The momentum rises from `momentum` to 1 (or `final`) by a cosine over the training
+    (Grill et al. 2020). Raises UserError if one of them is not in [0, 1].
 
     Student and teacher see all views, unless `student_views` and `teacher_views` choose some: DINO's teacher sees two,
     INTL's the first alone, and its student the others. With `teacher_predicts` it has the predictor too (DINO).

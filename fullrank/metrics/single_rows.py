@@ -36,7 +36,7 @@ def _zero(z: Cloud) -> Tensor:
 ZERO_ROWS = Measurement(
     "zero_rows",
     zero_rows,
-    "rows of zeros",
+    "zero vectors",
     "share of all rows",
     "spread",
     of="counts",

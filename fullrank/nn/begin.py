@@ -68,7 +68,7 @@ class Begun:
 
 
 def begin_from(weights: Weights, encoder: Encoder) -> Begun:
-    """Put weights into an encoder; UserError, and nothing put, where under 90 % of its tensors are among them."""
+    """Put weights into an encoder; if they have under 90 % of its tensors, put nothing and raise a UserError."""
     ours = encoder.model.state_dict()
     where, kind, names, others = _place(weights, encoder.model, ours)
     taken: dict[str, Tensor] = {}

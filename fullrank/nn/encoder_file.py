@@ -44,7 +44,7 @@ class SavedEncoder:
     def __call__(self, images: Tensor) -> Tensor:
         """Representation (N, width) of images (N, C, S, S), uint8 or float in [0, 1], on their device.
 
-        They are normalized here, once: UserError for numbers outside that range, as normalized ones are, and for
+        They are normalized here, once. Raises UserError for numbers outside that range, as normalized ones are, and for
         another type, number of channels or size than those of the training.
         """
         mean, std = (images.new_tensor(values, dtype=torch.float32).view(-1, 1, 1) for values in (self.mean, self.std))
@@ -70,7 +70,7 @@ class SavedEncoder:
 
 
 def pixels_of(images: Tensor, channels: int) -> Tensor:
-    """Images (N, C, H, W), uint8 or float in [0, 1], as float32 in [0, 1]; UserError for any other.
+    """Images (N, C, H, W), uint8 or float in [0, 1], as float32 in [0, 1]; raises UserError for any other.
 
     >>> pixels_of(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), 1).max()
     tensor(1.)
@@ -140,8 +140,8 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
     """Read an encoder.safetensors file, also of version 0.1.0.
 
     No code in it is run. Where it names a file of code as its network, that file is run if the user has run it before
-    as it is now; `trust` runs any. `backbone` takes the weights of an encoder that was an object of one's own.
-    UserError if the file is missing or not one of FullRank's.
+    as it is now; `trust` runs any. `backbone` takes the weights of an encoder that was an object of one's own. Raises
+    Raises UserError if the file is missing or not one of FullRank's.
     """
     path = Path(path)
     try:

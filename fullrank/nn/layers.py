@@ -35,8 +35,8 @@ def layers(model: nn.Module) -> list[list[str]]:
 def freeze(encoder: Encoder, count: int, *, norms: bool = False) -> None:
     """Keep the first `count` layers as they are: no gradient, and norms that keep their statistics.
 
-    With `norms`, those of all other layers keep their statistics too, while their scales and shifts learn. UserError if
-    the encoder has fewer layers.
+    With `norms`, those of all other layers keep their statistics too, while their scales and shifts learn. Raises
+    UserError if the encoder has fewer layers.
     """
     found = layers(encoder.model)
     if not 0 <= count <= len(found):

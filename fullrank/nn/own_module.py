@@ -15,7 +15,7 @@ BACKBONE = Wanted("class", "is the backbone", "./net.py:Net")
 
 
 def code_hash(name: str) -> str:
-    """The SHA-256 of the file that an absolute name is of; UserError if it has gone."""
+    """The SHA-256 of the file that an absolute name is of; raises UserError if it has gone."""
     file = file_of_code(name)
     if not file.is_file():
         raise UserError(f"There is no file {file}, which holds this encoder's network: put it back.")

@@ -44,7 +44,7 @@ class Weights:
 def open_weights(spec: str) -> Weights:
     """The weights that `PATH`, `PATH::PREFIX`, `RUN`, `timm:NAME` or `torchvision:NAME` stands for.
 
-    Those of a library are downloaded, or taken from its cache. UserError for what is none.
+    Those of a library are downloaded, or taken from its cache. Raises UserError for what is none.
 
     >>> open_weights("nowhere.pth")
     Traceback (most recent call last):

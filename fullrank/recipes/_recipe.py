@@ -100,7 +100,7 @@ class Recipe:
     """Seed of the initial weights, the order of the images and the augmentation."""
 
     def __post_init__(self) -> None:
-        """UserError where a record was given as a number, or a setting of a subclass has the name of its flag."""
+        """Refuse a number in the place of a record, and a setting of a subclass with the name of a record's flag."""
         flags = [field.name for field in fields(self) if field.name not in self.records()]
         for field in fields(Recipe):
             kind, value = type(field.default), getattr(self, field.name)
@@ -131,7 +131,7 @@ class Recipe:
         raise NotImplementedError(f"{type(self).__name__} must say its objective")
 
     def view_sizes(self, image_size: int) -> tuple[int, ...]:
-        """The sizes in pixels of the views of an image; UserError if `crops` cannot be read."""
+        """The sizes in pixels of the views of an image; raises UserError if `crops` cannot be read."""
         from fullrank.data import crop_sizes
 
         return (image_size, image_size) if self.crops is None else crop_sizes(self.crops)

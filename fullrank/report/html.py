@@ -28,7 +28,7 @@ def render(template: str, shown: Mapping[str, Any]) -> str:
 
 
 def write_html(text: str, out: Path) -> Path:
-    """Write a page, complete or not at all; returns its path. UserError where no file can be.
+    """Write a page, complete or not at all; returns its path. Raises UserError where no file can be.
 
     >>> write_html("", Path("no/such/folder/report.html"))
     Traceback (most recent call last):

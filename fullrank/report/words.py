@@ -23,7 +23,7 @@ def verdict_words(state: str, kind: str | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """With a capital letter and a full stop.
+    """The text with a capital letter and a full stop.
 
     >>> sentence("one direction carries 90 %")
     'One direction carries 90 %.'

@@ -128,7 +128,7 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def refuse_used(out: Path, by: str = "train") -> None:
-    """UserError if there is something at `out`: a run is never written over another.
+    """Raise a UserError if there is something at `out`: a run is never written over another.
 
     A folder is free if it is empty, or holds only what a process that was killed had not written to its end.
     """

@@ -24,7 +24,7 @@ class Wanted:
 
 
 def absolute(name: str, wanted: Wanted) -> str:
-    """The name with the whole path of its file; UserError where there is none.
+    """The name with the whole path of its file; raises UserError where there is none.
 
     >>> absolute("nowhere.py:Net", Wanted("class", "is the backbone", "./net.py:Net"))
     Traceback (most recent call last):

@@ -33,7 +33,7 @@ def read_as_run(place: Path) -> Iterator[None]:
 
 
 def read_text(path: Path, *, errors: str = "strict") -> str:
-    """The text of a file of rows, names or labels; UserError, before it is read, where it is larger than any.
+    """The text of a file of rows, names or labels; raises UserError, before it is read, where it is larger than any.
 
     >>> read_text(Path("no/such/file"))
     Traceback (most recent call last):
@@ -78,7 +78,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """Read the config.json of a training; UserError if what it must say is missing, or not of its kind."""
+    """Read the config.json of a training; raises UserError if what it must say is missing, or not of its kind."""
     path = run / "config.json"
     content = read_json(path)
     for name in ("recipe", "settings"):
@@ -95,14 +95,14 @@ def read_config(run: Path) -> dict[str, Any]:
 def record_of(kind: type[Record], values: Mapping[str, Any]) -> Record:
     """A record from what config.json says of its fields; those that it does not name have their defaults.
 
-    UserError for a value of another kind.
+    Raise a UserError for a value of another kind.
     """
     hints = get_type_hints(kind)
     return kind(**{name: value_of(name, hints[name], value) for name, value in values.items() if name in hints})
 
 
 def value_of(name: str, hint: Any, value: Any) -> Any:
-    """A value of config.json as the field has it; UserError if it is of another kind."""
+    """A value of config.json as the field has it; raises UserError if it is of another kind."""
     read = tuple(value) if isinstance(value, list) else value
     if isinstance(value, str) and "Path" in str(hint):
         read = Path(value)

@@ -18,7 +18,7 @@ _LEFT = re.compile(r"\..+?(?:\.(?P<process>\d+))?\.part")  # the name of a file 
 
 @contextmanager
 def sole_writer(run: Path) -> Iterator[None]:
-    """During the body no other process writes to this run: UserError if one does.
+    """During the body no other process writes to this run; if one does, a UserError is raised.
 
     The system takes the lock back when its process ends, however it ends. Half-written files of processes that have
     ended are removed. Where a file system has no locks, none is held.

@@ -27,7 +27,7 @@ def judged(name: str, law: str, says: str, trial: Callable[[], None], breaks: Ma
 
 
 def chosen(name: str, law: str | None, breaks: Mapping[str, str], laws: Sequence[str]) -> Sequence[str]:
-    """The laws to try: the one that is asked for, or all; UserError for one that is none."""
+    """The laws to try: the one that is asked for, or all; raises UserError for one that is none."""
     for given in (*breaks, *([] if law is None else [law])):
         if given not in laws:
             hint = suggest(given, laws, otherwise=f"pass one of {', '.join(laws)}.")

@@ -127,7 +127,7 @@ def resume(
 def _apart(
     name: str, recipe: Recipe, options: RunOptions, flags: Mapping[str, Any]
 ) -> tuple[dict[str, Any], RunOptions]:
-    """The settings of the recipe among the flags, and the options with the others; UserError for an unknown one."""
+    """The settings of the recipe among the flags, and the options with the others; an unknown one is an error."""
     ours = [field.name for field in dataclasses.fields(options)]
     known = list(recipes.settings(recipe))
     for flag in flags:

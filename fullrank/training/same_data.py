@@ -69,7 +69,7 @@ def kept(run: Path, data: object, *, trust: bool = False) -> tuple[Recipe, RunOp
 
 
 def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, console: Console, *, any_data: bool) -> None:
-    """UserError unless the data are those of the run, or any will do; the run keeps what it goes on with."""
+    """Raise a UserError unless the data are those of the run, or any will do; the run keeps what it goes on with."""
     if process_rank() != 0:
         return
     config = read_config(run)
@@ -98,7 +98,7 @@ def learned(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
 def keep_same_settings(
     run: Path, begun: Begun, now: Mapping[str, Any], console: Console, *, any_settings: bool
 ) -> bool:
-    """Whether settings are others than those of the last checkpoint; UserError if so, unless `any_settings`.
+    """Whether settings are others than those of the last checkpoint; raises UserError if so, unless `any_settings`.
 
     What changes is said, and kept in config.json under `changed`.
     """

@@ -53,7 +53,9 @@ class Job:
 
 
 def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
-    """The plan for a training set of so many images, of a recipe without gaps; UserError if a batch does not fit."""
+    """The plan for a training set of so many images, of a recipe without gaps; raises UserError if a batch does not
+    fit.
+    """
     batch, lr, warmup_epochs = recipe.batch_size, recipe.lr, recipe.warmup_epochs
     assert batch is not None  # choose.py has filled these
     assert lr is not None
@@ -67,7 +69,7 @@ def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
 
 
 def refuse_large_batch(recipe: Recipe, images: int) -> None:
-    """UserError if the batch that was asked for is larger than the training set."""
+    """Raise a UserError if the batch that was asked for is larger than the training set."""
     if recipe.batch_size is not None and recipe.batch_size > images:
         raise UserError(
             f"--batch-size {recipe.batch_size} is larger than the {images} images of {data_name(recipe.data)}: "
@@ -76,7 +78,7 @@ def refuse_large_batch(recipe: Recipe, images: int) -> None:
 
 
 def _check_logger(name: str) -> None:
-    """UserError if the package of a logger is missing, or lacks what it needs to write here."""
+    """Raise a UserError if the package of a logger is missing, or lacks what it needs to write here."""
     remedy = f"pip install 'fullrank[{name}]'"
     if importlib.util.find_spec(name) is None:
         raise UserError(f"--logger {name} needs a package: {remedy}.")
@@ -95,7 +97,7 @@ def _check_logger(name: str) -> None:
 
 
 def check(recipe: Recipe, options: RunOptions) -> None:
-    """UserError for the first setting that can never work, whatever the data."""
+    """Raise a UserError for the first setting that can never work, whatever the data."""
     if options.logger not in ("none", "csv"):
         _check_logger(options.logger)
     at_least: list[tuple[str, float | None, float]] = [

@@ -73,7 +73,7 @@ def start(
 def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
     """Go on with a fine-tuning exactly where its last checkpoint was; `data` are its images, where they have moved.
 
-    UserError if it is finished, or where encoder or images are not those that it began with.
+    Raise a UserError if it is finished, or where encoder or images are not those that it began with.
     """
     config = read_json(folder / "config.json")
     if config.get("kind") != "finetuning":

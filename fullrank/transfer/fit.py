@@ -84,7 +84,7 @@ def settings_of(how: Classify) -> dict[str, Any]:
 
 
 def _begun(folder: Path, learned: dict[str, Any]) -> Path | None:
-    """The checkpoint to go on from, None at the start; UserError where it is of another training."""
+    """The checkpoint to go on from, None at the start; raises UserError where it is of another training."""
     if not last_checkpoint(folder).exists():
         return None
     before = begun_by(folder).learned or {}

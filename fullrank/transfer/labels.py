@@ -27,7 +27,7 @@ class Labels:
 
     @classmethod
     def of(cls, said: str | float) -> Labels:
-        """What a user said; UserError for what is neither a share nor a file.
+        """What a user said; raises UserError for what is neither a share nor a file.
 
         >>> Labels.of("0.01"), Labels.of(1)
         (Labels(share=0.01, file=None), Labels(share=1.0, file=None))
@@ -77,7 +77,7 @@ def _stratified(labels: Tensor, count: int, seed: int) -> Tensor:
 def listed(file: Path, images: ImageSet) -> Tensor:
     """The rows that a list names, a line for each image: a file name, CLASS/NAME, or without files a number from 0.
 
-    UserError for an empty list, an image that is not among the training images, and a name that several have.
+    Raise a UserError for an empty list, an image that is not among the training images, and a name that several have.
     """
     try:
         lines = [line.strip() for line in read_text(file, errors="surrogateescape").splitlines() if line.strip()]

@@ -36,7 +36,8 @@ SETS = {
 
 
 def places(names: Sequence[str]) -> dict[str, str]:
-    """The data of each name of a suite, in its order; a name with commas is several. UserError for one given twice.
+    """The data of each name of a suite, in its order; a name with commas is several. Raises UserError for one given
+    twice.
 
     >>> places(["dtd,digits", "my/photos/"])
     {'dtd': 'torchvision:DTD', 'digits': 'digits', 'photos': 'my/photos/'}
@@ -84,7 +85,7 @@ def evaluate_suite(
 
 
 def _known(folder: Path, task: Task, how: Protocol) -> dict[str, Any] | None:
-    """The result that is there already; UserError if it is of another encoder, protocol or data set."""
+    """The result that is there already; raises UserError if it is of another encoder, protocol or data set."""
     if not (folder / "result.json").exists():
         return None
     content = read_json(folder / "result.json")

@@ -38,7 +38,7 @@ class FolderImages:
 def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Callable[[str], None]) -> FolderImages:
     """Read folders, or lists of files, together as one data set.
 
-    Every image is decoded once. The unreadable are left out and listed; UserError if their share is above
+    Every image is decoded once. The unreadable are left out and listed; raises UserError if their share is above
     `max_corrupt`, if there is no image, if there is only one to train on, or if what folders mean is ambiguous.
     """
     roots = [paths] if isinstance(paths, Path) else list(paths)

@@ -20,7 +20,9 @@ _KAGGLE = ("CLS-LOC", "Data", "ILSVRC")  # ImageNet's own folders above its spli
 
 
 def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout:
-    """What the images `files` below `root` are for; UserError, with the flag that decides, where it is ambiguous."""
+    """What the images `files` below `root` are for; raises UserError, with the flag that decides, where it is
+    ambiguous.
+    """
     top = "" if root == Path() else str(root)
     files, notes = without_masks(top, files)
     base = _inner(top, files, stop_at_train=options.split != "none")
@@ -154,7 +156,7 @@ def _annotations(base: Path, root: Path) -> dict[str, str]:
 
 
 def _first(base: str, tests: list[Part], *, explicit: bool) -> Part | None:
-    """The test set: a test folder before one for validation; UserError where two have the same right."""
+    """The test set: a test folder before one for validation; raises UserError where two have the same right."""
     if not tests or explicit:
         return tests[0] if tests else None
     names = [_name(test) for test in tests]
@@ -177,7 +179,9 @@ def _name(part: Part) -> str:
 
 
 def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part, tuple[str, ...]]:
-    """The part with the labels that `--labels` says; UserError where much of it lies beside the folders of the rest."""
+    """The part with the labels that `--labels` says; raises UserError where much of it lies beside the folders of the
+    rest.
+    """
     known = Counter(name for name in part.names if name is not None)
     loose = len(part) - sum(known.values())
     bare = Part(part.files, [None] * len(part), part.where)

@@ -68,7 +68,7 @@ def _transparent(raw: Raw) -> bool:
 
 
 def pages_of(files: Sequence[str], looks: Sequence[Look], options: DataOptions) -> list[str]:
-    """Notes on files of several pages; UserError where nobody said which of them are images."""
+    """Notes on files of several pages; raises UserError where nobody said which of them are images."""
     several = [(path, look.frames) for path, look in zip(files, looks, strict=True) if look.frames > 1]
     if not several:
         return []
@@ -83,7 +83,9 @@ def pages_of(files: Sequence[str], looks: Sequence[Look], options: DataOptions) 
 
 
 def channels_of(looks: Sequence[Look], options: DataOptions) -> tuple[int, list[str]]:
-    """How many channels images have, and notes on it; UserError where the files differ in more than color and gray."""
+    """How many channels images have, and notes on it; raises UserError where the files differ in more than color and
+    gray.
+    """
     counts = Counter(look.channels for look in looks)
     transparent = sum(look.alpha for look in looks)
     asked = options.channels

@@ -50,7 +50,7 @@ def splits_inside_classes(base: str, tops: dict[str, list[str]]) -> Layout | Non
 
 
 def ask_where_folders_repeat(base: str, files: Sequence[str], options: DataOptions) -> None:
-    """UserError where most of the folders that would be classes hold folders of the same names."""
+    """Raise a UserError where most of the folders that would be classes hold folders of the same names."""
     tops = by_first_folder(base, files)
     inside = {name: {*by_first_folder(os.path.join(base, name), tops[name])} - {""} for name in tops if name}
     inside = {name: names for name, names in inside.items() if names}

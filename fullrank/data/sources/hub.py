@@ -100,7 +100,7 @@ def _splits(name: str, parts: Sequence[str], asked: str) -> tuple[str, str | Non
 
 
 def _columns(name: str, features: Mapping[str, Any], asked: str | None) -> tuple[str, str | None]:
-    """The columns of image and label; UserError where there are several of a kind, or none with images."""
+    """The columns of image and label; raises UserError where there are several of a kind, or none with images."""
     kinds = {column: type(feature).__name__ for column, feature in features.items()}
     if asked is not None:
         wanted = [column.strip() for column in asked.split(",")]

@@ -54,8 +54,8 @@ def load_dataset(
 
     A built-in name wins over a path, and says so. `root` is where built-in sets are looked for, and downloaded to where
     `options` say so (with a message to `say`); they decide what is ambiguous, too. Mean and std are the published ones
-    for CIFAR, STL-10 and images of 8 bits, gray or color (ImageNet's), and computed otherwise. UserError, with what
-    to do, where nothing can be loaded.
+    for CIFAR, STL-10 and images of 8 bits, gray or color (ImageNet's), and computed otherwise. Raises UserError, with
+    what to do, where nothing can be loaded.
 
     >>> digits = load_dataset("digits")
     >>> digits.train.images.shape, len(digits.test)

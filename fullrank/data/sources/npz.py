@@ -38,8 +38,8 @@ def read_npz(path: Path, *, channels: int | None = None, span: tuple[float, floa
 
     C is at most 16; `channels` says what it is where both readings fit, and where 1 or 3 fit one of them, or channels
     last, that is meant. Numbers of more than 8 bits are read by their range, or by `span`; floats are in [0, 1], or in
-    `span`. Labels are integers (-1 is unknown) or strings; the classes are their sorted values. UserError for anything
-    else.
+    `span`. Labels are integers (-1 is unknown) or strings; the classes are their sorted values. Raises UserError for
+    anything else.
     """
     given, labels = _arrays(path)
     return _read(given, labels, path, channels, span)
@@ -125,7 +125,7 @@ def _channels_first(images: Array, path: Path, channels: int | None) -> Array:
 
 
 def _at_end(images: Array, path: Path, channels: int | None) -> bool:
-    """Whether the last axis is that of the channels; UserError where it could be both."""
+    """Whether the last axis is that of the channels; raises UserError where it could be both."""
     first, last = images.shape[1], images.shape[3]
     for fits in (lambda size: size == channels, lambda size: size in (1, 3), lambda size: size <= MOST_CHANNELS):
         if fits(last) or fits(first):

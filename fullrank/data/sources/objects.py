@@ -23,7 +23,7 @@ _SOME = 256  # items whose channels and values stand for those of all
 
 
 def from_object(data: object, options: DataOptions) -> Dataset:
-    """A `Dataset` of what somebody made in Python; UserError for what has no images by index.
+    """A `Dataset` of what somebody made in Python; raises UserError for what has no images by index.
 
     A tensor or array (N, H, W), (N, H, W, C) or (N, C, H, W); a pair of it and labels (N,); a list of PIL images,
     arrays, tensors (C, H, W) or paths; or anything with a length and images by index, alone or as (image, label).

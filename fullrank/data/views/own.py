@@ -16,7 +16,7 @@ def own_views(name: str, sizes: Sequence[int], *, channels: int) -> list[Augment
     """Run the file of an absolute name, and take the views that its function gives: one `Augmentation` for each.
 
     It is called without arguments, or with those of `sizes` (of all views, in pixels), `size` (of the largest) and
-    `channels` that it takes. UserError where its views are not of these sizes.
+    `channels` that it takes. Raises UserError where its views are not of these sizes.
     """
     given = called(name, {"sizes": tuple(sizes), "size": max(sizes), "channels": channels}, VIEWS, inspect.isfunction)
     if not isinstance(given, list | tuple) or not all(isinstance(view, Augmentation) for view in given):
@@ -33,7 +33,7 @@ def own_views(name: str, sizes: Sequence[int], *, channels: int) -> list[Augment
 
 
 def absolute_views(name: str) -> str:
-    """The name with the whole path of its file; UserError where there is none."""
+    """The name with the whole path of its file; raises UserError where there is none."""
     return absolute(name, VIEWS)
 
 

@@ -51,7 +51,7 @@ def inside(box: Box, width: int, height: int, counted: Counter[str]) -> Box | No
 
 
 def numbers(values: object, count: int, what: str) -> tuple[float, ...]:
-    """So many finite numbers; UserError, which begins with `what`, for anything else.
+    """So many finite numbers; raises UserError, which begins with `what`, for anything else.
 
     >>> numbers([1, 2.5], 2, "a.json: the box")
     (1.0, 2.5)

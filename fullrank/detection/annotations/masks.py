@@ -18,7 +18,7 @@ _LIBRARIES = {"faster_coco_eval": "faster_coco_eval.core.mask", "pycocotools": "
 
 
 def backend() -> str:
-    """The library of COCO's masks and scores that is installed; UserError where none is."""
+    """The library of COCO's masks and scores that is installed; raises UserError where none is."""
     for name in _LIBRARIES:
         if find_spec(name) is not None:
             return name
@@ -30,7 +30,9 @@ def _tools() -> Any:
 
 
 def read_mask(value: object, what: str) -> Mask | None:
-    """A segmentation of COCO JSON, None where it is empty; UserError, which begins with `what`, where it is neither."""
+    """A segmentation of COCO JSON, None where it is empty; raises UserError, which begins with `what`, where it is
+    neither.
+    """
     if value is None or value == [] or value == {}:
         return None
     if isinstance(value, list):

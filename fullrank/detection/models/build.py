@@ -20,7 +20,9 @@ _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
 def build(saved: SavedEncoder, classes: int, settings: DetectorSettings) -> Detector:
-    """A detector whose backbone is this encoder, with new heads drawn by the seed; UserError where it cannot be one."""
+    """A detector whose backbone is this encoder, with new heads drawn by the seed; raises UserError where it cannot be
+    one.
+    """
     ready = for_any_size(saved.encoder)
     norms = [layer for layer in ready.model.modules() if isinstance(layer, _NORMS)] if settings.norm == "frozen" else []
     options: dict[str, Any] = {"box_batch_size_per_image": settings.rois}
@@ -33,7 +35,7 @@ def build(saved: SavedEncoder, classes: int, settings: DetectorSettings) -> Dete
 
 
 def for_any_size(made: Encoder) -> Encoder:
-    """The same encoder for images of any size; UserError for one of the user's own code."""
+    """The same encoder for images of any size; raises UserError for one of the user's own code."""
     import timm
 
     if is_file_of_code(made.name) or made.name.startswith(OBJECT):

@@ -71,7 +71,7 @@ class BoxHead(nn.Module):
 
 
 def with_last_stage(encoder: Encoder, classes: int, settings: DetectorSettings, options: dict[str, Any]) -> FasterRCNN:
-    """The detector for `classes` classes and the background; UserError for another network than a ResNet."""
+    """The detector for `classes` classes and the background; raises UserError for another network than a ResNet."""
     model = encoder.model
     names = [name for name, _ in model.named_children()]
     if not set(_STAGES) <= set(names):

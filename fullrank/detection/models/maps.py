@@ -65,7 +65,7 @@ def _maps(model: Any, images: Tensor, indices: list[int] | None = None) -> list[
 
 
 def _levels(encoder: Encoder) -> tuple[Level, ...]:
-    """The maps that a pyramid is built on; UserError where there is none."""
+    """The maps that a pyramid is built on; raises UserError where there is none."""
     model, training = encoder.model, encoder.model.training
     model.eval()
     try:

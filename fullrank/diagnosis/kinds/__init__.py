@@ -1,4 +1,4 @@
-"""Every kind of collapse, one file each, in the order in which they are asked: what explains others comes first."""
+"""Every kind of collapse, one file each, in the order in which they are checked: what explains others comes first."""
 
 from __future__ import annotations
 

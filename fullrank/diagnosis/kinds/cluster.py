@@ -1,4 +1,4 @@
-"""Clusters: a few tight spots and nothing between them; with labels, classes that are one point each."""
+"""Clusters: a few tight clusters and nothing between them; with labels, classes that are one point each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codebook: rows take few values, as those of a quantizer; what counts is how evenly they are used."""
+"""Codebook: rows take few values, as those of a quantizer do; what counts is how evenly they are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Duplicates: rows that repeat others, which is a fact about the data before it is one about the encoder."""
+"""Duplicates: rows that repeat others, which tells about the data before it tells about the encoder."""
 
 from __future__ import annotations
 

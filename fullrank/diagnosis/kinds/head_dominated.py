@@ -65,11 +65,11 @@ RULES = (
         (
             Evidence(
                 Graded("head_weight", "above", HEAD_HEAVY),
-                "a few large directions stand before the rest of the spectrum (weight of the head {head_weight:.2f})",
+                "a few large directions dominate the spectrum (weight of the head {head_weight:.2f})",
             ),
             Evidence(
                 Graded("head_gap", "above", JUMP),
-                "up to three directions stand before the rest: the variance falls {head_gap:.0f} times after them",
+                "up to three directions dominate the spectrum: after them the variance falls {head_gap:.0f} times",
                 _HEAD,
             ),
         ),

@@ -1,4 +1,4 @@
-"""Labels: what the neighbors and the classes say beside the geometry."""
+"""Labels: what the neighbors and the classes say in addition to the geometry."""
 
 from __future__ import annotations
 
@@ -36,8 +36,13 @@ RULES = (
         "weak class",
         None,
         (
-            Evidence(Graded("class_spread", "below", 0.25), "a class has {class_spread:.0%} of the median's spread"),
-            Evidence(Graded("class_rank", "below", 0.25), "a class has {class_rank:.0%} of the median's rank"),
+            Evidence(
+                Graded("class_spread", "below", 0.25),
+                "a class has {class_spread:.0%} of the spread of the median class",
+            ),
+            Evidence(
+                Graded("class_rank", "below", 0.25), "a class has {class_rank:.0%} of the rank of the median class"
+            ),
         ),
         Advice(
             "One class, language or donor has collapsed, which the overall numbers hide.",
@@ -49,7 +54,7 @@ RULES = (
                     "sampler = torch.utils.data.WeightedRandomSampler(weights, len(labels))",
                 ),
             ),
-            "Its spread and rank come near to the median's.",
+            "Its spread and rank come near to those of the median class.",
         ),
         least=64,
         most="warn",

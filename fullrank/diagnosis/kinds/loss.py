@@ -1,4 +1,4 @@
-"""A loss that stands at the value of one point, or of a part of the batch: what is said beside such a finding."""
+"""A loss at the value of constant embeddings, or of a part of the batch: the advice for such a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modality gap: two groups, such as images and texts, that live apart."""
+"""Modality gap: two groups, such as images and texts, that lie apart."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ RULES = (
         (
             Evidence(
                 Graded("gap_gain", "above", 0.02),  # ours
-                "the two means are {gap_distance:.2f} apart, {gap_separable:.0%} of the rows lie on their side, "
-                "and retrieval gains {gap_gain:.1%} when each modality is centered",
+                "the two means are {gap_distance:.2f} apart, {gap_separable:.0%} of the rows lie on the side of their "
+                "modality, and retrieval gains {gap_gain:.1%} when each modality is centered",
                 (Gate("gap_separable", "above", 0.99),),
             ),
         ),

@@ -1,4 +1,4 @@
-"""Single rows: rows of zeros, and a few rows that hold most of the energy; everything else is judged without them.
+"""Single rows: zero vectors, and a few rows that hold most of the energy; everything else is judged without them.
 
 Rows that carry nothing are a fact about the data, and a note: the verdict is that of the others.
 """
@@ -11,7 +11,7 @@ from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remed
 _ALIKE = 0.5  # ours: of the others' spread, below which rows that are far are a group and no single rows
 
 _ZEROS = Advice(
-    "A row of zeros has no direction: its cosines are undefined.",
+    "A zero vector has no direction: its cosines are undefined.",
     (
         Cause("empty or unreadable inputs", "the inputs of these rows"),
         Cause("a ReLU killed the whole row", "the layer before"),

@@ -20,7 +20,8 @@ _TAIL = 10  # bytes at the end of a file: the length of what says where its batc
 
 
 def refuse_bombs(name: str, source: Any, *, stream: bool) -> None:
-    """UserError if a batch of an Arrow file or stream unpacks as only a bomb does, or to more than memory holds.
+    """Raise a UserError if a batch of an Arrow file or stream unpacks as only a bomb does, or to more than memory
+    holds.
 
     ValueError where the file is damaged; `source` is pyarrow's file, mapped, so that only heads are read.
     """

@@ -20,7 +20,7 @@ def knn_predict(bank: Tensor, labels: Tensor, queries: Tensor, *, k: int = 20, t
     """The class of each query (Q, F), shape (Q,): its k nearest of bank (M, F) vote with exp(cosine / temperature).
 
     More neighbors than the bank has mean all of it. Among equal similarities and among equal votes the lowest
-    class comes first; a row of zeros has similarity 0 to everything. Any integers serve as labels (M,). Features
+    class comes first; a zero vector has similarity 0 to everything. Any integers serve as labels (M,). Features
     that are not finite, k < 1 and temperature <= 0 raise UserError. Blind to: the norm of the features. A mean that
     all of them share hides their differences: subtract the bank's mean from both to see past it.
 

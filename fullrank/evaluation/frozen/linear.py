@@ -57,7 +57,7 @@ def linear_probe(
     features standardized by the training set, by full-batch L-BFGS. The penalty is the one of least cross-entropy
     on a stratified, seeded fifth of the *training* samples (on small sets a point better than the one of best
     accuracy), tried from strong to weak until that rises; then all of the samples are fitted again. Deterministic.
-    `progress` hears the share done, in [0, 1]. Fewer than two classes, no class with two samples, and features
+    `progress` is called with the share done, in [0, 1]. Fewer than two classes, no class with two samples, and features
     that are not finite raise UserError. Blind to: the scale of each feature, so also to a collapse that leaves
     small differences.
 

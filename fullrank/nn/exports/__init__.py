@@ -37,7 +37,7 @@ FORMATS = {
 
 
 def open_export(folder: Path, *, trust: bool = False) -> SavedEncoder:
-    """The encoder of an export's folder; UserError if reading it could run code and it is not trusted.
+    """The encoder of an export's folder; raises UserError if reading it could run code and it is not trusted.
 
     >>> open_export(Path("nowhere"))
     Traceback (most recent call last):

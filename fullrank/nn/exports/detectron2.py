@@ -38,7 +38,7 @@ def theirs(name: str) -> str:
 
 
 def write(saved: SavedEncoder, folder: Path) -> None:
-    """Write model.pth; UserError for another network than a ResNet with ImageNet's stem."""
+    """Write model.pth; raises UserError for another network than a ResNet with ImageNet's stem."""
     name = as_published(saved, "detectron2")
     tensors = tensors_of(saved)
     if not all(_RESNET.match(each) for each in tensors):

@@ -51,7 +51,7 @@ class About:
 
     @classmethod
     def read(cls, folder: Path) -> About:
-        """Read it; UserError where it is damaged."""
+        """Read it; raises UserError where it is damaged."""
         try:
             content: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
             lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
@@ -105,7 +105,7 @@ def whole(about: About, call: Callable[[Tensor], Tensor]) -> SavedEncoder:
 
 
 def as_published(saved: SavedEncoder, library: str) -> str:
-    """The name of the network in a library; UserError for one of the user's own, or with first layers of ours."""
+    """The name of the network in a library; one of the user's own, or with our first layers, raises a UserError."""
     of = saved.encoder
     if of.name in TINY or is_file_of_code(of.name) or of.name.startswith(OBJECT):
         raise UserError(f"{of.name} is not a network of {library}: {ELSEWHERE}.")

@@ -22,7 +22,7 @@ transform = timm.data.create_transform(**timm.data.resolve_model_data_config(mod
 
 
 def write(saved: SavedEncoder, folder: Path) -> None:
-    """Write both; UserError for a network that timm does not have."""
+    """Write both; raises UserError for a network that timm does not have."""
     import timm
 
     name = as_published(saved, "timm")

@@ -24,7 +24,7 @@ assert not missing.unexpected_keys  # missing are the classifier's alone
 
 
 def write(saved: SavedEncoder, folder: Path) -> None:
-    """Write it; UserError for a network that torchvision does not have under the same names of tensors."""
+    """Write it; raises UserError for a network that torchvision does not have under the same names of tensors."""
     name = torchvision_name(as_published(saved, "torchvision"))
     theirs = _made(name, saved.encoder.image_size, saved.encoder.channels).model.state_dict()
     ours = tensors_of(saved)
@@ -36,7 +36,7 @@ def write(saved: SavedEncoder, folder: Path) -> None:
 
 
 def torchvision_name(name: str) -> str:
-    """What torchvision calls a network of ours; UserError where it has none.
+    """What torchvision calls a network of ours; raises UserError where it has none.
 
     >>> torchvision_name("torchvision/resnet18"), torchvision_name("resnet50.a1_in1k")
     ('resnet18', 'resnet50')

@@ -52,7 +52,7 @@ class Table:
         self._cases = names[: names.index("seed")] if "seed" in names else names[:1]
 
     def of(self, column: str, *case: str | float) -> list[float]:
-        """The numbers of a case in the order of the seeds; UserError where the table has none."""
+        """The numbers of a case in the order of the seeds; raises UserError where the table has none."""
         found = [row for row in self.rows if tuple(row[name] for name in self._cases) == case]
         values = [row.get(column) for row in sorted(found, key=lambda row: float(row.get("seed") or 0))]
         numbers = [float(value) for value in values if isinstance(value, int | float)]

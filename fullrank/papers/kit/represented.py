@@ -22,7 +22,7 @@ _LARGE = 10_000  # test images, which tell half of them by the other half
 
 
 def image_sets(settings: Settings) -> tuple[ImageSet, ImageSet]:
-    """The training and test images of an experiment; UserError where there is no test set."""
+    """The training and test images of an experiment; raises UserError where there is no test set."""
     dataset = load_dataset(settings.data, root=settings.data_root)
     if dataset.test is None:
         raise UserError(f"{settings.data} has no test images: pass a data set that has some.")
@@ -30,7 +30,7 @@ def image_sets(settings: Settings) -> tuple[ImageSet, ImageSet]:
 
 
 def represent(encoder: SavedEncoder, images: ImageSet) -> Labeled:
-    """The frozen representation (N, F) of images, and their labels (N,); UserError where they have none."""
+    """The frozen representation (N, F) of images, and their labels (N,); raises UserError where they have none."""
     if images.labels is None:
         raise UserError("These images have no labels: pass a data set that has some.")
     return torch.cat([*features_of(encoder, images)]), images.labels

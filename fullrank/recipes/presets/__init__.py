@@ -130,7 +130,7 @@ def describe(name: str) -> str:
 
 
 def require_data(name: str, preset: str | None, recipe: Recipe) -> None:
-    """UserError if the preset needs images that only the user has, and they were not given."""
+    """Raise a UserError if the preset needs images that only the user has, and they were not given."""
     if preset is not None and not recipe.data:
         images = presets(name)[preset].settings["data"].source
         raise UserError(f"--preset {preset} needs images: pass --data with the folder of {images}.")

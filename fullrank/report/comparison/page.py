@@ -69,7 +69,8 @@ def _spectra(spectra: list[list[float]]) -> Plot | None:
     lines = [spectrum(values / (values.sum() or 1), run) for run, values in enumerate(map(column, spectra))]
     drawn = panel("spectra", "", "share of the variance", lines, across="direction, largest variance first", log=True)
     caption = (
-        "Each spectrum as shares of its own variance, so that a mere change of scale shows nothing. Where the new line"
-        " falls below the old one, directions have lost their weight; where it ends at a cliff, they are unused."
+        "Each spectrum is drawn as shares of its own variance, so that a change of scale alone shows nothing. Where "
+        "the new line falls below the old one, directions have lost their weight; where it ends at a cliff, they are "
+        "unused."
     )
     return None if drawn is None else Plot("spectra", "Spectra", caption, run_keys(["old", "new"]), [drawn])

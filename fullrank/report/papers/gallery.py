@@ -1,4 +1,4 @@
-"""The papers' experiments for eyes: from the result.json of each one figure, and a gallery of all; imports no torch."""
+"""The papers' experiments as pictures: one figure of each result.json, and a gallery of all; imports no torch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Finding:
 
 
 def read_finding(path: Path) -> Finding:
-    """Read and draw a result.json that `fullrank paper` wrote; UserError if it is none."""
+    """Read and draw a result.json that `fullrank paper` wrote; another file raises a UserError."""
     content = read_json(path)
     try:
         if content["verdict"] not in VERDICTS:

@@ -22,8 +22,8 @@ def write_report(runs: Sequence[Path], out: Path, *, refresh: int | None = None)
     """Write one HTML page about one to eight run folders, and return its path.
 
     The page is complete or not there: it is written beside and renamed. A browser reads it again every `refresh`
-    seconds. UserError for a folder that is not a run, for no run, for more than can be told apart, and where nothing
-    can be written.
+    seconds. Raises UserError for a folder that is not a run, for no run, for more than can be told apart, and where
+    nothing can be written.
 
     >>> write_report([], Path("report.html"))
     Traceback (most recent call last):
