@@ -85,9 +85,7 @@ def compare(options: Compare, console: Console) -> int:
 
 
 def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """The profile of the reports, so that both sides are judged alike; a UserError if they differ, or for useless
-    groups.
-    """
+    """The profile of the reports, so that both sides are judged alike; a UserError if they differ."""
     if options.groups and len(reports) == len({options.old, options.new}):
         raise UserError("--groups changes no report.json: pass it to `fullrank diagnose`, or pass the embeddings here.")
     judged = {str(report.get("profile", "generic")) for report in reports.values()}

@@ -172,7 +172,7 @@ def _data(entry: Entry, options: PaperOptions) -> str:
 
 
 def _sizes(entry: Entry, options: PaperOptions) -> dict[str, Any]:
-    """What is asked of trainings on images; UserError where the experiment has none."""
+    """What is asked of trainings on images; raises UserError where the experiment has none."""
     asked = {name: value for name in _SIZES if (value := getattr(options, name)) is not None}
     for name, value in asked.items():
         if not entry.data:

@@ -83,9 +83,7 @@ class ImageFolder:
             return min(self.open(index).size)
 
     def open(self, index: int, shrink: Shrink | None = None) -> Decoded:
-        """Image `index`, a JPEG maybe smaller: mode "L" (1 channel), "RGB" (3), or `Bands`; raises UserError if
-        unreadable.
-        """
+        """Image `index`, a JPEG maybe smaller: "L" (1 channel), "RGB" (3) or `Bands`; an unreadable one is an error."""
         path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
             with strict_decoding(self.max_pixels):
@@ -267,8 +265,7 @@ def _evenly(total: int, count: int) -> NDArray[np.int64]:
 
 
 def with_channels(dataset: Dataset, channels: int) -> Dataset:
-    """The same images with so many channels, gray repeated or color to gray, and said; raises UserError where neither
-    can be.
+    """The same images with so many channels: gray is repeated, color turned to gray; anything else is a UserError.
 
     >>> gray = ImageTensor(torch.full((2, 1, 4, 4), 7, dtype=torch.uint8), None, ())
     >>> with_channels(Dataset("mine", gray, None, (0.5,), (0.25,)), 3).inventory().line()

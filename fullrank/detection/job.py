@@ -171,9 +171,7 @@ def _paths(kept: Mapping[str, Any], moved: DetectionData) -> DetectionData:
 
 
 def _same_settings(run: Path, settings: DetectorSettings) -> None:
-    """Raise a UserError where the last checkpoint was trained with other settings than config.json names, or is
-    damaged.
-    """
+    """Refuse a run whose last checkpoint was trained with other settings than config.json names, or is damaged."""
     if not last_checkpoint(run).exists():
         return
     then = begun_by(run).learned or {}

@@ -80,8 +80,9 @@ def _opened(spec: str, without: Collection[str]) -> EmbeddingFile:
 
 
 def shards(place: str, endings: Collection[str] = ENDINGS) -> list[Path]:
-    """The files that a path, a folder or a pattern stands for, in the order of their names; raises UserError if none
-    does.
+    """The files that a path, a folder or a pattern stands for, in the order of their names.
+
+    Raises UserError if none does.
     """
     if any(character in place for character in "*?[") and not Path(place).exists():
         paths = sorted(glob.glob(place))

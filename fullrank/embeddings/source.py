@@ -56,9 +56,7 @@ class EmbeddingFile:
 
 
 def floating(name: str, dtype: str) -> None:
-    """Raise a UserError unless the dtype, written as numpy or torch does, is one of real floating-point numbers, or
-    int8.
-    """
+    """Refuse a dtype, written as numpy or torch does, that is neither real floating-point numbers nor int8."""
     if "complex" in dtype:
         raise UserError(f"{name} holds complex numbers ({dtype}): pass their real parts or their magnitudes.")
     if dtype == "int8":
@@ -85,8 +83,9 @@ def matrix(name: str, shape: Sequence[int]) -> tuple[int, int]:
 def equally_wide(
     name: str, widths: Sequence[int] | NDArray[np.generic], dims: int | None = None, places: Sequence[str] = ()
 ) -> int:
-    """How many numbers each row has: dims, or as many as the first; raises UserError, with its place, for a row of
-    others.
+    """How many numbers each row has: dims, or as many as the first.
+
+    Raises UserError, with its place, for a row of others.
 
     >>> equally_wide("z.jsonl", [2, 3], places=["line 1", "line 2"])
     Traceback (most recent call last):
@@ -134,8 +133,9 @@ def tensor(rows: NDArray[np.generic] | Tensor) -> Tensor:
 
 
 def measurable(rows: Tensor, name: str) -> Tensor:
-    """The rows; raises UserError if their squares would leave the range of float64, so that spread would be 0 or
-    infinite.
+    """The rows.
+
+    Raises UserError if their squares would leave the range of float64, so that spread would be 0 or infinite.
     """
     if rows.dtype != torch.float64:
         return rows  # no square of a narrower number leaves it

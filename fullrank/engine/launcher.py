@@ -78,8 +78,9 @@ def require_one_process(what: str) -> None:
 
 
 def with_processes(options: RunOptions) -> RunOptions:
-    """The options with the processes of the launcher, if there is one; raises UserError where a flag says another
-    number.
+    """The options with the processes of the launcher, if there is one.
+
+    Raises UserError where a flag says another number.
     """
     by = launched()
     if by is None and "RANK" in os.environ and processes() > 1:

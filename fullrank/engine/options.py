@@ -11,8 +11,9 @@ from fullrank.errors import UserError, suggest
 
 
 def by_record(caller: str, flags: Mapping[str, Any], *kinds: type[Any]) -> list[dict[str, Any]]:
-    """The flags of a call from Python, parted by the record that has each as a field; raises UserError for an unknown
-    one.
+    """The flags of a call from Python, parted by the record that has each as a field.
+
+    Raises UserError for an unknown one.
 
     >>> by_record("train", {"nodes": 2}, RunOptions)
     [{'nodes': 2}]

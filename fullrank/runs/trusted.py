@@ -49,9 +49,7 @@ def trust_file(file: Path) -> None:
 
 
 def require_trust(file: Path, whose: str, *, trust: bool, remedy: str = "pass --trust if it may run") -> None:
-    """Raise a UserError if the user has never run this file as it is now, which `whose` names; `trust` notes and allows
-    it.
-    """
+    """Refuse a file, which `whose` names, that the user has never run as it is now; `trust` notes and allows it."""
     if not file.is_file():
         raise UserError(f"There is no file {file}, which {whose} names: put it back.")
     if trust:

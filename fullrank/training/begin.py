@@ -40,8 +40,9 @@ class Beginning:
 
 
 def settled(recipe: Recipe, weights: Weights | None, backbone: nn.Module | None) -> Recipe:
-    """The recipe with what the weights decide: their whole path, backbone and stem; raises UserError where flags
-    differ.
+    """The recipe with what the weights decide: their whole path, backbone and stem.
+
+    Raises UserError where flags differ.
     """
     if backbone is not None:
         recipe = dataclasses.replace(recipe, backbone=encoder_name(backbone))

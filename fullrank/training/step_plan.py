@@ -53,8 +53,9 @@ class Job:
 
 
 def make_plan(recipe: Recipe, options: RunOptions, images: int) -> Plan:
-    """The plan for a training set of so many images, of a recipe without gaps; raises UserError if a batch does not
-    fit.
+    """The plan for a training set of so many images, of a recipe without gaps.
+
+    Raises UserError if a batch does not fit.
     """
     batch, lr, warmup_epochs = recipe.batch_size, recipe.lr, recipe.warmup_epochs
     assert batch is not None  # choose.py has filled these

@@ -36,8 +36,7 @@ SETS = {
 
 
 def places(names: Sequence[str]) -> dict[str, str]:
-    """The data of each name of a suite, in its order; a name with commas is several. Raises UserError for one given
-    twice.
+    """The data of each name of a suite, in its order; a name with commas is several, and a name twice a UserError.
 
     >>> places(["dtd,digits", "my/photos/"])
     {'dtd': 'torchvision:DTD', 'digits': 'digits', 'photos': 'my/photos/'}

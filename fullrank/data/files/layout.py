@@ -20,8 +20,9 @@ _KAGGLE = ("CLS-LOC", "Data", "ILSVRC")  # ImageNet's own folders above its spli
 
 
 def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout:
-    """What the images `files` below `root` are for; raises UserError, with the flag that decides, where it is
-    ambiguous.
+    """What the images `files` below `root` are for.
+
+    Raises UserError, with the flag that decides, where it is ambiguous.
     """
     top = "" if root == Path() else str(root)
     files, notes = without_masks(top, files)
@@ -179,8 +180,9 @@ def _name(part: Part) -> str:
 
 
 def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part, tuple[str, ...]]:
-    """The part with the labels that `--labels` says; raises UserError where much of it lies beside the folders of the
-    rest.
+    """The part with the labels that `--labels` says.
+
+    Raises UserError where much of it lies beside the folders of the rest.
     """
     known = Counter(name for name in part.names if name is not None)
     loose = len(part) - sum(known.values())

@@ -17,8 +17,9 @@ _LABELS = ("label", "class", "category", "target")
 
 
 def read_list(path: Path) -> Part:
-    """The files that a list names, relative to its own folder, and their labels; raises UserError for a line that has
-    none.
+    """The files that a list names, relative to its own folder, and their labels.
+
+    Raises UserError for a line that has none.
 
     A line is a path, or a path and a label after a tab, a comma (in .csv) or the last space. A table with a header has
     a column that is named like path or file, and may have one that is named like label or class.

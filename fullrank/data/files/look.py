@@ -83,8 +83,9 @@ def pages_of(files: Sequence[str], looks: Sequence[Look], options: DataOptions) 
 
 
 def channels_of(looks: Sequence[Look], options: DataOptions) -> tuple[int, list[str]]:
-    """How many channels images have, and notes on it; raises UserError where the files differ in more than color and
-    gray.
+    """How many channels images have, and notes on it.
+
+    Raises UserError where the files differ in more than color and gray.
     """
     counts = Counter(look.channels for look in looks)
     transparent = sum(look.alpha for look in looks)

@@ -14,8 +14,9 @@ from fullrank.runs.reading import read_text
 
 
 def wanted(file: Path, known: Collection[str]) -> set[str]:
-    """The classes that a file lists, one per line: the whole line, or its first word; raises UserError for an unknown
-    one.
+    """The classes that a file lists, one per line: the whole line, or its first word.
+
+    Raises UserError for an unknown one.
     """
     try:
         lines = [line.strip() for line in read_text(file).splitlines()]

@@ -21,8 +21,9 @@ class Place:
 
 
 def from_torchvision(name: str, place: Place, make: Callable[..., Any]) -> Any:
-    """Make a torchvision data set from what lies in the place; raises UserError where it does not and nobody said
-    download.
+    """Make a torchvision data set from what lies in the place.
+
+    Raises UserError where it does not and nobody said download.
     """
     root = place.root
     if root is None:

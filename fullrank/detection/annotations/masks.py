@@ -30,8 +30,9 @@ def _tools() -> Any:
 
 
 def read_mask(value: object, what: str) -> Mask | None:
-    """A segmentation of COCO JSON, None where it is empty; raises UserError, which begins with `what`, where it is
-    neither.
+    """A segmentation of COCO JSON, None where it is empty.
+
+    Raises UserError, which begins with `what`, where it is neither.
     """
     if value is None or value == [] or value == {}:
         return None

@@ -20,8 +20,9 @@ _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
 def build(saved: SavedEncoder, classes: int, settings: DetectorSettings) -> Detector:
-    """A detector whose backbone is this encoder, with new heads drawn by the seed; raises UserError where it cannot be
-    one.
+    """A detector whose backbone is this encoder, with new heads drawn by the seed.
+
+    Raises UserError where it cannot be one.
     """
     ready = for_any_size(saved.encoder)
     norms = [layer for layer in ready.model.modules() if isinstance(layer, _NORMS)] if settings.norm == "frozen" else []

@@ -20,10 +20,9 @@ _TAIL = 10  # bytes at the end of a file: the length of what says where its batc
 
 
 def refuse_bombs(name: str, source: Any, *, stream: bool) -> None:
-    """Raise a UserError if a batch of an Arrow file or stream unpacks as only a bomb does, or to more than memory
-    holds.
+    """Refuse a batch of an Arrow file or stream that unpacks as only a bomb does, or to more than memory holds.
 
-    ValueError where the file is damaged; `source` is pyarrow's file, mapped, so that only heads are read.
+    Raises ValueError where the file is damaged; `source` is pyarrow's file, mapped, so that only heads are read.
     """
     try:
         for message in _streamed(source) if stream else _listed(source):
