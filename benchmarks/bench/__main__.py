@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in names:
             if asked.until and time.strftime("%H:%M") >= asked.until:
                 return
-            if name not in ALIKE or seed == asked.seed_from:
+            if name not in ALIKE or not any(asked.out.glob(f"{name}-*.json")):
                 _cell(asked.out / f"{name}-{seed}.json", name, seed, images, asked)
 
 
@@ -89,10 +89,13 @@ def _cell(path: Path, name: str, seed: int, images: Images, asked: argparse.Name
 
 
 def _training(name: str, seed: int, images: Images, asked: argparse.Namespace) -> dict[str, Any]:
+    return trained(name, images, seed=seed, steps=steps_of(name, images, asked.out, asked.seconds))
+
+
+def steps_of(name: str, images: Images, out: Path, seconds: float) -> int:
     """A recipe takes as many steps with every seed: those that its first step's time allows, measured once."""
-    timed = _once(asked.out / "cost" / f"{name}.json", lambda: cost(name, images))
-    steps = max(1, int(asked.seconds / timed["seconds_of_a_step"]))
-    return trained(name, images, seed=seed, steps=steps)
+    timed = _once(out / "cost" / f"{name}.json", lambda: cost(name, images))
+    return max(1, int(seconds / timed["seconds_of_a_step"]))
 
 
 def _once(path: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:

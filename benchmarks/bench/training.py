@@ -46,10 +46,10 @@ def cost(name: str, images: Images) -> dict[str, float]:
     return {"seconds_of_a_step": best, "batch_size": job.plan.batch_size}
 
 
-def trained(name: str, images: Images, *, seed: int, steps: int) -> dict[str, Any]:
-    """Train a recipe with its defaults for so many steps, and measure its backbone and its embedding."""
+def trained(name: str, images: Images, *, seed: int, steps: int, **settings: Any) -> dict[str, Any]:
+    """Train a recipe with its defaults but for these settings, and measure its backbone and its embedding."""
     with tempfile.TemporaryDirectory() as folder:
-        job = _job(name, images, seed=seed, steps=steps, out=Path(folder) / "run")
+        job = _job(name, images, seed=seed, steps=steps, out=Path(folder) / "run", **settings)
         run = make_run(_recipe(name), job, None)
         begun = time.process_time()
         fit(run, job, _QUIET)
@@ -57,8 +57,8 @@ def trained(name: str, images: Images, *, seed: int, steps: int) -> dict[str, An
     profile = profile_of(_recipe(name)).name
     with evaluating(job.method):
         found = measured(job.method, job.views, images, seed=seed, profile=profile)
-    settings = {"batch_size": job.plan.batch_size, "lr": job.plan.lr, "steps": steps}
-    return {**settings, "cpu_seconds": round(seconds, 1), "profile": profile, **found}
+    about = {"batch_size": job.plan.batch_size, "lr": job.plan.lr, "steps": steps}
+    return {**about, "cpu_seconds": round(seconds, 1), "profile": profile, **found}
 
 
 def measured(method: Method, views: Views, images: Images, *, seed: int, profile: str) -> dict[str, Any]:
@@ -89,8 +89,8 @@ def _views(method: Method, views: Views, some: Tensor) -> list[Tensor]:
     return found
 
 
-def _job(name: str, images: Images, *, seed: int, steps: int, out: Path | None) -> Job:
-    recipe = replace(recipes.load(_recipe(name))(), backbone="tiny", steps=steps, seed=seed)
+def _job(name: str, images: Images, *, seed: int, steps: int, out: Path | None, **settings: Any) -> Job:
+    recipe = replace(recipes.load(_recipe(name))(), backbone="tiny", steps=steps, seed=seed, **settings)
     options = RunOptions(out=out, devices=1, workers=0, monitor_every=10**6, checkpoint_every=10**6, probe=64)
     job = prepare(recipe, options, _QUIET, data=(images.train.images, images.train.labels))
     if name not in PEERS:

@@ -8,11 +8,12 @@ from typing import Any
 from fullrank.errors import UserError
 from fullrank.papers import catalog, load
 from fullrank.papers.kit.parts import judged
+from fullrank.report import write_figure
 from fullrank.runs import read_json, write_json
 
 
 def rejudge(folder: Path) -> list[str]:
-    """Write the parts and the verdict of every result.json below a folder anew; returns a line about each.
+    """Write the parts, the verdict and the figure of every result.json below a folder anew; returns a line about each.
 
     All are judged before any is written. A UserError is raised where there is none, or where rows lack what a part
     needs.
@@ -24,6 +25,7 @@ def rejudge(folder: Path) -> list[str]:
     again = [(path, old, with_parts(old, path)) for path, old in found]
     for path, _, new in again:
         write_json(path, new)
+        write_figure(path, path.with_name("figure.svg"))
     return [
         f"{new['name']}: {new['verdict']}" + (f", was {old['verdict']}" if old["verdict"] != new["verdict"] else "")
         for _, old, new in again

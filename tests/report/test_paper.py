@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
 
 from fullrank.errors import UserError
 from fullrank.report import write_figure, write_gallery
+from fullrank.report.papers import panel
 from tests.report.browser import browser
 
 PANEL = {
@@ -33,6 +38,9 @@ RESULT = {
                "why": "so", "effect": 1.0, "low": -1.0, "high": 3.0, "seeds": 3, "label": "undecided"}],
     "rows": [{"case": "a", "rank": 1.23456}, {"case": "b", "rank": None}], "panels": [PANEL, NAMED, PANEL],
 }  # fmt: skip
+
+
+STYLES = ("expected", "threshold")
 
 
 def write(folder: Path, **changes: Any) -> Path:
@@ -76,6 +84,43 @@ def test_the_gallery_in_chromium(tmp_path: Path) -> None:
         assert tab.ask(inside)
         assert [address for address in tab.requests() if not address.startswith("data:")] == [page.as_uri()]
         assert tab.complaints() == []
+
+
+@pytest.fixture
+def axes(monkeypatch: pytest.MonkeyPatch) -> Axes:
+    """What a panel is drawn on."""
+    found = Figure().add_subplot()
+    monkeypatch.setattr(panel, "svg", lambda draw, **_: draw(found))
+    return found
+
+
+def _lines(axes: Axes, linestyle: str) -> list[list[list[float]]]:
+    found = [np.asarray(line.get_xydata()).tolist() for line in axes.lines if line.get_linestyle() == linestyle]
+    return [places for places in found if len(places) > 1]
+
+
+def test_points_of_one_seed_are_linked_and_means_of_cases_are_not(axes: Axes) -> None:
+    seeds = {"label": "seeds", "x": [0, 0, 1, 1], "y": [1.0, 2.0, 5.0, 3.0], "style": "points"}
+    means = {"label": "mean", "x": [0, 1], "y": [1.5, 4.0], "style": "line"}
+    panel.drawn({**NAMED, "series": [seeds, means]}, "a")
+    assert _lines(axes, "-") == [[[0, 1.0], [1, 5.0]], [[0, 2.0], [1, 3.0]]]
+    (bars,) = axes.containers
+    assert isinstance(bars, ErrorbarContainer)
+    reach = [(path[1][1] - path[0][1]) / 2 for path in bars.lines[2][0].get_segments()]
+    assert reach == pytest.approx([12.706 * 0.5, 12.706 * 1.0], rel=1e-4)  # t of 2 seeds x standard error
+
+
+def test_within_a_case_the_series_are_linked_seed_by_seed(axes: Axes) -> None:
+    alone = {"label": "alone", "x": [-0.2, -0.2, 0.8, 0.8], "y": [1.0, 2.0, 5.0, 3.0], "style": "points"}
+    added = {"label": "added", "x": [0.2, 0.2, 1.2, 1.2], "y": [3.0, 4.0, 6.0, 7.0], "style": "points"}
+    panel.drawn({**NAMED, "series": [alone, added]}, "a")
+    linked = [[[-0.2, 1.0], [0.2, 3.0]], [[-0.2, 2.0], [0.2, 4.0]], [[0.8, 5.0], [1.2, 6.0]], [[0.8, 3.0], [1.2, 7.0]]]
+    assert _lines(axes, "-") == linked
+
+
+def test_a_threshold_is_dotted_and_a_closed_form_dashed(axes: Axes) -> None:
+    panel.drawn({**PANEL, "series": [{"label": one, "x": [1, 3], "y": [1, 1], "style": one} for one in STYLES]}, "a")
+    assert {line.get_label(): line.get_linestyle() for line in axes.lines} == {"expected": "--", "threshold": ":"}
 
 
 @pytest.mark.parametrize(

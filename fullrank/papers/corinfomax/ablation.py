@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Settings
-from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, used
+from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, kept_panel, used
 from fullrank.papers.kit.parts import BOUND, DIMENSION, KEPT, POINTS, Part, Source, Table, higher, lower
 from fullrank.papers.kit.represented import unseen_accuracies
 from fullrank.papers.kit.training import Job, Size, numbers, spectra, train_all, usual_size
@@ -64,10 +64,14 @@ def _panels(cases: Mapping[str, Sequence[str]], rank: ByCase, spread: ByCase, kn
         ("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
         ("kNN accuracy of the representation", "% of the test images", knn),
     )
-    return tuple(
-        by_case(f"{title}, by {what}", unit, {name: values[name] for name in names})
-        for title, unit, values in numbered
-        for what, names in cases.items()
+    kept = {name: used(rank[name], spread[name], _WIDTH) for name in rank}
+    return (
+        *(
+            by_case(f"{title}, by {what}", unit, {name: values[name] for name in names})
+            for title, unit, values in numbered
+            for what, names in cases.items()
+        ),
+        *(kept_panel({name: kept[name] for name in names}) for names in cases.values()),
     )
 
 
@@ -99,6 +103,7 @@ def no_batch_norm(settings: Settings, size: Size | None = None) -> Outcome:
         panels=(
             by_case("effective rank of the embedding", "dimensions", rank),
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
+            kept_panel({name: used(rank[name], spread[name], _WIDTH) for name in rank}),
             by_case("kNN accuracy of the representation", "% of the test images", knn),
             spectra(runs, "embedding"),
         ),

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Settings
-from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, level, used
+from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, kept_panel, level, used
 from fullrank.papers.kit.parts import BOUND, KEPT, Margin, Part, Table, higher
 from fullrank.papers.kit.training import (
     Job,
@@ -49,6 +49,7 @@ def log_determinant(settings: Settings, size: Size | None = None) -> Outcome:
         panels=(
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
             by_case("effective rank of the embedding", "dimensions", rank),
+            kept_panel({name: used(rank[name], spread[name], _WIDTH) for name in rank}),
             _volume(held),
             spectra(runs, "embedding"),
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
-from fullrank.papers.kit.judging import COLLAPSED, by_seed, differences, level, used
+from fullrank.papers.kit.judging import COLLAPSED, by_seed, differences, kept_panel, level, used
 from fullrank.papers.kit.parts import BOUND, DIMENSION, KEPT, Margin, Part, Table
 from fullrank.papers.kit.training import Job, Size, over_steps, spectra_over_steps, train_all, usual_size
 from fullrank.recipes.corinfomax import CorInfoMaxRecipe
@@ -51,7 +51,7 @@ def training(settings: Settings, size: Size | None = None) -> Outcome:
     }
     return Outcome(
         measured=f"{_words(columns)} ({settings.averaged}).",
-        panels=_panels(runs),
+        panels=(*_panels(runs), kept_panel({name: used(rank[name], spread[name], _WIDTH) for name in runs})),
         rows=by_seed("training", columns),
     )
 

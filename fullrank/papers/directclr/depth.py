@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from fullrank.papers.directclr.nets import FEATURES, Loss, decaying_layers, embedding_spectrum, train
-from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
+from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
+from fullrank.papers.kit.judging import by_number
 from fullrank.papers.kit.parts import DIMENSION, EXACT, Part, Table
 
 LIVE = -4.0  # log variance of an embedding above which a dimension counts as alive. Ours
-DEPTHS = ("1", "2", "3", "4")
+_OF = {"linear": (0, 1, 2, 3), "ReLU": (0, 4, 5, 6)}  # nets of 1 to 4 layers; one layer has nothing between layers
 
 
 def live_dimensions(loss: Loss, seeds: Sequence[int], *, full: bool = False) -> Tensor:
@@ -33,13 +34,12 @@ def depth(settings: Settings) -> Outcome:
         live = live_dimensions(loss, settings.each_seed, full=settings.full)
         settings.progress(done / 2)
         mean = live.mean(0).tolist()
-        linear, bent = mean[:4], [mean[0], *mean[4:]]  # one layer has nothing between layers
-        at = tuple(map(float, range(len(DEPTHS))))
-        series = tuple(Series(label=kind, x=at, y=tuple(y)) for kind, y in (("linear", linear), ("ReLU", bent)))
         y_label = f"live dimensions of 16 (log variance above {LIVE:g})"
-        title = f"Depth and the {name}"
-        panels.append(Panel(title=title, x_label="layers", y_label=y_label, series=series, x_names=DEPTHS))
-        for kind, nets in (("linear", (0, 1, 2, 3)), ("ReLU", (0, 4, 5, 6))):
+        counted = {
+            kind: {layers: live[:, net].tolist() for layers, net in enumerate(nets, 1)} for kind, nets in _OF.items()
+        }
+        panels.append(by_number(f"Depth and the {name}", "layers", y_label, counted))
+        for kind, nets in _OF.items():
             shown.append(f"{kind}, {name}: {', '.join(f'{mean[net]:.3g}' for net in nets)}")
             for seed, kept in enumerate(live[:, nets].tolist()):
                 counts: dict[str, str | float] = {f"{k} layers": value for k, value in enumerate(kept, 1)}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
-from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, differences, level, used
+from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, differences, kept_panel, level, used
 from fullrank.papers.kit.parts import BOUND, KEPT, Margin, Part, Table, lower
 from fullrank.papers.kit.training import (
     Job,
@@ -75,6 +75,7 @@ def collapse(settings: Settings, size: Size | None = None) -> Outcome:
         panels=(
             by_case("effective rank of the embedding", "share of its dimensions", share),
             by_case("spread of the embedding", "relative spread, 0 (one point) to 1", spread),
+            kept_panel({name: used(rank[name], spread[name], _WIDTHS[_axis(name)]) for name in runs}),
             _rank_over_steps(runs),
             _condition_panel(runs),
             *(_trace(runs, axis, chosen.batch_size) for axis in _WHITENED),

@@ -6,7 +6,7 @@ from functools import partial
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
-from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, used
+from fullrank.papers.kit.judging import COLLAPSED, by_case, by_seed, kept_panel, used
 from fullrank.papers.kit.parts import BOUND, DIMENSION, Part, Table, higher
 from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
 from fullrank.recipes.spectral import Spectral
@@ -32,6 +32,7 @@ def power_images(settings: Settings, size: Size | None = None) -> Outcome:
         panels=(
             by_case("effective rank of the embedding, by the power p", "dimensions", rank),
             by_case("relative spread of the embedding", "share of the norm (no unit)", spread),
+            kept_panel({name: used(rank[name], spread[name], _WIDTH) for name in runs}),
         ),
         rows=by_seed("power", {"effective rank": rank, "relative spread": spread}),
     )

@@ -9,7 +9,7 @@ from typing import Literal
 
 from fullrank.papers.intl.collapse import newton_eigenvalue
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
-from fullrank.papers.kit.judging import COLLAPSED, by_number, by_seed, differences, level, used
+from fullrank.papers.kit.judging import COLLAPSED, by_number, by_seed, differences, threshold, used
 from fullrank.papers.kit.parts import BOUND, KEPT, Part, Table
 from fullrank.papers.kit.training import Job, Size, last_terms, numbers, train_all, usual_size
 from fullrank.recipes.intl import INTL
@@ -92,7 +92,7 @@ def _kept_panel(kept: ByCase, counts: Sequence[int]) -> Panel:
             for whitened in _WIDTHS
             for loss in _WEIGHTS
         },
-        level("collapsed below", COLLAPSED, counts),
+        threshold("collapsed below", COLLAPSED, counts),
     )
 
 

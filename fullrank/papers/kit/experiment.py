@@ -12,12 +12,12 @@ from fullrank.papers.kit.parts import Part
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One line, cloud of points, or closed-form expectation (drawn dashed, in ink); NaN in y is a gap."""
+    """One line, cloud of points, closed form (drawn dashed), or threshold of a verdict (dotted); NaN in y is a gap."""
 
     label: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    style: Literal["line", "points", "expected"] = "line"
+    style: Literal["line", "points", "expected", "threshold"] = "line"
 
 
 @dataclass(frozen=True, kw_only=True)

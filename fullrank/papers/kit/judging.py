@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Panel, Series
@@ -57,6 +58,12 @@ def by_number(
     return Panel(title=title, x_label=x_label, y_label=y_label, series=(*series, *expected), log_x=log_x)
 
 
+def kept_panel(kept: Mapping[str, Sequence[float]]) -> Panel:
+    """What the embedding of each case keeps, as `used` has it, and the threshold below which it counts as collapsed."""
+    line = threshold("collapsed below", COLLAPSED, (0.0, len(kept) - 1.0))
+    return by_case("what the embedding keeps", "effective rank / dimensions x relative spread", kept, line)
+
+
 def by_seed(first: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) -> tuple[dict[str, str | float], ...]:
     """A table with a row for each case and seed, from the values of every column by case; "" where it has none.
 
@@ -74,3 +81,8 @@ def by_seed(first: str, columns: Mapping[str, Mapping[str, Sequence[float]]]) ->
 def level(label: str, y: float, x: Sequence[float]) -> Series:
     """A closed form that does not depend on x: a level from the first x to the last."""
     return Series(label=label, x=(float(x[0]), float(x[-1])), y=(y, y), style="expected")
+
+
+def threshold(label: str, y: float, x: Sequence[float]) -> Series:
+    """What a verdict asks, from the first x to the last."""
+    return replace(level(label, y, x), style="threshold")

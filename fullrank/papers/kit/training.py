@@ -53,6 +53,7 @@ def usual_size(settings: Settings, batch_size: int = 256) -> Size:
     return replace(size, backbone=settings.backbone or size.backbone, image_size=settings.image_size or size.image_size)
 
 
+_ROUNDING = 1e-10  # of the largest eigenvalue: embeddings are float32
 LR, WARMUP = 5e-3, 0.15  # of every experiment that says nothing else, whatever its data
 
 
@@ -172,11 +173,11 @@ def spectra_over_steps(run: Path, space: str) -> tuple[NDArray[np.float64], NDAr
 
 
 def spectra(runs: Mapping[str, Sequence[Path]], space: str) -> Panel:
-    """The last spectrum of the first seed's run, over the index of the dimension."""
+    """The last spectrum of the first seed's run, over the index of the dimension, down to rounding."""
     series = []
     for label, folders in runs.items():
         values = spectra_over_steps(folders[0], space)[1][-1]
-        shown = tuple(float(value) if value > 0 else float("nan") for value in values)
+        shown = tuple(float(value) if value > _ROUNDING * values[0] else float("nan") for value in values)
         series.append(Series(label=label, x=tuple(float(at) for at in range(1, len(shown) + 1)), y=shown))
     return Panel(
         title=f"spectrum of the {space}, seed 0",

@@ -1,0 +1,155 @@
+"""One panel of a result.json as inline SVG: seeds that belong together are linked, and means have their interval."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from statistics import stdev
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from fullrank.report.draw.lines import name_powers
+from fullrank.report.draw.svg import INK, SERIES, svg
+
+WIDTH = 4.6  # inches of a panel
+_HEIGHT, _ROW = 3.2, 0.19  # of a panel without its legend, and of a legend's row
+_OF_OURS = ("line", "points")  # measured, and so in colors
+_DASHES: Mapping[str, Any] = {"expected": (0, (4, 2)), "threshold": ":"}
+_LINK: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1.5}
+_INTERVAL = "mean, 95 % interval"
+
+Panel = Mapping[str, Any]
+Place = tuple[float, float]
+
+
+def drawn(panel: Panel, prefix: str) -> Markup:
+    """One panel of a result.json, its title and its legend included; ids get the prefix."""
+    colored = list(dict.fromkeys(one["label"] for one in panel["series"] if one["style"] in _OF_OURS))
+    others = [one["label"] for one in panel["series"] if one["label"] not in colored]
+    labels = [_shown(panel, label) for label in dict.fromkeys([*colored, *others])]
+    columns = 2 if max(map(len, labels), default=0) <= 28 else 1
+    rows = math.ceil(len(labels) / columns)
+    height = _HEIGHT + rows * _ROW
+
+    def draw(axes: Axes) -> None:
+        unit = textwrap.fill(panel["y_label"], 40)
+        left = 0.2 if "\n" in unit else 0.16
+        axes.figure.subplots_adjust(left=left, top=1 - 0.3 / height, bottom=(0.55 + rows * _ROW) / height)
+        for series in panel["series"]:
+            at = colored.index(series["label"]) if series["label"] in colored else 0
+            _draw(axes, series, SERIES[at % len(SERIES)], panel)
+        _link(axes, panel, colored)
+        axes.set_title(panel["title"], loc="left", fontsize=10, fontweight="bold")
+        axes.set_xlabel(panel["x_label"])
+        axes.set_ylabel(unit)
+        _ticks(axes, panel)
+        handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        below = (0.5, -0.44 / (height - 0.85 - rows * _ROW))
+        axes.legend(
+            [handles[label] for label in labels], labels, loc="upper center", bbox_to_anchor=below, ncol=columns,
+            frameon=False, fontsize=8, borderaxespad=0, labelspacing=0.35,
+        )  # fmt: skip
+
+    label = f"{panel['title']}: {panel['y_label']} over {panel['x_label']}"
+    return svg(draw, prefix=prefix, label=label, size=(WIDTH, height))
+
+
+def _shown(panel: Panel, label: str) -> str:
+    return _INTERVAL if label == "mean" and _means(panel) else label
+
+
+def _means(panel: Panel) -> bool:
+    """Whether the panel has cases side by side, whose means a line would join although nothing lies between them."""
+    return bool(panel["x_names"]) and [one["style"] for one in panel["series"]].count("points") == 1
+
+
+def _places(series: Mapping[str, Any]) -> list[Place]:
+    y = [math.nan if value is None else float(value) for value in series["y"]]
+    x = [float(value) for value in series["x"]]
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} values of x and {len(y)} of y")
+    return list(zip(x, y, strict=True))
+
+
+def _draw(axes: Axes, series: Mapping[str, Any], color: str, panel: Panel) -> None:
+    places, style = _places(series), series["style"]
+    x, y = [at for at, _ in places], [value for _, value in places]
+    if style == "points":
+        axes.plot(x, y, "o", color=color, markersize=4.5, alpha=0.75, label=series["label"])
+    elif style in _DASHES:
+        axes.plot(x, y, color=INK, linewidth=1.2, linestyle=_DASHES[style], label=series["label"], zorder=3)
+    elif style == "line" and series["label"] == "mean" and _means(panel):
+        _bars(axes, x, y, panel, color)
+    elif style == "line":
+        apart = bool(panel["x_names"])  # cases have nothing between them that a line could pass
+        axes.plot(x, y, color=color, linewidth=1.6, linestyle="none" if apart else "-",
+                  marker="o" if apart or len(x) < 20 else None, markersize=3, label=series["label"])  # fmt: skip
+    else:
+        raise ValueError(f"style {style!r}")
+
+
+def _bars(axes: Axes, x: Sequence[float], y: Sequence[float], panel: Panel, color: str) -> None:
+    """The mean of each case beside its seeds, with the interval of Student's t."""
+    (seeds,) = (_by_x(_places(one)) for one in panel["series"] if one["style"] == "points")
+    reach = [_reach(seeds.get(at, [])) for at in x]
+    beside = [at + 0.12 for at in x]
+    axes.errorbar(beside, y, yerr=reach, fmt="_", color=color, markersize=9, linewidth=1.4, capsize=3, label=_INTERVAL)
+
+
+def _reach(values: Sequence[float]) -> float:
+    """Half of the 95 % interval for the mean; 0 of fewer than two values."""
+    from scipy.special import stdtrit
+
+    if len(values) < 2:
+        return 0.0
+    return float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+
+
+def _by_x(places: Sequence[Place]) -> dict[float, list[float]]:
+    """The values at each x, in the order of the seeds."""
+    found: dict[float, list[float]] = {}
+    for x, y in places:
+        found.setdefault(x, []).append(y)
+    return found
+
+
+def _link(axes: Axes, panel: Panel, colored: Sequence[str]) -> None:
+    """A thin line through the points of each seed: over the cases, or over the series within a case."""
+    points = [one for one in panel["series"] if one["style"] == "points"]
+    if panel["x_names"] and len(points) > 1:
+        columns = [(x, seeds) for one in points for x, seeds in sorted(_by_x(_places(one)).items())]
+        for case in range(len(panel["x_names"])):
+            _through(axes, sorted((x, seeds) for x, seeds in columns if round(x) == case), INK)
+        return
+    for one in points:
+        color = INK if panel["x_names"] else SERIES[colored.index(one["label"]) % len(SERIES)]
+        _through(axes, sorted(_by_x(_places(one)).items()), color)
+
+
+def _through(axes: Axes, columns: Sequence[tuple[float, Sequence[float]]], color: str) -> None:
+    if len(columns) < 2 or len({len(seeds) for _, seeds in columns}) > 1:
+        return  # seeds that cannot be told
+    for seed in range(len(columns[0][1])):
+        axes.plot([x for x, _ in columns], [seeds[seed] for _, seeds in columns], color=color, **_LINK)
+
+
+def _ticks(axes: Axes, panel: Panel) -> None:
+    for axis, log, scale in (
+        (axes.xaxis, panel["log_x"], axes.set_xscale),
+        (axes.yaxis, panel["log_y"], axes.set_yscale),
+    ):
+        if log:
+            scale("log")
+            name_powers(axis)
+        else:
+            axis.set_major_locator(MaxNLocator(nbins=6))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
+    if panel["x_names"]:
+        letters = min(13, 65 // len(panel["x_names"]))  # that fit below one column
+        names = [textwrap.fill(name, letters, break_long_words=False) for name in panel["x_names"]]
+        axes.set_xticks(range(len(names)), names)
+        axes.set_xlim(-0.5, len(names) - 0.5)
