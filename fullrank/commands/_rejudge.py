@@ -25,7 +25,8 @@ def rejudge(folder: Path) -> list[str]:
     again = [(path, old, with_parts(old, path)) for path, old in found]
     for path, _, new in again:
         write_json(path, new)
-        write_figure(path, path.with_name("figure.svg"))
+        if new.get("panels"):
+            write_figure(path, path.with_name("figure.svg"))
     return [
         f"{new['name']}: {new['verdict']}" + (f", was {old['verdict']}" if old["verdict"] != new["verdict"] else "")
         for _, old, new in again

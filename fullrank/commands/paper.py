@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +42,10 @@ class PaperOptions:
     out: Path | None = None
     """Folder of the result of one experiment, or of all of them and the gallery; needed to run any."""
     full: bool = False
-    """The paper's own size, or as close to it as the data allow."""
+    """Larger: of data that are made up the paper's own size; on images ResNet-18 for 100 epochs, with our settings.
+    The authors' own settings are presets, whose commands --published lists."""
+    yes: bool = False
+    """Do not ask before --full trains on a CPU."""
     judge: Path | None = None
     """Judge the results below this folder again, by today's claims and margins, without running anything."""
     seeds: int = 10
@@ -99,11 +103,17 @@ def listing() -> str:
     True
     """
     width = max(map(len, catalog()))
-    lines = [f"{'':<{width}}     time  (one CPU core)"]
+    lines = [f"{'':<{width}}     time  (one CPU core, 10 seeds)"]
     for name, entry in catalog().items():
-        full = f"; --full: {entry.full}" if entry.full else ""
+        full = f"; --full: {entry.full}{_hours(entry, 10)}" if entry.full else ""
         lines.append(f"{name:<{width}}  {_minutes(entry.minutes):>7}  {entry.title}{full}")
     return "\n".join(lines)
+
+
+def _hours(entry: Entry, seeds: int) -> str:
+    from fullrank.papers.published import full_hours
+
+    return f", about {full_hours(entry.trainings * seeds):.0f} GPU hours" if entry.trainings else ""
 
 
 def _minutes(minutes: float) -> str:
@@ -126,6 +136,8 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
         data_root=options.data_root,
         **_sizes(entry, options),
     )
+    if options.full and entry.trainings and not options.yes:
+        _ask_on_a_cpu(entry, options.seeds)
     config = _begin(name, settings)
     with _timed(out, config), progress(console, name, 100, "%") as show:
         outcome = experiment.run(dataclasses.replace(settings, progress=lambda share: show(round(100 * share))))
@@ -141,6 +153,20 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
     for part in others:
         say(console, f"  {said(part)}")
     say(console, f"The claim ({entry.paper}): {entry.claim}\nFigure: {figure}")
+
+
+def _ask_on_a_cpu(entry: Entry, seeds: int) -> None:
+    """UserError unless there is a GPU, or somebody answers that a CPU is meant."""
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    trainings = f"{entry.trainings * seeds} trainings of ResNet-18{_hours(entry, seeds)}"
+    what = f"{entry.name} --full is {trainings}, and there is no GPU here"
+    if not sys.stdin.isatty():
+        raise UserError(f"{what}: pass --yes to train on the CPU, which takes weeks.")
+    if input(f"{what}: train on the CPU, which takes weeks? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UserError("Nothing was started: leave --full away for a small training.")
 
 
 def _run_all(out: Path, options: PaperOptions, console: Console) -> int:

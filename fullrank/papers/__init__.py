@@ -23,9 +23,10 @@ class Entry:
     title: str
     claim: str
     minutes: float
-    full: str
     data: str
     module: str
+    full: str = ""
+    trainings: int = 0
     caveat: str = ""
 
 
@@ -64,11 +65,6 @@ def _declared(path: Path) -> list[Entry]:
     for call in calls:
         if isinstance(call.func, ast.Name) and call.func.id == "Experiment":
             words = {word.arg: word.value for word in call.keywords if word.arg and word.arg not in ("run", "parts")}
-            entry = {
-                "data": "",
-                "full": "",
-                "caveat": "",
-                **{name: ast.literal_eval(value) for name, value in words.items()},
-            }
+            entry = {"data": "", **{name: ast.literal_eval(value) for name, value in words.items()}}
             entries.append(Entry(**entry, module=f"{__name__}.{path.parent.name}.{path.stem}"))
     return entries

@@ -100,6 +100,16 @@ def gpu_hours(recipe: str, name: str) -> float:
     return (made.epochs or 0) * IMAGES[_images(recipe, name)] * views * each * 6 / SUSTAINED / 3600
 
 
+def full_hours(trainings: int) -> float:
+    """GPU hours of so many trainings of an experiment's --full, estimated alike: 100 epochs of two views of 28 px.
+
+    >>> round(full_hours(10), 1)
+    1.7
+    """
+    each, side = MULTIPLICATIONS["resnet18", True]
+    return trainings * 6_000_000 * 2 * (28 / side) ** 2 * each * 6 / SUSTAINED / 3600
+
+
 def _images(recipe: str, name: str) -> str:
     data = presets(recipe)[name].settings["data"]
     return data.value or data.source.removesuffix("'s training images")

@@ -51,6 +51,15 @@ def test_the_announced_minutes_are_those_of_ten_seeds() -> None:
         assert catalog()[name].minutes == took, name
 
 
+def test_the_announced_trainings_are_the_cases_of_the_results() -> None:
+    for name, result in read(GRAY).items():
+        names = list(result["rows"][0])
+        columns = names[: names.index("seed")] if catalog()[name].data else []
+        cases = {tuple(row[column] for column in columns) for row in result["rows"] if columns} - {("untrained",)}
+        shared = int(name == "corinfomax/ablation")  # one training is a case of both sweeps
+        assert catalog()[name].trainings == max(0, len(cases) - shared), name
+
+
 def test_results_say_how_they_were_made() -> None:
     for result in read(GRAY).values():
         assert result["command"].startswith(f"fullrank paper {result['name']} --out ")

@@ -47,7 +47,7 @@ class Stopping:
 def experiment(name: str, run: Callable[[Settings], Outcome], data: str = "") -> Experiment:
     return Experiment(
         name=name, paper="We 2024, fig. 1", title="A title", claim="It is so.", minutes=0.1, run=run, full="more",
-        data=data, parts=(Part(says="seeds", effect=seen, margin=POINTS, source="ours"),),
+        data=data, trainings=2 if data else 0, parts=(Part(says="seeds", effect=seen, margin=POINTS, source="ours"),),
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
     entries = {
         name: Entry(
             name=name, paper=one.paper, title=one.title, claim=one.claim, minutes=one.minutes,
-            full=one.full, data=one.data, module="",
+            full=one.full, data=one.data, trainings=one.trainings, module="",
         )
         for name, one in found.items()
     }  # fmt: skip
@@ -136,6 +136,7 @@ def test_with_data_or_steps_all_runs_what_can_use_it(flag: tuple[str, str], tmp_
         (["toy/plain", "--out", "OUT", "--data", "digits"], "leave --data away"),
         (["toy/plain", "--out", "OUT", "--image-size", "32"], "leave --image-size away"),
         (["toy/trained", "--out", "OUT", "--steps", "0"], "pass at least 1"),
+        (["toy/trained", "--out", "OUT", "--full", "--seeds", "2"], "is 4 trainings of ResNet-18, about 1 GPU hours"),
         (["toy/trained", "--out", "OUT", "--data", "mnist"], "mnist"),
         (["--all", "--out", "OUT", "--data", "mnist"], "mnist"),
     ],
@@ -149,6 +150,24 @@ def test_errors_are_one_sentence(
     assert words in said
     assert said.count("\n") == 1
     assert not Path(out).exists()
+
+
+@pytest.mark.usefixtures("stopping")
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 2)])
+def test_a_full_experiment_asks_before_it_starts_on_a_cpu(
+    answer: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def answered(words: str) -> str:
+        asked.append(words)
+        return answer
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", answered)
+    assert main(["paper", "toy/trained", "--full", "--out", str(tmp_path / "out")]) == code
+    assert [words.endswith("which takes weeks? [y/N] ") for words in asked] == [True]
+    assert (tmp_path / "out").exists() is (code == 0)
 
 
 def test_an_unknown_experiment_is_named(capsys: pytest.CaptureFixture[str]) -> None:

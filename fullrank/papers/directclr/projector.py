@@ -96,7 +96,8 @@ PROJECTOR = Experiment(
     claim="Without a projector the representation loses dimensions, which a linear one, DirectCLR and an MLP prevent, "
     "and a linear probe ranks the four in this order.",
     minutes=15,
-    full="100 epochs of Fashion-MNIST with ResNet-18",
+    full="ResNet-18 for 100 epochs at 28 px, with our settings",
+    trainings=4,
     run=projector,
     caveat="`tiny` ends in no residual block, so DirectCLR sends no gradient to 422 of its 512 features; among "
     "the trained 90 there is no gain.",
@@ -116,7 +117,8 @@ HEADS = Experiment(
     claim="A linear projector need not be trained if it is of low rank: then it beats a trainable one, which a "
     "diagonal one equals; features drawn at random at each step are worse than all of them.",
     minutes=15,
-    full="100 epochs of Fashion-MNIST with ResNet-18",
+    full="ResNet-18 for 100 epochs at 28 px, with our settings",
+    trainings=4,
     run=heads,
     caveat="`tiny` ends in no residual block, as the encoder of the paper does.",
     parts=(

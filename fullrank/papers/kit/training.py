@@ -113,6 +113,7 @@ def _train(folder: Path, name: str, recipe: Recipe, options: RunOptions) -> None
     gc.collect()  # a finished trainer refers to itself, and so keeps its images
     if not ending:
         raise KeyboardInterrupt if ending.name in ("", "SIGINT") else SystemExit(ending.code)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # a finished training is never resumed
 
 
 def numbers(runs: Mapping[str, Sequence[Path]], space: str, name: str) -> dict[str, list[float]]:
