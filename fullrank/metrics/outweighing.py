@@ -120,7 +120,7 @@ def _share_behind(found: Measurements, n: int, dims: int) -> Measured | None:
 SHARE_BEHIND = Measurement(
     "share_behind",
     _share_behind,
-    "the same, as a share of what is possible",
+    "share of the possible rank without these dimensions",
     "of min(N - 1, the other dimensions)",
     "dimensions",
     of="derived",

@@ -73,7 +73,13 @@ SIGNAL_RANK = Measurement(
 )
 
 SIGNAL_SHARE = Measurement(
-    *("signal_share", signal_share, "directions above the noise of what is possible", "over min(N - 1, D)", "spectrum"),
+    *(
+        "signal_share",
+        signal_share,
+        "directions above the noise, share of what is possible",
+        "over min(N - 1, D)",
+        "spectrum",
+    ),
     of="moments",
     direction="high",
     ideal=1.0,

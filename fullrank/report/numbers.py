@@ -9,14 +9,14 @@ NONE = "–"  # what is not known
 
 
 def number(value: float | None) -> str:
-    """A number for people, of three digits or whole.
+    """A number for people: of three digits, or whole from 100 to ten million.
 
-    >>> number(12345.6), number(0.01234), number(None), number(768.0)
-    ('12,346', '0.0123', '–', '768')
+    >>> number(12345.6), number(0.01234), number(None), number(768.0), number(390585691.0)
+    ('12,346', '0.0123', '–', '768', '3.91e+08')
     """
     if value is None:
         return NONE
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def interval(row: Mapping[str, Any]) -> str:

@@ -34,7 +34,9 @@ _CLUSTERS = Advice(
         Remedy(
             "add an instance-level loss, such as SimCLR's", "fullrank train simclr", of=("two-branch", "contrastive")
         ),
-        Remedy("spread the directions by a flag", "--uniformity 1", of=("two-branch", "contrastive")),
+        Remedy(
+            "spread the directions, by a flag of `fullrank train`", "--uniformity 1", of=("two-branch", "contrastive")
+        ),
         _SPREAD,
         Remedy("keep neighbors apart", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),
     ),

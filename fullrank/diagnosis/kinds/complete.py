@@ -70,7 +70,11 @@ _ADVICE = Advice(
             "z = z - z[group == 0].mean(0)",
             of=("cells",),
         ),
-        Remedy("add a term that keeps the embeddings apart", "--w2 0.5", of=("two-branch", "contrastive")),
+        Remedy(
+            "add a term that keeps the embeddings apart, by a flag of `fullrank train`",
+            "--w2 0.5",
+            of=("two-branch", "contrastive"),
+        ),
         Remedy(
             "add a term that keeps the embeddings apart, in a loop of your own",
             'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]',

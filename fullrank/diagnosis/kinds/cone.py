@@ -40,7 +40,11 @@ RULES = (
             ),
             (
                 _CENTER,
-                Remedy("spread the directions by a flag", "--uniformity 1", of=("two-branch", "contrastive")),
+                Remedy(
+                    "spread the directions, by a flag of `fullrank train`",
+                    "--uniformity 1",
+                    of=("two-branch", "contrastive"),
+                ),
                 Remedy("spread the directions", 'loss = loss + fullrank.losses.uniformity(views)["loss"]'),
                 Remedy(
                     "take the threshold from pairs that are unrelated",

@@ -75,7 +75,11 @@ _RANK = Advice(
         Cause("the data has no more directions", "the rank of the inputs, or of an untrained network, is as low"),
     ),
     (
-        Remedy("add a term that penalizes missing directions", "--w2 0.5", of=("two-branch", "contrastive")),
+        Remedy(
+            "add a term that penalizes missing directions, by a flag of `fullrank train`",
+            "--w2 0.5",
+            of=("two-branch", "contrastive"),
+        ),
         Remedy(
             "add a term that penalizes missing directions, in a loop of your own",
             'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]',

@@ -20,7 +20,7 @@ _GATE = {
     "undecided": "Undecided",
 }
 _TONES = {
-    **dict.fromkeys(("different", "regressed", "collapsed"), "complete"),
+    **dict.fromkeys(("different", "regressed", "collapsed"), "collapsed"),
     **dict.fromkeys(("same", "better", "healthy"), "healthy"),
 }
 _EXPECTED = {

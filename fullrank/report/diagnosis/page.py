@@ -14,6 +14,7 @@ from fullrank.report.words import sentence, verdict_words
 
 _KEY_NUMBERS = ("relative_spread", "mean_cosine", "effective_rank", "participation_ratio")
 _MOST = 20  # numbers in the JSON
+_ONE = {"rows": "row", "dimensions": "dimension", "classes": "class"}
 _GROUPS = 5  # of rows, for intervals
 _DIRECTIONS = {"high": "higher is healthier", "low": "lower is healthier", "none": "no direction is healthier"}
 
@@ -86,15 +87,16 @@ def measurement_cells(content: Mapping[str, Any]) -> dict[str, Cell]:
 def which(finding: Mapping[str, Any], content: Mapping[str, Any]) -> str:
     """The rows, dimensions or classes that a finding is about, classes by their names where they are known.
 
-    >>> which({"which": [5, 17], "which_are": "rows"}, {})
-    'Rows 5, 17'
+    >>> which({"which": [5, 17], "which_are": "rows"}, {}), which({"which": [5], "which_are": "rows"}, {})
+    ('Rows 5, 17', 'Row 5')
     """
     numbers, names = finding.get("which") or [], content.get("classes") or []
     if not numbers:
         return ""
     classes = finding["which_are"] == "classes" and max(numbers) < len(names)
     shown = [str(names[number]) if classes else str(number) for number in numbers]
-    return f"{finding['which_are'].capitalize()} {', '.join(shown)}" + (" and others" if len(shown) == _MOST else "")
+    what = finding["which_are"] if len(shown) > 1 else _ONE[finding["which_are"]]
+    return f"{what.capitalize()} {', '.join(shown)}" + (" and others" if len(shown) == _MOST else "")
 
 
 def size(content: Mapping[str, Any]) -> str:

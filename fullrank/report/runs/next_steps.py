@@ -57,10 +57,10 @@ def _data(run: Run) -> list[str]:
 
 
 def _longer(run: Run) -> str:
-    for name in ("steps", "epochs"):
+    for name, least in (("steps", 200), ("epochs", 2)):
         amount = run.settings.get(name)
         if isinstance(amount, int | float):
-            return command("train", run.recipe, "--like", run.path, f"--{name}", f"{2 * amount:g}")
+            return command("train", run.recipe, "--like", run.path, f"--{name}", f"{max(2 * amount, least):g}")
     return command("train", run.recipe, "--like", run.path)
 
 

@@ -171,7 +171,7 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
         ("uniformity", "uniformity", "lower is more uniform"),
         ("alignment", "alignment", "0 is views alike"),
         ("ldmi", "mutual information of views", "0 is nothing in common"),
-        ("ldmi_by_chance", "the same of two images", "what chance shows"),
+        ("ldmi_by_chance", "mutual information of two images", "what chance shows"),
     )
     rows = [
         Row(f"{title}, {space}", [fixed(values.get(name), 3) for values in found], remark)
@@ -184,7 +184,9 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
             ("rankme", "RankMe", "read with the spread"),
         )
     ]
-    dead = Row(f"dead dimensions, {space}", [percent(values.get("dead_dimensions")) for values in found], "constant")
+    dead = Row(
+        f"dead dimensions, {space}", [percent(values.get("dead_dimensions")) for values in found], "which never vary"
+    )
     return [rows[0], *ranks, dead, *rows[1:]]
 
 
