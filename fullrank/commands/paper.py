@@ -156,7 +156,7 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
 
 
 def _ask_on_a_cpu(entry: Entry, seeds: int) -> None:
-    """UserError unless there is a GPU, or somebody answers that a CPU is meant."""
+    """Raise a UserError unless there is a GPU, or somebody answers that a CPU is meant."""
     import torch
 
     if torch.cuda.is_available():
