@@ -160,7 +160,10 @@ def train_batches(
 
         return _Batches(plan, moved)
     resident = images.images.to(device)
-    return _Batches(plan, lambda: ((resident.index_select(0, rows.to(device)), rows) for _, _, rows in plan.rows()))
+    return _Batches(
+        plan,
+        lambda: ((resident.index_select(0, rows.to(device, non_blocking=True)), rows) for _, _, rows in plan.rows()),
+    )
 
 
 def plain_batches(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss, mean_of_two_views
 from fullrank.stats import log_sums_over_others, normalize
 
 
@@ -36,17 +35,17 @@ def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> T
         sigma: Makes it DCLW (the authors take 0.5), whose w = 2 - exp(<u, v> / sigma) / mean over the batch gives hard
             positives more weight, with a gradient; None is w = 1.
 
+    >>> import torch
     >>> dcl(torch.ones(2, 8, 4))["loss"]  # one point: ln 14
     tensor(2.6391)
     """
-    views, samples, _ = z.shape
+    samples = z.shape[1]
     rows = normalize(z)
     negatives = log_sums_over_others(rows, 1 / temperature)  # (V, N)
     positives = (rows[:, None] * rows).sum(3)  # (V, V, N)
     weights = 1.0 if sigma is None else 2 - samples * (positives / sigma).softmax(2)
     losses = negatives[:, None, :] - weights * positives / temperature
-    two_views = ~torch.eye(views, dtype=torch.bool, device=z.device)
-    return combine({"dcl": (1.0, losses[two_views].mean())})
+    return combine({"dcl": (1.0, mean_of_two_views(losses))})
 
 
 class DCL(EmbeddingLoss, function=dcl): ...

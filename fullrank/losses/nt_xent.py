@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss, mean_of_two_views
 from fullrank.stats import log_sums_over_others, normalize
 
 
@@ -39,8 +39,7 @@ def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
     negatives = log_sums_over_others(rows, 1 / temperature)  # (V, N)
     positives = (rows[:, None] * rows).sum(3) / temperature  # (V, V, N)
     losses = torch.logaddexp(positives, negatives[:, None, :]) - positives
-    two_views = ~torch.eye(len(z), dtype=torch.bool, device=z.device)
-    return combine({"nt_xent": (1.0, losses[two_views].mean())})
+    return combine({"nt_xent": (1.0, mean_of_two_views(losses))})
 
 
 class NTXent(EmbeddingLoss, function=nt_xent): ...

@@ -57,6 +57,17 @@ def combine(weighted: Mapping[str, tuple[float, Tensor]]) -> Terms:
     return {**terms, "loss": loss}
 
 
+def mean_of_two_views(values: Tensor) -> Tensor:
+    """The mean of values (V, V, N) of two views and a sample, over all ordered pairs of different views.
+
+    >>> mean_of_two_views(torch.tensor([[[9.0], [1.0]], [[2.0], [9.0]]]))
+    tensor(1.5000)
+    """
+    views = len(values)
+    same = torch.eye(views, dtype=torch.bool, device=values.device)[:, :, None]
+    return values.masked_fill(same, 0.0).sum() / (views * (views - 1) * values.shape[2])
+
+
 def embedding_loss(
     *, min_views: int = 2, min_samples: int = 2, settings: Mapping[str, Rule] | None = None
 ) -> Callable[[Callable[P, Terms]], Callable[P, Terms]]:

@@ -32,7 +32,9 @@ def random_slices(features: int, count: int, seed: int, like: Tensor) -> Tensor:
     tensor([1.0000, 1.0000])
     """
     generator = torch.Generator().manual_seed(seed)
-    return normalize(torch.randn(features, count, generator=generator, dtype=torch.float64), dim=0).to(like)
+    return normalize(torch.randn(features, count, generator=generator, dtype=torch.float64), dim=0).to(
+        like, non_blocking=True
+    )
 
 
 def epps_pulley(x: Tensor) -> Tensor:

@@ -12,8 +12,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from fullrank.data import Batch, Views
+from fullrank.engine.finite import Finite
 from fullrank.engine.gather import gather, sharing
 from fullrank.engine.optimizers import clip, cosine, decay, optimizer, warmup_cosine
+from fullrank.engine.rows import EVERY
 from fullrank.errors import UserError
 from fullrank.losses import Terms
 from fullrank.methods import Method
@@ -38,6 +40,7 @@ class Training(pl.LightningModule):
         self.plan = plan
         self.terms: Terms = {}
         self.gradient_norm: Tensor | None = None
+        self.finite = {"loss": Finite(), "gradient": Finite()}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The one seam: here, and nowhere else, views become a loss."""
@@ -52,9 +55,20 @@ class Training(pl.LightningModule):
             terms = self.method.loss(outputs)
             terms = regularize(terms, outputs, self.method, self.plan.recipe, epoch=epoch, epochs=self.plan.epochs)
         self.terms = {name: value.detach() for name, value in terms.items()}
-        if not bool(self.terms["loss"].isfinite()):
-            raise UserError(f"The loss is not finite at step {batch.step} ({_shown(self.terms)}): {_REMEDY}")
+        self.finite["loss"].note(self.terms["loss"], batch.step)
+        self._check(batch.step)
         return terms["loss"]
+
+    def _check(self, step: int) -> None:
+        """Let a loss or gradient that was not finite end the run; a GPU, which must stop for it, is asked rarely."""
+        if self.device.type == "cpu" or step % EVERY == 0:
+            self._refuse_what_is_not_finite()
+
+    def _refuse_what_is_not_finite(self) -> None:
+        for what, finite in self.finite.items():
+            step = finite.first()
+            if step is not None and (what == "loss" or self.trainer.precision != "16-mixed"):
+                raise UserError(f"The {what} is not finite at step {step} ({_shown(self.terms)}): {_REMEDY}")
 
     def augment(self, batch: Batch) -> list[Tensor]:
         """V views of the images of this process; drawn for the global batch, so that its split changes nothing."""
@@ -74,14 +88,18 @@ class Training(pl.LightningModule):
             parameter.grad = None
         gradients = [parameter.grad for parameter in self.method.parameters() if parameter.grad is not None]
         self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
-        if not bool(self.gradient_norm.isfinite()) and self.trainer.precision != "16-mixed":
-            raise UserError(f"The gradient is not finite at step {self.global_step} ({_shown(self.terms)}): {_REMEDY}")
+        self.finite["gradient"].note(self.gradient_norm, self.global_step)
+        self._check(self.global_step)
 
         stepping = self.plan.recipe.stepping
         clip(self.method.parameters(), stepping.clip_gradients, each=stepping.clip_each)
         if stepping.weight_decay_end is not None:
             done = self.global_step / self.plan.steps
             decay(optimizer, cosine(done, self.plan.recipe.weight_decay, stepping.weight_decay_end))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """No checkpoint keeps weights that are not finite."""
+        self._refuse_what_is_not_finite()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Version 0.1.0 spelled DINO's center in another way."""

@@ -101,8 +101,9 @@ class Parameters:
         return Parameters(*(getattr(self, field.name)[index] for field in fields(self)))
 
     def to(self, device: torch.device | str) -> Parameters:
-        """The same parameters on another device."""
-        return Parameters(*(getattr(self, field.name).to(device) for field in fields(self)))
+        """The same parameters on another device; a GPU is not waited for, the CPU waits for a GPU."""
+        wait = torch.device(device).type == "cpu"
+        return Parameters(*(getattr(self, field.name).to(device, non_blocking=not wait) for field in fields(self)))
 
     def __len__(self) -> int:
         return len(self.top)

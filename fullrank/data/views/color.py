@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,16 @@ from fullrank.data.views.augmentation import OPERATIONS, Parameters
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as in PIL and torchvision
 TINY = 1e-12  # below every chroma that matters
+
+
+@cache
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers as a tensor, made once: a GPU must not be waited for at every batch.
+
+    >>> constant((0.5, 0.25), torch.float32, torch.device("cpu"))
+    tensor([0.5000, 0.2500])
+    """
+    return torch.tensor(values, dtype=dtype).to(device, non_blocking=True)
 
 
 def brightness(x: Tensor, factor: Tensor) -> Tensor:
@@ -20,7 +32,7 @@ def contrast(x: Tensor, factor: Tensor) -> Tensor:
     """Away from the mean gray of each image, in place; x (n, C, P), factor (n,)."""
     mean = x.mean(dim=2)  # (n, C)
     if x.shape[1] == 3:
-        mean = mean @ mean.new_tensor(LUMA)[:, None]
+        mean = mean @ constant(LUMA, mean.dtype, mean.device)[:, None]
     return x.mul_(factor[:, None, None]).add_((mean * (1 - factor[:, None]))[..., None]).clamp_(0, 1)
 
 
@@ -76,10 +88,10 @@ def jitter(x: Tensor, parameters: Parameters) -> Tensor:
     image = torch.arange(len(x))  # the image that each row of x holds
     for turn in turns.unbind(dim=1):
         rows = turn[image].argsort()  # one run of rows for each operation, the untouched last
-        x, image = x.index_select(0, rows.to(x.device)), image[rows]
+        x, image = x.index_select(0, rows.to(x.device, non_blocking=True)), image[rows]
         counts = turn.bincount(minlength=len(OPERATIONS) + 1).tolist()
         runs, images = x.split(counts), image.split(counts)
         for operation, function in enumerate(functions):
             factor = getattr(parameters, OPERATIONS[operation])[images[operation]]
-            function(runs[operation], factor.to(x))
-    return x.index_select(0, image.argsort().to(x.device))
+            function(runs[operation], factor.to(x, non_blocking=True))
+    return x.index_select(0, image.argsort().to(x.device, non_blocking=True))

@@ -106,7 +106,9 @@ class Views:
         return out
 
     def _normalize(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        mean, std = (x.new_tensor(list(values)).view(-1, 1, 1) for values in (self.mean, self.std))
+        mean, std = (
+            color.constant(tuple(values), x.dtype, x.device).view(-1, 1, 1) for values in (self.mean, self.std)
+        )
         return torch.mul(x, 1 / std, out=out).sub_(mean / std)
 
     def _check(self, images: Tensor) -> None:
@@ -127,7 +129,7 @@ def augment(images: Tensor, augmentation: Augmentation, parameters: Parameters, 
 
     def blur(some: Tensor, rows: Tensor) -> Tensor:
         matrix = blur_matrix(
-            parameters.sigma[rows].to(x.device),
+            parameters.sigma[rows].to(x.device, non_blocking=True),
             size=augmentation.size,
             kernel=augmentation.blur_kernel,
             reach=augmentation.blur_sigma[1],
@@ -140,20 +142,21 @@ def augment(images: Tensor, augmentation: Augmentation, parameters: Parameters, 
 
 
 def _crop(images: Tensor, augmentation: Augmentation, parameters: Parameters) -> Tensor:
-    p, size, filter_ = parameters.to(images.device), augmentation.size, augmentation.interpolation
-    height, width = images.shape[2:]
-    rows = crop_matrix(p.top, p.height, None, inputs=height, outputs=size, interpolation=filter_)
-    columns = crop_matrix(p.left, p.width, p.flip, inputs=width, outputs=size, interpolation=filter_)
+    size, filter_ = augmentation.size, augmentation.interpolation
+    drawn = torch.stack([parameters.top, parameters.height, parameters.left, parameters.width, parameters.flip.long()])
+    top, height, left, width, flip = drawn.to(images.device, non_blocking=True)  # one way to a GPU, not five
+    rows = crop_matrix(top, height, None, inputs=images.shape[2], outputs=size, interpolation=filter_)
+    columns = crop_matrix(left, width, flip > 0, inputs=images.shape[3], outputs=size, interpolation=filter_)
     return resample(images.float(), rows, columns.div_(255)).clamp_(0, 1)
 
 
 def _flip(images: Tensor, parameters: Parameters) -> Tensor:
-    flip = parameters.flip.to(images.device)[:, None, None, None]
+    flip = parameters.flip.to(images.device, non_blocking=True)[:, None, None, None]
     return torch.where(flip, images.flip(3), images).float().div_(255)
 
 
 def _some(x: Tensor, mask: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Put function(x[rows], rows) in the place of the rows of the mask."""
     rows = mask.nonzero()[:, 0]
-    there = rows.to(x.device)
+    there = rows.to(x.device, non_blocking=True)
     return x.index_copy_(0, there, function(x.index_select(0, there), rows)) if len(rows) else x
