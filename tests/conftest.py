@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from fullrank.report import write_report
+from tests import on_device
 from tests.report.run_folders import write_run
 
 torch.set_num_threads(1)
@@ -62,8 +63,24 @@ class LeftOut:
             terminalreporter.write_line(f"{self.count} slow tests were left out: `make test-all` runs them too.")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    where = "of tests that take one; without it a GPU is out of sight"
+    parser.addoption("--device", choices=("cpu", "cuda"), default="cpu", help=f"the device {where}")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(LeftOut())
+    on_device.choose(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_device.mark(items)
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Where tensors are and trainings happen: --device."""
+    return torch.device(request.config.getoption("--device"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable
 
 import pytest
+import torch
 
 import fullrank.losses
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES
 from fullrank.losses.declaration import LAWS, declaration
 from fullrank.testing import check_loss, laws_of_losses, laws_of_pair_losses
 from tests.losses.declared import VARIANTS
+from tests.on_device import placed
 
 PUBLIC: list[Callable[..., object]] = [*LOSSES, *STATEFUL_LOSSES, *PAIR_LOSSES]
 OF_PAIRS = {loss.__name__: loss for loss in PAIR_LOSSES}
@@ -21,17 +23,22 @@ OF_EMBEDDINGS = {loss.__name__: loss for loss in PUBLIC if loss.__name__ not in 
 NO_LOSS_OF_Z = {"terms", "pairs", "module", "declaration", "energy"}  # shared parts, and one of weights
 
 
+def at(device: torch.device, loss: Callable[..., object]) -> Callable[..., object]:
+    """The loss itself on a CPU, else one that works on the device."""
+    return loss if device.type == "cpu" else placed(loss, device)
+
+
 @pytest.mark.parametrize("law", laws_of_losses)
 @pytest.mark.parametrize("name", OF_EMBEDDINGS)
-def test_every_loss_of_embeddings_holds_the_contract(name: str, law: str) -> None:
-    check_loss(OF_EMBEDDINGS[name], law=law, name=name)
+def test_every_loss_of_embeddings_holds_the_contract(name: str, law: str, device: torch.device) -> None:
+    check_loss(at(device, OF_EMBEDDINGS[name]), law=law, name=name)
 
 
 @pytest.mark.parametrize("law", laws_of_pair_losses)
 @pytest.mark.parametrize("name", OF_PAIRS)
-def test_every_loss_of_predictions_and_targets_holds_the_contract(name: str, law: str) -> None:
+def test_every_loss_of_predictions_and_targets_holds_the_contract(name: str, law: str, device: torch.device) -> None:
     """Their architecture keeps collapse away, as tests/methods shows; simdino itself does, in tests/losses."""
-    check_loss(OF_PAIRS[name], law=law)
+    check_loss(at(device, OF_PAIRS[name]), law=law)
 
 
 def test_every_loss_file_is_under_contract() -> None:

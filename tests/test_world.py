@@ -24,16 +24,16 @@ Step = tuple[Tensor, Tensor]  # the loss and the gradient of the weight (5, 6)
 
 def step(loss: Loss, inputs: Tensor, *, with_gather: bool) -> Step:
     """One training step of a linear encoder, averaged over the processes there are, as DDP does."""
-    weight = noise(5, 6, seed=1).requires_grad_()
+    weight = noise(5, 6, seed=1).to(inputs.device).requires_grad_()
     z = inputs @ weight
     total = loss(gather(z, dim=1) if with_gather else z)["loss"]
     total.backward()
-    gradient, total = torch.zeros(0) if weight.grad is None else weight.grad, total.detach()
+    gradient, total = total.new_zeros(0) if weight.grad is None else weight.grad, total.detach()
     if dist.is_initialized():
         for average in (gradient, total):
             dist.all_reduce(average)
             average /= WORLD
-    return total, gradient
+    return total.cpu(), gradient.cpu()
 
 
 MANY = noise(2, 1040, 5)  # so many rows are shared
@@ -47,24 +47,30 @@ SHARED: dict[str, Loss] = {
 }
 
 
-def process(rank: int, folder: str) -> None:
+def process(rank: int, folder: str, kind: str) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    inputs = INPUTS.chunk(WORLD, dim=1)[rank]
+    device = torch.device(f"cuda:{rank}" if kind == "cuda" else kind)
+    if kind == "cuda":
+        torch.cuda.set_device(device)
+    backend = "nccl" if kind == "cuda" else "gloo"
+    dist.init_process_group(backend, init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+    inputs = INPUTS.chunk(WORLD, dim=1)[rank].to(device)
     for kind, with_gather in (("gathered", True), ("local", False)):
         steps = {name: step(loss, inputs, with_gather=with_gather) for name, loss in NAMED.items()}
         torch.save(steps, f"{folder}/{kind}-{rank}.pt")
     with sharing():
-        many = MANY.chunk(WORLD, dim=1)[rank]
+        many = MANY.chunk(WORLD, dim=1)[rank].to(device)
         steps = {name: step(loss, many, with_gather=True) for name, loss in SHARED.items()}
     torch.save(steps, f"{folder}/shared-{rank}.pt")
     dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(tmp_path_factory: pytest.TempPathFactory, device: torch.device) -> Path:
+    if device.type == "cuda" and torch.cuda.device_count() < WORLD:
+        pytest.skip(f"{WORLD} processes need a GPU each, and this machine has {torch.cuda.device_count()}.")
     folder = tmp_path_factory.mktemp("world")
-    spawn(process, args=(str(folder),), nprocs=WORLD)
+    spawn(process, args=(str(folder), device.type), nprocs=WORLD)
     return folder
 
 

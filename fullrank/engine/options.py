@@ -43,6 +43,8 @@ class RunOptions:
     """Lightning's strategy: auto, ddp, fsdp, ..."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """auto is bf16-mixed on a GPU that has it, else 32-true. Losses are always computed in float32."""
+    compile: bool = False
+    """Compile the networks with torch.compile; its first steps take a minute, so it pays in long trainings on a GPU."""
     accumulate: int = 1
     """Batches per optimizer step; the loss is computed per batch, so this does not enlarge the batch."""
     workers: int | None = None

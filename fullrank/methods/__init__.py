@@ -1,6 +1,6 @@
 """Ways from views to embeddings."""
 
-from fullrank.methods.joint import JointEmbedding, Method, Outputs
+from fullrank.methods.joint import JointEmbedding, Method, Outputs, compile_networks
 from fullrank.methods.self_distillation import SelfDistillation
 from fullrank.methods.swapped import SwappedAssignment
 from fullrank.methods.teacher_student import PairObjective, TeacherStudent
@@ -13,4 +13,5 @@ __all__ = [
     "SelfDistillation",
     "SwappedAssignment",
     "TeacherStudent",
+    "compile_networks",
 ]

@@ -42,6 +42,16 @@ class Method(nn.Module, ABC):
         return []
 
 
+def compile_networks(method: Method) -> None:
+    """Let torch.compile translate the networks of a method when they are first called; their weights keep their names.
+
+    Losses are left as they are: they take little time, and their decompositions in float64 gain nothing.
+    """
+    for name, network in method.named_children():
+        if name != "objective":
+            network.compile()
+
+
 class JointEmbedding(Method):
     """Encoder, projector and an objective on the projector's embeddings (V, N, D).
 

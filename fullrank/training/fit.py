@@ -31,6 +31,7 @@ from fullrank.engine.progress import Progress, Steps, say_once
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
+from fullrank.methods import compile_networks
 from fullrank.recipes import Recipe
 from fullrank.report.runs.live import LivePage
 from fullrank.runs import read_as_run, read_config, refuse_used, sole_writer
@@ -243,6 +244,8 @@ def _fit(run: Path, job: Job, console: Console, *, changed: bool) -> Ending:
     speed = Speed(Pace(), workers=options.workers or 0, world=world(options))
     record = Record(run, probe, every=options.monitor_every, show=show, speed=speed)
     training = Training(job.method, job.views, plan, changed=changed)
+    if options.compile:
+        compile_networks(job.method)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
     steps = Steps(progress, plan.batch_size * plan.accumulate)
     with in_good_order(checkpoint, progress, silent=console.quiet):

@@ -71,15 +71,15 @@ def reference(image: Tensor, a: Augmentation, p: Parameters, row: int) -> Tensor
         {"jitter": 1.0, "blur": 1.0, "grayscale": 1.0, "solarize": 1.0, "flip": 1.0},
     ],
 )
-def test_views_agree_with_torchvision(channels: int, changes: dict[str, Any]) -> None:
+def test_views_agree_with_torchvision(channels: int, changes: dict[str, Any], device: torch.device) -> None:
     a, images = Augmentation(**(ALL | changes)), some_images(40, channels)
     both = views(a, a, channels=channels)
     parameters = both.draw(40, 20, 26, generator())
-    for mine, drawn in zip(both.apply(images, parameters), parameters, strict=True):
+    for mine, drawn in zip(both.apply(images.to(device), parameters), parameters, strict=True):
         expected = torch.stack([reference(image, a, drawn, row) for row, image in enumerate(images)])
         assert mine.dtype == torch.float32
         # Gray is .299 red here and .2989 in torchvision (1e-4), enlarged by the jitter and by 1 / std = 4.
-        torch.testing.assert_close(mine, expected, atol=4e-3, rtol=0)
+        torch.testing.assert_close(mine.cpu(), expected, atol=4e-3, rtol=0)
 
 
 def test_views_agree_with_the_eight_bit_pipeline_on_average() -> None:

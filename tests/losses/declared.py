@@ -16,7 +16,7 @@ def fresh(stateful: type[nn.Module], z: Tensor) -> Terms:
     """The first step of a loss that has a state, of which only z is trained."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        terms: Terms = stateful(z.shape[-1], len(z)).requires_grad_(False)(z)
+        terms: Terms = stateful(z.shape[-1], len(z)).requires_grad_(False).to(z.device)(z)
     return terms
 
 

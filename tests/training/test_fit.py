@@ -84,8 +84,9 @@ def test_the_saved_encoder_is_the_trained_one(train: Train, small: Recipe) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.on_device
 def test_stopping_and_resuming_changes_nothing(train: Train, small: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """k steps, Ctrl-C, k steps equal 2 k steps bit for bit on a CPU."""
+    """k steps, Ctrl-C, k steps equal 2 k steps bit for bit on a CPU, and to rounding on a GPU."""
     whole, _ = train("whole", small)
     show = Progress.show
 
@@ -103,6 +104,10 @@ def test_stopping_and_resuming_changes_nothing(train: Train, small: Recipe, monk
     assert torch.load(last_checkpoint(halves), weights_only=True)["global_step"] == 6
     config = read_json(halves / "config.json")
     assert resume(halves, small, _options(config), Console(file=io.StringIO()))
+    if torch.cuda.is_available():  # by --device cuda
+        states = [torch.load(last_checkpoint(run), weights_only=True)["state_dict"] for run in (halves, whole)]
+        torch.testing.assert_close(states[0], states[1], rtol=1e-2, atol=1e-3)
+        return
     assert (halves / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
     assert _same_state(last_checkpoint(halves), last_checkpoint(whole))
     assert rows(halves) == rows(whole)
