@@ -1,8 +1,9 @@
 """Time and accuracy of linear probes on Fashion-MNIST: FullRank's, scikit-learn's, and SGD by hand.
 
 10,000 training and 10,000 test samples, the features of a random convolutional net or raw pixels, standardized by
-the training set; CPU seconds. A "path" chooses its penalty on a held-out fifth, the others are given theirs. One
-thread: OMP_NUM_THREADS=1 python benchmarks/linear_probe.py --features conv pixels
+the training set; CPU seconds of one thread. A "path" chooses its penalty on a held-out fifth, the others are given
+theirs. Also the memory that the probe takes beside features of ImageNet's width, of 1,000 classes, where its rows on
+their axes are made anew at each pass, as they are above 2 GiB: noise with one penalty, which needs few passes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +26,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from fullrank.evaluation import linear_probe, ridge_accuracy
+from fullrank.evaluation.frozen import axes
 
 Data = tuple[Tensor, Tensor, Tensor, Tensor]
+WIDTH = 2048
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 
 
@@ -85,15 +91,27 @@ def contenders(data: Data) -> dict[str, Callable[[], float]]:
     }
 
 
+def memory(rows: int) -> dict[str, float]:
+    """Bytes of the features, and the most that this process has taken."""
+    axes.KEPT = 0
+    x = torch.randn(rows, WIDTH)
+    linear_probe(x, torch.arange(rows) % 1000, x[:1000].clone(), torch.arange(1000), penalties=(1.0,))
+    return {"features": x.nbytes, "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
 def main() -> None:
-    """Print one table for each kind of features."""
+    """Print one table for each kind of features, and what memory the probe takes."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memory", type=int, help="only measure the memory, of so many rows")
     parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--features", nargs="+", choices=["conv", "pixels"], default=["conv"])
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.memory:
+        print(json.dumps(memory(options.memory)))
+        return
     images, labels = read(options.data, "train")
     images, labels = images[: options.samples], labels[: options.samples]
     test_images, test_labels = read(options.data, "t10k")
@@ -112,6 +130,11 @@ def main() -> None:
             rows[name] = {"seconds": seconds, "ratio": ratio, "accuracy": accuracy}
             print(f"  {name:<40} {seconds:7.2f} s {ratio:6.2f} x   {accuracy:.4f}", flush=True)
         figures[kind] = rows
+    for count in (25_000, 100_000):  # in processes of their own
+        line = [sys.executable, "-m", "benchmarks.linear_probe", "--memory", str(count)]
+        said = json.loads(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
+        figures[f"memory of {count} x {WIDTH}"] = {"bytes": said}
+        print(count, ", ".join(f"{name} {value / 2**30:.2f} GiB" for name, value in said.items()), flush=True)
     if options.out:
         options.out.write_text(json.dumps(figures, indent=2) + "\n")
 

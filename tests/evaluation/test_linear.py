@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from torch.nn import functional
 from fullrank.data import held_out
 from fullrank.errors import UserError
 from fullrank.evaluation import linear_probe, ridge_accuracy
+from fullrank.evaluation.frozen import axes as by_parts
 from fullrank.evaluation.frozen import linear
+from fullrank.evaluation.frozen.axes import Samples, principal
 
 
 def digits(train: int = 500, test: int = 300) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -45,13 +48,14 @@ def test_the_minimum_is_that_of_scikit_learn(penalty: float, monkeypatch: pytest
         return (functional.cross_entropy(scores, y) + penalty / 2 * weights.square().sum()).item()
 
     least = objective(features @ weight + bias, weight)
-    z, z_test, variance = linear._principal(x, test)
-    start = torch.zeros(10, z.shape[1] + 1)
-    usual = linear._minimize(linear._with_one(z), y, variance.float(), penalty, start).double()
-    z, z_test = functional.pad(z, (0, 1), value=1.0), functional.pad(z_test, (0, 1), value=1.0)
+    axes = principal(x)
+    z, z_test = (functional.pad(axes.of(part, torch.float64), (0, 1), value=1.0) for part in (x, test))
+    samples = Samples(x, axes, torch.arange(len(x)), y, 10)
+    start = torch.zeros(10, z.shape[1])
+    usual = linear._minimize(samples.keep(), penalty, start).double()
     assert objective(z @ usual.T, usual[:, :-1]) == pytest.approx(least, abs=1e-5)  # ends at gradient 1e-4
     monkeypatch.setattr(linear, "_GRADIENT", 1e-8)
-    exact = linear._minimize(z, y, variance, penalty, start.double())
+    exact = linear._minimize(replace(samples, kept=z), penalty, start.double())
     assert objective(z @ exact.T, exact[:, :-1]) == pytest.approx(least, abs=1e-9)
     scores, expected = z_test @ exact.T, features_test @ weight + bias  # the axes differ, not these
     scores, expected = (part - part.mean(1, keepdim=True) for part in (scores, expected))
@@ -149,11 +153,23 @@ def test_principal_axes_lose_nothing() -> None:
     for n, d in [(40, 7), (7, 40), (2, 3)]:
         x, test = torch.randn(n, d, generator=generator), torch.randn(5, d, generator=generator)
         features, features_test = standardized(x, test)
-        z, z_test, variance = linear._principal(x, test)
+        axes = principal(x)
+        z, z_test = axes.of(x, torch.float64), axes.of(test, torch.float64)
         torch.testing.assert_close(z @ z.T, features @ features.T)
         torch.testing.assert_close(z_test @ z.T, features_test @ features.T)
-        torch.testing.assert_close(z.T @ z / n, torch.diag(variance), atol=1e-10, rtol=0)
+        torch.testing.assert_close(z.T @ z / n, torch.diag(axes.variance), atol=1e-10, rtol=0)
         assert z.shape[1] == min(n - 1, d)
+
+
+def test_features_that_are_too_many_to_be_copied_are_fitted_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = digits()
+    whole, ridge = linear_probe(*data, penalties=(1e-1,)), ridge_accuracy(*data)
+    monkeypatch.setattr(by_parts, "KEPT", 0)
+    monkeypatch.setattr(by_parts, "_ENTRIES", 64 * 37)  # 37 rows, the last part has fewer
+    some = linear_probe(*data, penalties=(1e-1,))
+    assert some == whole
+    torch.testing.assert_close(some.answers, whole.answers, atol=1e-2, rtol=0)  # both end at a gradient of 1e-4
+    assert ridge_accuracy(*data) == ridge
 
 
 @pytest.mark.parametrize("n", [60, 500])

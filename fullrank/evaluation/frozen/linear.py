@@ -14,7 +14,7 @@ from torch.nn import functional
 from fullrank.data import held_out
 from fullrank.errors import UserError
 from fullrank.evaluation.features import check
-from fullrank.stats import smaller_gram
+from fullrank.evaluation.frozen.axes import Samples, parts, principal
 
 _PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 _HELD_OUT = 0.2
@@ -74,29 +74,34 @@ def linear_probe(
     if len(held) == 0:
         raise UserError("No class has two training samples, so none can be held out: pass more labeled samples.")
     classes, target = labels.unique(return_inverse=True)
-    z, z_test, variance = _principal(train, test)
-    z, z_test, variance = _with_one(z), _with_one(z_test), variance.float()
-    fit = best_fit = z.new_zeros(len(classes), z.shape[1])
+    order, axes = torch.cat([rest, held]), principal(train)
+    known = Samples(train, axes, order, target[order], len(classes)).keep()
+    learned, asked = known[: len(rest)], known[len(rest) :]
+    fit = best_fit = train.new_zeros(len(classes), len(axes.variance) + 1, dtype=torch.float32)
     least, validation, best_penalty = math.inf, 0.0, 0.0
     for done, penalty in enumerate(sorted(penalties, reverse=True), start=1):
-        fit = _minimize(z[rest], target[rest], variance, penalty, fit)
-        loss = functional.cross_entropy(z[held] @ fit.T, target[held]).item()
+        fit = _minimize(learned, penalty, fit)
+        answers = asked.answers(fit)
+        loss = functional.cross_entropy(answers, asked.target).item()
         if loss >= least:
             break  # weaker penalties over-fit more
         least, best_penalty, best_fit = loss, penalty, fit
-        validation = _accuracy(fit, z[held], classes, labels[held])
+        validation = _share(answers.argmax(1) == asked.target)
         if progress is not None:
             progress(done / (len(penalties) + 1))
-    fit = _minimize(z, target, variance, best_penalty, best_fit)
+    fit = _minimize(known, best_penalty, best_fit)
     if progress is not None:
         progress(1.0)
+    weights = known.weights(fit)
+    right = torch.cat([(rows @ weights.T).argmax(1) == goal for rows, goal in known])
+    answers = torch.cat([_with_one(axes.of(x)) @ fit.T for x in parts(test)])
     return LinearResult(
-        train_accuracy=_accuracy(fit, z, classes, labels),
+        train_accuracy=_share(right),
         validation_accuracy=validation,
-        test_accuracy=_accuracy(fit, z_test, classes, test_labels),
+        test_accuracy=_share(classes[answers.argmax(1)] == test_labels),
         penalty=best_penalty,
         seconds=time.perf_counter() - begin,
-        answers=(z_test @ fit.T).cpu(),
+        answers=answers.cpu(),
     )
 
 
@@ -115,22 +120,26 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
     """
     _check(train, labels, test, test_labels)
     classes, target = labels.unique(return_inverse=True)
-    z, z_test, variance = _principal(train, test)
-    y = functional.one_hot(target).double()
-    bias = y.mean(0)
-    moment = (y - bias).T @ z / len(z)  # (C, R); on principal axes the solution is a division
-    total = (y - bias).square().sum() / len(z)
+    n, axes = len(train), principal(train)
+    variance = axes.variance
+    bias = target.bincount().double() / n
+    moment = variance.new_zeros(len(classes), len(variance))  # on principal axes the solution is a division
+    for x, goal in zip(parts(train), target.split(len(parts(train)[0])), strict=True):
+        moment += (functional.one_hot(goal, len(classes)) - bias).T @ axes.of(x, torch.float64) / n
+    total = 1 - bias.square().sum()  # of the targets' variances
     energy = moment.square().sum(0) / variance
 
     def validation_error(penalty: float) -> float:
         shrink = variance / (variance + penalty)
         residual = total - ((2 - shrink) * shrink * energy).sum()
-        freedom = (1 + shrink.sum()) / len(z)
-        return (residual / (1 - freedom).square()).item()
+        freedom = (1 + shrink.sum()) / n
+        error: float = (residual / (1 - freedom).square()).item()
+        return error
 
     penalty = min(_PENALTIES, key=validation_error)
     fit = torch.cat([moment / (variance + penalty), bias[:, None]], 1).float()
-    return _accuracy(fit, _with_one(z_test), classes, test_labels)
+    named = torch.cat([(_with_one(axes.of(x)) @ fit.T).argmax(1) for x in parts(test)])
+    return _share(classes[named] == test_labels)
 
 
 def _check(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> None:
@@ -147,35 +156,17 @@ def _check(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> 
         )
 
 
-def _principal(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both sets on the R principal axes of the standardized training set: (N, R), (M, R), variances (R,), float64.
-
-    Nothing linear is lost: a constant feature, and a direction without variance, has nothing to fit. Logistic
-    regression needs half the steps there, and ridge regression becomes a division.
-    """
-    constant = train.amax(0) == train.amin(0)
-    variance, mean = torch.var_mean(train.double(), 0, correction=0)
-    scale = torch.where(constant | (variance == 0), 0.0, variance.rsqrt())
-    z, z_test = (train.double() - mean) * scale, (test.double() - mean) * scale
-    wide = z.shape[0] < z.shape[1]
-    variance, axes = torch.linalg.eigh(smaller_gram(z) / len(z))
-    real = variance > 1e-10 * variance[-1]
-    variance, axes = variance[real], axes[:, real]
-    if wide:
-        axes = z.T @ axes / (len(z) * variance).sqrt()
-    return z @ axes, z_test @ axes, variance
-
-
 def _with_one(z: Tensor) -> Tensor:
-    """A column of ones (N, R + 1), whose weight is the bias; float32, as a fit needs no more."""
-    return functional.pad(z.float(), (0, 1), value=1.0)
+    """A column of ones (N, R + 1), whose weight is the bias."""
+    return functional.pad(z, (0, 1), value=1.0)
 
 
-def _minimize(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start: Tensor) -> Tensor:
-    """Weights (C, R + 1) of least penalized cross-entropy of z (N, R + 1), from `start`, by L-BFGS.
+def _minimize(samples: Samples, penalty: float, start: Tensor) -> Tensor:
+    """Weights (C, R + 1) of least penalized cross-entropy on the axes, from `start`, by L-BFGS.
 
     The steps are taken in units of the curvature, about `variance` / 10 + `penalty` on each axis.
     """
+    variance = samples.axes.variance.to(start.dtype)
     unit = torch.cat([(0.1 * variance + penalty).rsqrt(), variance.new_ones(1)])
     steps = (start / unit).requires_grad_()
     optimizer = torch.optim.LBFGS(
@@ -190,14 +181,22 @@ def _minimize(z: Tensor, target: Tensor, variance: Tensor, penalty: float, start
     def objective() -> Tensor:
         optimizer.zero_grad()
         fit = unit * steps
-        loss = functional.cross_entropy(z @ fit.T, target)
-        loss = loss + 0.5 * penalty * fit[:, :-1].square().sum()
-        loss.backward()
-        return loss
+        weights = samples.weights(fit)
+        loss = 0.5 * penalty * fit[:, :-1].square().sum()
+        leaf = weights.detach().requires_grad_()  # gradients of the parts are added here, and go on once
+        total = loss.detach()
+        for rows, target in samples:
+            part = functional.cross_entropy(rows @ leaf.T, target, reduction="sum") / len(samples)
+            part.backward()
+            total = total + part.detach()
+        torch.autograd.backward([loss, weights], [None, leaf.grad])
+        return total
 
     optimizer.step(objective)
     return (unit * steps).detach()
 
 
-def _accuracy(fit: Tensor, z: Tensor, classes: Tensor, labels: Tensor) -> float:
-    return (classes[(z @ fit.T).argmax(1)] == labels).double().mean().item()
+def _share(right: Tensor) -> float:
+    """The share of answers that are right."""
+    share: float = right.double().mean().item()
+    return share

@@ -18,7 +18,7 @@ from fullrank.runs import full_disk_is_an_error
 
 Half = NDArray[np.float16]
 _CPU = torch.device("cpu")
-LIMIT = 2**30  # bytes of float32 features that are kept in memory; logistic regression copies them in float64
+LIMIT = 2**30  # bytes of float32 features that are kept in memory; logistic regression holds two copies of them
 
 
 @dataclass(frozen=True, eq=False)
