@@ -16,6 +16,7 @@ SECTIONS = {  # of the site, in its order
     "Getting started": ("start/photographs", "start/embeddings", "start/loop"),
     "How to": (
         "how/choose",
+        "how/findings",
         "data",
         "in_and_out",
         "transfer",
