@@ -26,7 +26,6 @@ from fullrank.detection.predict import as_results, find_all, scored
 from fullrank.detection.record import Record
 from fullrank.detection.samples import ORDER, Batch, Samples, batches
 from fullrank.detection.scores import Found
-from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
@@ -103,7 +102,7 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> Ending:
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
     steps = Steps(progress, settings.batch_size)
     with in_good_order(checkpoint, progress, silent=console.quiet):
-        trainer = make_trainer(run, _run_options(job), steps=plan.steps, callbacks=[record, checkpoint, steps])
+        trainer = make_trainer(run, job.options, steps=plan.steps, callbacks=[record, checkpoint, steps])
         made = Batches(lambda: _batches(job, trainer.global_step, trainer.global_rank, trainer.world_size))
         trainer.fit(training, made, ckpt_path=begun, weights_only=True)
     done = bool(trainer.global_step >= plan.steps)
@@ -112,17 +111,6 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> Ending:
         _write(run, detector, job, found, scores, record.spent)
         checkpoint.forget_previous()
     return Ending(done, checkpoint.stopped_by)
-
-
-def _run_options(job: Job) -> RunOptions:
-    options = job.options
-    return RunOptions(
-        devices=options.devices,
-        nodes=options.nodes,
-        strategy=options.strategy,
-        precision=options.precision,
-        accumulate=options.accumulate,
-    )
 
 
 def _batches(job: Job, step: int, rank: int, world: int) -> Iterable[Batch]:

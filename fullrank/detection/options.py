@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fullrank.engine import TrainerOptions
+
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorSettings:
@@ -56,27 +58,13 @@ class DetectorSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectionOptions:
+class DetectionOptions(TrainerOptions):
     """The settings that decide where a detection runs and how it is watched, not what is learned."""
 
-    out: Path | None = None
-    """Folder of the run; by default the first free runs/detect-NAME-1, -2, ..."""
-    devices: int | None = None
-    """Processes, one per GPU, or on the CPU; by default all GPUs, else 1."""
-    nodes: int = 1
-    """Machines."""
-    strategy: str = "auto"
-    """Lightning's strategy: auto, ddp, ..."""
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """auto is bf16-mixed on a GPU that has it, else 32-true."""
-    accumulate: int = 1
-    """Batches per optimizer step."""
     workers: int = 2
     """Processes that decode images, per device."""
     evaluate_every: int | None = None
     """Steps between two scores; by default only at the end."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints; the last step and Ctrl-C save one too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fullrank.engine.options import RunOptions
+from fullrank.engine.options import RunOptions, TrainerOptions
 
-__all__ = ["RunOptions"]
+__all__ = ["RunOptions", "TrainerOptions"]

@@ -66,7 +66,6 @@ class Checkpoint(pl.Callback):
         self.every = every
         self.learned = learned
         self.asked = Asked()
-        self.asked_to_stop = False
         self.stopped_by = 0  # the number of the signal that all processes have agreed on
         self.begun = False
         self.processes = 1
@@ -88,8 +87,8 @@ class Checkpoint(pl.Callback):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         step = trainer.global_step
-        self.stopped_by = self.asked.agreed(trainer)
-        stop = self.asked_to_stop or self.stopped_by > 0
+        asked = self.asked.agreed(trainer)
+        self.stopped_by, stop = asked or 0, asked is not None
         if step % self.every == 0 or step == trainer.max_steps or stop:
             with full_disk_is_an_error(self.path):
                 trainer.save_checkpoint(self.path)
@@ -97,8 +96,8 @@ class Checkpoint(pl.Callback):
             trainer.should_stop = True
 
     def ask_to_stop(self) -> None:
-        """Stop after this step, with a checkpoint."""
-        self.asked_to_stop = True
+        """Stop with a checkpoint: after this step, or of several processes after the next one that they agree on."""
+        self.asked.to_stop = True
 
     def forget_previous(self) -> None:
         """Delete the checkpoint before the last one: a run that is finished needs none."""

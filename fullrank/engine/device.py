@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fullrank.engine.options import RunOptions
+from fullrank.engine.options import TrainerOptions
 
 
 def this_device() -> torch.device:
@@ -16,10 +16,10 @@ def this_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def world(options: RunOptions) -> int:
+def world(options: TrainerOptions) -> int:
     """How many processes share the batches of a run with these options.
 
-    >>> world(RunOptions(devices=4, nodes=2))
+    >>> world(TrainerOptions(devices=4, nodes=2))
     8
     """
     return (options.devices or max(1, torch.cuda.device_count())) * options.nodes

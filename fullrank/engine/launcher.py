@@ -7,9 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from fullrank.engine.options import RunOptions
+from fullrank.engine.options import TrainerOptions
 from fullrank.errors import UserError
+
+Options = TypeVar("Options", bound=TrainerOptions)
 
 _OF_PROCESSES = ("DistBackendError", "DistNetworkError", "DistStoreError")  # what torch.distributed raises
 
@@ -77,7 +80,7 @@ def require_one_process(what: str) -> None:
         raise UserError(f"{what} runs in one process, and {who} {count}: start one.")
 
 
-def with_processes(options: RunOptions) -> RunOptions:
+def with_processes(options: Options) -> Options:
     """The options with the processes of the launcher, if there is one.
 
     Raises UserError where a flag says another number.

@@ -51,10 +51,11 @@ class _AtOnce(BaseException):
 
 
 class Asked:
-    """Hears signals: `number` is that of the first, 0 before one came."""
+    """Hears signals: `number` is that of the first, 0 before one came; `to_stop` is being asked without a signal."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.number = 0
+        self.to_stop = False
         self._count = 0
         self._clock = clock
         self._several = False  # processes
@@ -97,24 +98,27 @@ class Asked:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def agreed(self, trainer: pl.Trainer) -> int:
-        """The number of the signal that any of the processes has heard; all of them call this after the same step.
+    def agreed(self, trainer: pl.Trainer) -> int | None:
+        """The number of the signal that any of the processes has heard, 0 if one was asked without, None if none was.
+
+        All processes call this after the same step.
 
         One process is asked at every step. Several ask each other about once a second, and at the last step: they agree
         on the next time as well, by the slowest of them, so that none waits for one that does not ask.
         """
         if trainer.world_size == 1:
-            return self.number
+            return self.number if self.number or self.to_stop else None
         self._several = True
         step, now = trainer.global_step, self._clock()
         if step < min(self._next, trainer.max_steps):
-            return 0
+            return None
         at, then = self._last or (step - 1, now - _SECONDS)
-        mine = torch.tensor([self.number, (now - then) / max(step - at, 1)], device=trainer.strategy.root_device)
-        number, slowest = trainer.strategy.reduce(mine, reduce_op="max").tolist()
+        pace = (now - then) / max(step - at, 1)
+        mine = torch.tensor([self.number, self.to_stop, pace], device=trainer.strategy.root_device)
+        number, to_stop, slowest = trainer.strategy.reduce(mine, reduce_op="max").tolist()
         self._last = step, now
         self._next = step + max(1, min(_MOST, int(_SECONDS / max(slowest, 1e-6))))
-        return int(number)
+        return int(number) if number or to_stop else None
 
 
 def _write(text: str) -> None:

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoa
 
 from fullrank.engine.checkpoint import Checkpoint
 from fullrank.engine.launcher import lost_process_is_an_error
-from fullrank.engine.options import RunOptions
+from fullrank.engine.options import TrainerOptions
 from fullrank.engine.progress import Progress
 from fullrank.engine.sealed import Sealed
 from fullrank.engine.signals import leave_signals_alone
@@ -24,7 +24,9 @@ from fullrank.engine.signals import leave_signals_alone
 _Batch = TypeVar("_Batch")
 
 
-def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+def make_trainer(
+    run: Path, options: TrainerOptions, *, steps: int, callbacks: list[pl.Callback], logger: str = "none"
+) -> pl.Trainer:
     """A trainer for so many optimizer steps, on the devices and in the precision of the options.
 
     It neither saves checkpoints nor draws progress nor distributes the data: the callbacks and the batches do.
@@ -41,7 +43,7 @@ def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[
         accumulate_grad_batches=options.accumulate,
         max_steps=steps,
         max_epochs=-1,
-        logger=_loggers(run, options),
+        logger=_loggers(run, logger),
         callbacks=callbacks,
         sync_batchnorm=cuda and devices * options.nodes > 1,
         use_distributed_sampler=False,
@@ -55,15 +57,15 @@ def make_trainer(run: Path, options: RunOptions, *, steps: int, callbacks: list[
     return trainer
 
 
-def _loggers(run: Path, options: RunOptions) -> list[Logger]:
-    if options.logger == "tensorboard":
+def _loggers(run: Path, logger: str) -> list[Logger]:
+    if logger == "tensorboard":
         return [TensorBoardLogger(run, name="", version="tensorboard")]
-    if options.logger == "csv":
+    if logger == "csv":
         return [CSVLogger(run, name="", version="csv")]
-    if options.logger == "mlflow":
+    if logger == "mlflow":
         store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{run.resolve() / 'mlflow.db'}")
         return [MLFlowLogger("fullrank", run_name=run.name, tracking_uri=store)]
-    if options.logger == "wandb":
+    if logger == "wandb":
         return [WandbLogger(project="fullrank", name=run.name, save_dir=run)]
     return []
 

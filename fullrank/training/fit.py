@@ -247,9 +247,9 @@ def _fit(run: Path, job: Job, console: Console, *, changed: bool) -> Ending:
     if options.compile:
         compile_networks(job.method)
     begun = last_checkpoint(run) if last_checkpoint(run).exists() else None
-    steps = Steps(progress, plan.batch_size * plan.accumulate)
+    told = [record, watch, checkpoint, Steps(progress, plan.batch_size * plan.accumulate)]
     with in_good_order(checkpoint, progress, silent=console.quiet):
-        trainer = make_trainer(run, options, steps=plan.steps, callbacks=[record, watch, checkpoint, steps])
+        trainer = make_trainer(run, options, steps=plan.steps, callbacks=told, logger=options.logger)
         batches = Batches(lambda: _batches(job, training, trainer, missing, speed.pace))
         trainer.fit(training, batches, ckpt_path=begun, weights_only=True)
     finished = bool(trainer.global_step >= plan.steps)

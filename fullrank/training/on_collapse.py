@@ -17,7 +17,8 @@ from fullrank.watch.early_warning import Sign, Watcher
 class OnCollapse(pl.Callback):
     """Says every alarm of backbone and embedding once; at a failure it asks the run to stop, if `stop` is given.
 
-    `show` takes the rows of metrics.jsonl in the first process. A run that goes on after a stop knows what was said.
+    `show` takes the rows of metrics.jsonl in the first process, which asks for all. A run that goes on after a stop
+    knows what was said.
     """
 
     def __init__(
@@ -25,31 +26,22 @@ class OnCollapse(pl.Callback):
     ) -> None:
         self._run, self._say, self._stop = run, say, stop
         self._watchers = {where: Watcher(Rules(), profile) for where in ("backbone", "embedding")}
-        self._failed = False
+        self._stopped = False
 
     def show(self, row: dict[str, Any]) -> None:
         """Judge a row about collapse and say what is new."""
         for where, sign in self._signs(row):
             self._say(f"{where}, step {row['step']}: {sign.sentence}")
-            self._failed = self._failed or sign.severity == "fail"
+            if sign.severity == "fail" and self._stop is not None and not self._stopped:
+                self._say("The run stops, as --on-collapse stop asks.")
+                self._stopped = True
+                self._stop()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take up the readings of a run that is resumed."""
         if trainer.global_step and trainer.is_global_zero:
             for row in read_rows(self._run / "metrics.jsonl"):
                 self._signs(row)
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Stop every process when the first one has seen a failure."""
-        if self._stop is None or (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return
-        if trainer.strategy.reduce_boolean_decision(self._failed, all=False):
-            if trainer.is_global_zero:
-                self._say("The run stops, as --on-collapse stop asks.")
-            self._failed = False
-            self._stop()
 
     def _signs(self, row: dict[str, Any]) -> list[tuple[str, Sign]]:
         if row["kind"] != "monitor":

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fullrank.data import Batch, ImageSet, train_batches
 from fullrank.data.missing import Missing
-from fullrank.engine import RunOptions
+from fullrank.engine import TrainerOptions
 from fullrank.engine.checkpoint import Checkpoint, begun_by, last_checkpoint
 from fullrank.engine.progress import Progress, Steps
 from fullrank.engine.signals import Ending
@@ -128,5 +128,5 @@ def _batches(job: Fit, classifier: Classifier, where: Where, trainer: pl.Trainer
     )
 
 
-def _options(where: Where) -> RunOptions:
-    return RunOptions(devices=1, precision=where.precision)
+def _options(where: Where) -> TrainerOptions:
+    return TrainerOptions(devices=1, precision=where.precision)

@@ -49,24 +49,25 @@ class Rank:
         self.world.met.wait()
         return largest
 
-    def run(self, signalled_at: int | None, ended: dict[int, Any]) -> None:
-        """Steps until one has heard a signal; this one hears it at a step."""
+    def run(self, asked_at: int | None, signal: int, ended: dict[int, Any]) -> None:
+        """Steps until one was asked to stop; this one is at a step, by a signal or, where it is 0, without."""
         asked = Asked(clock=lambda: self.global_step * self.seconds)
         while self.global_step < STEPS:
             self.global_step += 1
-            if self.global_step == signalled_at:
-                asked.number = 15
-            if number := asked.agreed(self):  # type: ignore[arg-type]
+            if self.global_step == asked_at:
+                asked.number, asked.to_stop = signal, not signal
+            number = asked.agreed(self)  # type: ignore[arg-type]
+            if number is not None:
                 ended[self.rank] = self.global_step, number
                 return
-        ended[self.rank] = STEPS, 0
+        ended[self.rank] = STEPS, None
 
 
-def run(seconds: tuple[float, ...], heard: dict[int, int]) -> tuple[World, dict[int, Any]]:
+def run(seconds: tuple[float, ...], asked: dict[int, int], signal: int = 15) -> tuple[World, dict[int, Any]]:
     """Where each of some processes ended, of steps of so many seconds each by its clock."""
     world, ended = World(len(seconds)), dict[int, Any]()
     ranks = [Rank(world, rank, each) for rank, each in enumerate(seconds)]
-    threads = [threading.Thread(target=one.run, args=(heard.get(one.rank), ended)) for one in ranks]
+    threads = [threading.Thread(target=one.run, args=(asked.get(one.rank), signal, ended)) for one in ranks]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -76,19 +77,20 @@ def run(seconds: tuple[float, ...], heard: dict[int, int]) -> tuple[World, dict[
 
 @pytest.mark.parametrize(("seconds", "between"), [((0.05, 0.04, 0.05), 20), ((0.002, 0.003), 100), ((7.0, 9.0), 1)])
 @pytest.mark.parametrize("at", [1, 37, 333, STEPS])
+@pytest.mark.parametrize("signal", [15, 0])
 def test_all_stop_at_the_same_step_within_a_second_or_one_step(
-    seconds: tuple[float, ...], between: int, at: int
+    seconds: tuple[float, ...], between: int, at: int, signal: int
 ) -> None:
-    world, ended = run(seconds, {1: at})
+    world, ended = run(seconds, {1: at}, signal)
     assert len(set(ended.values())) == 1
     step, number = ended[0]
-    assert number == 15
+    assert number == signal
     assert at <= step <= at + between
     assert len(set(map(tuple, world.asked.values()))) == 1
 
 
 def test_steps_between_ask_nobody() -> None:
     world, ended = run((0.01, 0.01), {})
-    assert ended == {0: (STEPS, 0), 1: (STEPS, 0)}
+    assert ended == {0: (STEPS, None), 1: (STEPS, None)}
     assert len(world.asked[0]) <= 2 + STEPS // 99
     assert world.asked[0][-1] == STEPS
