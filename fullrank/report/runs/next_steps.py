@@ -44,7 +44,7 @@ def _decision(run: Run, label: str) -> Next:
     if run.result.state == "early":
         return Next(label, (), [("Train for longer.", _longer(run)), look])
     data = _data(run)
-    use = ("Use it: vectors of images, with names and labels.", command("embed", run.path, *data, "--out", "z.parquet"))
+    use = ("Use it: vectors of images, with names and labels.", command("embed", run.path, *data, "--out", "z.npy"))
     if run.knn is None:
         score = ("Score it on labeled images.", command("evaluate", run.path))
         return Next(label, (), [score, use, look])
