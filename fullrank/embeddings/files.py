@@ -102,7 +102,9 @@ def _folder(folder: Path, endings: Collection[str]) -> list[Path]:
             kinds.setdefault(ending(path), []).append(path)
     plain = {kind: paths for kind, paths in kinds.items() if kind not in (".json", ".txt")} or kinds
     if len(plain) != 1:
-        held = f"files of the kinds {', '.join(plain)}" if plain else "no file that can be read"
+        held = (
+            f"files of the kinds {', '.join(plain)}" if plain else "no file that can be read (images: `fullrank embed`)"
+        )
         raise UserError(f"{folder} is a folder with {held}: pass a file, or a pattern such as '{folder}/*.npy'.")
     return next(iter(plain.values()))
 

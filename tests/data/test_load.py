@@ -187,11 +187,11 @@ def test_sets_that_must_be_downloaded(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         (
             "cifar-10",
-            "cifar-10 is neither a built-in data set nor an existing path: did you mean cifar10, or pass a",
+            "cifar-10 is neither a built-in data set nor an existing path: did you mean cifar10, or a",
         ),
         ("Digits", "did you mean digits"),
         ("fashion_mnist", "did you mean fashion-mnist"),
-        ("photos/", f"photos/ is neither a built-in .*: the built-in names are {', '.join(NAMES)}, or pass a folder"),
+        ("photos/", f"photos/ is neither a built-in .*: pass one of {', '.join(NAMES)}, or a folder"),
         ("gone.npz", "gone.npz is neither a built-in data set nor an existing path"),
         (__file__, "is not a source of images: pass a folder of images, a list of them"),
     ],

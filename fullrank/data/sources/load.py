@@ -110,5 +110,5 @@ def _unknown(name: str, path: Path, *, several: bool) -> str:
     if path.exists():
         remedy = "pass a folder of images, a list of them (.txt, .csv) or an .npz file"
         return f"{name} is not a source of images: {remedy}."
-    hint = suggest(name.lower(), NAMES, otherwise=f"the built-in names are {', '.join(NAMES)}.")
-    return f"{name} is neither a built-in data set nor an existing path: {hint[:-1]}, or pass a folder or an .npz file."
+    hint = suggest(name.lower(), NAMES, otherwise=f"pass one of {', '.join(NAMES)}.")
+    return f"{name} is neither a built-in data set nor an existing path: {hint[:-1]}, or a folder or an .npz file."
