@@ -31,7 +31,7 @@ FILLED = {
     "by": "train",
     "run.recipe": "simclr",
     "f'--{name}'": "--epochs",
-    "f'{2 * amount:g}'": "2",
+    "str(max(2 * amount, least))": "2",
 }
 BEGINS = re.compile(rf"\bfullrank ({'|'.join(COMMANDS)})\b")
 

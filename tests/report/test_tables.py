@@ -91,3 +91,16 @@ def test_separability_and_the_scores_of_the_features_that_entered_the_loss(tmp_p
     assert rows["distance within classes"] == ["0.250", "–"]
     assert rows["distance between / within"] == ["2.000", "–"]
     assert "silhouette of the classes" not in rows  # no run has it
+
+
+@pytest.mark.parametrize(
+    ("settings", "flag"),
+    [({"steps": 1_234_567}, "--steps 2469134"), ({"steps": 5}, "--steps 200"), ({"epochs": 0.5}, "--epochs 2")],
+)
+def test_an_early_run_is_told_to_train_for_twice_as_long(tmp_path: Path, settings: dict[str, Any], flag: str) -> None:
+    verdict = {"kind": "healthy", "collapsed": False, "state": "early", "sentence": "It is too early to judge."}
+    folder = changed(write_run(tmp_path / "run"), verdict=verdict)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"settings": settings}))
+    said = dict(next_steps(read_run(folder), "run").commands)
+    assert said["Train for longer."].endswith(f" {flag}")

@@ -60,7 +60,7 @@ def _longer(run: Run) -> str:
     for name, least in (("steps", 200), ("epochs", 2)):
         amount = run.settings.get(name)
         if isinstance(amount, int | float):
-            return command("train", run.recipe, "--like", run.path, f"--{name}", f"{max(2 * amount, least):g}")
+            return command("train", run.recipe, "--like", run.path, f"--{name}", str(max(2 * amount, least)))
     return command("train", run.recipe, "--like", run.path)
 
 
