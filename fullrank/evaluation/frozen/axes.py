@@ -109,11 +109,6 @@ class Samples:
             return fit
         return torch.cat([fit[:, :-1] @ self.axes.columns.T.to(fit.dtype), fit[:, -1:]], 1)
 
-    def answers(self, fit: Tensor) -> Tensor:
-        """The logits (N, C) of a model (C, R + 1) on the axes."""
-        weights = self.weights(fit)
-        return torch.cat([rows @ weights.T for rows, _ in self])
-
     def _parts(self) -> Iterator[slice]:
         rows = max(1, _ENTRIES // max(self.x.shape[1], self.classes))
         return (slice(first, first + rows) for first in range(0, len(self), rows))

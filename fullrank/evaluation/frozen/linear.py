@@ -81,22 +81,18 @@ def linear_probe(
     least, validation, best_penalty = math.inf, 0.0, 0.0
     for done, penalty in enumerate(sorted(penalties, reverse=True), start=1):
         fit = _minimize(learned, penalty, fit)
-        answers = asked.answers(fit)
-        loss = functional.cross_entropy(answers, asked.target).item()
+        loss, accuracy = _score(asked, fit)
         if loss >= least:
             break  # weaker penalties over-fit more
-        least, best_penalty, best_fit = loss, penalty, fit
-        validation = _share(answers.argmax(1) == asked.target)
+        least, validation, best_penalty, best_fit = loss, accuracy, penalty, fit
         if progress is not None:
             progress(done / (len(penalties) + 1))
     fit = _minimize(known, best_penalty, best_fit)
     if progress is not None:
         progress(1.0)
-    weights = known.weights(fit)
-    right = torch.cat([(rows @ weights.T).argmax(1) == goal for rows, goal in known])
     answers = torch.cat([_with_one(axes.of(x)) @ fit.T for x in parts(test)])
     return LinearResult(
-        train_accuracy=_share(right),
+        train_accuracy=_score(known, fit)[1],
         validation_accuracy=validation,
         test_accuracy=_share(classes[answers.argmax(1)] == test_labels),
         penalty=best_penalty,
@@ -194,6 +190,16 @@ def _minimize(samples: Samples, penalty: float, start: Tensor) -> Tensor:
 
     optimizer.step(objective)
     return (unit * steps).detach()
+
+
+def _score(samples: Samples, fit: Tensor) -> tuple[float, float]:
+    """The mean cross-entropy and the accuracy of a model (C, R + 1) on the axes."""
+    weights, loss, right = samples.weights(fit), 0.0, 0
+    for rows, target in samples:
+        answers = rows @ weights.T
+        loss += functional.cross_entropy(answers, target, reduction="sum").item()
+        right += int((answers.argmax(1) == target).sum())
+    return loss / len(samples), right / len(samples)
 
 
 def _share(right: Tensor) -> float:
