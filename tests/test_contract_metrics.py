@@ -62,7 +62,7 @@ def test_every_public_function_is_listed_and_says_what_it_is_blind_to() -> None:
     assert public == {*own, *wrapped, *OF_A_COMPARISON}
     for name in (*own, *OF_A_COMPARISON):
         said = " ".join((getattr(room, name).__doc__ or "").split())
-        assert "Blind to" in said or "rades no collapse" in said, name
+        assert "Blind to" in said or "not measure" in said, name
 
 
 def test_every_number_that_compare_shows_is_of_a_public_function() -> None:

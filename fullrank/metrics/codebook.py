@@ -25,7 +25,7 @@ def _uses(z: Cloud) -> Tensor:
 def different_rows(z: Rows) -> float:
     """The number of different rows: two rows are the same if they are equal in every value.
 
-    Data has as many different rows as rows, quantized embeddings as many as codes in use. It grades no collapse.
+    Data has as many different rows as rows, quantized embeddings as many as codes in use. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -43,7 +43,7 @@ def different_rows(z: Rows) -> float:
 def code_use(z: Rows) -> float:
     """The perplexity of the values that the rows take, over the number of these values.
 
-    It grades no collapse of rows that differ.
+    It does not measure a collapse of rows that differ.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -65,7 +65,7 @@ def code_use(z: Rows) -> float:
 def lone_rows(z: Rows) -> float:
     """The share of the rows that no other row repeats.
 
-    Data with copies has many such rows, quantized embeddings few. It grades no collapse.
+    Data with copies has many such rows, quantized embeddings few. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -84,7 +84,7 @@ def lone_rows(z: Rows) -> float:
 def commonest_row(z: Rows) -> float:
     """The share of the rows that take the most frequent value; equal means equal in every value.
 
-    Data has few rows of each value, and a default answer for missing inputs has many. It grades no collapse.
+    Data has few rows of each value, and a default answer for missing inputs has many. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

@@ -17,7 +17,7 @@ def coherence(z: Rows) -> float:
     """Coherence: the largest share of one row in the column space, times N / rank.
 
     It is max_i |U_i|^2 N / r over the left singular vectors above rounding (Tsitsulin et al., 2023), uncentered. It
-    finds outlying rows, and grades no collapse. Of all metrics it is the least stable under subsampling.
+    finds outlying rows, and does not measure collapse. Of all metrics it is the least stable under subsampling.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

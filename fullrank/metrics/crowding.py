@@ -15,7 +15,7 @@ def crowding(z: Rows, *, seed: int = 0) -> float:
     It is the median distance of two rows over the median distance to the tenth nearest row, divided by the same of
     Gaussian clouds; below 500 rows, it takes the neighbor of number N / 50. Distances are Euclidean, among the distinct
     rows. A few tight clusters crowd; pairs and small families of similar rows do not, although their
-    `relative_contrast` is as high. It grades no collapse.
+    `relative_contrast` is as high. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

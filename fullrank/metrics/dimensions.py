@@ -125,7 +125,8 @@ DUPLICATE_DIMENSIONS = Measurement(
 def rogue_dimension(z: Data) -> float:
     """Largest variance of a dimension over the mean variance of all.
 
-    It depends on the axes. It grades no collapse: one dimension of a large unit hides the others from every distance.
+    It depends on the axes. It does not measure collapse: one dimension of a large unit hides the others from every
+    distance.
 
     Args:
         z: Embeddings (N, D), as rows, a `Cloud` or their moments.
@@ -171,7 +172,7 @@ ROGUE_DIMENSION = Measurement(
 def dimension_gap(z: Data) -> float:
     """Largest ratio between successive values among the first four variances of the dimensions, in descending order.
 
-    It depends on the axes. It grades no collapse: it tells up to three rogue dimensions from a smooth decay.
+    It depends on the axes. It does not measure collapse: it tells up to three rogue dimensions from a smooth decay.
 
     Args:
         z: Embeddings (N, D), as rows, a `Cloud` or their moments.

@@ -19,7 +19,7 @@ _ABOVE, _TURNS = 1e-11, 3  # shift above an eigenvalue, as a share of it, and st
 def head_gap(z: Data) -> float:
     """Largest ratio between successive values among the first four covariance eigenvalues.
 
-    It tells up to three dominant directions from a smooth decay. It grades no collapse.
+    It tells up to three dominant directions from a smooth decay. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows, a `Cloud` or their moments.
@@ -62,7 +62,7 @@ def largest_jump(values: Tensor) -> float:
 def bimodality(z: Rows) -> float:
     """1 / kurtosis along the first principal direction: two groups give 1, and a normal distribution 1/3.
 
-    It grades no collapse.
+    It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

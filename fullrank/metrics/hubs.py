@@ -24,7 +24,7 @@ def hub_skewness(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int
     """Hubness: the skewness of how often a row is among the k nearest, by cosine, of the other rows.
 
     It is that of Radovanovic et al. (2010). An isotropic cloud has about 0.3, but a healthy 1/j spectrum 3 and a cone
-    7: it depends on N, k and the spectrum, so compare with that of `gaussian_like(z)`. It grades no collapse.
+    7: it depends on N, k and the spectrum, so compare with that of `gaussian_like(z)`. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -90,7 +90,7 @@ HUB_EXCESS = Measurement(
 def antihub_share(z: Rows, *, k: int = 10, queries: Rows | None = None, seed: int = 0) -> float:
     """Share of the rows that are among the k nearest, by cosine, of no other row, so that no search finds them.
 
-    It grades no collapse.
+    It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

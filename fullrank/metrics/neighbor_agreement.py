@@ -15,7 +15,7 @@ def neighbor_agreement(z: Rows, *, k: int = 10, seed: int = 0) -> float:
     """Share of the k nearest rows by cosine that are among the k largest by inner product too.
 
     It is low where a few long rows are the neighbors of all others, so that the choice of the index matters (maximum
-    inner product search, Shrivastava & Li, 2014). Ties are broken at random. It grades no collapse.
+    inner product search, Shrivastava & Li, 2014). Ties are broken at random. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

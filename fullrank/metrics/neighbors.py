@@ -19,8 +19,8 @@ _NEAR = 0.99  # cosine
 def duplicate_rows(z: Rows) -> float:
     """Share of the rows that repeat another one, to 1e-6 of the spread.
 
-    It is 1 - distinct / N: of m copies, m - 1 count. Remove copies before you read any metric of neighbors. It grades
-    no collapse.
+    It is 1 - distinct / N: of m copies, m - 1 count. Remove copies before you read any metric of neighbors. It does not
+    measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -61,7 +61,7 @@ DUPLICATE_ROWS = Measurement(
 def near_duplicate_rows(z: Rows, *, cosine: float = _NEAR, seed: int = 0) -> float:
     """Share of the rows whose nearest neighbor in direction has a cosine above a threshold.
 
-    Rows are not centered, so a narrow cone has many. It grades no collapse.
+    Rows are not centered, so a narrow cone has many. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -154,7 +154,7 @@ def two_nn(z: Rows, *, discard: float = 0.1, seed: int = 0) -> float:
 
     It is the slope through the origin of -log(1 - F) over log(r2 / r1), F = i / N. Distances are Euclidean, among the
     distinct rows. It is too low in many dimensions (89 for 256 at N = 4,096), so comparable at equal N only; of a point
-    with noise it sees the noise alone. It grades no collapse.
+    with noise it sees the noise alone. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -209,7 +209,7 @@ def mle_dimension(z: Rows, *, k: int = 10, seed: int = 0) -> float:
 
     It is 1 / mean of log(r_k / r_j) over rows and j < k: the mean of inverse local estimates (MacKay & Ghahramani,
     2005), with divisor k - 1. Distances are Euclidean, among the distinct rows. It is too low in many dimensions (72
-    for 256 at N = 4,096, k = 20). It grades no collapse.
+    for 256 at N = 4,096, k = 20). It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

@@ -37,7 +37,7 @@ def outweighing(z: Cloud) -> Tensor:
 def outweighing_share(z: Data) -> float:
     """Share of the variance that a few dimensions hold, if the variance falls tenfold or more after them.
 
-    A few are up to three, or 2 % of them. It depends on the axes. It grades no collapse: see `rank_behind`.
+    A few are up to three, or 2 % of them. It depends on the axes. It does not measure collapse: see `rank_behind`.
 
     Args:
         z: Embeddings (N, D), as rows, a `Cloud` or their moments.
@@ -71,7 +71,7 @@ OUTWEIGHING_SHARE = Measurement(
 def rank_behind(z: Data) -> float:
     """`rankme_centered` without the dimensions of `outweighing_share`, if there are any.
 
-    It depends on the axes. It grades no collapse.
+    It depends on the axes. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows, a `Cloud` or their moments.

@@ -71,7 +71,7 @@ class Measurement:
         interval: "jackknife" leaves out groups of rows, "pairs" has its own formula, and "none" says why in
             `no_interval`.
         biased: Whether it has a bias in N, so that the jackknife is valid only from N = 8 D on.
-        blind_to: Collapses under which it keeps most of its healthy value; None where it grades no collapse.
+        blind_to: Collapses under which it keeps most of its healthy value; None where it does not measure collapse.
         expected: The value of perfect data by N and D.
         beside: The value to compare with, a function of the same arguments.
         follows: The value as a function of those of others, N and D, NaN without them: for a monitor row that lacks

@@ -13,8 +13,8 @@ from fullrank.metrics.record import MOST, Measurement
 def zero_rows(z: Rows) -> float:
     """Share of the rows that are zero in every dimension.
 
-    A zero vector comes from an empty input or a failed computation more often than from the encoder. It grades no
-    collapse.
+    A zero vector comes from an empty input or a failed computation more often than from the encoder. It does not
+    measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

@@ -108,7 +108,7 @@ MEAN_COSINE = Measurement(
 def negative_share(z: Rows) -> float:
     """Share of all values that are below zero.
 
-    It depends on the axes. It grades no collapse.
+    It depends on the axes. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
@@ -209,7 +209,7 @@ def row_norm(z: Data) -> float:
     """Root mean square norm of the rows, in the unit they came in.
 
     It is the one number here that sees embeddings shrink to the origin or grow without bound, which no other does. It
-    grades no collapse.
+    does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows, a `Cloud` or their moments.
@@ -242,7 +242,7 @@ ROW_NORM = Measurement(
 def norm_variation(z: Rows) -> float:
     """Standard deviation of the norms of the rows over their mean.
 
-    A few exploded rows make it large. It grades no collapse.
+    A few exploded rows make it large. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-_SECTIONS = ("Args", "Returns", "Raises", "Yields")
+_SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Yields")
 
 
 def page(title: str, module: ModuleType, about: str = "") -> str:
