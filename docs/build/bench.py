@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from docs.build import selection
 from docs.build.agreement import agreement
 from docs.build.numbers import with_interval
 
@@ -24,8 +26,10 @@ SETS --out docs/results/bench/sprites-32 --seconds {seconds:g} --seeds {seeds}`:
 each training is **very short**, {fewest} to {most} steps: it says what a recipe does first, not where it ends. A step
 of a recipe is timed once, and all its seeds take the same number of steps; the training then took {middle:.1f}
 processor seconds in the median, {least:.1f} to {longest:.1f} in all. The whole bench took {minutes:.0f} minutes of one
-core.
+core. Seeds were run on different days on a shared machine: the recipes' median of images per processor second is
+{paces}.
 
+{peers}
 Accuracy is on {test:,} sprites of figures that no training saw: 20 nearest neighbors among the training images, and a
 linear probe whose penalty is chosen on held-out training images. Nothing was chosen by the test images. Brackets are
 the 95 % interval of Student's t over the seeds, which says nothing about other test images (their standard error is
@@ -37,6 +41,16 @@ Each cell is a file of [{set}]({set}), which `benchmarks/bench` writes; a bench 
 `make docs` writes this page, and a test holds it to the files.
 """
 
+PEERS = {
+    "lightly_simclr": "lightly's SimCLR",
+    "lightly_byol": "lightly's BYOL",
+    "lightly_barlow_twins": "lightly's Barlow Twins",
+    "lightly_vicreg": "lightly's VICReg",
+}
+LIGHTLY = """
+Rows of lightly are its losses and heads with its own defaults, behind our encoder, views, batches, optimizer and
+schedule (`pip install lightly`, or the extra `peers`). Nobody chose settings for these images, theirs or ours.
+"""
 MARKS = {
     "pixels": "raw pixels",
     "untrained": "`tiny`, untrained",
@@ -48,11 +62,11 @@ AGREEMENT = """## Do label-free numbers predict accuracy?
 
 Kendall's tau-b over the recipes above, with the 95 % interval of drawing the recipes again: 1 is the same order, -1 the
 opposite one, 0 none. **Across** orders the means of {recipes} recipes, the control without anything against collapse
-(`invariance`) included. **Within** orders trainings of one recipe, which here differ in the seed alone: nothing of
-it says whether a number helps to choose a setting. W2, uniformity and the decay exponent are low where features are
-spread; the others are high. LiDAR takes 128 images in 8 views. The verdict counts collapsed, degraded, healthy as
-0, 1, 2; a dash says that too few recipes have two verdicts. After so short a training these numbers are published as
-they came out; a bold one has an interval without 0, as one in twenty has by chance.
+(`invariance`) included. **Within** orders trainings of one recipe, which here differ in the seed alone: nothing of it
+says whether a number helps to choose a setting, which the next section asks. W2, uniformity and the decay exponent are
+low where features are spread; the others are high. LiDAR takes 128 images in 8 views. The verdict counts collapsed,
+degraded, healthy as 0, 1, 2; a dash says that too few recipes have two verdicts. After so short a training these
+numbers are published as they came out; a bold one has an interval without 0, as one in twenty has by chance.
 
 | number | of | kNN, across | linear, across | kNN, within | linear, within |
 |---|---|---|---|---|---|
@@ -70,6 +84,7 @@ NUMBERS = {
     "relative_spread": "relative spread",
     "verdict": "the judge's verdict",
 }
+_LOW_IS_SPREAD = ("decay_exponent", "w2_uniformity", "uniformity")
 _STATES = {"collapsed": 0.0, "degraded": 1.0, "healthy": 2.0}
 
 
@@ -89,8 +104,28 @@ def page() -> str:
         longest=max(seconds),
         minutes=sum(cell["cpu_seconds_of_the_cell"] for cell in cells) / 60,
         looked=recipes[0]["backbone"]["n"],
+        paces=_paces(recipes),
+        peers=LIGHTLY if any(cell["of"] == "peer" for cell in cells) else "",
     )
-    return "\n".join([head, _table(cells), AGREEMENT.format(recipes=len(_by_name(recipes))) + _agreements(recipes)])
+    return "\n".join(
+        [
+            head,
+            _table(cells),
+            AGREEMENT.format(recipes=len(_by_name(recipes))) + _agreements(recipes) + _settings(cells),
+        ]
+    )
+
+
+def _paces(cells: Sequence[Cell]) -> str:
+    """Images per processor second by seed, so that a reader sees whether the seeds had the same machine."""
+    found = [
+        (
+            seed,
+            median(cell["steps"] * cell["batch_size"] / cell["cpu_seconds"] for cell in cells if cell["seed"] == seed),
+        )
+        for seed in sorted({cell["seed"] for cell in cells})
+    ]
+    return ", ".join(f"{pace:,.0f} with seed {seed}" for seed, pace in found)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -121,7 +156,7 @@ def _table(cells: Sequence[Cell]) -> str:
 
 def _row(name: str, cells: Sequence[Cell]) -> str:
     files = " ".join(f"[{cell['seed']}]({SET}/{name}-{cell['seed']}.json)" for cell in cells)
-    said = [MARKS.get(name, f"`{name}`"), files, str(cells[0].get("steps", "")), _accuracy(cells, "knn")]
+    said = [(MARKS | PEERS).get(name, f"`{name}`"), files, str(cells[0].get("steps", "")), _accuracy(cells, "knn")]
     said.append(_accuracy(cells, "linear"))
     for space in ("backbone", "embedding"):
         known = [cell[space] for cell in cells if space in cell]
@@ -150,7 +185,7 @@ def _agreement(cells: Sequence[Cell], space: str, name: str) -> str:
     for within in (False, True):
         for accuracy in ("knn", "linear"):
             y = [float(cell[accuracy]) for cell in known]
-            said.append(_said(*agreement(x, y, [cell["name"] for cell in known], within=within)))
+            said.append(selection.said(*agreement(x, y, [cell["name"] for cell in known], within=within)))
     return f"| {' | '.join(said)} |"
 
 
@@ -160,11 +195,24 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _said(tau: float, low: float, high: float) -> str:
-    if math.isnan(tau):
-        return "–"
-    words = f"{tau:.2f} [{low:.2f}, {high:.2f}]"
-    return f"**{words}**" if low > 0 or high < 0 else words
+def _settings(cells: Sequence[Cell]) -> str:
+    """Whether the numbers choose among settings of one recipe."""
+    recipes = _by_name(cell for cell in cells if cell["of"] == "recipe")
+    untrained = [cell for cell in cells if cell["name"] == "untrained"]
+    rows = []
+    for key, name in NUMBERS.items():
+        if key in untrained[0]["backbone"]:
+            found = selection.against_no_training(recipes, untrained, partial(_score, "backbone", key))
+            rows.append(f"| {name} | backbone | {found} |")
+    before = _mean(untrained, "knn")
+    better = sum(_mean(of, "knn") > before for of in recipes.values())
+    counts = {"recipes": len(recipes), "better": better}
+    return "\n" + selection.TEXT.format(gray=selection.gray(), color="\n".join(rows), **counts)
+
+
+def _score(space: str, key: str, cell: Cell) -> float:
+    found = _number(cell[space].get(key))
+    return math.nan if found is None else -found if key in _LOW_IS_SPREAD else found
 
 
 if __name__ == "__main__":
