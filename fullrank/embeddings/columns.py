@@ -72,7 +72,7 @@ def _values(path: Path, key: str | None) -> Values:
         raise UserError(f"There is no file {path}: check the path.")
     read = _READERS.get(ending(path))
     if read is None or path.is_dir():
-        raise UserError(f"{path} is of no kind that labels are read from: pass one of {', '.join(_READERS)}.")
+        raise UserError(f"{path} has an ending that labels cannot be read from: pass one of {', '.join(_READERS)}.")
     return read(path, key)
 
 

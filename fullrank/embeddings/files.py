@@ -114,7 +114,7 @@ def _one(path: Path, key: str | None, taken: Collection[tuple[Path, str]]) -> Em
         raise UserError(f"There is no file {path}: check the path.")
     kind = ending(path)
     if kind not in ENDINGS:
-        raise UserError(f"{path} is of no kind that can be read: pass one of {', '.join(ENDINGS)}.")
+        raise UserError(f"{path} has an ending that cannot be read: pass one of {', '.join(ENDINGS)}.")
     if path.suffix.lower() == ".gz" and kind not in _PACKED:
         raise UserError(f"{path} can only be read unpacked: run gunzip on it first.")
     if path.is_dir() and kind != ".zarr":

@@ -41,10 +41,10 @@ def check_out(out: Path) -> None:
 
     >>> check_out(Path("z.txt"))
     Traceback (most recent call last):
-    fullrank.errors.UserError: z.txt is of no kind that embeddings are written to: pass one of .npy, .parquet, ...
+    fullrank.errors.UserError: z.txt has an ending that embeddings cannot be written to: pass one of .npy, .parquet, ...
     """
     if out.suffix not in WRITERS:
-        raise UserError(f"{out} is of no kind that embeddings are written to: pass one of {', '.join(WRITERS)}.")
+        raise UserError(f"{out} has an ending that embeddings cannot be written to: pass one of {', '.join(WRITERS)}.")
     if not out.parent.is_dir():
         raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
     package = _NEEDS.get(out.suffix)

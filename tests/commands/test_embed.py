@@ -154,7 +154,7 @@ def test_what_is_there_is_not_written_over(here: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["encoder.safetensors", "my photos", "--out", "z.txt"], "is of no kind that embeddings are written to"),
+        (["encoder.safetensors", "my photos", "--out", "z.txt"], "has an ending that embeddings cannot be written to"),
         (["encoder.safetensors", "my photos", "--out", "no/z.npy"], "name a file, in a folder that exists"),
         (["nowhere", "my photos", "--out", "z.npy"], "nowhere does not exist: pass the folder of a run"),
         (["encoder.safetensors", "nowhere", "--out", "z.npy"], "neither a built-in data set nor an existing path"),

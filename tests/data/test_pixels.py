@@ -84,7 +84,7 @@ def test_the_flag_decides_the_range(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").unlink()
     noise(8, 8, 0).save(tmp_path / "b.png")
-    assert "--range is of images of more than 8 bits, and there are none" in line(load(tmp_path, range="0,9"))
+    assert "--range applies to images of more than 8 bits, and there are none" in line(load(tmp_path, range="0,9"))
 
 
 def test_floats_beyond_one_need_the_flag(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def packed(value: Any) -> bytes:
         ("x.json", b'{"a": [1], "b": [2]}', "say which one"),
         ("x.txt", b"\xff\xfe\n", "is not text"),
         ("x.txt", b"", "one whole number or name a row"),
-        ("x.exe", b"MZ", "of no kind"),
+        ("x.exe", b"MZ", "has an ending that labels cannot be read from"),
     ],
 )
 def test_broken_columns_are_one_sentence(name: str, content: bytes, expected: str, tmp_path: Path) -> None:

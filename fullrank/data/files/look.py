@@ -120,7 +120,7 @@ def range_of(looks: Sequence[Look], options: DataOptions) -> tuple[tuple[float, 
     asked = parse_range(options.range)
     deep = [look for look in looks if look.depth]
     if not deep:
-        return asked, ["--range is of images of more than 8 bits, and there are none"] if asked else []
+        return asked, ["--range applies to images of more than 8 bits, and there are none"] if asked else []
     low, high = min(look.low for look in deep), max(look.high for look in deep)
     inner = min(look.inner_low for look in deep), max(look.inner_high for look in deep)
     if len({look.depth for look in deep}) > 1 and asked is None:
