@@ -14,6 +14,7 @@ from fullrank.detection.models import Detector
 from fullrank.detection.options import DetectorSettings
 from fullrank.detection.plan import Plan
 from fullrank.detection.samples import Batch
+from fullrank.engine.device import seed_networks
 from fullrank.engine.optimizers import optimizer
 from fullrank.errors import UserError
 
@@ -32,7 +33,7 @@ class Detecting(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The sum of the detector's losses; what is drawn is a function of the seed, the step and the place."""
-        torch.manual_seed(mix(self.settings.seed, _NETWORK, batch.step, self.global_rank))  # drop path
+        seed_networks(mix(self.settings.seed, _NETWORK, batch.step, self.global_rank), self.device)
         terms = self.detector.losses(batch.images, batch.targets, seeds_of(self.settings.seed, batch))
         loss = torch.stack([value.float() for value in terms.values()]).sum()
         self.terms = {"loss": loss.detach()} | {name: value.detach() for name, value in terms.items()}

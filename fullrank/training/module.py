@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from fullrank.data import Batch, Views
+from fullrank.engine.device import seed_networks
 from fullrank.engine.finite import Finite
 from fullrank.engine.gather import gather, sharing
 from fullrank.engine.optimizers import clip, cosine, decay, optimizer, warmup_cosine
@@ -44,7 +45,7 @@ class Training(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The one seam: here, and nowhere else, views become a loss."""
-        torch.manual_seed(_mix(self.plan.recipe.seed, _NETWORK, batch.step, self.global_rank))  # dropout, drop path
+        seed_networks(_mix(self.plan.recipe.seed, _NETWORK, batch.step, self.global_rank), self.device)
         if batch.step > 0 and batch.step % self.plan.accumulate == 0:  # here, so that a resumed run does it too
             self.method.update(self.global_step / self.plan.steps)
         self.method.enter(batch.step / self.plan.steps_per_epoch)

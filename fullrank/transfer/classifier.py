@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from fullrank.data import Augmentation, Batch, Order, Views
+from fullrank.engine.device import seed_networks
 from fullrank.errors import UserError
 from fullrank.nn import Encoder, evaluating
 from fullrank.transfer.protocols import Classify
@@ -86,7 +87,7 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean cross-entropy of a batch."""
         assert batch.rows is not None
-        torch.manual_seed(mix(self.seed, _NETWORK, batch.step))  # dropout, drop path
+        seed_networks(mix(self.seed, _NETWORK, batch.step), self.device)
         self.encoder.train(not self.frozen)
         logits = self.head(self._features(self.view_of(batch)))
         loss = functional.cross_entropy(logits.float(), self.labels[batch.rows].to(logits.device))
