@@ -17,7 +17,7 @@ from fullrank.diagnosis.training import profile_of
 from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import open_model
-from fullrank.runs import read_config
+from fullrank.runs import read_as_run, read_config
 from fullrank.stats.sketch import sketch
 from fullrank.terminal import say, watched
 
@@ -34,9 +34,11 @@ def image_report(
     config = read_config(Path(source)) if is_run else {"settings": {}}
     of_run = profile_of(str(config["recipe"])).name if is_run else "generic"
     objective = find_profile(profile or of_run)
-    options = read_as_trained(saved, DataOptions())
-    dataset = load_dataset(data, root=config["settings"].get("data_root"), options=options)
-    same = compared(config, dataset) if is_run else "unknown"
+    with read_as_run(Path(source)):
+        options = read_as_trained(saved, DataOptions())
+        dataset = load_dataset(data, root=config["settings"].get("data_root"), options=options)
+        same = compared(config, dataset) if is_run else "unknown"
+        numbers = Known(of_run=True, numbers=parts_of(config["recipe"], config["settings"])) if is_run else NOTHING
     dataset = with_channels(dataset, saved.encoder.channels)
     said = {"same": "the training images", "other": "other images than it was trained on", "unknown": "images"}[same]
     line = f"{dataset.inventory().line()}; {said} through the encoder of {source}"
@@ -54,6 +56,6 @@ def image_report(
         source=f"{source} on {dataset.name}",
         read_as=line,
         seed=seed,
-        known=Known(of_run=True, numbers=parts_of(config["recipe"], config["settings"])) if is_run else NOTHING,
+        known=numbers,
     )
     return made, [*dataset.train.classes] if known else []

@@ -9,7 +9,7 @@ from fullrank.errors import UserError
 from fullrank.papers import catalog, load
 from fullrank.papers.kit.parts import judged
 from fullrank.report import write_figure
-from fullrank.runs import read_json, write_json
+from fullrank.runs import read_as_run, read_json, write_json
 
 
 def rejudge(folder: Path) -> list[str]:
@@ -26,9 +26,11 @@ def rejudge(folder: Path) -> list[str]:
     for path, _, new in again:
         write_json(path, new)
         if new.get("panels"):
-            write_figure(path, path.with_name("figure.svg"))
+            with read_as_run(path):
+                write_figure(path, path.with_name("figure.svg"))
     return [
-        f"{new['name']}: {new['verdict']}" + (f", was {old['verdict']}" if old["verdict"] != new["verdict"] else "")
+        f"{new['name']}: {new['verdict']}"
+        + (f", was {old.get('verdict')}" if old.get("verdict") != new["verdict"] else "")
         for _, old, new in again
     ]
 
@@ -39,9 +41,11 @@ def with_parts(result: dict[str, Any], path: Path) -> dict[str, Any]:
     if name not in catalog():
         raise UserError(f"{path} is not a result of an experiment: leave it out of the folder.")
     try:
-        parts = judged(load(name).parts, result["rows"])
+        with read_as_run(path):
+            parts = judged(load(name).parts, result["rows"])
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        said = str(error) if str(path) in str(error) else f"{path}: {error}"
+        raise UserError(said) from error
     entry = catalog()[name]
     today = {"paper": entry.paper, "title": entry.title, "claim": entry.claim, "verdict": parts[0]["label"]}
     return {**result, **today, "parts": parts}

@@ -111,11 +111,12 @@ def _after(run: Path, ending: Ending, console: Console) -> int:
     if not ending:
         return stopped(ending, command("detect", "--resume", run), console)
     from fullrank.detection.fit import sentence
-    from fullrank.runs import read_json
+    from fullrank.runs import read_as_run, read_json
 
     for folder in (run, run / "control"):
         if (folder / "result.json").exists():
-            said = sentence(read_json(folder / "result.json")["scores"])
+            with read_as_run(folder):
+                said = sentence(read_json(folder / "result.json")["scores"])
             say(console, f"{folder.name}: {said}.")
     say(console, f"Report: {run / 'report.html'}")
     return 0

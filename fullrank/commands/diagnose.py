@@ -182,7 +182,8 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
     run = Path(options.file)
     _refuse_flags_of_files(options, "a run")
     config = read_config(run)
-    name, parts = config["recipe"], parts_of(config["recipe"], config["settings"])
+    with read_as_run(run):
+        name, parts = config["recipe"], parts_of(config["recipe"], config["settings"])
     profile = profile_of(name) if options.profile is None else find_profile(options.profile)
     kept = read_probe(run)
     looks = looks_of(read_rows(run / "metrics.jsonl"))

@@ -51,6 +51,7 @@ def embed(options: Embed, console: Console) -> int:
     from fullrank.embeddings.writers import check_out
     from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
     from fullrank.evaluation.model import open_model
+    from fullrank.runs import read_as_run
 
     if not options.images:
         raise UserError("Which images? Pass images, a folder, or a data set's name behind the run.")
@@ -58,7 +59,8 @@ def embed(options: Embed, console: Console) -> int:
     shards = Shards.of(options.shards, options.shard)
     tell = partial(say, console)
     model = open_model(options.encoder, trust=options.trust, network=options.backbone, say=tell)
-    reading = read_as_trained(model, options.reading)
+    with read_as_run(Path(options.encoder)):
+        reading = read_as_trained(model, options.reading)
     images = images_of(
         options.images, channels=model.encoder.channels, root=options.data_root, options=reading, say=tell
     )

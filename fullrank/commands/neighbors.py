@@ -55,6 +55,8 @@ def neighbors(options: Neighbors, console: Console) -> int:
     if options.k < 1:
         raise UserError(f"--k {options.k} is not a number of neighbors: pass 1 or more.")
     file, known = open_embeddings(options.file), described(options.file)
+    if file.n not in (None, count := len(known.columns["name"])):
+        raise UserError(f"{options.file} has {file.n} rows and {count} names: write it again by `fullrank embed`.")
     rows = [_row(query, known) for query in options.queries]
     asked = [_vector(query, row, options, known) for query, row in zip(options.queries, rows, strict=True)]
     cosines, places = nearest(torch.stack(asked), file.read(0, None), options.k + 1)

@@ -220,6 +220,8 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
         config = read_json(out / "config.json")
         if {key: config.get(key) for key in chosen} != chosen:
             raise UserError(f"{out} was begun with other settings (see its config.json): pass those, or another --out.")
+        if not all(isinstance(config.get(spent), int | float) for spent in ("seconds", "cpu_seconds")):
+            raise UserError(f"{out / 'config.json'} does not say how long it took: pass another --out.")
         return config
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already and is not an experiment: pass another --out.")

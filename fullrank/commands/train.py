@@ -160,14 +160,15 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
         return stopped(ending, command("train", "--resume", run), console)
     from fullrank.report import write_report
     from fullrank.report.runs.speed import speed_words
-    from fullrank.runs import read_json
+    from fullrank.runs import read_as_run, read_json
 
-    result = read_json(run / "result.json")
-    page = write_report([run], run / "report.html")
-    say(console, result["verdict"]["sentence"])
-    if speed := speed_words(result.get("images_per_second", {})):
-        say(console, speed)
-    known = read_json(run / "config.json").get("data", {}).get("understood", {}).get("classes", True)
+    with read_as_run(run):
+        result = read_json(run / "result.json")
+        page = write_report([run], run / "report.html")
+        say(console, result["verdict"]["sentence"])
+        if speed := speed_words(result.get("images_per_second", {})):
+            say(console, speed)
+        known = read_json(run / "config.json").get("data", {}).get("understood", {}).get("classes", True)
     then = f"Score it with: {command('evaluate', run)}"
     if not known:
         then = f"Its images have no labels. Look at it with: {command('diagnose', run)}"

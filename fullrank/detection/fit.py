@@ -36,7 +36,7 @@ from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
 from fullrank.report.detection.page import write_detection
-from fullrank.runs import new_run, replace, sole_writer, write_json
+from fullrank.runs import new_run, read_as_run, replace, sole_writer, write_json
 
 _RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
 CONTROL = "control"  # the folder of the detector from random weights, in that of the run
@@ -73,7 +73,8 @@ def _finish(run: Path, job: Job, console: Console) -> Ending:
         if not (folder / "result.json").exists() and not (ending := _fit(folder, control, job, console)):
             return ending
     if process_rank() == 0:
-        write_detection(run, run / "report.html")
+        with read_as_run(run):
+            write_detection(run, run / "report.html")
     return Ending(True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from fullrank.embeddings.files import shards
 from fullrank.embeddings.source import damage, need
 from fullrank.embeddings.writers import rows_file
 from fullrank.errors import UserError
+from fullrank.runs.reading import parse_json
 
 _COLUMNS = ("name", "label", "split")
+_PLACES = ("encoder", "encoder_sha256", "root")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,9 @@ def _parquet(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
         there = [name for name in _COLUMNS if name in file.schema_arrow.names]
         table = file.read(columns=there)
         words = {name: [str(word or "") for word in table[name].to_pylist()] for name in there}
-        about = json.loads((file.schema_arrow.metadata or {}).get(b"fullrank", b"{}"))
+        about = parse_json((file.schema_arrow.metadata or {}).get(b"fullrank", b"{}").decode())
+        if not isinstance(about, dict) or not all(isinstance(about.get(name), str | None) for name in _PLACES):
+            raise ValueError("it does not say which encoder made it, and of which images")
     return words, about
 
 
@@ -65,4 +68,4 @@ def _beside(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
         raise UserError(f"{path} has no {file.name} beside it: pass a file that `fullrank embed` wrote.")
     with damage(str(file), "a table"), file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-        return {name: [row[name] for row in rows] for name in _COLUMNS if rows and name in rows[0]}, {}
+        return {name: [row[name] or "" for row in rows] for name in _COLUMNS if rows and name in rows[0]}, {}

@@ -16,6 +16,7 @@ from fullrank.embeddings.source import EmbeddingFile, ending, measurable, need
 from fullrank.embeddings.tables import parquet, read_arrow, read_parquet, read_text
 from fullrank.embeddings.tensors import read_safetensors, read_torch
 from fullrank.errors import UserError
+from fullrank.runs.reading import require_file
 
 __all__ = ["ENDINGS", "READERS", "TABLES", "EmbeddingFile", "open_embeddings"]
 
@@ -82,8 +83,16 @@ def _opened(spec: str, without: Collection[str]) -> EmbeddingFile:
 def shards(place: str, endings: Collection[str] = ENDINGS) -> list[Path]:
     """The files that a path, a folder or a pattern stands for, in the order of their names.
 
-    Raises UserError if none does.
+    Raises UserError if none does, and for what is not a file, such as a pipe.
     """
+    found = _named(place, endings)
+    for path in found:
+        if not path.is_dir():
+            require_file(path)
+    return found
+
+
+def _named(place: str, endings: Collection[str]) -> list[Path]:
     if any(character in place for character in "*?[") and not Path(place).exists():
         paths = sorted(glob.glob(place))
         if not paths:

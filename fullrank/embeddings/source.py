@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import importlib.util
 import textwrap
@@ -27,7 +28,7 @@ LINE = 2**24  # characters of one line of text: about a million numbers
 _RANGE = 1e70  # up to its fourth power, which kurtosis takes, float64 holds it
 _BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError, EOFError),
-    *(RecursionError, zlib.error),
+    *(RecursionError, zlib.error, csv.Error),
 )  # what reading a broken file raises
 
 

@@ -13,6 +13,7 @@ from lightning.fabric.plugins import CheckpointIO
 from fullrank.errors import UserError, command
 from fullrank.runs import replace
 from fullrank.runs.arrays import grows
+from fullrank.runs.reading import require_file
 
 _MARK = b"fullrank blake2b "  # then 32 hexadecimal digits, both as the comment of the zip archive that torch writes
 _DIGITS = 32
@@ -60,6 +61,7 @@ def read(path: Path, *, mapped: bool = False) -> dict[str, Any]:
 
     With `mapped` its tensors stay in the file until they are used.
     """
+    require_file(path)
     try:
         if grows(path):
             raise ValueError("it could take any memory")
@@ -73,6 +75,7 @@ def read(path: Path, *, mapped: bool = False) -> dict[str, Any]:
 
 def is_sealed(path: Path) -> bool:
     """Whether a checkpoint has a checksum, as all except those of version 0.1.0; a damaged one raises a UserError."""
+    require_file(path)
     end = 22 + len(_MARK) + _DIGITS
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -18,7 +18,7 @@ from fullrank.errors import UserError, suggest
 from fullrank.evaluation.model import Model
 from fullrank.nn.exports import FORMATS, About, open_export
 from fullrank.report.runs.card import model_card
-from fullrank.runs import full_disk_is_an_error, read_json, refuse_used
+from fullrank.runs import full_disk_is_an_error, read_as_run, read_json, refuse_used
 
 _TOLERANCE = 1e-4  # of the largest feature: other libraries add in another order
 _REFERENCE = "reference.safetensors"
@@ -101,7 +101,8 @@ def _card(model: Model, about: About, use: str, out: Path) -> str:
     }
     for word, by in shown.items():
         use = use.replace(word, by)
-    return model_card(about=vars(about), config=config, result=result, use=use)
+    with read_as_run(run):
+        return model_card(about=vars(about), config=config, result=result, use=use)
 
 
 def _check(folder: Path) -> float:

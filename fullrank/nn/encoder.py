@@ -17,10 +17,12 @@ from fullrank.nn.own_module import BACKBONE, own_module
 from fullrank.nn.tiny import TINY, WIDTH
 from fullrank.runs.own_code import absolute
 from fullrank.runs.trusted import is_file_of_code
+from fullrank.stats.sketch.memory import free_memory
 
 Stem = Literal["imagenet", "small"]
 OBJECT = "module "  # begins the name of a network that was passed as an object, and so cannot be made again
 SMALL = 64  # pixels: up to here a stem that divides the image by four leaves too little of it
+_LEAST = 2 * 4 * 8  # bytes of a pixel in two images in float32, and in the first maps of them at the very least
 STEM_POOLS = (  # where a stem's max-pool sits: ResNets, GoogLeNet, Inception, SENets, ByobNets, DenseNet, DPN
     *("maxpool", "maxpool1", "maxpool_3a", "Pool1", "pool0", "layer0.pool", "layer0.pool0"),
     *("stem.pool", "features.pool0", "features.conv1_pool"),
@@ -88,6 +90,7 @@ def encoder(
     own = name if isinstance(name, nn.Module) else None
     name = encoder_name(name)
     side = image_size
+    require_room(name, side, channels)
     small = image_size <= SMALL if stem is None else stem == "small"
     try:
         if own is not None or is_file_of_code(name):
@@ -102,8 +105,7 @@ def encoder(
             _output_shape(model, side, channels)
     except (ArithmeticError, AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         if "allocate memory" in str(error):
-            what = f"{side} x {side} px with {channels} channels"
-            raise UserError(f"'{name}' needs more memory for {what} than there is: use smaller images.") from error
+            raise UserError(_too_large(name, side, channels)) from error
         what = f"'{name}' cannot take images of {side} px with {channels} channels"
         raise UserError(f"{what} ({_first_line(error)}): use larger images or another model.") from error
     if shape != (2, width):
@@ -111,6 +113,17 @@ def encoder(
         raise UserError(f"{what}: use another model.")
     of = {"channels": channels, "image_size": image_size}
     return Encoder(model, width=width, name=name, stem="small" if small else "imagenet", **of)
+
+
+def require_room(name: str, side: int, channels: int) -> None:
+    """Raise UserError where memory does not even hold what the first layers make of two images."""
+    if _LEAST * channels * side**2 > free_memory():
+        raise UserError(_too_large(name, side, channels))
+
+
+def _too_large(name: str, side: int, channels: int) -> str:
+    what = f"{side} x {side} px with {channels} channels"
+    return f"'{name}' needs more memory for {what} than there is: use smaller images."
 
 
 def encoder_name(name: str | nn.Module) -> str:

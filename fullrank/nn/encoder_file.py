@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,8 +17,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from fullrank.errors import UserError, command
-from fullrank.nn.encoder import OBJECT, Encoder, encoder
+from fullrank.nn.encoder import OBJECT, Encoder, Stem, encoder
 from fullrank.nn.own_module import code_hash
+from fullrank.runs.reading import require_file
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 
 _FORMAT = 3  # 1, of version 0.1.0, put "model." before every name; 2 had no checksum
@@ -146,9 +148,8 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
     path = Path(path)
     try:
         about, tensors = read_encoder(path)
+        require_plausible(about)
         of = {name: about[name] for name in ("image_size", "channels")}
-        if not isinstance(about["name"], str):
-            raise TypeError("it does not name its network")
         name = _known_network(path, about, backbone, trust)
         fresh = encoder(name, stem=about.get("stem"), **of)
         fresh.model.load_state_dict(tensors)
@@ -157,8 +158,8 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
         raise UserError(
             f"{path} is missing: finish the training with `{command('train', '--resume', path.parent)}`."
         ) from error
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError, OSError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         remedy = "pass one that `fullrank train` made"
         raise UserError(f"{path} is not an encoder of FullRank ({first}): {remedy}.") from error
     said = about.get("loss_features"), about.get("recipe"), about.get("versions", {})
@@ -180,11 +181,47 @@ def _known_network(path: Path, about: Mapping[str, Any], backbone: nn.Module | N
     return name
 
 
+def require_plausible(about: Mapping[str, Any]) -> None:
+    """Raise ValueError where what a file says of its encoder cannot be, before a network is made of it.
+
+    >>> require_plausible({"name": "tiny", "image_size": -8, "channels": 1, "mean": [0.5], "std": [0.25]})
+    Traceback (most recent call last):
+    ValueError: its image_size cannot be -8
+    """
+    if not isinstance(about, Mapping):
+        raise ValueError("it says nothing of its network")
+
+    def numbers(name: str, count: object) -> bool:
+        values = about.get(name)
+        of_one_kind = isinstance(values, list | tuple) and all(type(each) in (int, float) for each in values)
+        return of_one_kind and len(values) == count and all(map(math.isfinite, values))  # type: ignore[arg-type]
+
+    def positive(name: str) -> bool:
+        return type(about.get(name)) is int and about[name] > 0
+
+    channels, width = about.get("channels"), about.get("loss_features")
+    for name, holds in {
+        "name": isinstance(about.get("name"), str),
+        "stem": about.get("stem") in (None, *get_args(Stem)),
+        "image_size": positive("image_size"),
+        "channels": positive("channels"),
+        "mean": numbers("mean", channels),
+        "std": numbers("std", channels) and min(about["std"]) > 0,
+        "loss_features": width is None or positive("loss_features"),
+        "recipe": isinstance(about.get("recipe"), str | None),
+        "versions": isinstance(about.get("versions", {}), dict),
+        "range": about.get("range") is None or numbers("range", 2),
+    }.items():
+        if not holds:
+            raise ValueError(f"its {name} cannot be {str(about.get(name))[:80]}")
+
+
 def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What the header of an encoder's file says, and its tensors by the names of its library.
 
     KeyError without it, ValueError if one of both is not as it was written.
     """
+    require_file(path)
     with safe_open(path, framework="pt") as file:
         about: dict[str, Any] = json.loads((file.metadata() or {})["fullrank"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)

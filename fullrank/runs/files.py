@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fullrank.errors import UserError, command
-from fullrank.runs.reading import parse_json, read_text
+from fullrank.runs.reading import parse_json, read_text, require_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_STEPS = 2**53  # more than any training makes; from there on they could not be drawn
 
 
 @contextmanager
@@ -45,6 +47,7 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with full_disk_is_an_error(path):
         try:
+            beside.unlink(missing_ok=True)  # a link would be written through
             write(beside)
             _sync(beside)
             os.replace(beside, path)
@@ -89,6 +92,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]], *, compressed: boo
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics.jsonl; a line that is damaged, or that a killed run left half-written, is left out."""
     rows = []
+    require_file(path)  # also where it is a link to nowhere, which does not exist
     for line in read_text(path, errors="replace").split("\n") if path.exists() else []:
         with suppress(ValueError):
             row = parse_json(line)
@@ -99,12 +103,15 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _is_row(row: object) -> bool:
     """Whether it is what a training writes at a step."""
-    if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
+    if not isinstance(row, dict) or type(row.get("step")) is not int or not 0 <= row["step"] < _STEPS:
         return False
     if row.get("kind") == "train":
         return _are_numbers(row.get("terms"))
     if row.get("kind") == "epoch":  # of a fine-tuning
-        return "top5" in row and all(isinstance(row.get(name), int | float) for name in ("epoch", "top1", "balanced"))
+        scores = [row.get(name) for name in ("epoch", "top1", "balanced")]
+        return isinstance(row.get("top5", ""), int | float | None) and all(
+            isinstance(one, int | float) for one in scores
+        )
     if row.get("kind") == "evaluation":  # of a detector
         return isinstance(row.get("scores"), dict)
     return row.get("kind") == "monitor" and all(_are_numbers(row.get(name)) for name in ("backbone", "embedding"))

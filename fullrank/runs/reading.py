@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,23 @@ def read_as_run(place: Path) -> Iterator[None]:
         ) from error
 
 
+def require_file(path: Path) -> None:
+    """Raise UserError where something is at a place that is not a file: reading a pipe or a device may never end.
+
+    >>> require_file(Path("/"))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: / is not a file: put the file back that belongs there.
+    """
+    try:
+        known = stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): put the file back that belongs there.") from None
+    if not known:
+        raise UserError(f"{path} is not a file: put the file back that belongs there.")
+
+
 def read_text(path: Path, *, errors: str = "strict") -> str:
     """The text of a file of rows, names or labels; raises UserError, before it is read, where it is larger than any.
 
@@ -39,14 +57,18 @@ def read_text(path: Path, *, errors: str = "strict") -> str:
     Traceback (most recent call last):
     FileNotFoundError: [Errno 2] No such file or directory: 'no/such/file'
     """
+    require_file(path)
     size = path.stat().st_size
     if size > _LARGEST_TEXT:
         raise UserError(f"{path} has {size / 2**30:,.1f} GB, more than any file of its kind: check what it is.")
-    return path.read_text(encoding="utf-8-sig", errors=errors)
+    try:
+        return path.read_text(encoding="utf-8-sig", errors=errors)
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): ask its owner for the right to.") from None
 
 
 def parse_json(text: str) -> Any:
-    """JSON without NaN and infinity, which FullRank never writes; ValueError otherwise."""
+    """JSON without NaN, infinity and whole numbers beyond any float, which FullRank never writes; else a ValueError."""
 
     def number(digits: str) -> float:
         value = float(digits)
@@ -54,14 +76,19 @@ def parse_json(text: str) -> Any:
             raise ValueError(f"{digits[:20]} is not a finite number")
         return value
 
+    def whole(digits: str) -> int:
+        number(digits)
+        return int(digits)
+
     try:
-        return json.loads(text, parse_constant=number, parse_float=number)
+        return json.loads(text, parse_constant=number, parse_float=number, parse_int=whole)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file of a run; a missing, broken or huge one is a `UserError` that names it."""
+    require_file(path)
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError("it is larger than any that FullRank writes")

@@ -12,6 +12,7 @@ from typing import IO
 
 from fullrank.errors import UserError
 from fullrank.runs.files import full_disk_is_an_error
+from fullrank.runs.reading import require_file
 
 _LEFT = re.compile(r"\..+?(?:\.(?P<process>\d+))?\.part")  # the name of a file that is being written
 
@@ -38,6 +39,9 @@ def _locked(run: Path) -> IO[str]:
     import fcntl  # here, since Windows has none
 
     path = run / ".lock"
+    if path.is_symlink():  # its target would be emptied
+        raise UserError(f"{path} is a link: delete it.")
+    require_file(path)
     while True:
         file = path.open("a+", encoding="utf-8")
         try:

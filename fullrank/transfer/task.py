@@ -18,7 +18,7 @@ from fullrank.errors import UserError
 from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.evaluate import Split, divide
 from fullrank.evaluation.model import Model, open_model
-from fullrank.runs import read_config
+from fullrank.runs import read_as_run, read_config
 
 BATCH = 512  # images that are encoded together
 Say = Callable[[str], None]
@@ -95,6 +95,13 @@ def _dataset(wanted: Wanted, model: Model, say: Say) -> tuple[Dataset, bool, Pat
     """The images, whether the encoder was trained on them, and their folder, where they are in one."""
     run = Path(wanted.source)
     config = read_config(run) if (run / "config.json").is_file() else None
+    with read_as_run(run):
+        return _read(wanted, model, run, config, say)
+
+
+def _read(
+    wanted: Wanted, model: Model, run: Path, config: Mapping[str, Any] | None, say: Say
+) -> tuple[Dataset, bool, Path | None]:
     reading = read_as_trained(model, wanted.reading)
     place: str | list[str] | None = None
     if is_object(wanted.data):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -249,3 +250,10 @@ def test_matrices_of_an_old_anndata_file_are_reached_and_none_is_taken_silently(
     with h5py.File(path, "a") as file:
         del file["obsm"]
     assert open_embeddings(path).name == f"{path}::X"
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    for name in ("z.parquet", "z.npy", "z.safetensors"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(UserError, match=f"{name} is not a file"):
+            open_embeddings(str(tmp_path / name))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ from safetensors.torch import load_file, save_file
 
 import fullrank
 from fullrank.cli import main
-from fullrank.errors import UserError
+from fullrank.errors import UserError, printable
 from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model
 from fullrank.nn import SavedEncoder, encoder, encoder_bytes
-from fullrank.nn.exports import FORMATS, Format
+from fullrank.nn.exports import FORMATS, NOTE, About, Format, open_export
 from tests.report.run_folders import write_run
+from tests.runs.mutations import values_changed
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -245,3 +248,23 @@ def test_the_range_of_deep_images_goes_with_an_export(tmp_path: Path) -> None:
     path.write_bytes(encoder_bytes(made, mean=(0.5,), std=(0.2,), span=(0.0, 4095.0)))
     fullrank.export(path, "torch-export", out=tmp_path / "out")
     assert fullrank.load(tmp_path / "out", trust=True).range == fullrank.load(path).range == (0.0, 4095.0)
+
+
+@pytest.mark.parametrize("to", [name for name, way in FORMATS.items() if not way.runs_code])
+def test_an_export_that_is_damaged_is_one_sentence(to: str, tmp_path: Path) -> None:
+    """Its files say nothing, and its note is mutated at random."""
+    note = About(to, "torchvision/squeezenet1_1", "imagenet", 64, 3, 512, (0.5,) * 3, (0.25,) * 3, None, {})
+    whole = json.dumps(asdict(note))
+    for name in ("config.json", "model.safetensors", "model.onnx", "model.pth", "pytorch_model.bin"):
+        (tmp_path / name).write_bytes(b"{}")
+    for seed in range(40):
+        (tmp_path / NOTE).write_bytes(whole.encode() if not seed else values_changed(whole, seed).encode("latin-1"))
+        with pytest.raises(UserError) as refused:
+            open_export(tmp_path)
+        assert "\n" not in printable(refused.value)
+        assert len(printable(refused.value)) < 600
+    (tmp_path / NOTE).write_text(whole)
+    (tmp_path / "model.onnx").unlink()
+    os.mkfifo(tmp_path / "model.onnx")
+    with pytest.raises(UserError, match=r"model.onnx is not a file"):
+        open_export(tmp_path)

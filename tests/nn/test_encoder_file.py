@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -14,6 +15,9 @@ from torch import nn
 
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, encoder, encoder_bytes, load_encoder
+from fullrank.nn.encoder_file import _checksum as checksum
+from fullrank.nn.encoder_file import read_encoder
+from tests.memory import takes_less_than
 
 
 @pytest.mark.slow
@@ -129,6 +133,29 @@ def test_the_header_says_what_is_needed_to_use_the_weights(tmp_path: Path) -> No
     saved = load_encoder(path)
     assert (saved.encoder.stem, saved.recipe, saved.versions["timm"]) == ("imagenet", "intl", timm.__version__)
     assert saved.untrained(0).encoder.stem == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("image_size", 10**6), ("image_size", 10**12), ("image_size", 8.0), ("channels", 10**12), ("channels", -1)),
+        *(("mean", [0.5, 0.5]), ("mean", ["a"]), ("std", [0.0]), ("std", [1e999]), ("name", 1), ("name", "resnet999")),
+        *(("stem", "large"), ("loss_features", -1), ("recipe", []), ("versions", 1), ("range", [1]), ("range", 3)),
+    ],
+)
+def test_a_header_that_cannot_be_is_one_sentence_before_memory_is_taken(name: str, value: Any, tmp_path: Path) -> None:
+    made = encoder("tiny", image_size=16, channels=1)
+    content = encoder_bytes(made, mean=(0.5,), std=(0.25,))
+    path = tmp_path / "encoder.safetensors"
+    path.write_bytes(content)
+    about, tensors = read_encoder(path)
+    about[name] = value
+    about["checksum"] = checksum(about, tensors)
+    save_file(tensors, path, metadata={"fullrank": json.dumps(about)})
+    with takes_less_than(2**28), pytest.raises(UserError) as refused:
+        load_encoder(path)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 400
 
 
 def test_a_file_of_version_0_1_0_is_read_as_before(tmp_path: Path) -> None:

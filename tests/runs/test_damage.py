@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import last_checkpoint
 from fullrank.engine.sealed import is_sealed, read
 from fullrank.errors import UserError, printable
+from fullrank.nn import load_encoder
 from fullrank.runs import read_json, read_rows
 from fullrank.runs.probe import read_probe
 from fullrank.runs.run import read_run
@@ -29,6 +31,11 @@ from fullrank.training.same_data import kept
 from tests.runs.mutations import mutated, values_changed
 
 TRIES = 200
+HUGE = (
+    '{"kind": "train", "step": 1e999}',
+    '{"kind": "train", "step": 9007199254740993, "loss": 1.0, "terms": {}}',
+    f'{{"kind": "train", "step": 2, "loss": {10**400}, "terms": {{}}}}',
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +59,10 @@ def checkpoint_is_read(run: Path) -> None:
     read(last_checkpoint(run))
 
 
+def load_encoder_of(run: Path) -> None:
+    load_encoder(run / "encoder.safetensors")
+
+
 READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "config.json": (read_run, lambda run: kept(run, None)),
     "metrics.jsonl": (read_run,),
@@ -61,6 +72,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "probe.npz": (read_probe,),
     "checkpoints/last.ckpt": (checkpoint_is_read,),
 }
+EVERY_READER = {reader for readers in READERS.values() for reader in readers}
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -105,11 +117,41 @@ def test_every_command_ends_in_order(name: str, seed: int, run: Path, monkeypatc
     assert main(["train", "--resume", "run"]) in (0, 2)
 
 
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def zeros_without_end(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, a_pipe, zeros_without_end, a_loop])
+def test_what_is_not_a_file_is_refused_and_not_waited_for(
+    make: Callable[[Path], None], whole: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    names = [path.relative_to(run) for path in run.rglob("*") if path.is_file()]
+    assert len(names) >= 9
+    for name in names:
+        kept = (run / name).read_bytes()
+        (run / name).unlink()
+        make(run / name)
+        for reader in (*EVERY_READER, load_encoder_of):
+            with suppress(UserError):
+                reader(run)
+        (run / name).rmdir() if make is Path.mkdir else (run / name).unlink()
+        (run / name).write_bytes(kept)
+
+
 @pytest.mark.slow
 def test_one_damaged_line_costs_that_line_alone(run: Path) -> None:
     path = run / "metrics.jsonl"
     rows, lines = read_rows(path), path.read_text().split("\n")
-    for damage in ("{", '{"kind": "monitor", "step": 2}', "[" * 100_000, "\x00", '{"kind": "train", "step": 1e999}'):
+    for damage in ("{", '{"kind": "monitor", "step": 2}', "[" * 100_000, "\x00", *HUGE):
         path.write_text("\n".join([lines[0], damage, *lines[1:]]))
         assert read_rows(path) == rows
         assert read_run(run).unreadable == 1

@@ -53,3 +53,12 @@ def test_what_dead_processes_left_is_removed_and_what_living_ones_write_is_not(t
     with sole_writer(tmp_path):
         assert not any((tmp_path / name).exists() for name in left)
         assert all((tmp_path / name).exists() for name in kept)
+
+
+def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(UserError, match=r"\.lock is a link: delete it"), sole_writer(tmp_path / "run"):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "mine"

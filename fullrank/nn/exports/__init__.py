@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from fullrank.errors import UserError
+from fullrank.nn.encoder import require_room
 from fullrank.nn.encoder_file import SavedEncoder
 from fullrank.nn.exports import detectron2, huggingface, onnx, timm, torch_export, torchvision
 from fullrank.nn.exports.folder import NOTE, About
+from fullrank.runs.reading import require_file
 
 __all__ = ["FORMATS", "NOTE", "About", "Format", "open_export"]
 
@@ -49,4 +53,19 @@ def open_export(folder: Path, *, trust: bool = False) -> SavedEncoder:
         raise UserError(f"{folder} is an export to {about.format}, which this version does not know: export again.")
     if way.runs_code and not trust:
         raise UserError(f"Reading {folder} could run code in it: pass trust=True if you know where it is from.")
-    return replace(way.read(folder, about), range=about.range)
+    for path in folder.iterdir():
+        if not path.is_dir():
+            require_file(path)
+    require_room(about.name, about.image_size, about.channels)
+    try:
+        made = way.read(folder, about)
+        with torch.inference_mode():
+            shape = tuple(made.encoder(torch.zeros(1, about.channels, about.image_size, about.image_size)).shape)
+        if shape != (1, about.width):
+            raise ValueError(f"it gives features of shape {shape[1:]} for one image, not of width {about.width}")
+    except UserError:
+        raise
+    except Exception as error:  # libraries raise anything
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise UserError(f"{folder} cannot be read as an export to {about.format} ({first}): export again.") from error
+    return replace(made, range=about.range)

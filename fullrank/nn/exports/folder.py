@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from fullrank.errors import UserError
 from fullrank.nn.encoder import OBJECT, Encoder, Stem
-from fullrank.nn.encoder_file import SavedEncoder
+from fullrank.nn.encoder_file import SavedEncoder, require_plausible
 from fullrank.nn.tiny import TINY
+from fullrank.runs.reading import parse_json, read_text
 from fullrank.runs.trusted import is_file_of_code
 
 NOTE = "fullrank.json"
@@ -53,7 +54,10 @@ class About:
     def read(cls, folder: Path) -> About:
         """Read it; raises UserError where it is damaged."""
         try:
-            content: dict[str, Any] = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+            content: dict[str, Any] = parse_json(read_text(folder / NOTE))
+            require_plausible(content)
+            if not isinstance(content["format"], str) or type(content["width"]) is not int:
+                raise ValueError("it does not say its format and the width of its features")
             lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
             return cls(**{**content, **lists})
         except (OSError, ValueError, TypeError, KeyError) as error:

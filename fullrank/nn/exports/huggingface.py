@@ -26,7 +26,7 @@ def read(folder: Path, about: About) -> SavedEncoder:
     """The encoder, made by transformers alone."""
     from transformers import AutoModel
 
-    model: Any = AutoModel.from_pretrained(str(folder)).eval()
+    model: Any = AutoModel.from_pretrained(str(folder), trust_remote_code=False).eval()
 
     def call(images: Tensor) -> Tensor:
         features: Tensor = model(pixel_values=images).pooler_output
