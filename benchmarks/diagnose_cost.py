@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SIZES = ((500, 2048), (500, 8192), (500, 20_000), (10_000, 2048), (100_000, 768))
+SIZES = ((500, 2048), (500, 8192), (500, 20_000), (10_000, 2048), (10_000, 8192), (100_000, 768))
 _LONG = 20.0  # seconds after which one round is enough
 
 

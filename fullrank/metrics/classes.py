@@ -12,7 +12,7 @@ from fullrank.metrics.cloud import Cloud
 from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
 from fullrank.metrics.record import MOST, Measured, Measurement, Measurements
 
-_FEWEST_OF_CLASS = 8  # rows from which a class has a rank and a spread to compare
+_FEWEST_OF_CLASS = {"relative_spread": 8, "participation_ratio": 32}  # rows from which a class has one to compare
 _WEAK = 0.5  # of the median over classes: those below are named
 
 
@@ -139,13 +139,12 @@ LABEL_GAIN = Measurement(
 
 
 def _by_class(z: Cloud) -> dict[int, dict[str, float]]:
-    found = class_ranks(z, _labels(z))
-    return {label: row for label, row in found.items() if row["n"] >= _FEWEST_OF_CLASS}
+    return class_ranks(z, _labels(z))
 
 
 def _relative(z: Cloud, part: str) -> tuple[Tensor, Tensor]:
     """The classes, the weakest first, and their values over the median; none where fewer than two have a value."""
-    found = z.once(_by_class)
+    found = {label: row for label, row in z.once(_by_class).items() if row["n"] >= _FEWEST_OF_CLASS[part]}
     values = torch.tensor([row[part] for row in found.values()])
     median = values.median() if len(values) > 1 else values.new_zeros(())
     share = values / median if median > 0 else torch.ones_like(values)
@@ -168,7 +167,7 @@ CLASS_RANK = Measurement(
     "class_rank",
     lambda z: _weakest(z, "participation_ratio"),
     "least rank of a class over the median",
-    "unbiased participation ratio",
+    "unbiased participation ratio, of classes of 32 rows or more",
     "labels",
     of="labels",
     direction="high",
@@ -182,7 +181,7 @@ CLASS_SPREAD = Measurement(
     "class_spread",
     lambda z: _weakest(z, "relative_spread"),
     "least spread of a class over the median",
-    "relative spread",
+    "relative spread, of classes of 8 rows or more",
     "labels",
     of="labels",
     direction="high",

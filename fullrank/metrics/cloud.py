@@ -120,7 +120,8 @@ class Cloud:
     def unit_spectrum(self) -> Tensor:
         """Eigenvalues of the covariance of the rows at length 1; moments of other rows raise a UserError."""
         if self.moments is not None:
-            return self._spectrum(unit_moments(self.moments).covariance)[: self.n]  # nothing asks for the other
+            whole = unit_moments(self.moments)  # nothing asks for the spectrum about the origin
+            return self._spectrum(whole.scatter)[: self.n] / self.n
         apart = self._unit_squares
         return eigenvalues(self.unit) if apart is None else self._spectrum(between(apart).div_(self.n))
 

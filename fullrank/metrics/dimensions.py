@@ -225,7 +225,7 @@ def _correlations(z: Cloud) -> Iterator[tuple[Tensor, Tensor]]:
 def _covariance(z: Cloud) -> Tensor | None:
     """The covariance of the dimensions, up to a factor, where it is at hand and no square in it has vanished."""
     if z.moments is not None:
-        return z.moments.covariance if z.moments.axes is None else None
+        return z.moments.scatter if z.moments.axes is None else None
     if z.scatter.wide or float(z.scatter.gram.diagonal().min()) < _VANISHING:
         return None
     return z.scatter.gram

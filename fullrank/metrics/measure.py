@@ -48,14 +48,16 @@ def measure(
     """
     index, rows = sketch.sample.index, sketch.sample.rows.transpose(0, 1)  # (V, k, D)
     kept, dims = chosen(len(index), seed=seed), rows.shape[2]
-    some, turned = index[kept], cloud_of_pairs(sketch, seed=seed)
+    some = index[kept]
     views = [Cloud(view[kept], seed=seed + number) for number, view in enumerate(rows)]
-    found = of_moments(sketch) | _of_sketch(sketch) | _counted(sketch, turned, some)
-    found |= _asked("rows", [views[0]], some, dims, turned=turned)
-    if sketch.directed:
+    found = of_moments(sketch)
+    if sketch.directed:  # before what looks at pairs, which takes memory too
         found |= of_directions(sketch)
     else:  # moments of directions are not those of directions alone, and the sample's stand
         found |= _asked("directions", [views[0]], some, dims)
+    turned = cloud_of_pairs(sketch, seed=seed)
+    found |= _of_sketch(sketch) | _counted(sketch, turned, some)
+    found |= _asked("rows", [views[0]], some, dims, turned=turned)
     if len(views) > 1:
         found |= _asked("pair", views[:2], some, dims) | _asked("views", [rows[:, kept]], some, dims)
     if modalities and len(views) == 2:

@@ -35,8 +35,9 @@ def measured(
 def of_groups(
     records: Sequence[Measurement], groups: Sequence[Moments], whole: Cloud, count: int
 ) -> dict[str, Measured]:
-    """What the records measure of `whole`, with intervals where they are valid, from its groups, of which `count` have
-    rows.
+    """What the records measure of `whole`, with intervals where they are valid, from its groups; `count` have rows.
+
+    Groups are made whenever they are asked for, as those of a sketch, and are written to.
     """
     n, dims = whole.n, whole.dims
     found = {}
@@ -76,7 +77,7 @@ def _with_intervals(
         cloud = Cloud(part)
         return {one.name: one.function(cloud) for one in records}
 
-    estimates = jackknife_all(ask, groups, whole=whole)
+    estimates = jackknife_all(ask, groups, whole=whole, anew=True)
     centers = {one.name: _center(one, estimates[one.name], dims) for one in records}
     found = {}
     for one in records:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -12,10 +12,10 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.metrics._left_out import without_each
 from fullrank.metrics.isotropic import isotropic_spectrum
-from fullrank.stats import Moments, hill, merge, moments, without
+from fullrank.stats import Moments, hill, merge, moments
 
-_DIGITS = 1e-3  # of the scatter that a difference of moments must have, so that it keeps 13 digits
 FEWEST_GROUPS = 5  # below it the spread of the deleted values says too little about itself
 
 
@@ -97,11 +97,16 @@ def jackknife(function: Callable[[Moments], float], groups: Sequence[Moments]) -
 
 
 def jackknife_all(
-    function: Callable[[Moments], Mapping[str, float]], groups: Sequence[Moments], *, whole: Moments | None = None
+    function: Callable[[Moments], Mapping[str, float]],
+    groups: Sequence[Moments],
+    *,
+    whole: Moments | None = None,
+    anew: bool = False,
 ) -> dict[str, Estimate]:
     """`jackknife` for a function that returns several named numbers, such as `summarize_moments`.
 
-    whole: the union of the groups, where it is at hand.
+    whole: the union of the groups, where it is at hand. anew: a group is made whenever it is asked for, and may be
+    written to.
 
     >>> from fullrank.metrics import summarize_moments
     >>> z = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))
@@ -111,7 +116,12 @@ def jackknife_all(
     """
     whole = reduce(merge, groups) if whole is None else whole
     values = function(whole)
-    found = [(whole.n - rest.n, function(rest)) for rest in _without_each(groups, whole)]  # groups may be made anew
+
+    def left(rest: Moments) -> tuple[int, Mapping[str, float]]:
+        return whole.n - rest.n, function(rest)
+
+    # no name holds one, which may be large, while the next is made
+    found = list(map(left, without_each(groups, whole, anew=anew)))
     sizes, deleted = torch.tensor([n for n, _ in found], dtype=torch.float64), [rest for _, rest in found]
     if len(sizes) < FEWEST_GROUPS:
         raise UserError(f"{len(sizes)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
@@ -198,7 +208,7 @@ def jackknife_difference(
         raise UserError(f"{len(pairs)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
     wholes = reduce(merge, before), reduce(merge, after)
     values = _difference(*map(function, wholes))
-    rests = zip(_without_each(before, wholes[0]), _without_each(after, wholes[1]), strict=True)
+    rests = zip(without_each(before, wholes[0]), without_each(after, wholes[1]), strict=True)
     deleted = [_difference(function(a), function(b)) for a, b in rests]
     sizes = torch.tensor([group.n for group in before], dtype=torch.float64)
     return {
@@ -261,18 +271,6 @@ def _dealt(sizes: Tensor, groups: int, seed: int) -> Tensor:
         group[unit] = smallest = filled.index(min(filled))
         filled[smallest] += int(sizes[unit])
     return group
-
-
-def _without_each(groups: Sequence[Moments], whole: Moments) -> Iterator[Moments]:
-    """All groups but the first, all but the second, ..., of those that have rows; `whole` is the union of all."""
-    energy = float(whole.variance.sum()) * whole.n
-    for left, group in enumerate(groups):
-        if group.n == 0:
-            continue
-        rest = without(whole, group)
-        if float(rest.variance.sum()) * rest.n < _DIGITS * energy:  # the group has almost all, and its rounding is seen
-            rest = reduce(merge, (other for number, other in enumerate(groups) if number != left))
-        yield rest
 
 
 def _estimate(value: float, deleted: Tensor, sizes: Tensor) -> Estimate:

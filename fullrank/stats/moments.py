@@ -83,13 +83,19 @@ class Moments:
         centered, raw = largest(self.scatter, self.n**0.5 * self.mean)
         return centered / max(self.n, 1), raw / max(self.n, 1)
 
-    @cached_property
+    @property
     def settled(self) -> Moments:
         """The same moments with zero scatter where a dimension is constant up to rounding."""
+        return self if bool(self._moves.all()) else self._settled  # kept of itself, it would not be freed by itself
+
+    @property
+    def _moves(self) -> Tensor:
         spread = self.scatter.diagonal() / max(self.n, 1)
-        moves = (spread.sqrt() > ROUNDING * self.mean.abs()) | (spread == 0)  # zero is settled already
-        if bool(moves.all()):
-            return self
+        return (spread.sqrt() > ROUNDING * self.mean.abs()) | (spread == 0)  # zero is settled already
+
+    @cached_property
+    def _settled(self) -> Moments:
+        moves = self._moves
         return replace(self, scatter=torch.where(moves[:, None] & moves, self.scatter, 0.0))
 
     @property
@@ -109,8 +115,11 @@ class Moments:
         long = self.mean @ self.mean
         return self.square + 2 * (self.mean @ (self.scatter @ self.mean)) / max(self.n, 1) + long.square()
 
-    def add(self, z: Tensor) -> Moments:
-        """The moments of these rows and of more rows z (M, D); for few rows, without a D x D matrix of their own."""
+    def add(self, z: Tensor, *, in_place: bool = False) -> Moments:
+        """The moments of these rows and of more rows z (M, D); for few rows, without a D x D matrix of their own.
+
+        in_place: these are of no use afterwards.
+        """
         rows = z.detach().double()
         n = self.n + len(rows)
         if len(rows) == 0:
@@ -120,12 +129,14 @@ class Moments:
         cubic, quartic = _higher(self.n, self.scatter @ shift, self.scatter.trace(), self.cubic, self.quartic, shift)
         squares = torch.linalg.vecdot(y, y)
         both = torch.cat([y, self.n**0.5 * shift[None]])
-        scatter = torch.addmm(self.scatter, both.T, both)
+        scatter = torch.addmm(self.scatter, both.T, both, out=self.scatter if in_place else None)
         return Moments(n, mean, scatter, cubic + squares @ y, quartic + squares @ squares)
 
 
 class RunningMoments:
     """Moments that grow in place, for a long pass: a batch costs its own product and hardly any other D x D work.
+
+    scatter: zeros (D, D), to write to; upper: its upper triangle, on a CPU, and not the lower one.
 
     >>> running = RunningMoments(2)
     >>> for batch in torch.tensor([[0.0, 0.0], [2.0, 4.0]]).split(1):
@@ -135,10 +146,14 @@ class RunningMoments:
             [2., 4.]], dtype=torch.float64)
     """
 
-    def __init__(self, dims: int, device: torch.device | None = None) -> None:
+    def __init__(
+        self, dims: int, device: torch.device | None = None, *, scatter: Tensor | None = None, upper: bool = False
+    ) -> None:
         self._n = 0
         self._mean = torch.zeros(dims, dtype=torch.float64, device=device)
-        self._scatter = torch.zeros(dims, dims, dtype=torch.float64, device=device)  # on a CPU its lower triangle
+        if scatter is None:
+            scatter = torch.zeros(dims, dims, dtype=torch.float64, device=device)
+        self._scatter, self._upper = scatter, upper  # on a CPU one triangle of it, and the other stays as it is
         self._cubic = torch.zeros_like(self._mean)
         self._quartic = self._mean.sum()
 
@@ -159,22 +174,33 @@ class RunningMoments:
         self._cubic += squares @ y[:-1]
         self._quartic += squares @ squares
         if y.device.type == "cpu":  # half of the operations of the whole product
-            dsyrk(1.0, y.numpy().T, beta=1.0, c=self._scatter.numpy().T, overwrite_c=1)
+            dsyrk(1.0, y.numpy().T, beta=1.0, c=self._scatter.numpy().T, lower=self._upper, overwrite_c=1)
         else:
             self._scatter.addmm_(y.T, y)
         self._n, self._mean = n, mean
+
+    @property
+    def n(self) -> int:
+        """Number of rows so far."""
+        return self._n
+
+    @property
+    def vectors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean (D,), cubic (D,) and quartic () of them."""
+        return self._mean.clone(), self._cubic.clone(), self._quartic.clone()
 
     def result(self, *, last: bool = False) -> Moments:
         """Moments of all rows so far; last: no more will come, so that nothing must be copied."""
         whole = self._scatter if last else self._scatter.clone()
         if whole.device.type == "cpu":
-            mirror(whole)
-        return Moments(self._n, self._mean, whole, self._cubic.clone(), self._quartic.clone())
+            mirror(whole.T if self._upper else whole)
+        mean, cubic, quartic = self.vectors
+        return Moments(self._n, mean, whole, cubic, quartic)
 
     def _turn(self, shift: Tensor) -> None:
         """Cubic and quartic about a mean that is `shift` (D,) away."""
         if shift.device.type == "cpu":
-            turned = torch.from_numpy(dsymv(1.0, self._scatter.numpy().T, shift.numpy()))
+            turned = torch.from_numpy(dsymv(1.0, self._scatter.numpy().T, shift.numpy(), lower=self._upper))
         else:
             turned = self._scatter @ shift
         trace = self._scatter.trace()
@@ -213,11 +239,12 @@ def merge(a: Moments, b: Moments, *, in_place: bool = False) -> Moments:
     return Moments(n, mean, scatter, cubic + others[0], quartic + others[1], axes)
 
 
-def without(whole: Moments, part: Moments) -> Moments:
+def without(whole: Moments, part: Moments, *, in_place: bool = False) -> Moments:
     """Moments of the rows that are in `whole` and not in `part`, which must be a part of it.
 
     This is a difference: it loses the digits by which the part is larger than the rest, so merge the rest where it is
     tiny.
+    in_place: the part is of no use afterwards.
 
     >>> a, b = moments(torch.tensor([[0.0], [2.0]])), moments(torch.tensor([[7.0]]))
     >>> without(merge(a, b), b)
@@ -226,8 +253,9 @@ def without(whole: Moments, part: Moments) -> Moments:
     n = whole.n - part.n
     mean = whole.mean + (whole.mean - part.mean) * (part.n / max(n, 1))
     apart = part.mean - mean
-    scatter = torch.sub(whole.scatter, part.scatter).addr_(apart, apart, alpha=-n * part.n / whole.n)
     (cubic, quartic), others = _about(whole, mean), _about(part, mean)
+    scatter = torch.sub(whole.scatter, part.scatter, out=part.scatter if in_place else None)
+    scatter.addr_(apart, apart, alpha=-n * part.n / whole.n)
     axes = None
     if whole.axes is not None and part.axes is not None:
         middle = whole.axes.mean + (whole.axes.mean - part.axes.mean) * (part.n / max(n, 1))

@@ -266,3 +266,21 @@ def test_few_directions_are_enough_for_many_classes() -> None:
     assert "fewer directions than classes" in {one.rule for one in called.findings}
     assert called.verdict in ("collapsed", "degraded")
     assert find_profile("supervised").labels_tell
+
+
+def test_a_class_of_like_inputs_is_named_and_lowers_no_headline() -> None:
+    """As of 26 photographs with 12 crops each, one of which is nearly plain."""
+    labels = torch.arange(26).repeat_interleave(12)
+    away = gaussian(312, 48) * torch.linspace(0.8, 1.4, 26)[labels, None]
+    away[labels == 7] *= 0.1
+    report = fullrank.diagnose(3 * gaussian(26, 48, seed=1)[labels] + away, labels=labels)
+    weak = next(one for one in report.findings if one.rule == "weak class")
+    assert (report.verdict, weak.severity, weak.which) == ("healthy", "note", (7,))
+    assert "class_rank" not in report.measurements  # of 12 rows a rank says little
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_equal_classes_of_few_rows_none_is_weak(seed: int) -> None:
+    labels = torch.arange(40).repeat_interleave(8)
+    report = fullrank.diagnose(gaussian(320, 32, seed=seed), labels=labels)
+    assert "weak class" not in {one.rule for one in report.findings}

@@ -13,6 +13,7 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.stats import Moments, moments, normalize
 from fullrank.stats.sketch import Sketch, load_sketch, merge_sketches, sketch
+from fullrank.stats.sketch.kept import VERSION
 
 
 def gaussian(n: int, d: int, seed: int = 0) -> Tensor:
@@ -202,7 +203,21 @@ def test_what_was_left_out_survives_a_file(d: int, tmp_path: Path) -> None:
     made.save(tmp_path / "sketch.npz")
     same(load_sketch(tmp_path / "sketch.npz"), made)
     with np.load(tmp_path / "sketch.npz") as file:
-        newer = {name: file[name] for name in file.files} | {"version": np.array(3)}
+        newer = {name: file[name] for name in file.files} | {"version": np.array(VERSION + 1)}
     np.savez(tmp_path / "newer.npz", **newer)
     with pytest.raises(UserError, match="a newer version of FullRank"):
         load_sketch(tmp_path / "newer.npz")
+
+
+def test_a_file_with_a_matrix_for_each_kind_is_read(tmp_path: Path) -> None:
+    """As they were written before two kinds shared one: version 2."""
+    made = sketch([broken(400, 6)], sample=450)
+    made.save(tmp_path / "sketch.npz")
+    with np.load(tmp_path / "sketch.npz") as file:
+        arrays = {name: file[name] for name in file.files} | {"version": np.array(2)}
+    counts, both = arrays.pop("counts"), arrays.pop("triangles")
+    for kind, lower in (("raw", np.tril(both[:, 1:])), ("unit", np.triu(both[:, :-1]).swapaxes(1, 2))):
+        diagonal = lower * np.eye(6)
+        arrays |= {f"{kind}_n": counts, f"{kind}_scatter": lower + lower.swapaxes(1, 2) - diagonal}
+    np.savez(tmp_path / "former.npz", **arrays)
+    same(load_sketch(tmp_path / "former.npz"), made)

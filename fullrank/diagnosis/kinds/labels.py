@@ -45,8 +45,11 @@ RULES = (
             ),
         ),
         Advice(
-            "One class, language or donor has collapsed, which the overall numbers hide.",
-            (Cause("it is rare", "its share of the training data"), Cause("its inputs are alike", "their duplicates")),
+            "One class, language or donor may have collapsed, which the overall numbers hide.",
+            (
+                Cause("its inputs are alike", "ten of them"),
+                Cause("it is rare", "its share of the training data"),
+            ),
             (
                 Remedy(
                     "weigh or sample classes evenly",
@@ -57,6 +60,6 @@ RULES = (
             "Its spread and rank come near to those of the median class.",
         ),
         least=64,
-        most="warn",
+        most="note",  # of a class of like inputs, such as crops of a plain picture, nothing follows for the embeddings
     ),
 )

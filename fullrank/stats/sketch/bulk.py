@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fullrank.stats.moments import Moments, RunningMoments, merge
+from fullrank.stats.moments import Moments, merge
 from fullrank.stats.sketch.apart import HELD, Samples, extremes, norms_of
 from fullrank.stats.sketch.few_rows import zero_rows
 from fullrank.stats.sketch.memory import require_memory
+from fullrank.stats.sketch.twins import RunningTwin, Twin, twin
 
 _AT_ONCE, _ROWS = 2**23, 4096  # numbers in float64 at a time, but no fewer rows
 
@@ -19,8 +20,7 @@ _AT_ONCE, _ROWS = 2**23, 4096  # numbers in float64 at a time, but no fewer rows
 class Bulk:
     """Moments in G groups of the rows as they are and at length 1, without those of the samples that are held apart."""
 
-    raw: tuple[Moments, ...]
-    unit: tuple[Moments, ...]
+    groups: tuple[Twin, ...]
     held: Samples
 
 
@@ -34,8 +34,8 @@ def group_count(dims: int) -> int:
 
 
 def moments_bytes(dims: int) -> int:
-    """Memory of all groups' moments, with room to work on one of them."""
-    return (2 * group_count(dims) + 3) * dims * dims * 8
+    """Memory of all groups' moments."""
+    return group_count(dims) * (dims + 1) * dims * 8
 
 
 def units_of(rows: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class RunningBulk:
             device,
         )
         self._groups = group_count(dims)
-        self._raw, self._unit = ([RunningMoments(dims, device) for _ in range(self._groups)] for _ in range(2))
+        self._running = [RunningTwin(dims, device) for _ in range(self._groups)]
         nothing = torch.zeros(0, dtype=torch.int64)
         self._held = Samples(nothing, torch.zeros(0, views, dims, device=device), nothing)
 
@@ -71,8 +71,7 @@ class RunningBulk:
 
     def result(self) -> Bulk:
         """The moments of all samples, after the last."""
-        raw, unit = (tuple(one.result(last=True) for one in some) for some in (self._raw, self._unit))
-        return Bulk(raw, unit, self._held)
+        return Bulk(tuple(one.result() for one in self._running), self._held)
 
     def _add(self, some: Samples, room: Tensor) -> None:
         lengths = torch.linalg.vector_norm(some.rows, dim=2, keepdim=True, dtype=torch.float64)
@@ -91,8 +90,9 @@ class RunningBulk:
             rows = some.rows[which].flatten(0, 1).double()
             rows = torch.cat([rows, back]) if len(back) else rows
             norms = torch.cat([lengths[which].flatten(0, 1), torch.linalg.vector_norm(back, dim=1, keepdim=True)])
-            self._raw[number].add(rows, room)
-            self._unit[number].add(rows.div_(norms.clamp_min_(1e-300)), room)
+            running = self._running[number]
+            running.raw.add(rows, room)
+            running.unit.add(rows.div_(norms.clamp_min_(1e-300)), room)
 
 
 def merge_bulks(a: Bulk, b: Bulk) -> Bulk:
@@ -100,22 +100,25 @@ def merge_bulks(a: Bulk, b: Bulk) -> Bulk:
     both = a.held + b.held
     stays = extremes(*norms_of(both.rows), both.index)
     displaced = both.take(~stays)
-    raw, unit = (
-        tuple(
-            with_samples(merge(x, y), displaced, number, len(a.raw), at_length_one=some is a.unit)
-            for number, (x, y) in enumerate(zip(some, others, strict=True))
-        )
-        for some, others in ((a.raw, b.raw), (a.unit, b.unit))
+    count = len(a.groups)
+    groups = (
+        twin(*(_merged(x, y, displaced, number, count, at_length_one=one) for one in (False, True)))
+        for number, (x, y) in enumerate(zip(a.groups, b.groups, strict=True))
     )
-    return Bulk(raw, unit, both.take(stays))
+    return Bulk(tuple(groups), both.take(stays))
+
+
+def _merged(x: Twin, y: Twin, more: Samples, number: int, count: int, *, at_length_one: bool) -> Moments:
+    both = merge(x.open(at_length_one=at_length_one), y.open(at_length_one=at_length_one), in_place=True)
+    return with_samples(both, more, number, count, at_length_one=at_length_one)
 
 
 def with_samples(group: Moments, some: Samples, number: int, groups: int, *, at_length_one: bool) -> Moments:
-    """The moments of group `number` with those of the samples that belong to it."""
+    """The moments of group `number`, which are of no use afterwards, with those of the samples that belong to it."""
     rows = some.rows[(some.groups % groups == number).to(some.rows.device)].flatten(0, 1).to(group.mean.device)
-    return group.add(units_of(rows) if at_length_one else rows)
+    return group.add(units_of(rows) if at_length_one else rows, in_place=True)
 
 
 def with_zeros(group: Moments, count: int) -> Moments:
-    """The moments of a group with `count` zero vectors."""
-    return merge(group, zero_rows(count, group)) if count else group
+    """The moments of a group, which are of no use afterwards, with `count` zero vectors."""
+    return merge(group, zero_rows(count, group), in_place=True) if count else group

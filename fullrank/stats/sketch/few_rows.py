@@ -8,12 +8,13 @@ import torch
 from scipy.linalg import qr
 from torch import Tensor
 
-from fullrank.stats.moments import ROUNDING, Axes, Moments, moments
+from fullrank.stats.moments import ROUNDING, Axes, Moments
+from fullrank.stats.sketch.twins import RunningTwin, Twin
 
 
 def row_groups(
     rows: Tensor, group: Tensor, groups: int, turned: tuple[Tensor, Tensor] | None = None
-) -> tuple[tuple[Moments, ...], tuple[Moments, ...]]:
+) -> tuple[Twin, ...]:
     """Moments of rows (N, D) in groups (N,), N < D, as they are and at length 1, in K = N + 1 axes instead of D.
 
     The axes span the mean and the rows less their mean. This is an isometry, so that everything that does not depend on
@@ -21,7 +22,8 @@ def row_groups(
     is N x D and groups x K x K.
 
     >>> z = torch.randn(5, 100, generator=torch.Generator().manual_seed(0))
-    >>> (raw,), (unit,) = row_groups(z, torch.zeros(5, dtype=torch.int64), 1)
+    >>> (both,) = row_groups(z, torch.zeros(5, dtype=torch.int64), 1)
+    >>> raw = both.open(at_length_one=False)
     >>> raw.scatter.shape, raw.dims, torch.allclose(raw.spectra[0].sum(), z.double().var(0, correction=0).sum())
     (torch.Size([6, 6]), 100, True)
     """
@@ -29,13 +31,16 @@ def row_groups(
     about, mean = turn(z) if turned is None else turned
     whole = about + mean
     lengths = torch.linalg.vector_norm(whole, dim=1, keepdim=True).clamp_min(1e-300)
-    raw, unit = [], []
+    found = []
     for number in range(groups):
-        of = group == number
-        some, own = moments(about[of]), z[of]
-        raw.append(replace(some, mean=some.mean + mean if some.n else some.mean, axes=_axes(own)))
-        unit.append(replace(moments(whole[of] / lengths[of]), axes=_axes(own.div_(lengths[of]))))
-    return tuple(raw), tuple(unit)
+        of, running = group == number, RunningTwin(about.shape[1])
+        running.raw.add(about[of])
+        running.unit.add(whole[of] / lengths[of])
+        both, own = running.result(), z[of]
+        middle, cubic, quartic = both.raw
+        axes = _axes(own), _axes(own.div_(lengths[of]))  # the second changes `own`
+        found.append(replace(both, raw=(middle + mean if both.n else middle, cubic, quartic), axes=axes))
+    return tuple(found)
 
 
 def in_few_axes(rows: Tensor) -> Tensor:

@@ -18,10 +18,11 @@ from fullrank.stats.sketch.apart import Outliers, Samples, left_out, norms_of, o
 from fullrank.stats.sketch.bulk import Bulk, group_count, moments_bytes, with_samples, with_zeros
 from fullrank.stats.sketch.few_rows import in_few_axes, row_groups, turn
 from fullrank.stats.sketch.memory import require_memory
+from fullrank.stats.sketch.twins import Twin
 from fullrank.stats.sketch.zeros import Zeros
 
-VERSION = 2  # of the file; those of version 0.1.0 of FullRank say none
-PARTS = ("n", "mean", "scatter", "cubic", "quartic")  # of Moments
+VERSION = 3  # of the file; those of version 0.1.0 of FullRank say none
+VECTORS = ("mean", "cubic", "quartic")  # of moments, beside their scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,44 +89,38 @@ class Sketch:
     @property
     def raw(self) -> Sequence[Moments]:
         """Moments of the rows, in groups."""
-        if self.bulk is None:
-            return self._few[0]
-        return _Groups(self.bulk.raw, self._stays, self._zero_counts, at_length_one=False)
+        return _Groups(self._twins, self._beside, self._zero_counts, at_length_one=False)
 
     @property
     def unit(self) -> Sequence[Moments]:
         """Moments of the rows at length 1, in the same groups."""
-        if self.bulk is None:
-            return self._few[1]
-        return _Groups(self.bulk.unit, self._stays, self._zero_counts, at_length_one=True)
+        return _Groups(self._twins, self._beside, self._zero_counts, at_length_one=True)
 
     @property
     def groups(self) -> int:
         """How many of the groups have rows."""
-        if self.bulk is None:
-            return sum(group.n > 0 for group in self.raw)
-        own = torch.tensor([group.n for group in self.bulk.raw])
-        more = _by_group(self._stays.groups.bincount(minlength=20) + self._zero_counts, len(own))
+        own = torch.tensor([group.n for group in self._twins])
+        more = _by_group(self._beside.groups.bincount(minlength=20) + self._zero_counts, len(own))
         return int((own + torch.tensor(more) > 0).sum())
 
     @cached_property
     def total(self) -> Moments:
         """Moments of all rows."""
-        return self._whole(self.raw if self.bulk is None else self.bulk.raw, at_length_one=False)
+        return self._whole(at_length_one=False)
 
     @cached_property
     def total_unit(self) -> Moments:
         """Moments of all rows at length 1."""
-        return self._whole(self.unit if self.bulk is None else self.bulk.unit, at_length_one=True)
+        return self._whole(at_length_one=True)
 
-    def _whole(self, groups: Sequence[Moments], *, at_length_one: bool) -> Moments:
-        """All groups as one, with what the moments of the bulk lack."""
-        whole = groups[0]
-        for group in groups[1:]:
-            whole = merge(whole, group, in_place=whole is not groups[0])
-        if self.bulk is None:
-            return whole
-        whole = with_samples(whole, self._stays, 0, 1, at_length_one=at_length_one)
+    def _whole(self, *, at_length_one: bool) -> Moments:
+        """All groups as one, with what these lack."""
+        first, *others = self._twins
+        whole, room = first.open(at_length_one=at_length_one), torch.empty_like(first.triangles[1:])
+        for one in others:
+            whole = merge(whole, one.open(at_length_one=at_length_one, room=room), in_place=True)
+        del room
+        whole = with_samples(whole, self._beside, 0, 1, at_length_one=at_length_one)
         return with_zeros(whole, int(self._zero_counts.sum()))
 
     @property
@@ -169,9 +164,18 @@ class Sketch:
         """Number of zero vectors (20,) that stay, by group."""
         return self.zeros.counts * self.drawn.rows.shape[1] * self.zeros_stay
 
+    @property
+    def _twins(self) -> tuple[Twin, ...]:
+        return self._few if self.bulk is None else self.bulk.groups
+
+    @property
+    def _beside(self) -> Samples:
+        """The samples that stay and are not among the moments in groups."""
+        return self._stays.take(torch.zeros(0, dtype=torch.int64)) if self.bulk is None else self._stays
+
     @cached_property
-    def _few(self) -> tuple[tuple[Moments, ...], tuple[Moments, ...]]:
-        """Moments in groups, for fewer rows than dimensions."""
+    def _few(self) -> tuple[Twin, ...]:
+        """Moments in groups, for fewer rows than dimensions, without zero vectors."""
         some, (views, dims) = self._stays, self.drawn.rows.shape[1:]
         axes = len(some.index) * views + 1
         count = group_count(axes)
@@ -179,12 +183,7 @@ class Sketch:
             moments_bytes(axes) + 3 * 8 * axes * dims, f"The moments of {axes - 1:,} rows", "pass fewer rows"
         )
         group = (some.groups % count).repeat_interleave(views)
-        zeros = _by_group(self._zero_counts, count)
-        raw, unit = (
-            tuple(with_zeros(one, own) for one, own in zip(made, zeros, strict=True))
-            for made in row_groups(some.rows.flatten(0, 1), group, count, self._turned)
-        )
-        return raw, unit
+        return row_groups(some.rows.flatten(0, 1), group, count, self._turned)
 
     @cached_property
     def _turned(self) -> tuple[Tensor, Tensor]:
@@ -231,10 +230,12 @@ class Sketch:
         if self.bulk is not None:
             held = self.bulk.held
             arrays |= {"held_index": held.index, "held_rows": held.rows.cpu(), "held_groups": held.groups}
-            for kind, groups in (("raw", self.bulk.raw), ("unit", self.bulk.unit)):
-                for part in PARTS:
-                    values = [torch.as_tensor(getattr(group, part)) for group in groups]
-                    arrays[f"{kind}_{part}"] = torch.stack(values).cpu()
+            groups = self.bulk.groups
+            arrays["counts"] = torch.tensor([group.n for group in groups])
+            arrays["triangles"] = torch.stack([group.triangles for group in groups]).cpu()
+            for kind in ("raw", "unit"):
+                for at, part in enumerate(VECTORS):
+                    arrays[f"{kind}_{part}"] = torch.stack([getattr(group, kind)[at] for group in groups]).cpu()
         arrays["numbers"] = torch.tensor([drawn.size, drawn.seed, hashes.n, hashes.size, hashes.seed, zeros.inside])
         arrays["version"] = torch.tensor(VERSION)
         write_npz(path, {name: _array(x) for name, x in arrays.items()} | {"hashes": hashes.hashes})
@@ -243,7 +244,7 @@ class Sketch:
 class _Groups(Sequence[Moments]):
     """Moments with the held samples and the zeros that stay, put together when they are asked for."""
 
-    def __init__(self, bulk: Sequence[Moments], stays: Samples, zeros: Tensor, *, at_length_one: bool) -> None:
+    def __init__(self, bulk: Sequence[Twin], stays: Samples, zeros: Tensor, *, at_length_one: bool) -> None:
         self._bulk, self._stays, self._zeros = bulk, stays, _by_group(zeros, len(bulk))
         self._at_length_one = at_length_one
 
@@ -258,8 +259,8 @@ class _Groups(Sequence[Moments]):
         if isinstance(which, slice):
             return [self[number] for number in range(*which.indices(len(self)))]
         number = range(len(self))[which]
-        own = self._bulk[number]
-        whole = with_samples(own, self._stays, number, len(self), at_length_one=self._at_length_one)
+        whole = self._bulk[number].open(at_length_one=self._at_length_one)
+        whole = with_samples(whole, self._stays, number, len(self), at_length_one=self._at_length_one)
         return with_zeros(whole, self._zeros[number])
 
 

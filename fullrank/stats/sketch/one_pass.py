@@ -32,11 +32,13 @@ from fullrank.stats import (
 )
 from fullrank.stats.sketch.apart import Samples
 from fullrank.stats.sketch.bulk import Bulk, RunningBulk, group_count, merge_bulks, moments_bytes
-from fullrank.stats.sketch.kept import PARTS, VERSION, Sketch
+from fullrank.stats.sketch.kept import VECTORS, VERSION, Sketch
 from fullrank.stats.sketch.memory import require_memory
+from fullrank.stats.sketch.twins import Twin, twin
 from fullrank.stats.sketch.zeros import Zeros, add_zeros, dealt, merge_zeros, no_zeros
 
 SAMPLE = 8192  # rows for what looks at pairs
+_ANY = 2**25  # bytes that any diagnosis takes
 HASHES = 2**20  # different rows that are counted exactly
 _SAMPLED, _HASHED = 2, 3  # streams of random keys; 1 deals samples into groups
 
@@ -155,19 +157,20 @@ def _fits(n: int, views: int, dims: int, sample: int) -> bool:
 def diagnosis_bytes(n: int, views: int, dims: int, sample: int = SAMPLE, item: int = 4) -> int:
     """Memory that a diagnosis of n samples takes in addition to them, by measurement; item: bytes of their numbers.
 
-    It takes the sample, which is copied where it is merged; moments of each group with 22 matrices to work on, as wide
-    as the rows or, for fewer rows than dimensions, as their number; 6 copies of the rows whose pairs are looked at, and
-    7 of the matrix of their distances.
+    It takes the sample, which is copied where it is merged; moments of each group and of all, as wide as the rows or,
+    for fewer rows than dimensions, as their number; and either three matrices as large to work on, or 6 copies of the
+    rows whose pairs are looked at and 7 of the matrix of their distances.
 
     >>> diagnosis_bytes(500, 1, 20_000) / 2**20, diagnosis_bytes(10_000, 1, 2048) / 2**20
-    (589.6..., 1632.0)
+    (564.2..., 864.0)
     """
     kept, pairs = min(n, sample) * views, min(n, 2048)
     few = _fits(n, views, dims, sample)
     wide = kept + 1 if few else dims
-    moments = (2 * group_count(wide) + 22) * wide * wide
+    square = wide * wide
     rows = max(4 * kept, 6 * pairs) if few else 6 * pairs
-    return (1 if few else 3) * kept * dims * item + 8 * (moments + rows * dims + 7 * pairs * pairs)
+    work = max(3 * square, rows * dims + 7 * pairs * pairs)
+    return _ANY + (1 if few else 3) * kept * dims * item + 8 * ((group_count(wide) + 2) * square + work)
 
 
 def _require_room(z: Tensor, n: int, sample: int, made: Sketch | None, running: RunningBulk | None) -> None:
@@ -222,8 +225,10 @@ def _read(arrays: Mapping[str, NDArray[Any]]) -> Sketch:
     )
     zeros = Zeros(counts, first, Reservoir(size, seed, index, groups), inside)
     bulk = None
-    if "raw_n" in arrays:
-        bulk = Bulk(_moments(arrays, "raw"), _moments(arrays, "unit"), _samples(arrays, "held_"))
+    if "triangles" in arrays:
+        bulk = Bulk(_twins(arrays), _samples(arrays, "held_"))
+    elif "raw_n" in arrays:  # of version 2 of the file
+        bulk = Bulk(tuple(map(twin, _moments(arrays, "raw"), _moments(arrays, "unit"))), _samples(arrays, "held_"))
     return Sketch(drawn, some.groups, bulk, zeros, hashes)
 
 
@@ -237,7 +242,7 @@ def _old(made: Sketch, inside: int, arrays: Mapping[str, NDArray[Any]]) -> Sketc
             for own in (_moments(arrays, "raw"), _moments(arrays, "unit"))
         )
         zeros = replace(made.zeros, inside=inside)
-        return replace(made, bulk=Bulk(raw, unit, some.take(some.index < 0)), zeros=zeros)
+        return replace(made, bulk=Bulk(tuple(map(twin, raw, unit)), some.take(some.index < 0)), zeros=zeros)
     made, some = _apart_from_zeros(made, some.rows.transpose(0, 1), some)
     distinct = RunningDistinct(size=made.hashes.size, seed=made.hashes.seed)
     distinct.add(some.rows[:, 0])
@@ -251,9 +256,16 @@ def _samples(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Samples:
 
 
 def _moments(arrays: Mapping[str, NDArray[Any]], kind: str) -> tuple[Moments, ...]:
-    counts, *parts = (torch.as_tensor(arrays[f"{kind}_{part}"]) for part in PARTS)
-    mean, scatter, cubic, quartic = parts
-    return tuple(Moments(int(n), mean[at], scatter[at], cubic[at], quartic[at]) for at, n in enumerate(counts.tolist()))
+    parts = (torch.as_tensor(arrays[f"{kind}_{part}"]) for part in ("n", "mean", "scatter", "cubic", "quartic"))
+    return tuple(Moments(int(n), *rest) for n, *rest in zip(*parts, strict=True))
+
+
+def _twins(arrays: Mapping[str, NDArray[Any]]) -> tuple[Twin, ...]:
+    counts, triangles = arrays["counts"].tolist(), torch.from_numpy(arrays["triangles"])
+    raw, unit = (
+        zip(*(torch.from_numpy(arrays[f"{kind}_{part}"]) for part in VECTORS), strict=True) for kind in ("raw", "unit")
+    )
+    return tuple(map(Twin, counts, triangles, raw, unit))
 
 
 def _check(z: Tensor, views: int, dims: int, start: int) -> None:
