@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import fullrank
+from fullrank.diagnosis.kinds.cluster import BAND, CROWDED
 
 N, DIMS = 300, 32
 
@@ -60,4 +61,19 @@ def test_seeds_do_not_decide_what_lies_at_the_threshold_of_the_excess_over_a_gau
     values = [report.measurements["crowding"].value for report in reports]
     assert values == pytest.approx([excess] * 8, rel=0.005)
     assert max(values) - min(values) < 1e-5 * excess
+    assert len({(report.verdict, report.kind) for report in reports}) == 1
+
+
+@pytest.mark.slow
+def test_samples_of_many_rows_do_not_decide_what_lies_at_the_gate_of_crowding() -> None:
+    """Of 3,000 rows each seed draws other 2,048, so that the crowding moves; the band is far wider than it moves."""
+    rows = 3000
+    normal = [torch.randn(rows, DIMS, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+    z = 6.0 * normal[0][torch.arange(rows) % 10] + 0.2563 * 6.0 * normal[1]
+    reports = [fullrank.diagnose(z, seed=seed) for seed in range(5)]
+    values = [report.measurements["crowding"].value for report in reports]
+    assert values == pytest.approx([CROWDED] * 5, rel=BAND / 3)
+    assert max(values) - min(values) > 1e-3  # else the seed draws nothing
+    unsure = [next(one.unsure for one in report.findings if one.rule == "clusters") for report in reports]
+    assert all(unsure)
     assert len({(report.verdict, report.kind) for report in reports}) == 1
