@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from itertools import combinations
 
-import torch
 from torch import Tensor
 from torch.nn.functional import batch_norm
 
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
+from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss, mean_of
 
 
 @declare(
@@ -37,6 +36,7 @@ def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0
         on_diagonal: Weight of the diagonal term.
         off_diagonal: Weight of the term off the diagonal; 0.0051 is the authors'.
 
+    >>> import torch
     >>> barlow_twins(torch.ones(2, 8, 4))["loss"]  # one point: D
     tensor(4.)
     """
@@ -48,12 +48,7 @@ def barlow_twins(z: Tensor, *, on_diagonal: float = 1.0, off_diagonal: float = 0
         diagonal, squared_norm = _correlation(a, b)
         on.append((1 - diagonal).square().sum())
         off.append(squared_norm - diagonal.square().sum())
-    return combine(
-        {
-            "on_diagonal": (on_diagonal, torch.stack(on).mean()),
-            "off_diagonal": (off_diagonal, torch.stack(off).mean()),
-        }
-    )
+    return combine({"on_diagonal": (on_diagonal, mean_of(on)), "off_diagonal": (off_diagonal, mean_of(off))})
 
 
 class BarlowTwins(EmbeddingLoss, function=barlow_twins): ...

@@ -61,7 +61,7 @@ class SwAV(nn.Module):
     >>> swav = SwAV(features=4, prototypes=3)
     >>> _ = torch.nn.init.ones_(swav.prototypes)  # equal prototypes: ln 3
     >>> swav(torch.eye(4).expand(2, 4, 4))["loss"]
-    tensor(1.0986, grad_fn=<SumBackward0>)
+    tensor(1.0986, grad_fn=<MulBackward0>)
     """
 
     queue: Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec
 
@@ -53,7 +53,10 @@ def combine(weighted: Mapping[str, tuple[float, Tensor]]) -> Terms:
     {'invariance': tensor(2.), 'covariance': tensor(3.), 'loss': tensor(53.)}
     """
     terms = {name: value for name, (_, value) in weighted.items()}
-    loss = torch.stack([weight * value for weight, value in weighted.values()]).sum()
+    (weight, value), *others = weighted.values()
+    loss = weight * value
+    for weight, value in others:
+        loss = torch.add(loss, value, alpha=weight)
     return {**terms, "loss": loss}
 
 
@@ -66,6 +69,15 @@ def mean_of_two_views(values: Tensor) -> Tensor:
     views = len(values)
     same = torch.eye(views, dtype=torch.bool, device=values.device)[:, :, None]
     return values.masked_fill(same, 0.0).sum() / (views * (views - 1) * values.shape[2])
+
+
+def mean_of(values: Sequence[Tensor]) -> Tensor:
+    """The mean of some tensors of one shape; of a single one, itself, without the cost of a copy.
+
+    >>> mean_of([torch.tensor(1.0), torch.tensor(2.0)])
+    tensor(1.5000)
+    """
+    return values[0] if len(values) == 1 else torch.stack(list(values)).mean(0)
 
 
 def embedding_loss(

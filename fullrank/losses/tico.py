@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.losses.declaration import declare
-from fullrank.losses.terms import SHARE, WEIGHT, Terms, check_features, combine, embedding_loss
+from fullrank.losses.terms import SHARE, WEIGHT, Terms, check_features, combine, embedding_loss, mean_of
 from fullrank.stats import normalize
 
 
@@ -71,7 +71,7 @@ def tico(z: Tensor, state: TiCo) -> Terms:
     cost, moment = _Covariance.apply(anchor, remembered, share)[:2]
     if state.training:
         state.moment.mul_(state.memory).add_(moment, alpha=share)
-    invariance = 1 - torch.stack([(other * anchor).sum(1).mean() for other in others]).mean()
+    invariance = 1 - mean_of([(other * anchor).sum() for other in others]) / samples
     return combine({"invariance": (1.0, invariance), "covariance": (state.covariance, cost / samples)})
 
 
@@ -81,8 +81,9 @@ class _Covariance(torch.autograd.Function):
     @staticmethod
     def forward(rows: Tensor, remembered: Tensor, share: float) -> tuple[Tensor, Tensor, Tensor]:
         moment = rows.T @ rows
-        slope = rows @ torch.add(remembered, moment, alpha=2 * share)  # half of it
-        return (slope * rows).sum() - share * moment.square().sum(), moment, slope
+        ahead = torch.add(remembered, moment, alpha=share)
+        cost = (ahead * moment).sum()
+        return cost, moment, rows @ ahead.add_(moment, alpha=share)  # the last is half of the slope
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: tuple[Tensor, Tensor, Tensor]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from fullrank.errors import UserError, suggest
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import SlicedLoss
-from fullrank.losses.terms import COUNT, WEIGHT, Terms, combine, embedding_loss
+from fullrank.losses.terms import COUNT, WEIGHT, Terms, combine, embedding_loss, mean_of
 from fullrank.stats import center, normalize, spectral, triangular_white
 
 Whitening = Literal["cholesky", "zca"]
@@ -98,7 +98,7 @@ def whitened_distance(
     for _ in range(iterations):
         for rows in torch.randperm(samples, generator=generator).to(z.device).tensor_split(parts):
             white = normalize(torch.stack([whiten(view) for view in (z if parts == 1 else z.index_select(1, rows))]))
-            cosine = torch.stack([(a * b).sum(1) for a, b in combinations(white, 2)]).mean(0)
+            cosine = mean_of([(a * b).sum(1) for a, b in combinations(white, 2)])
             losses.append((2 - 2 * cosine).sum())  # a sum, since the sub-batches may differ by one sample
     return torch.stack(losses).sum() / (iterations * samples)
 

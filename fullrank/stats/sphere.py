@@ -32,11 +32,12 @@ def normalize(z: Tensor, dim: int = -1) -> Tensor:
 
 def _normalize(z: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
     """Unit vectors, and the two lengths that z was divided by."""
-    largest = z.detach().abs().amax(dim, keepdim=True)
+    values = z.detach()
+    largest = torch.maximum(values.amax(dim, keepdim=True), -values.amin(dim, keepdim=True))
     largest.masked_fill_(largest == 0, 1.0)
     scaled = z / largest
-    squares = scaled.square().sum(dim, keepdim=True)
-    norm = squares.masked_fill(squares == 0, 1.0).sqrt()
+    norm = torch.linalg.vector_norm(scaled, dim=dim, keepdim=True)
+    norm = norm.masked_fill(norm == 0, 1.0)
     return (scaled / norm if torch.is_grad_enabled() else scaled.div_(norm)), largest, norm
 
 
@@ -61,7 +62,7 @@ class _Normalize(torch.autograd.Function):
         if torch.is_grad_enabled():  # a derivative of this one is asked for
             units, largest, norm = _normalize(z, ctx.dim)
         along = (gradients[0] * units).sum(ctx.dim, keepdim=True)
-        across = torch.addcmul(gradients[0], units, along, value=-1)
+        across = gradients[0] - units * along
         return (across / norm / largest if torch.is_grad_enabled() else across.div_(norm).div_(largest)), None
 
 
