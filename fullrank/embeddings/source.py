@@ -150,7 +150,7 @@ def measurable(rows: Tensor, name: str) -> Tensor:
 
 def pick(name: str, key: str | None, keys: Sequence[str], suitable: Sequence[str] | None = None) -> str:
     """The entry that `file::key` names, in full or by its end; without a key the only one that is suitable."""
-    listed = textwrap.shorten(", ".join(entry[:60] for entry in keys[:12]), 200, placeholder=" ...") or "nothing"
+    listed = textwrap.shorten(", ".join(str(entry)[:60] for entry in keys[:12]), 200, placeholder=" ...") or "nothing"
     listed += ", ..." if len(keys) > 12 else ""
     if key is None:
         candidates = list(keys if suitable is None else suitable)

@@ -151,6 +151,7 @@ def _matrix(name: str, batch: Any, columns: Sequence[str], dims: int | None) -> 
     import pyarrow
 
     for column in columns:
+        batch.column(column).validate(full=True)  # offsets of a broken file point anywhere
         if batch.column(column).null_count:
             raise UserError(f"{name}::{column} has missing values: leave these rows out.")
     if "string" in str(batch.column(columns[0]).type):
@@ -172,7 +173,6 @@ def _matrix(name: str, batch: Any, columns: Sequence[str], dims: int | None) -> 
 
 def _parsed(name: str, column: Any, dims: int | None) -> Any:
     """The numbers of a column of words such as "[0.1, 0.2]"."""
-    column.validate(full=True)  # offsets of a broken file point anywhere
     rows = parsed(name, column.to_pylist())
     equally_wide(name, [len(row) for row in rows], dims)
     return np.array(rows)

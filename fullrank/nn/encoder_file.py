@@ -23,6 +23,7 @@ from fullrank.runs.reading import require_file
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 
 _FORMAT = 3  # 1, of version 0.1.0, put "model." before every name; 2 had no checksum
+_LONGEST = 4096  # letters of a network's name, which may be the path of a file
 _LIBRARIES = ("fullrank", "torch", "torchvision", "timm")
 
 
@@ -201,7 +202,7 @@ def require_plausible(about: Mapping[str, Any]) -> None:
 
     channels, width = about.get("channels"), about.get("loss_features")
     for name, holds in {
-        "name": isinstance(about.get("name"), str),
+        "name": isinstance(about.get("name"), str) and len(about["name"]) <= _LONGEST,
         "stem": about.get("stem") in (None, *get_args(Stem)),
         "image_size": positive("image_size"),
         "channels": positive("channels"),

@@ -257,3 +257,17 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path: P
         os.mkfifo(tmp_path / name)
         with pytest.raises(UserError, match=f"{name} is not a file"):
             open_embeddings(str(tmp_path / name))
+
+
+def test_an_arrow_file_whose_rows_begin_beyond_its_end_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "z.arrow"
+    table = pa.table({"embedding": [[float(at + one) for one in range(8)] for at in range(64)]})
+    pa.feather.write_feather(table, str(path), compression="uncompressed")
+    begins = np.arange(0, 65 * 8, 8, dtype=np.int32)
+    content = path.read_bytes()
+    assert content.count(begins.tobytes()) == 1
+    broken = begins.copy()
+    broken[0] = 8_323_072
+    path.write_bytes(content.replace(begins.tobytes(), broken.tobytes()))
+    with pytest.raises(UserError, match="is not an Arrow file, or it is damaged"):
+        open_embeddings(str(path))
