@@ -11,7 +11,7 @@ from fullrank.testing.clouds import noise
 from fullrank.testing.loss_values import Loss, gradient
 from tests.memory import takes_less_than
 
-SAMPLES = 1536  # of two views: one matrix of all pairs of rows in float64 has 75 MB, one number per slice and knot 214 MB
+SAMPLES = 1536  # of two views: all pairs of rows have 75 MB in float64, all knots of all slices 214 MB in float32
 each = pytest.mark.parametrize("loss", [partial(sigreg, slices=1024), ssl_hsic], ids=["sigreg", "ssl_hsic"])
 
 
