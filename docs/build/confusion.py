@@ -23,7 +23,7 @@ from tests.diagnosis.clouds import CASES
 
 Size = tuple[int, int]  # samples, dimensions
 Cell = tuple[str, Size, int]  # name of a cloud, size, seed
-SEEDS: dict[Size, range] = {(96, 512): range(10), (1500, 128): range(10), (20_000, 768): range(3)}  # by their cost
+SEEDS: dict[Size, range] = {(96, 512): range(10), (1500, 128): range(10), (20_000, 768): range(6)}  # by their cost
 CELLS = [(case.name, size, seed) for size, seeds in SEEDS.items() for seed in seeds for case in CASES]
 BY_NAME = {case.name: case for case in CASES}
 DOCS = Path(__file__).parents[1]
