@@ -13,7 +13,8 @@ from fullrank.papers import catalog
 from fullrank.report.papers.gallery import VERDICTS, effect, said
 
 DOCS = Path(__file__).parents[1]
-GRAY, COLOR = DOCS / "results" / "papers", DOCS / "results" / "papers-color"
+GRAY, COLOR, FRESH = (DOCS / "results" / name for name in ("papers", "papers-color", "papers-fresh"))
+BUDGETS = {"150": "150 steps", "900": "900 steps"}  # folders of COLOR
 Results = Mapping[str, Mapping[str, Any]]
 
 # Their accuracies are of training images; what is run from now on takes test images everywhere.
@@ -71,11 +72,20 @@ Closed forms, point clouds and toy networks. They test that formulas and code do
 
 TRAINED = """## Trained on images
 
-Gray is Fashion-MNIST. Color will be sprites, with the same commands and `--data`; none of these is run in color
-yet, and the column says so. Accuracy is that of neighbors on 5,000 test images, judged by 5,000 others, and what is
-run from now on has ridge regression on the same images beside it (DirectCLR's linear probe learns from all training
-images). These results are older and judge training images, how many in brackets: {older}; theirs is within two to
-four points only.
+Gray is Fashion-MNIST. Color is sprites (`python -m benchmarks.sets sprites-32 --out SETS`), with the same commands and
+`--data SETS/sprites-32 --steps 150`, at 16 x 16 pixels too: {run} of {trained} so far, and the column says at which
+budget. Accuracy in gray is that of neighbors on 5,000 test images, judged by 5,000 others; the 1,018 test sprites, of
+other figures than the training ones, are judged by all training images. Beside it is ridge regression on the same
+images (DirectCLR's linear probe learns from all training images). Of the results in gray these are older and judge
+training images, how many in brackets: {older}; theirs is within two to four points only.
+"""
+
+STABLE = """## With fresh seeds
+
+{count} experiments without images were run again with as many seeds, from 1,000 on: `fullrank paper NAME --seeds N
+--seed-from 1000` ([results/papers-fresh](results/papers-fresh)). They are those that take least time, and exact parts
+have no chance in them; no training on images is among them. The verdict is the same in {same} of them, and the label in
+{labels} of {parts} parts. {others}
 """
 
 _HEAD = {
@@ -93,7 +103,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 
 def page() -> str:
     """The whole of docs/papers.md."""
-    gray, color = read(GRAY), read(COLOR)
+    gray, color = read(GRAY), {budget: read(COLOR / budget) for budget in BUDGETS}
     trained = {name: result for name, result in gray.items() if catalog()[name].data}
     theory = {name: result for name, result in gray.items() if name not in trained}
     older = ", ".join(f"`{name}` ({count:,})" for name, count in OF_TRAINING_IMAGES.items())
@@ -103,7 +113,8 @@ def page() -> str:
             _summary(gray, theory, trained),
             THEORY,
             _table(theory, color, images=False),
-            TRAINED.format(older=older),
+            *_stable(gray, read(FRESH)),
+            TRAINED.format(older=older, run=len(set().union(*color.values())), trained=len(trained)),
             _table(trained, color, images=True),
             "## Part by part\n",
             "The first line of each is the headline.\n",
@@ -134,24 +145,46 @@ def _in_words(found: Counter[str]) -> str:
     return ", ".join(f"{found[label]} {label}" for label in VERDICTS if found[label])
 
 
-def _table(results: Results, color: Results, *, images: bool) -> str:
+def _table(results: Results, color: Mapping[str, Results], *, images: bool) -> str:
     lines = [_HEAD[images]]
     for name, result in results.items():
         headline = result["parts"][0]
         cells = [f"`{name}`", result["claim"], f"{headline['says']} ({headline['source']})", f"**{result['verdict']}**"]
         cells.append(effect(headline))
         if images:
-            cells.append(
-                f"**{color[name]['verdict']}**, {effect(color[name]['parts'][0])}" if name in color else "not run"
-            )
+            cells.append("; ".join(_colored(name, color)) or "not run")
         place = f"results/papers/{name}"
         cells += [_count_parts([result]), f"[figure]({place}/figure.svg), [numbers]({place}/result.json)"]
         lines.append(f"| {' | '.join(_cell(one) for one in cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _colored(result: Mapping[str, Any]) -> str:
-    return f"**{result['verdict']}**, {effect(result['parts'][0])}"
+def _colored(name: str, color: Mapping[str, Results]) -> list[str]:
+    """What came out in color, at each budget that was run."""
+    return [
+        f"[{BUDGETS[budget]}](results/papers-color/{budget}/{name}/result.json): **{found[name]['verdict']}**, "
+        f"{effect(found[name]['parts'][0])}"
+        for budget, found in color.items()
+        if name in found
+    ]
+
+
+def _stable(published: Results, fresh: Results) -> list[str]:
+    """How many verdicts and labels fresh seeds repeat, and those that they do not."""
+    if not fresh:
+        return []
+    changed = [name for name, found in fresh.items() if found["verdict"] != published[name]["verdict"]]
+    pairs = [
+        (before["label"], after["label"])
+        for name, found in fresh.items()
+        for before, after in zip(published[name]["parts"], found["parts"], strict=True)
+    ]
+    same = sum(before == after for before, after in pairs)
+    turned = sum({before, after} == {"held", "reversed"} for before, after in pairs)
+    others = f"Others: {', '.join(f'`{name}`' for name in changed)}. " if changed else ""
+    others += f"{turned} parts turned from held to reversed or back."
+    counts = {"count": len(fresh), "same": len(fresh) - len(changed), "labels": same, "parts": len(pairs)}
+    return [STABLE.format(**counts, others=others)]
 
 
 def _cell(text: str) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from docs.build.papers import DOCS, GRAY, page, read
+from docs.build.papers import BUDGETS, COLOR, DOCS, FRESH, GRAY, page, read
 from fullrank.papers import catalog, load
 from fullrank.papers.kit.parts import judged
 
@@ -42,6 +42,22 @@ def test_the_parts_of_a_result_are_those_of_today(name: str) -> None:
         }
         assert found == {**expected, **close}
     assert result["verdict"] == result["parts"][0]["label"]
+
+
+def test_results_in_color_and_with_fresh_seeds_are_judged_by_the_parts_of_today() -> None:
+    for folder in (FRESH, *(COLOR / budget for budget in BUDGETS)):
+        for name, result in read(folder).items():
+            assert [part["label"] for part in result["parts"]] == [
+                part["label"] for part in judged(load(name).parts, result["rows"])
+            ]
+
+
+def test_fresh_seeds_give_the_same_verdict_or_undecided() -> None:
+    fresh, published = read(FRESH), read(GRAY)
+    assert all(min(result["seeds"]) >= 1000 for result in fresh.values())
+    changed = [name for name, result in fresh.items() if result["verdict"] != published[name]["verdict"]]
+    assert len(changed) <= 0.05 * len(fresh)
+    assert {fresh[name]["verdict"] for name in changed} <= {"undecided"}
 
 
 def test_the_announced_minutes_are_those_of_ten_seeds() -> None:
