@@ -1,0 +1,106 @@
+"""What bounds a training of `tiny` on one thread: views beside forward, loss, backward and optimizer on ready views.
+
+SimCLR on color noise of 32 px in memory, batches of 256. A step cannot be nearer to its ceiling than the
+ceiling's share of ceiling and views. Contenders alternate, best processor seconds of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from benchmarks.alternating import alternating, processor_seconds
+from fullrank import recipes
+from fullrank.data import train_batches
+from fullrank.data.batches import Batch
+from fullrank.engine import RunOptions
+from fullrank.recipes import Recipe
+from fullrank.training.fit import prepare
+from fullrank.training.module import Training
+
+SIZE, BATCH, IMAGES = 32, 256, 4096
+STEPS = 20
+_QUIET = Console(quiet=True)
+
+
+def simclr(steps: int) -> Recipe:
+    """The recipe that is trained."""
+    recipe: Recipe = recipes.load("simclr")(steps=steps, batch_size=BATCH, lr=1e-3, warmup_epochs=0.1)
+    return recipe
+
+
+class Parts:
+    """A step in a plain loop, whole and in parts, each for so many steps."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.job = prepare(simclr(STEPS), RunOptions(devices=1, workers=0), _QUIET, data=images)
+        self.training = Training(self.job.method, self.job.views, self.job.plan).train()
+        self.optimizer = self.training.configure_optimizers()["optimizer"]
+        self.batches: list[Batch] = list(self._batches())
+        self.ready = self.training.augment(self.batches[0])
+
+    def _batches(self) -> Any:
+        images = self.job.dataset.train
+        return train_batches(
+            images, batch_size=BATCH, seed=0, start=0, stop=STEPS, crop=self.job.views.crop, device="cpu"
+        )
+
+    def indexing(self) -> None:
+        """The images of each step, out of memory."""
+        for _ in self._batches():
+            pass
+
+    def views(self) -> None:
+        """Augmentation."""
+        for batch in self.batches:
+            self.training.augment(batch)
+
+    def ceiling(self) -> None:
+        """Forward, loss, backward and optimizer."""
+        for _ in self.batches:
+            self.optimizer.zero_grad()
+            self.job.method.loss(self.job.method(self.ready))["loss"].backward()
+            self.optimizer.step()
+
+
+def measured(rounds: int) -> dict[str, float]:
+    """Milliseconds of a step and of its parts."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (IMAGES, 3, SIZE, SIZE), generator=generator, dtype=torch.uint8)
+    parts = Parts(images)
+    runs: dict[str, Callable[[], float]] = {
+        "ceiling": partial(processor_seconds, parts.ceiling),
+        "views": partial(processor_seconds, parts.views),
+        "indexing": partial(processor_seconds, parts.indexing),
+    }
+    best = {name: min(seconds) for name, seconds in alternating(runs, rounds).items()}
+    return {name: 1000 * seconds / STEPS for name, seconds in best.items()}
+
+
+def main() -> None:
+    """Run, print, and write JSON when asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    found = measured(arguments.rounds)
+    share = found["ceiling"] / sum(found.values())
+    results = {"milliseconds": found, "the ceiling's share": share}
+    for name, value in found.items():
+        print(f"{name:10s} {value:7.2f} ms of a step")
+    print(f"the ceiling's share of all of it: {share:.2f}")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
