@@ -31,6 +31,7 @@ from tests.transfer.made import task
 
 Weights = list[Tensor]
 Scheduled = Callable[[torch.optim.Optimizer], LRScheduler]
+EPOCHS = 7  # of a fine-tuning
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,29 @@ def every(epochs: int, gamma: float) -> Scheduled:
     return lambda stepper: StepLR(stepper, epochs, gamma)
 
 
-FINETUNE = {  # head, backbone and their schedules
-    ("intl/imagenet", 0.01): (0.2, 0.006, steps(60, 80), steps(60, 80)),
-    ("intl/imagenet-multicrop", 0.1): (0.2, 0.004, steps(60, 80), steps(60, 80)),
-    ("corinfomax/imagenet", 0.01): (10.0, 0.005, every(5, 0.1), every(5, 0.2)),
-    ("corinfomax/imagenet", 0.1): (20.0, 0.005, every(5, 0.1), every(5, 0.2)),
+def cosine(stepper: torch.optim.Optimizer) -> LRScheduler:
+    return CosineAnnealingLR(stepper, EPOCHS)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The rates of head and backbone and their schedules."""
+
+    head: float
+    backbone: float
+    head_schedule: Scheduled
+    backbone_schedule: Scheduled
+    weight_decay: float = 0.0
+    epochs: int = 20
+    batch_size: int = 256
+
+
+FINETUNE = {
+    ("intl/imagenet", 0.01): Tuned(0.2, 0.006, steps(60, 80), steps(60, 80)),
+    ("intl/imagenet-multicrop", 0.1): Tuned(0.2, 0.004, steps(60, 80), steps(60, 80)),
+    ("corinfomax/imagenet", 0.01): Tuned(10.0, 0.005, every(5, 0.1), every(5, 0.2)),
+    ("corinfomax/imagenet", 0.1): Tuned(20.0, 0.005, every(5, 0.1), every(5, 0.2)),
+    ("ours", 1.0): Tuned(0.1, 0.01, cosine, cosine, weight_decay=1e-4, epochs=30, batch_size=64),
 }
 
 
@@ -155,30 +174,31 @@ def test_a_protocol_of_finetuning_steps_as_its_papers_loop(
     name: str, labels: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two optimizers by hand, one for the head and one for the backbone in train mode; two batches an epoch."""
-    head_lr, backbone_lr, head_schedule, backbone_schedule = FINETUNE[name, labels]
+    paper = FINETUNE[name, labels]
     how = protocol(name, image_size=8, labels=labels).finetune
     assert how is not None
-    assert (how.epochs, how.batch_size) == (20, 256)
-    job, hand = begun(name, replace(how, batch_size=8), train=12, epochs=7)
+    assert (how.epochs, how.batch_size) == (paper.epochs, paper.batch_size)
+    job, hand = begun(name, replace(how, batch_size=8), train=12, epochs=EPOCHS)
+    head_lr = paper.head
     if head_lr > 1:  # such steps of a head are chaos on 12 images, where rounding would be all that is compared
         job = replace(job, how=replace(job.how, lr=head_lr / 1000))
         head_lr /= 1000
     ours = after_every_step(monkeypatch, tmp_path, job)
     head, net, criterion = hand.head, hand.encoder.train(), nn.CrossEntropyLoss()
     steppers = [
-        torch.optim.SGD(head.parameters(), head_lr, momentum=0.9),
-        torch.optim.SGD(net.parameters(), backbone_lr, momentum=0.9),
+        torch.optim.SGD(head.parameters(), head_lr, momentum=0.9, weight_decay=paper.weight_decay),
+        torch.optim.SGD(net.parameters(), paper.backbone, momentum=0.9, weight_decay=paper.weight_decay),
     ]
-    schedules = [head_schedule(steppers[0]), backbone_schedule(steppers[1])]
+    schedules = [paper.head_schedule(steppers[0]), paper.backbone_schedule(steppers[1])]
     theirs: list[Weights] = []
-    for last, batch in batches(job, 7, 8):
+    for last, batch in batches(job, EPOCHS, 8):
         view = hand.view_of(batch)
         take(steppers, criterion(head(net(view)), labels_of(job.train)[batch.rows]))
         theirs.append([parameter.detach().clone() for parameter in [*net.parameters(), *head.parameters()]])
         if last:
             for schedule in schedules:
                 schedule.step()
-    assert len(ours) == len(theirs) == 14
+    assert len(ours) == len(theirs) == 2 * EPOCHS
     for one, other in zip(ours, theirs, strict=True):
         for ours_now, theirs_now in zip(one, other, strict=True):
             torch.testing.assert_close(ours_now, theirs_now, rtol=1e-6, atol=1e-6 * float(theirs_now.abs().max()))
