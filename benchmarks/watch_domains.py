@@ -146,6 +146,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="gzipped JSON file to write")
     parser.add_argument("--only", default="", help="only trainings whose name holds this")
     parser.add_argument("--healthy", action="store_true", help="only trainings that nothing breaks")
+    parser.add_argument("--broken", action="store_true", help="only trainings that something breaks")
     parser.add_argument("--every", type=int, default=EVERY, help="steps between readings")
     parser.add_argument("--fresh", type=int, default=0, help="rounds of all trainings with seeds that no rule has seen")
     arguments = parser.parse_args()
@@ -157,7 +158,8 @@ def main() -> None:
     known = [tuple(one[name] for name in asdict(RUNS[0])) for one in found]
     for run in fresh(arguments.fresh) if arguments.fresh else RUNS:
         broken = run.fault not in (None, "annealed")
-        if arguments.only not in run.training or (arguments.healthy and broken) or astuple(run) in known:
+        left = (arguments.healthy and broken) or (arguments.broken and not broken)
+        if arguments.only not in run.training or left or astuple(run) in known:
             continue
         one = trace(run, arguments.every)
         one["layers"] = {name: columns(rows) for name, rows in one["layers"].items()}
