@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,8 @@ def _plain(column: Any) -> Values:
 
 
 def _jsonl(path: Path, key: str | None) -> Values:
-    with damage(str(path), "a file of JSON lines"):
-        return _alike(str(path), [_label(f"{path}: line {at}", value, key) for at, value in json_lines(path)])
+    with damage(str(path), "a file of JSON lines"), closing(json_lines(path)) as lines:
+        return _alike(str(path), [_label(f"{path}: line {at}", value, key) for at, value in lines])
 
 
 def _json(path: Path, key: str | None) -> Values:

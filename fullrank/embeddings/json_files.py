@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -112,7 +112,7 @@ def _by_name(value: dict[str, Any]) -> bool:
     return len(vectors) == len(value) > 1 and len({len(inside) for inside in vectors}) == 1
 
 
-def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+def json_lines(path: Path) -> Generator[tuple[int, Any], None, None]:
     """The number from 1 and the value of each line that is not empty."""
     with opened(path) as file:
         for at, line in enumerate(iter(lambda: file.readline(LINE), b""), 1):

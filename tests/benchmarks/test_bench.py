@@ -66,19 +66,6 @@ def test_a_bench_that_was_stopped_goes_on_and_another_does_not_mix(images: Path,
         main([*given, "--seconds", "1", "--only", "pixels"])
 
 
-@pytest.mark.slow
-def test_methods_of_lightly_are_trained_as_ours_are_with_its_own_heads_and_losses(images: Path, tmp_path: Path) -> None:
-    pytest.importorskip("lightly")  # the extra `peers`
-    out = tmp_path / "out"
-    given = ["--images", str(images), "--size", "8", "--out", str(out), "--seconds", "0.05", "--seeds", "1"]
-    main([*given, "--only", *PEERS])
-    for name, peer in PEERS.items():
-        cell = json.loads((out / f"{name}-0.json").read_text(encoding="utf-8"))
-        assert (cell["of"], cell["embedding"]["dims"]) == ("peer", 256)
-        assert peer.recipe in recipes.names()
-        assert "lightly" in cell["versions"]
-
-
 def test_nothing_is_begun_after_the_time_that_was_given(images: Path, tmp_path: Path) -> None:
     main(["--images", str(images), "--size", "8", "--out", str(tmp_path / "out"), "--until", "00:00"])
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["bench.json"]

@@ -64,7 +64,7 @@ def test_the_trace_loss_keeps_the_eigenvalues_closer_together(collapsed: Outcome
     }
     assert both(ends["INTL"], ends["IterNorm alone"])
     assert both(ends["INTL"], ends["no whitening"])
-    lines = collapsed.panels[3].series
+    lines = collapsed.panels[4].series
     assert lines[2].y[-1] == pytest.approx(10 ** mean(ends["INTL"]))
     assert lines[3].y == (1, 1)
     assert lines[2].y[-1] > lines[2].y[0]
