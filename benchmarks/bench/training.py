@@ -19,7 +19,7 @@ from fullrank.engine import RunOptions
 from fullrank.methods import Method
 from fullrank.nn import evaluating
 from fullrank.training.fit import fit, prepare
-from fullrank.training.outputs import make_run
+from fullrank.training.outputs import made_run
 from fullrank.training.step_plan import Job
 
 from .images import AUGMENTED, VIEWS, Images, accuracies, features, numbers
@@ -50,10 +50,10 @@ def trained(name: str, images: Images, *, seed: int, steps: int, **settings: Any
     """Train a recipe with its defaults but for these settings, and measure its backbone and its embedding."""
     with tempfile.TemporaryDirectory() as folder:
         job = _job(name, images, seed=seed, steps=steps, out=Path(folder) / "run", **settings)
-        run = make_run(_recipe(name), job, None)
-        begun = time.process_time()
-        fit(run, job, _QUIET)
-        seconds = time.process_time() - begun
+        with made_run(_recipe(name), job, None) as run:
+            begun = time.process_time()
+            fit(run, job, _QUIET)
+            seconds = time.process_time() - begun
     profile = profile_of(_recipe(name)).name
     with evaluating(job.method):
         found = measured(job.method, job.views, images, seed=seed, profile=profile)

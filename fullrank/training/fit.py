@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -43,7 +42,7 @@ from fullrank.training.choose import choose, say_chosen, settled_side, this_mach
 from fullrank.training.cost import bytes_per_image
 from fullrank.training.module import Training
 from fullrank.training.on_collapse import OnCollapse
-from fullrank.training.outputs import RUN, finish, make_run, save_probe, write_result
+from fullrank.training.outputs import finish, made_run, save_probe, write_result
 from fullrank.training.probe import Probe, probe_size, read, take_probe
 from fullrank.training.record import Record
 from fullrank.training.same_data import (
@@ -79,12 +78,8 @@ def start(
         refuse_used(options.out)
     job = prepare(recipe, options, console, backbone=backbone, data=data)
     say_chosen(job.recipe, job.options, job.reasons, console)
-    run = make_run(name, job, preset)
-    try:
-        with _writing(run), _gone_if_nothing_was_done(run):
-            return run, fit(run, job, console)
-    finally:
-        os.environ.pop(RUN, None)
+    with made_run(name, job, preset) as run, _writing(run), _gone_if_nothing_was_done(run):
+        return run, fit(run, job, console)
 
 
 def resume(

@@ -6,7 +6,8 @@ import dataclasses
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -59,8 +60,16 @@ def _made_by_the_first(run: Path) -> Path:
     return run
 
 
-def make_run(name: str, job: Job, preset: str | None) -> Path:
-    """The folder with its config.json and env.json, made by the first process and known to the others."""
+@contextmanager
+def made_run(name: str, job: Job, preset: str | None) -> Iterator[Path]:
+    """The folder with its config.json and env.json, made by the first process and known to others during the body."""
+    try:
+        yield _make_run(name, job, preset)
+    finally:
+        os.environ.pop(RUN, None)
+
+
+def _make_run(name: str, job: Job, preset: str | None) -> Path:
     out = job.options.out
     if process_rank() != 0:
         if out is None and RUN not in os.environ:

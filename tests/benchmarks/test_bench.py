@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def test_a_bench_that_was_stopped_goes_on_and_another_does_not_mix(images: Path,
     for space in ("backbone", "embedding"):
         assert {"effective_rank", "relative_spread", "w2_uniformity", "lidar", "nesum", "verdict"} <= set(cell[space])
     assert json.loads((out / "pixels-0.json").read_text(encoding="utf-8"))["linear"] > 0.9
+    assert "FULLRANK_RUN" not in os.environ  # the next training of this process would take that folder for its own
     with pytest.raises(SystemExit, match="is of another bench"):
         main([*given, "--seconds", "1", "--only", "pixels"])
 
