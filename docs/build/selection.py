@@ -66,7 +66,7 @@ GRAY: tuple[tuple[str, str, Mapping[str, tuple[str, str]], int], ...] = (
     ),
     ("W2", "embedding", {"w2/hosts": ("W2", "kNN (%)")}, -1),
 )
-_NOT_OF_IT = ("untrained", "SimCLR")  # rows that are no setting of the experiment's recipe
+_NOT_SETTINGS = ("untrained", "SimCLR")  # rows that are not settings of the experiment's recipe
 
 
 def gray() -> str:
@@ -92,7 +92,7 @@ def _groups(name: str, number: str, accuracy: str, sign: int) -> list[tuple[str,
     case = next(iter(rows[0]))
     found: dict[tuple[str, int], list[Cell]] = {}
     for row in rows:
-        if row[case] not in _NOT_OF_IT:
+        if row[case] not in _NOT_SETTINGS:
             host = str(row[case]).partition(" + ")[0] if name == "w2/hosts" else name
             cell = {"score": sign * row[number], "accuracy": row[accuracy] / 100}
             found.setdefault((host, row["seed"]), []).append(cell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 _Batch = TypeVar("_Batch")
@@ -72,7 +72,7 @@ class Speed:
         latest = Pace(
             self.pace.images - before.images, self.pace.seconds - before.seconds, self.pace.waited - before.waited
         )
-        self._before = Pace(self.pace.images, self.pace.seconds, self.pace.waited)
+        self._before = replace(self.pace)
         self._images += images
         self._seconds += seconds
         return self._rates(latest, images, seconds)

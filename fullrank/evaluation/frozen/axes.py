@@ -100,7 +100,7 @@ class Samples:
             return self
         kept = self.x.new_empty(len(self), width, dtype=torch.float32)
         for part in self._parts():
-            kept[part] = functional.pad(self.axes.of(self.x[self.order[part]]), (0, 1), value=1.0)
+            kept[part] = with_one(self.axes.of(self.x[self.order[part]]))
         return replace(self, kept=kept)
 
     def weights(self, fit: Tensor) -> Tensor:
@@ -110,14 +110,24 @@ class Samples:
         return torch.cat([fit[:, :-1] @ self.axes.columns.T.to(fit.dtype), fit[:, -1:]], 1)
 
     def _parts(self) -> Iterator[slice]:
-        rows = max(1, _ENTRIES // max(self.x.shape[1], self.classes))
+        rows = _rows(max(self.x.shape[1], self.classes))
         return (slice(first, first + rows) for first in range(0, len(self), rows))
 
     def _standardized(self, part: slice) -> Tensor:
-        return functional.pad(self.axes.standardized(self.x[self.order[part]]), (0, 1), value=1.0)
+        return with_one(self.axes.standardized(self.x[self.order[part]]))
 
 
 def parts(x: Tensor) -> tuple[Tensor, ...]:
     """Features (N, F), 64 MiB of float32 at a time."""
-    some: tuple[Tensor, ...] = x.split(max(1, _ENTRIES // x.shape[1]))
+    some: tuple[Tensor, ...] = x.split(_rows(x.shape[1]))
     return some
+
+
+def with_one(rows: Tensor) -> Tensor:
+    """A column of ones (N, R + 1), whose weight is the bias."""
+    return functional.pad(rows, (0, 1), value=1.0)
+
+
+def _rows(width: int) -> int:
+    """How many rows are a part."""
+    return max(1, _ENTRIES // width)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from fullrank.data import held_out
 from fullrank.errors import UserError
 from fullrank.evaluation.features import check
-from fullrank.evaluation.frozen.axes import Samples, parts, principal
+from fullrank.evaluation.frozen.axes import Samples, parts, principal, with_one
 
 _PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 _HELD_OUT = 0.2
@@ -90,7 +90,7 @@ def linear_probe(
     fit = _minimize(known, best_penalty, best_fit)
     if progress is not None:
         progress(1.0)
-    answers = torch.cat([_with_one(axes.of(x)) @ fit.T for x in parts(test)])
+    answers = torch.cat([with_one(axes.of(x)) @ fit.T for x in parts(test)])
     return LinearResult(
         train_accuracy=_score(known, fit)[1],
         validation_accuracy=validation,
@@ -116,11 +116,11 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
     """
     _check(train, labels, test, test_labels)
     classes, target = labels.unique(return_inverse=True)
-    n, axes = len(train), principal(train)
+    n, axes, some = len(train), principal(train), parts(train)
     variance = axes.variance
     bias = target.bincount().double() / n
     moment = variance.new_zeros(len(classes), len(variance))  # on principal axes the solution is a division
-    for x, goal in zip(parts(train), target.split(len(parts(train)[0])), strict=True):
+    for x, goal in zip(some, target.split(len(some[0])), strict=True):
         moment += (functional.one_hot(goal, len(classes)) - bias).T @ axes.of(x, torch.float64) / n
     total = 1 - bias.square().sum()  # of the targets' variances
     energy = moment.square().sum(0) / variance
@@ -134,7 +134,7 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
 
     penalty = min(_PENALTIES, key=validation_error)
     fit = torch.cat([moment / (variance + penalty), bias[:, None]], 1).float()
-    named = torch.cat([(_with_one(axes.of(x)) @ fit.T).argmax(1) for x in parts(test)])
+    named = torch.cat([(with_one(axes.of(x)) @ fit.T).argmax(1) for x in parts(test)])
     return _share(classes[named] == test_labels)
 
 
@@ -150,11 +150,6 @@ def _check(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> 
         raise UserError(
             f"All {len(labels)} training samples have the label {int(labels[0])}: pass samples of two classes or more."
         )
-
-
-def _with_one(z: Tensor) -> Tensor:
-    """A column of ones (N, R + 1), whose weight is the bias."""
-    return functional.pad(z, (0, 1), value=1.0)
 
 
 def _minimize(samples: Samples, penalty: float, start: Tensor) -> Tensor:
