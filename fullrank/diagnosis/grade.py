@@ -68,6 +68,21 @@ def say(evidence: Evidence, found: Mapping[str, Measured]) -> str:
     return evidence.sentence.format(**values, **{SUBJECT: _subject(RECORDS[about.name].which_are, about.which)})
 
 
+def say_unsure(evidence: Evidence, found: Mapping[str, Measured], warn: float) -> str:
+    """The sentence of evidence whose interval spans the threshold: what it warns of is a fact only beyond that.
+
+    >>> rank = Graded("effective_rank", "below", 3.0, 2.0)
+    >>> found = {"effective_rank": Measured("effective_rank", 4.0)}
+    >>> few = Evidence(rank, "few dimensions vary")
+    >>> say_unsure(few, found, 3.0), say_unsure(few, found, 5.0)
+    ('effective rank D1 is 4', 'few dimensions vary')
+    """
+    graded, value = evidence.graded, found[evidence.graded.name].value
+    if beyond(value, warn, graded.way):
+        return say(evidence, found)
+    return f"{RECORDS[graded.name].title} is {value:.3g}"
+
+
 def _subject(which_are: str | None, which: tuple[int, ...]) -> str:
     """The rows, dimensions or classes as the subject of a sentence, at most three; a monitor row does not say which.
 

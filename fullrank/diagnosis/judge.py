@@ -9,7 +9,7 @@ from typing import Literal
 
 from fullrank.diagnosis.advise import advice_for, of_loss
 from fullrank.diagnosis.finding import Finding
-from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, more_rows, needs, say
+from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, more_rows, needs, say, say_unsure
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
@@ -83,8 +83,8 @@ def judge_row(row: Mapping[str, float], profile: Profile, *, known: Known = NOTH
 
 @dataclass(frozen=True)
 class _Answer:
-    """The answer of one piece of evidence: how bad, why unsure if it is, and whether more than a warning can come of
-    it.
+    """The answer of one piece of evidence: how bad, what is said where it is unsure, and whether more than a warning
+    can come of it.
     """
 
     level: Level
@@ -109,7 +109,7 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     named = known_rows[0] if known_rows else found[evidence.graded.name]
     if level == "unsure":
         severity: Severity = "note"
-        sentence = f"{sentence}; {worst.doubt}"
+        sentence = worst.doubt
     else:
         severity = most if ORDER[level] > ORDER[most] else level
     untold = profile.labels_tell and most == "note" and level == rule.most and "classes" not in found
@@ -137,9 +137,11 @@ def _answer(
     level = grade(measured, graded, (warn, fail))
     ajar = next((gate for gate in evidence.gates if is_ajar(gate, found)), None)
     if level == "unsure":
-        return _Answer(level, evidence, more_rows(measured, warn, n), fail is not None)
+        told = say_unsure(evidence, found, warn)
+        return _Answer(level, evidence, f"{told}; {more_rows(measured, warn, n)}", fail is not None)
     if level is not None and ajar is not None:
-        return _Answer("unsure", evidence, more_rows(found[ajar.name], ajar.threshold, n), level == "fail")
+        told = f"{say(evidence, found)}; {more_rows(found[ajar.name], ajar.threshold, n)}"
+        return _Answer("unsure", evidence, told, level == "fail")
     return None if level is None else _Answer(level, evidence)
 
 
