@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from fullrank.embeddings.arrow.bodies import refuse_bombs
+from fullrank.embeddings.arrow.footers import groups_of
 from fullrank.embeddings.delimited import delimited, layout
 from fullrank.embeddings.plain_text import read_spaced
 from fullrank.embeddings.source import LONGEST, EmbeddingFile, damage, ending, equally_wide, need, rows_at_once, tensor
@@ -31,8 +32,8 @@ def parquet(
     from pyarrow.parquet import ParquetFile
 
     with damage(name, "a parquet file"):
+        at_once = _rows_at_once(name, opened())
         file = ParquetFile(opened())
-        at_once = _rows_at_once(name, file.metadata)
         first = _first(name, file.iter_batches(min(64, at_once)))
         found = choose(name, first, key, without)
         columns = list(found.columns)
@@ -42,22 +43,20 @@ def parquet(
         )
 
 
-def _rows_at_once(name: str, about: Any) -> int:
-    """How many rows of a parquet file are unpacked together, by what it says of them.
+def _rows_at_once(name: str, source: str | IO[bytes]) -> int:
+    """How many rows of a parquet file are unpacked together, by what its footer says of them.
 
     Raise a UserError for rows too long, and for a bomb.
     """
-    groups = [about.row_group(at) for at in range(about.num_row_groups)]
+    longest = 1.0
+    with Path(source).open("rb") if isinstance(source, str) else source as file:
+        groups = groups_of(file)
     for group in groups:
-        columns = [group.column(at) for at in range(group.num_columns)]
-        packed = sum(column.total_compressed_size for column in columns)
-        whole = sum(column.total_uncompressed_size for column in columns)
-        if is_bomb(packed, whole):
+        if is_bomb(group.packed, group.whole):
             raise UserError(
-                f"{name} unpacks from {packed:,} to {whole:,} bytes: if it is meant, write it uncompressed."
+                f"{name} unpacks from {group.packed:,} to {group.whole:,} bytes: if it is meant, write it uncompressed."
             )
-    numbers = [sum(group.column(at).num_values for at in range(group.num_columns)) for group in groups]
-    longest = max((some / max(group.num_rows, 1) for some, group in zip(numbers, groups, strict=True)), default=1)
+        longest = max(longest, group.values / max(group.rows, 1))
     if longest > LONGEST:
         raise UserError(f"{name} has rows of {longest:,.0f} values, more than any embedding: check what it is.")
     return min(4096, rows_at_once(max(1, round(longest)), 8))
@@ -119,8 +118,9 @@ def open_table(path: Path) -> tuple[Any, Iterator[Any]]:
     from pyarrow.parquet import ParquetFile
 
     if ending(path) == ".parquet":
+        at_once = _rows_at_once(str(path), str(path))
         file = ParquetFile(path)
-        return file.schema_arrow, file.iter_batches(_rows_at_once(str(path), file.metadata))
+        return file.schema_arrow, file.iter_batches(at_once)
     if ending(path) in (".arrow", ".feather"):
         return _arrow(path)
     table = delimited(path, layout(path))

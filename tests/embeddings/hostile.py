@@ -173,6 +173,7 @@ def hostile(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "long-line.jsonl", b"[" + b"1," * (2**23) + b"1]"
     yield "deep.jsonl", b"[" * 100_000
     yield "row-of-zeros.parquet", long_rows(1, 2**26 + 1, 1)
+    yield "histogram.parquet", broken_histogram()
     yield from texts(good)
 
 
@@ -184,6 +185,15 @@ def long_rows(rows: int, values: int, groups: int) -> bytes:
         for _ in range(groups):
             writer.write_table(pa.table({"z": column}))
     return sink.getvalue()
+
+
+def broken_histogram() -> bytes:
+    """A parquet whose footer has the histogram of one kind of levels in the place of another's."""
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"z": [[0.5, 1.5], [2.5, 3.5]]}), sink)
+    before, found, after = sink.getvalue().rpartition(b"\x29\x26")  # field 2, of two numbers
+    assert found
+    return before + b"\x39\x26" + after
 
 
 def texts(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:

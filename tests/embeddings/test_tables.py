@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from fullrank.embeddings import EmbeddingFile, open_embeddings
+from fullrank.embeddings.arrow.footers import Group, groups_of
 from fullrank.errors import UserError
 
 Z = np.random.default_rng(0).standard_normal((9, 4))
@@ -172,3 +173,21 @@ def test_structured_arrays_are_refused_with_the_way_on(tmp_path: Path) -> None:
         open_embeddings(str(tmp_path / "a.npy"))
     with pytest.raises(UserError, match="structured_to_unstructured"):
         open_embeddings(str(tmp_path / "b.npy"))
+
+
+def test_a_footer_says_how_large_its_row_groups_are(tmp_path: Path) -> None:
+    """As pyarrow says of a footer that is whole; over one that is damaged it may end the process."""
+    path = tmp_path / "z.parquet"
+    pyarrow.parquet.write_table(pa.table({"z": [[1.0, 2.0], [3.0]] * 20, "n": list("ab") * 20}), path, row_group_size=9)
+    about = pyarrow.parquet.ParquetFile(path).metadata
+    with path.open("rb") as file:
+        found = groups_of(file)
+    assert len(found) == about.num_row_groups == 5
+    for at, group in enumerate(found):
+        columns = [about.row_group(at).column(number) for number in range(2)]
+        assert group == Group(
+            about.row_group(at).num_rows,
+            sum(column.num_values for column in columns),
+            sum(column.total_compressed_size for column in columns),
+            sum(column.total_uncompressed_size for column in columns),
+        )
