@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from fullrank.errors import UserError, printable
 from fullrank.runs import replace
@@ -24,7 +26,17 @@ def render(template: str, shown: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["flags_whole"] = flags_whole
     return printable(environment.get_template(template).render(shown), lines=True)
+
+
+def flags_whole(code: str) -> Markup:
+    """A command as escaped HTML whose flags are not broken at their hyphens by a narrow page.
+
+    >>> print(flags_whole("fullrank train <x> --w2 0.5"))
+    fullrank train &lt;x&gt; <span class="flag">--w2</span> 0.5
+    """
+    return Markup(re.sub(r"(?<!\S)--[a-z0-9-]+", r'<span class="flag">\g<0></span>', str(escape(code))))
 
 
 def write_html(text: str, out: Path) -> Path:
