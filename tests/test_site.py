@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -34,6 +37,20 @@ def test_every_command_recipe_finding_and_name_has_its_place() -> None:
         assert "toctree" in pages[page]
     assert fullrank.__doc__ is not None
     assert fullrank.__doc__.splitlines()[0] in pages["python"]
+
+
+@pytest.mark.parametrize("module", [fullrank, *(module for _, module in reference.MODULES.values())])
+def test_what_takes_arguments_says_what_each_is(module: ModuleType) -> None:
+    takes = {name: getattr(module, name) for name in module.__all__ if api.entry(name, getattr(module, name))}
+    said = {name: inspect.getdoc(one) or "" for name, one in takes.items() if _parameters(one)}
+    assert [name for name, text in said.items() if "Args:\n" not in text and "Attributes:\n" not in text] == []
+
+
+def _parameters(one: Any) -> object:
+    try:
+        return inspect.signature(one).parameters
+    except ValueError:  # a class that C made
+        return None
 
 
 def test_a_finding_that_is_added_appears_with_its_thresholds_causes_and_remedies() -> None:

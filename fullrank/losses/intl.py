@@ -19,6 +19,9 @@ def intl_beta(size: int) -> float:
 
     The rule is zero or negative up to size 8; the floor 0.01, its value at 16, is ours.
 
+    Args:
+        size: Rows of the covariance, at least 1.
+
     >>> intl_beta(256), intl_beta(4)
     (0.05, 0.01)
     """

@@ -83,6 +83,10 @@ def uniform_energy(dims: int, *, power: Literal[0, 1, 2] = 2) -> float:
     It is 2^(d-s-2) Gamma(d/2) Gamma((d-1-s)/2) / (sqrt(pi) Gamma(d-1-s/2)) at power s, and its logarithmic derivative
     at power 0.
 
+    Args:
+        dims: Dimensions, at least 2.
+        power: The power s of the energy: 0, 1 or 2.
+
     >>> round(uniform_energy(3, power=1), 6), uniform_energy(2)
     (1.0, inf)
     """

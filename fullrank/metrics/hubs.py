@@ -182,6 +182,10 @@ def gaussian_like(z: Rows, *, seed: int = 0) -> Tensor:
     It is the null model of the spectrum: a value that is far from that of this cloud comes from more than the spectrum,
     such as clusters, hubs or a mean.
 
+    Args:
+        z: Embeddings (N, D), as rows or a `Cloud`.
+        seed: The draw.
+
     >>> z = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([2.0, 1.0])
     >>> like = gaussian_like(z).var(0)
     >>> round(float(like[0] / like[1]))

@@ -16,7 +16,15 @@ from fullrank.metrics.spread import relative_spread
 
 @dataclass(frozen=True)
 class NeuralCollapse:
-    """The result of `neural_collapse`."""
+    """The result of `neural_collapse`.
+
+    Attributes:
+        nc1: Variance within classes over that between them; 0 at neural collapse.
+        nc2_norms: How unequal the distances of class means from their mean are; 0 at neural collapse.
+        nc2_angles: How far their angles are from those of a simplex; 0 at neural collapse.
+        nc3: How far the classifier's weights are from the class means; None without weights.
+        nc4: Share of the rows for which classifier and nearest class mean disagree; None without weights.
+    """
 
     nc1: float
     nc2_norms: float

@@ -17,7 +17,15 @@ from fullrank.metrics.views import view_retrieval
 
 @dataclass(frozen=True)
 class ModalityGap:
-    """The result of `modality_gap`."""
+    """The result of `modality_gap`.
+
+    Attributes:
+        distance: Distance of the two means.
+        ratio: The same over the root mean square distance of a row from its own mean.
+        separable: Share of the odd rows that are nearer to the mean of their modality's even rows, in [0, 1].
+        retrieval: `view_retrieval` of one modality in the other, in [0, 1].
+        retrieval_centered: The same after each modality has lost its mean.
+    """
 
     distance: float
     ratio: float

@@ -14,7 +14,14 @@ from fullrank.metrics.record import MEAN, Measurement
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """An exponent fitted to the eigenvalues `first` to `last`, and the share of their log variance that it explains."""
+    """An exponent fitted to the eigenvalues `first` to `last`, and the share of their log variance that it explains.
+
+    Attributes:
+        exponent: The exponent; 0 is flat.
+        r_squared: Share of the variance of the logarithms that it explains, at most 1.
+        first: Number of the first eigenvalue of the fit, from 1.
+        last: Number of the last one.
+    """
 
     exponent: float
     r_squared: float

@@ -18,7 +18,15 @@ _SAME = 1e-5  # relative: well above float32 rounding, well below every change t
 
 @dataclass(frozen=True)
 class Property:
-    """One property of a metric, and the two values that show whether it holds."""
+    """One property of a metric, and the two values that show whether it holds.
+
+    Attributes:
+        name: The property's name.
+        demands: Whether the second value must be the same or worse.
+        before: The metric of the embeddings.
+        after: The metric of the changed embeddings.
+        holds: Whether it is so.
+    """
 
     name: str
     demands: Literal["same", "worse"]
@@ -29,7 +37,12 @@ class Property:
 
 @dataclass(frozen=True)
 class Properties:
-    """What `properties` found about one metric; it prints as a table."""
+    """What `properties` found about one metric; it prints as a table.
+
+    Attributes:
+        metric: The metric's name.
+        rows: One for each property.
+    """
 
     metric: str
     rows: tuple[Property, ...]

@@ -105,8 +105,14 @@ def jackknife_all(
 ) -> dict[str, Estimate]:
     """`jackknife` for a function that returns several named numbers, such as `summarize_moments`.
 
-    whole: the union of the groups, where it is at hand. anew: a group is made whenever it is asked for, and may be
-    written to.
+    Args:
+        function: From the moments of rows to numbers by name.
+        groups: The moments of each group, three or more.
+        whole: The union of the groups, where it is at hand.
+        anew: Whether a group is made whenever it is asked for, and may be written to.
+
+    Returns:
+        An `Estimate` for each name.
 
     >>> from fullrank.metrics import summarize_moments
     >>> z = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))
@@ -136,6 +142,14 @@ def jackknife_rows(function: Callable[[Tensor], float], rows: Tensor, groups: Te
 
     The values stay as they are. Where they describe a row's neighbors, which two rows may share, that is an
     approximation, whose coverage `benchmarks/jackknife.py` measures.
+
+    Args:
+        function: From values (n, ...) of some of the rows to a number.
+        rows: Values (N, ...) of all rows.
+        groups: The group (N,) of each row, whole numbers.
+
+    Returns:
+        The `Estimate`.
 
     >>> found = jackknife_rows(lambda x: float(x.mean()), torch.arange(10.0), torch.arange(10))
     >>> found.value, round(found.standard_error, 3)  # sqrt(55 / 6 / 10)

@@ -44,7 +44,17 @@ _MMPRETRAIN = (  # of vision transformers; ResNets have the names of torchvision
 
 @dataclass(frozen=True)
 class Begun:
-    """What of the weights an encoder took: counts of tensors, where they were, and what was done to some."""
+    """What of the weights an encoder took: counts of tensors, where they were, and what was done to some.
+
+    Attributes:
+        source: What was opened.
+        where: The prefix of the names in it that were taken.
+        matched: How many tensors of the encoder were found.
+        of: How many tensors the encoder has.
+        changed: Names of tensors that were adapted, such as a first convolution of other channels.
+        left: Names of tensors of the encoder that keep their random values.
+        others: Names of tensors of the source that have no place in the encoder.
+    """
 
     source: str
     where: str
@@ -68,7 +78,18 @@ class Begun:
 
 
 def begin_from(weights: Weights, encoder: Encoder) -> Begun:
-    """Put weights into an encoder; if they have under 90 % of its tensors, put nothing and raise a UserError."""
+    """Put weights into an encoder; if they have under 90 % of its tensors, put nothing.
+
+    Args:
+        weights: Tensors by name, of `open_weights`.
+        encoder: The encoder, which is changed in place.
+
+    Returns:
+        What was taken, changed and left.
+
+    Raises:
+        UserError: The weights have under 90 % of the encoder's tensors.
+    """
     ours = encoder.model.state_dict()
     where, kind, names, others = _place(weights, encoder.model, ours)
     taken: dict[str, Tensor] = {}

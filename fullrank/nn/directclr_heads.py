@@ -105,6 +105,12 @@ def directclr_head(head: Head, width: int, d0: int, *, views: int = 2) -> nn.Mod
     trainable, to 128. mlp: SimCLR's two layers, to 128. orthogonal: trainable, all singular values one. diagonal:
     trainable. low-rank: fixed, rank d0.
 
+    Args:
+        head: The name of the projector.
+        width: Width of the representation.
+        d0: How many of its features enter the loss, or the rank.
+        views: How many views a step has.
+
     >>> directclr_head("linear", 512, 64)
     Linear(in_features=512, out_features=128, bias=False)
     """

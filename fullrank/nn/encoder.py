@@ -32,6 +32,14 @@ STEM_POOLS = (  # where a stem's max-pool sits: ResNets, GoogLeNet, Inception, S
 class Encoder(nn.Module):
     """A backbone without its classifier: images (N, channels, H, W), float, to features (N, width).
 
+    Args:
+        model: The network, without a classifier.
+        width: How many features it has.
+        name: What it is called in configurations and files.
+        channels: Channels of its images, 1 or 3.
+        image_size: Pixels of a side that it was made for.
+        stem: "small" where the stem was changed for small images, else "imagenet".
+
     >>> encoder("tiny", image_size=28, channels=1)(torch.zeros(4, 1, 28, 28)).shape
     torch.Size([4, 512])
     """
@@ -77,7 +85,17 @@ def encoder(
     to 64 px, a first convolution that strides becomes 3x3 with stride 1 and the stem's max-pool goes (the CIFAR ResNet
     of SimCLR, arXiv:2002.05709), and a vision transformer gets smaller patches, about 8 x 8 of them; with "imagenet"
     the model is as it was published. A network of one's own is "./net.py:Net", whose file is run, or a module, which is
-    taken as it is. Raises UserError for an unknown name and for images that the model cannot take.
+    taken as it is.
+
+    Args:
+        name: Name of a network, "FILE.py:NAME", or a module.
+        image_size: Pixels of a side.
+        channels: Channels of the images, 1 or 3.
+        view_sizes: Sizes of other views, for multi-crop.
+        stem: "small" or "imagenet"; None chooses by the image size.
+
+    Raises:
+        UserError: The name is unknown, or the model cannot take such images.
 
     >>> encoder("resnet18", image_size=32).width
     512

@@ -31,9 +31,14 @@ _LIBRARIES = ("fullrank", "torch", "torchvision", "timm")
 class SavedEncoder:
     """An encoder in eval mode, and the mean and standard deviation (by channel, of pixels in [0, 1]) of its input.
 
-    `loss_features` is how many of the first features entered the loss by themselves; None where all did. `recipe` and
-    `versions` say what trained it and with which libraries; None and empty where the file does not say. `range` is what
-    became 0 and 255 in the training images of more than 8 bits; None where there were none.
+    Attributes:
+        encoder: The encoder.
+        mean: Mean by channel.
+        std: Standard deviation by channel.
+        loss_features: How many of the first features entered the loss by themselves; None where all did.
+        recipe: What trained it; None where the file does not say.
+        versions: Versions of the libraries that trained it, by name.
+        range: What became 0 and 255 in the training images of more than 8 bits; None where there were none.
     """
 
     encoder: Encoder
@@ -73,7 +78,14 @@ class SavedEncoder:
 
 
 def pixels_of(images: Tensor, channels: int) -> Tensor:
-    """Images (N, C, H, W), uint8 or float in [0, 1], as float32 in [0, 1]; raises UserError for any other.
+    """Images (N, C, H, W), uint8 or float in [0, 1], as float32 in [0, 1].
+
+    Args:
+        images: Images (N, C, H, W), uint8 or float in [0, 1].
+        channels: How many channels they must have.
+
+    Raises:
+        UserError: They are of another type, range or number of channels.
 
     >>> pixels_of(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), 1).max()
     tensor(1.)
@@ -114,6 +126,14 @@ def encoder_bytes(
 
     The tensors have the names that timm or torchvision gives them, without the classifier.
 
+    Args:
+        trained: The encoder.
+        mean: Mean of its images by channel, of pixels in [0, 1].
+        std: Standard deviation of its images by channel.
+        loss_features: How many of the first features entered the loss by themselves; None if all.
+        recipe: What trained it.
+        span: The values that became 0 and 255 in images of more than 8 bits.
+
     >>> content = encoder_bytes(encoder("tiny", image_size=28, channels=1), mean=(0.5,), std=(0.25,))
     >>> len(content) > 300_000
     True
@@ -143,8 +163,15 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
     """Read an encoder.safetensors file, also of version 0.1.0.
 
     No code in it is run. Where it names a file of code as its network, that file is run if the user has run it before
-    as it is now; `trust` runs any. `backbone` takes the weights of an encoder that was an object of one's own. Raises
-    Raises UserError if the file is missing or not one of FullRank's.
+    as it is now; `trust` runs any. `backbone` takes the weights of an encoder that was an object of one's own.
+
+    Args:
+        path: The file.
+        backbone: The network, where it was an object of one's own.
+        trust: Whether a file of code that it names may be run.
+
+    Raises:
+        UserError: The file is missing, is not one of FullRank's, or names code that may not be run.
     """
     path = Path(path)
     try:

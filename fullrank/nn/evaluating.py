@@ -12,6 +12,9 @@ from torch import nn
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Eval mode for the body; afterwards every submodule is in the mode it was in.
 
+    Args:
+        module: The network.
+
     >>> module = nn.Sequential(nn.Linear(2, 2).eval(), nn.Dropout())
     >>> with evaluating(module):
     ...     module[1].training

@@ -27,7 +27,8 @@ def mlp(
     """Perceptron (N, width) to (N, widths[-1]): linear, norm, ReLU for each hidden width, then the last linear.
 
     `bias` and `norm` are of the hidden layers, `last_bias` and `last_norm` of the last; no widths: the identity.
-    Raises UserError for a width below 1 or an unknown norm. The heads of the papers, on a ResNet-50 (2048):
+
+    The heads of the papers, on a ResNet-50 (2048):
 
     - SimCLR: `mlp(2048, [2048, 128], last_bias=False, last_norm="batch")` (DirectCLR's code for the baseline)
     - Barlow Twins: `mlp(2048, [8192, 8192, 8192], last_bias=False, last_norm="batch-no-affine")`
@@ -36,6 +37,17 @@ def mlp(
     - CorInfoMax, CIFAR-10 on 512: `mlp(512, [2048, 2048, 64], norm="none", bias=True, last_bias=False)`
     - BYOL: `mlp(2048, [4096, 256], bias=True, last_bias=False)`, predictor the same on 256
     - W2 uniformity, CIFAR-10 on 512: `mlp(512, [2048, 2048, 256])`
+
+    Args:
+        width: Width of its input.
+        widths: Widths of its layers; the last one is that of the output.
+        norm: "batch", "layer" or "none", behind each hidden layer.
+        bias: Whether the hidden layers have a bias.
+        last_bias: Whether the last layer has one.
+        last_norm: What follows the last layer.
+
+    Raises:
+        UserError: A width is below 1, or a norm is unknown.
 
     >>> mlp(512, [64, 16])
     Sequential(
@@ -60,6 +72,10 @@ class Prototypes(nn.Linear):
     """Cosines (N, K) of embeddings (N, D) with K trainable prototypes, in full precision: DINO's last layer.
 
     The authors' l2-normalized bottleneck and weight-normalized layer without gain. Lengths never matter.
+
+    Args:
+        features: Width D of the embeddings.
+        prototypes: Their number K.
 
     >>> Prototypes(4, 16)(torch.ones(2, 4)).shape
     torch.Size([2, 16])

@@ -17,6 +17,9 @@ def layers(model: nn.Module) -> list[list[str]]:
 
     A norm alone belongs to the layer before it.
 
+    Args:
+        model: Any network, whose parameters are listed in the order of their names.
+
     >>> layers(nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3)))
     [['0.weight', '1.weight', '1.bias'], ['3.weight', '3.bias']]
     """
@@ -35,8 +38,15 @@ def layers(model: nn.Module) -> list[list[str]]:
 def freeze(encoder: Encoder, count: int, *, norms: bool = False) -> None:
     """Keep the first `count` layers as they are: no gradient, and norms that keep their statistics.
 
-    With `norms`, those of all other layers keep their statistics too, while their scales and shifts learn. Raises
-    UserError if the encoder has fewer layers.
+    With `norms`, those of all other layers keep their statistics too, while their scales and shifts learn.
+
+    Args:
+        encoder: The encoder, which is changed in place.
+        count: Layers from the first on, by `layers`; 0 freezes none.
+        norms: Whether all norms keep their statistics.
+
+    Raises:
+        UserError: The encoder has fewer layers.
     """
     found = layers(encoder.model)
     if not 0 <= count <= len(found):
@@ -54,6 +64,9 @@ def freeze(encoder: Encoder, count: int, *, norms: bool = False) -> None:
 def has_statistics(network: nn.Module) -> bool:
     """Whether some layer keeps running statistics, as batch norm does.
 
+    Args:
+        network: Any module.
+
     >>> has_statistics(nn.BatchNorm1d(2)), has_statistics(nn.LayerNorm(2))
     (True, False)
     """
@@ -68,6 +81,10 @@ def rates(encoder: Encoder, decay: float) -> dict[Tensor, float]:
     """For each parameter the share of the learning rate: `decay` to the power of the layers that lie behind it.
 
     The last layer has `decay` itself, since the projector, whose share is 1, lies behind it.
+
+    Args:
+        encoder: The encoder.
+        decay: The factor of a layer, in (0, 1]; 1 gives all the same rate.
 
     >>> from fullrank.nn.encoder import encoder
     >>> sorted(set(rates(encoder("tiny", image_size=16), 0.5).values()))

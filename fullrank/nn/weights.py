@@ -26,7 +26,19 @@ KINDS = ".safetensors, .pth, .pt, .ckpt, .tar or .bin"
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Tensors by name, and what is known of the network that they are of; None where the source does not say."""
+    """Tensors by name, and what is known of the network that they are of; None where the source does not say.
+
+    Attributes:
+        source: Where they are from, for messages.
+        tensors: The tensors by name.
+        backbone: Name of the network.
+        stem: "small" or "imagenet".
+        mean: Mean of the images by channel, of pixels in [0, 1].
+        std: Standard deviation of the images by channel.
+        image_size: Pixels of a side that the network was trained with.
+        prefix: The part of the names that was asked for.
+        sha256: Checksum of the file, in hexadecimal digits.
+    """
 
     source: str
     """The absolute path, timm:NAME.TAG or torchvision:NAME.WEIGHTS."""
@@ -44,7 +56,13 @@ class Weights:
 def open_weights(spec: str) -> Weights:
     """The weights that `PATH`, `PATH::PREFIX`, `RUN`, `timm:NAME` or `torchvision:NAME` stands for.
 
-    Those of a library are downloaded, or taken from its cache. Raises UserError for what is none.
+    Those of a library are downloaded, or taken from its cache.
+
+    Args:
+        spec: A file, a part of it, a run, or the name of a library's weights.
+
+    Raises:
+        UserError: There are no such weights, or they cannot be read.
 
     >>> open_weights("nowhere.pth")
     Traceback (most recent call last):

@@ -8,6 +8,13 @@ def assert_not_collapsed(z: object, *, profile: str = "generic") -> None:
 
     Warnings and "undetermined" pass. Takes what `fullrank.diagnose` takes.
 
+    Args:
+        z: Embeddings (N, D) or views of them (V, N, D).
+        profile: What made them, such as "text".
+
+    Raises:
+        CollapseError: They have collapsed.
+
     >>> import torch
     >>> assert_not_collapsed(torch.randn(100, 8, generator=torch.Generator().manual_seed(0)))
     >>> assert_not_collapsed(torch.ones(100, 8))

@@ -35,6 +35,12 @@ class Rules:
     `window` readings. An alarm is over, so that it can come again, when none of the last `window` shows its sign.
     Numbers that leave their course need neither: see `Course`. pace: readings closer than so many steps count for their
     share of one, everywhere, for what a training does takes steps, however often one looks.
+
+    Attributes:
+        grace: Steps, from 0.
+        confirm: Readings, at least 1 and at most `window`.
+        window: Readings, at least 1.
+        pace: Steps, at least 1.
     """
 
     grace: int = GRACE
@@ -56,6 +62,11 @@ class Reading:
     """One look: the step, the numbers (JSON-ready, `fullrank.watch.numbers`), and their verdict.
 
     Embeddings with NaN or infinity have no numbers but "n", "dims" and "not_finite", the rows that are not.
+
+    Attributes:
+        step: The step that it is of.
+        row: The numbers by name.
+        verdict: What a diagnosis says of them.
     """
 
     step: int

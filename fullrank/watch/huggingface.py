@@ -35,7 +35,21 @@ def hf_monitor(
     `callback.log_to(trainer.log)` sends them to W&B, TensorBoard and whatever else the trainer reports to, too.
     With on_alarm="stop" a failure sets `control.should_training_stop`. With several processes each reads the probe,
     they look at the same steps, and what one of them sees stops all.
-    Raises UserError when Transformers is not installed. In use:
+
+    Args:
+        layers: Names of modules, as `named_modules` has them.
+        probe: The samples, as a batch or a loader of batches, of which at most 1,024 are kept.
+        every: Steps between readings; None spaces them so that they cost no more than `budget`.
+        on_alarm: "warn", "stop", or a function of an `Alarm`.
+        rules: When signs become an alarm.
+        profile: What the embeddings are trained for, such as "contrastive".
+        budget: Share of the training's time that readings may take, above 0.
+        forward: What is called instead of the model with a batch, as `forward(module, batch)`.
+
+    Raises:
+        UserError: Transformers is not installed, or a layer is unknown.
+
+    In use:
 
         trainer = Trainer(model, arguments, train_dataset=texts,
                           callbacks=[hf_monitor(["encoder"], tokenizer(sentences, padding=True, return_tensors="pt"))])

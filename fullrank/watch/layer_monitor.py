@@ -29,6 +29,19 @@ class ProbeMonitor:
 
     The probe is read once, at most 1,024 samples and a batch of it, and kept: every reading sees the same samples.
 
+    Args:
+        layers: Names of modules, as `named_modules` has them.
+        probe: The samples, as a batch or a loader of batches, of which at most 1,024 are kept.
+        every: Steps between readings; None spaces them so that they cost no more than `budget`.
+        on_alarm: "warn", "stop", or a function of an `Alarm`.
+        rules: When signs become an alarm.
+        profile: What the embeddings are trained for, such as "contrastive".
+        budget: Share of the training's time that readings may take, above 0.
+        forward: What is called instead of the model with a batch, as `forward(module, batch)`.
+
+    Raises:
+        UserError: A layer is unknown, or an option cannot work.
+
     >>> import torch
     >>> model = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 4))
     >>> monitor = ProbeMonitor(["0", "1"], torch.randn(50, 8), every=10)

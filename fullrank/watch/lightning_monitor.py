@@ -23,6 +23,19 @@ class LightningMonitor(Callback):
     on_alarm="stop" a failure sets `trainer.should_stop`. The readings are in the checkpoint. With several processes
     each reads the probe, they look at the same steps, and what one of them sees stops all.
 
+    Args:
+        layers: Names of modules, as `named_modules` has them.
+        probe: The samples, as a batch or a loader of batches, of which at most 1,024 are kept.
+        every: Steps between readings; None spaces them so that they cost no more than `budget`.
+        on_alarm: "warn", "stop", or a function of an `Alarm`.
+        rules: When signs become an alarm.
+        profile: What the embeddings are trained for, such as "contrastive".
+        budget: Share of the training's time that readings may take, above 0.
+        forward: What is called instead of the model with a batch, as `forward(module, batch)`.
+
+    Raises:
+        UserError: A layer is unknown, or an option cannot work.
+
     >>> import torch
     >>> probe = torch.randn(64, 3, 8, 8)
     >>> callback = LightningMonitor(("backbone", "projector"), probe, every=100, on_alarm="stop")

@@ -30,7 +30,16 @@ class CollapseWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Alarm:
-    """What was seen where at which step: the rule, "warn" or "fail", a sentence, and the reading with its verdict."""
+    """What was seen where at which step: the rule, "warn" or "fail", a sentence, and the reading with its verdict.
+
+    Attributes:
+        step: The step of the reading.
+        where: The layer, or "embedding".
+        rule: Which sign it is, such as "collapse" or "scale".
+        severity: "warn", or "fail", which stops where stopping was asked for.
+        sentence: What was seen.
+        reading: The reading, with its verdict.
+    """
 
     step: int
     where: str

@@ -14,7 +14,13 @@ BUDGET = 0.01  # share of the wall time that readings may take
 
 @dataclass(frozen=True)
 class Cost:
-    """What the readings have cost: how many, their seconds, and their share of the time since the first."""
+    """What the readings have cost: how many, their seconds, and their share of the time since the first.
+
+    Attributes:
+        readings: How many there were.
+        seconds: What they took, in seconds.
+        share: The same as a share of the time since the first, in [0, 1].
+    """
 
     readings: int
     seconds: float

@@ -37,6 +37,9 @@ class MomentsMetric(Metric):
     (spread and ranks by 2e-10); from these moments, by 1e-15 for rows in another order (RankMe, uncentered, by 1e-11
     either way). No process knows a better origin before the first batch.
 
+    Args:
+        dims: Dimensions of the embeddings.
+
     >>> from fullrank.metrics import nesum
     >>> class NESum(MomentsMetric):
     ...     higher_is_better = True
@@ -80,35 +83,55 @@ class MomentsMetric(Metric):
 
 
 class EffectiveRank(MomentsMetric):
-    """`fullrank.metrics.effective_rank` of all embeddings (N, dims), over batches and processes."""
+    """`fullrank.metrics.effective_rank` of all embeddings (N, dims), over batches and processes.
+
+    Args:
+        dims: Dimensions of the embeddings.
+    """
 
     def measure(self, z: Moments) -> float:
         return effective_rank(z)
 
 
 class RankMe(MomentsMetric):
-    """`fullrank.metrics.rankme` (the paper's) of all embeddings (N, dims), over batches and processes."""
+    """`fullrank.metrics.rankme` (the paper's) of all embeddings (N, dims), over batches and processes.
+
+    Args:
+        dims: Dimensions of the embeddings.
+    """
 
     def measure(self, z: Moments) -> float:
         return rankme(z)
 
 
 class ParticipationRatio(MomentsMetric):
-    """`fullrank.metrics.participation_ratio` of all embeddings (N, dims), over batches and processes."""
+    """`fullrank.metrics.participation_ratio` of all embeddings (N, dims), over batches and processes.
+
+    Args:
+        dims: Dimensions of the embeddings.
+    """
 
     def measure(self, z: Moments) -> float:
         return participation_ratio(z)
 
 
 class RelativeSpread(MomentsMetric):
-    """`fullrank.metrics.relative_spread` of all embeddings (N, dims), over batches and processes."""
+    """`fullrank.metrics.relative_spread` of all embeddings (N, dims), over batches and processes.
+
+    Args:
+        dims: Dimensions of the embeddings.
+    """
 
     def measure(self, z: Moments) -> float:
         return relative_spread(z)
 
 
 class W2Uniformity(MomentsMetric):
-    """`fullrank.metrics.w2_uniformity` of all embeddings (N, dims), rows scaled to length 1; low is healthy."""
+    """`fullrank.metrics.w2_uniformity` of all embeddings (N, dims), rows scaled to length 1; low is healthy.
+
+    Args:
+        dims: Dimensions of the embeddings.
+    """
 
     higher_is_better: bool | None = False
     unit_rows = True
@@ -119,6 +142,10 @@ class W2Uniformity(MomentsMetric):
 
 def collapse_metrics(dims: int, prefix: str | None = None) -> MetricCollection:
     """Spread, ranks and W2 uniformity of embeddings (N, dims) as one collection, with two states for all five.
+
+    Args:
+        dims: Dimensions of the embeddings.
+        prefix: What the names in the result begin with.
 
     >>> metrics = collapse_metrics(dims=8, prefix="val/")
     >>> metrics.update(torch.randn(100, 8, generator=torch.Generator().manual_seed(0)))
