@@ -57,7 +57,7 @@ def judge(found: Mapping[str, Measured], profile: Profile, *, n: int, dims: int,
         known = replace(known, objective=profile.objective)
     said = of_loss(known, found)
     if n < FEWEST:
-        few = f"Undetermined: {n} samples are too few; pass {FEWEST} or more."
+        few = f"Undetermined: {n} {'sample is' if n == 1 else 'samples are'} too few; pass {FEWEST} or more."
         return Verdict("undetermined", None, few, tuple(said))
     if any(not math.isfinite(one.value) for one in found.values() if one.name == "relative_spread"):
         return Verdict("undetermined", None, "Undetermined: some of the numbers are not finite.", tuple(said))

@@ -145,6 +145,8 @@ def _entry(name: str, value: Any, key: str | None) -> str:
     """Where an object holds its embedding."""
     found = dict(_entries(value, ""))
     suitable = [place for place, inside in found.items() if _is_vector(inside)]
+    if not suitable and sum(type(inside) in (int, float) for inside in found.values()) > 1:
+        raise UserError(f"{name} holds single numbers by name: save it as .csv or .parquet, whose columns are read.")
     return pick(name, key, list(found), suitable)
 
 

@@ -176,6 +176,7 @@ def test_the_seed_draws_the_sample() -> None:
         (["none.npy"], "There is no file none.npy"),
         (["hostile.npy"], "holds objects, which only unpickling could read"),
         (["cut.npy"], "is cut off"),
+        (["table.jsonl"], "holds single numbers by name: save it as .csv or .parquet"),
         (["nan.npy"], "Row 3 contains NaN"),
         (["healthy.npy", "--profile", "generik"], "did you mean generic"),
         (["healthy.npy", "--views", "3"], "has 200 rows, which are not 3 views"),
@@ -201,6 +202,7 @@ def test_bad_input_is_one_sentence(flags: list[str], expected: str, capsys: pyte
     np.save("hostile.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
     Path("cut.npy").write_bytes(Path("healthy.npy").read_bytes()[:-9])
     write("nan.npy", np.where(np.arange(80).reshape(10, 8) == 27, np.nan, 0.5))
+    Path("table.jsonl").write_text('{"f0": 0.5, "f1": 2.5, "name": "a"}\n')
     Path("empty").mkdir()
     Path("few.txt").write_text("a\nb\n")
     Path("same.txt").write_text("a\n" * ROWS)

@@ -107,7 +107,8 @@ def size(content: Mapping[str, Any]) -> str:
     """
     out = content.get("left_out", 0)
     without = f"; judged without {out:,} row{'s' * (out > 1)} of zeros, exploded or near-empty" if out else ""
-    return f"{content['n'] + out:,} rows, {content['dims']:,} dimensions{without}"
+    rows, dims = content["n"] + out, content["dims"]
+    return f"{rows:,} row{'s' * (rows != 1)}, {dims:,} dimension{'s' * (dims != 1)}{without}"
 
 
 def facts(content: Mapping[str, Any], cells: Mapping[str, Cell]) -> list[tuple[str, str]]:
