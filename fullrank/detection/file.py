@@ -101,8 +101,17 @@ def load_detector(run: str | Path) -> TrainedDetector:
         saved = blank(about["network"])
         detector = build(saved, len(about["classes"]), settings)
         _fill(detector, tensors)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (
+        SafetensorError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise UserError(
             f"{path} is not a detector of FullRank ({first}): pass one that `fullrank detect` made."
         ) from None

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fullrank.detection.options import DetectionOptions, DetectorSettings
 from fullrank.engine.launcher import refuse_uneven
+from fullrank.engine.options import require_numbers
 from fullrank.errors import UserError
 
 _FIRST = 1e-3  # the share of the learning rate that a warm-up begins with (detectron2)
+_LEAST = {  # what the settings and options of a detection are at least
+    **{"batch_size": 1, "steps": 1, "warmup": 0, "precise_bn": 0, "width": 1, "rois": 1, "test_side": 16, "seed": 0},
+    **{"accumulate": 1, "checkpoint_every": 1, "evaluate_every": 1, "workers": 0, "devices": 1, "nodes": 1},
+    "weight_decay": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -47,19 +52,7 @@ def make_plan(settings: DetectorSettings, options: DetectionOptions, images: int
 
 def check(settings: DetectorSettings, options: DetectionOptions) -> None:
     """Raise a UserError for settings that mean nothing."""
-    least = {"batch_size": 1, "steps": 1, "warmup": 0, "precise_bn": 0, "width": 1, "rois": 1, "test_side": 16}
-    for name, value in least.items():
-        given = getattr(settings, name)
-        if given is not None and given < value:
-            raise UserError(f"--{name.replace('_', '-')} {given} is too small: pass {value} or more.")
-    for name in ("accumulate", "checkpoint_every", "evaluate_every"):
-        given = getattr(options, name)
-        if given is not None and given < 1:
-            raise UserError(f"--{name.replace('_', '-')} {given} is too small: pass 1 or more.")
-    if not (settings.lr > 0 and math.isfinite(settings.lr) and settings.weight_decay >= 0 and settings.epochs > 0):
-        raise UserError("--lr and --epochs must be above 0, and --weight-decay 0 or more: correct them.")
+    require_numbers(asdict(settings) | vars(options), _LEAST, above=("lr", "epochs", "anchor"))
     if not settings.short_side or min(settings.short_side) < 16 or max(settings.short_side) > settings.long_side:
         raise UserError("--short-side takes sides from 16 pixels up to --long-side: correct them.")
-    if settings.anchor is not None and not settings.anchor > 0:
-        raise UserError(f"--anchor {settings.anchor} is not a size: pass more than 0 pixels.")
     refuse_uneven(settings.batch_size, (options.devices or 1) * options.nodes)

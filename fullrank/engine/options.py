@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from fullrank.errors import UserError, suggest
+
+_MOST = {  # the most that means anything: one number more is a slip, or comes from a damaged file
+    "steps": 10**12,
+    "epochs": 10**9,
+    "accumulate": 2**16,
+    "iterations": 1000,
+    "seeds": 10**4,
+    "workers": 16 * (os.cpu_count() or 4),
+}
+_MOST_OF_ANY = 2**53  # up to here floats and JSON tell whole numbers apart
 
 
 def by_record(caller: str, flags: Mapping[str, Any], *kinds: type[Any]) -> list[dict[str, Any]]:
@@ -29,8 +41,50 @@ def by_record(caller: str, flags: Mapping[str, Any], *kinds: type[Any]) -> list[
     return [{name: flags[name] for name in flags if name in each} for each in known]
 
 
+def require_numbers(values: Mapping[str, object], least: Mapping[str, float], *, above: tuple[str, ...] = ()) -> None:
+    """Raise a UserError for the first number that is not finite, below `least`, or larger than anything has.
+
+    Those of `above` must be more than 0. What is None is chosen later, and other kinds are not looked at.
+
+    >>> require_numbers({"batch_size": 0}, {"batch_size": 2})
+    Traceback (most recent call last):
+    fullrank.errors.UserError: --batch-size 0 is too small: pass 2 or more.
+    >>> require_numbers({"steps": 10**18}, {})
+    Traceback (most recent call last):
+    fullrank.errors.UserError: --steps 1000000000000000000 is too large: pass 1000000000000 or less.
+    """
+    for name, value in _numbers(values):
+        flag = f"--{name.replace('_', '-')}"
+        if name in above and not 0 < value < math.inf:
+            raise UserError(f"{flag} must be positive, got {value}.")
+        if not math.isfinite(value):
+            raise UserError(f"{flag} {value} is not a number that can be used: pass a finite one.")
+        if name in least and value < least[name]:
+            raise UserError(f"{flag} {value} is too small: pass {least[name]} or more.")
+        most = _MOST.get(name, math.inf if isinstance(value, float) else _MOST_OF_ANY)
+        if value > most:
+            raise UserError(f"{flag} {value} is too large: pass {most} or less.")
+
+
+def _numbers(values: Mapping[str, object]) -> Iterator[tuple[str, int | float]]:
+    for name, value in values.items():
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, int | float) and not isinstance(each, bool):
+                yield name, each
+
+
 @dataclass(frozen=True, kw_only=True)
-class TrainerOptions:
+class Stepwise:
+    """The settings of every training: how its steps compute, and how often they are kept."""
+
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto is bf16-mixed on a GPU that has it, else 32-true. The losses of recipes are always computed in float32."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; the last step and Ctrl-C save one too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions(Stepwise):
     """The settings of every training that runs on several processes: how many they are, and what they leave."""
 
     out: Path | None = None
@@ -41,12 +95,8 @@ class TrainerOptions:
     """Machines."""
     strategy: str = "auto"
     """Lightning's strategy: auto, ddp, fsdp, ..."""
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """auto is bf16-mixed on a GPU that has it, else 32-true. The losses of recipes are always computed in float32."""
     accumulate: int = 1
     """Batches per optimizer step; the loss is computed per batch, so this does not enlarge the batch."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints; the last step and Ctrl-C save one too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from fullrank.data.identity import fingerprint, options_of
 from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.engine.launcher import process_rank, processes
+from fullrank.engine.options import require_numbers
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import Model
@@ -166,8 +167,7 @@ def embed_to(
     another encoder or of other images.
     """
     check_out(out)
-    if batch_size < 1:
-        raise UserError(f"--batch-size {batch_size} is too small: pass 1 or more.")
+    require_numbers({"batch_size": batch_size, "workers": workers}, {"batch_size": 1, "workers": 0})
     if len(images) == 0:
         raise UserError("There is no image to embed: pass at least one.")
     ranges = _ranges(len(images), shards.count)

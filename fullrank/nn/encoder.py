@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import combinations
@@ -14,15 +14,14 @@ from torch import Tensor, nn
 
 from fullrank.errors import UserError, suggest
 from fullrank.nn.own_module import BACKBONE, own_module
+from fullrank.nn.room import require_room, require_room_for_model, too_large, without_values
 from fullrank.nn.tiny import TINY, WIDTH
 from fullrank.runs.own_code import absolute
 from fullrank.runs.trusted import is_file_of_code
-from fullrank.stats.sketch.memory import free_memory
 
 Stem = Literal["imagenet", "small"]
 OBJECT = "module "  # begins the name of a network that was passed as an object, and so cannot be made again
 SMALL = 64  # pixels: up to here a stem that divides the image by four leaves too little of it
-_LEAST = 2 * 4 * 8  # bytes of a pixel in two images in float32, and in the first maps of them at the very least
 STEM_POOLS = (  # where a stem's max-pool sits: ResNets, GoogLeNet, Inception, SENets, ByobNets, DenseNet, DPN
     *("maxpool", "maxpool1", "maxpool_3a", "Pool1", "pool0", "layer0.pool", "layer0.pool0"),
     *("stem.pool", "features.pool0", "features.conv1_pool"),
@@ -110,20 +109,21 @@ def encoder(
     side = image_size
     require_room(name, side, channels)
     small = image_size <= SMALL if stem is None else stem == "small"
+    any_size = not set(view_sizes) <= {image_size}
     try:
         if own is not None or is_file_of_code(name):
             model = own_module(name, image_size=image_size, channels=channels) if own is None else own
             width, small = _output_shape(model, image_size, channels)[-1], False
         else:
-            model, width, small = _build(
-                name, image_size, channels, small, any_size=not set(view_sizes) <= {image_size}
-            )
+            build = partial(_build, name, image_size, channels, small, any_size)
+            require_room_for_model(name, without_values(lambda: build()[0]), image_size, channels)
+            model, width, small = build()
         shape = _output_shape(model, image_size, channels)
         for side in view_sizes:
             _output_shape(model, side, channels)
     except (ArithmeticError, AssertionError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         if "allocate memory" in str(error):
-            raise UserError(_too_large(name, side, channels)) from error
+            raise UserError(too_large(name, side, channels)) from error
         what = f"'{name}' cannot take images of {side} px with {channels} channels"
         raise UserError(f"{what} ({_first_line(error)}): use larger images or another model.") from error
     if shape != (2, width):
@@ -133,15 +133,19 @@ def encoder(
     return Encoder(model, width=width, name=name, stem="small" if small else "imagenet", **of)
 
 
-def require_room(name: str, side: int, channels: int) -> None:
-    """Raise UserError where memory does not even hold what the first layers make of two images."""
-    if _LEAST * channels * side**2 > free_memory():
-        raise UserError(_too_large(name, side, channels))
+def require_fit(tensors: Mapping[str, Tensor], name: str, *, image_size: int, channels: int, stem: Stem | None) -> None:
+    """Raise ValueError where tensors are not those of this model, before memory is taken for it.
 
-
-def _too_large(name: str, side: int, channels: int) -> str:
-    what = f"{side} x {side} px with {channels} channels"
-    return f"'{name}' needs more memory for {what} than there is: use smaller images."
+    >>> require_fit({}, "resnet18", image_size=32, channels=3, stem=None)
+    Traceback (most recent call last):
+    ValueError: its tensors are not those of resnet18
+    """
+    small = image_size <= SMALL if stem is None else stem == "small"
+    model = without_values(lambda: _build(name, image_size, channels, small, any_size=False)[0])
+    if model is not None:
+        wanted = {at: value.shape for at, value in model.state_dict().items()}
+        if wanted != {at: value.shape for at, value in tensors.items()}:
+            raise ValueError(f"its tensors are not those of {name}")
 
 
 def encoder_name(name: str | nn.Module) -> str:

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from fullrank.errors import UserError, command
-from fullrank.nn.encoder import OBJECT, Encoder, Stem, encoder
+from fullrank.nn.encoder import OBJECT, Encoder, Stem, encoder, require_fit
 from fullrank.nn.own_module import code_hash
 from fullrank.runs.reading import require_file
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
@@ -179,6 +179,8 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
         require_plausible(about)
         of = {name: about[name] for name in ("image_size", "channels")}
         name = _known_network(path, about, backbone, trust)
+        if isinstance(name, str) and not is_file_of_code(name):
+            require_fit(tensors, name, stem=about.get("stem"), **of)
         fresh = encoder(name, stem=about.get("stem"), **of)
         fresh.model.load_state_dict(tensors)
         mean, std = tuple(about["mean"]), tuple(about["std"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from fullrank.errors import UserError
 from fullrank.stats import normalize
+from fullrank.stats.sketch.memory import require_memory
 
 Norm = Literal["batch", "layer", "none"]
 LastNorm = Literal["none", "batch", "batch-no-affine"]
@@ -59,6 +61,8 @@ def mlp(
     """
     if min([width, *widths]) < 1:
         raise UserError(f"A head of widths {[width, *widths]} has an empty layer: pass widths of at least 1.")
+    weights = sum(a * b for a, b in pairwise([width, *widths]))
+    require_memory(8 * weights, f"{weights:,} weights and their gradients", "pass a smaller --projector")
     layers: list[nn.Module] = []
     for hidden in widths[:-1]:
         layers += [nn.Linear(width, hidden, bias=bias), *_norm(norm, hidden), nn.ReLU(inplace=True)]

@@ -14,9 +14,16 @@ from fullrank.data.options import data_name
 from fullrank.engine import RunOptions
 from fullrank.engine.device import world
 from fullrank.engine.launcher import refuse_uneven
+from fullrank.engine.options import require_numbers
 from fullrank.errors import UserError
 from fullrank.methods import Method
-from fullrank.recipes._recipe import Recipe
+from fullrank.recipes import Recipe, settings
+
+_LEAST = {  # what the settings and options of a training are at least
+    **{"batch_size": 2, "steps": 1, "image_size": 1, "warmup_epochs": 0, "weight_decay": 0, "weight_decay_end": 0},
+    **{"freeze": 0, "max_corrupt": 0, "seed": 0, "devices": 1, "nodes": 1, "accumulate": 1, "workers": 0},
+    **{"monitor_every": 1, "checkpoint_every": 1, "probe": 8},
+}
 
 
 @dataclass(frozen=True)
@@ -101,30 +108,7 @@ def check(recipe: Recipe, options: RunOptions) -> None:
     """Raise a UserError for the first setting that can never work, whatever the data."""
     if options.logger not in ("none", "csv"):
         _check_logger(options.logger)
-    at_least: list[tuple[str, float | None, float]] = [
-        ("--batch-size", recipe.batch_size, 2),
-        ("--steps", recipe.steps, 1),
-        ("--image-size", recipe.image_size, 1),
-        ("--seed", recipe.seed, 0),
-        ("--devices", options.devices, 1),
-        ("--nodes", options.nodes, 1),
-        ("--accumulate", options.accumulate, 1),
-        ("--workers", options.workers, 0),
-        ("--monitor-every", options.monitor_every, 1),
-        ("--checkpoint-every", options.checkpoint_every, 1),
-        ("--probe", options.probe, 8),
-        ("--warmup-epochs", recipe.warmup_epochs, 0),
-        ("--weight-decay", recipe.weight_decay, 0),
-        ("--weight-decay-end", recipe.stepping.weight_decay_end, 0),
-        ("--freeze", recipe.start.freeze, 0),
-    ]
-    for flag, value, least in at_least:
-        if value is not None and not value >= least:
-            raise UserError(f"{flag} {value} is too small: pass {least} or more.")
-    positive = (("--lr", recipe.lr), ("--epochs", recipe.epochs), ("--lars-trust", recipe.lars_trust))
-    for flag, value in (*positive, ("--clip-gradients", recipe.stepping.clip_gradients)):
-        if value is not None and not 0 < value < float("inf"):
-            raise UserError(f"{flag} must be positive, got {value}.")
+    require_numbers(settings(recipe) | vars(options), _LEAST, above=("lr", "epochs", "lars_trust", "clip_gradients"))
     if recipe.stepping.clip_each and recipe.stepping.clip_gradients is None:
         raise UserError("--clip-each does not say to what gradients are clipped: pass --clip-gradients too.")
     if not 0 < recipe.start.layer_decay <= 1:

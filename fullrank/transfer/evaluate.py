@@ -17,6 +17,7 @@ from fullrank.data import ImageSet
 from fullrank.data.options import data_name
 from fullrank.engine.device import this_device
 from fullrank.engine.launcher import require_one_process
+from fullrank.engine.options import require_numbers
 from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.runs import new_run, sole_writer
@@ -27,7 +28,7 @@ from fullrank.transfer.frozen.head import fit_head
 from fullrank.transfer.frozen.neighbors import choose_k, votes
 from fullrank.transfer.frozen.sphere import lies, projector_of
 from fullrank.transfer.frozen.stored import Stored, store
-from fullrank.transfer.options import Changes, Where
+from fullrank.transfer.options import LEAST, Changes, Where
 from fullrank.transfer.protocols import Neighbors, Protocol, protocol
 from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
 from fullrank.transfer.scores import Scores, scores_of
@@ -53,8 +54,7 @@ def evaluate_by_protocol(
 
     The folder is `out`, or RUN/transfer/PROTOCOL-DATA for a run; one that was left unfinished goes on.
     """
-    if asked.seeds < 1:
-        raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
+    require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
     require_one_process("An evaluation")
     tell = partial(say, console)
     task = task_of(wanted, seed=0, say=tell)
@@ -95,8 +95,6 @@ def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
     if asked.k is not None or asked.choose_k:
         knn = knn or protocol("ours", image_size=1).knn
         assert knn is not None
-        if asked.k is not None and asked.k < 1:
-            raise UserError(f"--k {asked.k} is too small: pass 1 or more.")
         knn = replace(knn, k=asked.k or knn.k, sources={**knn.sources, "k": "changed by a flag"})
     return replace(how, linear=linear, knn=knn)
 

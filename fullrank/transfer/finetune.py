@@ -21,6 +21,7 @@ from fullrank.data.sources.objects import is_object, places_in
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.launcher import require_one_process
+from fullrank.engine.options import require_numbers
 from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
@@ -31,7 +32,7 @@ from fullrank.runs.reading import record_of, value_of
 from fullrank.terminal import say
 from fullrank.transfer.fit import Fit, Fitted, fit
 from fullrank.transfer.labels import Labels, said, write_list
-from fullrank.transfer.options import Changes, Finetuning, Where
+from fullrank.transfer.options import LEAST, Changes, Finetuning, Where
 from fullrank.transfer.protocols import Classify, Protocol, with_finetuning
 from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
 from fullrank.transfer.task import Say, Task, Wanted, labels_of, task_of
@@ -121,8 +122,7 @@ def prepare(
     """
     tell = partial(say, console)
     require_one_process("A fine-tuning")
-    if asked.seeds < 1:
-        raise UserError(f"--seeds {asked.seeds} is too few: pass 1 or more.")
+    require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
     labels = Labels.of(asked.labels)
     task = task_of(wanted, seed=0, say=tell, record=record)
     if not any(parameter.requires_grad for parameter in task.model.encoder.parameters()):

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from fullrank.errors import UserError
+from fullrank.engine.options import Stepwise, require_numbers
 from fullrank.transfer.protocols import Classify
+
+LEAST = {"seeds": 1, "k": 1, "workers": 0, "checkpoint_every": 1, "max_corrupt": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Where:
+class Where(Stepwise):
     """How a classifier is trained, on one device; nothing of it changes what is learned but the precision."""
 
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """auto is bf16-mixed on a GPU that has it, else 32-true."""
     workers: int = 2
     """Processes that decode images."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints; the last step and Ctrl-C save one too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +34,7 @@ class Changes:
     def of(self, how: Classify) -> Classify:
         """The settings with the changes, which say that they are the user's."""
         given = {name: value for name, value in vars(self).items() if value is not None}
-        for name, value in given.items():
-            if value <= 0:
-                raise UserError(f"--{name.replace('_', '-')} {value} is too small: pass a number above 0.")
+        require_numbers(given, {}, above=(*given,))
         return replace(how, **given, sources={**how.sources, **dict.fromkeys(given, "changed by a flag")})
 
 

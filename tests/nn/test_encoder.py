@@ -176,6 +176,14 @@ def test_unknown_name(name: str, hint: str) -> None:
         encoder(name, image_size=32)
 
 
+def test_a_model_that_memory_does_not_hold_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, said in ((2**25, "The weights of 'resnet18' would take 0.0 GB"), (2**26, "more memory for 288 x 288")):
+        for place in ("nn.room", "stats.sketch.memory"):
+            monkeypatch.setattr(f"fullrank.{place}.free_memory", lambda free=free: free)
+        with pytest.raises(UserError, match=said):
+            encoder("resnet18", image_size=288)
+
+
 def test_image_too_small_for_the_model() -> None:
     with pytest.raises(UserError, match=r"'torchvision/squeezenet1_1' .* 4 px with 3 channels .*: use larger"):
         encoder("torchvision/squeezenet1_1", image_size=4)

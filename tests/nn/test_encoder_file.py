@@ -141,6 +141,7 @@ def test_the_header_says_what_is_needed_to_use_the_weights(tmp_path: Path) -> No
         *(("image_size", 10**6), ("image_size", 10**12), ("image_size", 8.0), ("channels", 10**12), ("channels", -1)),
         *(("mean", [0.5, 0.5]), ("mean", ["a"]), ("std", [0.0]), ("std", [1e999]), ("name", 1), ("name", "x" * 5000)),
         *(("stem", "large"), ("loss_features", -1), ("recipe", []), ("versions", 1), ("range", [1]), ("range", 3)),
+        *(("name", "vit_giant_patch14_dinov2"), ("name", "tiny_residual"), ("channels", 3)),
     ],
 )
 def test_a_header_that_cannot_be_is_one_sentence_before_memory_is_taken(name: str, value: Any, tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ def test_features_on_disk_give_nearly_the_scores_of_features_in_memory(
     [
         (["--protocol", "intll"], "There is no protocol intll: did you mean intl?"),
         (["--protocol", "intl/cifra"], "intl has no protocol cifra: did you mean cifar?"),
-        (["--protocol", "intl", "--seeds", "0"], "--seeds 0 is too few: pass 1 or more."),
-        (["--protocol", "moco", "--epochs", "0"], "--epochs 0 is too small: pass a number above 0."),
+        (["--protocol", "intl", "--seeds", "0"], "--seeds 0 is too small: pass 1 or more."),
+        (["--protocol", "moco", "--epochs", "0"], "--epochs must be positive, got 0."),
         (["--protocol", "ours", "--baselines"], "--baselines is not a part of a protocol"),
         (["--protocol", "ours", "--k", "0"], "--k 0 is too small: pass 1 or more."),
         (["--choose-k"], "The --choose-k acts with --protocol only: pass --protocol ours, or another one."),
