@@ -15,6 +15,7 @@ from fullrank.detection.options import DetectorSettings
 from fullrank.detection.plan import Plan
 from fullrank.detection.samples import Batch
 from fullrank.engine.device import seed_networks
+from fullrank.engine.finite import Finite
 from fullrank.engine.optimizers import optimizer
 from fullrank.errors import UserError
 
@@ -30,6 +31,7 @@ class Detecting(pl.LightningModule):
         self.settings = settings
         self.plan = plan
         self.terms: dict[str, Tensor] = {}
+        self.finite = Finite()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The sum of the detector's losses; what is drawn is a function of the seed, the step and the place."""
@@ -37,13 +39,21 @@ class Detecting(pl.LightningModule):
         terms = self.detector.losses(batch.images, batch.targets, seeds_of(self.settings.seed, batch))
         loss = torch.stack([value.float() for value in terms.values()]).sum()
         self.terms = {"loss": loss.detach()} | {name: value.detach() for name, value in terms.items()}
-        if not bool(loss.isfinite()):
-            shown = ", ".join(f"{name} {float(value):.4g}" for name, value in self.terms.items())
-            raise UserError(
-                f"The loss is not finite at step {batch.step} ({shown}): lower --lr, warm up for longer (--warmup), "
-                "or train in --precision 32-true."
-            )
+        self._refuse(self.finite.ask(self.terms["loss"], batch.step))
         return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """No checkpoint keeps weights that are not finite."""
+        self._refuse(self.finite.first())
+
+    def _refuse(self, step: int | None) -> None:
+        if step is None:
+            return
+        shown = ", ".join(f"{name} {float(value):.4g}" for name, value in self.terms.items())
+        raise UserError(
+            f"The loss is not finite at step {step} ({shown}): lower --lr, warm up for longer (--warmup), "
+            "or train in --precision 32-true."
+        )
 
     def configure_optimizers(self) -> Any:
         """The optimizer of the settings, with the plan's rate at each step."""

@@ -90,8 +90,8 @@ class SlicedLoss(EmbeddingLoss):
     """A loss with a `seed` (SIGReg, VISReg, WMSE) as a module that draws anew at every step: its seed is the step.
 
     The step starts at `seed` and is a persistent buffer: it is the same on every process, and a resumed training goes
-    on with the next draw. A module in eval mode draws what the next step will draw, and does not count. It is blind to
-    what its function is blind to.
+    on with the next draw. It is counted beside the buffer too, so that no step waits for a GPU to say it. A module in
+    eval mode draws what the next step will draw, and does not count. It is blind to what its function is blind to.
 
     >>> from fullrank.losses import SIGReg
     >>> objective, z = SIGReg(slices=8), torch.eye(4).expand(2, 4, 4)
@@ -105,10 +105,17 @@ class SlicedLoss(EmbeddingLoss):
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)
         self.register_buffer("step", torch.tensor(self.seed))
+        self._next: int | None = self.seed  # None: the buffer was loaded, and is asked
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._next = None
 
     def forward(self, z: Tensor) -> Terms:
         """The terms of z (V, N, D) in this step's draw; in training mode, this also advances the step by one."""
-        terms = self.function(z, **(self.settings() | {"seed": int(self.step)}))
+        step = int(self.step) if self._next is None else self._next
+        terms = self.function(z, **(self.settings() | {"seed": step}))
         if self.training:
             self.step += 1
+        self._next = step + self.training
         return terms

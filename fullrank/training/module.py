@@ -13,10 +13,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from fullrank.data import Batch, Views
 from fullrank.engine.device import seed_networks
-from fullrank.engine.finite import Finite
+from fullrank.engine.finite import Finite, is_time
 from fullrank.engine.gather import gather, sharing
 from fullrank.engine.optimizers import clip, cosine, decay, optimizer, warmup_cosine
-from fullrank.engine.rows import EVERY
 from fullrank.errors import UserError
 from fullrank.losses import Terms
 from fullrank.methods import Method
@@ -61,8 +60,8 @@ class Training(pl.LightningModule):
         return terms["loss"]
 
     def _check(self, step: int) -> None:
-        """Let a loss or gradient that was not finite end the run; a GPU, which must stop for it, is asked rarely."""
-        if self.device.type == "cpu" or step % EVERY == 0:
+        """Let a loss or gradient that was not finite end the run, where it is time to ask."""
+        if is_time(self.device, step):
             self._refuse_what_is_not_finite()
 
     def _refuse_what_is_not_finite(self) -> None:

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from fullrank.data import Augmentation, Batch, Order, Views
 from fullrank.engine.device import seed_networks
+from fullrank.engine.finite import Finite
 from fullrank.errors import UserError
 from fullrank.nn import Encoder, evaluating
 from fullrank.transfer.protocols import Classify
@@ -74,6 +75,7 @@ class Classifier(pl.LightningModule):
         self.order = order
         self.seed = seed
         self.loss = torch.zeros(())
+        self.finite = Finite()
 
     @property
     def encoder(self) -> Encoder:
@@ -90,11 +92,18 @@ class Classifier(pl.LightningModule):
         seed_networks(mix(self.seed, _NETWORK, batch.step), self.device)
         self.encoder.train(not self.frozen)
         logits = self.head(self._features(self.view_of(batch)))
-        loss = functional.cross_entropy(logits.float(), self.labels[batch.rows].to(logits.device))
+        loss = functional.cross_entropy(logits.float(), self.labels[batch.rows].to(logits.device, non_blocking=True))
         self.loss = loss.detach()
-        if not bool(loss.isfinite()):
-            raise UserError(f"The loss is not finite at step {batch.step}: lower --lr or --backbone-lr.")
+        self._refuse(self.finite.ask(self.loss, batch.step))
         return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """No checkpoint keeps weights that are not finite."""
+        self._refuse(self.finite.first())
+
+    def _refuse(self, step: int | None) -> None:
+        if step is not None:
+            raise UserError(f"The loss is not finite at step {step}: lower --lr or --backbone-lr.")
 
     def _features(self, view: Tensor) -> Tensor:
         with torch.set_grad_enabled(not self.frozen):

@@ -149,15 +149,11 @@ def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_w
     assert "needs N >= 1600" in seen.sentence  # half of 0.4 is twice the distance of 0.1, so four times the rows
     at = judged({"decay_exponent": Measured("decay_exponent", 1.7, 1.6, 1.8)})
     assert "lies at the threshold" in at.sentence
-    cone = judged(
-        {"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)}
-    )  # at most a warning: not worth an exit code
+    cone = judged({"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)})  # at most a warning: no exit code
     assert (cone.state, [finding.severity for finding in cone.findings]) == ("healthy", ["note"])
     assert judged({"decay_exponent": wide, "dead_dimensions": 0.5}).state == "collapsed"  # what is sure counts
-    harmless = (
-        judged({"row_norm": Measured("row_norm", 4e5, 0.0, 1e6)}).findings[0].sentence
-    )  # not "half precision loses"
-    assert harmless.startswith("norm of the rows is 4e+05; the interval 0 to 1e+06 spans the threshold 0.0001")
+    norm = judged({"row_norm": Measured("row_norm", 4e5, 0.0, 1e6)}).findings[0]  # and nothing about half precision
+    assert norm.sentence.startswith("norm of the rows is 4e+05; the interval 0 to 1e+06 spans the threshold 0.0001")
 
 
 def test_too_few_rows_are_said() -> None:

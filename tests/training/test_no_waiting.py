@@ -23,6 +23,7 @@ from torch.utils._pytree import tree_leaves
 from fullrank import recipes
 from fullrank.data.batches import Batch
 from fullrank.engine import RunOptions
+from fullrank.engine.finite import Finite
 from fullrank.engine.rows import EVERY
 from fullrank.losses import STATEFUL_LOSSES
 from fullrank.training.fit import prepare
@@ -106,7 +107,7 @@ def stepping(name: str, *, begin: int) -> Iterator[tuple[Copies, Made]]:
     yield copies, made
 
 
-@pytest.mark.parametrize("name", ["simclr", "byol", "dino", "moco"])
+@pytest.mark.parametrize("name", ["simclr", "byol", "dino", "moco", "lejepa"])
 def test_a_step_never_waits_for_the_device(name: str) -> None:
     with stepping(name, begin=1) as (copies, made):
         assert copies.waited == []
@@ -128,6 +129,13 @@ def test_only_losses_that_are_named_here_wait_for_the_device(name: str) -> None:
     assert copies.waited == []
     assert bool(copies.decomposed) == (name in DECOMPOSE)
     assert made.made == []
+
+
+def test_what_fine_tuning_and_detection_note_is_asked_for_at_every_tenth_step_alone() -> None:
+    loss, finite = torch.empty((), device="meta"), Finite()
+    assert [finite.ask(loss, step) for step in range(1, EVERY)] == [None] * (EVERY - 1)
+    with pytest.raises(RuntimeError, match="meta"):
+        finite.ask(loss, EVERY)
 
 
 def test_every_tenth_step_asks_whether_all_was_finite() -> None:
