@@ -201,7 +201,7 @@ def labeled(images: Images) -> Images:
     tensor([0, 1])
     """
     if images.labels is None:
-        raise UserError("These images have no labels: pass a folder with one subfolder per class.")
+        raise UserError("These images have no labels: pass a folder with one subfolder per class, by --data.")
     return select(images, torch.nonzero(images.labels >= 0).flatten())
 
 

@@ -15,7 +15,7 @@ from fullrank.embeddings.numpy_files import read_npy, read_npz, read_stdin, stre
 from fullrank.embeddings.source import EmbeddingFile, ending, measurable, need
 from fullrank.embeddings.tables import parquet, read_arrow, read_parquet, read_text
 from fullrank.embeddings.tensors import read_safetensors, read_torch
-from fullrank.errors import UserError
+from fullrank.errors import UserError, command
 from fullrank.runs.reading import require_file
 
 __all__ = ["ENDINGS", "READERS", "TABLES", "EmbeddingFile", "open_embeddings"]
@@ -111,6 +111,9 @@ def _folder(folder: Path, endings: Collection[str]) -> list[Path]:
             kinds.setdefault(ending(path), []).append(path)
     plain = {kind: paths for kind, paths in kinds.items() if kind not in (".json", ".txt")} or kinds
     if len(plain) != 1:
+        if (folder / "config.json").is_file():
+            embed = command("embed", folder, "IMAGES", "--out", "FILE.npy")
+            raise UserError(f"{folder} is a run and not a file of embeddings: `{embed}` makes one.")
         held = (
             f"files of the kinds {', '.join(plain)}" if plain else "no file that can be read (images: `fullrank embed`)"
         )

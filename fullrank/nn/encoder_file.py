@@ -185,6 +185,9 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
         fresh.model.load_state_dict(tensors)
         mean, std = tuple(about["mean"]), tuple(about["std"])
     except FileNotFoundError as error:
+        if not (path.parent / "config.json").is_file():
+            what = f"{path} is missing, and {path.parent} is not a run folder"
+            raise UserError(f"{what}: pass a run that `fullrank train` made.") from error
         raise UserError(
             f"{path} is missing: finish the training with `{command('train', '--resume', path.parent)}`."
         ) from error

@@ -27,6 +27,7 @@ def render(template: str, shown: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["flags_whole"] = flags_whole
+    environment.filters["marked"] = marked
     return printable(environment.get_template(template).render(shown), lines=True)
 
 
@@ -37,6 +38,15 @@ def flags_whole(code: str) -> Markup:
     fullrank train &lt;x&gt; <span class="flag">--w2</span> 0.5
     """
     return Markup(re.sub(r"(?<!\S)--[a-z0-9-]+", r'<span class="flag">\g<0></span>', str(escape(code))))
+
+
+def marked(text: str) -> Markup:
+    """A sentence as escaped HTML, with what stands between backticks as code.
+
+    >>> print(marked("a flag of `fullrank train` < 2"))
+    a flag of <code>fullrank train</code> &lt; 2
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def write_html(text: str, out: Path) -> Path:

@@ -132,5 +132,5 @@ def test_a_gray_encoder_takes_images_in_color(tmp_path: Path) -> None:
 def test_what_is_nowhere_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist: pass the folder of a run"):
         fullrank.load(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="is missing: finish the training"):
+    with pytest.raises(UserError, match=r"is missing, and .* is not a run folder: pass a run"):
         fullrank.load(tmp_path)

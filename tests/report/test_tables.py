@@ -9,7 +9,7 @@ import pytest
 
 from fullrank.report.draw.lines import Line, panel
 from fullrank.report.runs.next_steps import next_steps
-from fullrank.report.runs.tables import card, comparison
+from fullrank.report.runs.tables import answer, card, comparison
 from fullrank.runs.run import read_run
 from tests.report.run_folders import write_run
 
@@ -40,6 +40,20 @@ def test_a_run_that_was_not_evaluated_shows_the_accuracy_among_its_probe_images(
     facts = dict(card(read_run(changed(write_run(tmp_path / "run"), knn=None, linear=None)), "run").facts)
     assert facts["kNN accuracy among the probe images"] == "68.0 %"
     assert "kNN accuracy" not in facts
+    assert "–" not in facts.values()  # what was not measured, such as the untrained network, is left out
+
+
+@pytest.mark.parametrize(("steps", "first"), [(200, "Train for longer"), (2000, "Every finding")])
+def test_a_degraded_run_that_is_at_its_first_steps_is_told_to_train_for_longer(
+    tmp_path: Path, steps: int, first: str
+) -> None:
+    verdict = {"state": "degraded", "kind": "dimensional", "sentence": "So it is."}
+    changed(write_run(tmp_path / "run"), verdict=verdict)
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": "train", "step": steps, "loss": 1.0, "terms": {}}) + "\n")
+    run = read_run(tmp_path / "run")
+    assert next_steps(run, "run").commands[0][0].startswith(first)
+    assert answer([run], ["run"]) == "run: Degraded: dimensional"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from fullrank.report.draw.lines import FLOOR, POINTS, SIZE, Panel, column, name_powers
-from fullrank.report.draw.scatter import cloud, largest
+from fullrank.report.draw.scatter import cloud, edge_words, largest
 from fullrank.report.draw.svg import INK, OTHER, SERIES, svg, variable
 from fullrank.report.runs.figures import Key, Plot
 from fullrank.runs.run import Array
@@ -126,7 +126,7 @@ def _projection(drawing: Drawing, classes: list[str]) -> Plot:
     groups = None if drawing.get("label") is None else np.array(drawing["label"], dtype=np.int64)
     caption = (
         "Each dot is a row, on the two directions of most variance. Separate groups are clusters and a line is one"
-        " direction; groups that overlap in two dimensions may be apart in the others."
+        " direction; groups that overlap in two dimensions may be apart in the others." + edge_words(points)
     )
     panels = [cloud("projection", points, groups, what="rows")]
     return Plot("projection", "Projection", caption, _classes(groups, classes), panels)

@@ -13,6 +13,7 @@ from fullrank.runs.run import Array
 
 SIZE = (5.4, 4.2)  # inches
 NAMED = 20  # classes with a color and a number of their own
+REACH = 4.0  # of the range of the middle 80 %, beyond it: 11 standard deviations where dots are Gaussian
 
 
 def largest(groups: Array) -> Array:
@@ -25,9 +26,32 @@ def largest(groups: Array) -> Array:
     return np.sort(classes[np.argsort(-counts, kind="stable")][:NAMED])
 
 
+def at_edge(points: Array) -> Array:
+    """Points (n, 2), with those so far out that the others would be one dot moved to the edge of the drawing.
+
+    >>> at_edge(np.stack([np.r_[0:99, 1e6], np.zeros(100)], 1))[-1].round().tolist()
+    [406.0, 0.0]
+    """
+    low, high = np.quantile(points, [0.1, 0.9], axis=0)
+    room = np.where(high > low, REACH * (high - low), np.inf)
+    return np.clip(points, low - room, high + room)
+
+
+def edge_words(points: Array) -> str:
+    """What a caption says about the points (n, 2) that `at_edge` moves; nothing where there are none.
+
+    >>> edge_words(np.zeros((3, 2)))
+    ''
+    """
+    moved = int((at_edge(points) != points).any(1).sum())
+    are = "dot lies" if moved == 1 else "dots lie"
+    return f" {moved:,} {are} too far out to be shown in place, and at the edge here." if moved else ""
+
+
 def cloud(name: str, points: Array, groups: Array | None, *, what: str = "images") -> Panel:
     """The points (n, 2) in the colors of their groups (n,), with the class numbers at the medians."""
     labels = np.zeros(len(points), dtype=int) if groups is None else groups
+    points = at_edge(points)
     named = largest(labels)
 
     def draw(axes: Axes) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fullrank.report.draw.lines import Line, Panel, column, panel, spectrum
-from fullrank.report.draw.scatter import cloud, largest
+from fullrank.report.draw.scatter import cloud, edge_words, largest
 from fullrank.report.draw.svg import INK, OTHER, SERIES, variable
 from fullrank.runs.run import Run
 
@@ -219,6 +219,7 @@ def projection(run: Run, index: int, label: str) -> Plot | None:
     caption = (
         "Each dot is an image, each number stands at the middle of its class: classes that lie apart are easily"
         " told apart, but a plane shows two dimensions only, so that an overlap here need not be one in full."
+        + edge_words(points)
     )
     found = [cloud(f"projection{index}", points, groups)]
     return _plot(f"cloud{index}", f"Projection: {label}", caption, keys, found)

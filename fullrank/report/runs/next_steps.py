@@ -11,6 +11,8 @@ from fullrank.report.words import sentence
 from fullrank.runs.advice import Advice
 from fullrank.runs.run import Run
 
+_FIRST = 1000  # steps, as the rule for few dimensions has it
+
 
 @dataclass(frozen=True)
 class Next:
@@ -40,7 +42,8 @@ def _decision(run: Run, label: str) -> Next:
             Advice(sentence(one.sentence), sentence(one.why), _sentences(one.causes), _pasted(one.remedies, run))
             for one in run.result.advice
         ]
-        return Next(label, found, [look])
+        longer = [("Train for longer, since it is at its first steps.", _longer(run))] if run.step < _FIRST else []
+        return Next(label, found, [*longer, look] if run.result.state == "degraded" else [look])
     if run.result.state == "early":
         return Next(label, (), [("Train for longer.", _longer(run)), look])
     data = _data(run)

@@ -55,7 +55,7 @@ def words(run: Run) -> str:
 def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
     """The whole report in one line."""
     if len(runs) == 1:
-        return f"{labels[0]}: {sentence(runs[0])}"
+        return f"{labels[0]}: {words(runs[0])}" if runs[0].result else f"{labels[0]}: {sentence(runs[0])}"
     said = [words(run) for run in runs]
     counts = [f"{name} ({said.count(name)})" for name in dict.fromkeys(said)]
     line = f"{len(runs)} runs: {', '.join(counts)}."
@@ -98,7 +98,7 @@ def card(run: Run, label: str) -> Card:
         facts.append(("kNN accuracy", percent(run.knn)))
         facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
     state = "unfinished" if run.result is None else run.result.state
-    return Card(label, state, words(run), sentence(run), facts)
+    return Card(label, state, words(run), sentence(run), [fact for fact in facts if fact[1] != NONE])
 
 
 def comparison(runs: Sequence[Run]) -> list[Row]:
@@ -180,8 +180,9 @@ def _space(runs: Sequence[Run], space: str) -> list[Row]:
     ranks = [
         Row(f"{title}, {space}", [_of_dimensions(values, name) for values in found], remark)
         for name, title, remark in (
-            ("effective_rank", "effective rank", "read with the spread"),
-            ("rankme", "RankMe", "read with the spread"),
+            ("effective_rank", "effective rank", "of the variances: few large ones make it low; read with the spread"),
+            ("rankme", "RankMe", "the same of the singular values, about the origin"),
+            ("rankme_centered", "RankMe, centered", "about the mean: the directions that the verdict counts"),
         )
     ]
     dead = Row(
