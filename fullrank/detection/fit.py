@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -30,15 +28,13 @@ from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.gather import place_among_processes
-from fullrank.engine.launcher import process_rank
+from fullrank.engine.launcher import folder_of_all, process_rank
 from fullrank.engine.progress import Progress, Steps, say_once
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
-from fullrank.errors import UserError
 from fullrank.report.detection.page import write_detection
-from fullrank.runs import new_run, read_as_run, replace, sole_writer, write_json
+from fullrank.runs import read_as_run, replace, sole_writer, write_json
 
-_RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
 CONTROL = "control"  # the folder of the detector from random weights, in that of the run
 
 
@@ -46,11 +42,24 @@ def start(
     job: Job, console: Console, *, name: str, preset: str | None = None, control: bool = False
 ) -> tuple[Path, Ending]:
     """Train a detector in a new run folder; the folder, and how it ended: false if it was stopped before the end."""
-    run = _make_run(job, name, preset, control)
-    try:
+
+    def fill(run: Path) -> None:
+        config: dict[str, Any] = {
+            "kind": "detection",
+            "preset": preset,
+            "control": control,
+            "fullrank": version("fullrank"),
+            "encoder": job.encoder,
+            "network": job.network,
+            "settings": asdict(job.settings),
+            "data": job.kept(),
+            "run": asdict(job.options),
+        }
+        write_json(run / "config.json", config)
+        write_json(run / "env.json", environment(this_device()))
+
+    with folder_of_all(job.options.out, f"detect-{name}", fill) as run:
         return run, finish(run, job, console)
-    finally:
-        os.environ.pop(_RUN, None)
 
 
 def finish(run: Path, job: Job, console: Console) -> Ending:
@@ -163,32 +172,3 @@ def sentence(scores: dict[str, Any]) -> str:
     voc = scores["voc"]
     eleven, area = value(voc["AP50_11_points"]), value(voc["AP50_area"])
     return "; ".join([*parts, f"VOC AP50 {eleven} by eleven points, {area} by area"])
-
-
-def _make_run(job: Job, name: str, preset: str | None, control: bool) -> Path:
-    """The folder with its config.json and env.json, made by the first process and known to the others."""
-    out = job.options.out
-    if process_rank() != 0:
-        if out is None and _RUN not in os.environ:
-            raise UserError("Several processes need one folder: pass --out.")
-        return Path(os.environ.get(_RUN) or str(out))
-    run = new_run(out, f"detect-{name}")
-    os.environ[_RUN] = str(run.resolve())
-    try:
-        config: dict[str, Any] = {
-            "kind": "detection",
-            "preset": preset,
-            "control": control,
-            "fullrank": version("fullrank"),
-            "encoder": job.encoder,
-            "network": job.network,
-            "settings": asdict(job.settings),
-            "data": job.kept(),
-            "run": asdict(job.options),
-        }
-        write_json(run / "config.json", config)
-        write_json(run / "env.json", environment(this_device()))
-    except BaseException:
-        shutil.rmtree(run, ignore_errors=True)
-        raise
-    return run

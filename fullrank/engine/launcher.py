@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from fullrank.engine.options import TrainerOptions
 from fullrank.errors import UserError
+from fullrank.runs import new_run
 
 Options = TypeVar("Options", bound=TrainerOptions)
 
+_RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
+_PATIENCE = 300.0  # seconds
+_FILLED = "checkpoints"  # the folder that is made last
 _OF_PROCESSES = ("DistBackendError", "DistNetworkError", "DistStoreError")  # what torch.distributed raises
 
 
@@ -100,6 +107,42 @@ def with_processes(options: Options) -> Options:
     if options.out is None:
         raise UserError(f"The processes that {by.who} has started need one folder: pass --out.")
     return replace(options, devices=by.devices, nodes=by.nodes)
+
+
+@contextmanager
+def folder_of_all(out: Path | None, name: str, fill: Callable[[Path], None]) -> Iterator[Path]:
+    """The new folder of a run, with what `fill` writes into it, made by the first process and known to all.
+
+    Those that Lightning starts during the body are told of it; those of a launcher wait for it. Where `fill` fails,
+    nothing stays. Raises UserError where a process cannot know the folder, or waits in vain.
+    """
+    if process_rank() != 0:
+        if out is None and _RUN not in os.environ:
+            raise UserError("Several processes need one folder: pass --out.")
+        yield _made_by_the_first(Path(os.environ.get(_RUN) or str(out)))
+        return
+    run = new_run(out, name)
+    os.environ[_RUN] = str(run.resolve())
+    try:
+        try:
+            fill(run)
+            (run / _FILLED).mkdir()
+        except BaseException:
+            shutil.rmtree(run, ignore_errors=True)
+            raise
+        yield run
+    finally:
+        os.environ.pop(_RUN, None)
+
+
+def _made_by_the_first(run: Path) -> Path:
+    """Wait for the folder that the first process makes; a launcher starts all of them at once."""
+    until = time.monotonic() + _PATIENCE
+    while not (run / _FILLED).is_dir():
+        if time.monotonic() > until:
+            raise UserError(f"The first process has not made {run}: pass an --out that all machines share.")
+        time.sleep(0.1)
+    return run
 
 
 def refuse_uneven(batch_size: int, world: int) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -24,13 +21,12 @@ from fullrank.diagnosis.report import as_json
 from fullrank.diagnosis.training import judge_run, looks_of, profile_of
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
-from fullrank.engine.launcher import process_rank
-from fullrank.errors import UserError
+from fullrank.engine.launcher import folder_of_all
 from fullrank.evaluation.nearest import nearest
 from fullrank.methods import Method
 from fullrank.nn import encoder_bytes
 from fullrank.recipes import settings
-from fullrank.runs import new_run, read_config, read_rows, replace, write_json, write_npz
+from fullrank.runs import read_config, read_rows, replace, write_json, write_npz
 from fullrank.runs.probe import ProbeRows, read_probe, write_probe
 from fullrank.runs.trusted import file_of_code, is_file_of_code, trust_file
 from fullrank.stats import normalize
@@ -38,8 +34,6 @@ from fullrank.training.probe import Probe, Reading
 from fullrank.training.same_data import places
 from fullrank.training.step_plan import Job
 
-RUN = "FULLRANK_RUN"  # tells the processes that Lightning starts which folder the first one made
-_PATIENCE = 300.0  # seconds
 _SHOWN, _QUERIES, _NEIGHBORS = 8, 6, 7  # pictures in the report
 
 
@@ -50,34 +44,10 @@ class TakesFirstFeatures(Protocol):
     loss_features: int
 
 
-def _made_by_the_first(run: Path) -> Path:
-    """Wait for the folder that the first process makes; a launcher starts all of them at once."""
-    until = time.monotonic() + _PATIENCE
-    while not (run / "checkpoints").is_dir():
-        if time.monotonic() > until:
-            raise UserError(f"The first process has not made {run}: pass an --out that all machines share.")
-        time.sleep(0.1)
-    return run
-
-
-@contextmanager
-def made_run(name: str, job: Job, preset: str | None) -> Iterator[Path]:
+def made_run(name: str, job: Job, preset: str | None) -> AbstractContextManager[Path]:
     """The folder with its config.json and env.json, made by the first process and known to others during the body."""
-    try:
-        yield _make_run(name, job, preset)
-    finally:
-        os.environ.pop(RUN, None)
 
-
-def _make_run(name: str, job: Job, preset: str | None) -> Path:
-    out = job.options.out
-    if process_rank() != 0:
-        if out is None and RUN not in os.environ:
-            raise UserError("Several processes need one folder: pass --out.")
-        return _made_by_the_first(Path(os.environ.get(RUN) or str(out)))
-    run = new_run(out, f"{Path(name).stem}-{data_name(job.recipe.data)}")
-    os.environ[RUN] = str(run.resolve())
-    try:
+    def fill(run: Path) -> None:
         config: dict[str, Any] = {
             "recipe": name if not name.endswith(".py") else str(Path(name).resolve()),
             "preset": preset,
@@ -90,13 +60,10 @@ def _make_run(name: str, job: Job, preset: str | None) -> Path:
         }
         write_json(run / "config.json", config)
         write_json(run / "env.json", environment(this_device()))
-        (run / "checkpoints").mkdir()
         for code in filter(is_file_of_code, (config["recipe"], job.recipe.backbone, job.recipe.views)):
             trust_file(file_of_code(code))  # whose user has named it
-    except BaseException:
-        shutil.rmtree(run, ignore_errors=True)
-        raise
-    return run
+
+    return folder_of_all(job.options.out, f"{Path(name).stem}-{data_name(job.recipe.data)}", fill)
 
 
 def save_probe(run: Path, probe: Probe, reading: Reading, *, step: int) -> None:

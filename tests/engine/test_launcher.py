@@ -11,7 +11,7 @@ import pytest
 
 from fullrank.cli import main
 from fullrank.engine import RunOptions
-from fullrank.engine.launcher import Launched, launched, process_rank, processes, requeue, with_processes
+from fullrank.engine.launcher import Launched, folder_of_all, launched, process_rank, processes, requeue, with_processes
 from fullrank.errors import UserError
 from fullrank.runs import read_json, read_rows
 
@@ -133,3 +133,33 @@ def test_two_machines_of_torchrun_train_as_one_process(tmp_path: Path) -> None:
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     options = read_json(tmp_path / "two" / "config.json")["run"]
     assert (options["devices"], options["nodes"]) == (1, 2)
+
+
+def test_the_folder_that_the_first_process_makes_is_that_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with folder_of_all(None, "run", lambda run: run.joinpath("config.json").touch()) as first:
+        monkeypatch.setenv("RANK", "1")
+        with folder_of_all(None, "run", Path.rmdir) as second:
+            assert (second / "config.json").samefile(first / "config.json")
+        monkeypatch.delenv("RANK")
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(UserError, match="Several processes need one folder"), folder_of_all(None, "run", Path.rmdir):
+        pass
+    monkeypatch.setattr("fullrank.engine.launcher._PATIENCE", 0.0)
+    with (
+        pytest.raises(UserError, match="has not made out: pass an --out that all machines share"),
+        folder_of_all(Path("out"), "run", Path.rmdir),
+    ):
+        pass
+
+
+def test_a_folder_that_cannot_be_filled_does_not_stay(tmp_path: Path) -> None:
+    def fail(run: Path) -> None:
+        raise UserError(f"{run.name} cannot be filled: pass another.")
+
+    with pytest.raises(UserError, match="cannot be filled"), folder_of_all(tmp_path / "run", "run", fail):
+        pass
+    assert [*tmp_path.iterdir()] == []
+    assert "FULLRANK_RUN" not in os.environ
