@@ -20,8 +20,11 @@ def read_hdf5(path: Path, key: str | None) -> EmbeddingFile:
     try:
         with h5py.File(path, "r") as file:
             found: dict[str, tuple[tuple[int, ...], str]] = {}
+            places: dict[str, str | bytes] = {}  # by how they are shown; a name in a file may be no text
 
-            def note(place: str, item: Any) -> None:
+            def note(at: str | bytes, item: Any) -> None:
+                place = at if isinstance(at, str) else at.decode("utf-8", "backslashreplace")
+                places[place] = at
                 if isinstance(item, h5py.Dataset) and not item.external and not item.is_virtual:
                     found.update(_matrices(place, item.shape or (), item.dtype))
                     _bounded(f"{name}::{place}", item.chunks, item.dtype.itemsize)
@@ -38,10 +41,10 @@ def read_hdf5(path: Path, key: str | None) -> EmbeddingFile:
     def take(first: int, last: int) -> Any:
         try:
             with h5py.File(path, "r") as file:
-                if entry in file:
-                    return file[entry][first:last]
+                if entry in places:
+                    return file[places[entry]][first:last]
                 place, _, field = entry.rpartition("/")
-                return file[place].fields(field)[first:last]
+                return file[places[place]].fields(field)[first:last]
         except (OSError, RuntimeError, ValueError) as error:
             raise UserError(f"{name}::{entry} is damaged ({error}): write it again.") from None
 

@@ -101,7 +101,7 @@ class Progress:
         return "  ".join(part for part in parts if part)
 
     def _text(self) -> Text:
-        return Text(self.line(), no_wrap=True, overflow="ellipsis")
+        return Text(printable(self.line()), no_wrap=True, overflow="ellipsis")
 
     def _speed(self) -> list[str]:
         """Images per second over the last steps, and the most memory in use."""

@@ -23,6 +23,7 @@ import torch
 import zarr
 from torch import Tensor
 
+from fullrank.cli import main
 from fullrank.embeddings import open_embeddings, source
 from fullrank.embeddings.files import ENDINGS
 from fullrank.errors import UserError
@@ -235,6 +236,24 @@ def test_a_url_is_read(ending: str, tmp_path: Path) -> None:
         open_embeddings("memory://nowhere.npy")
     with pytest.raises(UserError, match="cannot be opened"):
         open_embeddings("nosuch://z.npy")
+
+
+def test_names_in_a_file_of_hdf5_may_be_no_text_and_are_shown_harmlessly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bytes_alone, evil = b"q\xff", "a\x1b[2J\n<i>z"
+    with h5py.File(tmp_path / "z.h5", "w") as file:
+        file.create_dataset(bytes_alone, data=Z)
+    assert torch.equal(torch.cat([*open_embeddings(f"{tmp_path}/z.h5").read(0, None)]), torch.from_numpy(Z))
+    with h5py.File(tmp_path / "z.h5", "a") as file:
+        file.create_dataset(evil, data=Z)
+    with pytest.raises(UserError, match=r"has no nope: it holds .*q\\xff"):
+        open_embeddings(f"{tmp_path}/z.h5::nope")
+    assert main(["diagnose", f"{tmp_path}/z.h5::{evil}", "--out", str(tmp_path / "page")]) in (0, 1, 3)
+    said = capsys.readouterr().out
+    assert said.splitlines()[0].endswith(r"z.h5::a\x1b[2J\n<i>z: 41 rows, 5 dimensions")
+    assert "\x1b" not in said
+    assert "<i>z" not in (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
 
 
 def test_matrices_of_an_old_anndata_file_are_reached_and_none_is_taken_silently(tmp_path: Path) -> None:

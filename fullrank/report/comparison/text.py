@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fullrank.errors import printable
 from fullrank.report.diagnosis.text import suite, xml_text
 from fullrank.report.numbers import number
 
@@ -28,10 +29,9 @@ def print_comparison(content: Mapping[str, Any], console: Console) -> None:
     """The outcome, what was asked of the rows, and what of the reports has a limit or has surely changed."""
     for side in ("old", "new"):
         one = content[side]
-        console.print(
-            Text(f"{side}: {one['source']}: {one['n']:,} x {one['dims']:,}, {one['verdict']}"), soft_wrap=True
-        )
-    console.print(Text(content["sentence"], _STYLES[content["outcome"]]), soft_wrap=True)
+        line = f"{side}: {one['source']}: {one['n']:,} x {one['dims']:,}, {one['verdict']}"
+        console.print(Text(printable(line)), soft_wrap=True)
+    console.print(Text(printable(content["sentence"]), _STYLES[content["outcome"]]), soft_wrap=True)
     if content["checks"]:
         console.print()
         console.print(_table(CHECKED, [[check["title"], *check_cells(check)] for check in content["checks"]]))
@@ -39,7 +39,7 @@ def print_comparison(content: Mapping[str, Any], console: Console) -> None:
     shown = [one for one in content["changes"] if one["limit"] is not None or _surely(one)]
     console.print(_table(CHANGED, [[change["title"], *cells(change)] for change in shown]))
     for line in unasked(content):
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def comparison_junit(content: Mapping[str, Any]) -> str:

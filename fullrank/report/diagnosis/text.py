@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fullrank.errors import printable
 from fullrank.report.diagnosis.page import measurement_cells, size, which, without_intervals
 from fullrank.report.numbers import NONE
 from fullrank.report.words import sentence
@@ -24,7 +25,7 @@ _SHOWN = (
 def print_diagnosis(content: Mapping[str, Any], console: Console) -> None:
     """The verdict, each finding with cause and remedy, and a table of the numbers behind them."""
     _say(console, f"{content['source']}: {size(content)}")
-    console.print(Text(content["sentence"], _STYLES.get(content["verdict"], "bold yellow")), soft_wrap=True)
+    console.print(Text(printable(content["sentence"]), _STYLES.get(content["verdict"], "bold yellow")), soft_wrap=True)
     if lacking := without_intervals(content):
         _say(console, lacking)
     if "beside" in content:
@@ -109,8 +110,8 @@ def _numbers(content: Mapping[str, Any], console: Console) -> None:
 
 
 def _say(console: Console, text: str) -> None:
-    """Anyone's text, as it is: no markup, and wrapped by the terminal only."""
-    console.print(Text(text), soft_wrap=True)
+    """A line with anyone's names: no markup, nothing that a terminal obeys, and wrapped by it only."""
+    console.print(Text(printable(text)), soft_wrap=True)
 
 
 def xml_text(text: str) -> str:
