@@ -57,8 +57,8 @@ def centered(x: Tensor) -> Tensor:
     """
     mean = x.mean(0)
     difference = x - mean
-    least, most = difference.aminmax(dim=0)
-    still = torch.maximum(-least, most) <= ROUNDING * mean.abs()
+    largest = torch.maximum(-difference.amin(0), difference.amax(0))  # aminmax(dim=0) takes ten times as long
+    still = largest <= ROUNDING * mean.abs()
     return difference.masked_fill_(still, 0.0) if bool(still.any()) else difference
 
 

@@ -79,5 +79,7 @@ def scatter(x: Tensor) -> Scatter:
     """
     wide = x.shape[0] <= x.shape[1]
     mean, c = x.mean(0), centered(x)
-    squares = c.square()
-    return Scatter(wide, mean, squares.mean(0), squares.sum(1), c @ mean, products(c if wide else c.T))
+    gram = products(c if wide else c.T)  # whose diagonal has the sums of squares of one side
+    if wide:
+        return Scatter(wide, mean, c.square().mean(0), gram.diagonal(), c @ mean, gram)
+    return Scatter(wide, mean, gram.diagonal() / len(x), torch.einsum("nd,nd->n", c, c), c @ mean, gram)

@@ -21,6 +21,7 @@ from fullrank.metrics._embeddings import (
 from fullrank.metrics._pairs import MOST, Distances, first_copies, sample, with_broken_ties
 from fullrank.metrics._scatter import Scatter, between, scatter
 from fullrank.stats import Moments
+from fullrank.stats.tridiagonal import both_spectra
 
 _NEAR = 10  # neighbors that are searched at once
 _SMALL = 1e-140  # norms whose squares may have vanished
@@ -107,14 +108,22 @@ class Cloud:
     @cached_property
     def spectrum(self) -> Tensor:
         """Eigenvalues (min(N, D),) of the covariance, largest first, divisor N; those below rounding are zero."""
-        return eigenvalues(self.moments) if self.moments is not None else self._spectrum(self.scatter.covariance)
+        if self.moments is not None:
+            return eigenvalues(self.moments)
+        return self._spectrum(self.scatter.covariance) if self._wide else self._spectra[0]
 
     @cached_property
     def uncentered(self) -> Tensor:
         """Eigenvalues (min(N, D),) of the second moment about the origin."""
         if self.moments is not None:
             return eigenvalues(self.moments, center=False)
-        return self._spectrum(self.scatter.second_moment)
+        return self._spectrum(self.scatter.second_moment) if self._wide else self._spectra[1]
+
+    @cached_property
+    def _spectra(self) -> tuple[Tensor, Tensor]:
+        """`spectrum` and `uncentered` of more rows than dimensions: one reduction gives both."""
+        centered, raw = both_spectra(self.scatter.covariance, self.scatter.mean)
+        return self._largest_first(centered), self._largest_first(raw)
 
     @cached_property
     def unit_spectrum(self) -> Tensor:
@@ -126,8 +135,10 @@ class Cloud:
         return eigenvalues(self.unit) if apart is None else self._spectrum(between(apart).div_(self.n))
 
     def _spectrum(self, gram: Tensor) -> Tensor:
-        values = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0.0)
-        return above_rounding(values, max(self.n, self.dims))
+        return self._largest_first(torch.linalg.eigvalsh(gram))
+
+    def _largest_first(self, ascending: Tensor) -> Tensor:
+        return above_rounding(ascending.flip(0).clamp_min(0.0), max(self.n, self.dims))
 
     @cached_property
     def mean_and_variance(self) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from fullrank.methods import Method
 from fullrank.metrics import Cloud, summarize
 from fullrank.nn import evaluating
 
-_BATCH = 500
+_BATCH = 128  # images: maps of more leave the cache of a processor
 _PAIRS = 512  # images whose two augmented views give alignment and mutual information
 _KNOWN = 0.9  # share of images with labels from which on the others are left out of the probe
 _PER_FEATURE = 3  # pairs for each feature of the embedding: with fewer, chance alone makes views informative

@@ -119,3 +119,11 @@ def test_cloned_features_are_seen_by_w2_only() -> None:
     assert cloned == pytest.approx(w2_uniformity(torch.nn.functional.pad(z, (0, 16))), abs=1e-12)
     assert cloned > w2_uniformity(z)
     assert uniformity(z.repeat(1, 2)) == pytest.approx(uniformity(z), abs=1e-12)
+
+
+@pytest.mark.parametrize("z", [gaussian(1100, 8), gaussian(1100, 8) + 5, 1 + 1e-3 * gaussian(1100, 8)])
+def test_uniformity_of_many_rows_is_exact_to_eight_digits(z: Tensor) -> None:
+    """Above 1,024 rows pairs are taken in float32, about the mean, and summed in float64."""
+    expected = math.log(float((-2 * torch.pdist(normalize(z)).square()).exp().mean()))
+    assert uniformity(z) == pytest.approx(expected, abs=3e-8)
+    assert uniformity(torch.ones(1100, 4)) == 0
