@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from safetensors.torch import load_file, save_file
 import fullrank
 from fullrank.cli import main
 from fullrank.errors import UserError, printable
+from fullrank.evaluation import export
 from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model
 from fullrank.nn import SavedEncoder, encoder, encoder_bytes
@@ -52,7 +55,19 @@ def same(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export is read again in this process: that a fresh one reads it is shown by the tests without this fixture."""
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        share = export._check(Path(command[-1]))
+        return subprocess.CompletedProcess(command, 0, f"{share}\n", "")
+
+    monkeypatch.setattr(export, "subprocess", SimpleNamespace(run=run))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 @pytest.mark.parametrize(
     ("to", "name", "size", "channels"),
     [
@@ -85,6 +100,7 @@ def test_what_goes_out_is_loaded_back_with_the_same_features(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 def test_timm_alone_reads_it(tmp_path: Path) -> None:
     ours = model("resnet10t", tmp_path)
     export_model(ours, "timm", tmp_path / "out")
@@ -96,6 +112,7 @@ def test_timm_alone_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 def test_torchvision_alone_reads_it(tmp_path: Path) -> None:
     ours = model("torchvision/resnet18", tmp_path)
     export_model(ours, "torchvision", tmp_path / "out")
@@ -108,6 +125,7 @@ def test_torchvision_alone_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 def test_onnxruntime_alone_reads_it_and_the_graph_normalizes(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     ours = model("resnet10t", tmp_path, image_size=32)
@@ -123,6 +141,7 @@ def test_onnxruntime_alone_reads_it_and_the_graph_normalizes(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 def test_torch_alone_reads_a_program_and_fullrank_only_if_it_is_trusted(tmp_path: Path) -> None:
     ours = model("tiny", tmp_path, image_size=28)
     export_model(ours, "torch-export", tmp_path / "out")
@@ -134,6 +153,7 @@ def test_torch_alone_reads_a_program_and_fullrank_only_if_it_is_trusted(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 def test_detectron2_finds_its_names_in_a_file_without_code(tmp_path: Path) -> None:
     """The names and shapes of detectron2's own ResNet-50, written out, since it cannot be installed from PyPI.
 
@@ -234,6 +254,7 @@ def test_a_folder_that_is_not_an_export_any_more_is_said(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 def test_embed_takes_an_export_in_the_place_of_a_run(tmp_path: Path) -> None:
     ours = model("tiny", tmp_path, image_size=28, channels=1)
     export_model(ours, "onnx", tmp_path / "out")
@@ -242,6 +263,7 @@ def test_embed_takes_an_export_in_the_place_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_here")
 def test_the_range_of_deep_images_goes_with_an_export(tmp_path: Path) -> None:
     made = encoder("tiny", image_size=16, channels=1)
     path = tmp_path / "encoder.safetensors"
