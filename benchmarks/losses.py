@@ -1,136 +1,169 @@
-"""Forward and backward of the losses against their clear D x D (or all-pairs) form, on one thread.
+"""Forward and backward of the losses beside other packages' at five shapes, and beside their clear form; one thread.
 
-256 samples, two views, float32; contenders alternate in one process, medians over the rounds. A clear form that
-would need minutes is left out: "-".
+Two views, float32; contenders alternate in one process, best CPU-seconds of the rounds. Packages that cannot be
+imported are left out (`pip install --no-deps lightly solo-learn pytorch-metric-learning`). A clear form takes the D x D
+matrix or all pairs, as papers write it, at 256 samples; where it would need minutes, it is left out. Writes
+docs/results/benchmarks/losses.json, of which docs/losses.md has the table.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import json
-import math
-import statistics
-import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import batch_norm, mse_loss, normalize
 
 from benchmarks.alternating import alternating
-from fullrank.losses import barlow_twins, infonce, intl, uniformity, vicreg, w2
+from benchmarks.clear_losses import CLEAR, Objective
+from benchmarks.pairs import run
+from fullrank import losses
 
-SAMPLES, WIDTHS = 256, (512, 2048, 8192)
-
-
-def off_diagonal(matrix: Tensor) -> Tensor:
-    """All entries but the diagonal, as the authors' code of VICReg and Barlow Twins takes them."""
-    n = len(matrix)
-    entries: Tensor = matrix.flatten()[:-1].view(n - 1, n + 1)[:, 1:]
-    return entries
+SHAPES = ((256, 128), (256, 512), (256, 2048), (1024, 256), (4096, 128))  # samples, features
+RESULT = Path(__file__).parents[1] / "docs" / "results" / "benchmarks" / "losses.json"
 
 
-def clear_vicreg(z: Tensor) -> Tensor:
-    """The authors' code."""
-    x = z - z.mean(1, keepdim=True)
-    variance = torch.relu(1 - (x.var(1) + 1e-4).sqrt()).mean()
-    covariances = [off_diagonal(view.T @ view / (len(view) - 1)).square().sum() / z.shape[2] for view in x]
-    total: Tensor = 25 * mse_loss(z[0], z[1]) + 25 * variance + torch.stack(covariances).sum()
-    return total
+def ours(name: str, features: int) -> Objective:
+    """Our loss by name, with the defaults."""
+    loss = getattr(losses, name)
+    made = loss(features=features) if isinstance(loss, type) else loss
+    return lambda z: made(z)["loss"]
 
 
-def clear_barlow_twins(z: Tensor) -> Tensor:
-    """The authors' code."""
-    a, b = (batch_norm(view, None, None, training=True) for view in z)
-    c = a.T @ b / len(a)
-    return (c.diagonal() - 1).square().sum() + 0.0051 * off_diagonal(c).square().sum()
+def lightly(name: str, samples: int, features: int) -> Objective:
+    """Their loss of two views; ValueError where it refuses the shape."""
+    module = importlib.import_module("lightly.loss")
+    if name == "WMSELoss":
+        whole = module.WMSELoss(embedding_dim=features, w_size=samples)
+        return lambda z: whole(z.flatten(0, 1))
+    loss = getattr(module, name)()
+    if name == "MMCRLoss":  # of (samples, views, features); it decomposes each sample's views even at a weight of 0
+        unit = torch.nn.functional.normalize
+        whole = module.MMCRLoss(lmda=0.0)
+        return lambda z: whole(*unit(z, dim=2)[:, :, None])
+    if name == "KoLeoLoss":
+        return lambda z: (loss(z[0]) + loss(z[1])) / 2
+    if name == "FroSSLLoss":
+        return lambda z: loss(list(z))
+    if name == "SIGReg":
+        return lambda z: 0.95 * (z - z.mean(0)).square().mean() + 0.05 * loss(z).mean()
+    return lambda z: loss(*z)
 
 
-def clear_w2(z: Tensor) -> Tensor:
-    """The paper's formula through the eigenvalues of the D x D covariance."""
-    rows = normalize(z, dim=2).flatten(0, 1)
-    x = rows - rows.mean(0)
-    roots = torch.linalg.eigvalsh(x.T @ x / len(x)).clamp_min(1e-10).sqrt()
-    squared: Tensor = 2 - 2 * roots.sum() / math.sqrt(z.shape[2])
-    return squared.sqrt()
+def solo(name: str, samples: int, features: int) -> Objective:
+    """solo-learn's function of two views."""
+    loss = getattr(importlib.import_module("solo.losses"), name)
+    return lambda z: loss(*z)
 
 
-def clear_intl(z: Tensor) -> Tensor:
-    """The published iteration on the D x D covariance."""
-    whitened = []
-    for view in z:
-        x = view - view.mean(0)
-        covariance = x.T @ x / (len(x) - 1)
-        trace = covariance.trace()
-        p = torch.eye(len(covariance))
-        for _ in range(4):
-            p = 1.5 * p - 0.5 * p @ p @ p @ covariance / trace
-        whitened.append(x @ p / trace.sqrt())
-    diagonals = [(1 - (x.T @ x / (len(x) - 1)).diagonal()).square().sum() for x in whitened]
-    cosine = (normalize(whitened[0], dim=1) * normalize(whitened[1], dim=1)).sum(1).mean()
-    return 2 - 2 * cosine + 0.06 * torch.stack(diagonals).sum()
+def metric_learning(name: str, samples: int, features: int) -> Objective:
+    """pytorch-metric-learning's loss of two views."""
+    loss = getattr(importlib.import_module("pytorch_metric_learning.losses"), name)()
+    return lambda z: loss(z[0], ref_emb=z[1])
 
 
-def clear_uniformity(z: Tensor) -> Tensor:
-    """The authors' code, by pdist."""
-    return torch.stack([torch.pdist(view).square().mul(-2).exp().mean().log() for view in normalize(z, dim=2)]).mean()
-
-
-def clear_infonce(z: Tensor) -> Tensor:
-    """Two cross-entropies."""
-    a, b = normalize(z, dim=2)
-    target = torch.arange(len(a))
-    both = [torch.nn.functional.cross_entropy(x @ y.T / 0.1, target) for x, y in ((a, b), (b, a))]
-    return torch.stack(both).mean()
-
-
-Objective = Callable[[Tensor], Tensor]
-CONTENDERS: dict[str, tuple[Objective, Objective, int]] = {  # ours, the clear form, the widest D of the clear form
-    "w2": (lambda z: w2(z)["loss"], clear_w2, 2048),
-    "intl, batch axis": (lambda z: intl(z, axis="batch", beta=0.06)["loss"], clear_intl, 512),
-    "vicreg": (lambda z: vicreg(z)["loss"], clear_vicreg, 8192),
-    "barlow_twins": (lambda z: barlow_twins(z)["loss"], clear_barlow_twins, 8192),
-    "uniformity": (lambda z: uniformity(z)["loss"], clear_uniformity, 8192),
-    "infonce": (lambda z: infonce(z)["loss"], clear_infonce, 8192),
+PEERS: dict[str, tuple[tuple[str, Callable[[str, int, int], Objective], str], ...]] = {
+    "nt_xent": (("lightly", lightly, "NTXentLoss"), ("solo-learn", solo, "simclr_loss_func")),
+    "dcl": (("lightly", lightly, "DCLLoss"),),
+    "vicreg": (
+        ("lightly", lightly, "VICRegLoss"),
+        ("solo-learn", solo, "vicreg_loss_func"),
+        ("pytorch-metric-learning", metric_learning, "VICRegLoss"),
+    ),
+    "barlow_twins": (("lightly", lightly, "BarlowTwinsLoss"), ("solo-learn", solo, "barlow_loss_func")),
+    "koleo": (("lightly", lightly, "KoLeoLoss"),),
+    "frossl": (("lightly", lightly, "FroSSLLoss"),),
+    "mmcr": (("lightly", lightly, "MMCRLoss"),),
+    "w_mse": (("lightly", lightly, "WMSELoss"),),
+    "sigreg": (("lightly", lightly, "SIGReg"),),
+    "TiCo": (("lightly", lightly, "TiCoLoss"),),
 }
+WIDTHS = (512, 2048, 8192)  # features of 256 samples, beside the clear form
+_KINDS: dict[str, Iterable[str]] = {"losses": PEERS, "clear": CLEAR}
+_MOST = {"mmcr": 1024, "sigreg": 1024}  # samples beyond which a peer takes minutes or many GB
 
 
-def run(objective: Objective, z: Tensor) -> float:
-    """Seconds of one forward and backward."""
-    leaf = z.clone().requires_grad_()
-    start = time.perf_counter()
-    objective(leaf).backward()
-    return time.perf_counter() - start
+def contenders(name: str, samples: int, features: int) -> Iterator[tuple[str, Objective | str]]:
+    """Ours and the peers' by package; in the place of one that cannot run, the reason."""
+    yield "ours", ours(name, features)
+    for package, make, theirs in PEERS[name]:
+        if samples > _MOST.get(name, samples):
+            yield package, "takes minutes or many GB"
+            continue
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                objective = make(theirs, samples, features)
+                objective(torch.randn(2, samples, features))
+            yield package, objective
+        except Exception as error:  # whatever a peer refuses, or needs and does not find
+            yield package, str(error).strip().splitlines()[0]
 
 
-def compare(name: str, width: int, rounds: int) -> dict[str, float | None]:
-    """Median seconds of ours and of the clear form at this width, after one round to warm up."""
-    ours, clear, widest = CONTENDERS[name]
-    z = torch.randn(2, SAMPLES, width, generator=torch.Generator().manual_seed(0))
-    runs = {"ours": partial(run, ours, z)} | ({"clear": partial(run, clear, z)} if width <= widest else {})
-    medians = {contender: statistics.median(times) for contender, times in alternating(runs, rounds).items()}
-    ratio = medians["clear"] / medians["ours"] if "clear" in medians else None
-    return {"ours_s": medians["ours"], "clear_s": medians.get("clear"), "ratio": ratio}
+def compare(name: str, samples: int, features: int, rounds: int) -> dict[str, Any]:
+    """Best CPU-seconds of each contender, after one round to warm up, and why others did not run."""
+    found = dict(contenders(name, samples, features))
+    z = torch.randn(2, samples, features, generator=torch.Generator().manual_seed(0))
+    runs = {who: partial(run, objective, z) for who, objective in found.items() if not isinstance(objective, str)}
+    seconds = {who: min(times) for who, times in alternating(runs, rounds).items()}
+    return {"cpu_seconds": seconds, "left out": {who: why for who, why in found.items() if isinstance(why, str)}}
+
+
+def beside_clear(name: str, features: int, rounds: int) -> dict[str, float]:
+    """Best CPU-seconds of ours and, up to the widest that it can take, of the clear form."""
+    ours_, clear, widest = CLEAR[name]
+    z = torch.randn(2, SHAPES[0][0], features, generator=torch.Generator().manual_seed(0))
+    runs = {"ours": partial(run, ours_, z)} | ({"clear": partial(run, clear, z)} if features <= widest else {})
+    return {who: min(times) for who, times in alternating(runs, rounds).items()}
 
 
 def main() -> None:
-    """Run, print a table, and write JSON when asked."""
+    """Run, print, and write the result after each loss."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--rounds", type=int, default=100, help="at the smallest shape; fewer at larger ones")
+    parser.add_argument("--only", nargs="*", choices=PEERS, default=list(PEERS), help="losses to measure again")
+    parser.add_argument("--clear", nargs="*", choices=CLEAR, default=list(CLEAR), help="the same, of clear forms")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    results: dict[str, dict[str, dict[str, float | None]]] = {}
-    for name in CONTENDERS:
-        results[name] = {}
-        for width in WIDTHS:
-            row = results[name][str(width)] = compare(name, width, arguments.rounds)
-            ratio = "-" if row["ratio"] is None else f"{row['ratio']:.1f}x"
-            print(f"{name:17s} D = {width:5d}  ours {row['ours_s']:8.4f} s  faster by {ratio}", flush=True)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(results, indent=2) + "\n")
+    result = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"losses": {}, "clear": {}}
+    for name in arguments.only:
+        result["losses"][name] = {}
+        for samples, features in SHAPES:
+            rounds = max(6, arguments.rounds * SHAPES[0][0] * SHAPES[0][1] // (samples * max(samples, features)))
+            row = result["losses"][name][f"{samples} x {features}"] = compare(name, samples, features, rounds)
+            _say(name, samples, features, row["cpu_seconds"])
+        _write(result)
+    for name in arguments.clear:
+        result["clear"][name] = {}
+        for features in WIDTHS:
+            rounds = max(2, arguments.rounds * SHAPES[0][1] // (10 * features))
+            row = result["clear"][name][f"{SHAPES[0][0]} x {features}"] = beside_clear(name, features, rounds)
+            _say(name, SHAPES[0][0], features, row)
+        _write(result)
+
+
+def _say(name: str, samples: int, features: int, seconds: dict[str, float]) -> None:
+    others = ", ".join(f"{who} {seconds[who] / seconds['ours']:.2f}x" for who in seconds if who != "ours")
+    print(f"{name:16s} {samples:5d} x {features:5d}  {1000 * seconds['ours']:8.1f} ms  {others}", flush=True)
+
+
+def _write(result: dict[str, Any]) -> None:
+    losses = {kind: {n: result[kind][n] for n in names if n in result[kind]} for kind, names in _KINDS.items()}
+    RESULT.write_text(json.dumps({"versions": dict(_versions()), **losses}, indent=1) + "\n", encoding="utf-8")
+
+
+def _versions(packages: Iterable[str] = ("torch", "lightly", "solo-learn", "pytorch-metric-learning")) -> Iterator[Any]:
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield package, version(package)
 
 
 if __name__ == "__main__":

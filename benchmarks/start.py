@@ -23,6 +23,7 @@ LINES = {
     "settings chosen": "Settings chosen",
     "training": "run  0/",
 }
+ANSWERS = ("--help", "recipes", "diagnose --help")  # commands that need no training
 LIBRARIES = (  # of which each is imported by one of those below
     "torch",
     "torch._dynamo",
@@ -70,6 +71,14 @@ def command() -> dict[str, dict[str, float]]:
     return found
 
 
+def answer(words: str) -> float:
+    """Processor seconds of a whole command."""
+    before = os.times()
+    subprocess.run([sys.executable, "-m", "fullrank", *words.split()], capture_output=True, check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
 def imports() -> dict[str, float]:
     """Processor seconds that each library adds."""
     said = subprocess.run([sys.executable, "-c", IMPORTS, *LIBRARIES], capture_output=True, text=True, check=True)
@@ -90,10 +99,13 @@ def main() -> None:
             for name in commands[0]
         },
         "least wall of the first line": min(one["first line"]["wall"] for one in commands),
+        "answers": {words: statistics.median(answer(words) for _ in range(arguments.rounds)) for words in ANSWERS},
         "imports": {name: statistics.median(one[name] for one in libraries) for name in libraries[0]},
     }
     for name, spent in results["lines"].items():
         print(f"{name:16s} {spent['wall']:6.2f} s, {spent['processor']:5.2f} s of the processor")
+    for words, seconds in results["answers"].items():
+        print(f"fullrank {words}: {seconds:.2f} s of the processor")
     for name, seconds in results["imports"].items():
         print(f"  {name:24s} adds {seconds:5.2f} s of the processor")
     if arguments.out:

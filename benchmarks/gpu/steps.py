@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from benchmarks.gpu.clock import Work, seconds, waits
-from benchmarks.loss_speed import contenders
+from benchmarks.losses import contenders
 from benchmarks.pipelines import NEEDS, has_lightly
 from fullrank import recipes
 from fullrank.data.batches import Batch

@@ -74,10 +74,11 @@ embeddings, `tests/methods/test_world.py` for those of predictions and targets, 
 
 SPEED = """## How fast they are
 
-Measured by `python -m benchmarks.loss_speed` ([json](results/benchmarks/loss_speed.json)): one forward and backward of
+Measured by `python -m benchmarks.losses` ([json](results/benchmarks/losses.json)): one forward and backward of
 two views in float32, one thread, contenders alternating in one process on a busy machine, best CPU-seconds. The shapes
 are samples x features; a number above 1 says how many times longer the other package takes than ours. Where a package
-refuses a shape, the file has its reason.
+refuses a shape, the file has its reason. It also has losses beside their clear form, with the D x D matrix or all
+pairs.
 
 Where a number is below 1: `w_mse` whitens in float64, twice the time of lightly's float32 at as many operations, since
 in float32 the factor fails, or the gradient is wrong, where features are nearly dependent: at 4,096 x 128 products and
@@ -172,7 +173,7 @@ def exactness() -> Iterator[tuple[str, ...]]:
 
 def speed() -> Iterator[tuple[str, ...]]:
     """Rows of how many times longer other packages take, the shapes first."""
-    measured = json.loads((RESULTS / "benchmarks" / "loss_speed.json").read_text(encoding="utf-8"))["losses"]
+    measured = json.loads((RESULTS / "benchmarks" / "losses.json").read_text(encoding="utf-8"))["losses"]
     shapes = list(dict.fromkeys(shape for rows in measured.values() for shape in rows))
     yield ("loss", "beside", *shapes)
     for name, rows in measured.items():
