@@ -100,7 +100,7 @@ def uniformity(z: Rows, t: float = 2.0, *, seed: int = 0) -> float:
 def _of_many(u: Tensor, t: float) -> float:
     """The uniformity of unit rows u (N, D), in float32 about their mean and summed in float64.
 
-    The rounding of single pairs, 1e-7 of the spread, is lost in the mean: 1e-8 of the value is left, at half the time.
+    A single pair is rounded to 1e-7 of the spread, and the value to 1e-8, at half the time of float64.
     """
     mean = u.mean(0)
     x = torch.cat([(rows - mean).float() for rows in u.split(_BLOCK)])

@@ -21,12 +21,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from fullrank import recipes
-from fullrank.data.batches import Batch
+from fullrank.data.batches import Batch, Order
 from fullrank.engine import RunOptions
 from fullrank.engine.finite import Finite
 from fullrank.engine.rows import EVERY
 from fullrank.losses import STATEFUL_LOSSES
+from fullrank.nn import encoder
 from fullrank.training.fit import prepare
+from fullrank.transfer.classifier import Classifier, new_head, views_of
+from fullrank.transfer.protocols import Classify
 from tests.losses.declared import NAMED
 from tests.training.steps import Stepped
 
@@ -136,6 +139,20 @@ def test_what_fine_tuning_and_detection_note_is_asked_for_at_every_tenth_step_al
     assert [finite.ask(loss, step) for step in range(1, EVERY)] == [None] * (EVERY - 1)
     with pytest.raises(RuntimeError, match="meta"):
         finite.ask(loss, EVERY)
+
+
+def test_a_step_of_fine_tuning_never_waits_but_every_tenth() -> None:
+    how = Classify(epochs=1, batch_size=8, optimizer="sgd", lr=0.1, schedule="constant", std=0.01, backbone_lr=0.1)
+    network = encoder("tiny", image_size=8)
+    labels, views = torch.arange(8), views_of(network, how, (0.5,) * 3, (0.2,) * 3)
+    head = new_head(network.width, 8, how, 0)
+    training = Classifier(network, head, views, how, labels, Order(8, 8, 0, range(20)), 0).to("meta")
+    images, copies, made = torch.zeros(8, 3, 8, 8, dtype=torch.uint8, device="meta"), Copies(), Made()
+    with copies, made, torch.random.fork_rng():
+        training.training_step(Batch(1, images, labels), 1).backward()
+    assert (copies.waited, made.made) == ([], [])
+    with pytest.raises(RuntimeError, match="meta"):
+        training.training_step(Batch(EVERY, images, labels), EVERY)
 
 
 def test_every_tenth_step_asks_whether_all_was_finite() -> None:
