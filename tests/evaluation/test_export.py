@@ -55,15 +55,14 @@ def same(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
+def checked_here(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess(command, 0, f"{export._check(Path(command[-1]))}\n", "")
+
+
 @pytest.fixture
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """An export is read again in this process: that a fresh one reads it is shown by the tests without this fixture."""
-
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        share = export._check(Path(command[-1]))
-        return subprocess.CompletedProcess(command, 0, f"{share}\n", "")
-
-    monkeypatch.setattr(export, "subprocess", SimpleNamespace(run=run))
+    monkeypatch.setattr(export, "subprocess", SimpleNamespace(run=checked_here))
 
 
 @pytest.mark.slow
@@ -213,8 +212,10 @@ def test_an_export_whose_features_differ_is_not_kept(tmp_path: Path, monkeypatch
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
     monkeypatch.setitem(FORMATS, "timm", Format(wrong, FORMATS["timm"].read, ""))
-    with pytest.raises(UserError, match=r"features of the export are off by .*: nothing was kept"):
-        export_model(ours, "timm", tmp_path / "out")
+    with monkeypatch.context() as here:
+        here.setattr(export, "subprocess", SimpleNamespace(run=checked_here))
+        with pytest.raises(UserError, match=r"features of the export are off by .*: nothing was kept"):
+            export_model(ours, "timm", tmp_path / "out")
 
     def broken(saved: SavedEncoder, folder: Path) -> None:
         write(saved, folder)
