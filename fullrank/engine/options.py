@@ -17,6 +17,7 @@ _MOST = {  # the most that means anything: one number more is a slip, or comes f
     "accumulate": 2**16,
     "iterations": 1000,
     "seeds": 10**4,
+    "shards": 10**5,
     "workers": 16 * (os.cpu_count() or 4),
 }
 _MOST_OF_ANY = 2**53  # up to here floats and JSON tell whole numbers apart

@@ -140,12 +140,14 @@ class Shards:
 
         >>> Shards.of(4, 1), Shards.of(2, None)
         (Shards(count=4, mine=(1,)), Shards(count=2, mine=(0, 1)))
+        >>> Shards.of(10**18, None)
+        Traceback (most recent call last):
+        fullrank.errors.UserError: --shards 1000000000000000000 is too large: pass 100000 or less.
         """
         world = processes()
         rank = process_rank() if world > 1 else 0
         total = world if count is None else count
-        if total < 1:
-            raise UserError(f"--shards {total} is not a number of files: pass 1 or more.")
+        require_numbers({"shards": total}, {"shards": 1})
         if one is not None and not 0 <= one < total:
             raise UserError(f"--shard {one} is none of {total}: pass --shards, and a number below it.")
         return cls(total, tuple(range(rank, total, world)) if one is None else (one,))
