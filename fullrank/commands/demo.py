@@ -37,10 +37,12 @@ def demo(options: Demo, console: Console) -> int:
     """Train them and compare them in one page."""
     from fullrank import recipes
     from fullrank.engine import RunOptions
+    from fullrank.engine.options import require_numbers
     from fullrank.report import write_report
     from fullrank.runs import read_json
     from fullrank.training.fit import start
 
+    require_numbers(vars(options), {"steps": 1, "seed": 0})
     out = _free(options.out)
     say(
         console,

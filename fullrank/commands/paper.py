@@ -68,10 +68,9 @@ class PaperOptions:
 
 def paper(options: PaperOptions, console: Console) -> int:
     """Do what the options say; the exit code."""
-    if options.seeds < 1:
-        raise UserError(f"--seeds is {options.seeds}: pass at least 1.")
-    if options.seed_from < 0:
-        raise UserError(f"--seed-from is {options.seed_from}: pass 0 or more.")
+    from fullrank.engine.options import require_numbers
+
+    require_numbers(vars(options), {"seeds": 1, "seed_from": 0, "steps": 1, "image_size": 1})
     if options.judge is not None:
         from fullrank.commands._rejudge import rejudge
 
