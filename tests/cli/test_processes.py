@@ -56,7 +56,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
     dead, whole = tmp_path / "killed", tmp_path / "whole"
     killed([*command, str(dead)], dead, environment(), patience=120)
     for arguments in (["train", "--resume", str(dead)], [*command[len(FULLRANK) :], str(whole)]):
-        subprocess.run([*FULLRANK, *arguments], env=environment(), check=True, stdout=subprocess.DEVNULL)
+        assert main(arguments) == 0  # in this process, which has loaded PyTorch
     assert (dead / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
     assert [row["step"] for row in read_rows(dead / "metrics.jsonl")] == [
         row["step"] for row in read_rows(whole / "metrics.jsonl")
@@ -64,13 +64,14 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
+def test_two_processes_train_the_network_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The global batch, its augmentation and its gradient do not depend on how many processes share it."""
     (tmp_path / "linear.py").write_text(NO_BATCH_NORM)
-    for count in ("1", "2"):
-        flags = [*FLAGS, "--steps", "5", "--lr", "0.5", "--warmup-epochs", "0", "--devices", count]
-        command = [*FULLRANK, "train", "linear.py", *flags, "--out", f"run{count}"]
-        subprocess.run(command, cwd=tmp_path, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    monkeypatch.chdir(tmp_path)
+    flags = ["train", "linear.py", *FLAGS, "--steps", "5", "--lr", "0.5", "--warmup-epochs", "0"]
+    assert main([*flags, "--out", "run1"]) == 0
+    two_processes = [*FULLRANK, *flags, "--devices", "2", "--out", "run2"]
+    subprocess.run(two_processes, env=environment(), check=True, stdout=subprocess.DEVNULL)
     one, two = (load_file(tmp_path / run / "encoder.safetensors") for run in ("run1", "run2"))
     for name, value in one.items():
         # the sum over the batch is split in two, so the last bits of float32 differ
@@ -84,17 +85,21 @@ def test_two_processes_train_the_network_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_of_two_processes_goes_on_with_one_and_ends_as_near_as_it_says(tmp_path: Path) -> None:
+def test_a_run_of_two_processes_goes_on_with_one_and_ends_as_near_as_it_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two processes that are killed, then one: the network of one from the beginning, but for the last bits."""
     (tmp_path / "linear.py").write_text(NO_BATCH_NORM)
     flags = [*FLAGS, "--steps", "40", "--lr", "0.1", "--warmup-epochs", "0"]
     train = [*FULLRANK, "train", str(tmp_path / "linear.py"), *flags]
     of = {**environment(), "PYTHONPATH": str(Path(__file__).parents[2])}
     killed([*train, "--devices", "2", "--out", str(tmp_path / "two")], tmp_path / "two", of)
-    again = [*FULLRANK, "train", "--resume", str(tmp_path / "two"), "--devices", "1"]
-    done = subprocess.run(again, cwd=tmp_path, env=of, check=True, capture_output=True, text=True)
-    assert "goes on with 1 process, after 2 processes" in " ".join(done.stdout.split())
-    subprocess.run([*train, "--out", "one"], cwd=tmp_path, env=of, check=True, stdout=subprocess.DEVNULL)
+    assert (
+        main([*train[len(FULLRANK) :], "--out", str(tmp_path / "one")]) == 0
+    )  # also trusts the file, as its user does
+    capsys.readouterr()
+    assert main(["train", "--resume", str(tmp_path / "two"), "--devices", "1"]) == 0
+    assert "goes on with 1 process, after 2 processes" in " ".join(capsys.readouterr().out.split())
     one, two = (load_file(tmp_path / run / "encoder.safetensors") for run in ("one", "two"))
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
@@ -135,7 +140,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_of_torchrun_embed_what_one_does(tmp_path: Path) -> None:
+def test_two_processes_of_torchrun_embed_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each writes its own file; together they have the rows, names and labels that one process writes."""
     torch.manual_seed(0)
     made = encoder_bytes(encoder("tiny", image_size=16), mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -144,7 +149,8 @@ def test_two_processes_of_torchrun_embed_what_one_does(tmp_path: Path) -> None:
     for number, file in enumerate(sorted((tmp_path / "photos").rglob("*.png"))):
         noise(20, 24, seed=number).save(file)
     command = ["embed", "encoder.safetensors", "photos", "--workers", "0", "--out"]
-    subprocess.run([*FULLRANK, *command, "one.npy"], env=environment(), cwd=tmp_path, check=True, timeout=300)
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "one.npy"]) == 0
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     two = [*torchrun, "fullrank.cli", *command, "two.npy"]
     subprocess.run(two, env=environment(), cwd=tmp_path, check=True, timeout=300)
