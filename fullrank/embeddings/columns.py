@@ -70,7 +70,8 @@ def open_column(spec: str) -> Column:
 def _values(path: Path, key: str | None) -> Values:
     """What one file holds."""
     if not path.exists():
-        raise UserError(f"There is no file {path}: check the path.")
+        way = "check the path" if path.suffix else f"a column of a table is named with its file, as in z.csv::{path}"
+        raise UserError(f"There is no file {path}: {way}.")
     read = _READERS.get(ending(path))
     if read is None or path.is_dir():
         raise UserError(f"{path} has an ending that labels cannot be read from: pass one of {', '.join(_READERS)}.")

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -61,7 +62,8 @@ def read_npy(path: Path, key: str | None) -> EmbeddingFile:
 def read_npz(path: Path, key: str | None) -> EmbeddingFile:
     """One array of an .npz file, unpacked in chunks, never whole."""
     info = member(path, key, lambda shape, dtype: len(shape) == 2 and (dtype.kind == "f" or dtype == np.int8))
-    return stream(str(path), lambda: zipfile.ZipFile(path).open(info), info.file_size)
+    array = f"{path}::{info.filename.removesuffix('.npy')}"
+    return replace(stream(str(path), lambda: zipfile.ZipFile(path).open(info), info.file_size), name=array)
 
 
 def member(

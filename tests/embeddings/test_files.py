@@ -191,6 +191,13 @@ def test_what_was_written_is_read(case: str, tmp_path: Path, monkeypatch: pytest
     torch.testing.assert_close(rows(str(tmp_path / spec), 13, 30), expected[13:30], rtol=1e-7, atol=1e-7)
 
 
+def test_the_array_of_several_that_was_read_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "z.npz", emb=Z, label=np.arange(41))
+    np.savez(tmp_path / "one.npz", Z)
+    names = [Path(open_embeddings(str(tmp_path / name)).name).name for name in ("z.npz", "one.npz")]
+    assert names == ["z.npz::emb", "one.npz::arr_0"]
+
+
 def test_every_reader_is_tested() -> None:
     assert {source.ending(Path(spec.partition("::")[0])) for spec, _ in WRITTEN.values()} | {".hdf5"} == set(ENDINGS)
 
