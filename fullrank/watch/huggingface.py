@@ -39,11 +39,7 @@ def hf_monitor(
     Args:
         layers: Names of modules, as `named_modules` has them.
         probe: The samples, as a batch or a loader of batches, of which at most 1,024 are kept.
-        every: Steps between readings; None spaces them so that they cost no more than `budget`.
-        on_alarm: "warn", "stop", or a function of an `Alarm`.
-        rules: When signs become an alarm.
-        profile: What the embeddings are trained for, such as "contrastive".
-        budget: Share of the training's time that readings may take, above 0.
+        every, on_alarm, rules, profile, budget: As in `CollapseMonitor`.
         forward: What is called instead of the model with a batch, as `forward(module, batch)`.
 
     Raises:
