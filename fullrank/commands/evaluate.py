@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,6 +80,7 @@ def run(arguments: list[str]) -> int:
 
 def _of_run(run: Path, options: Evaluate, console: Console) -> int:
     with console.status("Starting"):
+        from fullrank.engine.launcher import process_rank
         from fullrank.evaluation.evaluate import evaluate_run
         from fullrank.report import write_report
         from fullrank.runs import read_as_run
@@ -95,9 +96,11 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
             trust=options.trust,
             data=options.data or None,
             reading=options.reading,
+            devices=options.where.devices,
+            nodes=options.where.nodes,
             console=console,
         )
-    if not options.validation:
+    if not options.validation and process_rank() == 0:
         page = write_report([run], run / "report.html")
         say(console, f"Report: {page}")
     return 0
@@ -132,6 +135,10 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
         done = evaluate_suite(options.suite, wanted, asked, options.where, console, out=options.out)
     else:
         done = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
+    from fullrank.engine.launcher import process_rank
+
+    if process_rank() != 0:
+        return 0
     if not isinstance(done, Path):
         return stopped(done, "the same command", console)
     say(console, f"Report: {shell(done / 'report.html')}")
@@ -142,6 +149,9 @@ def _refuse_of_protocols(options: Evaluate) -> None:
     """Raise a UserError for a flag that acts in a protocol only."""
     default = Evaluate()
     for name in ("seeds", "choose_k", "backbone", "memory", "out", "changes", "where"):
-        if getattr(options, name) != getattr(default, name):
+        given = getattr(options, name)
+        if name == "where":  # which processes there are acts in both
+            given = replace(given, devices=None, nodes=1)
+        if given != getattr(default, name):
             flag = "flag of a classifier" if name in ("changes", "where") else f"--{name.replace('_', '-')}"
             raise UserError(f"The {flag} acts with --protocol only: pass --protocol ours, or another one.")

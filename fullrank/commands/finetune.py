@@ -95,6 +95,10 @@ def _finetune(options: Finetune, console: Console) -> int:
 
 
 def _after(folder: Path, ending: Ending, console: Console) -> int:
+    from fullrank.engine.launcher import process_rank
+
+    if process_rank() != 0:
+        return 0
     if not ending:
         return stopped(ending, command("finetune", "--resume", folder), console)
     say(console, f"Report: {folder / 'report.html'}")

@@ -64,6 +64,11 @@ class Order:
         """Images of a step, over all ranks."""
         return min(self.batch_size, self.total - step % self.per_epoch * self.batch_size)
 
+    def part(self, step: int) -> range:
+        """The positions of this rank's images among those of a step."""
+        size = self.size(step)
+        return range(self.rank * size // self.world, (self.rank + 1) * size // self.world)
+
     def rows(self) -> Iterator[tuple[int, int, Tensor]]:
         """Each step, the global position of this rank's first image, and the indices of its images."""
         epoch, order = -1, torch.empty(0)
@@ -72,9 +77,8 @@ class Order:
                 epoch = step // self.per_epoch
                 random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *self.stream, epoch])))
                 order = torch.from_numpy(random.permutation(self.total))
-            first, size = step % self.per_epoch * self.batch_size, self.size(step)
-            begin, end = self.rank * size // self.world, (self.rank + 1) * size // self.world
-            yield step, begin, order[first + begin : first + end]
+            first, part = step % self.per_epoch * self.batch_size, self.part(step)
+            yield step, part.start, order[first + part.start : first + part.stop]
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -22,7 +22,7 @@ from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
 from fullrank.detection.plan import Plan, check, make_plan
 from fullrank.engine.checkpoint import begun_by, last_checkpoint
-from fullrank.engine.launcher import process_rank
+from fullrank.engine.launcher import process_rank, with_processes
 from fullrank.engine.progress import say_once
 from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder
@@ -83,6 +83,7 @@ def prepare(
     control: bool = False,
 ) -> Job:
     """Read the annotations and the encoder, and check all that can be wrong before anything is written."""
+    options = with_processes(options)
     if options.out is not None and process_rank() == 0:
         refuse_used(options.out, "detect")
     if control and source is None:
@@ -142,7 +143,7 @@ def again(run: Path, console: Console, moved: DetectionData) -> Job:
         raise UserError(f"{run} is not a run of `fullrank detect`: go on with `{again}`.")
     with read_as_run(run):
         settings = record_of(DetectorSettings, config["settings"])
-        options = dataclasses.replace(record_of(DetectionOptions, config["run"]), out=run)
+        options = with_processes(dataclasses.replace(record_of(DetectionOptions, config["run"]), out=run))
         _same_settings(run, settings)
         job = _job(
             blank(config["network"]),

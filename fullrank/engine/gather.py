@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from fullrank.stats import Shares, shared
 
@@ -60,6 +60,65 @@ def gather(z: Tensor, dim: int = 0) -> Tensor:
         return z
     gathered: Tensor = _Gather.apply(z, dim)
     return gathered
+
+
+def share_of(total: int) -> range:
+    """Which of so many rows are this process's; where there are fewer rows than processes, each has all.
+
+    >>> share_of(5)
+    range(0, 5)
+    """
+    rank, world = place_among_processes()
+    return _share(rank, world, total)
+
+
+def _share(rank: int, world: int, total: int) -> range:
+    return range(total) if total < world else range(rank * total // world, (rank + 1) * total // world)
+
+
+@torch.no_grad()
+def gather_rows(mine: Tensor, total: int) -> Tensor:
+    """The rows (total, ...) of which each process has its `share_of`, in all processes: bit for bit, in order.
+
+    >>> gather_rows(torch.ones(2, 3), 2).shape
+    torch.Size([2, 3])
+    """
+    world = place_among_processes()[1]
+    if world == 1 or total < world:
+        return mine
+    device = torch.device("cuda") if dist.get_backend() == "nccl" else mine.device
+    padded = mine.new_zeros(-(-total // world), *mine.shape[1:], device=device)
+    padded[: len(mine)] = mine
+    parts = [torch.empty_like(padded) for _ in range(world)]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[: len(_share(rank, world, total))] for rank, part in enumerate(parts)]).to(mine.device)
+
+
+def sum_of_all(value: Tensor) -> Tensor:
+    """The sum of a value over the processes, without gradient.
+
+    >>> sum_of_all(torch.tensor(2.0))
+    tensor(2.)
+    """
+    found = value.detach()
+    if place_among_processes()[1] > 1:
+        found = found.clone()
+        dist.all_reduce(found)
+    return found
+
+
+@torch.no_grad()
+def same_buffers(module: nn.Module) -> None:
+    """Give all processes the first one's buffers: on a CPU each has batch norm statistics of its own."""
+    if place_among_processes()[1] > 1:
+        for buffer in module.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here."""
+    if place_among_processes()[1] > 1:
+        dist.barrier()
 
 
 @contextmanager

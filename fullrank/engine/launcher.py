@@ -79,16 +79,8 @@ def _evenly(found: Launched, count: int, flag: str) -> Launched:
     return found
 
 
-def require_one_process(what: str) -> None:
-    """Raise a UserError if a launcher has started several processes for what runs in one."""
-    by, count = launched(), processes()
-    if count > 1 and (by is not None or "RANK" in os.environ):
-        who = "WORLD_SIZE says that there are" if by is None else f"{by.who} has started"
-        raise UserError(f"{what} runs in one process, and {who} {count}: start one.")
-
-
-def with_processes(options: Options) -> Options:
-    """The options with the processes of the launcher, if there is one.
+def with_processes(options: Options, *, otherwise: int | None = None) -> Options:
+    """The options with the processes of the launcher, if there is one; without, and without a flag, `otherwise`.
 
     Raises UserError where a flag says another number.
     """
@@ -99,7 +91,7 @@ def with_processes(options: Options) -> Options:
             "one: start them by torchrun, or unset WORLD_SIZE and RANK."
         )
     if by is None:
-        return options
+        return replace(options, devices=options.devices or otherwise)
     for flag, asked, has in (("--devices", options.devices, by.devices), ("--nodes", options.nodes, by.nodes)):
         if asked not in (None, has) and not (flag == "--nodes" and asked == 1):
             what = "processes on each machine" if flag == "--devices" else "machines"

@@ -27,6 +27,11 @@ def say_once(console: Console, text: str) -> None:
         say(console, text)
 
 
+def first_speaks(console: Console) -> Console:
+    """The console in the first process, and in the others one that says nothing."""
+    return console if process_rank() == 0 else Console(quiet=True)
+
+
 _RECENT = 20  # steps that the images per second are counted over
 
 

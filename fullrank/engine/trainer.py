@@ -12,9 +12,11 @@ from typing import Generic, TypeVar
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric import Fabric
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from fullrank.engine.checkpoint import Checkpoint
+from fullrank.engine.device import world
 from fullrank.engine.launcher import lost_process_is_an_error
 from fullrank.engine.options import TrainerOptions
 from fullrank.engine.progress import Progress
@@ -55,6 +57,18 @@ def make_trainer(
     )
     leave_signals_alone(trainer)
     return trainer
+
+
+def launch(options: TrainerOptions) -> None:
+    """Have the processes of the options from here on, for work that needs them before or without a trainer.
+
+    Lightning starts those that no launcher has; each runs the same command. One process is left alone.
+    """
+    if world(options) > 1 and not torch.distributed.is_initialized():
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+        devices = options.devices or torch.cuda.device_count()
+        with quiet():
+            Fabric(accelerator=kind, devices=devices, num_nodes=options.nodes, strategy="ddp").launch()
 
 
 def _loggers(run: Path, logger: str) -> list[Logger]:

@@ -9,15 +9,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from fullrank.data import DataOptions, Dataset, ImageSet, labeled, load_dataset, plain_batches, split, with_channels
+from fullrank.data import (
+    DataOptions,
+    Dataset,
+    ImageSet,
+    labeled,
+    load_dataset,
+    plain_batches,
+    select,
+    split,
+    with_channels,
+)
 from fullrank.data.identity import compared, options_of, other_data, place_of, quoted, unknown_data
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.device import this_device
-from fullrank.engine.launcher import require_one_process
+from fullrank.engine.gather import gather_rows, share_of
+from fullrank.engine.launcher import process_rank, with_processes
+from fullrank.engine.options import TrainerOptions
+from fullrank.engine.progress import first_speaks
+from fullrank.engine.trainer import launch
 from fullrank.errors import UserError
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
@@ -51,6 +66,8 @@ def evaluate_run(
     trust: bool = False,
     data: object = None,
     reading: DataOptions | None = None,
+    devices: int | None = None,
+    nodes: int = 1,
     console: Console,
 ) -> dict[str, Any]:
     """Features, kNN and linear probe of a run's frozen encoder, printed and merged into its result.json.
@@ -58,15 +75,16 @@ def evaluate_run(
     Also how far apart the classes of the test set lie, and the score of the first features alone where only they
     entered the loss.
 
-    `backbone` and `trust` are those of `fullrank.nn.load_encoder`.
+    Processes share the features, as many as `devices` and `nodes` or a launcher say, else one; the first does the rest
+    and the others return nothing. `backbone` and `trust` are those of `fullrank.nn.load_encoder`.
     `data` is scored on in place of the run's own: its new place, or other labeled images, or an object with images;
     `reading` has what is to be understood otherwise than in the training.
 
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
     """
-    require_one_process("An evaluation")
-    config = read_config(run)
+    config, console = read_config(run), first_speaks(console)
+    options = with_processes(TrainerOptions(out=run, devices=devices, nodes=nodes), otherwise=1)
     saved = load_encoder(run / "encoder.safetensors", backbone=backbone, trust=trust)
     dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
     seed = config["settings"]["seed"]
@@ -74,7 +92,13 @@ def evaluate_run(
     say(console, f"{run}: scored on {division.about}")
     begun = time.perf_counter()
     task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=seed)
+    others = _baselines(saved, seed) if baselines else {}
+    launch(options)
     train, test = task.features("encoder", saved, console)
+    if process_rank() != 0:
+        for name, encode in others.items():
+            task.features(name, encode, console)
+        return {}
     result = read_json(run / "result.json")
     result |= {"scored_on": division.about, **_whole(task.score("encoder", train, test, console))}
     result["separability"] = task.separability(test, console)
@@ -84,10 +108,6 @@ def evaluate_run(
         result["sub_vector"] = {"features": some, "of": width, **_short(part)}
     result["seconds"]["evaluate"] = round(time.perf_counter() - begun, 1)
     if baselines:
-        others: dict[str, Callable[[Tensor], Tensor]] = {
-            "untrained": saved.untrained(seed),
-            "pixels": _pixels,
-        }
         result["baselines"] = {
             name: _short(task.score(name, *task.features(name, encode, console), console))
             for name, encode in others.items()
@@ -95,6 +115,10 @@ def evaluate_run(
     if not validation:
         write_json(run / "result.json", result)
     return result
+
+
+def _baselines(saved: SavedEncoder, seed: int) -> dict[str, Callable[[Tensor], Tensor]]:
+    return {"untrained": saved.untrained(seed), "pixels": _pixels}
 
 
 def _data(
@@ -200,6 +224,9 @@ class _Task:
         return found
 
     def _features(self, images: ImageSet, encode: Callable[[Tensor], Tensor], drawn: Progress, title: str) -> Tensor:
+        total, mine = len(images), share_of(len(images))
+        if len(mine) < total:
+            images = select(images, torch.arange(mine.start, mine.stop))
         bar = drawn.add_task(title, total=len(images))
 
         def batches() -> Iterator[Tensor]:
@@ -210,7 +237,7 @@ class _Task:
         device = this_device()
         if isinstance(encode, SavedEncoder):
             encode.encoder.to(device)
-        return features(encode, batches(), device=device)
+        return gather_rows(features(encode, batches(), device=device), total)
 
 
 def _labels(images: ImageSet) -> Tensor:

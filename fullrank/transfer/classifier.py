@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from fullrank.data import Augmentation, Batch, Order, Views
 from fullrank.engine.device import seed_networks
 from fullrank.engine.finite import Finite
+from fullrank.engine.gather import sum_of_all
 from fullrank.errors import UserError
 from fullrank.nn import Encoder, evaluating
 from fullrank.transfer.protocols import Classify
@@ -39,9 +40,9 @@ def new_head(width: int, classes: int, how: Classify, seed: int) -> nn.Linear:
     return head
 
 
-def order_of(images: int, how: Classify, seed: int) -> Order:
-    """The batches of all epochs."""
-    order = Order(images, how.batch_size, seed, range(0), keep_last=True)
+def order_of(images: int, how: Classify, seed: int, world: int = 1) -> Order:
+    """The batches of all epochs, of so many processes together."""
+    order = Order(images, how.batch_size, seed, range(0), world=world, keep_last=True)
     return replace(order, steps=range(how.epochs * order.per_epoch))
 
 
@@ -87,13 +88,18 @@ class Classifier(pl.LightningModule):
         self.encoder.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean cross-entropy of a batch."""
+        """The mean cross-entropy of a batch: this process's part of it, times the number of processes.
+
+        Their gradients are averaged, so a last batch that they cannot share evenly counts each image once too.
+        """
         assert batch.rows is not None
-        seed_networks(mix(self.seed, _NETWORK, batch.step), self.device)
+        seed_networks(mix(self.seed, _NETWORK, batch.step, self.global_rank), self.device)
         self.encoder.train(not self.frozen)
         logits = self.head(self._features(self.view_of(batch)))
         loss = functional.cross_entropy(logits.float(), self.labels[batch.rows].to(logits.device, non_blocking=True))
-        self.loss = loss.detach()
+        if self.order.world > 1:
+            loss = loss * (len(batch.rows) * self.order.world / self.order.size(batch.step))
+        self.loss = sum_of_all(loss) / self.order.world
         self._refuse(self.finite.ask(self.loss, batch.step))
         return loss
 
@@ -111,11 +117,13 @@ class Classifier(pl.LightningModule):
         return features
 
     def view_of(self, batch: Batch) -> Tensor:
-        """The augmented images of a batch, drawn by the seed and the step."""
+        """The augmented images of this process, drawn for the whole batch by the seed and the step."""
         one = batch.images if isinstance(batch.images, Tensor) else batch.images[0]
         generator = torch.Generator().manual_seed(mix(self.seed, _VIEWS, batch.step))
-        parameters = self.views.draw(len(one), one.shape[-2], one.shape[-1], generator)
-        return self.views.apply(batch.images, parameters)[0].contiguous(memory_format=torch.channels_last)
+        parameters = self.views.draw(self.order.size(batch.step), one.shape[-2], one.shape[-1], generator)
+        part = replace(self.order, rank=self.global_rank).part(batch.step)
+        mine = [drawn.rows(slice(part.start, part.stop)) for drawn in parameters]
+        return self.views.apply(batch.images, mine)[0].contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def features_of(self, batches: Iterator[Tensor]) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,12 @@ from torch import Tensor
 
 from fullrank.data import ImageSet
 from fullrank.data.options import data_name
-from fullrank.engine.device import this_device
-from fullrank.engine.launcher import require_one_process
+from fullrank.engine.device import this_device, world
+from fullrank.engine.launcher import lost_process_is_an_error, process_rank, refuse_uneven
 from fullrank.engine.options import require_numbers
+from fullrank.engine.progress import first_speaks
 from fullrank.engine.signals import Ending
+from fullrank.engine.trainer import launch
 from fullrank.errors import UserError
 from fullrank.runs import new_run, sole_writer
 from fullrank.terminal import say
@@ -33,6 +36,8 @@ from fullrank.transfer.protocols import Neighbors, Protocol, protocol
 from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
 from fullrank.transfer.scores import Scores, scores_of
 from fullrank.transfer.task import Say, Task, Wanted, labels_of, task_of
+
+Course = tuple[list[Scores], list[dict[str, Any]]]  # the scores of a head, the last one last, and those of the epochs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,31 +60,46 @@ def evaluate_by_protocol(
     The folder is `out`, or RUN/transfer/PROTOCOL-DATA for a run; one that was left unfinished goes on.
     """
     require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
-    require_one_process("An evaluation")
+    console = first_speaks(console)
     tell = partial(say, console)
     task = task_of(wanted, seed=0, say=tell)
     how = settled(asked, task, tell)
-    folder = out or _folder(wanted, how, task)
+    folder = folder_of(wanted, f"{how.name.replace('/', '-')}-{data_name(task.name)}", where, out)
     if (folder / "result.json").exists():
         raise UserError(f"{folder} is finished: remove it, or pass --out for another evaluation.")
+    together([how], where, folder)
     content = judge(folder, task, how, asked, where, console, source=wanted.source)
     if isinstance(content, Ending):
         return content
-    for line in sentences(content["rows"]):
+    for line in sentences(content.get("rows", {})):
         tell(line)
     return folder
+
+
+def together(hows: Sequence[Protocol], where: Where, folder: Path) -> None:
+    """Have all processes, after everything that can be wrong has been found."""
+    options = where.options(folder)
+    for how in hows:
+        if how.linear is not None and how.linear.on == "crops":
+            refuse_uneven(how.linear.batch_size, world(options))
+    launch(options)
 
 
 def judge(
     folder: Path, task: Task, how: Protocol, asked: Asked, where: Where, console: Console, *, source: str
 ) -> dict[str, Any] | Ending:
-    """Judge an encoder by a settled protocol in a folder: the content of result.json, or how it was asked to stop."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with sole_writer(folder):
+    """Judge an encoder by a settled protocol in a folder: the content of result.json, or how it was asked to stop.
+
+    Several processes share the features and the steps on crops; the first does the rest, the others have no content.
+    """
+    (folder / "features").mkdir(parents=True, exist_ok=True)
+    first = process_rank() == 0
+    with sole_writer(folder) if first else nullcontext(), lost_process_is_an_error():
         try:
             return _Judge(task, how, asked, where, console, folder).run(source)
         finally:
-            shutil.rmtree(folder / "features", ignore_errors=True)
+            if first:
+                shutil.rmtree(folder / "features", ignore_errors=True)
 
 
 def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
@@ -99,11 +119,13 @@ def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
     return replace(how, linear=linear, knn=knn)
 
 
-def _folder(wanted: Wanted, how: Protocol, task: Task) -> Path:
-    name = f"{how.name.replace('/', '-')}-{data_name(task.name)}".replace(", ", "-").replace(" ", "-")
-    run = Path(wanted.source)
-    if (run / "config.json").is_file():
-        return run / "transfer" / name
+def folder_of(wanted: Wanted, name: str, where: Where, out: Path | None) -> Path:
+    """Where an evaluation is kept: `out`, in RUN/transfer for a run, else the first free runs/evaluate-NAME-1, ..."""
+    name, run = name.replace(", ", "-").replace(" ", "-"), Path(wanted.source)
+    if out is not None or (run / "config.json").is_file():
+        return out or run / "transfer" / name
+    if world(where.options()) > 1:
+        raise UserError("Several processes need one folder: pass --out.")
     return new_run(None, f"evaluate-{name}")
 
 
@@ -117,13 +139,15 @@ class _Judge:
     folder: Path
 
     def run(self, source: str) -> dict[str, Any] | Ending:
-        """All parts of the protocol, written, or how it was asked to stop."""
+        """All parts of the protocol, written, or how it was asked to stop; what all processes do comes first."""
         device = this_device()
         self.task.model.encoder.to(device)
+        test = self._stored(self.task.test, "test", device).take(torch.arange(len(self.task.test)))
+        bank, fitted = self._bank(device), self._by_crops()
+        if isinstance(fitted, Ending) or process_rank() != 0:
+            return fitted if isinstance(fitted, Ending) else {}
         rows: dict[str, dict[str, Any]] = {}
         confusions: dict[str, list[Scores]] = {}
-        test = self._stored(self.task.test, "test", device).take(torch.arange(len(self.task.test)))
-        bank = self._bank(device)
         how = self.how
         if how.knn is not None and bank is not None:
             how = replace(how, knn=self._neighbors(how.knn, bank))
@@ -135,10 +159,7 @@ class _Judge:
             self.task, test, None if project is None else project.to(device), how.sphere, device=device,
             workers=self.where.workers,
         )  # fmt: skip
-        fitted = self._linear(bank, test)
-        if isinstance(fitted, Ending):
-            return fitted
-        if fitted:
+        if fitted := fitted or self._on_features(bank, test):
             rows["linear"] = row_of([scores[-1] for scores, _ in fitted], [course for _, course in fitted])
             confusions["linear"] = [scores[-1] for scores, _ in fitted]
         content = self._content(how, rows) | {"sphere": on_sphere.numbers, "why_no_embedding": why}
@@ -172,7 +193,7 @@ class _Judge:
         (self.folder / "features").mkdir(exist_ok=True)
         found = store(
             self.task.model,
-            self.task.plain(images, self.where.workers),
+            self.task.plain(images, self.where.workers, shared=True),
             len(images),
             file=self.folder / "features" / f"{name}.npy",
             limit=int(self.asked.memory * 2**30),
@@ -208,20 +229,26 @@ class _Judge:
         counted = votes(bank, labels_of(self.task.train), test, how, classes=len(self.task.classes))
         return scores_of(counted, labels_of(self.task.test))
 
-    def _linear(self, bank: Stored | None, test: Tensor) -> list[tuple[list[Scores], list[dict[str, Any]]]] | Ending:
-        """For each seed the scores, the last one last, and the course of the epochs; or how it was asked to stop."""
+    def _by_crops(self) -> list[Course] | Ending:
+        """For each seed a head that is trained on crops, if the protocol has it; or how it was asked to stop."""
         how, found = self.how.linear, []
-        if how is None:
+        if how is None or how.on == "features":
             return []
         for seed in range(self.asked.seeds):
-            if how.on == "features" and bank is not None:
-                labels, asked = labels_of(self.task.train), labels_of(self.task.test)
-                scores = fit_head(bank, labels, test, asked, how, classes=len(self.task.classes), seed=seed)
-                found.append((scores, [{"epoch": at, **one.to_json()} for at, one in enumerate(scores, start=1)]))
-                continue
             job = Fit(self.task.model, self.task.train, self.task, how, seed)
             done = fit(self.folder / f"linear-{seed}", job, self.where, self.console, name=f"linear, seed {seed}")
             if isinstance(done, Ending):
                 return done
             found.append(([done.last], done.course))
+        return found
+
+    def _on_features(self, bank: Stored | None, test: Tensor) -> list[Course]:
+        """The same on features that were computed once."""
+        how, found = self.how.linear, []
+        if how is None or bank is None:
+            return []
+        labels, asked = labels_of(self.task.train), labels_of(self.task.test)
+        for seed in range(self.asked.seeds):
+            scores = fit_head(bank, labels, test, asked, how, classes=len(self.task.classes), seed=seed)
+            found.append((scores, [{"epoch": at, **one.to_json()} for at, one in enumerate(scores, start=1)]))
         return found

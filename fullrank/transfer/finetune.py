@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,15 +18,16 @@ from fullrank.data.identity import OBJECT, absolute, fingerprint
 from fullrank.data.missing import MISSING, Missing
 from fullrank.data.options import data_name
 from fullrank.data.sources.objects import is_object, places_in
-from fullrank.engine.device import this_device
+from fullrank.engine.device import this_device, world
 from fullrank.engine.environment import environment
-from fullrank.engine.launcher import require_one_process
+from fullrank.engine.launcher import folder_of_all, process_rank, refuse_uneven
 from fullrank.engine.options import require_numbers
+from fullrank.engine.progress import first_speaks
 from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
 from fullrank.nn import SavedEncoder, encoder_bytes
-from fullrank.runs import new_run, read_as_run, read_json, sole_writer, write_json
+from fullrank.runs import read_as_run, read_json, sole_writer, write_json
 from fullrank.runs import replace as put
 from fullrank.runs.reading import record_of, value_of
 from fullrank.terminal import say
@@ -60,15 +61,18 @@ def start(
 
     Everything that can be wrong is found before the folder is made.
     """
+    console = first_speaks(console)
+    processes = world(where.options(out))
     job = prepare(wanted, asked, changes, where, console)
-    folder = new_run(out, f"finetune-{Path(wanted.source).name.replace(':', '-')}-{data_name(job.task.name)}")
-    try:
+    refuse_uneven(job.how.batch_size, processes)
+    name = f"finetune-{Path(wanted.source).name.replace(':', '-')}-{data_name(job.task.name)}"
+
+    def fill(folder: Path) -> None:
         write_json(folder / "config.json", _config(wanted, changes, job))
         write_json(folder / "env.json", environment(this_device()))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return folder, finish(folder, job, console)
+
+    with folder_of_all(out, name, fill) as folder:
+        return folder, finish(folder, job, console)
 
 
 def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
@@ -76,7 +80,7 @@ def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
 
     Raise a UserError if it is finished, or where encoder or images are not those that it began with.
     """
-    config = read_json(folder / "config.json")
+    config, console = read_json(folder / "config.json"), first_speaks(console)
     if config.get("kind") != "finetuning":
         raise UserError(f"{folder} is not a fine-tuning: pass a folder that `fullrank finetune` made.")
     if (folder / "result.json").exists():
@@ -121,7 +125,6 @@ def prepare(
     `record` is that of the missing images of a fine-tuning that goes on.
     """
     tell = partial(say, console)
-    require_one_process("A fine-tuning")
     require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
     labels = Labels.of(asked.labels)
     task = task_of(wanted, seed=0, say=tell, record=record)
@@ -142,7 +145,8 @@ def finish(folder: Path, job: Job, console: Console) -> Ending:
     """Train what is not yet trained of a folder, and write its result and page; false if it was asked to stop."""
     tell = partial(say, console)
     missing = Missing(job.task.whole, job.task.root, job.most, folder / MISSING, tell)
-    with sole_writer(folder):
+    first = process_rank() == 0
+    with sole_writer(folder) if first else nullcontext():
         done: dict[str, list[Fitted]] = {ENCODER: [], **({CONTROL: []} if job.asked.control else {})}
         for seed in range(job.asked.seeds):
             for name, found in done.items():
@@ -150,7 +154,8 @@ def finish(folder: Path, job: Job, console: Console) -> Ending:
                 if isinstance(fitted, Ending):
                     return fitted
                 found.append(fitted)
-        _write(folder, job, done, tell)
+        if first:
+            _write(folder, job, done, tell)
         if lost := missing.summary():
             tell(lost)
     return Ending(True)
@@ -163,7 +168,7 @@ def _fit(folder: Path, job: Job, name: str, seed: int, missing: Missing, console
     at = folder / f"{name.replace(' ', '-')}-{seed}"
     one = Fit(encoder, select(task.train, rows), task, job.how, seed, missing)
     fitted = fit(at, one, job.where, console, name=f"{name}, seed {seed}")
-    if not isinstance(fitted, Ending):
+    if not isinstance(fitted, Ending) and process_rank() == 0:
         write_list(folder / f"labels-{seed}.txt", rows, task.train)
         _keep(at, encoder, fitted, task)
     return fitted

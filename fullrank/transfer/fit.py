@@ -14,8 +14,9 @@ from torch import Tensor
 
 from fullrank.data import Batch, ImageSet, train_batches
 from fullrank.data.missing import Missing
-from fullrank.engine import TrainerOptions
 from fullrank.engine.checkpoint import Checkpoint, begun_by, last_checkpoint
+from fullrank.engine.device import world
+from fullrank.engine.gather import gather_rows, same_buffers
 from fullrank.engine.progress import Progress, Steps
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
@@ -56,7 +57,8 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     learned = {**settings_of(job.how), "seed": job.seed, "images": len(job.train), "classes": list(job.task.classes)}
     begun = _begun(folder, learned)
-    classifier = classifier_of(job)
+    options = where.options(folder)
+    classifier = classifier_of(job, world(options))
     steps = job.how.epochs * classifier.order.per_epoch
     seen: dict[str, Tensor] = {}
 
@@ -68,7 +70,7 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
     told = Steps(progress, job.how.batch_size)
     epochs = Epochs(folder, score, show=lambda row: progress.show(row) if row["kind"] == "train" else None)
     with in_good_order(checkpoint, progress, silent=console.quiet):
-        trainer = make_trainer(folder, _options(where), steps=steps, callbacks=[epochs, checkpoint, told])
+        trainer = make_trainer(folder, options, steps=steps, callbacks=[epochs, checkpoint, told])
         made = Batches(lambda: _batches(job, classifier, where, trainer))
         trainer.fit(classifier, made, ckpt_path=begun, weights_only=True)
     if trainer.global_step < steps or checkpoint.stopped_by:
@@ -95,21 +97,22 @@ def _begun(folder: Path, learned: dict[str, Any]) -> Path | None:
     return last_checkpoint(folder)
 
 
-def classifier_of(job: Fit) -> Classifier:
-    """The classifier at its beginning; a copy of the encoder, so that several begin from the same one."""
+def classifier_of(job: Fit, count: int = 1) -> Classifier:
+    """The classifier of so many processes at its beginning, on a copy of the encoder: several begin from the same."""
     how, saved, labels = job.how, copy.deepcopy(job.encoder), labels_of(job.train)
     head = new_head(saved.encoder.width, len(job.task.classes), how, job.seed)
     views = views_of(saved.encoder, how, saved.mean, saved.std)
-    return Classifier(saved.encoder, head, views, how, labels, order_of(len(job.train), how, job.seed), job.seed)
+    order = order_of(len(job.train), how, job.seed, count)
+    return Classifier(saved.encoder, head, views, how, labels, order, job.seed)
 
 
 def _answers(of: Classifier, job: Fit, where: Where, seen: dict[str, Tensor]) -> Tensor:
-    """The logits of the test images; of a frozen encoder their features are computed once."""
-    batches = job.task.plain(job.task.test, where.workers)
-    if not of.frozen:
-        return of.answers(of.features_of(batches))
-    if not seen:
-        seen["features"] = of.features_of(batches)
+    """The logits of the test images in every process; of a frozen encoder their features are computed once."""
+    if of.frozen and seen:
+        return of.answers(seen["features"])
+    same_buffers(of.encoder)
+    mine = of.features_of(job.task.plain(job.task.test, where.workers, shared=True))
+    seen["features"] = gather_rows(mine, len(job.task.test))
     return of.answers(seen["features"])
 
 
@@ -120,13 +123,11 @@ def _batches(job: Fit, classifier: Classifier, where: Where, trainer: pl.Trainer
         seed=job.seed,
         start=trainer.global_step,
         stop=len(classifier.order),
+        rank=trainer.global_rank,
+        world=trainer.world_size,
         workers=where.workers,
         crop=classifier.views.crop,
         device=classifier.device,
         keep_last=True,
         missing=job.missing,
     )
-
-
-def _options(where: Where) -> TrainerOptions:
-    return TrainerOptions(devices=1, precision=where.precision)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from fullrank.engine.options import Stepwise, require_numbers
+from fullrank.engine.launcher import with_processes
+from fullrank.engine.options import Stepwise, TrainerOptions, require_numbers
 from fullrank.transfer.protocols import Classify
 
-LEAST = {"seeds": 1, "k": 1, "workers": 0, "checkpoint_every": 1, "max_corrupt": 0}
+LEAST = {"seeds": 1, "k": 1, "workers": 0, "devices": 1, "nodes": 1, "checkpoint_every": 1, "max_corrupt": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Where(Stepwise):
-    """How a classifier is trained, on one device; nothing of it changes what is learned but the precision."""
+    """Where a classifier is trained; nothing of it changes what is learned but the precision."""
 
+    devices: int | None = None
+    """Processes, one per GPU, or on the CPU; by default 1, or those that torchrun or srun has started."""
+    nodes: int = 1
+    """Machines."""
     workers: int = 2
     """Processes that decode images."""
+
+    def options(self, out: Path | None = None) -> TrainerOptions:
+        """The same as the trainer takes it, with the processes of a launcher, if there is one."""
+        asked = TrainerOptions(out=out, devices=self.devices, nodes=self.nodes, precision=self.precision)
+        return with_processes(asked, otherwise=1)
 
 
 @dataclass(frozen=True, kw_only=True)

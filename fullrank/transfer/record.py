@@ -30,14 +30,15 @@ class Epochs(Rows):
         """Write what this step has to say."""
         assert isinstance(pl_module, Classifier)
         step, per_epoch = trainer.global_step, pl_module.order.per_epoch
-        if not trainer.is_global_zero:
-            return
-        self.tick()
+        if trainer.is_global_zero:
+            self.tick()
         about = {"step": step, "epoch": round(step / per_epoch, 4), "seconds": round(self.spent, 3)}
-        if step % EVERY == 0 or step % per_epoch == 0:
+        if trainer.is_global_zero and (step % EVERY == 0 or step % per_epoch == 0):
             self.write({"kind": "train", **about, "loss": float(pl_module.loss), "terms": {}})
-        if step % per_epoch == 0:
-            self.last = self.score(pl_module)
+        if step % per_epoch:
+            return
+        self.last = self.score(pl_module)  # in every process: each looks at its share of the test images
+        if trainer.is_global_zero:
             self.write({"kind": "epoch", **about, **self.last.to_json()})
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from rich.console import Console
 
-from fullrank.engine.launcher import require_one_process
+from fullrank.engine.launcher import process_rank
+from fullrank.engine.progress import first_speaks
 from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
-from fullrank.runs import new_run, read_json
+from fullrank.runs import read_json
 from fullrank.terminal import say
-from fullrank.transfer.evaluate import Asked, judge, settled
+from fullrank.transfer.evaluate import Asked, folder_of, judge, settled, together
 from fullrank.transfer.options import Where
 from fullrank.transfer.protocols import Protocol
 from fullrank.transfer.results import sentences, settings_rows, write_results
@@ -58,28 +59,29 @@ def evaluate_suite(
     All data sets are opened before the first is scored, so that one that is missing is said at once. The folder is
     `out`, or RUN/transfer/suite-PROTOCOL for a run; what is there already is not computed again.
     """
-    require_one_process("An evaluation")
+    console = first_speaks(console)
     if wanted.data is not None:
         raise UserError("--data and --suite both say which images: pass one of them.")
     tell, sets = partial(say, console), places(names)
     tasks = {name: task_of(replace(wanted, data=[place]), seed=0, say=tell) for name, place in sets.items()}
-    run = Path(wanted.source)
-    chosen = f"suite-{asked.protocol.replace('/', '-')}"
-    if out is None:
-        out = run / "transfer" / chosen if (run / "config.json").is_file() else new_run(None, f"evaluate-{chosen}")
-    found: dict[str, dict[str, Any]] = {}
+    out = folder_of(wanted, f"suite-{asked.protocol.replace('/', '-')}", where, out)
+    hows: dict[str, Protocol] = {}
     for name, task in tasks.items():
         tell(f"{name}:")
-        how = settled(asked, task, tell)
+        hows[name] = settled(asked, task, tell)
+    together([*hows.values()], where, out)
+    found: dict[str, dict[str, Any]] = {}
+    for (name, task), how in zip(tasks.items(), hows.values(), strict=True):
         content = _known(out / name, task, how) or judge(
             out / name, task, how, asked, where, console, source=wanted.source
         )
         if isinstance(content, Ending):
             return content
         found[name] = content
-        for line in sentences(content["rows"]):
-            tell(line)
-    _write(out, found, how, tell)
+        for line in sentences(content.get("rows", {})):
+            tell(f"{name}: {line.strip()}")
+    if process_rank() == 0:
+        _write(out, found, how, tell)
     return out
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, with_channels
+from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, select, with_channels
 from fullrank.data.identity import compared, place_of
 from fullrank.data.missing import restored
 from fullrank.data.sources.objects import from_object, is_object, places_in
+from fullrank.engine.gather import share_of
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.evaluate import Split, divide
@@ -49,8 +50,11 @@ class Task:
     whole: ImageSet  # of which `train` is a part
     root: Path | None = None  # the folder of the images, where it is one
 
-    def plain(self, images: ImageSet, workers: int) -> Iterator[Tensor]:
-        """Every image once, in order and at the encoder's size, without augmentation."""
+    def plain(self, images: ImageSet, workers: int, *, shared: bool = False) -> Iterator[Tensor]:
+        """Every image once, in order and at the encoder's size, as it is; `shared`: those of this process alone."""
+        mine = share_of(len(images))
+        if shared and len(mine) < len(images):
+            images = select(images, torch.arange(mine.start, mine.stop))
         return plain_batches(images, size=self.model.encoder.image_size, batch_size=BATCH, workers=workers)
 
 

@@ -1,17 +1,13 @@
-"""A detection that was killed goes on as if it had not been; several processes share one batch."""
+"""A detection that was killed goes on as if it had not been."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 import fullrank
 from fullrank.cli import main
@@ -73,24 +69,6 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> 
     for arguments in (["detect", "--resume", str(dead)], [*flags, "--out", str(whole)]):
         assert main(arguments) == 0
     assert same(dead, whole)
-
-
-@pytest.mark.slow
-def test_two_processes_learn_and_find_what_one_does(tmp_path: Path) -> None:
-    """Without batch norm that is trained, since on a CPU each process has its own statistics."""
-    path = coco(tmp_path, "train", 6)
-    for count in ("1", "2"):
-        flags = flags_for(path, "--norm", "frozen", "--masks", "--devices", count, "--evaluate-every", "2")
-        command = [*FULLRANK, *flags, "--out", f"run{count}"]
-        subprocess.run(command, cwd=tmp_path, env=environment(), check=True, stdout=subprocess.DEVNULL)
-    one, two = (load_file(tmp_path / run / "detector.safetensors") for run in ("run1", "run2"))
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
-    found = [json.loads((tmp_path / run / "predictions.json").read_text()) for run in ("run1", "run2")]
-    assert len({entry["image_id"] for entry in found[1]}) == 6
-    assert len(found[0]) == pytest.approx(len(found[1]), rel=0.05)
-    kinds = [[(r["kind"], r["step"]) for r in read_rows(tmp_path / run / "metrics.jsonl")] for run in ("run1", "run2")]
-    assert kinds[0] == kinds[1]
 
 
 @pytest.mark.slow

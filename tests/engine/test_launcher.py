@@ -75,18 +75,14 @@ def test_numbers_that_are_none_are_not_taken(environment: pytest.MonkeyPatch) ->
     assert with_processes(RunOptions()) == RunOptions()
 
 
-@pytest.mark.parametrize("said", [TORCHRUN, SRUN, {"WORLD_SIZE": "2", "RANK": "1"}])
-@pytest.mark.parametrize(
-    "command",
-    [["finetune", "x"], ["evaluate", "x", "--protocol", "ours"], ["evaluate", "x"], ["evaluate", "x", "--suite", "y"]],
-)
-def test_what_runs_in_one_process_says_so(
-    command: list[str], said: dict[str, str], environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("said", [TORCHRUN, SRUN])
+def test_several_processes_that_finetune_need_one_folder(
+    said: dict[str, str], environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in said.items():
         environment.setenv(name, value)
-    assert main(command) == 2
-    assert "runs in one process, and " in capsys.readouterr().err
+    assert main(["finetune", "x"]) == 2
+    assert "need one folder: pass --out" in capsys.readouterr().err
 
 
 def test_a_job_is_queued_again_by_its_number(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fullrank.engine.gather import gather_rows, place_among_processes, share_of, wait_for_all
 from fullrank.errors import UserError
 from fullrank.evaluation.features import encoded
 from fullrank.runs import full_disk_is_an_error
@@ -84,14 +85,16 @@ def store(
 ) -> Stored:
     """Encode n images by batches, once; where float32 rows would take more than `limit` bytes, into a file.
 
+    Of several processes each has the batches of its `share_of` the n images, and all have the rows of all.
+
     >>> store(lambda x: x.flatten(1), [torch.ones(2, 1, 2, 2)], 2, file=Path("features.npy")).rows.shape
     torch.Size([2, 4])
     """
     kept: Tensor | Half | None = None
-    done = 0
+    mine, done = share_of(n), 0
     for z in encoded(encode, batches, device):
         if kept is None:
-            kept = _room(n, z.shape[1], file, limit)
+            kept = _room(n, mine, z.shape[1], file, limit)
         if isinstance(kept, Tensor):
             kept[done : done + len(z)] = z
         else:
@@ -106,11 +109,18 @@ def store(
         done += len(z)
     if kept is None:
         raise UserError("There is no image to encode: pass a data set with at least one image.")
-    return Stored(kept)
+    if isinstance(kept, Tensor):
+        return Stored(gather_rows(kept, n))
+    wait_for_all()
+    return Stored(npy.open_memmap(file, mode="r"))
 
 
-def _room(n: int, width: int, file: Path, limit: int) -> Tensor | Half:
+def _room(n: int, mine: range, width: int, file: Path, limit: int) -> Tensor | Half:
+    """Room for the rows of this process: in memory, or its part of the file, which the first process makes."""
     if n * width * 4 <= limit:
-        return torch.empty(n, width)
-    with full_disk_is_an_error(file):
-        return npy.open_memmap(file, mode="w+", dtype=np.float16, shape=(n, width))
+        return torch.empty(len(mine), width)
+    if place_among_processes()[0] == 0:
+        with full_disk_is_an_error(file):
+            npy.open_memmap(file, mode="w+", dtype=np.float16, shape=(n, width))
+    wait_for_all()
+    return npy.open_memmap(file, mode="r+")[mine.start : mine.stop]
