@@ -124,8 +124,8 @@ def listing(results: Path | None = None) -> str:
         "The numbers that the five papers publish, where they could be read; HSR-BYOL's could not. GPU hours are",
         "estimated: images x epochs x views x multiplications of the backbone x 6, at 5e13 operations per second;",
         "heads and evaluation are not counted.",
-        "Some of INTL's tables (few labels, VOC, ViT) and of CorInfoMax's could not be read either, and the settings of",
-        "INTL's ViT are in neither its code nor what could be read of the paper, so it has no preset.",
+        "Some of INTL's tables (few labels, VOC, ViT) and of CorInfoMax's could not be read either, and the settings",
+        "of INTL's ViT are in neither its code nor what could be read of the paper, so it has no preset.",
         "None of these trainings was run by us at its own size: what was run is smaller, and stands under each paper.",
     ]
     paper = ""
