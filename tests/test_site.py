@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,8 +14,9 @@ import pytest
 
 import fullrank
 from docs.build.site import api, assemble, reference
-from fullrank import metrics, recipes
+from fullrank import cli, metrics, recipes
 from fullrank.cli import COMMANDS
+from fullrank.commands._common import parse
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.profiles import PROFILES
 
@@ -51,6 +52,24 @@ def _parameters(one: Any) -> object:
         return inspect.signature(one).parameters
     except ValueError:  # a class that C made
         return None
+
+
+@dataclass(frozen=True)
+class Mine:
+    """Do a new thing."""
+
+    depth: int = 7
+    """How deep it goes."""
+
+
+def test_a_command_that_is_added_appears_with_its_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("fullrank.commands.mine")
+    monkeypatch.setattr(module, "run", lambda rest: parse(Mine, rest, "mine"), raising=False)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(cli, "COMMANDS", (*COMMANDS, "mine"))
+    page = reference.command("mine")
+    assert page.startswith("# fullrank mine\n")
+    assert all(part in page for part in ("Do a new thing.", "--depth", "How deep it goes.", "7"))
 
 
 def test_a_finding_that_is_added_appears_with_its_thresholds_causes_and_remedies() -> None:

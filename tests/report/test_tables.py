@@ -43,16 +43,19 @@ def test_a_run_that_was_not_evaluated_shows_the_accuracy_among_its_probe_images(
     assert "–" not in facts.values()  # what was not measured, such as the untrained network, is left out
 
 
-@pytest.mark.parametrize(("steps", "first"), [(200, "Train for longer"), (2000, "Every finding")])
+@pytest.mark.parametrize(("steps", "first"), [(200, "Train for longer"), (2000, "Spread")])
 def test_a_degraded_run_that_is_at_its_first_steps_is_told_to_train_for_longer(
     tmp_path: Path, steps: int, first: str
 ) -> None:
-    verdict = {"state": "degraded", "kind": "dimensional", "sentence": "So it is."}
+    found = {"sentence": "few", "why": "", "causes": [], "remedies": [{"text": "spread", "code": "--w2 0.5"}]}
+    verdict = {"state": "degraded", "kind": "dimensional", "sentence": "So it is.", "findings": [found, found]}
     changed(write_run(tmp_path / "run"), verdict=verdict)
     with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"kind": "train", "step": steps, "loss": 1.0, "terms": {}}) + "\n")
     run = read_run(tmp_path / "run")
-    assert next_steps(run, "run").commands[0][0].startswith(first)
+    one, other = next_steps(run, "run").findings
+    assert one.remedies[0][0].startswith(first)
+    assert other.remedies[0][0] == "Spread."  # it is said once
     assert answer([run], ["run"]) == "run: Degraded: dimensional"
 
 

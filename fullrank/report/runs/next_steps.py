@@ -38,12 +38,18 @@ def _decision(run: Run, label: str) -> Next:
         return Next(label, (), [("Finish it.", command("train", "--resume", run.path))])
     look = ("Every finding with its evidence, rows and figures.", command("diagnose", run.path))
     if run.result.state in ("collapsed", "degraded"):
+        first = run.result.state == "degraded" and run.step < _FIRST
+        longer = (("Train for longer, since it is at its first steps.", _longer(run)),) if first else ()
         found = [
-            Advice(sentence(one.sentence), sentence(one.why), _sentences(one.causes), _pasted(one.remedies, run))
-            for one in run.result.advice
+            Advice(
+                sentence(one.sentence),
+                sentence(one.why),
+                _sentences(one.causes),
+                (*longer[at:], *_pasted(one.remedies, run)),  # before the remedies of the first finding alone
+            )
+            for at, one in enumerate(run.result.advice)
         ]
-        longer = [("Train for longer, since it is at its first steps.", _longer(run))] if run.step < _FIRST else []
-        return Next(label, found, [*longer, look] if run.result.state == "degraded" else [look])
+        return Next(label, found, [look])
     if run.result.state == "early":
         return Next(label, (), [("Train for longer.", _longer(run)), look])
     data = _data(run)
