@@ -49,7 +49,8 @@ def test_one_run(run: Path, tmp_path: Path) -> None:
     out = write_report([run], tmp_path / "report.html")
     page = Page(out)
     assert out == tmp_path / "report.html"
-    assert "run: The embedding uses its dimensions." in page.text
+    assert "run: Healthy" in page.text
+    assert "The embedding uses its dimensions." in page.text
     for words in ("relative spread", "of 32", "69.0 %", "78.0 %", "60.0 %", "5 min", "batch_size", "3.11.7"):
         assert words in page.text
     assert [item.get("id") for item in page.named("figure")] == [
