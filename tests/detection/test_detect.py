@@ -40,7 +40,7 @@ def test_a_pyramid_overfits_eight_images_with_masks(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_last_stage_of_a_resnet_overfits_eight_images_with_masks(tmp_path: Path) -> None:
     """It takes more steps than a pyramid: its one map has a stride of 16, and the things have 24 to 42 pixels."""
-    path = coco(tmp_path, "train", 8)
+    path = coco(tmp_path, "train", 8, side=128)
     flags: dict[str, Any] = {"short_side": (128,), "long_side": 128, "batch_size": 2, "steps": 260, "precise_bn": 8}
     flags |= {"masks": True, "rois": 16, "warmup": 10, "anchor": 32.0, "lr": 0.02, "workers": 0, "flip": False}
     found = fullrank.detect(train=path, val=path, out=tmp_path / "run", backbone="test_resnet", head="c4", **flags)
