@@ -64,3 +64,10 @@ def test_no_two_rules_and_no_two_measurements_have_one_name() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
     titles = [record.title for record in RECORDS.values()]
     assert len(set(titles)) == len(titles)
+
+
+def test_the_metric_that_the_map_shows_in_whole_is_the_file() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = page.partition("+++ b/fullrank/metrics/neighbor_agreement.py\n")[2].partition("```")[0]
+    file = (PACKAGE / "metrics" / "neighbor_agreement.py").read_text(encoding="utf-8")
+    assert [line[1:] for line in shown.splitlines()] == file.splitlines()
