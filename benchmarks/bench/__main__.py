@@ -14,7 +14,6 @@ import argparse
 import importlib.util
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import torch
 from fullrank import recipes
 from fullrank.runs import read_json, write_json
 
+from .cells import begin, keep
 from .images import Images, read
 from .marks import ALIKE, MARKS
 from .peers import PEERS
@@ -44,8 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     images = read(asked.images, asked.size)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    _begin(asked.out, asked, images)
+    begin(asked.out, _about(asked, images))
     peers = PEERS if importlib.util.find_spec("lightly") else ()
     names = asked.only or [*recipes.names(), *peers, *MARKS]
     for seed in range(asked.seed_from, asked.seed_from + asked.seeds):
@@ -56,9 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
                 _cell(asked.out / f"{name}-{seed}.json", name, seed, images, asked)
 
 
-def _begin(out: Path, asked: argparse.Namespace, images: Images) -> None:
-    """Say once what the bench is of; results of another bench do not mix with these."""
-    about = {
+def _about(asked: argparse.Namespace, images: Images) -> dict[str, Any]:
+    return {
         "size": asked.size,
         "seconds": asked.seconds,
         "train": len(images.train.labels),
@@ -66,10 +64,6 @@ def _begin(out: Path, asked: argparse.Namespace, images: Images) -> None:
         "classes": len(images.train.labels.unique()),
         "pixels": int(images.train.images.long().sum() + images.test.images.long().sum()),
     }
-    path = out / "bench.json"
-    if path.exists() and read_json(path) != about:
-        raise SystemExit(f"{path} is of another bench, {read_json(path)}: pass another --out.")
-    write_json(path, about)
 
 
 def _cell(path: Path, name: str, seed: int, images: Images, asked: argparse.Namespace) -> None:
@@ -80,12 +74,10 @@ def _cell(path: Path, name: str, seed: int, images: Images, asked: argparse.Name
         found = MARKS[name](images, seed, seconds=asked.seconds, packages=asked.packages)
     else:
         found = _training(name, seed, images, asked)
-    about = {"name": name, "seed": seed, "of": "mark" if name in MARKS else "peer" if name in PEERS else "recipe"}
+    of = "mark" if name in MARKS else "peer" if name in PEERS else "recipe"
     spent = round(time.process_time() - begun, 1)
-    packages = ("fullrank", "torch", *(["lightly"] if name in PEERS else []))
-    versions = {package: version(package) for package in packages}
-    write_json(path, {**about, **found, "cpu_seconds_of_the_cell": spent, "versions": versions})
-    print(f"{name} {seed}: kNN {found['knn']:.3f}, linear {found['linear']:.3f}, {spent:.0f} s", flush=True)
+    about = {"name": name, "seed": seed, "of": of, **found, "cpu_seconds_of_the_cell": spent}
+    keep(path, about, packages=["lightly"] if name in PEERS else [])
 
 
 def _training(name: str, seed: int, images: Images, asked: argparse.Namespace) -> dict[str, Any]:

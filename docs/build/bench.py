@@ -10,12 +10,12 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from docs.build import selection
+from docs.build import search, selection
 from docs.build.agreement import agreement
 from docs.build.numbers import with_interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "bench"
-SET = "sprites-32"
+SET, SEARCH, GRAY = "sprites-32", "sprites-32-search", "fashion-mnist"
 Cell = Mapping[str, Any]
 
 HEADER = """# All recipes at equal processor time, in color
@@ -72,6 +72,14 @@ numbers are published as they came out; a bold one has an interval without 0, as
 |---|---|---|---|---|---|
 """
 
+GRAY_TEXT = """## In gray: Fashion-MNIST
+
+`python -m benchmarks.bench --images fashion-mnist --size 28 --out docs/results/bench/{set} --seconds {seconds:g}
+--seeds {seeds}`: the same, with {train:,} training images of clothes and {test:,} test images. Pixels already separate
+these classes well, so that little is left for a training of {seconds:g} seconds to show.
+
+"""
+
 NUMBERS = {
     "effective_rank": "effective rank",
     "rankme": "RankMe",
@@ -110,10 +118,21 @@ def page() -> str:
     return "\n".join(
         [
             head,
-            _table(cells),
+            _table(cells, SET),
             AGREEMENT.format(recipes=len(_by_name(recipes))) + _agreements(recipes) + _settings(cells),
+            search.section(*read(RESULTS / SEARCH), SEARCH, NUMBERS, _score),
+            _gray(),
         ]
     )
+
+
+def _gray() -> str:
+    """The bench of Fashion-MNIST."""
+    about, cells = read(RESULTS / GRAY)
+    recipes = [cell for cell in cells if cell["of"] == "recipe"]
+    seeds = 1 + max(cell["seed"] for cell in cells)
+    text = GRAY_TEXT.format(**about, set=GRAY, seeds=seeds, recipes=len(_by_name(recipes)))
+    return text + _table(cells, GRAY)
 
 
 def _paces(cells: Sequence[Cell]) -> str:
@@ -147,15 +166,15 @@ _COLUMNS = ("", "seeds", "steps", "kNN", "linear", *_SPACES)
 _HEAD = f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}"
 
 
-def _table(cells: Sequence[Cell]) -> str:
+def _table(cells: Sequence[Cell], of: str) -> str:
     rows = _by_name(cells)
     trained = sorted((name for name in rows if name not in MARKS), key=lambda name: -_mean(rows[name], "knn"))
     marks = [name for name in MARKS if name in rows]
-    return "\n".join([_HEAD, *(_row(name, rows[name]) for name in [*marks, *trained])]) + "\n"
+    return "\n".join([_HEAD, *(_row(name, rows[name], of) for name in [*marks, *trained])]) + "\n"
 
 
-def _row(name: str, cells: Sequence[Cell]) -> str:
-    files = " ".join(f"[{cell['seed']}]({SET}/{name}-{cell['seed']}.json)" for cell in cells)
+def _row(name: str, cells: Sequence[Cell], of: str) -> str:
+    files = " ".join(f"[{cell['seed']}]({of}/{name}-{cell['seed']}.json)" for cell in cells)
     said = [(MARKS | PEERS).get(name, f"`{name}`"), files, str(cells[0].get("steps", "")), _accuracy(cells, "knn")]
     said.append(_accuracy(cells, "linear"))
     for space in ("backbone", "embedding"):

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.bench import search
 from benchmarks.bench.__main__ import main
 from benchmarks.bench.peers import PEERS
 from docs.build.agreement import agreement
-from docs.build.bench import MARKS, RESULTS, SET, page, read
+from docs.build.bench import GRAY, MARKS, RESULTS, SEARCH, SET, page, read
 from fullrank import recipes
 
 
@@ -25,15 +26,25 @@ def test_the_page_is_what_its_builder_writes() -> None:
 
 
 def test_every_recipe_and_every_mark_has_a_cell_whose_name_is_its_file() -> None:
-    about, cells = read(RESULTS / SET)
-    assert {cell["name"] for cell in cells} - {*PEERS} == {*recipes.names(), *MARKS}
-    seeds = Counter(cell["name"] for cell in cells)
-    assert {seeds[name] for name in recipes.names()} == {5}
-    for cell in cells:
-        assert (RESULTS / SET / f"{cell['name']}-{cell['seed']}.json").is_file()
-        assert 0 < cell["knn"] < 1
-        assert 0 < cell["linear"] < 1
-    assert about["seconds"] == 8
+    for of, count in ((SET, 5), (GRAY, 3)):
+        about, cells = read(RESULTS / of)
+        assert {cell["name"] for cell in cells} - {*PEERS, "imagenet"} == {*recipes.names(), *MARKS} - {"imagenet"}
+        seeds = Counter(cell["name"] for cell in cells)
+        assert {seeds[name] for name in recipes.names()} == {count}
+        for cell in cells:
+            assert (RESULTS / of / f"{cell['name']}-{cell['seed']}.json").is_file()
+            assert 0 < cell["knn"] < 1
+            assert 0 < cell["linear"] < 1
+        assert about["seconds"] == 8
+
+
+def test_every_recipe_was_searched_alike_on_training_images() -> None:
+    about, cells = read(RESULTS / SEARCH)
+    bench, _ = read(RESULTS / SET)
+    assert about["train"] + about["held_out"] == bench["train"]
+    assert Counter((cell["name"], cell["times"]) for cell in cells) == Counter(
+        (name, times) for name in recipes.names() for times in search.RATES
+    )
 
 
 @pytest.fixture
@@ -63,6 +74,10 @@ def test_a_bench_that_was_stopped_goes_on_and_another_does_not_mix(images: Path,
     for space in ("backbone", "embedding"):
         assert {"effective_rank", "relative_spread", "w2_uniformity", "lidar", "nesum", "verdict"} <= set(cell[space])
     assert json.loads((out / "pixels-0.json").read_text(encoding="utf-8"))["linear"] > 0.9
+    held = ["--images", str(images), "--bench", str(out), "--out", str(tmp_path / "search"), "--only", "simclr"]
+    search.main(held)
+    rates = {json.loads(path.read_text(encoding="utf-8"))["lr"] for path in (tmp_path / "search").glob("simclr-*.json")}
+    assert rates == {times * cell["lr"] for times in search.RATES}
     assert "FULLRANK_RUN" not in os.environ  # the next training of this process would take that folder for its own
     with pytest.raises(SystemExit, match="is of another bench"):
         main([*given, "--seconds", "1", "--only", "pixels"])

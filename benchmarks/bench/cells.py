@@ -1,0 +1,26 @@
+"""The files of the bench: one for each training, and one for what the whole folder is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fullrank.runs import read_json, write_json
+
+
+def begin(out: Path, about: Mapping[str, Any]) -> None:
+    """Say once what the folder is of; raises SystemExit where it is of something else, since results do not mix."""
+    path = out / "bench.json"
+    if path.exists() and read_json(path) != about:
+        raise SystemExit(f"{path} is of another bench, {read_json(path)}: pass another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(path, dict(about))
+
+
+def keep(path: Path, found: Mapping[str, Any], *, packages: Sequence[str] = ()) -> None:
+    """Write what was found beside the versions that found it, and print its accuracies."""
+    versions = {package: version(package) for package in ("fullrank", "torch", *packages)}
+    write_json(path, {**found, "versions": versions})
+    print(f"{path.stem}: kNN {found['knn']:.3f}, linear {found['linear']:.3f}", flush=True)
