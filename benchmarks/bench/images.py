@@ -17,6 +17,7 @@ from fullrank.metrics import lidar, nesum
 from fullrank.metrics.summary import summarize
 
 LOOKED_AT = 1000  # training images whose features are measured, the same ones for all
+JUDGES = 10_000  # training images, at most, among which neighbors are looked for and of which the probe learns
 AUGMENTED = 128  # of them, those whose views LiDAR takes
 VIEWS = 8  # of each
 
@@ -39,8 +40,17 @@ class Images:
     @property
     def looked_at(self) -> Tensor:
         """The training images whose features are measured."""
-        order = torch.randperm(len(self.train.images), generator=torch.Generator().manual_seed(0))
-        return self.train.images[order[:LOOKED_AT]]
+        return self.train.images[self._order[:LOOKED_AT]]
+
+    @property
+    def judges(self) -> Labeled:
+        """The training images that judge the test images."""
+        some = self._order[:JUDGES].sort().values
+        return Labeled(self.train.images[some], self.train.labels[some])
+
+    @property
+    def _order(self) -> Tensor:
+        return torch.randperm(len(self.train.images), generator=torch.Generator().manual_seed(0))
 
 
 def read(folder: Path, size: int) -> Images:
@@ -64,8 +74,9 @@ def features(encode: Callable[[Tensor], Tensor], images: Tensor, batch: int = 50
 
 def accuracies(encode: Callable[[Tensor], Tensor], images: Images, seed: int) -> dict[str, float]:
     """Accuracy of 20 neighbors and of a linear probe on the test images; the penalty is chosen on training images."""
-    train, test = (features(encode, part.images) for part in (images.train, images.test))
-    found = score(train, images.train.labels, test, images.test.labels, seed=seed)
+    judges = images.judges
+    train, test = (features(encode, part.images) for part in (judges, images.test))
+    found = score(train, judges.labels, test, images.test.labels, seed=seed)
     return {"knn": found.knn, "linear": found.linear.test_accuracy}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from benchmarks.bench.images import JUDGES
 from docs.build import search, selection
 from docs.build.agreement import agreement
 from docs.build.numbers import with_interval
@@ -75,8 +76,8 @@ numbers are published as they came out; a bold one has an interval without 0, as
 GRAY_TEXT = """## In gray: Fashion-MNIST
 
 `python -m benchmarks.bench --images fashion-mnist --size 28 --out docs/results/bench/{set} --seconds {seconds:g}
---seeds {seeds}`: the same, with {train:,} training images of clothes and {test:,} test images. Pixels already separate
-these classes well, so that little is left for a training of {seconds:g} seconds to show.
+--seeds {seeds}`: the same, with {train:,} training images of clothes, of which {judges:,} judge {test:,} test images.
+Pixels already separate these classes well, so that little is left for a training of {seconds:g} seconds to show.
 
 """
 
@@ -131,7 +132,7 @@ def _gray() -> str:
     about, cells = read(RESULTS / GRAY)
     recipes = [cell for cell in cells if cell["of"] == "recipe"]
     seeds = 1 + max(cell["seed"] for cell in cells)
-    text = GRAY_TEXT.format(**about, set=GRAY, seeds=seeds, recipes=len(_by_name(recipes)))
+    text = GRAY_TEXT.format(**about, judges=JUDGES, set=GRAY, seeds=seeds, recipes=len(_by_name(recipes)))
     return text + _table(cells, GRAY)
 
 
