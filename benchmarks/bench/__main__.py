@@ -26,7 +26,7 @@ from .cells import begin, keep
 from .images import Images, read
 from .marks import ALIKE, MARKS
 from .peers import PEERS
-from .training import cost, trained
+from .training import cost, cost_beside_ours, trained
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -85,7 +85,15 @@ def _training(name: str, seed: int, images: Images, asked: argparse.Namespace) -
 
 
 def steps_of(name: str, images: Images, out: Path, seconds: float) -> int:
-    """A recipe takes as many steps with every seed: those that its first step's time allows, measured once."""
+    """A recipe takes as many steps with every seed: those that its first step's time allows, measured once.
+
+    A peer takes those of our recipe of the same method over what its step costs beside ours, since the bench may go on
+    when the machine is faster.
+    """
+    if name in PEERS:
+        timed = _once(out / "cost" / f"{name}.json", lambda: cost_beside_ours(name, images))
+        ours = steps_of(PEERS[name].recipe, images, out, seconds)
+        return max(1, round(ours * timed["seconds_of_our_step"] / timed["seconds_of_a_step"]))
     timed = _once(out / "cost" / f"{name}.json", lambda: cost(name, images))
     return max(1, int(seconds / timed["seconds_of_a_step"]))
 

@@ -46,6 +46,13 @@ def cost(name: str, images: Images) -> dict[str, float]:
     return {"seconds_of_a_step": best, "batch_size": job.plan.batch_size}
 
 
+def cost_beside_ours(name: str, images: Images) -> dict[str, float]:
+    """The cost of a peer's step, and that of our recipe of the same method, timed in turn on the machine of now."""
+    timed = [(cost(name, images), cost(_recipe(name), images)) for _ in range(3)]
+    ours = min(of_ours["seconds_of_a_step"] for _, of_ours in timed)
+    return min((of for of, _ in timed), key=lambda of: of["seconds_of_a_step"]) | {"seconds_of_our_step": ours}
+
+
 def trained(name: str, images: Images, *, seed: int, steps: int, **settings: Any) -> dict[str, Any]:
     """Train a recipe with its defaults but for these settings, and measure its backbone and its embedding."""
     with tempfile.TemporaryDirectory() as folder:

@@ -50,7 +50,8 @@ PEERS = {
 }
 LIGHTLY = """
 Rows of lightly are its losses and heads with its own defaults, behind our encoder, views, batches, optimizer and
-schedule (`pip install lightly`, or the extra `peers`). Nobody chose settings for these images, theirs or ours.
+schedule (`pip install lightly`, or the extra `peers`). Nobody chose settings for these images, theirs or ours. They
+take as many steps as ours over what a step of theirs costs beside ours, timed in turn: {ratios}.
 """
 MARKS = {
     "pixels": "raw pixels",
@@ -114,7 +115,7 @@ def page() -> str:
         minutes=sum(cell["cpu_seconds_of_the_cell"] for cell in cells) / 60,
         looked=recipes[0]["backbone"]["n"],
         paces=_paces(recipes),
-        peers=LIGHTLY if any(cell["of"] == "peer" for cell in cells) else "",
+        peers=_lightly() if any(cell["of"] == "peer" for cell in cells) else "",
     )
     return "\n".join(
         [
@@ -122,7 +123,7 @@ def page() -> str:
             _table(cells, SET),
             AGREEMENT.format(recipes=len(_by_name(recipes))) + _agreements(recipes) + _settings(cells),
             search.section(*read(RESULTS / SEARCH), SEARCH, NUMBERS, _score),
-            _gray(),
+            *([_gray()] if (RESULTS / GRAY).is_dir() else []),
         ]
     )
 
@@ -134,6 +135,13 @@ def _gray() -> str:
     seeds = 1 + max(cell["seed"] for cell in cells)
     text = GRAY_TEXT.format(**about, judges=JUDGES, set=GRAY, seeds=seeds, recipes=len(_by_name(recipes)))
     return text + _table(cells, GRAY)
+
+
+def _lightly() -> str:
+    """What the rows of lightly are, with the costs of their steps."""
+    timed = {name: json.loads((RESULTS / SET / "cost" / f"{name}.json").read_text(encoding="utf-8")) for name in PEERS}
+    ratios = {name: of["seconds_of_a_step"] / of["seconds_of_our_step"] for name, of in timed.items()}
+    return LIGHTLY.format(ratios=", ".join(f"{ratio:.2f} ({PEERS[name]})" for name, ratio in ratios.items()))
 
 
 def _paces(cells: Sequence[Cell]) -> str:

@@ -35,7 +35,7 @@ with its random weights, which is what a learning rate near 0 or a single step l
 lose by the number against their own beginning (means over seeds), although in kNN accuracy {better} are better than it,
 and the regret of choosing by the number, over recipes. A rank can therefore choose no learning rate and no length.
 Uniformity and spread do not fall for this, but in kNN accuracy they order recipes and seeds above weakly or the wrong
-way, and other learning rates were not measured: that is what `python -m benchmarks.bench.settings` is for.
+way. Which of three learning rates each of them would choose is in the section after this.
 
 | number | of | prefers no training to | regret in kNN |
 |---|---|---|---|
