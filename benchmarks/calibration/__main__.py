@@ -27,11 +27,12 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("make", help="write the sets")
     making.add_argument("--out", type=Path, required=True, help="folder of the sets, downloads and trainings")
-    making.add_argument("--only", nargs="*", default=[], help="domains or names of sources")
+    making.add_argument("--only", nargs="*", default=[], help="domains, names or halves of sources")
     for name in ("judge", "verdicts", "tune"):
         judging = commands.add_parser(name)
         judging.add_argument("--sets", type=Path, required=True, help="folder that `make` wrote")
         judging.add_argument("--again", action="store_true", help="measure again what other code has measured")
+        judging.add_argument("--name", default="calibration", help="of the table on the page, and of its result")
         judging.add_argument("--docs", type=Path, default=DOCS, help="folder of calibration.md and its result")
     chosen_command = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -45,7 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen_command.command == "tune":
         print(tuning_page(judged(chosen_command.sets, [one for one in sets if one.half == "tuning"], again=False)))
         return
-    write_page(judged(chosen_command.sets, sets, again=chosen_command.again), chosen_command.docs)
+    answers = judged(chosen_command.sets, sets, again=chosen_command.again)
+    write_page(answers, chosen_command.docs, name=chosen_command.name)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,22 @@ from pathlib import Path
 
 from .verdicts import CALLED, Answer, by_ruin, rates, to_json
 
-START, END = "<!-- calibration: written by `python -m benchmarks.calibration verdicts` -->", "<!-- end -->"
+START, END = "<!-- {name}: written by `python -m benchmarks.calibration verdicts` -->", "<!-- end -->"
+HALVES = ("third held-out", "second held-out", "held-out", "tuning")
 _DUTIES = {"must": "must be found", "name": "must be named", "may": "either", "harmless": "must not be called"}
-RESULT = Path("results") / "calibration" / "verdicts.json"
+RESULT = Path("results") / "calibration"
 
 
-def write_page(answers: Sequence[Answer], docs: Path) -> None:
-    """The tables into docs/calibration.md, in place of those before, and every answer as JSON."""
-    (docs / RESULT).parent.mkdir(parents=True, exist_ok=True)
+def write_page(answers: Sequence[Answer], docs: Path, *, name: str = "calibration") -> None:
+    """The tables into docs/calibration.md, in place of those of this name before, and every answer as JSON."""
+    result = docs / RESULT / ("verdicts.json" if name == "calibration" else f"{name}.json")
+    result.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(one) for one in to_json(answers))
-    (docs / RESULT).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    page = docs / "calibration.md"
-    before, _, rest = (page.read_text(encoding="utf-8") if page.exists() else f"{START}\n{END}\n").partition(START)
+    result.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    page, start = docs / "calibration.md", START.format(name=name)
+    before, _, rest = (page.read_text(encoding="utf-8") if page.exists() else f"{start}\n{END}\n").partition(start)
     _, _, after = rest.partition(END)
-    page.write_text(f"{before}{START}\n\n{tables(answers)}\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{start}\n\n{tables(answers)}\n{END}{after}", encoding="utf-8")
 
 
 def tables(answers: Sequence[Answer]) -> str:
@@ -36,7 +38,7 @@ def _rates(answers: Sequence[Answer]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     own = [one for one in answers if one.profile == one.set.profile]
-    for half in ("second held-out", "held-out", "tuning"):
+    for half in (one for one in HALVES if one in {answer.set.half for answer in answers}):
         for profile in (*sorted({one.set.profile for one in own if one.set.half == half}), None):
             mine = [one for one in own if profile in (None, one.set.profile)]
             lines.append(_line(mine, half, profile or "**all, each under its own**"))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from . import images, models, runs, second, tables, text
+from . import images, models, runs, second, tables, text, third
 from .source import Source
 
 
 def population() -> list[Source]:
     """Every source; a name stands once."""
     found = list(
-        chain(images.sources(), text.sources(), tables.sources(), models.sources(), runs.sources(), second.sources())
+        chain(
+            *(images.sources(), text.sources(), tables.sources(), models.sources(), runs.sources()),
+            *(second.sources(), third.sources()),
+        )
     )
     names = [source.name for source in found]
     assert len(names) == len(set(names)), "a name stands twice"
@@ -20,6 +23,6 @@ def population() -> list[Source]:
 
 
 def chosen(only: Iterable[str]) -> list[Source]:
-    """The sources of which a domain, or the name, is among these; all without any."""
+    """The sources of which a domain, the name, or the half is among these; all without any."""
     wanted = set(only)
-    return [source for source in population() if not wanted or {source.domain, source.name} & wanted]
+    return [source for source in population() if not wanted or {source.domain, source.name, source.half} & wanted]

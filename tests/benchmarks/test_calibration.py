@@ -41,7 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_three_commands_work_on_synthetic_sources_and_the_page_has_their_rates(folder: Path) -> None:
     docs = folder / "docs"
     docs.mkdir()
-    (docs / "calibration.md").write_text(f"before\n{START}\nthe page before\n{END}\nafter\n", encoding="utf-8")
+    (docs / "calibration.md").write_text(
+        f"before\n{START.format(name='calibration')}\nthe page before\n{END}\nafter\n", encoding="utf-8"
+    )
     answers = judged(folder, read(folder), again=False)
     write_page(answers, docs)
     page = (docs / "calibration.md").read_text(encoding="utf-8")
