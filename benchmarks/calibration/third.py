@@ -46,7 +46,7 @@ RECIPES = {
 @cache
 def _images(root: Path, of: str) -> tuple[Tensor, Tensor]:
     """Images (N, 3, 64, 64) in [0, 1] and their classes, in an order of their own; of the patches those of the test."""
-    folder = patches(root) / "test" if of == "patches" else emoji(root)
+    folder = patches(root) / "test" if of == "patches" else emoji(root) / "google"
     rows = load_dataset(str(folder)).train
     assert rows.labels is not None
     images = torch.cat(list(plain_batches(rows, size=64)))
