@@ -105,17 +105,23 @@ class SlicedLoss(EmbeddingLoss):
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)
         self.register_buffer("step", torch.tensor(self.seed))
-        self._next: int | None = self.seed  # None: the buffer was loaded, and is asked
+        self._known: tuple[int, int] | None = self.seed, self._writes()  # None: the buffer was loaded, and is asked
+
+    def _writes(self) -> int:
+        """How often the buffer was written to, which a GPU need not be asked for."""
+        return 0 if self.step.is_inference() else self.step._version
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        self._next = None
+        self._known = None
 
     def forward(self, z: Tensor) -> Terms:
         """The terms of z (V, N, D) in this step's draw; in training mode, this also advances the step by one."""
-        step = int(self.step) if self._next is None else self._next
+        step, writes = self._known or (0, -1)
+        if writes != self._writes():  # by a checkpoint, or by whoever owns the loss
+            step = int(self.step)
         terms = self.function(z, **(self.settings() | {"seed": step}))
         if self.training:
             self.step += 1
-        self._next = step + self.training
+        self._known = step + self.training, self._writes()
         return terms

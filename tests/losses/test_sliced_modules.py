@@ -31,6 +31,14 @@ def test_a_resumed_one_goes_on() -> None:
         assert torch.equal(resumed(Z)["loss"], stopped(Z)["loss"])
 
 
+def test_a_step_that_its_owner_writes_counts() -> None:
+    drawn = SIGReg()
+    drawn(Z)
+    drawn.step.fill_(7)
+    for step in (7, 8):
+        assert torch.equal(drawn(Z)["loss"], sigreg(Z, seed=step)["loss"])
+
+
 def test_only_training_counts() -> None:
     drawn = SIGReg()
     drawn(Z)
