@@ -115,7 +115,7 @@ def _backbone(root: Path, *, recipe: str) -> Made:
 @cache
 def _documented() -> dict[str, str]:
     """First paragraphs of docstrings in the libraries, of five words or more, with the name of what they are of."""
-    found = {}
+    found: dict[str, str] = {}
     for library in LIBRARIES:
         for path in sorted((Path(sysconfig.get_path("purelib")) / library).rglob("*.py")):
             if {"test", "tests", "testing"} & set(path.parts):
