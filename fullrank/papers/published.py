@@ -125,7 +125,7 @@ def listing(results: Path | None = None) -> str:
         "estimated: images x epochs x views x multiplications of the backbone x 6, at 5e13 operations per second;",
         "heads and evaluation are not counted.",
         "Some of INTL's tables (few labels, VOC, ViT) and of CorInfoMax's could not be read either, and the settings",
-        "of INTL's ViT are in neither its code nor what could be read of the paper, so it has no preset.",
+        "of INTL's ViT are in neither its code nor what could be read: the preset imagenet-vit-s takes MoCo v3's.",
         "None of these trainings was run by us at its own size: what was run is smaller, and stands under each paper.",
     ]
     paper = ""

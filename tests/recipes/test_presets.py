@@ -242,12 +242,12 @@ def test_the_listing_of_intl(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     lines = [" ".join(line.split()) for line in said.splitlines()]
     names = "cifar10 cifar100 imagenet-100 imagenet imagenet-multicrop"
-    by_epochs = "imagenet-multicrop-200 imagenet-multicrop-400 imagenet-multicrop-800"
+    by_epochs = "imagenet-multicrop-200 imagenet-multicrop-400 imagenet-multicrop-800 imagenet-vit-s"
     assert f"flag default {names} {by_epochs}" in lines
-    assert "--lr chosen 0.3 0.3 0.25 0.3 0.5 0.4 0.4 0.3" in lines
+    assert "--lr chosen 0.3 0.3 0.25 0.3 0.5 0.4 0.4 0.3 0.0006" in lines
     assert "--teacher None 0.996 0.996 0.996 0.996" in lines
     assert "--lr: code: 0.5 x 128/256 (imagenet-100)" in lines
-    assert "--epochs: code" in lines
+    assert "--axis: code: axis 0" in lines
     assert "cifar10 reported linear 92.60, 5-NN 90.03 (README)." in lines
 
 
