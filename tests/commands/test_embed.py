@@ -159,7 +159,7 @@ def test_what_is_there_is_not_written_over(here: Path, capsys: pytest.CaptureFix
         (["nowhere", "my photos", "--out", "z.npy"], "nowhere does not exist: pass the folder of a run"),
         (["encoder.safetensors", "nowhere", "--out", "z.npy"], "neither a built-in data set nor an existing path"),
         (["encoder.safetensors", "--out", "z.npy"], "Which images?"),
-        (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "0"], "--shards 0 is not a number"),
+        (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "0"], "--shards 0 is too small"),
         (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "2", "--shard", "2"], "--shard 2 is none"),
         (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "99"], "more than the 28 images"),
         (["encoder.safetensors", "encoder.safetensors", "--out", "z.npy"], "encoder.safetensors cannot be read"),
