@@ -111,7 +111,7 @@ RANK_BEHIND = Measurement(
 
 
 def _share_behind(found: Measurements, n: int, dims: int) -> Measured | None:
-    if "rank_behind" not in found or not found["outweighing_share"].value:
+    if not {"rank_behind", "outweighing_share"} <= found.keys() or not found["outweighing_share"].value:
         return None
     possible = min(n - 1, dims - max(len(found["outweighing_share"].which), 1))  # a monitor row does not say which
     return Measured("share_behind", found["rank_behind"].value / max(possible, 1))

@@ -113,6 +113,15 @@ def test_what_was_not_measured_is_a_rule_that_was_not_asked() -> None:
     assert ("dimensional collapse", ("rank_share", "rankme_centered")) in seen.unasked
 
 
+def test_a_row_of_a_run_may_lack_any_of_its_numbers() -> None:
+    """As one does whose name was damaged on the disk; here one dimension outweighs the others."""
+    z = gaussian(200, 16)
+    z[:, 3] *= 30
+    row = {**summarize(z), "n": 200, "dims": 16}
+    for name in row.keys() - {"n", "dims"}:
+        assert verdict({other: value for other, value in row.items() if other != name}).state
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 1.5, 2.0])
 def test_decay_inverts_the_participation_ratio_of_a_power_law(alpha: float) -> None:
     weights = torch.arange(1, 257, dtype=torch.float64) ** -alpha
