@@ -79,9 +79,9 @@ def test_an_image_is_embedded_by_the_encoder_that_made_the_file(
 def test_images_that_have_moved_are_counted_and_named_by_a_flag(embedded: Path) -> None:
     Path("my photos").rename("elsewhere")
     assert main(["neighbors", "z.parquet", "0", "--k", "3"]) == 0
-    assert "4 images are not shown, since no file of them could be read" in Path("neighbors.html").read_text(encoding="utf-8")
+    assert "4 images are not shown, since no file" in Path("neighbors.html").read_text(encoding="utf-8")
     assert main(["neighbors", "z.parquet", "0", "--k", "3", "--images", "elsewhere"]) == 0
-    assert "could not be read" not in Path("neighbors.html").read_text(encoding="utf-8")
+    assert "are not shown" not in Path("neighbors.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_a_row_of_a_run_may_lack_any_of_its_numbers() -> None:
     z = gaussian(200, 16)
     z[:, 3] *= 30
     row = {**summarize(z), "n": 200, "dims": 16}
-    for name in row.keys() - {"n", "dims"}:
+    for name in {*row} - {"n", "dims"}:
         assert verdict({other: value for other, value in row.items() if other != name}).state
 
 
