@@ -26,6 +26,15 @@ class CollapseError(AssertionError):
     """The embeddings have collapsed, or become worse; the sentence says how. `raise_for_status` raises it."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first; its kind, where it says nothing.
+
+    >>> first_line(ValueError("the file is cut off\\nat byte 7")), first_line(IndexError())
+    ('the file is cut off', 'IndexError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.6, otherwise: str = "check its spelling.") -> str:
     """The end of a sentence about an unknown name: the closest known one, or what to do instead.
 

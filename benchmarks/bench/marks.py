@@ -23,7 +23,7 @@ from fullrank.training.step_plan import Job
 
 from .images import Images, accuracies, features, numbers
 
-_LR, _WARMUP, _DECAY = 5e-3, 35, 1e-4  # those of the recipes
+LR, _WARMUP, _DECAY = 5e-3, 35, 1e-4  # those of the recipes
 _ENLARGED = 96  # pixels to which the images are enlarged for the encoder of ImageNet
 
 
@@ -54,14 +54,14 @@ def supervised(images: Images, seed: int, *, seconds: float, **_: Any) -> dict[s
         torch.manual_seed(seed)
         head = nn.Linear(encoder(job.views.plain(images.train.images[:2])).shape[1], int(labels.max()) + 1)
     parameters = [*encoder.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=_LR, weight_decay=_DECAY)
+    optimizer = torch.optim.AdamW(parameters, lr=LR, weight_decay=_DECAY)
     begun, step, share = time.process_time(), 0, 0.0
     while (share := (time.process_time() - begun) / seconds) < 1:
         random = torch.Generator().manual_seed(1000 * seed + step)
         index = torch.randint(len(labels), (batch,), generator=random)
         some = images.train.images[index]
         x = job.views.apply(some, job.views.draw(batch, some.shape[2], some.shape[3], random))[0]
-        rate = _LR * min(1.0, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * share)) / 2
+        rate = LR * min(1.0, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * share)) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad()

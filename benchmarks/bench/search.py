@@ -23,10 +23,10 @@ from fullrank.runs import read_json
 from .__main__ import steps_of
 from .cells import begin, keep
 from .images import Images, Labeled, read
+from .marks import LR
 from .training import trained
 
 RATES = (1 / 3, 1.0, 3.0)
-_RATE = 5e-3  # that of `tiny` by docs/settings.md
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
                 if path.exists() or (asked.until and time.strftime("%H:%M") >= asked.until):
                     continue
                 steps = steps_of(name, images, asked.bench, about["seconds"])
-                found = trained(name, images, seed=seed, steps=steps, lr=times * _RATE)
+                found = trained(name, images, seed=seed, steps=steps, lr=times * LR)
                 keep(path, {"name": name, "seed": seed, "of": "recipe", "times": times, **found})
 
 

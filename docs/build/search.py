@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from benchmarks.bench.search import RATES
 from docs.build.agreement import agreement
 from docs.build.numbers import with_interval
 from docs.build.selection import regrets, said
 
 Cell = Mapping[str, Any]
 Score = Callable[[str, str, Cell], float]  # of space, key and cell: the higher the better
-RATES = (1 / 3, 1.0, 3.0)
 _NAMES = ("a third", "the default", "three times")
 
 TEXT = """## The same search for every recipe

@@ -20,7 +20,7 @@ from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectorSettings
 from fullrank.detection.predict import Plain, find_all
 from fullrank.detection.scores import Found
-from fullrank.errors import UserError
+from fullrank.errors import UserError, first_line
 from fullrank.nn import SavedEncoder, encoder
 
 
@@ -111,7 +111,7 @@ def load_detector(run: str | Path) -> TrainedDetector:
         ValueError,
         RuntimeError,
     ) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        first = first_line(error)[:200]
         raise UserError(
             f"{path} is not a detector of FullRank ({first}): pass one that `fullrank detect` made."
         ) from None

@@ -15,7 +15,7 @@ import lightning.pytorch as pl
 
 from fullrank.engine.sealed import is_sealed, previous, read
 from fullrank.engine.signals import Asked
-from fullrank.errors import UserError
+from fullrank.errors import UserError, first_line
 from fullrank.runs import full_disk_is_an_error
 
 
@@ -111,7 +111,7 @@ class Checkpoint(pl.Callback):
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             if self.begun or not self.path.exists():
                 raise
-            first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            first = first_line(error)[:200]
             raise UserError(
                 f"{self.path} does not fit its run ({first}): config.json or the checkpoint was changed: put it back."
             ) from error

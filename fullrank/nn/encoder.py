@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, first_line, suggest
 from fullrank.nn.own_module import BACKBONE, own_module
 from fullrank.nn.room import require_room, require_room_for_model, too_large, without_values
 from fullrank.nn.tiny import TINY, WIDTH
@@ -288,4 +288,4 @@ def _suggestion(name: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return first_line(error).rstrip(".")

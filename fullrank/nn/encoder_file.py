@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from fullrank.errors import UserError, command
+from fullrank.errors import UserError, command, first_line
 from fullrank.nn.encoder import OBJECT, Encoder, Stem, encoder, require_fit
 from fullrank.nn.own_module import code_hash
 from fullrank.runs.reading import require_file
@@ -192,7 +192,7 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
             f"{path} is missing: finish the training with `{command('train', '--resume', path.parent)}`."
         ) from error
     except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError, OSError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        first = first_line(error)[:200]
         remedy = "pass one that `fullrank train` made"
         raise UserError(f"{path} is not an encoder of FullRank ({first}): {remedy}.") from error
     said = about.get("loss_features"), about.get("recipe"), about.get("versions", {})

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, first_line
 from fullrank.nn import Encoder
 
 _PROBE = 128  # pixels of the image that strides are measured with
@@ -72,7 +72,7 @@ def _levels(encoder: Encoder) -> tuple[Level, ...]:
         with torch.no_grad():
             shapes = _shapes(model, torch.zeros(1, encoder.channels, _PROBE, _PROBE))
     except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        first = first_line(error).rstrip(".")
         raise UserError(
             f"{encoder.name} cannot take images of any size, as a detector must ({first}): use a convolutional network."
         ) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, first_line
 from fullrank.nn.encoder_file import SavedEncoder
 from fullrank.nn.exports import detectron2, huggingface, onnx, timm, torch_export, torchvision
 from fullrank.nn.exports.folder import NOTE, About
@@ -66,6 +66,6 @@ def open_export(folder: Path, *, trust: bool = False) -> SavedEncoder:
     except UserError:
         raise
     except Exception as error:  # libraries raise anything
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        first = first_line(error)[:200]
         raise UserError(f"{folder} cannot be read as an export to {about.format} ({first}): export again.") from error
     return replace(made, range=about.range)
