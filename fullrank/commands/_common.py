@@ -31,22 +31,29 @@ def terminal() -> Console:
 
 
 def parse(kind: Any, arguments: list[str], command: str, default: Any = None) -> Any:
-    """The dataclass `kind` from the arguments; tyro prints help and mistakes, and exits."""
+    """The dataclass `kind` from the arguments; tyro prints help and exits, and mistakes raise a UserError."""
     import tyro
+
+    from fullrank.commands._mistakes import parsed
 
     rules = None
     if "--help" in arguments or "-h" in arguments:
         from fullrank.commands._help import plain_help
 
         rules = plain_help()
-    return tyro.cli(
-        kind,
-        args=arguments,
-        prog=f"fullrank {command}",
-        config=(tyro.conf.OmitArgPrefixes,),
-        default=tyro.MISSING_NONPROP if default is None else default,
-        registry=rules,
-    )
+
+    def by_tyro(words: list[str]) -> Any:
+        return tyro.cli(
+            kind,
+            args=words,
+            prog=f"fullrank {command}",
+            config=(tyro.conf.OmitArgPrefixes,),
+            default=tyro.MISSING_NONPROP if default is None else default,
+            return_unknown_args=True,
+            registry=rules,
+        )
+
+    return parsed(by_tyro, arguments, f"fullrank {command}")
 
 
 def one_source(encoder: str | None, weights: str | None) -> str | None:

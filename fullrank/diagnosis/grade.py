@@ -118,7 +118,7 @@ def more_rows(measured: Measured, threshold: float, n: int) -> str:
     interval = f"the interval {measured.low:.3g} to {measured.high:.3g} spans the threshold {threshold:g}"
     if half > distance * math.sqrt(_TOO_MANY):
         return f"{interval}: undetermined, it lies at the threshold"
-    return f"{interval}: undetermined, needs N >= {_rounded(n * (half / distance) ** 2)}"
+    return f"{interval}: undetermined, pass at least {_rounded(n * (half / distance) ** 2)} rows"
 
 
 def _rounded(n: float) -> int:

@@ -193,7 +193,7 @@ def _state(
     if profile.most.get("dimensional collapse", "fail") != "note" and _hidden(found, n, dims):
         few = f"with {n} samples a rank above {n // 2} cannot be told from a lower one"
         enough = math.ceil(dims / 2) if 2 * n < dims else dims + 1  # where a high rank can show, or any rank must
-        return "undetermined", None, f"Undetermined: {measured}, but {few}; needs N >= {enough}."
+        return "undetermined", None, f"Undetermined: {measured}, but {few}: pass at least {enough}."
     return "healthy", None, f"No collapse found: {measured}."
 
 

@@ -122,14 +122,14 @@ def _label_gain(found: Measurements, _n: int, _dims: int) -> Measured | None:
     one = found["neighbor_labels"]
     chance = one.null or 0.0
     gain = (one.value - chance) / (1 - chance) if chance < 1 else 0.0
-    return Measured("label_gain", gain, null=0.0, healthy=1.0, sampled=one.sampled)
+    return Measured("label_gain", gain, healthy=1.0, sampled=one.sampled)
 
 
 LABEL_GAIN = Measurement(
     "label_gain",
     _label_gain,
-    "neighbors of the same class above chance",
-    "0 chance, 1 all",
+    "neighbors of the same class (0 chance, 1 all)",
+    "their share above chance, over that of all",
     "labels",
     of="derived",
     direction="high",

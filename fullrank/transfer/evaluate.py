@@ -168,7 +168,7 @@ class _Judge:
 
     def _content(self, how: Protocol, rows: Mapping[str, Any]) -> dict[str, Any]:
         task, top = self.task, {name: row["last"]["top1"]["mean"] for name, row in rows.items()}
-        said = ", ".join(f"{name} {100 * value:.1f} %" for name, value in top.items())
+        said = ", ".join(f"{name} top-1 {100 * value:.1f} %" for name, value in top.items())
         return {
             "kind": "evaluation",
             "source": task.model.place,

@@ -202,7 +202,7 @@ def _write(folder: Path, job: Job, done: Mapping[str, list[Fitted]], say: Say) -
             *how.notes,
             *([_OF_CONTROL] if job.asked.control else []),
         ],
-        "sentence": f"{task.name}: {', '.join(f'{name} {100 * value:.1f} %' for name, value in top.items())}.",
+        "sentence": f"{task.name}: {', '.join(f'{name} top-1 {100 * value:.1f} %' for name, value in top.items())}.",
         "classes": [*task.classes],
         "seeds": [*range(job.asked.seeds)],
         "rows": rows,

@@ -217,13 +217,6 @@ def test_wrong_verbs_and_runs(arguments: list[str], expected: str, capsys: pytes
     assert expected in sentence(arguments, capsys)
 
 
-def test_a_mistyped_flag_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["train", "intl", "--batchsize", "8"])
-    assert stopped.value.code == 2
-    assert "--batch-size" in capsys.readouterr().err
-
-
 def test_debug_shows_the_traceback() -> None:
     from fullrank.errors import UserError
 

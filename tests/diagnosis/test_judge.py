@@ -146,7 +146,7 @@ def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_w
     wide = Measured("decay_exponent", 1.6, 1.4, 1.8)
     seen = judged({"decay_exponent": wide})
     assert seen.state == "undetermined"
-    assert "needs N >= 1600" in seen.sentence  # half of 0.4 is twice the distance of 0.1, so four times the rows
+    assert "pass at least 1600 rows" in seen.sentence  # 0.4 / 2 is twice the distance of 0.1, so 4 times the rows
     at = judged({"decay_exponent": Measured("decay_exponent", 1.7, 1.6, 1.8)})
     assert "lies at the threshold" in at.sentence
     cone = judged({"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)})  # at most a warning: no exit code
@@ -162,9 +162,9 @@ def test_too_few_rows_are_said() -> None:
     assert (few.verdict, "pass 32 or more" in few.sentence) == ("undetermined", True)
     assert fullrank.diagnose(offset(1e-3, 20, 8)).kind == "complete"  # a point is seen with few
     hidden = fullrank.diagnose(low_rank(32, 64, 256))
-    assert (hidden.verdict, "needs N >= 128" in hidden.sentence) == ("undetermined", True)
+    assert (hidden.verdict, "pass at least 128" in hidden.sentence) == ("undetermined", True)
     hidden = fullrank.diagnose(low_rank(50, 140, 256))  # a rank below a quarter needs more rows
-    assert (hidden.verdict, "needs N >= 257" in hidden.sentence) == ("undetermined", True)
+    assert (hidden.verdict, "pass at least 257" in hidden.sentence) == ("undetermined", True)
     assert fullrank.diagnose(low_rank(32, 300, 256)).kind == "dimensional"
 
 

@@ -26,7 +26,7 @@ def look(dims: int, decay: float, step: int) -> dict[str, float]:
     return {
         "relative_spread": 0.95 - step / 2000 - 2 / dims - decay / 2, "mean_cosine": 0.1, "dimension_std": 0.2,
         "effective_rank": rank,
-        "rankme": rank + 1, "participation_ratio": rank - 1, "stable_rank": 3.0,
+        "rankme": rank + 1, "rankme_centered": rank, "participation_ratio": rank - 1, "stable_rank": 3.0,
         "w2_uniformity": 0.5 + decay - 1 / dims, "uniformity": -3.1,
         "dims_for_variance": 12, "dead_dimensions": 0, "n": 512, "dims": dims,
     }  # fmt: skip

@@ -16,6 +16,8 @@ import pytest
 
 from fullrank.errors import UserError
 from fullrank.report import write_report
+from fullrank.report.runs.figures import losses
+from fullrank.runs.run import read_run
 from tests.report.run_folders import EMBEDDING, STEPS, write_run
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&$x^{$ {{ 7 * 7 }} 像"
@@ -251,3 +253,15 @@ def test_accuracies_on_different_data_are_not_compared(run: Path, tmp_path: Path
     both = Page(write_report([run, other], tmp_path / "report.html"))
     assert "scored on different data, so their accuracies are not compared" in both.text
     assert [cell for cell in both.named("td") if cell.get("class") == "best"] == []
+
+
+def test_a_loss_that_is_its_one_term_is_drawn_once(run: Path) -> None:
+    plot = losses([read_run(run)], ["run"])
+    assert plot is not None
+    assert [one.title for one in plot.panels] == ["loss", "term: similarity", "term: trace"]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    single = [{**line, "terms": {"all": line["loss"]}} if "terms" in line else line for line in lines]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in single))
+    plot = losses([read_run(run)], ["run"])
+    assert plot is not None
+    assert [one.title for one in plot.panels] == ["loss"]

@@ -65,6 +65,8 @@ def load_dataset(
     """
     options = options or DataOptions()
     names = [data] if isinstance(data, str) else [*data]
+    if not names:
+        raise UserError("No data is named: pass a folder of images, or a built-in name such as digits, behind --data.")
     if len(names) == 1 and names[0] in SOURCES:
         loaded = SOURCES[names[0]](Place(root, options.download, say))
         if Path(names[0]).exists():

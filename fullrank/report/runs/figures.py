@@ -59,7 +59,8 @@ def losses(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
     totals = [column(record.loss for record in run.train) for run in runs]
     lines = [Line(x, y, at) for at, (x, y) in enumerate(zip(steps, totals, strict=True))]
     found = [panel("loss", "loss", "value (no unit)", lines)]
-    names = dict.fromkeys(name for run in runs for record in run.train for name in record.terms)
+    several = (record.terms for run in runs for record in run.train if [*record.terms.values()] != [record.loss])
+    names = dict.fromkeys(name for terms in several for name in terms)  # a loss that is its one term is drawn already
     for index, name in enumerate(names):
         terms = [column(record.terms.get(name) for record in run.train) for run in runs]
         lines = [Line(x, y, at) for at, (x, y) in enumerate(zip(steps, terms, strict=True))]

@@ -90,6 +90,7 @@ def card(run: Run, label: str) -> Card:
         metrics = run.collapse(space)
         facts.append((f"{space}: relative spread", fixed(metrics.get("relative_spread"), 3)))
         facts.append((f"{space}: effective rank", _of_dimensions(metrics, "effective_rank")))
+        facts.append((f"{space}: RankMe, centered", _of_dimensions(metrics, "rankme_centered")))
     if run.result is not None and run.knn is None:
         facts.append(("kNN accuracy among the probe images", percent(run.probe_knn)))
         for name, title in (("untrained", "the same of the untrained network"), ("pixels", "the same of raw pixels")):
