@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -33,14 +37,28 @@ def test_the_wheel_has_every_file_of_the_package_and_nothing_else(wheel: Path) -
 
 
 @pytest.mark.slow
-def test_the_demo_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "installed")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "OMP_NUM_THREADS": "1"}
-    run = [sys.executable, "-P", "-c", "import fullrank; print(fullrank.__file__)"]
-    place = subprocess.run(run, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True).stdout
-    assert Path(place.strip()).is_relative_to(tmp_path)
-    demo = [sys.executable, "-P", "-m", "fullrank", "demo", "--steps", "2"]
-    done = subprocess.run(demo, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "runs" / "demo" / "report.html").is_file()
+def test_it_runs_from_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
+    """The wheel is all there is of FullRank; the libraries are those of this environment, by their folder alone."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (packages / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # its own .pth files are not read
+    python = tmp_path / "venv" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet"]
+    subprocess.run([*pip, str(wheel)], check=True)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+
+    def said(*command: str | Path) -> str:
+        done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert Path(said(python, "-c", "import fullrank; print(fullrank.__file__)").strip()).is_relative_to(packages)
+    fullrank = tmp_path / "venv" / "bin" / "fullrank"
+    assert said(fullrank, "--version") == f"fullrank {importlib.metadata.version('fullrank')}\n"
+    said(fullrank, "demo", "--steps", "2")
+    assert "<style>" in (folder / "runs" / "demo" / "report.html").read_text(encoding="utf-8")
+    np.save(folder / "z.npy", np.random.default_rng(0).normal(size=(500, 16)))
+    assert "No collapse found" in said(fullrank, "diagnose", "z.npy")
+    assert "imagenet" in said(fullrank, "recipes", "intl")  # the presets are TOML
