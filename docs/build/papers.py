@@ -47,7 +47,7 @@ the margin that matters.
 - **undecided**: everything else, which is what chance gives; "too small to matter" where the whole interval is
   within the margin.
 - A part that two things are **level** holds where the interval is within the margin.
-- **Exact** parts have no chance in them: they hold in every value to rounding, or the part **fails**.
+- **Exact** parts have no chance in them: they hold in every value to rounding, or the part has **failed**.
 
 Where nothing is there, at most 5 % of the verdicts are "held" and 90 % are "undecided"
 (`tests/papers/test_chance.py`). Headlines and margins stand beside each experiment and were chosen before anything
@@ -76,8 +76,8 @@ Gray is Fashion-MNIST. Color is sprites (`python -m benchmarks.sets sprites-32 -
 `--data SETS/sprites-32 --steps 150`, at 16 x 16 pixels too: {run} of {trained} so far, and the column says at which
 budget. Accuracy in gray is that of neighbors on 5,000 test images, judged by 5,000 others; the 1,018 test sprites, of
 other figures than the training ones, are judged by all training images. Beside it is ridge regression on the same
-images (DirectCLR's linear probe learns from all training images). Of the results in gray these are older and judge
-training images, how many in brackets: {older}; theirs is within two to four points only.
+images (DirectCLR's linear probe learns from all training images). A few results in gray are older, and their accuracy
+is that of training images, which is known to two to four points only (in brackets: how many): {older}.
 """
 
 STABLE = """## With fresh seeds
@@ -124,25 +124,33 @@ def page() -> str:
 
 
 def _summary(every: Results, theory: Results, trained: Results) -> str:
+    parts = [part["label"] for one in every.values() for part in one["parts"]]
     hours = sum(result["cpu_seconds"] for result in every.values()) / 3600
+    no_images, images = (_sentence(one["verdict"] for one in some.values()) for some in (theory, trained))
     return (
-        f"## What came out\n\n- {len(theory)} experiments without images: {_count(theory.values())}.\n"
-        f"- {len(trained)} with trainings on images: {_count(trained.values())}.\n"
-        f"- Of {sum(len(one['parts']) for one in every.values())} parts: {_count_parts(every.values())}.\n\n"
+        f"## What came out\n\n- Of {len(theory)} claims that need no images, {no_images}.\n"
+        f"- Of {len(trained)} claims about trainings on images, {images}.\n"
+        f"- Of the {len(parts)} parts of all claims, {_sentence(parts)}.\n\n"
         f"All took {hours:.1f} hours of one CPU core.\n"
     )
 
 
-def _count(results: Iterable[Mapping[str, Any]]) -> str:
-    return _in_words(Counter(str(result["verdict"]) for result in results))
-
-
-def _count_parts(results: Iterable[Mapping[str, Any]]) -> str:
-    return _in_words(Counter(str(part["label"]) for result in results for part in result["parts"]))
-
-
-def _in_words(found: Counter[str]) -> str:
+def _count_parts(result: Mapping[str, Any]) -> str:
+    found = Counter(str(part["label"]) for part in result["parts"])
     return ", ".join(f"{found[label]} {label}" for label in VERDICTS if found[label])
+
+
+def _sentence(labels: Iterable[object]) -> str:
+    """How many of which label.
+
+    >>> _sentence(["held", "held", "undecided", "failed"])
+    '2 held, 1 is undecided and 1 failed'
+    """
+    found = Counter(map(str, labels))
+    verbs = {"undecided": " are undecided", "reversed": " came out the other way round"}
+    parts = [f"{found[label]}{verbs.get(label, f' {label}')}" for label in VERDICTS if found[label]]
+    said = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return said.replace(" 1 are", " 1 is")
 
 
 def _table(results: Results, color: Mapping[str, Results], *, images: bool) -> str:
@@ -154,7 +162,7 @@ def _table(results: Results, color: Mapping[str, Results], *, images: bool) -> s
         if images:
             cells.append("; ".join(_colored(name, color)) or "not run")
         place = f"results/papers/{name}"
-        cells += [_count_parts([result]), f"[figure]({place}/figure.svg), [numbers]({place}/result.json)"]
+        cells += [_count_parts(result), f"[figure]({place}/figure.svg), [numbers]({place}/result.json)"]
         lines.append(f"| {' | '.join(_cell(one) for one in cells)} |")
     return "\n".join(lines) + "\n"
 

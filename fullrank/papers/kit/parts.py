@@ -11,7 +11,7 @@ from typing import Any, Literal
 from fullrank.errors import UserError
 
 Source = Literal["abstract", "paper", "code", "ours"]
-Label = Literal["held", "reversed", "undecided", "fails"]
+Label = Literal["held", "reversed", "undecided", "failed"]
 Kind = Literal["more", "above", "level", "exact"]
 Case = str | float | tuple[str | float, ...]
 Row = Mapping[str, str | float | None]
@@ -120,7 +120,7 @@ def weigh(effects: Sequence[float], kind: Kind, margin: float) -> Weighed:
 
     Held: the interval is above 0 and its middle at least the margin; reversed: the other way round. Level parts hold
     where the interval is within the margin, and are reversed where all of it is outside. Everything else is undecided,
-    which is also said of one seed. An exact part holds in every value, or fails.
+    which is also said of one seed. An exact part holds in every value, or has failed.
 
     >>> weigh([1.0, 1.2, 1.1], "more", 0.5).label, weigh([0.1, 0.12, 0.11], "more", 0.5).label
     ('held', 'undecided')
@@ -131,7 +131,7 @@ def weigh(effects: Sequence[float], kind: Kind, margin: float) -> Weighed:
     """
     middle, ends = mean(effects), interval(effects)
     if kind == "exact":
-        label: Label = "held" if min(effects) >= margin else "fails"
+        label: Label = "held" if min(effects) >= margin else "failed"
         return Weighed(effect=min(effects), low=None, high=None, seeds=len(effects), label=label)
     if ends is None:
         return Weighed(effect=middle, low=None, high=None, seeds=len(effects), label="undecided")

@@ -17,7 +17,7 @@ from fullrank.report.numbers import cell
 from fullrank.report.papers.panel import WIDTH, drawn
 from fullrank.runs import read_json, replace
 
-VERDICTS = ("held", "undecided", "reversed", "fails")
+VERDICTS = ("held", "undecided", "reversed", "failed")
 _GAP = 12.0  # points between two panels of a figure
 
 
