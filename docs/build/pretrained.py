@@ -1,4 +1,4 @@
-"""Writes the table of docs/in_and_out.md about pretrained weights: `python -m docs.build.pretrained`."""
+"""Writes the table of docs/how/weights.md about pretrained weights: `python -m docs.build.pretrained`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from docs.build.marks import between
 from docs.build.numbers import with_interval
 
 DOCS = Path(__file__).parents[1]
-PAGE = DOCS / "in_and_out.md"
+PAGE = DOCS / "how" / "weights.md"
 RESULTS = DOCS / "results" / "pretrained" / "trainings.jsonl"
 BEGIN, END = "<!-- written by docs/build/pretrained.py -->\n", "<!-- until here -->\n"
 

@@ -37,7 +37,7 @@ class Detect:
     """Start from published settings, coco-c4-2x or voc-c4-24k: `fullrank detect --presets` shows them."""
     data: DetectionData = field(default_factory=DetectionData)
     settings: DetectorSettings = field(default_factory=DetectorSettings)
-    options: DetectionOptions = field(default_factory=DetectionOptions)
+    options: Annotated[DetectionOptions, tyro.conf.arg(name="run")] = field(default_factory=DetectionOptions)
 
 
 @dataclass(frozen=True, kw_only=True)

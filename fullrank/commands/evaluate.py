@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
     import tyro
 
     run = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN", help="Folder of a finished run.")]
-    both = make_dataclass("Evaluation", [("run", run), ("flags", Evaluate)])
+    both = make_dataclass("Evaluation", [("run", run), ("flags", Annotated[Evaluate, tyro.conf.arg(name="")])])
     both.__doc__ = "Score a frozen encoder by kNN and a linear probe, or by a paper's protocol, with a page."
     parsed = parse(both, arguments, "evaluate")
     options: Evaluate = parsed.flags
