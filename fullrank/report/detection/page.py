@@ -16,9 +16,9 @@ from fullrank.report.numbers import duration, fixed
 from fullrank.runs import read_json, read_rows
 
 _ROWS = (
-    ("AP", "overlaps of 0.5 to 0.95"),
-    ("AP50", "overlap of 0.5"),
-    ("AP75", "overlap of 0.75"),
+    ("AP", "average precision, mean over overlaps of 0.5 to 0.95"),
+    ("AP50", "a box counts as found from an overlap of 0.5 on"),
+    ("AP75", "from an overlap of 0.75 on"),
     ("AP_small", "below 32² pixels"),
     ("AP_medium", "32² to 96² pixels"),
     ("AP_large", "above 96² pixels"),
@@ -67,7 +67,7 @@ def write_detection(run: Path, out: Path) -> Path:
 
 def _answer(scores: Sequence[Mapping[str, Any]]) -> str:
     box = [score["box"]["AP50"] for score in scores]
-    said = f"AP50 {fixed(box[0], 3)}"
+    said = f"Average precision of boxes (AP50): {fixed(box[0], 3)} of 1"
     return said if len(box) == 1 else f"{said}, and {fixed(box[1], 3)} from random weights"
 
 

@@ -149,7 +149,8 @@ def _ticks(axes: Axes, panel: Panel) -> None:
             axis.set_major_locator(MaxNLocator(nbins=6))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
     if panel["x_names"]:
-        letters = min(13, 65 // len(panel["x_names"]))  # that fit below one column
+        cases = len(panel["x_names"])
+        letters = min(13, (65 if cases < 8 else 48) // cases)  # that fit below one column
         names = [textwrap.fill(name, letters, break_long_words=False) for name in panel["x_names"]]
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
