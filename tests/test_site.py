@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,7 +28,8 @@ def test_every_command_recipe_finding_and_name_has_its_place() -> None:
     assert {f"recipes/{name}" for name in recipes.names()} <= set(pages)
     assert {f"kinds/{reference.slug(rule.name)}" for rule in RULES} <= set(pages)
     for place, (_, module) in reference.MODULES.items():
-        for name in module.__all__:
+        assert {*reference.names(place)} <= {*module.__all__}
+        for name in reference.names(place):
             shown = f"\n## {name}\n" in pages[place]
             assert shown == bool(api.entry(name, getattr(module, name))), name
     assert "## train\n" in pages["python"]
@@ -40,18 +41,22 @@ def test_every_command_recipe_finding_and_name_has_its_place() -> None:
     assert fullrank.__doc__.splitlines()[0] in pages["python"]
 
 
-@pytest.mark.parametrize("module", [fullrank, *(module for _, module in reference.MODULES.values())])
-def test_what_takes_arguments_says_what_each_is(module: ModuleType) -> None:
-    takes = {name: getattr(module, name) for name in module.__all__ if api.entry(name, getattr(module, name))}
-    said = {name: inspect.getdoc(one) or "" for name, one in takes.items() if _parameters(one)}
-    assert [name for name, text in said.items() if "Args:\n" not in text and "Attributes:\n" not in text] == []
+@pytest.mark.parametrize("place", ["", *reference.MODULES])
+def test_what_takes_arguments_says_what_each_is(place: str) -> None:
+    module, names = (reference.MODULES[place][1], reference.names(place)) if place else (fullrank, fullrank.__all__)
+    takes = {name: getattr(module, name) for name in names if api.entry(name, getattr(module, name))}
+    assert [name for name, one in takes.items() if not _is_described(one)] == []
 
 
-def _parameters(one: Any) -> object:
+def _is_described(one: Any) -> bool:
+    """Whether each argument is, by a section or, in a record of flags, by itself; groups of flags describe theirs."""
     try:
-        return inspect.signature(one).parameters
+        taken = inspect.signature(one).parameters
     except ValueError:  # a class that C made
-        return None
+        return True
+    text = inspect.getdoc(one) or ""
+    alone = {name for name, argument in taken.items() if not is_dataclass(argument.default)} <= {*api.described(one)}
+    return alone or "Args:\n" in text or "Attributes:\n" in text
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def test_a_metric_that_is_added_appears(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(metrics, "mine", mine, raising=False)
     monkeypatch.setattr(metrics, "__all__", [*metrics.__all__, "mine"])
-    page = api.page("Metrics", metrics)
+    page = api.page("Metrics", metrics, metrics.__all__)
     head = "## mine\n\n```python\nmine(z: float, *, power: float = 2.0) -> float\n```\n\nNothing of `z`, in "
     assert f"{head}\\[0, 1\\].\n\n**Args**\n\n- `z`: A number of any size.\n\n```pycon\n>>> 2 + 2\n4\n```" in page
 

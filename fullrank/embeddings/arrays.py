@@ -18,7 +18,9 @@ _AT_ONCE = 2**25  # numbers of one chunk
 def as_views(z: object, views: int | Sequence[object] | None) -> Tensor:
     """Embeddings as (V, N, D), without a copy where z allows it.
 
-    z is (N, D) or (V, N, D). views: how many views (N, D) holds, one after the other, or further arrays (N, D).
+    Args:
+        z: (N, D) or (V, N, D).
+        views: How many views (N, D) holds, one after the other, or further arrays (N, D); None where z says it.
     """
     x = as_tensor(z)
     if isinstance(views, int):
@@ -33,7 +35,14 @@ def as_views(z: object, views: int | Sequence[object] | None) -> Tensor:
 
 
 def as_tensor(z: object) -> Tensor:
-    """A matrix, or a stack of views, of floating-point numbers: torch, numpy, DLPack or __array__."""
+    """A matrix, or a stack of views, of floating-point numbers: torch, numpy, DLPack or __array__.
+
+    Args:
+        z: (N, D) or (V, N, D).
+
+    Raises:
+        UserError: It is of another shape, or not of floating-point numbers.
+    """
     if isinstance(z, np.ma.MaskedArray) and bool(np.ma.getmaskarray(z).any()):
         raise UserError("The array has masked values: leave their rows out, with numpy.ma.compress_rows(z).")
     if isinstance(z, Tensor):
@@ -61,14 +70,27 @@ def as_tensor(z: object) -> Tensor:
 
 
 def chunked(x: Tensor) -> Iterator[Tensor]:
-    """x (V, N, D) in pieces of its samples, on the CPU."""
+    """x (V, N, D) in pieces of its samples, on the CPU.
+
+    Args:
+        x: Views (V, N, D).
+    """
     step = max(1, _AT_ONCE // (x.shape[0] * x.shape[2]))
     for start in range(0, x.shape[1], step):
         yield measurable(x[:, start : start + step].cpu(), "The embeddings")
 
 
 def codes(values: object, n: int, what: str) -> Tensor:
-    """Numbers (N,) from 0 for integers or names (N,) of what a sample belongs to."""
+    """Numbers (N,) from 0 for integers or names (N,) of what a sample belongs to.
+
+    Args:
+        values: Integers or names (N,).
+        n: How many there must be.
+        what: What they are called in an error.
+
+    Raises:
+        UserError: They are of another length or kind.
+    """
     if isinstance(values, np.ma.MaskedArray) and bool(np.ma.getmaskarray(values).any()):
         raise UserError(f"The {what} have masked values: give each of the {n} samples a whole number or a name.")
     array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)

@@ -33,7 +33,13 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """Codes (N,) from 0, and the names that they stand for, in ascending order."""
+    """A column of labels or groups.
+
+    Attributes:
+        name: What was read.
+        codes: Numbers (N,) from 0.
+        names: What the codes stand for, in ascending order.
+    """
 
     name: str
     codes: Tensor
@@ -43,7 +49,11 @@ class Column:
 def open_column(spec: str) -> Column:
     """The column that `path`, `path::key`, a folder or a pattern names, as codes; no code in a file is ever run.
 
-    UserError, in one sentence with the remedy, for anything that is not a column of whole numbers or names.
+    Args:
+        spec: `path`, `path::key`, a folder or a pattern.
+
+    Raises:
+        UserError: It is not a column of whole numbers or names; the sentence says what to pass.
 
     >>> open_column("nowhere.npy")
     Traceback (most recent call last):

@@ -37,9 +37,13 @@ class EmbeddingFile:
     """A matrix of embeddings that is read in chunks: n rows (None if they must be counted by reading) of `dims`."""
 
     name: str
+    """The path as it was passed."""
     n: int | None
+    """Rows; None if they must be counted by reading."""
     dims: int
+    """Dimensions."""
     dtype: str
+    """Type of the numbers in the file."""
     read: Callable[[int, int | None], Iterator[Tensor]]
     """Chunks (m, dims) of the rows from a start up to a stop (None: to the end), floating-point, on the CPU."""
     columns: str = ""

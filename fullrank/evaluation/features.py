@@ -24,9 +24,14 @@ def features(
 ) -> Tensor:
     """Encode batches of images one by one on `device`: float32 features (N, F) there, in order.
 
-    `encode` maps a batch (B, ...) to (B, F) and does any normalization that the batches still need. `progress`
-    is called with the share done, in [0, 1], where the number of batches is known. A module in training mode, a feature
-    map that is not (B, F) and an empty data set raise UserError.
+    Args:
+        encode: Maps a batch (B, ...) to (B, F), with any normalization that the batches still need.
+        batches: The images; each batch is moved to `device`.
+        device: Where the features are computed and stay.
+        progress: Called with the share done, in [0, 1], where the number of batches is known.
+
+    Raises:
+        UserError: A module is in training mode, a feature map is not (B, F), or there is no image.
 
     >>> features(lambda x: x.flatten(1), [torch.ones(2, 1, 2, 2)], device=torch.device("cpu")).shape
     torch.Size([2, 4])

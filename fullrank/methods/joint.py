@@ -16,7 +16,13 @@ Outputs = dict[str, Tensor]
 
 
 class Method(nn.Module, ABC):
-    """What is trained: a way from views to outputs, and the loss of the outputs of the whole batch."""
+    """What is trained: a way from views to outputs, and the loss of the outputs of the whole batch.
+
+    Attributes:
+        encoder: The backbone.
+        projector: From its output to the embedding.
+        passes: Passes over the data that are done.
+    """
 
     encoder: Encoder
     projector: nn.Module
@@ -46,6 +52,9 @@ def compile_networks(method: Method) -> None:
     """Let torch.compile translate the networks of a method when they are first called; their weights keep their names.
 
     Losses are left as they are: they take little time, and their decompositions in float64 gain nothing.
+
+    Args:
+        method: Whose networks are compiled, in place.
     """
     for name, network in method.named_children():
         if name != "objective":
@@ -57,6 +66,11 @@ class JointEmbedding(Method):
 
     Each view is a forward pass of its own, so that batch norm sees one view at a time, as in the code of VICReg,
     Barlow Twins and INTL. An objective with state is an nn.Module, and so part of every checkpoint.
+
+    Args:
+        encoder: The backbone, whose output is the representation.
+        projector: From the representation to the embedding.
+        objective: From embeddings (V, N, D) to named terms and their "loss", as every loss of `fullrank.losses` does.
     """
 
     def __init__(self, encoder: Encoder, projector: nn.Module, objective: Callable[[Tensor], Terms]) -> None:

@@ -14,8 +14,15 @@ class SelfDistillation(TeacherStudent):
     """Student and teacher with prototypes behind the projector; the teacher sees the first two views, the student all.
 
     Outputs are those of `TeacherStudent`: prediction and target are the cosines (V, N, K) and (2, N, K) with the
-    prototypes, embedding is what the projector gives to them. For the first `freeze` passes over the data the
-    student's prototypes stay as they are.
+    prototypes, embedding is what the projector gives to them.
+
+    Args:
+        encoder, projector: The student's, of which the teacher is a moving average.
+        prototypes: Behind the projector.
+        objective: DINO's loss.
+        momentum: Of the average, at the start; it rises to 1.
+        teacher_temperature: Of the teacher's softmax.
+        freeze: Passes over the data for which the student's prototypes stay as they are.
     """
 
     objective: DINO

@@ -12,8 +12,11 @@ from fullrank.nn import Encoder
 class SwappedAssignment(JointEmbedding):
     """Encoder, projector and SwAV.
 
-    For the first `freeze` passes over the data the prototypes stay as they are; the objective's queue, if it has one,
-    begins to be filled after `queue_from` passes.
+    Args:
+        encoder, projector: Networks whose output enters the loss.
+        objective: SwAV's loss, which holds the prototypes.
+        freeze: Passes over the data for which the prototypes stay as they are.
+        queue_from: Passes after which the objective's queue, if it has one, begins to be filled.
     """
 
     objective: SwAV

@@ -24,11 +24,19 @@ class TeacherStudent(Method):
     With momentum None there is no teacher: targets are the student's own embeddings (SimSiam, NNCLR). Without predictor
     the prediction is the embedding (MoCo). The average covers the parameters; the teacher's batch norms see its own
     batches in train mode, so their running statistics are its own, as in the code of MoCo and Fang et al. (2024).
-    Everything is in the checkpoint. The momentum rises from `momentum` to 1 (or `final`) by a cosine over the training
-    (Grill et al. 2020). Raises UserError if one of them is not in [0, 1].
+    Everything is in the checkpoint.
 
-    Student and teacher see all views, unless `student_views` and `teacher_views` choose some: DINO's teacher sees two,
-    INTL's the first alone, and its student the others. With `teacher_predicts` it has the predictor too (DINO).
+    Args:
+        encoder, projector: The student's.
+        predictor: From the student's embedding to the prediction, or None.
+        objective: A loss of predictions and targets.
+        momentum: Of the moving average at the start; None has no teacher.
+        final: Of the average at the end; it rises by a cosine over the training (Grill et al. 2020).
+        student_views, teacher_views: Views that each of them sees: DINO's teacher sees two, INTL's the first alone.
+        teacher_predicts: Whether the teacher has the predictor too, as DINO's.
+
+    Raises:
+        UserError: A momentum is not in [0, 1].
     """
 
     def __init__(

@@ -16,7 +16,12 @@ __all__ = ["Entry", "Experiment", "Outcome", "Panel", "Series", "Settings", "cat
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What the list says about an experiment, and the module that declares it."""
+    """What the list says about an experiment, and the module that declares it.
+
+    Attributes:
+        name, paper, title, claim, minutes, data, full, trainings, caveat: As in `Experiment`.
+        module: The module that declares it.
+    """
 
     name: str
     paper: str
@@ -43,7 +48,13 @@ def catalog() -> dict[str, Entry]:
 
 
 def load(name: str) -> Experiment:
-    """The experiment of a name; UserError with a suggestion otherwise.
+    """The experiment of a name.
+
+    Args:
+        name: A name that `catalog` lists, such as w2/hosts.
+
+    Raises:
+        UserError: There is no such experiment; the sentence has the nearest name.
 
     >>> load("x")
     Traceback (most recent call last):

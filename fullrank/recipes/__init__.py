@@ -29,6 +29,9 @@ def names() -> list[str]:
 def documentation(name: str) -> str:
     """The header of a recipe's file: what it is, its command, its cost and its measured result.
 
+    Args:
+        name: A name that `names` lists, or a Python file.
+
     >>> documentation("vicreg").splitlines()[0]
     'VICReg: keep the variance of every dimension, remove the covariance between them.'
     """
@@ -37,7 +40,13 @@ def documentation(name: str) -> str:
 
 
 def load(name: str) -> type[Recipe]:
-    """The recipe class of a name, or of a Python file (which is run); UserError with a suggestion otherwise.
+    """The recipe class of a name, or of a Python file (which is run).
+
+    Args:
+        name: A name that `names` lists, or the path of a Python file.
+
+    Raises:
+        UserError: There is no such recipe; the sentence has the nearest name.
 
     >>> load("intll")
     Traceback (most recent call last):

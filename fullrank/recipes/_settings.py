@@ -16,6 +16,9 @@ R = TypeVar("R", bound=Recipe)
 def settings(recipe: Recipe) -> dict[str, Any]:
     """The settings of a recipe, flat.
 
+    Args:
+        recipe: A recipe with its groups of flags.
+
     >>> from fullrank.regularizers.w2 import W2
     >>> flat = settings(Recipe(w2=W2(0.5)))
     >>> flat["w2"], flat["w2_end"], flat["seed"]
@@ -30,6 +33,10 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 def with_settings(recipe: R, changes: Mapping[str, Any]) -> R:
     """A copy of a recipe with some settings changed, by the names of their flags.
 
+    Args:
+        recipe: The recipe, which stays as it is.
+        changes: New values by the names of flags, with underscores.
+
     >>> with_settings(Recipe(), {"lr": 0.1, "w2": 0.5}).w2
     W2(w2=0.5, w2_end=None)
     """
@@ -37,7 +44,12 @@ def with_settings(recipe: R, changes: Mapping[str, Any]) -> R:
 
 
 def from_settings(recipe: type[Any], settings: Mapping[str, Any]) -> Any:
-    """A recipe or options object from the JSON in a run's config.json."""
+    """A recipe or options object from the JSON in a run's config.json.
+
+    Args:
+        recipe: The class, as `load` gives it.
+        settings: The flat settings of the run; what an older run lacks has its default.
+    """
     records = {field.name: field.default for field in fields(recipe) if is_dataclass(field.default)}
     hints = {name: hint for name, hint in get_type_hints(recipe).items() if name not in records}
     for record in records.values():

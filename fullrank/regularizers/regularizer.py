@@ -25,6 +25,7 @@ class Step:
     epoch: int
     """From 1 to `epochs`."""
     epochs: int
+    """Epochs of the training."""
 
 
 @dataclass(frozen=True)

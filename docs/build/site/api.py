@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from types import ModuleType
 
 _SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Yields")
 
 
-def page(title: str, module: ModuleType, about: str = "") -> str:
-    """A page of every public name of a module, functions and classes alike, in alphabetical order."""
-    names = sorted(module.__all__, key=str.lower)
-    entries = [entry(f"{module.__name__}.{name}", getattr(module, name)) for name in names]
-    return "\n\n".join([f"# {title}", about or markdown(module), *(each for each in entries if each)]) + "\n"
+def page(title: str, module: ModuleType, names: Iterable[str]) -> str:
+    """A page of some public names of a module, functions and classes alike, in alphabetical order."""
+    found = [entry(f"{module.__name__}.{name}", getattr(module, name)) for name in sorted(names, key=str.lower)]
+    return "\n\n".join([f"# {title}", markdown(module), *(each for each in found if each)]) + "\n"
 
 
 def entry(name: str, what: object) -> str:
@@ -26,7 +29,24 @@ def entry(name: str, what: object) -> str:
         signature = short + re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(what)))
     except ValueError:  # classes that C made
         signature = short
-    return f"## {short}\n\n```python\n{_folded(signature)}\n```\n\n{markdown(what)}"
+    parts = [f"## {short}", f"```python\n{_folded(signature)}\n```", markdown(what)]
+    if fields := described(what):
+        parts += ["**Attributes**", "\n".join(f"- `{field}`: {_escaped(text)}" for field, text in fields.items())]
+    return "\n\n".join(parts)
+
+
+def described(what: object) -> dict[str, str]:
+    """The fields of a record that have a docstring of their own behind them, its bases' first."""
+    if not (inspect.isclass(what) and dataclasses.is_dataclass(what)):
+        return {}
+    found: dict[str, str] = {}
+    for each in reversed([one for one in what.__mro__ if dataclasses.is_dataclass(one)]):
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in pairwise(tree.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                found[ast.unparse(field.target)] = inspect.cleandoc(str(text.value.value)).replace("\n", " ")
+    return found
 
 
 def markdown(what: object) -> str:

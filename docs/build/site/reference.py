@@ -11,7 +11,21 @@ from unittest import mock
 
 import fullrank
 from docs.build.site import api
-from fullrank import losses, metrics, nn, recipes, testing, watch
+from fullrank import (
+    data,
+    embeddings,
+    evaluation,
+    losses,
+    methods,
+    metrics,
+    nn,
+    papers,
+    recipes,
+    regularizers,
+    report,
+    testing,
+    watch,
+)
 from fullrank.cli import COMMANDS, main
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.profiles import PROFILES
@@ -24,6 +38,28 @@ MODULES = {
     "watch": ("Watching a training", watch),
     "testing": ("Testing your own parts", testing),
     "nn": ("Networks", nn),
+    "data": ("Data and views", data),
+    "evaluation": ("Scores of frozen features", evaluation),
+    "embeddings": ("Files and arrays of embeddings", embeddings),
+    "settings": ("Recipes from Python", recipes),
+    "methods": ("Methods", methods),
+    "regularizers": ("Regularizers", regularizers),
+    "report": ("Reports", report),
+    "papers": ("Experiments of the papers", papers),
+}
+PARTS = {  # rooms of which some names are for the package itself
+    "data": (
+        "Augmentation",
+        "DataOptions",
+        "Dataset",
+        "Views",
+        "crop_sizes",
+        "crop_views",
+        "default_preset",
+        "load_dataset",
+        "preset",
+    ),
+    "report": ("write_figure", "write_gallery", "write_report"),
 }
 
 
@@ -32,7 +68,7 @@ def pages() -> dict[str, str]:
     found = {f"commands/{name}": command(name) for name in COMMANDS}
     found |= {f"recipes/{name}": recipe(name) for name in recipes.names()}
     found |= {f"kinds/{slug(rule.name)}": kind(rule) for rule in RULES}
-    found |= {name: api.page(title, module) for name, (title, module) in MODULES.items()}
+    found |= {place: api.page(title, module, names(place)) for place, (title, module) in MODULES.items()}
     functions = [api.entry(f"fullrank.{name}", getattr(fullrank, name)) for name in fullrank.__all__]
     found["python"] = "\n\n".join(["# The front door", api.markdown(fullrank), *filter(None, functions)]) + "\n"
     found["formats"] = formats()
@@ -43,6 +79,11 @@ def pages() -> dict[str, str]:
     listed = ["commands/index", "recipes/index", "kinds/index", "python", *MODULES, "formats"]
     found["index"] = f"# Reference\n\nAll of it is written from the code.\n\n{toctree(listed)}"
     return found
+
+
+def names(place: str) -> tuple[str, ...]:
+    """The names on the page of a module: its public ones, or those of them that are for its users."""
+    return PARTS.get(place, tuple(MODULES[place][1].__all__))
 
 
 def _by_family() -> str:

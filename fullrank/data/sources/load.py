@@ -52,10 +52,17 @@ def load_dataset(
 
     Also hf:NAME or hf:PATH (Hugging Face) and torchvision:NAME.
 
-    A built-in name wins over a path, and says so. `root` is where built-in sets are looked for, and downloaded to where
-    `options` say so (with a message to `say`); they decide what is ambiguous, too. Mean and std are the published ones
-    for CIFAR, STL-10 and images of 8 bits, gray or color (ImageNet's), and computed otherwise. Raises UserError, with
-    what to do, where nothing can be loaded.
+    A built-in name wins over a path, and says so. Mean and std are the published ones
+    for CIFAR, STL-10 and images of 8 bits, gray or color (ImageNet's), and computed otherwise.
+
+    Args:
+        data: One name or path, or several paths.
+        root: Where built-in sets are looked for, and downloaded to.
+        options: What decides where a folder or file could mean two things, and whether anything may be downloaded.
+        say: Called with messages about a download.
+
+    Raises:
+        UserError: Nothing can be loaded; the sentence says what to pass.
 
     >>> digits = load_dataset("digits")
     >>> digits.train.images.shape, len(digits.test)

@@ -19,11 +19,18 @@ CROP_TRIES = 10  # as in torchvision's RandomResizedCrop
 class Augmentation:
     """The distribution of ONE view, operation by operation the one of torchvision's transforms.
 
-    The operations come in this order: random resized crop to `size` x `size` pixels (`scale`: range of the
-    share of the area, `ratio`: of width / height), horizontal `flip`, color jitter (with probability `jitter`,
-    in random order, strengths `brightness`, `contrast`, `saturation`, `hue`), `grayscale`, Gaussian `blur`
-    (`blur_sigma`: range in pixels of the view; `blur_kernel`: None does not cut the Gaussian, an odd number
-    cuts it to so many pixels), `solarize`. flip, jitter, grayscale, blur and solarize are probabilities.
+    The operations come in the order of the arguments.
+
+    Attributes:
+        size: Pixels of a side of the view, after a random resized crop.
+        scale, ratio: Ranges of the crop's share of the area, and of its width / height.
+        interpolation: How it is resized.
+        flip: Probability of a horizontal flip.
+        jitter: Probability of the color jitter, whose parts come in random order.
+        brightness, contrast, saturation, hue: Strengths of the color jitter.
+        grayscale, blur, solarize: Probabilities.
+        blur_sigma: Range of the Gaussian's deviation in pixels of the view.
+        blur_kernel: An odd number of pixels to which the Gaussian is cut; None does not cut it.
 
     >>> Augmentation(size=32, blur=0.5).scale
     (0.08, 1.0)

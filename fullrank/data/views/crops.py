@@ -16,6 +16,12 @@ _SCALE, _BLUR, _SOLARIZE = (0.2, 1.0), 0.5, 0.1  # of the largest crop; INTL (We
 def crop_sizes(crops: str) -> tuple[int, ...]:
     """The sizes in pixels of the views that `crops` asks for, in their order.
 
+    Args:
+        crops: Sizes with commas between them, each with how often, as in 2x224,192.
+
+    Raises:
+        UserError: It is not such a list, or of one view.
+
     >>> crop_sizes("2x224,192,160")
     (224, 224, 192, 160)
     >>> crop_sizes("28")
@@ -41,6 +47,11 @@ def crop_views(name: str, sizes: Sequence[int], *, channels: int) -> list[Augmen
 
     Otherwise the multi-crop of INTL's code: a view shows 0.2 to 1 of the image's area, times its size over the
     largest one, is blurred with probability 0.5 and solarised with 0.1; the rest is the preset's first view.
+
+    Args:
+        name: A preset, as for `preset`.
+        sizes: Pixels of each view.
+        channels: Channels of the images.
 
     >>> [tuple(round(end, 3) for end in view.scale) for view in crop_views("byol", (224, 224, 192), channels=3)]
     [(0.2, 1.0), (0.2, 1.0), (0.171, 0.857)]

@@ -13,6 +13,14 @@ def preset(name: str, *, size: int, channels: int) -> list[Augmentation]:
 
     Only images of 3 channels have hue, saturation and grayscale.
 
+    Args:
+        name: A name that `--views` lists.
+        size: Pixels of a side of the views.
+        channels: Channels of the images, 1 to 16.
+
+    Raises:
+        UserError: There is no such preset; the sentence has the nearest name.
+
     >>> [view.solarize for view in preset("byol", size=224, channels=3)]
     [0.0, 0.2]
     >>> preset("simclr", size=224, channels=3)[0].blur_kernel
@@ -45,6 +53,10 @@ def without_color(name: str, *, size: int, channels: int) -> str:
 
 def default_preset(*, size: int, channels: int) -> str:
     """The name of the preset for images of which nothing else is known.
+
+    Args:
+        size: Pixels of a side of the views.
+        channels: Channels of the images.
 
     >>> default_preset(size=28, channels=1), default_preset(size=32, channels=3), default_preset(size=224, channels=3)
     ('gray', 'cifar', 'byol')

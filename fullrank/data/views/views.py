@@ -22,10 +22,14 @@ CPU_CHUNK, ACCELERATOR_CHUNK = 4 * 2**20, 2**28  # bytes of float32: stays in ca
 
 @dataclass(frozen=True)
 class Views:
-    """V augmentations, and the mean and standard deviation (of images in [0, 1], by channel) to normalize with.
+    """The augmented and normalized views of a batch, drawn by a generator.
 
     Images are uint8 with one (gray), three (RGB), or up to 16 channels. Only three have saturation, hue, or
     grayscale; of others, each channel has its own contrast, and all share brightness, blur and solarize.
+
+    Attributes:
+        augmentations: One for each view.
+        mean, std: By channel, of images in [0, 1].
 
     >>> views = Views([Augmentation(size=16), Augmentation(size=8)], mean=(0.5,), std=(0.25,))
     >>> images = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)

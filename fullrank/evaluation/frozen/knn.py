@@ -19,10 +19,19 @@ _SHORT = 1e-15  # norms whose squares may have lost digits
 def knn_predict(bank: Tensor, labels: Tensor, queries: Tensor, *, k: int = 20, temperature: float = 0.07) -> Tensor:
     """The class of each query (Q, F), shape (Q,): its k nearest of bank (M, F) vote with exp(cosine / temperature).
 
-    More neighbors than the bank has mean all of it. Among equal similarities and among equal votes the lowest
-    class comes first; a zero vector has similarity 0 to everything. Any integers serve as labels (M,). Features
-    that are not finite, k < 1 and temperature <= 0 raise UserError. Blind to: the norm of the features. A mean that
+    Among equal similarities and among equal votes the lowest class comes first; a zero vector has similarity 0
+    to everything. Blind to: the norm of the features. A mean that
     all of them share hides their differences: subtract the bank's mean from both to see past it.
+
+    Args:
+        bank: Features (M, F) of the images that vote.
+        labels: Their classes (M,), any integers.
+        queries: Features (Q, F).
+        k: Neighbors that vote; more than the bank has mean all of it.
+        temperature: A neighbor votes with exp(cosine / temperature).
+
+    Raises:
+        UserError: Features are not finite, k is below 1, or the temperature is not positive.
 
     >>> bank = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> knn_predict(bank, torch.tensor([7, 9]), torch.tensor([[0.1, 2.0], [3.0, 0.0]]))
@@ -64,6 +73,17 @@ def knn_accuracy(
     """The share of queries (Q, F) that `knn_predict` classifies rightly from bank (M, F), in [0, 1].
 
     The bank must not hold the queries themselves. A class that the bank lacks is always wrong.
+
+    Args:
+        bank: Features (M, F) of the images that vote.
+        bank_labels: Their classes (M,), any integers.
+        queries: Features (Q, F) of other images.
+        query_labels: Their classes (Q,).
+        k: Neighbors that vote; more than the bank has mean all of it.
+        temperature: A neighbor votes with exp(cosine / temperature).
+
+    Returns:
+        A share in [0, 1].
 
     >>> bank, labels = torch.eye(2), torch.tensor([0, 1])
     >>> knn_accuracy(bank, labels, torch.tensor([[1.0, 0.2], [1.0, 0.1]]), labels)

@@ -25,11 +25,17 @@ _GRADIENT = 1e-4  # the largest entry at which a fit ends
 class LinearResult:
     """Accuracies in [0, 1] of a linear probe, its penalty, and the seconds it took.
 
-    `answers` (M, C) are the logits of the test samples for the C training classes, ascending. Neither is a
-    part of equality.
+    Two results are equal where their accuracies and penalties are.
 
     The training and test accuracies are those of the final fit on all training samples; the validation accuracy
     is that of the fit with this penalty on the held-out fifth of the training samples.
+
+    Attributes:
+        train_accuracy, test_accuracy: Of the final fit on all training samples.
+        validation_accuracy: Of the fit with this penalty, on the held-out fifth of the training samples.
+        penalty: The penalty that was chosen.
+        seconds: What the fits took.
+        answers: Logits (M, C) of the test samples for the C training classes, ascending.
     """
 
     train_accuracy: float
@@ -57,9 +63,19 @@ def linear_probe(
     features standardized by the training set, by full-batch L-BFGS. The penalty is the one of least cross-entropy
     on a stratified, seeded fifth of the *training* samples (on small sets a point better than the one of best
     accuracy), tried from strong to weak until that rises; then all of the samples are fitted again. Deterministic.
-    `progress` is called with the share done, in [0, 1]. Fewer than two classes, no class with two samples, and features
-    that are not finite raise UserError. Blind to: the scale of each feature, so also to a collapse that leaves
-    small differences.
+    Blind to: the scale of each feature, so also to a collapse that leaves small differences.
+
+    Args:
+        train: Features (N, F) to learn from.
+        labels: Their classes (N,), any integers.
+        test: Features (M, F) to score.
+        test_labels: Their classes (M,), which only count hits.
+        seed: Draws the fifth that chooses the penalty.
+        penalties: Those that are tried, from strong to weak.
+        progress: Called with the share done, in [0, 1].
+
+    Raises:
+        UserError: There are fewer than two classes, no class has two samples, or features are not finite.
 
     >>> x, y = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])
     >>> linear_probe(x, y, torch.tensor([[-3.0], [3.0]]), torch.tensor([0, 1])).test_accuracy
@@ -107,8 +123,17 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
 
     One eigendecomposition: quick enough to watch a training run, and usually a point or two below `linear_probe`.
     Minimizes mean |y - W x|^2 + penalty |W|^2 over features standardized by the training set, with the penalty of
-    least generalized cross-validation error (Golub, Heath & Wahba, 1979) on the training samples. Errors and
-    blindness are those of `linear_probe`.
+    least generalized cross-validation error (Golub, Heath & Wahba, 1979) on the training samples. It is blind
+    to what `linear_probe` is.
+
+    Args:
+        train: Features (N, F) to learn from.
+        labels: Their classes (N,), any integers.
+        test: Features (M, F) to score.
+        test_labels: Their classes (M,).
+
+    Raises:
+        UserError: As for `linear_probe`.
 
     >>> x, y = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])
     >>> ridge_accuracy(x, y, torch.tensor([[-3.0], [3.0]]), torch.tensor([0, 1]))

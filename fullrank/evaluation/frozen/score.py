@@ -13,7 +13,13 @@ from fullrank.evaluation.frozen.linear import LinearResult, linear_probe
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracies in [0, 1] on the test set; `chance` is that of always naming the commonest training class."""
+    """Accuracies in [0, 1] on the test set.
+
+    Attributes:
+        knn: Of neighbors that vote.
+        linear: Of the linear probe.
+        chance: Of always naming the commonest training class.
+    """
 
     knn: float
     linear: LinearResult
@@ -33,8 +39,17 @@ def score(
 ) -> Score:
     """Score frozen features: `knn_accuracy` and `linear_probe` of train (N, F) on test (M, F).
 
-    The test labels only count hits: nothing is fitted to them or chosen by them. Errors and `progress` are those
-    of `linear_probe`.
+    The test labels only count hits: nothing is fitted to them or chosen by them.
+
+    Args:
+        train_features, train_labels: Features (N, F) to learn from, and their classes (N,).
+        test_features, test_labels: Features (M, F) to score, and their classes (M,).
+        seed: Draws the fifth that chooses the probe's penalty.
+        k, temperature: As for `knn_predict`.
+        progress: Called with the share done, in [0, 1].
+
+    Raises:
+        UserError: As for `linear_probe`.
 
     >>> import torch
     >>> x, y = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])

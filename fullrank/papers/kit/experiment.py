@@ -12,7 +12,13 @@ from fullrank.papers.kit.parts import Part
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One line, cloud of points, closed form (drawn dashed), or threshold of a verdict (dotted); NaN in y is a gap."""
+    """One line or cloud of points of a panel.
+
+    Attributes:
+        label: Its name in the legend.
+        x, y: Its points; NaN in y is a gap.
+        style: A line, points, a closed form (drawn dashed), or the threshold of a verdict (dotted).
+    """
 
     label: str
     x: tuple[float, ...]
@@ -22,7 +28,15 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One pair of axes, labeled with units; `x_names` are names for x = 0, 1, 2, ... where x is not a number."""
+    """One pair of axes.
+
+    Attributes:
+        title: Above it.
+        x_label, y_label: What is drawn, with its unit.
+        series: What is drawn.
+        log_x, log_y: Whether an axis is logarithmic.
+        x_names: Names for x = 0, 1, 2, ... where x is not a number.
+    """
 
     title: str
     x_label: str
@@ -35,9 +49,12 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came out: the one sentence with the numbers, panels and a table, from whose rows the parts are judged.
+    """What came out of an experiment.
 
-    `seed` counts repetitions from 0 in the rows; the result file has the seeds themselves.
+    Attributes:
+        measured: One sentence with the numbers.
+        panels: The figure.
+        rows: The table, from which the parts are judged; `seed` counts repetitions from 0 in it.
     """
 
     measured: str
@@ -50,6 +67,7 @@ class Settings:
     """How an experiment is run; `out` is its own folder, where trainings leave their runs."""
 
     out: Path
+    """The experiment's own folder, where trainings leave their runs."""
     full: bool = False
     """Larger: the paper's size of made-up data; on images ResNet-18 for 100 epochs, with our settings."""
     seeds: int = 3
@@ -67,6 +85,7 @@ class Settings:
     backbone: str | None = None
     """The encoder; None is the usual."""
     progress: Callable[[float], None] = lambda share: None
+    """Called with the share done, in [0, 1]."""
     """To be called with the share that is done, from 0 to 1."""
 
     @property
@@ -103,6 +122,7 @@ class Experiment:
     minutes: float
     """Measured on one CPU core, with ten seeds; of fewer seeds, in proportion."""
     run: Callable[[Settings], Outcome]
+    """Does it."""
     parts: tuple[Part, ...]
     """What the claim says, part by part; the first is the headline, which decides."""
     full: str = ""

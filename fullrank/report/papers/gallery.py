@@ -56,7 +56,15 @@ def read_finding(path: Path) -> Finding:
 
 
 def write_figure(result: Path, out: Path) -> Path:
-    """One SVG file with all panels of a result.json, on its own paper, light or dark as the reader prefers."""
+    """One SVG file with all panels of a result.json, on its own paper, light or dark as the reader prefers.
+
+    Args:
+        result: A result.json that `fullrank paper` wrote.
+        out: The SVG file.
+
+    Raises:
+        UserError: `result` is another file.
+    """
     panels = read_finding(result).panels
     style = (Path(__file__).parents[1] / "style.css").read_text(encoding="utf-8")
     colors = "\n".join(re.findall(r"^:root \{.*?^\}|^@media screen.*?^\}", style, flags=re.DOTALL | re.MULTILINE))
@@ -80,7 +88,15 @@ def write_figure(result: Path, out: Path) -> Path:
 
 
 def write_gallery(results: Sequence[Path], out: Path) -> Path:
-    """One HTML page about the result.json files of many experiments, complete or not there."""
+    """One HTML page about the result.json files of many experiments, complete or not there.
+
+    Args:
+        results: Files that `fullrank paper` wrote.
+        out: The page.
+
+    Raises:
+        UserError: One of them is another file.
+    """
     if not results:
         raise UserError("No experiment to show: run `fullrank paper NAME` first.")
     tested = sorted((read_finding(path) for path in results), key=lambda one: one.name)

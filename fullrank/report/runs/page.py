@@ -21,9 +21,15 @@ _CURVES = (figures.losses, figures.collapse, figures.mutual_information, figures
 def write_report(runs: Sequence[Path], out: Path, *, refresh: int | None = None) -> Path:
     """Write one HTML page about one to eight run folders, and return its path.
 
-    The page is complete or not there: it is written beside and renamed. A browser reads it again every `refresh`
-    seconds. Raises UserError for a folder that is not a run, for no run, for more than can be told apart, and where
-    nothing can be written.
+    The page is complete or not there: it is written beside and renamed.
+
+    Args:
+        runs: Folders of runs.
+        out: The page.
+        refresh: Seconds after which a browser reads the page again, while a training goes on; None does not.
+
+    Raises:
+        UserError: A folder is not a run, there is none, or more than can be told apart, or nothing can be written.
 
     >>> write_report([], Path("report.html"))
     Traceback (most recent call last):
