@@ -144,10 +144,9 @@ class Dataset:
     """A named source. The classes of its test set are those of the training set, in order, and those it alone has.
 
     Attributes:
-        train, test: Images to train on, and to score on where the source has such.
-        mean, std: By channel, of images in [0, 1].
+        train, test, mean, std: Images to train on and to score on; mean and deviation by channel, in [0, 1].
         name, left_out, notes: What was loaded, what was not read, by ending, and what was chosen and why.
-        range: What became 0 and 255 where the source has more than 8 bits.
+        range: What became 0 and 255 of more than 8 bits.
 
     >>> some = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0, 1, -1]), ("a", "b"))
     >>> Dataset("mine", some, None, (0.5,), (0.25,)).inventory().line()
