@@ -158,7 +158,8 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
         return 0
     if not ending:
         return stopped(ending, command("train", "--resume", run), console)
-    from fullrank.report import write_report
+    from fullrank.report import read_run, write_report
+    from fullrank.report.runs.next_steps import train_longer
     from fullrank.report.runs.speed import speed_words
     from fullrank.runs import read_as_run, read_json
 
@@ -168,6 +169,8 @@ def _after_training(run: Path, ending: Ending, console: Console) -> int:
         say(console, result["verdict"]["sentence"])
         if speed := speed_words(result.get("images_per_second", {})):
             say(console, speed)
+        if again := train_longer(read_run(run)):
+            say(console, f"Train for longer: {again}")
         known = read_json(run / "config.json").get("data", {}).get("understood", {}).get("classes", True)
     then = f"Score it with: {command('evaluate', run)}"
     if not known:

@@ -78,5 +78,8 @@ def test_after_a_training_without_labels_no_command_is_printed_that_needs_them(
     assert main(["train", "vicreg", "--data", str(tmp_path / "my photos"), *flags]) == 0
     said = capsys.readouterr().out
     assert "fullrank evaluate" not in said
+    assert "Train for longer: fullrank train vicreg --like 'größer & kleiner' --steps 200\n" in said.replace(
+        str(tmp_path) + "/", ""
+    )
     printed = next(line for line in said.splitlines() if line.startswith("Its images have no labels."))
     assert main(shlex.split(printed.partition(": ")[2])[1:]) in (0, 1, 3)  # 3: too few images to say

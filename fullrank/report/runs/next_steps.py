@@ -38,8 +38,7 @@ def _decision(run: Run, label: str) -> Next:
         return Next(label, (), [("Finish it.", command("train", "--resume", run.path))])
     look = ("Every finding with its evidence, rows and figures.", command("diagnose", run.path))
     if run.result.state in ("collapsed", "degraded"):
-        first = run.result.state == "degraded" and run.step < _FIRST
-        longer = (("Train for longer, since it is at its first steps.", _longer(run)),) if first else ()
+        longer = (("Train for longer, since it is at its first steps.", again),) if (again := train_longer(run)) else ()
         found = [
             Advice(
                 sentence(one.sentence),
@@ -50,8 +49,8 @@ def _decision(run: Run, label: str) -> Next:
             for at, one in enumerate(run.result.advice)
         ]
         return Next(label, found, [look])
-    if run.result.state == "early":
-        return Next(label, (), [("Train for longer.", _longer(run)), look])
+    if again := train_longer(run):
+        return Next(label, (), [("Train for longer.", again), look])
     data = _data(run)
     use = ("Use it: vectors of images, with names and labels.", command("embed", run.path, *data, "--out", "z.npy"))
     if run.knn is None:
@@ -65,7 +64,11 @@ def _data(run: Run) -> list[str]:
     return [str(item) for item in data] if isinstance(data, list | tuple) else [str(data)]
 
 
-def _longer(run: Run) -> str:
+def train_longer(run: Run) -> str:
+    """The command that trains for twice as long, where a run is too short to be judged; else an empty one."""
+    state = run.result.state if run.result else ""
+    if state != "early" and (state != "degraded" or run.step >= _FIRST):
+        return ""
     for name, least in (("steps", 200), ("epochs", 2)):
         amount = run.settings.get(name)
         if isinstance(amount, int | float):
