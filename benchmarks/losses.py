@@ -2,7 +2,8 @@
 
 Two views, float32; contenders alternate in one process, best CPU-seconds of the rounds. Packages that cannot be
 imported are left out (`pip install --no-deps lightly solo-learn pytorch-metric-learning`). A clear form takes the D x D
-matrix or all pairs, as papers write it, at 256 samples; where it would need minutes, it is left out. Writes
+matrix or all pairs, as papers write it, at 256 samples; where it would need minutes, it is left out. Of W-MSE also how
+far the gradients are from float64's, and what a product takes in both precisions. Writes
 docs/results/benchmarks/losses.json, of which docs/losses.md has the table.
 """
 
@@ -13,6 +14,7 @@ import contextlib
 import importlib
 import io
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -21,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from benchmarks.alternating import alternating
+from benchmarks.alternating import alternating, processor_seconds
 from benchmarks.clear_losses import CLEAR, Objective
 from benchmarks.pairs import run
 from fullrank import losses
@@ -125,6 +128,39 @@ def beside_clear(name: str, features: int, rounds: int) -> dict[str, float]:
     return {who: min(times) for who, times in alternating(runs, rounds).items()}
 
 
+def whitening(samples: int = 4096, features: int = 128) -> dict[str, Any]:
+    """W-MSE's relative error of the gradient where the standard deviations span so much, and seconds of a product."""
+    found: dict[str, Any] = {"the gradient's error": {}, "cpu_seconds of a product": {}}
+    generator = torch.Generator().manual_seed(0)
+    of_two = torch.randn(samples, features, generator=generator)
+    of_two = of_two + 0.3 * torch.randn(2, samples, features, generator=generator)
+    turn = torch.linalg.qr(torch.randn(features, features, generator=generator))[0]
+    for span in (1, 10, 100, 1000, 10_000):
+        z = of_two * torch.logspace(0, -math.log10(span), features) @ turn
+        exact = _gradient(_bare_w_mse, z.double())
+        theirs = _gradient(lightly("WMSELoss", samples, features), z)
+        found["the gradient's error"][str(span)] = {
+            "ours": float((_gradient(_bare_w_mse, z) - exact).norm() / exact.norm()),
+            "lightly": float((theirs - exact).norm() / exact.norm()),
+        }
+    for dtype in (torch.float32, torch.float64):
+        x = of_two[0].to(dtype)
+        seconds = alternating({"product": partial(processor_seconds, partial(torch.mm, x.T, x))}, 20)["product"]
+        found["cpu_seconds of a product"][str(dtype)] = min(seconds)
+    return found
+
+
+def _bare_w_mse(z: Tensor) -> Tensor:
+    return losses.w_mse(z, eps=0.0)["loss"]  # as lightly's, which adds nothing to the covariance
+
+
+def _gradient(objective: Objective, z: Tensor) -> Tensor:
+    leaf = z.clone().requires_grad_()
+    objective(leaf).backward()
+    assert leaf.grad is not None
+    return leaf.grad.double()
+
+
 def main() -> None:
     """Run, print, and write the result after each loss."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,6 +176,9 @@ def main() -> None:
             rounds = max(6, arguments.rounds * SHAPES[0][0] * SHAPES[0][1] // (samples * max(samples, features)))
             row = result["losses"][name][f"{samples} x {features}"] = compare(name, samples, features, rounds)
             _say(name, samples, features, row["cpu_seconds"])
+        if name == "w_mse":
+            result["w_mse"] = whitening(*SHAPES[-1])
+            print(json.dumps(result["w_mse"], indent=1))
         _write(result)
     for name in arguments.clear:
         result["clear"][name] = {}
@@ -157,6 +196,7 @@ def _say(name: str, samples: int, features: int, seconds: dict[str, float]) -> N
 
 def _write(result: dict[str, Any]) -> None:
     losses = {kind: {n: result[kind][n] for n in names if n in result[kind]} for kind, names in _KINDS.items()}
+    losses |= {"w_mse": result["w_mse"]} if "w_mse" in result else {}
     RESULT.write_text(json.dumps({"versions": dict(_versions()), **losses}, indent=1) + "\n", encoding="utf-8")
 
 

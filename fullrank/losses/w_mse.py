@@ -111,11 +111,10 @@ def cholesky(view: Tensor, eps: float) -> Tensor:
     True
     """
     x, _ = center(view, "batch", dtype=torch.float64)
-    norm = torch.linalg.vector_norm(x)
-    white, failed = triangular_white(x / torch.where(norm == 0, 1.0, norm), eps / x.shape[1])  # the trace is 1
+    white, failed = triangular_white(x, eps / x.shape[1])
     if bool(failed) or (eps == 0 and len(x) <= x.shape[1]):
         raise UserError(
             f"w_mse cannot whiten {len(x)} samples of {x.shape[1]} features: their covariance is not of full rank, or "
             "they are not finite: take sub-batches of more samples, a larger eps, or a lower learning rate."
         )
-    return (white * math.sqrt(len(x) - 1)).to(view.dtype)
+    return white.to(view.dtype) * math.sqrt(len(x) - 1)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 
 def triangular_white(x: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Rows L^-1 x_i of x (N, D) with the Cholesky factor L of X^T X + ridge, and whether that failed.
+    """Rows L^-1 x_i of x (N, D) with the Cholesky factor L of X^T X + ridge tr(X^T X), and whether that failed.
 
-    It fails where the sum is not positive definite; the rows then mean nothing.
+    It fails where the sum is not positive definite; the rows then mean nothing. Of zeros, zeros are left.
 
     >>> triangular_white(torch.tensor([[3.0, 0.0], [0.0, 2.0]]), 0.0)[0]
     tensor([[1., 0.],
@@ -32,21 +32,24 @@ def _blocks(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def _white(x: Tensor, ridge: float) -> tuple[Tensor, ...]:
-    """White rows, whether it failed, and the factor of each block."""
+    """White rows, whether it failed, the trace of X^T X (one if it is zero), and the inverse factor of each block."""
     white: list[Tensor] = []
-    factors: list[Tensor] = []
+    inverses: list[Tensor] = []
     failed = torch.zeros((), dtype=torch.bool, device=x.device)
+    trace = torch.linalg.vector_norm(x).square()
+    trace = torch.where(trace == 0, 1.0, trace)
     left: Tensor | None = None  # what the features before leave of each sample (N, N)
     for part in _blocks(x):
         if white:
             left = _less(left, white[-1])
         rest = part if left is None else left @ part
         eye = torch.eye(part.shape[1], dtype=x.dtype, device=x.device)
-        factor, info = torch.linalg.cholesky_ex(part.T @ rest + ridge * eye)
-        white.append(torch.linalg.solve_triangular(factor, rest.T, upper=False).T)
-        factors.append(factor)
+        factor, info = torch.linalg.cholesky_ex(part.T @ rest + ridge * trace * eye)
+        inverse = torch.linalg.solve_triangular(factor, eye, upper=False)  # one product beats a solution of all rows
+        white.append(rest @ inverse.T)
+        inverses.append(inverse)
         failed = failed | (info != 0)
-    return _whole(white), failed, *factors
+    return _whole(white), failed, trace, *inverses
 
 
 def _less(left: Tensor | None, white: Tensor) -> Tensor:
@@ -61,7 +64,10 @@ def _whole(parts: list[Tensor]) -> Tensor:
 
 
 class _TriangularWhite(torch.autograd.Function):
-    """W = X R^-1 with R^T R = X^T X + ridge has the gradient (G - W H) R^-T, where H is the mirrored upper W^T G."""
+    """W = X R^-1 with R^T R = X^T X + r has the gradient Y = (G - W H) R^-T, where H is the mirrored upper W^T G.
+
+    As r grows with the trace of X^T X, the scale of X is free: Y loses what it has along X.
+    """
 
     @staticmethod
     def forward(x: Tensor, ridge: float) -> tuple[Tensor, ...]:
@@ -75,11 +81,12 @@ class _TriangularWhite(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        x, white, *factors = ctx.saved_tensors
+        x, white, trace, *inverses = ctx.saved_tensors
         if torch.is_grad_enabled():  # a derivative of this one is asked for
             pull = torch.func.vjp(lambda rows: _white(rows, ctx.ridge)[0], x)[1]
             return pull(gradients[0])[0], None
-        return _solved(_blocks(x), _blocks(white), _turned(_blocks(white), _blocks(gradients[0])), factors), None
+        found = _solved(_blocks(x), _blocks(white), _turned(_blocks(white), _blocks(gradients[0])), inverses)
+        return found.sub_((found.flatten() @ x.flatten() / trace) * x), None
 
 
 def _turned(white: tuple[Tensor, ...], gradient: tuple[Tensor, ...]) -> list[Tensor]:
@@ -97,13 +104,13 @@ def _turned(white: tuple[Tensor, ...], gradient: tuple[Tensor, ...]) -> list[Ten
     return found
 
 
-def _solved(x: tuple[Tensor, ...], white: tuple[Tensor, ...], rows: list[Tensor], factors: list[Tensor]) -> Tensor:
+def _solved(x: tuple[Tensor, ...], white: tuple[Tensor, ...], rows: list[Tensor], inverses: list[Tensor]) -> Tensor:
     """Y of Y L = rows with L = R^T, from the last block on; R is W^T X beyond a block's own factor."""
     found: list[Tensor] = []
     after = x[0].new_zeros(())
     for k in range(len(x) - 1, -1, -1):
         side = rows[k] - after @ white[k] if found else rows[k]
-        found.insert(0, torch.linalg.solve_triangular(factors[k], side, upper=False, left=False))
+        found.insert(0, side @ inverses[k])
         if k:
             after = after + found[0] @ x[k].T
     return _whole(found)

@@ -78,6 +78,14 @@ def test_both_views_have_a_gradient() -> None:
     assert float(second.norm()) > 1e-3
 
 
+def test_of_nearly_dependent_features_float32_has_the_gradient_of_float64() -> None:
+    """Standard deviations from 1 to 1e-4: a factor in float32 gives a gradient that is twice as long and wrong."""
+    z = (noise(2, 64, 8) * torch.logspace(0, -4, 8, dtype=torch.float64)) @ torch.linalg.qr(noise(8, 8, seed=1))[0]
+    z, loss = z.float(), partial(w_mse, eps=0.0)
+    exact = gradient(loss, z.double())
+    assert float((gradient(loss, z).double() - exact).norm() / exact.norm()) < 1e-6
+
+
 @pytest.mark.parametrize("d", [3, 8])
 def test_cholesky_whitens_and_is_triangular(d: int) -> None:
     x = noise(40, d) @ noise(d, d, seed=1) + 5

@@ -11,7 +11,7 @@ from fullrank.testing.clouds import noise
 
 
 def by_the_whole_factor(x: Tensor, ridge: float) -> Tensor:
-    factor = torch.linalg.cholesky(x.T @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype))
+    factor = torch.linalg.cholesky(x.T @ x + ridge * x.square().sum() * torch.eye(x.shape[1], dtype=x.dtype))
     white: Tensor = torch.linalg.solve_triangular(factor, x.T, upper=False).T
     return white
 
