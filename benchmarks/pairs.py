@@ -24,8 +24,9 @@ from torch.nn.functional import cross_entropy, normalize
 
 from benchmarks.alternating import alternating
 from fullrank.losses import dcl, infonce, koleo, nt_xent, sigreg, ssl_hsic, uniformity
+from fullrank.stats import random_slices
 
-SAMPLES, FEATURES = (64, 256, 1024, 4096, 16_384), 128
+SAMPLES, FEATURES = (64, 256, 1024, 4096, 8192, 16_384), 128
 Objective = Callable[[Tensor], Tensor]
 
 
@@ -57,8 +58,8 @@ def whole_uniformity(z: Tensor) -> Tensor:
 
 def whole_sigreg(z: Tensor) -> Tensor:
     """Cosines and sines of every slice at each of 17 knots."""
-    slices = normalize(torch.randn(FEATURES, 1024, generator=torch.Generator().manual_seed(0)), dim=0)
-    t = torch.linspace(0, 3, 17)
+    slices = random_slices(FEATURES, 1024, 0, like=z)
+    t = torch.linspace(0, 3, 17, dtype=z.dtype)
     phi = torch.exp(-t.square() / 2)
     weight = 2 * phi * 3 / 16
     weight[[0, -1]] /= 2
@@ -87,8 +88,9 @@ OURS: Mapping[str, tuple[Objective, Objective | None, str]] = {  # ours, the who
     "sigreg": (lambda z: sigreg(z)["loss"], whole_sigreg, ""),
     "ssl_hsic": (lambda z: ssl_hsic(z)["loss"], whole_ssl_hsic, ""),
 }
-_MOST = {"sigreg": 1024, "ssl_hsic": 1024}  # samples at which the whole matrix still fits into some GB
-_MOST_OF_OTHERS = 4096  # samples beyond which the whole matrix and lightly's losses take tens of GB
+# samples at which the whole matrix and lightly's losses still fit into some GB
+_MOST = {"sigreg": 1024, "ssl_hsic": 1024, "nt_xent": 8192, "dcl": 8192}
+_LARGE = 4096  # samples from which on memory is measured, and one round is enough
 
 
 def lightly(name: str) -> Objective | None:
@@ -113,12 +115,23 @@ def compare(name: str, samples: int, rounds: int) -> dict[str, float]:
     ours, whole, theirs = OURS[name]
     z = torch.randn(2, samples, FEATURES, generator=torch.Generator().manual_seed(0))
     found = {"ours": ours}
-    if whole is not None and samples <= _MOST.get(name, _MOST_OF_OTHERS):
+    if whole is not None and samples <= _MOST.get(name, samples):
         found["whole"] = whole
-    if theirs and samples <= _MOST_OF_OTHERS and (peer := lightly(theirs)) is not None:
+    if theirs and samples <= _MOST.get(name, samples) and (peer := lightly(theirs)) is not None:
         found["lightly"] = peer
     runs = {contender: partial(run, objective, z) for contender, objective in found.items()}
     return {contender: min(times) for contender, times in alternating(runs, rounds).items()}
+
+
+def precision(name: str, samples: int = 256) -> float:
+    """Relative error of ours's gradient in float32, against the whole form's in float64."""
+    ours, whole, _ = OURS[name]
+    z, found = torch.randn(2, samples, FEATURES, generator=torch.Generator().manual_seed(0)), []
+    for objective, leaf in ((ours, z.clone().requires_grad_()), (whole or ours, z.double().requires_grad_())):
+        objective(leaf).backward()
+        assert leaf.grad is not None
+        found.append(leaf.grad.double())
+    return float((found[0] - found[1]).norm() / found[1].norm())
 
 
 def alone(name: str, samples: int) -> dict[str, float]:
@@ -151,13 +164,15 @@ def main() -> None:
     found = json.loads(arguments.out.read_text()) if arguments.out and arguments.out.exists() else {}
     found |= {"versions": versions}
     for name in arguments.only:
+        found.setdefault("the gradient's error", {})[name] = error = precision(name)
+        print(f"{name:11s} error of the gradient in float32 {error:.1e}", flush=True)
         for samples in arguments.samples:
-            if samples >= _MOST_OF_OTHERS:
+            if samples >= _LARGE:
                 one = found.setdefault("ours alone", {}).setdefault(name, {})[str(samples)] = alone(name, samples)
                 print(f"{name:11s} N = {samples:5d}  ours {one}", flush=True)
-            if samples > _MOST_OF_OTHERS:
+            if samples > _LARGE and samples > _MOST.get(name, samples):
                 continue
-            row = compare(name, samples, arguments.rounds)
+            row = compare(name, samples, arguments.rounds if samples <= _LARGE else 1)
             found.setdefault("cpu_seconds", {}).setdefault(name, {})[str(samples)] = row
             others = ", ".join(f"{what} {row[what] / row['ours']:.2f}x" for what in row if what != "ours")
             print(f"{name:11s} N = {samples:5d}  ours {1000 * row['ours']:8.1f} ms  {others}", flush=True)
