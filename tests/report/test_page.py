@@ -77,7 +77,8 @@ def test_a_run_with_nothing_but_a_config(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text(json.dumps({"recipe": "intl"}))
     page = Page(write_report([tmp_path / "run"], tmp_path / "report.html"))
-    assert "run: The run has not finished, and has not recorded anything yet." in page.text
+    assert "run: Unfinished, at step 0" in page.text
+    assert "The run has not finished, and has not recorded anything yet." in page.text
     assert page.named("figure") == []
 
 

@@ -200,7 +200,8 @@ def final_spectra(runs: Sequence[Run], labels: Sequence[str]) -> Plot | None:
         "Each spectrum divided by its largest eigenvalue: a flat line uses every dimension alike, and dimensions"
         " to the right of a cliff are unused; the size, which is divided out, shows in the relative spread."
     )
-    return _plot("final", "Final spectrum", caption, run_keys(labels), found)
+    when = "Final" if all(run.result for run in runs) else "Latest"
+    return _plot("final", f"{when} spectrum", caption, run_keys(labels), found)
 
 
 def projection(run: Run, index: int, label: str) -> Plot | None:

@@ -55,7 +55,8 @@ def words(run: Run) -> str:
 def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
     """The whole report in one line."""
     if len(runs) == 1:
-        return f"{labels[0]}: {words(runs[0])}" if runs[0].result else f"{labels[0]}: {sentence(runs[0])}"
+        at = "" if runs[0].result else f", at step {runs[0].step:,}"
+        return f"{labels[0]}: {words(runs[0])}{at}"
     said = [words(run) for run in runs]
     counts = [f"{name} ({said.count(name)})" for name in dict.fromkeys(said)]
     line = f"{len(runs)} runs: {', '.join(counts)}."
