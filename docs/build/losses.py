@@ -26,13 +26,14 @@ ZERO = 1e-3  # rates below this are rounding, or as good as none
 HEADER = """# Losses
 
 Every public loss of `fullrank.losses`, as data and as numbers. `make docs` writes this page (`docs/build/losses.py`),
-and a test holds it to the code. Whose formula and weights a loss has stands in its docstring.
+and a test holds it to the code. The docstring of each loss says whose formula and weights it has.
 
 ## What they are
 
-u, v: unit rows of two views, c: their cosine (c⁺ of one image, c⁻ of two), C: centered covariance over samples,
-l: its eigenvalues, p: eigenvalues over their sum, T: temperature, V views, N samples, D features, K = min(N, D). The
-cost is that of one value for two views, up to a constant.
+In the formulas, u and v are rows of two views, scaled to length 1, and c is their cosine (c⁺ of two views of one image,
+c⁻ of two images). C is the centered covariance over the samples, l are its eigenvalues, p the eigenvalues over their
+sum, and T is a temperature. There are V views, N samples and D features, and K = min(N, D). The cost is that of one value
+for two views, up to a constant.
 """
 
 NUMBERS = """## What they do about collapse
@@ -49,9 +50,9 @@ All computed, on two equal views of 64 samples with 16 features of mean square 1
 
 Rates are the slowest of five random starts. Only their sign and order carry over to the training of a network, whose
 optimizer rescales them. The losses of predictions and targets, from `byol` on, stand here without what keeps some of
-them from collapse, their predictor and teacher: prediction and target are equal, and a queue holds,
-a center is the mean of, the same samples.
-Rows that are not in the first table are a loss with another setting, as in `tests/losses/declared.py`.
+them from collapse, their predictor and teacher: prediction and target are equal, a queue holds the same samples, and
+a center is their mean.
+A row that the first table lacks is a loss with another setting, named in `tests/losses/declared.py`.
 """
 
 EXACT = """## How exact they are
