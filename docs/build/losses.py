@@ -32,8 +32,8 @@ and a test holds it to the code. The docstring of each loss says whose formula a
 
 In the formulas, u and v are rows of two views, scaled to length 1, and c is their cosine (c⁺ of two views of one image,
 c⁻ of two images). C is the centered covariance over the samples, l are its eigenvalues, p the eigenvalues over their
-sum, and T is a temperature. There are V views, N samples and D features, and K = min(N, D). The cost is that of one value
-for two views, up to a constant.
+sum, and T is a temperature. There are V views, N samples and D features, and K = min(N, D). The cost is that of one
+value for two views, up to a constant.
 """
 
 NUMBERS = """## What they do about collapse
