@@ -48,7 +48,7 @@ class Embed:
 
 def embed(options: Embed, console: Console) -> int:
     """Run the command; returns the exit code."""
-    from fullrank.embeddings.writers import check_out
+    from fullrank.embeddings.writers import check_out, rows_file
     from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
     from fullrank.evaluation.model import open_model
     from fullrank.runs import read_as_run
@@ -74,7 +74,9 @@ def embed(options: Embed, console: Console) -> int:
         console=console,
     )
     for file in files:
-        tell(f"Wrote {file}")
+        tell(
+            f"Wrote {file}" + ("" if file.suffix == ".parquet" else f", and the names of its rows in {rows_file(file)}")
+        )
     return 0
 
 

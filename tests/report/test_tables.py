@@ -125,6 +125,5 @@ def test_an_early_run_is_told_to_train_for_twice_as_long(tmp_path: Path, setting
 
 def test_the_card_shows_the_number_that_the_sentence_of_a_verdict_names(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run"))
-    assert ("backbone: RankMe, centered", f"{run.collapse('backbone')['rankme_centered']:.1f} of 48") in card(
-        run, "run"
-    ).facts
+    said = ("backbone: directions, by singular values", f"{run.collapse('backbone')['rankme_centered']:.1f} of 48")
+    assert said in card(run, "run").facts
