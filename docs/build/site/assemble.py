@@ -17,6 +17,7 @@ SECTIONS = {  # of the site, in its order
     "How to": (
         "how/choose",
         "how/findings",
+        "reference/kinds/index",
         "data",
         "how/weights",
         "in_and_out",
@@ -32,7 +33,7 @@ SECTIONS = {  # of the site, in its order
         "settings",
     ),
     "Explanation": ("explain/collapse", "explain/papers", "explain/ranks"),
-    "Evidence": ("papers", "checks", "calibration", "reliability", "scale", "speed", "evidence"),
+    "Evidence": ("papers", "checks", "calibration", "reliability", "scale", "speed", "sets"),
     "Reference": ("reference/index", "losses", "contract"),
     "Project": ("architecture", "style", "CONTRIBUTING", "SECURITY", "CHANGELOG"),
 }
@@ -62,7 +63,7 @@ def assemble(out: Path) -> None:
     for name, text in reference.pages().items():
         _write(out / "reference" / f"{name}.md", text)
     named = {page for pages in SECTIONS.values() for page in pages}
-    there = {*sources, "reference/index"}
+    there = {*sources, "reference/index", "reference/kinds/index"}
     trees = [reference.toctree([page for page in pages if page in there], title) for title, pages in SECTIONS.items()]
     rest = reference.toctree(sorted(set(sources) - named - {"index"}), "Results", hidden=True)
     _write(out / "index.md", "\n".join([(ROOT / "docs" / "index.md").read_text(encoding="utf-8"), *trees, rest]))

@@ -72,11 +72,11 @@ def pages() -> dict[str, str]:
     functions = [api.entry(f"fullrank.{name}", getattr(fullrank, name)) for name in fullrank.__all__]
     found["python"] = "\n\n".join(["# The front door", api.markdown(fullrank), *filter(None, functions)]) + "\n"
     found["formats"] = formats()
-    for folder, title in (("commands", "Commands"), ("kinds", "Findings")):
+    for folder, title in (("commands", "Commands"), ("kinds", "Each finding, with causes and remedies")):
         inside = [path.removeprefix(f"{folder}/") for path in found if path.startswith(f"{folder}/")]
         found[f"{folder}/index"] = f"# {title}\n\n{toctree(inside)}"
     found["recipes/index"] = _by_family()
-    listed = ["commands/index", "recipes/index", "kinds/index", "python", *MODULES, "formats"]
+    listed = ["commands/index", "recipes/index", "python", *MODULES, "formats"]
     found["index"] = f"# Reference\n\nAll of it is written from the code.\n\n{toctree(listed)}"
     return found
 
