@@ -54,7 +54,7 @@ def test_the_views_of_byol_are_those_of_intl_directclr_and_corinfomax() -> None:
 
 
 def test_the_views_of_the_w2_study() -> None:
-    """Both alike: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1, gray 0.2, blur 0.5, solarise 0.2."""
+    """Both alike: bicubic crops of 0.08 to 1, jitter 0.4, 0.4, 0.2, 0.1, gray 0.2, blur 0.5, solarize 0.2."""
     first, second = preset("w2-study", size=32, channels=3)
     assert first == second
     assert (first.scale, first.interpolation, first.flip) == ((0.08, 1.0), "bicubic", 0.5)

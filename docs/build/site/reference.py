@@ -137,9 +137,11 @@ def kind(rule: Rule) -> str:
     lines = [f"# {rule.name[0].upper()}{rule.name[1:]}", advice.why, "## What it is seen by"]
     lines.append("\n".join(_evidence(each) for each in rule.evidence))
     if rule.least > 2:
-        lines.append(f"It is asked of {rule.least} rows or more.")
+        lines.append(f"The rule applies from {rule.least} rows on.")
     if rule.silences:
-        lines.append(f"Beside it these mean nothing: {', '.join(rule.silences)}. {_sentence(rule.because)}".strip())
+        lines.append(
+            f"Where it is found, these are left out: {', '.join(rule.silences)}. {_sentence(rule.because)}".strip()
+        )
     lines.append("## Possible causes, and the test that tells them apart")
     rows = [(_cell(one.text), _cell(one.test), ", ".join(one.of) or "any training") for one in advice.causes]
     lines.append("\n".join(["| cause | test | in |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]))
@@ -151,14 +153,16 @@ def kind(rule: Rule) -> str:
 
 
 def _evidence(one: Evidence) -> str:
-    asked = [_condition(one.graded), *(_condition(gate) for gate in one.gates)]
     sentence = re.sub(r"\{[^}]*\}", "…", one.sentence)
-    return f"- {'; and '.join(asked)}. The report says: *{sentence}*."
+    gates = " and ".join(_gate(gate) for gate in one.gates)
+    return f"- {_graded(one.graded)}{gates and f', if {gates}'}. The report says: *{sentence}*."
 
 
-def _condition(one: Graded | Gate) -> str:
-    if isinstance(one, Gate):
-        return f"`{one.name}` {one.way} {one.threshold:g}" + (", or not measured" if one.or_missing else "")
+def _gate(one: Gate) -> str:
+    return f"`{one.name}` is {one.way} {one.threshold:g}" + (" or was not measured" if one.or_missing else "")
+
+
+def _graded(one: Graded) -> str:
     fails = "" if one.fail is None else f", and a failure {one.way} {one.fail:g}"
     return f"`{one.name}` {one.way} {one.warn:g} is a warning{fails}"
 

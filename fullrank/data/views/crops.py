@@ -46,7 +46,7 @@ def crop_views(name: str, sizes: Sequence[int], *, channels: int) -> list[Augmen
     """One Augmentation for each size, in the colors of a preset; two equal sizes are the preset itself.
 
     Otherwise the multi-crop of INTL's code: a view shows 0.2 to 1 of the image's area, times its size over the
-    largest one, is blurred with probability 0.5 and solarised with 0.1; the rest is the preset's first view.
+    largest one, is blurred with probability 0.5 and solarized with 0.1; the rest is the preset's first view.
 
     Args:
         name: A preset, as for `preset`.
