@@ -180,3 +180,29 @@ def lower(column: str, case: Case, below: Case, margin: Margin, source: Source) 
 
 def _said(case: Case) -> str:
     return ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in _tuple(case))
+
+
+def at_equal(table: Table, x: str, y: str, cases: Sequence[Case], *, over: Sequence[Case]) -> list[float]:
+    """How much more of y these cases have than others have at the same x, seed by seed.
+
+    Between its cases each side is interpolated, and the difference averaged over what both reach of x; where
+    that is nothing, at the ends that are nearest to each other.
+
+    >>> rows = [{"loss": "ab"[at // 2], "weight": at % 2, "seed": 0, "x": at % 2, "y": at} for at in range(4)]
+    >>> at_equal(Table(rows), "x", "y", [("b", 0), ("b", 1)], over=[("a", 0), ("a", 1)])
+    [2.0]
+    """
+    import numpy as np  # here, for what lists experiments does not load numpy
+
+    def by_seed(side: Sequence[Case]) -> list[list[tuple[float, float]]]:
+        columns = [zip(table.of(x, *_tuple(case)), table.of(y, *_tuple(case)), strict=True) for case in side]
+        return [sorted(seed) for seed in zip(*columns, strict=True)]
+
+    found = []
+    for sides in zip(by_seed(cases), by_seed(over), strict=True):
+        shared = np.linspace(max(side[0][0] for side in sides), min(side[-1][0] for side in sides), 5)
+        ours, theirs = (
+            float(np.interp(shared, [at for at, _ in side], [value for _, value in side]).mean()) for side in sides
+        )
+        found.append(ours - theirs)
+    return found
