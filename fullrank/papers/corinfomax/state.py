@@ -69,7 +69,7 @@ def noise(memory: float) -> float:
     return math.sqrt((1 - memory) / (1 + memory))
 
 
-def _drawn(n: int, generator: torch.Generator) -> Tensor:
+def drawn(n: int, generator: torch.Generator) -> Tensor:
     """Two views (2, N, D) of unit rows that spread more in some dimensions than in others."""
     width = torch.logspace(0, -0.5, WIDTH, dtype=torch.float64)
     return normalize(width * torch.randn(2, n, WIDTH, generator=generator, dtype=torch.float64))
@@ -78,11 +78,11 @@ def _drawn(n: int, generator: torch.Generator) -> Tensor:
 def _run(memory: float, seed: int, steps: int) -> tuple[float, float]:
     """Root mean square error of the covariances after the first quarter; mean norm of the gradient."""
     generator = torch.Generator().manual_seed(seed)
-    true = moments(_drawn(50_000, generator)[0]).covariance
+    true = moments(drawn(50_000, generator)[0]).covariance
     loss = CorInfoMax(WIDTH, covariance_memory=memory, mean_memory=memory)
     squares, norms = [], []
     for _ in range(steps):
-        z = _drawn(_BATCH, generator).requires_grad_()
+        z = drawn(_BATCH, generator).requires_grad_()
         (gradient,) = torch.autograd.grad(loss(z)["log_determinant"], z)
         squares.append(float((loss.covariance - true).square().sum()))
         norms.append(float(gradient.norm()))
@@ -108,7 +108,7 @@ def _by_memory(
 
 def _memory_of_the_start(steps: int = 20) -> Panel:
     """The same batch at every step: what is left of the start shrinks by the factor each time."""
-    z = _drawn(_BATCH, torch.Generator().manual_seed(0))
+    z = drawn(_BATCH, torch.Generator().manual_seed(0))
     once = CorInfoMax(WIDTH, covariance_memory=0.0, mean_memory=0.0)
     once(z)
     own = float(once.spectra()["covariance_of_view_1"][0])

@@ -37,15 +37,23 @@ class Toy:
 
 
 def train_toy(
-    loss: Callable[[Tensor], Terms], transform: Callable[[Tensor], Tensor], *, seed: int, steps: int = 500
+    loss: Callable[[Tensor], Terms],
+    transform: Callable[[Tensor], Tensor],
+    *,
+    seed: int,
+    steps: int = 500,
+    width: int = _WIDTH,
 ) -> Toy:
-    """Two views, with noise of variance 1, of 20 Gaussian clusters in 8 dimensions; an MLP 64-64-16; SGD at 0.05."""
+    """Two views, with noise of variance 1, of 20 Gaussian clusters in 8 dimensions; an MLP 64-64-16; SGD at 0.05.
+
+    The embedding has 16 dimensions unless `width` says another number.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = nn.Sequential(
             nn.Linear(_INPUT, 64), nn.BatchNorm1d(64), nn.ReLU(),
-            nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, _WIDTH),
+            nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, width),
         )  # fmt: skip
     centers = 3 * torch.randn(_CLUSTERS, _INPUT, generator=generator)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
