@@ -25,7 +25,7 @@ from fullrank.papers.w2.floor import floor, limit
 from fullrank.papers.w2.more_hosts import more_hosts, with_w2
 from tests.papers.labels import labels
 
-SMALL = Size(steps=4, batch_size=64, image_size=8, probe=128, looks=1)
+SMALL = Size(steps=2, batch_size=64, image_size=8, probe=128, looks=1)
 TOY: dict[str, Callable[..., Outcome]] = {
     "corinfomax/exact": exact,
     "corinfomax/small-batch": small_batch,
@@ -42,9 +42,9 @@ IMAGES: dict[str, Callable[..., Outcome]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TOY)
 def test_a_toy_runs_and_every_part_of_its_claim_is_measured(name: str, tmp_path: Path) -> None:
-    outcome = TOY[name](Settings(out=tmp_path, seeds=2), steps=3)
+    outcome = TOY[name](Settings(out=tmp_path, seeds=1), steps=3)
     assert len(labels(name, outcome)) == len(load(name).parts)
-    assert {row["seed"] for row in outcome.rows} == {0, 1}
+    assert {row["seed"] for row in outcome.rows} == {0}
 
 
 @pytest.mark.slow

@@ -81,6 +81,7 @@ CONTROLS = Experiment(
     run=controls,
     caveat="Newton's iteration is in a stable order; the authors' explodes where it has converged (`intl/condition`).",
     parts=(
+        higher(_RANK, _EXACT, _USUAL, DIMENSION, "abstract"),
         _half(_USUAL),
         Part(
             says="exact: the embedding keeps a tenth of its dimensions",
