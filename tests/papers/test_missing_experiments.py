@@ -25,7 +25,7 @@ from fullrank.papers.w2.floor import floor, limit
 from fullrank.papers.w2.more_hosts import more_hosts, with_w2
 from tests.papers.labels import labels
 
-SMALL = Size(steps=2, batch_size=64, image_size=8, probe=128, looks=1)
+SMALL = Size(steps=4, batch_size=64, image_size=8, probe=128, looks=1)
 TOY: dict[str, Callable[..., Outcome]] = {
     "corinfomax/exact": exact,
     "corinfomax/small-batch": small_batch,
