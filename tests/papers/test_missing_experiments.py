@@ -16,8 +16,13 @@ from fullrank.papers.corinfomax.exact import exact
 from fullrank.papers.corinfomax.small_batch import small_batch
 from fullrank.papers.directclr.alignment import alignment as layers_align
 from fullrank.papers.directclr.alignment import overlap
+from fullrank.papers.hsr.equal_energy import equal_energy
+from fullrank.papers.hsr.equal_energy import overlap as overlap_of_rows
 from fullrank.papers.hsr.few_labels import few_labels, shares
+from fullrank.papers.hsr.layers import layers
 from fullrank.papers.intl.controls import controls
+from fullrank.papers.intl.other_g import OTHERS, capped, logarithmic, other_g, ridged
+from fullrank.papers.intl.width import width
 from fullrank.papers.kit.parts import Row, Table, at_equal
 from fullrank.papers.kit.short import gray, train
 from fullrank.papers.kit.training import Size
@@ -29,13 +34,17 @@ SMALL = Size(steps=4, batch_size=64, image_size=8, probe=128, looks=1)
 TOY: dict[str, Callable[..., Outcome]] = {
     "corinfomax/exact": exact,
     "corinfomax/small-batch": small_batch,
+    "hsr/equal-energy": equal_energy,
     "intl/controls": controls,
+    "intl/other-g": other_g,
+    "intl/width": width,
     "w2/more-hosts": more_hosts,
 }
 IMAGES: dict[str, Callable[..., Outcome]] = {
     "corinfomax/competitive": competitive,
     "directclr/alignment": layers_align,
     "hsr/few-labels": few_labels,
+    "hsr/layers": layers,
 }
 
 
@@ -74,6 +83,15 @@ def test_at_equal_x_only_what_is_not_owed_to_x_is_left() -> None:
     assert at_equal(Table(rows), "x", "y", ours, over=theirs) == pytest.approx([3.0])
 
 
+def test_other_functions_of_the_spectrum_are_what_they_say() -> None:
+    eigenvalues = torch.tensor([4.0, 1.0, 0.25, 0.0])
+    mean = eigenvalues.mean()
+    assert torch.allclose(ridged(1e-9)(eigenvalues[:3]), eigenvalues[:3].rsqrt())
+    assert torch.equal(capped(1.0)(eigenvalues)[1:], mean.rsqrt().expand(3))
+    assert torch.allclose(eigenvalues * logarithmic(eigenvalues).square(), (eigenvalues / mean).log1p())
+    assert all(torch.isfinite(g(eigenvalues)).all() for g in OTHERS.values())
+
+
 def test_w2_is_added_to_the_host() -> None:
     z = torch.randn(2, 32, 8, generator=torch.Generator().manual_seed(0))
     assert with_w2(alignment, 2.0)(z)["loss"] == pytest.approx(float(alignment(z)["loss"] + 2 * w2(z)["loss"]))
@@ -87,6 +105,11 @@ def test_layers_that_share_their_directions_overlap() -> None:
     assert overlap(written, read) == pytest.approx(1.0, abs=1e-5)
     assert overlap(written, torch.diag(falling.flip(0)) @ basis.T) == pytest.approx(0.0, abs=1e-5)
     assert overlap(torch.randn(400, 400, generator=random), torch.randn(400, 400, generator=random)) < 0.3
+
+
+def test_rows_of_one_direction_overlap_and_orthogonal_ones_do_not() -> None:
+    assert float(overlap_of_rows(5 * torch.eye(4))) == 0
+    assert float(overlap_of_rows(torch.ones(3, 4))) == pytest.approx(6.0)
 
 
 def test_few_labels_are_a_tenth_of_those_that_are_known() -> None:
