@@ -2,6 +2,7 @@
 
 One thread for both, processor seconds, medians over the rounds, the contenders alternating in one process. faiss has
 rows of length 1 that are already in its index, and votes for no class; FullRank scales, sorts, searches and votes.
+The product of both alone is measured by torch and by numpy, whose BLAS are not the same: the file names them.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 import resource
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.alternating import alternating, processor_seconds
@@ -39,12 +43,18 @@ def compare(bank_rows: int, query_rows: int, features: int, rounds: int) -> dict
     labels = torch.randint(1000, (bank_rows,), generator=generator)
     index = faiss.IndexFlatIP(features)
     index.add(normalize(bank).numpy())
-    unit = normalize(queries).numpy()
+    normalized = normalize(queries)
+    unit = normalized.numpy()
 
-    runs = {
-        "fullrank": partial(processor_seconds, lambda: knn_predict(bank, labels, queries, k=K)),
-        "faiss": partial(processor_seconds, lambda: index.search(unit, K)),
+    rows = normalize(bank)
+    works: dict[str, Callable[[], object]] = {
+        "fullrank": lambda: knn_predict(bank, labels, queries, k=K),
+        "faiss": lambda: index.search(unit, K),
+        "product alone, by torch": lambda: normalized @ rows.T,
+        "product alone, by numpy": lambda: unit @ rows.numpy().T,
+        "product alone, by torch in bfloat16": lambda: normalized.bfloat16() @ rows.bfloat16().T,
     }
+    runs = {name: partial(processor_seconds, work) for name, work in works.items()}
     seconds = {name: statistics.median(times) for name, times in alternating(runs, rounds).items()}
     return seconds | {"faiss / fullrank": seconds["faiss"] / seconds["fullrank"]}
 
@@ -67,7 +77,13 @@ def main() -> None:
     if arguments.memory:
         print(json.dumps(memory(arguments.memory, 500)))
         return
-    results: dict[str, Any] = {}
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    results: dict[str, Any] = {
+        "BLAS": {
+            "torch": re.findall(r"BLAS_INFO=(\w+)", torch.__config__.show())[0],
+            "numpy": f"{blas['name']} {blas['version']}",
+        }
+    }
     for shape in SHAPES:
         row = results["{} x {}, {} features".format(*shape)] = compare(*shape, arguments.rounds)
         print(shape, ", ".join(f"{name} {value:.2f}" for name, value in row.items()), flush=True)
