@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from fullrank.cli import COMMANDS, main
+from fullrank.data import load_dataset
+from fullrank.errors import UserError
 
 WORDS = {"train": ["train", "simclr"], "detect": ["detect", "run"], "report": ["report", "run"]}
 
@@ -67,6 +69,6 @@ def test_all_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> Non
     assert "NAME.rows.csv): see" in said  # the text of a help that has two lines
 
 
-def test_data_without_a_place_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "simclr", "--data"]) == 2
-    assert "No data is named: pass a folder of images" in capsys.readouterr().err
+def test_data_without_a_place_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^No data is named: pass a folder of images"):
+        load_dataset(())
