@@ -11,7 +11,6 @@ import torch
 
 from fullrank.losses import alignment, nt_xent, w2
 from fullrank.papers import Outcome, Settings, load
-from fullrank.papers.corinfomax.competitive import competitive
 from fullrank.papers.corinfomax.exact import exact
 from fullrank.papers.corinfomax.small_batch import small_batch
 from fullrank.papers.directclr.alignment import alignment as layers_align
@@ -28,6 +27,7 @@ from fullrank.papers.kit.short import gray, train
 from fullrank.papers.kit.training import Size
 from fullrank.papers.w2.floor import floor, limit
 from fullrank.papers.w2.more_hosts import more_hosts, with_w2
+from fullrank.papers.w2.weights import weights
 from tests.papers.labels import labels
 
 SMALL = Size(steps=4, batch_size=64, image_size=8, probe=128, looks=1)
@@ -41,10 +41,10 @@ TOY: dict[str, Callable[..., Outcome]] = {
     "w2/more-hosts": more_hosts,
 }
 IMAGES: dict[str, Callable[..., Outcome]] = {
-    "corinfomax/competitive": competitive,
     "directclr/alignment": layers_align,
     "hsr/few-labels": few_labels,
     "hsr/layers": layers,
+    "w2/weights": weights,
 }
 
 
