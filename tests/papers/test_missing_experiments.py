@@ -16,6 +16,7 @@ from fullrank.papers.corinfomax.small_batch import small_batch
 from fullrank.papers.directclr.alignment import alignment as layers_align
 from fullrank.papers.directclr.alignment import overlap
 from fullrank.papers.directclr.projector import residual_projector
+from fullrank.papers.directclr.strength import strength
 from fullrank.papers.hsr.equal_energy import equal_energy
 from fullrank.papers.hsr.equal_energy import overlap as overlap_of_rows
 from fullrank.papers.hsr.few_labels import few_labels, shares
@@ -43,6 +44,7 @@ TOY: dict[str, Callable[..., Outcome]] = {
 }
 IMAGES: dict[str, Callable[..., Outcome]] = {
     "directclr/alignment": layers_align,
+    "directclr/augmentation": strength,
     "directclr/residual-projector": residual_projector,
     "hsr/few-labels": few_labels,
     "hsr/layers": layers,
