@@ -110,7 +110,7 @@ EXACT_OBJECTIVE = Experiment(
     minutes=0.2,
     run=exact,
     caveat="Made-up views that share 8 of 32 dimensions, and one weight of the approximation, the authors' for each "
-    "dimension.",
+    "dimension. In a first version the networks could see the noise of what is shared, and the headline was reversed.",
     parts=(
         Part(
             says="what the views share is known as well from either",

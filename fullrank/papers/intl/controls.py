@@ -79,7 +79,8 @@ CONTROLS = Experiment(
     "whiten do as well as exact whitening.",
     minutes=1.6,
     run=controls,
-    caveat="Newton's iteration is in a stable order; the authors' explodes where it has converged (`intl/condition`).",
+    caveat="Newton's iteration is in a stable order; the authors' explodes where it has converged (`intl/condition`). "
+    "The headline was the second part first, which chance reverses, since it asks for half.",
     parts=(
         higher(_RANK, _EXACT, _USUAL, DIMENSION, "abstract"),
         _half(_USUAL),
