@@ -24,7 +24,7 @@ from benchmarks.sets.emoji import emoji
 from benchmarks.sets.patches import patches
 from fullrank.cli import main as command
 from fullrank.data import load_dataset, plain_batches
-from fullrank.nn import load_encoder
+from fullrank.nn import SavedEncoder, load_encoder
 
 from .images import gradients, imagenet
 from .models import batches, mlp
@@ -74,15 +74,15 @@ def _imagenet(root: Path, *, of: str) -> Made:
     return imagenet(root, interpolate(images, size=96, mode="bilinear") * 2 - 1), labels
 
 
-def _network(root: Path, *, task: str) -> Made:
-    """Features of pixels by a small network that learned on half of the rows, of all of them."""
-    torch.manual_seed(seed_of("third", task) % 2**31)
-    rows, labels = _small(root, "patches")
+def small_network(rows: Tensor, labels: Tensor, *, task: str, seed: int) -> Tensor:
+    """Features (N, 64 or 32) of rows (N, D) by a small network that learned on half of them."""
+    torch.manual_seed(seed)
+    half, classes = len(rows) // 2, int(labels.max()) + 1
     features = mlp(rows.shape[1], 128, 64 if task == "classifier" else 32)
-    head = nn.Linear(64, 12) if task == "classifier" else mlp(32, 128, rows.shape[1])
+    head = nn.Linear(64, classes) if task == "classifier" else mlp(32, 128, rows.shape[1])
     optimizer = torch.optim.Adam([*features.parameters(), *head.parameters()], lr=2e-3)
-    same = [torch.where(labels[: ROWS // 2] == label)[0] for label in range(12)]
-    for batch in batches(ROWS // 2, 600):
+    same = [torch.where(labels[:half] == label)[0] for label in range(classes)]
+    for batch in batches(half, 600):
         z = features(rows[batch])
         if task == "classifier":
             loss = cross_entropy(head(z.relu()), labels[batch])
@@ -90,24 +90,35 @@ def _network(root: Path, *, task: str) -> Made:
             loss = mse_loss(head(z), rows[batch])
         else:
             partners = torch.stack([same[label][torch.randint(len(same[label]), ())] for label in labels[batch]])
-            others = torch.randint(ROWS // 2, (len(batch),))
+            others = torch.randint(half, (len(batch),))
             positive, negative = (normalize(features(rows[index]), dim=1) for index in (partners, others))
             loss = triplet_margin_loss(normalize(z, dim=1), positive, negative, margin=0.3)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.inference_mode():
-        return features(rows), labels
+        found: Tensor = features(rows)
+    return found
+
+
+def _network(root: Path, *, task: str) -> Made:
+    rows, labels = _small(root, "patches")
+    return small_network(rows, labels, task=task, seed=seed_of("third", task) % 2**31), labels
+
+
+def trained(root: Path, data: Path, recipe: str) -> SavedEncoder:
+    """The encoder of a training of 300 steps on a folder of images of 32 px, which is run where it is not there."""
+    run = root / "runs" / f"{data.name}-{recipe}-{STEPS}"
+    if not (run / "result.json").exists():
+        flags = ["--data", str(data), "--image-size", "32", "--batch-size", "64", "--steps", str(STEPS)]
+        if command(["train", recipe, *flags, "--monitor-every", str(STEPS), "--out", str(run)]) != 0:
+            raise RuntimeError(f"{recipe} did not train: see {run}")
+    return load_encoder(run / "encoder.safetensors")
 
 
 def _backbone(root: Path, *, recipe: str) -> Made:
-    run = root / "runs" / f"patches-{recipe}-{STEPS}"
-    if not (run / "result.json").exists():
-        flags = ["--data", str(patches(root)), "--image-size", "32", "--batch-size", "64", "--steps", str(STEPS)]
-        if command(["train", recipe, *flags, "--monitor-every", str(STEPS), "--out", str(run)]) != 0:
-            raise RuntimeError(f"{recipe} did not train: see {run}")
     images, labels = _images(root, "patches")
-    encoder = load_encoder(run / "encoder.safetensors")
+    encoder = trained(root, patches(root), recipe)
     with torch.inference_mode():
         return torch.cat([encoder(part) for part in interpolate(images, size=32, mode="area").split(100)]), labels
 
@@ -135,17 +146,21 @@ def _sentences(root: Path, *, pooled: bool) -> Made:
     return minilm(root, _texts(ROWS), layer=None, trained=True, pooled=pooled), None
 
 
-def _svd(root: Path, *, of: str) -> Made:
-    """TF-IDF of words, counts of words, or TF-IDF of the letters of names, then a truncated SVD."""
+def text_svd(texts: list[str], *, of: str) -> Tensor:
+    """Rows (N, 64): TF-IDF of words, counts of words, or TF-IDF of the letters of names, then a truncated SVD."""
     if of == "names":
-        texts = in_order({name for name in _documented().values() if len(name) > 5}, 4000)
         table = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=3).fit_transform(texts)
     elif of == "TF-IDF":
-        table = TfidfVectorizer(min_df=3, stop_words="english", sublinear_tf=True).fit_transform(_texts(4000))
+        table = TfidfVectorizer(min_df=3, stop_words="english", sublinear_tf=True).fit_transform(texts)
     else:
-        table = CountVectorizer(min_df=3).fit_transform(_texts(4000))
+        table = CountVectorizer(min_df=3).fit_transform(texts)
     table = table[table.getnnz(axis=1) > 1][: 2 * ROWS]
-    return torch.from_numpy(TruncatedSVD(64, random_state=0).fit_transform(table)[:ROWS]).float(), None
+    return torch.from_numpy(TruncatedSVD(64, random_state=0).fit_transform(table)[:ROWS]).float()
+
+
+def _svd(root: Path, *, of: str) -> Made:
+    names = {name for name in _documented().values() if len(name) > 5}
+    return text_svd(in_order(names, 4000) if of == "names" else _texts(4000), of=of), None
 
 
 def _words(root: Path) -> Made:

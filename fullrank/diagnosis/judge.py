@@ -135,10 +135,13 @@ def _answer(
     graded, measured = evidence.graded, found[evidence.graded.name]
     warn, fail = profile.thresholds.get((rule.name, graded.name)) or (graded.warn, graded.fail)
     level = grade(measured, graded, (warn, fail))
+    if level in ("warn", "fail") and evidence.doubt:
+        return _Answer("unsure", evidence, f"{say(evidence, found)}; {evidence.doubt}", may_fail=True)
     ajar = next((gate for gate in evidence.gates if is_ajar(gate, found)), None)
     if level == "unsure":
         told = say_unsure(evidence, found, warn)
-        return _Answer(level, evidence, f"{told}; {more_rows(measured, warn, n)}", fail is not None)
+        may_fail = fail is not None or evidence.doubt != ""
+        return _Answer(level, evidence, f"{told}; {more_rows(measured, warn, n)}", may_fail)
     if level is not None and ajar is not None:
         told = f"{say(evidence, found)}; {more_rows(found[ajar.name], ajar.threshold, n)}"
         return _Answer("unsure", evidence, told, level == "fail")

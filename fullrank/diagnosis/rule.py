@@ -55,12 +55,14 @@ class Evidence:
     """One sufficient reason for a rule: a graded measurement, and every gate open.
 
     `sentence` is filled with values, and {which_have} with what the graded measurement is about, as the subject of
-    a sentence ("dimension 7 has").
+    a sentence ("dimension 7 has"). `doubt`: what else causes it, and what would tell; with it the evidence is no more
+    than undetermined.
     """
 
     graded: Graded
     sentence: str
     gates: tuple[Gate, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ from fullrank.metrics.correspondence import (
     misplaced,
     turned,
 )
-from fullrank.metrics.crowding import CROWDING, crowding
 from fullrank.metrics.dimensions import (
     DEAD_DIMENSIONS,
     DIMENSION_GAP,
@@ -57,6 +56,7 @@ from fullrank.metrics.hubs import (
     hub_skewness,
 )
 from fullrank.metrics.isotropic import isotropic_hill, isotropic_spectrum
+from fullrank.metrics.jump import NEIGHBOR_JUMP, neighbor_jump
 from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
 from fullrank.metrics.modality_gap import (
     GAP_DISTANCE,
@@ -177,7 +177,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then 
     *(ALPHA_REQ_FIT, SELF_CLUSTER, W2_UNIFORMITY, BIMODALITY),
     *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
     *(OUTWEIGHING_SHARE, RANK_BEHIND, SHARE_BEHIND),
-    *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, CROWDING, TWO_NN, MLE_DIMENSION),
+    *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, NEIGHBOR_JUMP, TWO_NN, MLE_DIMENSION),
     *(HUB_SKEWNESS, HUB_EXCESS, ANTIHUB_SHARE, ANTIHUB_EXCESS, DUPLICATE_ROWS, NEAR_DUPLICATE_ROWS, SIGREG, COHERENCE),
     *(DIFFERENT_ROWS, LONE_ROWS, COMMONEST_ROW, CODE_USE),
     NEIGHBOR_AGREEMENT,
@@ -211,7 +211,6 @@ __all__ = [
     "coherence",
     "commonest_row",
     "condition_number",
-    "crowding",
     "dead_dimensions",
     "decay_exponent",
     "different_rows",
@@ -253,6 +252,7 @@ __all__ = [
     "near_duplicate_rows",
     "negative_share",
     "neighbor_agreement",
+    "neighbor_jump",
     "nesum",
     "neural_collapse",
     "norm_variation",

@@ -205,20 +205,10 @@ class GaussianNeighbors:
     """What neighbors are like in Gaussian clouds of one spectrum; see the metrics of these names."""
 
     contrast: float
-    crowd: float  # the same of the neighbor of number `crowd`
     skewness: float
     antihubs: float
     skewness_error: float  # standard error of that mean
     counts: Tensor  # (n,) how often each row of the first draw is among the nearest of others
-
-
-def crowd(n: int) -> int:
-    """Which of the nearest of n rows must be close for rows to crowd: the tenth, or that of number n / 50.
-
-    >>> crowd(96), crowd(300), crowd(2048)
-    (1, 6, 10)
-    """
-    return min(max(n // 50, 1), _K)
 
 
 def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
@@ -233,15 +223,14 @@ def gaussian_neighbors(z: Cloud) -> GaussianNeighbors:
     """
     n = len(z.drawn)
     if n < 3:
-        return GaussianNeighbors(1.0, 1.0, 0.0, 0.0, 0.0, z.drawn.new_ones(n))
+        return GaussianNeighbors(1.0, 0.0, 0.0, 0.0, z.drawn.new_ones(n))
     roots = z.spectrum.sqrt()
     room = roots.new_empty(n, len(roots), device="cpu")  # for all draws: new memory costs more than what is done in it
     work = tuple(roots.new_empty(n, n) for _ in range(2))
     draws = [_of_draw(_draw(room, roots, draw), work) for draw in range(DRAWS)]
-    contrast, crowded = fmean(one for one, *_ in draws), fmean(one for _, one, _ in draws)
-    skews, missed = ([of(count) for *_, count in draws] for of in (skewness, _missed))
+    skews, missed = ([of(count) for _, count in draws] for of in (skewness, _missed))
     error = stdev(skews) / DRAWS**0.5
-    return GaussianNeighbors(contrast, crowded, fmean(skews), fmean(missed), error, draws[0][2])
+    return GaussianNeighbors(fmean(one for one, _ in draws), fmean(skews), fmean(missed), error, draws[0][1])
 
 
 def _missed(count: Tensor) -> float:
@@ -253,27 +242,19 @@ def _draw(room: Tensor, roots: Tensor, seed: int) -> Tensor:
     return room.normal_(generator=torch.Generator().manual_seed(seed)).to(roots.device).mul_(roots)
 
 
-def _of_draw(x: Tensor, work: tuple[Tensor, ...]) -> tuple[float, float, Tensor]:
-    """Contrasts of x (N, K) to the nearest row and to that of number `crowd`, and how often each is among the 10
-    nearest.
+def _of_draw(x: Tensor, work: tuple[Tensor, ...]) -> tuple[float, Tensor]:
+    """The contrast of x (N, K), and how often each row is among the 10 nearest.
 
     One matrix of products is computed; work: two matrices (n, n) to write to.
     """
     n = len(x)
     if not bool(x.any()):
-        return 1.0, 1.0, x.new_ones(n)
+        return 1.0, x.new_ones(n)
     gram = products(x, work[0])
     squares, apart = gram.diagonal().clone(), squared_distances(gram, work[1])
     middle = float(upper(apart).median())
-    near = apart.fill_diagonal_(torch.inf).topk(min(crowd(n), n - 1), dim=1, largest=False).values
+    near = float(apart.fill_diagonal_(torch.inf).amin(1).median())
     cosines = gram.div_(squares.sqrt()).fill_diagonal_(-torch.inf)  # of a row, in units of its own length
     index = cosines.topk(min(_K, n - 1), dim=1).indices
-    return (
-        max(_root_of_ratio(middle, float(near[:, 0].median())), 1.0),
-        _root_of_ratio(middle, float(near[:, -1].median())),
-        index.flatten().bincount(minlength=n).double(),
-    )
-
-
-def _root_of_ratio(above: float, below: float) -> float:
-    return (above / below) ** 0.5 if below > 0 else 1.0
+    contrast = max(middle / near, 1.0) ** 0.5 if near > 0 else 1.0
+    return contrast, index.flatten().bincount(minlength=n).double()

@@ -66,15 +66,13 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"rogue_dimension": 9} | BEHIND | {"outweighing_share": 0.99}, "collapsed", "head-dominated"),
         ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND, "collapsed", "head-dominated"),  # and nothing else
         ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND | {"share_behind": 0.1}, "collapsed", "dimensional"),
-        ({"relative_contrast": 6, "crowding": 4}, "degraded", "cluster"),
-        ({"relative_contrast": 40, "crowding": 30}, "collapsed", "cluster"),
-        ({"relative_contrast": 40, "crowding": 1.1}, "healthy", None),  # a Gaussian has it, too
-        ({"relative_contrast": 40, "crowding": 2.48}, "undetermined", None),  # on either side of the threshold
-        ({"relative_contrast": 40, "crowding": 2.52}, "undetermined", None),
-        ({"relative_contrast": 40, "crowding": 2.4}, "healthy", None),
-        ({"relative_contrast": 40, "crowding": 2.6}, "collapsed", "cluster"),
-        ({"relative_contrast": 6, "crowding": 2.52}, "healthy", None),  # no more than a warning could come of it
-        ({"relative_contrast": 3.95, "crowding": 4}, "undetermined", None),
+        ({"neighbor_jump": 4}, "degraded", "cluster"),
+        ({"neighbor_jump": 30}, "collapsed", "cluster"),
+        ({"relative_contrast": 40}, "healthy", None),  # a smooth set of few dimensions has it, too
+        ({"neighbor_jump": 2.3}, "healthy", None),
+        ({"neighbor_jump": 2.95}, "undetermined", None),  # on either side of the threshold
+        ({"neighbor_jump": 4, "bimodality": 0.9}, "degraded", "modality gap"),  # two groups are no few clusters
+        ({"neighbor_jump": 30, "bimodality": 0.9}, "collapsed", "cluster"),
         ({"hub_skewness": 5, "hub_excess": 4.0}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
         ({"antihub_share": 0.3, "antihub_excess": 0.25}, "degraded", "hubs"),
@@ -127,7 +125,7 @@ def test_complete_collapse_silences_what_is_noise_then() -> None:
     assert {name for name, _ in seen.silenced} == {"hubs", "cone", "dimensional collapse"}
     warned = judged({"relative_spread": 0.05, "rank_share": 0.05})  # a warning silences nothing
     assert [finding.rule for finding in warned.findings] == ["dimensional collapse", "complete collapse"]
-    tight = judged({"relative_contrast": 7.0, "crowding": 3.5, "rank_share": 0.05})  # nor explains a failure
+    tight = judged({"neighbor_jump": 7.0, "rank_share": 0.05})  # nor explains a failure
     assert [finding.rule for finding in tight.findings] == ["dimensional collapse", "clusters"]
 
 
@@ -174,7 +172,7 @@ def test_profiles_change_what_fails() -> None:
     assert judged(cone, "text").state == "healthy"  # a note
     assert [finding.severity for finding in judged(cone, "text").findings] == ["note"]
     assert judged({"mean_cosine": 0.95}, "contrastive").kind == "complete"
-    clusters = {"relative_contrast": 40.0, "crowding": 30.0}
+    clusters = {"neighbor_jump": 30.0}
     assert judged(clusters, "bio").state == "degraded"
     for name in PROFILES:
         assert judged({"relative_spread": 0.001}, name).state == "collapsed"
@@ -244,13 +242,13 @@ def test_a_cause_that_is_proven_comes_first_and_one_that_is_excluded_is_not_said
 
 
 def test_what_a_profile_makes_a_note_of_silences_no_failure() -> None:
-    two = {"relative_contrast": 40.0, "crowding": 30.0, "class_directions": 0.3, "classes": 10}  # two clusters for ten
+    two = {"neighbor_jump": 30.0, "class_directions": 0.3, "classes": 10}  # two clusters for ten
     seen = judged(two, "supervised")
     assert (seen.state, seen.kind) == ("collapsed", "dimensional")
 
 
 STRONG: list[tuple[dict[str, float], str]] = [
-    ({"relative_contrast": 40.0, "crowding": 30.0}, "cluster"),
+    ({"neighbor_jump": 30.0}, "cluster"),
     ({"rank_share": 0.05}, "dimensional"),
     ({"signal_share": 0.05, "signal_rank": 2.0}, "dimensional"),
     ({"bimodality": 0.9}, "modality gap"),
@@ -272,7 +270,7 @@ def test_what_training_on_classes_makes_as_well_is_undetermined_until_labels_are
 
 
 def test_a_weaker_note_of_a_profile_leaves_the_stronger_finding_to_be_undetermined() -> None:
-    weak = {"relative_contrast": 6.0, "crowding": 4.0}
+    weak = {"neighbor_jump": 4.0}
     assert judged(weak, "supervised").state == "healthy"
     both = judged(weak | {"rank_share": 0.05}, "supervised")
     assert both.sentence.startswith("Undetermined (dimensional)")

@@ -16,7 +16,6 @@ from fullrank.metrics import (
     Cloud,
     _pairs,
     antihub_share,
-    crowding,
     duplicate_rows,
     gaussian_like,
     hub_skewness,
@@ -24,6 +23,7 @@ from fullrank.metrics import (
     koleo,
     mle_dimension,
     near_duplicate_rows,
+    neighbor_jump,
     relative_contrast,
     sigreg,
     summarize_neighbors,
@@ -94,19 +94,31 @@ def test_relative_contrast_reads_clusters() -> None:
 
 
 @pytest.mark.parametrize("size", [2, 4])
-def test_small_families_of_rows_have_a_contrast_and_do_not_crowd(size: int) -> None:
+def test_small_families_of_rows_have_a_contrast_and_are_no_clusters(size: int) -> None:
     families = gaussian(1200 // size, 32).repeat_interleave(size, 0) + 0.05 * gaussian(1200, 32, seed=1)
     assert relative_contrast(families) > 10
-    assert crowding(families) == pytest.approx(1, abs=0.1)
+    assert neighbor_jump(families) < 1.5
 
 
-@pytest.mark.parametrize("count", [4, 10, 40])
+@pytest.mark.parametrize(("n", "count"), [(96, 4), (96, 10), (1200, 3), (1200, 40)])
+def test_distances_jump_at_the_edge_of_clusters(n: int, count: int) -> None:
+    assert neighbor_jump(gaussian(count, 64)[torch.arange(n) % count] + 0.02 * gaussian(n, 64, seed=1)) > 30
+
+
+def test_distances_jump_at_the_edge_of_a_cluster_of_most_rows() -> None:
+    places = (torch.arange(1000) * 7 % 10 - 6).clamp_min(0)  # 7 of 10 rows in the first
+    assert neighbor_jump(gaussian(4, 64)[places] + 0.02 * gaussian(1000, 64, seed=1)) > 30
+
+
 @pytest.mark.parametrize("n", [96, 1200])
-def test_clusters_crowd(n: int, count: int) -> None:
-    clusters = gaussian(count, 64)[torch.arange(n) % count] + 0.02 * gaussian(n, 64, seed=1)
-    assert crowding(clusters) > 5
-    assert crowding(gaussian(n, 64)) == pytest.approx(1, abs=0.1)
-    assert crowding(power_law(1.0, n, 64)) == pytest.approx(1, abs=0.15)
+def test_distances_jump_little_on_a_smooth_set(n: int) -> None:
+    line = torch.linspace(0, 1, n)
+    spiral = torch.stack([line * (20 * line).cos(), line * (20 * line).sin()], 1)  # curved, of one dimension
+    assert neighbor_jump(line[:, None]) == pytest.approx(2.6, abs=0.1)  # 3 near its ends
+    assert neighbor_jump(spiral) < 2.7  # one turn is next to another
+    assert neighbor_jump(gaussian(n, 3)) < 1.7
+    assert neighbor_jump(gaussian(n, 64)) < 1.2
+    assert neighbor_jump(power_law(2.0, n, 64)) < 1.7
 
 
 def test_duplicates_are_counted_whatever_their_place() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 
-CROWDED = 2.5  # ours: times the crowding of a Gaussian cloud; healthy sets have up to 2.2, clusters 5 and more
-BAND = 0.03  # ours: of samples of 2,048 of 6,000 rows, six standard deviations of the contrast by their seeds
+JUMPS, APART = 3.0, 10.0  # ours: a smooth set has at most 3, healthy sets up to 2.3, clusters 8 and more
+TWO_GROUPS = 0.75  # ours, of 1 / kurtosis along the first direction; a uniform gives 0.56
+BAND = 0.03  # ours: of a jump by the rows that are drawn
 
 _SPREAD = Remedy("spread the directions", 'loss = loss + fullrank.losses.uniformity(views)["loss"]')
 
@@ -40,7 +41,7 @@ _CLUSTERS = Advice(
         _SPREAD,
         Remedy("keep neighbors apart", 'loss = loss + 0.1 * fullrank.losses.koleo(views)["loss"]'),
     ),
-    "The relative contrast falls towards that of a Gaussian cloud of this spectrum, and the crowding towards 1.",
+    "The jump at the edge of clusters falls below 3.",
 )
 
 _CLASSES = Advice(
@@ -50,17 +51,22 @@ _CLASSES = Advice(
     "NC1 rises above 0.1 on classes that were not trained on.",
 )
 
+_JUMP = (
+    "rows lie in clusters with little between them: those outside of a cluster are {neighbor_jump:.1f} times as far as "
+    "those inside (without clusters at most 3)"
+)
+
 RULES = (
     Rule(
         "clusters",
         "cluster",
         (
             Evidence(
-                Graded("relative_contrast", "above", 4.0, 10.0, band=BAND),  # the failing value is ours
-                "the median distance is {relative_contrast:.1f} times that of nearest neighbors, and rows crowd "
-                "{crowding:.1f} times as tightly as in a Gaussian cloud of this spectrum",
-                (Gate("crowding", "above", CROWDED, band=BAND),),
+                Graded("neighbor_jump", "above", JUMPS, APART, band=BAND),
+                _JUMP,
+                (Gate("bimodality", "below", TWO_GROUPS, or_missing=True),),  # or they are two groups
             ),
+            Evidence(Graded("neighbor_jump", "above", APART, APART, band=BAND), _JUMP),
         ),
         _CLUSTERS,
         title="to a few points",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 from fullrank.metrics.spread import FEW_NEGATIVE
 
-_CONE = 0.6  # ours: the survey warns at 0.3, which ReLU features exceed, and fails at 0.6
+_CONE = 0.8  # ours: codes of autoencoders and untrained networks have up to 0.76
+_POSITIVE = 0.6  # ours: features of a ReLU have 0.32 to 0.64 by their signs alone
 _CENTER = Remedy("center the embeddings before they are compared", "z = z - z.mean(0)")
 
 RULES = (
@@ -63,7 +64,7 @@ RULES = (
         "cone",
         (
             Evidence(
-                Graded("mean_cosine", "above", _CONE),
+                Graded("mean_cosine", "above", _POSITIVE),
                 "{negative_share:.1%} of the values are negative, as after a ReLU, and therefore any two embeddings "
                 "have a cosine of {mean_cosine:.2f} on average (unrelated half-normals: 0.64)",
                 (Gate("negative_share", "below", FEW_NEGATIVE), Gate("cosine_excess", "below", _CONE)),

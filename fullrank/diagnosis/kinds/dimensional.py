@@ -6,11 +6,21 @@ from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remed
 from fullrank.metrics.outweighing import OUTWEIGHS
 from fullrank.metrics.spread import FEW_NEGATIVE
 
-SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D)
-DECAY_WARNS, DECAY_FAILS = 1.7, 1.8  # exponent a of eigenvalues j^-a; backbones that learn have up to 1.6
+SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D), where the spectrum is cut off or the rank fell
+SMOOTH_WARNS, SMOOTH_FAILS = 0.08, 0.05  # ours: the same of a spectrum that falls smoothly, as few photographs' does
+CUT = 30.0  # ours: fall of variance after at most three directions; smooth spectra have up to 14
+DECAY_DOUBTS, DECAY_WARNS, DECAY_FAILS = 1.7, 2.25, 2.5  # exponent a of eigenvalues j^-a; photographs have 1.6 to 2
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
+FELL = 0.8  # ours: share of the rank of the untrained network
 JUMP = OUTWEIGHS  # between two of the first four eigenvalues, as of variances of dimensions
 
+_SHARE = Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS)
+_CUT = Graded("rank_share", "below", SHARE_WARNS, SHARE_WARNS)
+_SPREAD = "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what is possible"
+_SMOOTH = (
+    "the spectrum falls smoothly, and few or similar inputs make it so, too: undetermined, compare with the rank of "
+    "the inputs or of an untrained network"
+)
 _DECAY = Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS)
 _DECAYS = (
     "the participation ratio is {participation_ratio:.1f}, and the eigenvalues decay like a power law of exponent "
@@ -30,7 +40,7 @@ _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
 
 LEARNS = (  # of a run: the untrained network had this rank already, or the features have learned
-    Gate("rank_since_start", "above", 0.8),
+    Gate("rank_since_start", "above", FELL),
     Gate("knn_since_start", "above", 0.02),
 )
 
@@ -140,12 +150,10 @@ RULES = (
         "dimensional collapse",
         "dimensional",
         (
-            Evidence(
-                Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS),
-                "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what "
-                "is possible",
-                (_BEHIND,),
-            ),
+            Evidence(Graded("rank_share", "below", SMOOTH_WARNS, SMOOTH_FAILS), _SPREAD, (_BEHIND,)),
+            Evidence(_CUT, _SPREAD, (_BEHIND, Gate("head_gap", "above", CUT))),
+            Evidence(_SHARE, _SPREAD, (_BEHIND, Gate("rank_since_start", "below", FELL))),
+            Evidence(_SHARE, _SPREAD, (_BEHIND,), doubt=_SMOOTH),
             Evidence(  # ours
                 Graded("signal_share", "below", 0.3, SHARE_FAILS),
                 "{signal_rank:.0f} directions, {signal_share:.0%} of what is possible, stand above the noise",
@@ -153,6 +161,7 @@ RULES = (
             ),
             Evidence(_DECAY, _DECAYS, _NOT_HEAD),
             Evidence(_DECAY, _DECAYS, _NO_REST),
+            Evidence(Graded("decay_exponent", "above", DECAY_DOUBTS), _DECAYS, _NOT_HEAD, doubt=_SMOOTH),
         ),
         _RANK,
         title="to few dimensions",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, JUMP, LEARNS, SHARE_WARNS
+from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, LEARNS, SHARE_WARNS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
+HEAD_FALL = 20.0  # ours: times that the variance falls among the first eigenvalues; loudness makes it fall 11 times
 _ROGUE = Graded("rogue_dimension", "above", 10.0, 50.0)  # of the mean variance, as in vecscope
 _OUTWEIGHS = Graded("outweighing_share", "above", 0.5, 0.98)  # ours: half of every distance, and nearly all of it
 _STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
@@ -23,7 +24,7 @@ RULES = (
             Evidence(_ROGUE, _OTHERS, (_REST, _STEADY)),
             Evidence(_OUTWEIGHS, _OTHERS, (_REST,)),
             Evidence(
-                _ROGUE,
+                Graded("rogue_dimension", "above", 20.0, 50.0),  # ours: counts of words have up to 18
                 "{which_have} up to {rogue_dimension:.0f} times the mean variance, which alone makes the spectrum "
                 "decay like a power law of exponent {decay_exponent:.2f} (healthy: about 1)",
                 (Gate("head_weight", "above", HEAD_HEAVY),),
@@ -68,7 +69,7 @@ RULES = (
                 "a few large directions dominate the spectrum (weight of the head {head_weight:.2f})",
             ),
             Evidence(
-                Graded("head_gap", "above", JUMP),
+                Graded("head_gap", "above", HEAD_FALL),
                 "up to three directions dominate the spectrum: after them the variance falls {head_gap:.0f} times",
                 _HEAD,
             ),
@@ -89,7 +90,7 @@ RULES = (
                 ),
                 Remedy("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
             ),
-            "The jump among the first eigenvalues falls below 10, and the weight of the head below 0.25.",
+            "The jump among the first eigenvalues falls below 20, and the weight of the head below 0.25.",
         ),
         least=32,
         silences=("hubs",),

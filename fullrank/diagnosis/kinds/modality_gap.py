@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.cluster import BAND, CROWDED
+from fullrank.diagnosis.kinds.cluster import APART, BAND, TWO_GROUPS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _MODALITIES = Advice(
@@ -67,9 +67,11 @@ RULES = (
         "modality gap",
         (
             Evidence(
-                Graded("bimodality", "above", 0.75),  # ours; a uniform gives 0.56
+                Graded("bimodality", "above", TWO_GROUPS),
                 "the rows form two groups along the first direction (1 / kurtosis {bimodality:.2f}; a normal has 0.33)",
-                (Gate("crowding", "below", round(CROWDED * (1 + BAND), 2)),),  # up to where clusters are sure
+                (
+                    Gate("neighbor_jump", "below", round(APART * (1 + BAND), 2), or_missing=True),
+                ),  # up to where clusters are sure
             ),
         ),
         _GROUPS,
