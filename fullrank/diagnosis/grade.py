@@ -104,7 +104,7 @@ def needs(rule: Rule, found: Mapping[str, Measured]) -> tuple[str, ...]:
 
 def _missing(evidence: Evidence, found: Mapping[str, Measured]) -> tuple[str, ...]:
     said = [name for _, name, _, _ in string.Formatter().parse(evidence.sentence)]
-    gates = [gate.name for gate in evidence.gates if not gate.or_missing]
+    gates = [gate.name for gate in evidence.gates if gate.name in RECORDS and not gate.or_missing]
     named = dict.fromkeys([evidence.graded.name, *said, *gates])
     return tuple(name for name in named if name and name != SUBJECT and name not in found)
 

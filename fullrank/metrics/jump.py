@@ -16,10 +16,11 @@ def neighbor_jump(z: Rows, *, seed: int = 0) -> float:
     """How many times as far the rows outside of a cluster are as those inside.
 
     Of each row it is the largest ratio of the distances to the neighbors of number 2k and k, and the median of the
-    rows counts; k goes from N / 50 (at least 3, at most 10) to 3/8 of the rows. On a smooth set of m dimensions, however
-    curved, distances to twice as many neighbors are 2^(1/m) times as large, so at most twice, and three times near the
-    ends of a line; only empty space around clusters makes them jump further. Distances are Euclidean, among the distinct rows. It does not see clusters that
-    touch, families of fewer rows than k, and one cluster of more than 3/4 of the rows. It does not measure collapse.
+    rows counts; k goes from N / 50 (at least 3, at most 10) to 3/8 of the rows. On a smooth set of m dimensions,
+    however curved, distances to twice as many neighbors are 2^(1/m) times as large, so at most twice, and three times
+    near the ends of a line; only empty space around clusters makes them jump further. Distances are Euclidean, among
+    the distinct rows. It does not see clusters that touch, families of fewer rows than k, and one cluster of more than
+    3/4 of the rows. It does not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

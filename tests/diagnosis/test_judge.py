@@ -48,13 +48,16 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"relative_spread": 0.005}, "collapsed", "complete"),
         ({"relative_spread": 0.05}, "degraded", "complete"),
         ({"mean_cosine": 0.995}, "collapsed", "complete"),
-        ({"cosine_excess": 0.8}, "degraded", "cone"),
+        ({"cosine_excess": 0.9}, "degraded", "cone"),
         ({"mean_cosine": 0.7, "cosine_excess": 0.2, "negative_share": 0.0}, "healthy", None),  # a ReLU's cone
         ({"mean_cosine": 0.95, "cosine_excess": 0.86, "negative_share": 0.0}, "degraded", "cone"),
-        ({"rank_share": 0.05}, "collapsed", "dimensional"),
-        ({"rank_share": 0.2}, "degraded", "dimensional"),
-        ({"decay_exponent": 2.0}, "collapsed", "dimensional"),
-        ({"decay_exponent": 1.75}, "degraded", "dimensional"),
+        ({"rank_share": 0.04}, "collapsed", "dimensional"),
+        ({"rank_share": 0.06}, "degraded", "dimensional"),
+        ({"rank_share": 0.2}, "undetermined", None),  # as of few photographs
+        ({"rank_share": 0.2, "head_gap": 50}, "collapsed", "dimensional"),
+        ({"decay_exponent": 3.0}, "collapsed", "dimensional"),
+        ({"decay_exponent": 2.4}, "degraded", "dimensional"),
+        ({"decay_exponent": 2.0}, "undetermined", None),  # as of pixels of photographs
         ({"decay_exponent": 1.6}, "healthy", None),  # as backbones that learn
         ({"signal_share": 0.2, "signal_rank": 6}, "degraded", "dimensional"),
         ({"decay_exponent": 2.0, "head_weight": 0.5}, "degraded", "head-dominated"),
@@ -85,8 +88,8 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"dead_dimensions": 0.2}, "collapsed", "dimensional"),
         ({"dead_dimensions": 0.2, "negative_share": 0.0}, "healthy", None),  # as a ReLU leaves some
         ({"dead_dimensions": 0.6, "negative_share": 0.0}, "degraded", "dimensional"),
-        ({"decay_exponent": 2.8, "head_gap": 13.0}, "degraded", "head-dominated"),  # a healthy rest
-        ({"decay_exponent": 2.8, "head_gap": 13.0, "rank_share": 0.15}, "collapsed", "dimensional"),
+        ({"decay_exponent": 2.8, "head_gap": 23.0}, "degraded", "head-dominated"),  # a healthy rest
+        ({"decay_exponent": 2.8, "head_gap": 23.0, "rank_share": 0.15}, "collapsed", "dimensional"),
         ({"label_gain": 0.0, "neighbor_labels": 0.1}, "healthy", None),  # random labels
         ({"duplicate_dimensions": 0.05}, "degraded", "dimensional"),
         ({"bimodality": 0.9}, "degraded", "modality gap"),
@@ -118,14 +121,14 @@ def test_complete_collapse_silences_what_is_noise_then() -> None:
             "cosine_excess": 1.0,
             "hub_skewness": 9,
             "hub_excess": 8,
-            "rank_share": 0.05,
+            "rank_share": 0.04,
         }
     )
     assert [finding.rule for finding in seen.findings] == ["complete collapse"]
     assert {name for name, _ in seen.silenced} == {"hubs", "cone", "dimensional collapse"}
-    warned = judged({"relative_spread": 0.05, "rank_share": 0.05})  # a warning silences nothing
+    warned = judged({"relative_spread": 0.05, "rank_share": 0.04})  # a warning silences nothing
     assert [finding.rule for finding in warned.findings] == ["dimensional collapse", "complete collapse"]
-    tight = judged({"neighbor_jump": 7.0, "rank_share": 0.05})  # nor explains a failure
+    tight = judged({"neighbor_jump": 7.0, "rank_share": 0.04})  # nor explains a failure
     assert [finding.rule for finding in tight.findings] == ["dimensional collapse", "clusters"]
 
 
@@ -232,7 +235,7 @@ def test_causes_fit_the_loss_that_was_told() -> None:
 
 
 def test_a_cause_that_is_proven_comes_first_and_one_that_is_excluded_is_not_said() -> None:
-    low = healthy() | {"rank_share": Measured("rank_share", 0.05)}
+    low = healthy() | {"rank_share": Measured("rank_share", 0.04)}
     without, projector = PROFILES["non-contrastive"], Known(of_run=True, numbers={"backbone_healthy": 1.0})
     first = judge(low, without, n=400, dims=32, known=projector).findings[0].advice.causes[0]
     assert first.text == "the low rank is confined to the projector's output"
@@ -249,7 +252,7 @@ def test_what_a_profile_makes_a_note_of_silences_no_failure() -> None:
 
 STRONG: list[tuple[dict[str, float], str]] = [
     ({"neighbor_jump": 30.0}, "cluster"),
-    ({"rank_share": 0.05}, "dimensional"),
+    ({"rank_share": 0.04}, "dimensional"),
     ({"signal_share": 0.05, "signal_rank": 2.0}, "dimensional"),
     ({"bimodality": 0.9}, "modality gap"),
 ]
@@ -272,13 +275,13 @@ def test_what_training_on_classes_makes_as_well_is_undetermined_until_labels_are
 def test_a_weaker_note_of_a_profile_leaves_the_stronger_finding_to_be_undetermined() -> None:
     weak = {"neighbor_jump": 4.0}
     assert judged(weak, "supervised").state == "healthy"
-    both = judged(weak | {"rank_share": 0.05}, "supervised")
+    both = judged(weak | {"rank_share": 0.04}, "supervised")
     assert both.sentence.startswith("Undetermined (dimensional)")
     assert {finding.rule for finding in both.findings} == {"clusters", "dimensional collapse"}
 
 
 def test_a_young_training_is_early_unless_it_fell_to_a_point() -> None:
-    low = healthy() | {"rank_share": Measured("rank_share", 0.05)}
+    low = healthy() | {"rank_share": Measured("rank_share", 0.04)}
     young = Known(of_run=True, young="10 steps", numbers={"steps": 10.0, "spread_since_start": 1.2})
     assert judge(low, PROFILES["generic"], n=400, dims=32, known=young).state == "early"
     point = healthy() | {"relative_spread": Measured("relative_spread", 0.001)}

@@ -36,6 +36,8 @@ KEYS = {
     "outweighing_share": metrics.outweighing_share,
     "rank_behind": metrics.rank_behind,
     "decay_exponent": metrics.decay_exponent,
+    "signal_rank": metrics.signal_rank,
+    "signal_share": metrics.signal_share,
 }
 
 

@@ -175,7 +175,7 @@ def test_a_low_rank_that_grows_is_no_alarm_and_one_that_stays_is_a_warning() -> 
 def test_what_is_only_degraded_is_in_the_verdict_and_no_alarm(rank: float) -> None:
     watcher = Watcher(Rules(grace=0), GENERIC)
     for step in range(10):
-        reading, new = watcher.read(step, row(rank=rank))
+        reading, new = watcher.read(step, row(rank=rank if step else 50.0))
         assert new == []
     assert reading.verdict.state == "degraded"
 
