@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.losses import mmcr
 from fullrank.testing.clouds import aligned, few_dimensions, noise, spread_cloud
 from fullrank.testing.loss_laws import check_finite
@@ -43,3 +44,9 @@ def test_compression_of_views_that_agree_costs_nothing_more_than_their_length() 
 
 def test_compression_is_finite_where_views_agree() -> None:
     check_finite(partial(mmcr, compression=0.1), aligned(few_dimensions(spread_cloud(8, 6))))
+
+
+@pytest.mark.parametrize("compression", [-1.0, float("nan")])
+def test_a_compression_that_would_push_apart_is_explained(compression: float) -> None:
+    with pytest.raises(UserError, match="compression=.* not negative"):
+        mmcr(noise(2, 8, 4), compression=compression)

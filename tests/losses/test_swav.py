@@ -142,3 +142,8 @@ def test_the_prototypes_are_in_the_checkpoint(swav: SwAV) -> None:
 def test_another_width_is_explained(swav: SwAV) -> None:
     with pytest.raises(UserError, match="made for 4 features"):
         swav(noise(2, 6, 5))
+
+
+def test_a_batch_of_one_is_explained(swav: SwAV) -> None:
+    with pytest.raises(UserError, match="a batch of one sample"):
+        swav(torch.randn(2, 1, swav.prototypes.shape[1]))
