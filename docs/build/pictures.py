@@ -115,7 +115,7 @@ PICTURES = (
     Picture("complete", "point with noise", lambda z: 1.2 + 0.03 * z, cosines),
     Picture("dimensional", "rank 8", lambda z: z[:, :1] * torch.tensor([1.2, 0.7]) + 0.03 * z, eigenvalues),
     Picture("cluster", "10 clusters", _corners, nearest),
-    Picture("cone", "cone, cosine 0.9", lambda z: 0.45 * z + 1.9, cosines),
+    Picture("cone", "cone, cosine 0.95", lambda z: 0.3 * z + 1.9, cosines),
     Picture("head-dominated", "rogue dimension x 30", lambda z: z * torch.tensor([1.4, 0.15]), eigenvalues),
     Picture("duplicates", "30 % of the rows repeated", _few, nearest),
     Picture("hubs", "hubs", lambda z: z * torch.exp(0.9 * z[:, :1]) * 0.6, found),

@@ -47,7 +47,7 @@ PROFILES: dict[str, Profile] = {
             "contrastive",
             "trained with negatives (SimCLR, MoCo, InfoNCE)",
             "contrastive",
-            thresholds=_MONITOR | {("cone", "cosine_excess"): (0.5, None)},  # ours
+            thresholds=_MONITOR,
         ),
         Profile(
             "non-contrastive",

@@ -132,7 +132,7 @@ CASES = (
     Case("half of the dimensions copied", copied_dimensions, "dimensional"),
     Case("10 clusters", clusters(10), "cluster"),
     Case("4 clusters", clusters(4), "cluster"),
-    Case("cone, cosine 0.9", lambda n, d, seed: offset(math.sqrt(0.1), n, d, seed), "cone"),
+    Case("cone, cosine 0.95", lambda n, d, seed: offset(math.sqrt(0.05), n, d, seed), "cone"),
     Case("cone, cosine 0.7", lambda n, d, seed: offset(math.sqrt(0.3), n, d, seed), "healthy"),  # a note
     Case("5 % of the rows repeated", repeated_rows(0.05), "healthy"),
     Case("30 % of the rows repeated", repeated_rows(0.3), "duplicates"),

@@ -42,7 +42,7 @@ def test_the_table_shows_what_is_wrong() -> None:
     lines = list(table(found))
     counts = [f"cone {len(seeds)}" for seeds in SEEDS.values()]
     assert f"| isotropic | {' | '.join(f'**{count}**' for count in counts)} |" in lines
-    assert f"| cone, cosine 0.9 | {' | '.join(counts)} |" in lines
+    assert f"| cone, cosine 0.95 | {' | '.join(counts)} |" in lines
     assert lines[-1] == f"{len(CELLS) // len(CASES)} of {len(CELLS)} verdicts are right."
     assert list(table(found | {CELLS[0]: "undetermined"}))[-1].endswith("; 1 say `undetermined` where it can be told.")
     text = page("a <!-- confusion: why -->\nold <!-- end of confusion --> b", found)

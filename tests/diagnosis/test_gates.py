@@ -44,8 +44,9 @@ def test_a_cone_by_the_signs_is_a_note_and_one_beyond_them_a_warning(n: int, dim
     assert (by_signs.verdict, "z - z.mean(0)" in str(by_signs.findings[0].advice.remedies)) == ("healthy", True)
     z = relu(n, dims, 0)
     z[0, 0] = -1e-3  # nearly none is negative
-    assert found(z + 2.5) == {"cone": "warn"}  # the cosine is 0.96
-    assert found(offset(math.sqrt(0.3), n, dims)) == {"cone": "warn"}  # 0.7, with both signs
+    assert found(z + 4) == {"cone": "warn"}  # the cosine is 0.98
+    assert found(offset(math.sqrt(0.05), n, dims)) == {"cone": "warn"}  # 0.95, with both signs
+    assert found(offset(math.sqrt(0.3), n, dims))["cone"] == "note"  # 0.7
 
 
 @SIZES

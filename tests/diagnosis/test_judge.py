@@ -48,13 +48,13 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"relative_spread": 0.005}, "collapsed", "complete"),
         ({"relative_spread": 0.05}, "degraded", "complete"),
         ({"mean_cosine": 0.995}, "collapsed", "complete"),
-        ({"cosine_excess": 0.9}, "degraded", "cone"),
+        ({"cosine_excess": 0.95}, "degraded", "cone"),
         ({"mean_cosine": 0.7, "cosine_excess": 0.2, "negative_share": 0.0}, "healthy", None),  # a ReLU's cone
-        ({"mean_cosine": 0.95, "cosine_excess": 0.86, "negative_share": 0.0}, "degraded", "cone"),
+        ({"mean_cosine": 0.98, "cosine_excess": 0.94, "negative_share": 0.0}, "degraded", "cone"),
         ({"rank_share": 0.04}, "collapsed", "dimensional"),
         ({"rank_share": 0.06}, "degraded", "dimensional"),
         ({"rank_share": 0.2}, "undetermined", None),  # as of few photographs
-        ({"rank_share": 0.2, "head_gap": 50}, "collapsed", "dimensional"),
+        ({"rank_share": 0.12, "head_gap": 50}, "collapsed", "dimensional"),
         ({"decay_exponent": 3.0}, "collapsed", "dimensional"),
         ({"decay_exponent": 2.4}, "degraded", "dimensional"),
         ({"decay_exponent": 2.0}, "undetermined", None),  # as of pixels of photographs

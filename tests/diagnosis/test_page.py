@@ -35,7 +35,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same
 EXPLAINED: dict[str, set[float]] = {  # what is not a threshold, by what it follows from
     "Dimensional collapse": {1.0, 0.09, 0.2, 1.6, 2.0},  # of photographs
-    "Cone": {round(x, 2) for x in (1.0, 1 / math.pi, HALF_NORMALS, HALF_NORMALS + 0.8 * (1 - HALF_NORMALS))},
+    "Cone": {round(x, 2) for x in (1.0, 1 / math.pi, HALF_NORMALS, HALF_NORMALS + 0.92 * (1 - HALF_NORMALS))},
     "Hubs": {96.0, round((1 - 2 * HUBS) / math.sqrt(HUBS * (1 - HUBS)), 1)},
     "Modality gap": {0.33},
     "Fewer directions than classes": {1.0},

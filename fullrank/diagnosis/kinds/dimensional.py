@@ -15,7 +15,7 @@ FELL = 0.8  # ours: share of the rank of the untrained network
 JUMP = OUTWEIGHS  # between two of the first four eigenvalues, as of variances of dimensions
 
 _SHARE = Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS)
-_CUT = Graded("rank_share", "below", SHARE_WARNS, SHARE_WARNS)
+_CUT = Graded("rank_share", "below", SHARE_WARNS, 0.14)  # ours
 _SPREAD = "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what is possible"
 _SMOOTH = (
     "the spectrum falls smoothly, and few or similar inputs make it so, too: undetermined, compare with the rank of "
