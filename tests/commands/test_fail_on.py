@@ -29,7 +29,8 @@ def few_codes() -> Tensor:
     return gaussian(128, DIMS)[torch.multinomial(weights, ROWS, True, generator=torch.Generator().manual_seed(0))]
 
 
-BAD = {case.kind: (case.cloud(ROWS, DIMS, 0), case.profile) for case in CASES if case.kind != "healthy"}
+NOT_BAD = ("healthy", "undetermined")
+BAD = {case.kind: (case.cloud(ROWS, DIMS, 0), case.profile) for case in CASES if case.kind not in NOT_BAD}
 BAD |= {"scale": (1e-20 * gaussian(ROWS, DIMS), "generic"), "single rows": (empty_rows(), "generic")}
 BAD |= {"codebook": (few_codes(), "generic")}
 

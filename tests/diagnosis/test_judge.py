@@ -71,7 +71,6 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND | {"share_behind": 0.1}, "collapsed", "dimensional"),
         ({"neighbor_jump": 4}, "degraded", "cluster"),
         ({"neighbor_jump": 30}, "collapsed", "cluster"),
-        ({"relative_contrast": 40}, "healthy", None),  # a smooth set of few dimensions has it, too
         ({"neighbor_jump": 2.3}, "healthy", None),
         ({"neighbor_jump": 2.95}, "undetermined", None),  # on either side of the threshold
         ({"neighbor_jump": 4, "bimodality": 0.9}, "degraded", "modality gap"),  # two groups are no few clusters

@@ -11,6 +11,7 @@ _LEAN = (
     "any two embeddings have a cosine of {mean_cosine:.2f} on average; the spread around their mean is "
     "{relative_spread:.1%} of the norm"
 )
+_SHARED = "inputs that share most of their pixels or words make it so, too"
 _CENTER = Remedy("center the embeddings before they are compared", "z = z - z.mean(0)")
 
 RULES = (
@@ -19,7 +20,7 @@ RULES = (
         "cone",
         (
             Evidence(Graded("cosine_excess", "above", _CONE), _LEAN),
-            Evidence(Graded("cosine_excess", "above", _MILD), _LEAN, doubt="inputs that share most of their pixels or words make it so, too"),
+            Evidence(Graded("cosine_excess", "above", _MILD), _LEAN, doubt=_SHARED),
         ),
         Advice(
             "All cosines are high. The order of neighbors may be right all the same, but no fixed threshold works.",

@@ -18,8 +18,8 @@ _SHARE = Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS)
 _CUT = Graded("rank_share", "below", SHARE_WARNS, 0.14)  # ours
 _SPREAD = "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what is possible"
 _SMOOTH = (
-    "the spectrum falls smoothly, and few or similar inputs make it so, too: undetermined, compare with the rank of "
-    "the inputs or of an untrained network"
+    "the spectrum falls smoothly, and few or similar inputs make it so, too: compare with the rank of the inputs or of "
+    "an untrained network"
 )
 _DECAY = Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS)
 _DECAYS = (
