@@ -67,7 +67,8 @@ opposite one, 0 none. **Across** orders the means of {recipes} recipes, the cont
 (`invariance`) included. **Within** orders trainings of one recipe, which here differ in the seed alone: nothing of it
 says whether a number helps to choose a setting, which the next section asks. W2, uniformity and the decay exponent are
 low where features are spread; the others are high. LiDAR takes 128 images in 8 views. The verdict counts collapsed,
-degraded, healthy as 0, 1, 2; a dash says that too few recipes have two verdicts. After so short a training these
+degraded, healthy as 0, 1, 2; a dash says that too few recipes have two verdicts; it is that of the judge of its day,
+which called smooth spectra of few directions that are undetermined now. After so short a training these
 numbers are published as they came out; a bold one has an interval without 0, as one in twenty has by chance.
 
 | number | of | kNN, across | linear, across | kNN, within | linear, within |

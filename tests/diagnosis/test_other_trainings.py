@@ -59,7 +59,7 @@ def test_a_triplet_loss_is_told_of_its_negatives_first_and_of_no_target() -> Non
 
 @pytest.mark.parametrize("profile", ["recsys", "bio", "supervised"])
 def test_a_cone_of_items_or_cells_is_not_told_of_temperatures_of_texts(profile: str) -> None:
-    report = fullrank.diagnose(1 + 0.25 * gaussian(400, 32), profile=profile)
+    report = fullrank.diagnose(1 + 0.15 * gaussian(400, 32), profile=profile)
     causes, remedies = advice(report)
     assert report.findings[0].kind == "cone"
     assert causes[0] == "a common mean that the objective never removed"

@@ -16,7 +16,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Complete collapse": ("complete collapse",),
     "Dimensional collapse": ("dimensional collapse",),
     "Clusters": ("clusters",),
-    "Cone": ("cone", "cone of positive features"),
+    "Cone": ("cone", "slight cone", "cone of positive features"),
     "Head-dominated spectrum": ("dimensions that outweigh the rest", "head-dominated spectrum"),
     "Duplicates": ("one vector for many rows", "duplicate rows", "some duplicate rows"),
     "Codebook": ("unused codes", "codes"),

@@ -11,17 +11,13 @@ _LEAN = (
     "any two embeddings have a cosine of {mean_cosine:.2f} on average; the spread around their mean is "
     "{relative_spread:.1%} of the norm"
 )
-_SHARED = "inputs that share most of their pixels or words make it so, too"
 _CENTER = Remedy("center the embeddings before they are compared", "z = z - z.mean(0)")
 
 RULES = (
     Rule(
         "cone",
         "cone",
-        (
-            Evidence(Graded("cosine_excess", "above", _CONE), _LEAN),
-            Evidence(Graded("cosine_excess", "above", _MILD), _LEAN, doubt=_SHARED),
-        ),
+        (Evidence(Graded("cosine_excess", "above", _CONE), _LEAN),),
         Advice(
             "All cosines are high. The order of neighbors may be right all the same, but no fixed threshold works.",
             (
@@ -62,6 +58,29 @@ RULES = (
         because="the cone causes them: center the embeddings and measure again",
     ),
     Rule(
+        "slight cone",
+        "cone",
+        (
+            Evidence(
+                Graded("cosine_excess", "above", _MILD),
+                _LEAN,
+                (Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True), Gate("cosine_excess", "below", _CONE)),
+            ),
+        ),
+        Advice(
+            "No fixed threshold on a cosine works. By itself this does not speak against the embeddings.",
+            (
+                Cause("the inputs share most of their pixels or words", "those of an untrained network lean, too"),
+                Cause("a common mean that the objective never removed", "the mean cosine falls when rows are centered"),
+            ),
+            (_CENTER,),
+            "The mean cosine is near 0 after centering.",
+        ),
+        most="note",
+        silences=("hubs",),
+        because="the common mean causes them: center the embeddings and measure again",
+    ),
+    Rule(
         "cone of positive features",
         "cone",
         (
@@ -69,7 +88,7 @@ RULES = (
                 Graded("mean_cosine", "above", _MILD),
                 "{negative_share:.1%} of the values are negative, as after a ReLU, and therefore any two embeddings "
                 "have a cosine of {mean_cosine:.2f} on average (unrelated half-normals: 0.64)",
-                (Gate("negative_share", "below", FEW_NEGATIVE), Gate("cosine_excess", "below", _MILD)),
+                (Gate("negative_share", "below", FEW_NEGATIVE), Gate("cosine_excess", "below", _CONE)),
             ),
         ),
         Advice(
