@@ -7,7 +7,7 @@ a graph and as a table, and drums.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 
@@ -85,37 +85,54 @@ def _images(root: Path, of: str) -> tuple[Tensor, Tensor | None]:
     return images[order].float() / 255, None if rows.labels is None else rows.labels[order]
 
 
-def _small(root: Path, of: str) -> tuple[Tensor, Tensor | None]:
-    images, labels = _images(root, of)
+Images = Callable[[Path], tuple[Tensor, Tensor | None]]  # (N, 3, H, W) in [0, 1] and their classes
+
+
+def small(root: Path, of: Images) -> tuple[Tensor, Tensor | None]:
+    """Pixels (N, 768) of the images at 16 px, and their classes."""
+    images, labels = of(root)
     return interpolate(images, size=16, mode="area").flatten(1), labels
 
 
-def _pca(root: Path, *, of: str, whiten: bool) -> Made:
-    rows, labels = _small(root, of)
+def _pca(root: Path, *, of: Images, whiten: bool) -> Made:
+    rows, labels = small(root, of)
     return torch.from_numpy(PCA(40, whiten=whiten, random_state=0).fit_transform(rows.numpy())).float(), labels
 
 
-def _hog(root: Path, *, of: str) -> Made:
-    images, labels = _images(root, of)
+def _hog(root: Path, *, of: Images) -> Made:
+    images, labels = of(root)
     return gradients(images.mean(1)), labels
 
 
-def _imagenet(root: Path, *, of: str) -> Made:
-    images, labels = _images(root, of)
+def _imagenet(root: Path, *, of: Images) -> Made:
+    images, labels = of(root)
     return imagenet(root, interpolate(images, size=96, mode="bilinear") * 2 - 1), labels
 
 
-def _network(root: Path, *, task: str) -> Made:
-    rows, labels = _small(root, "icons")
-    assert labels is not None
-    return small_network(rows, labels, task=task, seed=seed_of("fourth", task) % 2**31), labels
-
-
-def _backbone(root: Path, *, of: str, recipe: str) -> Made:
-    images, labels = _images(root, of)
-    encoder = trained(root, icons(root) if of == "icons" else aerial_tiles(root), recipe)
+def _backbone(root: Path, *, of: Images, folder: Callable[[Path], Path], recipe: str) -> Made:
+    images, labels = of(root)
+    encoder = trained(root, folder(root), recipe)
     with torch.inference_mode():
         return torch.cat([encoder(part) for part in interpolate(images, size=32, mode="area").split(100)]), labels
+
+
+def image_sources(
+    name: str, of: Images, folder: Callable[[Path], Path], recipes: Mapping[str, str], round: int
+) -> Iterator[Source]:
+    """Encoders, projections and gradients of images, and short trainings on a folder of them."""
+    yield Source(f"{name}, ImageNet encoder", "images", "supervised", "healthy", partial(_imagenet, of=of), round)
+    yield Source(f"{name}, PCA", "images", "generic", "healthy", partial(_pca, of=of, whiten=False), round)
+    yield Source(f"{name}, white PCA", "images", "generic", "healthy", partial(_pca, of=of, whiten=True), round)
+    yield Source(f"{name}, HOG", "images", "generic", "healthy", partial(_hog, of=of), round)
+    for recipe, profile in recipes.items():
+        make = partial(_backbone, of=of, folder=folder, recipe=recipe)
+        yield Source(f"backbone of {recipe}, {STEPS} steps, {name}", "runs", profile, "healthy", make, round)
+
+
+def _network(root: Path, *, task: str) -> Made:
+    rows, labels = small(root, partial(_images, of="icons"))
+    assert labels is not None
+    return small_network(rows, labels, task=task, seed=seed_of("fourth", task) % 2**31), labels
 
 
 @cache
@@ -206,14 +223,8 @@ def _drums(root: Path) -> Made:
 
 
 def _of_images() -> Iterator[Source]:
-    for of in RECIPES:
-        yield Source(f"{of}, ImageNet encoder", "images", "supervised", "healthy", partial(_imagenet, of=of), 4)
-        yield Source(f"{of}, PCA", "images", "generic", "healthy", partial(_pca, of=of, whiten=False), 4)
-        yield Source(f"{of}, white PCA", "images", "generic", "healthy", partial(_pca, of=of, whiten=True), 4)
-        yield Source(f"{of}, HOG", "images", "generic", "healthy", partial(_hog, of=of), 4)
-        for recipe, profile in RECIPES[of].items():
-            name = f"backbone of {recipe}, {STEPS} steps, {of}"
-            yield Source(name, "runs", profile, "healthy", partial(_backbone, of=of, recipe=recipe), 4)
+    for of, folder in (("icons", icons), ("aerial-tiles", aerial_tiles)):
+        yield from image_sources(of, partial(_images, of=of), folder, RECIPES[of], 4)
     for task, profile in (("classifier", "supervised"), ("autoencoder", "generic"), ("triplets", "contrastive")):
         yield Source(f"icons, {task}", task, profile, "healthy", partial(_network, task=task), 4)
 

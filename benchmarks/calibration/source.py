@@ -11,7 +11,8 @@ from typing import Literal
 from torch import Tensor
 
 Expected = Literal["healthy", "ruined", "open"]
-Half = Literal["tuning", "held-out", "second held-out", "third held-out", "fourth held-out"]
+Half = Literal["tuning", "held-out", "second held-out", "third held-out", "fourth held-out", "fifth held-out"]
+_LATER: dict[int, Half] = {3: "third held-out", 4: "fourth held-out", 5: "fifth held-out"}
 Made = tuple[Tensor, Tensor | None]  # (N, D) and labels (N,)
 
 
@@ -22,7 +23,7 @@ class Source:
     expected: "healthy" must not be called collapsed or degraded under the profile, "ruined" must; "open": nobody
     knows, or either is right, and it is shown but not counted. make: rows and labels, from a folder that keeps
     downloads and trainings. round: 2 of those that were added after verdicts of the first ones had been looked at, 3
-    and 4 of those that were added when no rule was changed any more, which are all held out.
+    to 5 of those that were added when no rule was changed any more, which are all held out.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Source:
         'tuning'
         """
         if self.round > 2:
-            return "third held-out" if self.round == 3 else "fourth held-out"
+            return _LATER[self.round]
         if hashlib.sha256(self.name.encode()).digest()[0] % 2 == 0:
             return "tuning"
         return "held-out" if self.round == 1 else "second held-out"
