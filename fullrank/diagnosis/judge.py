@@ -55,6 +55,7 @@ def judge(found: Mapping[str, Measured], profile: Profile, *, n: int, dims: int,
     """
     if known.objective is None:
         known = replace(known, objective=profile.objective)
+    known = replace(known, numbers={**known.numbers, "dims": float(dims)})
     said = of_loss(known, found)
     if n < FEWEST:
         few = f"Undetermined: {n} {'sample is' if n == 1 else 'samples are'} too few; pass {FEWEST} or more."

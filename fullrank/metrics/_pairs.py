@@ -85,7 +85,7 @@ class Distances:
         for start in range(0, len(self), rows):
             yield start, self.of(slice(start, start + rows), start)
 
-    def of(self, block: slice, start: int = 0) -> Tensor:
+    def of(self, block: slice | Tensor, start: int = 0) -> Tensor:
         """The distances (B, N - start) of some rows to the rows from `start` on."""
         if self.kept(len(self)):
             return self.matrix[block, start:]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.record import SHARED, Measurement
 
@@ -18,7 +20,8 @@ def neighbor_jump(z: Rows, *, seed: int = 0) -> float:
     Of each row it is the largest ratio of the distances to the neighbors of number 2k and k, and the median of the
     rows counts; k goes from N / 50 (at least 3, at most 10) to 3/8 of the rows. On a smooth set of m dimensions,
     however curved, distances to twice as many neighbors are 2^(1/m) times as large, so at most twice, and three times
-    near the ends of a line; only empty space around clusters makes them jump further. Distances are Euclidean, among
+    near the ends of a line; empty space around clusters makes them jump further, and so does a density that falls like
+    a power (rows of very different lengths). Distances are Euclidean, among
     the distinct rows. It does not see clusters that touch, families of fewer rows than k, and one cluster of more than
     3/4 of the rows. It does not measure collapse.
 
@@ -43,8 +46,8 @@ def _neighbor_jump(z: Cloud) -> float:
     if n < 8:
         return 1.0
     least = max(3, min(_FAMILY, n // 50))
-    asked = slice(0, n, math.ceil(n / _ASKED))
-    near = z.apart.of(asked).sort(dim=1).values[:, 1:]  # squares; the first is the row itself
+    asked = torch.randperm(n, generator=torch.Generator().manual_seed(z.seed))[:_ASKED]  # of any order of the rows
+    near = z.apart.of(asked.to(z.distinct.device)).sort(dim=1).values[:, 1:]  # squares; the first is the row itself
     most = max(int(_MOST * n) // 2, least)
     ratios = near[:, 2 * least - 1 : 2 * most : 2] / near[:, least - 1 : most]
     return math.sqrt(float(ratios.amax(1).median()))
@@ -54,7 +57,7 @@ NEIGHBOR_JUMP = Measurement(
     "neighbor_jump",
     neighbor_jump,
     "jump of the distances at the edge of clusters",
-    "Euclidean, without copies of rows, median; a smooth set has at most 3",
+    "Euclidean, without copies of rows, median; an evenly spread set has at most 3",
     "pairs",
     of="rows",
     direction="low",

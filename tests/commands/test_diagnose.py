@@ -43,7 +43,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write("healthy.npy", cloud())
     write("point.npy", 9 + 1e-4 * cloud())
     write("few.npy", cloud(12))
-    write("cone.npy", cloud() + 3)
+    write("cone.npy", cloud() + 5 * (-1.0) ** np.arange(8))
     return tmp_path
 
 

@@ -69,11 +69,11 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"rogue_dimension": 9} | BEHIND | {"outweighing_share": 0.99}, "collapsed", "head-dominated"),
         ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND, "collapsed", "head-dominated"),  # and nothing else
         ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND | {"share_behind": 0.1}, "collapsed", "dimensional"),
-        ({"neighbor_jump": 4}, "degraded", "cluster"),
+        ({"neighbor_jump": 5}, "degraded", "cluster"),
         ({"neighbor_jump": 30}, "collapsed", "cluster"),
         ({"neighbor_jump": 2.3}, "healthy", None),
-        ({"neighbor_jump": 2.95}, "undetermined", None),  # on either side of the threshold
-        ({"neighbor_jump": 4, "bimodality": 0.9}, "degraded", "modality gap"),  # two groups are no few clusters
+        ({"neighbor_jump": 3.95}, "undetermined", None),  # on either side of the threshold
+        ({"neighbor_jump": 5, "bimodality": 0.9}, "degraded", "modality gap"),  # two groups are no few clusters
         ({"neighbor_jump": 30, "bimodality": 0.9}, "collapsed", "cluster"),
         ({"hub_skewness": 5, "hub_excess": 4.0}, "degraded", "hubs"),
         ({"hub_skewness": 5, "hub_excess": 2.5}, "healthy", None),
@@ -272,7 +272,7 @@ def test_what_training_on_classes_makes_as_well_is_undetermined_until_labels_are
 
 
 def test_a_weaker_note_of_a_profile_leaves_the_stronger_finding_to_be_undetermined() -> None:
-    weak = {"neighbor_jump": 4.0}
+    weak = {"neighbor_jump": 5.0}
     assert judged(weak, "supervised").state == "healthy"
     both = judged(weak | {"rank_share": 0.04}, "supervised")
     assert both.sentence.startswith("Undetermined (dimensional)")

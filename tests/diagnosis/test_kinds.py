@@ -27,7 +27,7 @@ def test_evidence_is_measured_and_said(rule: Rule) -> None:
     for evidence in rule.evidence:
         named = {evidence.graded.name, *(gate.name for gate in evidence.gates)}
         said = {name for name, _ in re.findall(r"{(\w+)(:[^}]*)?}", evidence.sentence)}
-        assert named | (said - {SUBJECT}) <= {*RECORDS, "rank_since_start"}
+        assert named | (said - {SUBJECT}) <= {*RECORDS, "rank_since_start", "dims"}
         assert said
         assert SUBJECT not in said or RECORDS[evidence.graded.name].which_are is not None
         evidence.sentence.format(**dict.fromkeys(said, 0.5))

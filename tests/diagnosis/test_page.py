@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same
 EXPLAINED: dict[str, set[float]] = {  # what is not a threshold, by what it follows from
+    "Clusters": {3.0},  # of evenly spread rows
     "Dimensional collapse": {1.0, 0.09, 0.2, 1.6, 2.0},  # of photographs
     "Cone": {round(x, 2) for x in (1.0, 1 / math.pi, HALF_NORMALS, HALF_NORMALS + 0.92 * (1 - HALF_NORMALS))},
     "Hubs": {96.0, round((1 - 2 * HUBS) / math.sqrt(HUBS * (1 - HUBS)), 1)},

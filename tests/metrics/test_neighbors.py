@@ -216,3 +216,11 @@ def test_sigreg_has_the_values_of_the_survey() -> None:
     assert sigreg(z * (torch.arange(16) < 8)) > 20
     with pytest.raises(UserError, match="0 slices"):
         sigreg(z, slices=0)
+
+
+def test_rows_that_lie_in_turn_with_clusters_do_not_hide_them() -> None:
+    n = 2048
+    z = gaussian(4, 64, seed=1)[torch.arange(n) % 4] + 0.02 * gaussian(n, 64)
+    z[::4] = gaussian(n // 4, 64, seed=2)  # a quarter
+    assert neighbor_jump(z) > 10
+    assert neighbor_jump(z.roll(1, 0)) > 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 
-JUMPS, APART = 3.0, 10.0  # ours: a smooth set has at most 3, healthy sets up to 2.3, clusters 8 and more
+JUMPS, APART = 4.0, 10.0  # ours: an evenly spread set has at most 3, healthy sets up to 2.3, clusters 8 and more
 TWO_GROUPS = 0.75  # ours, of 1 / kurtosis along the first direction; a uniform gives 0.56
 BAND = 0.03  # ours: of a jump by the rows that are drawn
 
@@ -53,7 +53,7 @@ _CLASSES = Advice(
 
 _JUMP = (
     "rows lie in clusters with little between them: those outside of a cluster are {neighbor_jump:.1f} times as far as "
-    "those inside (without clusters at most 3)"
+    "those inside (evenly spread rows: at most 3)"
 )
 
 RULES = (

@@ -26,14 +26,17 @@ _DECAYS = (
     "the participation ratio is {participation_ratio:.1f}, and the eigenvalues decay like a power law of exponent "
     "{decay_exponent:.2f} (healthy: about 1)"
 )
+_ENOUGH = Gate("dims", "above", 7.5)  # ours: an exponent of fewer eigenvalues means little
 _BEHIND = Gate("share_behind", "below", SHARE_WARNS, or_missing=True)  # or a few dimensions alone are the trouble
 _NOT_HEAD = (
     _BEHIND,
+    _ENOUGH,
     Gate("head_gap", "below", JUMP, or_missing=True),
     Gate("head_weight", "below", HEAD_HEAVY, or_missing=True),
 )
 _NO_REST = (
     _BEHIND,
+    _ENOUGH,
     Gate("rank_share", "below", SHARE_WARNS),
 )  # what is behind the head decays as well
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)

@@ -22,7 +22,7 @@ RULES = (
         "head-dominated",
         (
             Evidence(_ROGUE, _OTHERS, (_REST, _STEADY)),
-            Evidence(_OUTWEIGHS, _OTHERS, (_REST,)),
+            Evidence(_OUTWEIGHS, _OTHERS, (_REST, _STEADY)),
             Evidence(
                 Graded("rogue_dimension", "above", 20.0, 50.0),  # ours: counts of words have up to 18
                 "{which_have} up to {rogue_dimension:.0f} times the mean variance, which alone makes the spectrum "
