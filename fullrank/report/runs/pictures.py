@@ -85,9 +85,10 @@ def neighbors(run: Run, index: int, label: str) -> Sheet | None:
             for at, (name, image) in enumerate(zip(names, images, strict=True))
         ]
         rows.append((str(row + 1), pictures))
+    framed = "" if run.samples.neighbor_labels is None else ", and a dashed frame marks one of another class"
     caption = (
         "Each row is an image and the images nearest to it in the representation, nearest first: they should show"
-        " the same kind of thing, and a dashed frame marks one of another class."
+        f" the same kind of thing{framed}."
     )
     return Sheet(f"neighbors{index}", f"Nearest neighbors: {label}", caption, names, rows)
 
