@@ -151,7 +151,8 @@ def _epochs(updates: float) -> tuple[float, str]:
 
 def _warmup(steps: float, updates: float) -> tuple[float, str]:
     warmup = min(max(_WARMUP_STEPS, _WARMUP_SHARE * steps), steps / 10)
-    return round(warmup / updates, 4), f"{_WARMUP_SHARE:.1%} of the steps, at least {_WARMUP_STEPS}, at most a tenth"
+    rule = f"{_WARMUP_SHARE:.1%} of them, but {_WARMUP_STEPS} or more, and a tenth of them at most"
+    return round(warmup / updates, 4), f"{warmup:,.0f} of {steps:,.0f} steps ({rule})"
 
 
 def _workers(machine: Machine) -> tuple[int, str]:

@@ -91,7 +91,7 @@ def card(run: Run, label: str) -> Card:
         metrics = run.collapse(space)
         facts.append((f"{space}: relative spread", fixed(metrics.get("relative_spread"), 3)))
         facts.append((f"{space}: effective rank", _of_dimensions(metrics, "effective_rank")))
-        facts.append((f"{space}: directions, by singular values", _of_directions(metrics)))
+        facts.append((f"{space}: directions, by singular values", _of_dimensions(metrics, "rankme_centered")))
     if run.result is not None and run.knn is None:
         facts.append(("kNN accuracy among the probe images", percent(run.probe_knn)))
         for name, title in (("untrained", "the same of the untrained network"), ("pixels", "the same of raw pixels")):
@@ -224,16 +224,10 @@ def value(item: object) -> str:
 
 
 def _of_dimensions(metrics: Numbers, name: str) -> str:
-    amount, dims = metrics.get(name), metrics.get("dims")
+    """A rank, of as many directions as the dimensions, or the rows about their mean, can have."""
+    amount, dims, n = (metrics.get(key) for key in (name, "dims", "n"))
     text = fixed(amount, 1)
-    return f"{text} of {dims:,.0f}" if amount is not None and dims is not None else text
-
-
-def _of_directions(metrics: Numbers) -> str:
-    """The centered RankMe of as many directions as the rows about their mean can have, which a verdict counts."""
-    amount, dims, n = (metrics.get(name) for name in ("rankme_centered", "dims", "n"))
-    text = fixed(amount, 1)
-    return text if amount is None or dims is None or n is None else f"{text} of {min(dims, n - 1):,.0f}"
+    return text if amount is None or dims is None else f"{text} of {min(dims, dims if n is None else n - 1):,.0f}"
 
 
 def _linear(run: Run, part: str) -> float | None:
