@@ -95,7 +95,7 @@ def _row(name: str, cells: list[str], plan: _Plan, how: Layout) -> list[float]:
             raise ValueError
         return [float(cells[more + j].replace(how.decimal, ".")) for j in plan.cells]
     except ValueError:
+        wanted = "a number" if plan.width == 1 else f"{plan.width} numbers"
         raise UserError(
-            f"{name} is ragged, or no numbers stand in the line '{' '.join(cells)[:40]}': write {plan.width} numbers "
-            "in each line."
+            f"{name} is ragged, or no numbers stand in the line '{' '.join(cells)[:40]}': write {wanted} in each line."
         ) from None

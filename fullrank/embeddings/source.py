@@ -147,7 +147,7 @@ def measurable(rows: Tensor, name: str) -> Tensor:
     largest = float(torch.linalg.vector_norm(rows, torch.inf))
     if _RANGE < largest < float("inf") or 0 < largest < 1 / _RANGE:
         raise UserError(
-            f"{name} has numbers of the size of {largest:.0e}, whose squares overflow or vanish: rescale it."
+            f"There are numbers of the size of {largest:.0e} in {name}, whose squares overflow or vanish: rescale them."
         )
     return rows
 
