@@ -218,7 +218,8 @@ def projection(run: Run, index: int, label: str) -> Plot | None:
         ]
         rest = len(np.unique(groups)) - len(named)
         keys += [Key(f"{rest} smaller classes", variable(OTHER), "dotted")] if rest else []
-    of, each = ("groups", "") if groups is None else ("classes", ", each number stands at the middle of its class")
+    of = "groups" if groups is None else "classes"
+    each = "" if groups is None else ", each number stands at the middle of its class"
     caption = (
         f"Each dot is an image{each}: {of} that lie apart are easily told apart, but a plane shows two dimensions only,"
         " so that an overlap here need not be one in full." + edge_words(points)
