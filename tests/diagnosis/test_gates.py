@@ -8,6 +8,9 @@ import pytest
 import torch
 
 import fullrank
+from fullrank.diagnosis.judge import judge_row
+from fullrank.diagnosis.known import Known
+from fullrank.diagnosis.profiles import PROFILES
 from fullrank.metrics import hub_skewness
 from tests.diagnosis.clouds import hubs, relu
 from tests.metrics.clouds import gaussian, low_rank, offset
@@ -179,3 +182,11 @@ def test_rows_that_broke_one_by_one_are_exploded_also_in_a_cone(rows: int, lean:
 def test_few_dimensions_have_no_exponent_that_decides() -> None:
     z = gaussian(1000, 2) * torch.tensor([3.0, 1.0], dtype=torch.float64)
     assert fullrank.diagnose(z).verdict == "healthy"
+
+
+def test_a_run_whose_rank_fell_is_not_doubted() -> None:
+    steep = {"decay_exponent": 1.85, "participation_ratio": 3.0, "relative_spread": 0.8, "n": 500, "dims": 64}
+    fell, kept = (Known(of_run=True, numbers={"steps": 400.0, "rank_since_start": share}) for share in (0.1, 1.0))
+    profile = PROFILES["non-contrastive"]
+    assert judge_row(steep, profile, known=fell).state == "collapsed"
+    assert judge_row(steep, profile, known=kept).state != "collapsed"

@@ -164,6 +164,11 @@ RULES = (
             ),
             Evidence(_DECAY, _DECAYS, _NOT_HEAD),
             Evidence(_DECAY, _DECAYS, _NO_REST),
+            Evidence(
+                Graded("decay_exponent", "above", DECAY_DOUBTS, 1.8),
+                _DECAYS,
+                (*_NOT_HEAD, Gate("rank_since_start", "below", FELL)),
+            ),
             Evidence(Graded("decay_exponent", "above", DECAY_DOUBTS), _DECAYS, _NOT_HEAD, doubt=_SMOOTH),
         ),
         _RANK,
