@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 from scipy.io import wavfile
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import CountVectorizer
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -27,9 +26,9 @@ from fullrank.data import load_dataset, plain_batches
 
 from .fourth import image_sources, small
 from .source import Made, Source, seed_of
-from .tables import als, connected, walks
+from .tables import connected, walks
 from .text import in_order, minilm, word_vectors
-from .third import ROWS, small_network, text_svd
+from .third import ROWS, als_of_words, small_network, text_svd
 
 RECIPES = {
     "stamps": {"simclr": "contrastive", "intl": "non-contrastive", "directclr": "contrastive"},
@@ -129,12 +128,8 @@ def _words(root: Path) -> Made:
 
 @cache
 def _factors(root: Path) -> tuple[Tensor, Tensor]:
-    """Definitions as users and their words as items, by alternating least squares."""
-    counts = CountVectorizer(min_df=8, binary=True, stop_words="english", token_pattern=r"[a-z]{4,}")
-    table: csr_matrix = counts.fit_transform(_texts(root, 6000)).astype(float)
-    table = table[table.getnnz(axis=1) > 3]
-    shuffled = np.random.default_rng(seed_of("fifth")).permutation
-    return tuple(torch.from_numpy(side[shuffled(len(side))[:ROWS]]).float() for side in als(table, 32))  # type: ignore[return-value]
+    """Definitions as users and their words as items."""
+    return als_of_words(_texts(root, 6000), seed="fifth")
 
 
 def _recommender(root: Path, *, items: bool) -> Made:

@@ -167,15 +167,20 @@ def _words(root: Path) -> Made:
     return word_vectors(_texts(20_000), 64), None
 
 
+def als_of_words(texts: list[str], *, seed: str) -> tuple[Tensor, Tensor]:
+    """Texts as users and their words as items, by alternating least squares: 800 of each (N, 32), drawn by the seed."""
+    counts = CountVectorizer(min_df=8, binary=True, stop_words="english", token_pattern=r"[a-z]{4,}")
+    table: csr_matrix = counts.fit_transform(texts).astype(float)
+    table = table[table.getnnz(axis=1) > 3]
+    shuffled = np.random.default_rng(seed_of(seed)).permutation
+    users, items = (torch.from_numpy(side[shuffled(len(side))[:ROWS]]).float() for side in als(table, 32))
+    return users, items
+
+
 @cache
 def _factors() -> tuple[Tensor, Tensor]:
-    """Functions as users and the words of their documentation as items, by alternating least squares."""
-    counts = CountVectorizer(min_df=8, binary=True, stop_words="english", token_pattern=r"[a-z]{4,}")
-    table: csr_matrix = counts.fit_transform(_texts(4000)).astype(float)
-    table = table[table.getnnz(axis=1) > 3]
-    users, items = als(table, 32)
-    shuffled = np.random.default_rng(seed_of("third")).permutation
-    return tuple(torch.from_numpy(side[shuffled(len(side))[:ROWS]]).float() for side in (users, items))  # type: ignore[return-value]
+    """Functions as users and the words of their documentation as items."""
+    return als_of_words(_texts(4000), seed="third")
 
 
 def _recommender(root: Path, *, items: bool) -> Made:

@@ -21,9 +21,9 @@ def neighbor_jump(z: Rows, *, seed: int = 0) -> float:
     rows counts; k goes from N / 50 (at least 3, at most 10) to 3/8 of the rows. On a smooth set of m dimensions,
     however curved, distances to twice as many neighbors are 2^(1/m) times as large, so at most twice, and three times
     near the ends of a line; empty space around clusters makes them jump further, and so does a density that falls like
-    a power (rows of very different lengths). Distances are Euclidean, among
-    the distinct rows. It does not see clusters that touch, families of fewer rows than k, and one cluster of more than
-    3/4 of the rows. It does not measure collapse.
+    a power (rows of very different lengths). Distances are Euclidean, among the distinct rows. It does not see clusters
+    that touch, families of fewer rows than k, and one cluster of more than 3/4 of the rows. It does not measure
+    collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.
