@@ -102,7 +102,8 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
         return None
     level, evidence = worst.level, worst.evidence
     sentence = say(evidence, found)
-    most = profile.most.get(rule.name, rule.most)
+    excused = all(is_open(gate, found, known) for gate in profile.shown.get(rule.name, ()))
+    most = profile.most.get(rule.name, rule.most) if excused else rule.most
     if most == "fail" and any(is_open(gate, found, known) for gate in rule.excused):
         most = "warn"
     names = (evidence.graded.name, *(gate.name for gate in evidence.gates if gate.name in found))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from fullrank.diagnosis.kinds.cluster import JUMPS
 from fullrank.diagnosis.kinds.complete import COSINE_FAILS, COSINE_WARNS
-from fullrank.diagnosis.rule import Objective, Severity
+from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
+from fullrank.diagnosis.rule import Gate, Objective, Severity
 from fullrank.errors import UserError, suggest
 
 Thresholds = tuple[float, float | None]  # warn, fail
@@ -22,6 +24,7 @@ class Profile:
 
     Attributes:
         thresholds: Its own thresholds, by rule and measurement.
+        shown: Gates by rule, all of which must be open for `most` to hold.
         labels_tell: Rules that it makes a note of, although they are the worst that the rule knows; they are
             undetermined until labels are passed.
     """
@@ -32,11 +35,17 @@ class Profile:
     most: dict[str, Severity] = field(default_factory=dict)
     thresholds: dict[tuple[str, str], Thresholds] = field(default_factory=dict)
     labels_tell: bool = False
+    shown: dict[str, tuple[Gate, ...]] = field(default_factory=dict)
 
 
 UNTOLD = "training on classes causes this too: pass the labels (--labels, labels=) to tell it from a collapse"
 _POINT = ("complete collapse", "mean_cosine")
 _NO_COSINE: dict[tuple[str, str], Thresholds] = {_POINT: (1.0, None)}  # a cone of .99 is usual before fine-tuning
+_OF_CLASS = 0.5  # ours: label_gain from which clusters are the classes
+_TIGHT = (  # clusters and, if labels tell, classes, between which the directions lie
+    Gate("neighbor_jump", "above", JUMPS),
+    Gate("nc1", "below", 0.1, or_missing=True),
+)
 _MONITOR: dict[tuple[str, str], Thresholds] = {_POINT: (COSINE_WARNS, COSINE_FAILS)}  # what the training monitor says
 
 PROFILES: dict[str, Profile] = {
@@ -61,10 +70,16 @@ PROFILES: dict[str, Profile] = {
             "classification",
             {
                 **dict.fromkeys(("clusters", "dimensional collapse", "modality gap of two groups"), "note"),
+                **dict.fromkeys(("copied dimensions", "dimensions that outweigh the rest"), "note"),
                 "dead dimensions": "warn",
             },
             {("head-dominated spectrum", name): (math.inf, None) for name in ("head_weight", "head_gap")},
             labels_tell=True,
+            shown={
+                "clusters": (Gate("label_gain", "above", _OF_CLASS, or_missing=True),),
+                "copied dimensions": (Gate("rank_share", "below", SHARE_WARNS), *_TIGHT),
+                "dimensions that outweigh the rest": _TIGHT,
+            },
         ),
         Profile(
             "text",
