@@ -1,4 +1,7 @@
-"""Metrics of embeddings: each is one number, with what it means and what it cannot see."""
+"""Metrics of embeddings: each is one number, with what it means and what it cannot see.
+
+Every metric takes a tensor, an array, lists of numbers, or a `Cloud`.
+"""
 
 from __future__ import annotations
 

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.stats import ROUNDING, Moments, normalize, spectrum
+
+
+def as_tensor(z: object) -> Tensor:
+    """A tensor as it is, and an array or lists of numbers as a tensor of their own.
+
+    >>> as_tensor([[1.0, 2.0]]), as_tensor("ten")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: The embeddings are of type str: pass rows (N, D) as a tensor, an array or lists.
+    """
+    if isinstance(z, Tensor):
+        return z
+    try:
+        return torch.from_numpy(np.array(z))
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(
+            f"The embeddings are of type {type(z).__name__}: pass rows (N, D) as a tensor, an array or lists."
+        ) from None
 
 
 def embeddings(z: Tensor) -> Tensor:
@@ -15,6 +33,7 @@ def embeddings(z: Tensor) -> Tensor:
     >>> embeddings(torch.tensor([[1e30, -2e30]]))
     tensor([[ 0.5000, -1.0000]], dtype=torch.float64)
     """
+    z = as_tensor(z)
     if z.ndim != 2 or 0 in z.shape:
         raise UserError(f"Embeddings have the shape {tuple(z.shape)}: pass (samples, dimensions), both at least 1.")
     x = z.detach()

@@ -15,6 +15,8 @@ MOST = 8192  # rows; of more, a metric of pairs takes a random sample of this si
 PAIRS = 2048  # rows of a diagnosis for what takes time in their square
 _BLOCK = 1 << 22  # distances at a time: 32 MB in float64
 _CACHED = 1 << 17  # values of rows at a time: 1 MB, which stays in the cache of a processor
+_EQUAL = 1e-6  # of squared distances: those that agree to this are tied
+_ROUNDING = 1e-15  # of squared distances of rows of length 1
 _SAME = 1e-6  # of the root mean square distance from the mean: rows that agree to this are one row
 
 
@@ -59,12 +61,15 @@ def pair_sample(x: Tensor, *, seed: int) -> Tensor:
 class Distances:
     """Squared distances of rows x (N, D) among themselves; those of at most 2,048 rows are computed once and kept.
 
+    With `ties`, a seed, `nearest` draws among equal distances for each row anew, of rows of length 1.
+
     >>> [(start, block.tolist()) for start, block in Distances(torch.tensor([[0.0], [2.0]]))]
     [(0, [[0.0, 4.0], [4.0, 0.0]])]
     """
 
-    def __init__(self, x: Tensor, matrix: Tensor | None = None) -> None:
+    def __init__(self, x: Tensor, matrix: Tensor | None = None, *, ties: int | None = None) -> None:
         self._x = x
+        self._ties = ties
         if matrix is not None:
             self.matrix = matrix
 
@@ -113,7 +118,7 @@ class Distances:
 
     def nearest(self, k: int) -> tuple[Tensor, Tensor]:
         """`neighbors` of each row among the others."""
-        return _nearest(self._about_mean[0], self._about_mean[0], k, self.of, itself=True)
+        return _nearest(self._about_mean[0], self._about_mean[0], k, self.of, itself=True, ties=self._ties)
 
 
 def upper(block: Tensor) -> Tensor:
@@ -159,7 +164,13 @@ def neighbors(x: Tensor, k: int, *, queries: Tensor | None = None) -> tuple[Tens
 
 
 def _nearest(
-    x: Tensor, targets: Tensor, k: int, squares_of: Callable[[slice], Tensor], *, itself: bool = False
+    x: Tensor,
+    targets: Tensor,
+    k: int,
+    squares_of: Callable[[slice], Tensor],
+    *,
+    itself: bool = False,
+    ties: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     rows = max(1, _BLOCK // max(len(x), k * x.shape[1]))
     near, index = [], []
@@ -169,12 +180,34 @@ def _nearest(
         if itself:
             found = found.clone()
             found[:, start:].fill_diagonal_(math.inf)
-        chosen = found.topk(k, dim=1, largest=False).indices
+        if ties is None or k == found.shape[1]:
+            chosen = found.topk(k, dim=1, largest=False).indices
+        else:
+            chosen = _least(found, k, seed=ties + start)
         exact = torch.cat([_exact(*part, x) for part in _few_at_a_time(targets[block], chosen, x.shape[1])])
         order = exact.argsort(dim=1, stable=True)
         near.append(exact.gather(1, order))
         index.append(chosen.gather(1, order))
     return torch.cat(near), torch.cat(index)
+
+
+def _least(squares: Tensor, k: int, *, seed: int) -> Tensor:
+    """Numbers (B, k) of the least of squares (B, N), k < N; which of those that are tied is drawn for each row anew.
+
+    One order for all rows would make hubs of the rows that come first in it.
+
+    >>> _least(torch.tensor([[2.0, 1.0, 3.0]]), 2, seed=0)
+    tensor([[1, 0]])
+    """
+    least, chosen = squares.topk(k + 1, dim=1, largest=False)
+    tied = least[:, k] <= least[:, k - 1] * (1 + _EQUAL) + _ROUNDING
+    chosen = chosen[:, :k]
+    if bool(tied.any()):
+        some = squares[tied]
+        drawn = torch.rand(some.shape, generator=torch.Generator().manual_seed(seed), dtype=some.dtype).to(some.device)
+        some = some.mul_(1 + _EQUAL * drawn).add_(drawn, alpha=_ROUNDING)
+        chosen = chosen.masked_scatter(tied[:, None], some.topk(k, dim=1, largest=False).indices)
+    return chosen
 
 
 def _exact(targets: Tensor, chosen: Tensor, x: Tensor) -> Tensor:

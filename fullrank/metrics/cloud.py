@@ -12,6 +12,7 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import (
     above_rounding,
+    as_tensor,
     centered,
     eigenvalues,
     embeddings,
@@ -54,7 +55,7 @@ class Cloud:
         rows: Tensor | None = None,
     ) -> None:
         self.moments = without_rounding(z) if isinstance(z, Moments) else None
-        self._z = rows if isinstance(z, Moments) else z
+        self._z = rows if isinstance(z, Moments) else as_tensor(z)
         self.seed = seed
         self.labels = labels
         self._memo: dict[object, object] = {}
@@ -204,7 +205,7 @@ class Cloud:
     @cached_property
     def drawn_apart(self) -> Distances:
         """Distances among the rows of `drawn`."""
-        return Distances(self.drawn)
+        return Distances(self.drawn, ties=self.seed)
 
     def near(self, k: int) -> Tensor:
         """Distances (M, <= k) from each distinct row to the nearest others, nearest first."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, embeddings, require_one_width
+from fullrank.metrics._embeddings import as_tensor, centered, embeddings, require_one_width
 from fullrank.metrics._pairs import neighbors, sampled, with_broken_ties
 from fullrank.stats import normalize
 
@@ -154,7 +154,7 @@ def turned(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
     1.732
     """
     x, y = _both(z1, z2)
-    y = y * float(z2.detach().abs().amax())
+    y = y * float(as_tensor(z2).detach().abs().amax())
     a, b = centered(x), centered(y)
     length = float(torch.linalg.vector_norm(a)) * float(torch.linalg.vector_norm(b))
     if x.shape == y.shape and float((a * b).sum()) >= _UNTURNED * length:
@@ -187,6 +187,7 @@ def mean_shift(z1: Tensor, z2: Tensor) -> float:
     >>> round(mean_shift(z, z + 0.5), 1), round(mean_shift(*turned(z, 2 * z.flip(1))), 6)
     (0.5, 0.0)
     """
+    z1, z2 = as_tensor(z1), as_tensor(z2)
     require_one_width(z1, z2)
     y = z2.detach().double()
     apart = float(torch.linalg.vector_norm(z1.detach().double().mean(0) - y.mean(0)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import unit_rows
+from fullrank.metrics._embeddings import as_tensor, unit_rows
 from fullrank.stats import normalize
 
 _SAME = 1e-12  # a cosine distance below this is what float32 makes of equal features (their rounding, squared)
@@ -48,7 +48,7 @@ def separability(z: Tensor, labels: Tensor, *, seed: int = 0) -> dict[str, float
         "within": known["within"],
         "ratio": ratio,
         "silhouette": known["silhouette"],
-        "classes": len(labels.unique()),
+        "classes": len(as_tensor(labels).unique()),
     }
 
 
@@ -156,7 +156,7 @@ def silhouette(z: Tensor, labels: Tensor, *, seed: int = 0) -> float:
 
 def _checked(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of z at length 1 (N, D), and the class of each (N,), counted from 0."""
-    u = unit_rows(z)
+    u, labels = unit_rows(z), as_tensor(labels)
     if labels.shape != (len(u),) or labels.is_floating_point():
         raise UserError(
             f"There are {len(u)} samples, but labels {labels.dtype} of shape {tuple(labels.shape)}: pass a whole "

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, require_one_width
+from fullrank.metrics._embeddings import as_tensor, centered, require_one_width
 from fullrank.metrics._pairs import Distances
 
 _DRAWS = 999
@@ -131,6 +131,7 @@ def _discrepancy(first: Tensor, sums: Tensor, sizes: Tensor) -> Tensor:
 
 def _one_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Both in float64, divided by one number."""
+    x, y = as_tensor(x), as_tensor(y)
     require_one_width(x, y)
     x, y = x.detach().double(), y.detach().double()
     largest = float(torch.maximum(x.abs().amax(), y.abs().amax()))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import centered, embeddings
+from fullrank.metrics._embeddings import as_tensor, centered, embeddings
 from fullrank.metrics._pairs import MOST, neighbors, sampled
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.record import ALL, MEAN, SHARED, Measurement
@@ -41,6 +41,7 @@ def lidar(views: Tensor) -> float:
     >>> 1 < lidar(views) <= 3, lidar(torch.ones(2, 5, 3))
     (True, 1.0)
     """
+    views = as_tensor(views)
     if views.ndim != 3 or 0 in views.shape or views.shape[0] < 2:
         raise UserError(
             f"The views have the shape {tuple(views.shape)}: pass (views of 2 or more, samples, dimensions)."
