@@ -11,6 +11,7 @@ from rich.console import Console
 from torch import Tensor
 
 from fullrank.embeddings import EmbeddingFile, open_embeddings
+from fullrank.embeddings.arrays import require_classes
 from fullrank.embeddings.columns import Column, open_column
 from fullrank.errors import UserError
 from fullrank.stats.sketch import Sketch, sketch
@@ -95,8 +96,8 @@ def _column(spec: str, what: str, n: int | None) -> Column:
     column = open_column(spec)
     if len(column.codes) != n:
         raise UserError(f"{spec} holds {len(column.codes)} {what} for {n} samples: pass one per sample, in order.")
-    if what == "labels" and len(column.names) < 2:
-        raise UserError(f"{spec} holds one class only: pass a column of two or more, or leave out --labels.")
+    if what == "labels":
+        require_classes(column.codes, spec, "--labels")
     return column
 
 

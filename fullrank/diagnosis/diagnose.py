@@ -11,7 +11,7 @@ from fullrank.diagnosis.known import NOTHING, Known
 from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
-from fullrank.embeddings.arrays import as_views, chunked, codes
+from fullrank.embeddings.arrays import as_views, chunked, codes, require_classes
 from fullrank.errors import UserError
 from fullrank.metrics.measure import measure
 from fullrank.stats.sketch import Sketch, sketch
@@ -55,7 +55,7 @@ def diagnose(
         The report: `verdict`, `kind`, `sentence`, `findings` with causes and remedies, and every measurement.
 
     Raises:
-        UserError: Anything else was passed, or the embeddings have NaN.
+        UserError: Anything else was passed, labels hold no class of several rows, or the embeddings have NaN.
 
     >>> import torch, fullrank
     >>> z = torch.randn(500, 32, generator=torch.Generator().manual_seed(0))
@@ -66,6 +66,8 @@ def diagnose(
     x = as_views(z, views)
     units = None if groups is None else codes(groups, x.shape[1], "groups")
     named = None if labels is None else codes(labels, x.shape[1], "labels")
+    if named is not None:
+        require_classes(named, "The array of labels", "labels=")
     known = NOTHING
     if loss is not None:
         name, value = loss

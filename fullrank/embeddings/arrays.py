@@ -108,6 +108,20 @@ def codes(values: object, n: int, what: str) -> Tensor:
     return torch.from_numpy(np.unique(array, return_inverse=True)[1].astype(np.int64))
 
 
+def require_classes(codes: Tensor, what: str, flag: str) -> None:
+    """Raise a UserError if labels, as codes (N,) from 0, put all rows into one class, or each into one of its own.
+
+    >>> require_classes(torch.tensor([0, 1, 2]), "ids.txt", "--labels")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: ids.txt holds a class for each row: pass classes of several rows, or leave out --labels.
+    """
+    count = len(codes.unique())
+    if count < 2:
+        raise UserError(f"{what} holds one class only: pass two or more classes, or leave out {flag}.")
+    if count == len(codes):
+        raise UserError(f"{what} holds a class for each row: pass classes of several rows, or leave out {flag}.")
+
+
 def _split(x: Tensor, views: int) -> Tensor:
     if x.ndim == 3 and x.shape[0] == views:
         return x

@@ -13,6 +13,10 @@ from fullrank.metrics.labels import NeuralCollapse, class_ranks, neural_collapse
 from fullrank.metrics.record import MOST, Measured, Measurement, Measurements
 
 _FEWEST_OF_CLASS = {"relative_spread": 8, "participation_ratio": 32}  # rows from which a class has one to compare
+_FEWEST_OF_MEAN = 8  # rows of a class from which its mean is more than its rows
+_NEIGHBORS = 10
+_FEWEST_ASKED = 16  # rows that share a class with others, from which a share of their neighbors tells
+_ONE_CLASS = 0.99  # by chance: then nearly all rows are of one class, and a gain over chance tells nothing
 _WEAK = 0.5  # of the median over classes: those below are named
 
 
@@ -22,14 +26,23 @@ def _labels(z: Cloud) -> Tensor:
 
 
 def _neural_collapse(z: Cloud) -> NeuralCollapse:
-    return neural_collapse(z, _labels(z))
+    """That of the classes of 8 rows or more; NaN where fewer than two are: of classes of one row it is 0 by itself."""
+    labels = _labels(z)
+    _, which, counts = labels.unique(return_inverse=True, return_counts=True)
+    large = counts >= _FEWEST_OF_MEAN
+    if int(large.sum()) < 2:
+        return NeuralCollapse(math.nan, math.nan, math.nan, None, None)
+    if bool(large.all()):
+        return neural_collapse(z, labels)
+    kept = large[which]
+    return neural_collapse(z.rows[kept.to(z.rows.device)], labels[kept])
 
 
 NC1 = Measurement(
     "nc1",
     lambda z: z.once(_neural_collapse).nc1,
     "NC1, variability within classes",
-    "over between classes, pseudo-inverse",
+    "over between classes, pseudo-inverse; of classes of 8 rows or more",
     "labels",
     of="labels",
 )
@@ -89,24 +102,34 @@ def _for_pairs(z: Cloud) -> Cloud:
     return z if len(kept) == z.n else Cloud(z.rows[kept], seed=z.seed, labels=_labels(z)[kept])
 
 
+def _others_of_class(z: Cloud) -> Tensor:
+    """How many other rows (M,) have the label of each row that is asked for its neighbors."""
+    _, which, counts = _labels(z.once(_for_pairs)).unique(return_inverse=True, return_counts=True)
+    return counts[which] - 1
+
+
 def _neighbor_labels(z: Cloud) -> float:
-    """Share of the 10 nearest rows, by cosine, that have a row's label."""
+    """Share of the nearest rows, by cosine, that have a row's label: 10, or as many as do; NaN if hardly any can."""
     some = z.once(_for_pairs)
-    labels = _labels(some)
-    return float((labels[some.nearest(10)[1]] == labels[:, None]).double().mean())
+    labels, others = _labels(some), z.once(_others_of_class)
+    index = some.nearest(_NEIGHBORS)[1].to(labels.device)
+    asked = others.clamp_max(index.shape[1])
+    if int((asked > 0).sum()) < _FEWEST_ASKED:
+        return math.nan
+    same = (labels[index] == labels[:, None]) & (torch.arange(index.shape[1], device=labels.device) < asked[:, None])
+    return float((same.sum(1).double() / asked)[asked > 0].mean())
 
 
 def _by_chance(z: Cloud) -> float:
-    labels = _labels(z.once(_for_pairs))
-    counts = labels.unique(return_counts=True)[1].double()
-    return float((counts * (counts - 1)).sum()) / (len(labels) * (len(labels) - 1))
+    others = z.once(_others_of_class)
+    return float(others[others > 0].double().mean()) / (len(others) - 1)
 
 
 NEIGHBOR_LABELS = Measurement(
     "neighbor_labels",
     _neighbor_labels,
     "neighbors of the same class",
-    "cosine, k = 10",
+    "cosine, k = 10, or the other rows of the class if they are fewer",
     "labels",
     of="labels",
     direction="high",
@@ -121,7 +144,9 @@ def _label_gain(found: Measurements, _n: int, _dims: int) -> Measured | None:
         return None
     one = found["neighbor_labels"]
     chance = one.null or 0.0
-    gain = (one.value - chance) / (1 - chance) if chance < 1 else 0.0
+    if chance > _ONE_CLASS:
+        return None
+    gain = (one.value - chance) / (1 - chance)
     return Measured("label_gain", gain, healthy=1.0, sampled=one.sampled)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 import fullrank
+from fullrank.errors import UserError
 from tests.metrics.clouds import gaussian
 
 CLASSES = torch.arange(300) % 8
@@ -56,3 +57,34 @@ def test_a_huge_dimension_that_no_class_explains_is_called_under_supervised_too(
     z[:, 5] = 100 * gaussian(300, 1, seed=2)[:, 0]
     report = fullrank.diagnose(z, profile="supervised", labels=CLASSES)
     assert (report.verdict, report.kind) == ("collapsed", "head-dominated")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (torch.arange(300), "holds a class for each row: pass classes of several rows, or leave out labels=."),
+        (torch.zeros(300, dtype=torch.int64), "holds one class only: pass two or more classes, or leave out labels=."),
+    ],
+    ids=["all different", "all the same"],
+)
+def test_labels_that_group_nothing_are_refused(labels: Tensor, said: str) -> None:
+    with pytest.raises(UserError, match=f"The array of labels {said}"):
+        fullrank.diagnose(gaussian(300, 8), labels=labels)
+
+
+def test_nothing_is_said_of_classes_with_too_few_rows() -> None:
+    z = gaussian(300, 16)
+    nearly = torch.arange(300).clamp_min(1)  # one class of two rows
+    lonely = torch.tensor([1] + [0] * 299)
+    for labels in (nearly, lonely):
+        report = fullrank.diagnose(z, labels=labels)
+        assert not {"nc1", "nc2_norms", "nc2_angles", "label_gain"} & report.measurements.keys()
+        assert report.findings == ()
+
+
+def test_pairs_that_find_each_other_have_all_the_neighbors_of_their_class_that_they_can() -> None:
+    pairs = torch.arange(150).repeat(2)
+    z = gaussian(150, 32)[pairs] + 0.01 * gaussian(300, 32, seed=1)
+    found = fullrank.diagnose(z, labels=pairs).measurements
+    assert (found["neighbor_labels"].value, found["label_gain"].value) == (1.0, 1.0)
+    assert found["neighbor_labels"].null == pytest.approx(1 / 299)
