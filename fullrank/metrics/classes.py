@@ -105,7 +105,8 @@ def _for_pairs(z: Cloud) -> Cloud:
 def _others_of_class(z: Cloud) -> Tensor:
     """How many other rows (M,) have the label of each row that is asked for its neighbors."""
     _, which, counts = _labels(z.once(_for_pairs)).unique(return_inverse=True, return_counts=True)
-    return counts[which] - 1
+    others: Tensor = counts[which] - 1
+    return others
 
 
 def _neighbor_labels(z: Cloud) -> float:

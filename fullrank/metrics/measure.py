@@ -23,6 +23,7 @@ from fullrank.stats.sketch import Sketch
 
 __all__ = ["RECORDS", "Measured", "Measurements", "measure", "measured_row"]
 
+_OF_ZEROS = ("zero_rows", "row_norm", "duplicate_rows", "different_rows", "commonest_row", "classes")
 RECORDS = {record.name: record for record in MEASUREMENTS if record.group is not None}
 
 
@@ -66,7 +67,8 @@ def measure(
         found |= _asked("labels", [Cloud(rows[0], seed=seed, labels=labels[index])], index, dims)
     found = _with_derived(found, sketch.n, dims)
     for name, estimate in of_pairs(sketch, seed=seed).items():
-        found[name] = about(RECORDS[name], found[name], estimate)
+        if name in found:
+            found[name] = about(RECORDS[name], found[name], estimate)
     return found
 
 
@@ -187,8 +189,20 @@ def _counted(sketch: Sketch, some: Cloud, index: Tensor) -> dict[str, Measured]:
     return {"zero_rows": zeros, "duplicate_rows": copies}
 
 
+def _all_zero(found: Measurements) -> bool:
+    """Whether there are zero vectors only, which have no direction, and no norm to compare a spread with."""
+    if "zero_rows" in found:
+        return found["zero_rows"].value == 1
+    return "row_norm" in found and found["row_norm"].value == 0
+
+
 def _with_derived(found: dict[str, Measured], n: int, dims: int) -> dict[str, Measured]:
-    """The measurements, with those that follow from others, in the order of the list."""
+    """The measurements, with those that follow from others, in order, without what zeros leave undefined."""
+    if _all_zero(found):
+        found = {name: found[name] for name in _OF_ZEROS if name in found}
+        found["zero_rows"] = found.get("zero_rows", measured(RECORDS["zero_rows"], 1.0, n, dims))
+    elif "zero_rows" in found and found["zero_rows"].value >= 0.5:  # then they stay, and have no cosines
+        found.pop("mean_cosine", None)
     for name, record in RECORDS.items():
         one = record.function(found, n, dims) if record.of == "derived" else None
         if one is not None:

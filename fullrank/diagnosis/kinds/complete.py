@@ -6,6 +6,7 @@ from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remed
 
 SPREAD_WARNS, SPREAD_FAILS = 0.1, 0.01  # relative spread; a healthy embedding is near 1
 COSINE_WARNS, COSINE_FAILS = 0.9, 0.99  # mean cosine of the self-supervised embedding
+ALL_ZERO = 0.999
 
 _ADVICE = Advice(
     "All inputs get the same embedding, or embeddings that differ only in length: little or nothing tells them apart.",
@@ -107,6 +108,10 @@ RULES = (
             Evidence(
                 Graded("mean_cosine", "above", COSINE_FAILS, COSINE_FAILS),
                 "all embeddings point in one direction: the mean cosine is {mean_cosine:.3f}",
+            ),
+            Evidence(
+                Graded("zero_rows", "above", ALL_ZERO, ALL_ZERO),
+                "{zero_rows:.1%} of the rows are 0: they have neither a direction nor a norm",
             ),
             Evidence(
                 Graded("modality_spread", "below", SPREAD_WARNS, SPREAD_FAILS),
