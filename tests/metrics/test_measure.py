@@ -169,7 +169,6 @@ def test_zeros_that_are_half_of_the_rows_are_a_collapse_and_stay() -> None:
     assert found["zero_rows"].value == 0.6
     assert found["duplicate_rows"].value == pytest.approx(0.59)
     assert "mean_cosine" not in found  # of rows without a direction
-    assert found["mean_cosine"].sampled == 100  # moments at length 1 are none with zeros among them
 
 
 def test_copies_are_exact_for_few_rows_and_have_an_interval_for_many() -> None:
