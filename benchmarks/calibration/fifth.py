@@ -19,12 +19,11 @@ from PIL import Image
 from scipy.io import wavfile
 from scipy.sparse import csr_matrix
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from benchmarks.sets.packages import debian
 from fullrank.data import load_dataset, plain_batches
 
-from .fourth import image_sources, small
+from .fourth import bands, image_sources, small
 from .source import Made, Source, seed_of
 from .tables import connected, walks
 from .text import in_order, minilm, word_vectors
@@ -160,9 +159,7 @@ def _music(root: Path) -> Made:
         rate, sound = wavfile.read(file)
         mono = torch.from_numpy(np.atleast_2d(sound.T).mean(0) / np.iinfo(sound.dtype).max).float()
         for part in mono.split(2 * rate)[:-1]:
-            power = torch.stft(part, 512, 256, 512, torch.hann_window(512), return_complex=True).abs().square()
-            bands = interpolate((power + 1e-8).log().T[None], size=64, mode="area")[0]
-            rows.append(torch.cat([bands.mean(0), bands.std(0)]))
+            rows.append(bands(part, 512))
             pieces.append(piece)
     z, labels = torch.stack(rows), torch.tensor(pieces)
     order = torch.randperm(len(z), generator=torch.Generator().manual_seed(seed_of("music")))[:ROWS]

@@ -202,6 +202,15 @@ def _hypernyms(root: Path) -> Made:
     return torch.from_numpy(z[order].copy()).float(), None
 
 
+def bands(sound: Tensor, window: int) -> Tensor:
+    """Mean and deviation (128,) over time of logarithms of 64 bands of a sound (T,)."""
+    power = (
+        torch.stft(sound, window, window // 2, window, torch.hann_window(window), return_complex=True).abs().square()
+    )
+    found = interpolate((power + 1e-8).log().T[None], size=64, mode="area")[0]
+    return torch.cat([found.mean(0), found.std(0)])
+
+
 def _drums(root: Path) -> Made:
     """Mean and deviation over a second of logarithms of 64 bands of drums, standardized; the class is the kit."""
     rows, kits = [], []
@@ -209,9 +218,7 @@ def _drums(root: Path) -> Made:
         rate, sound = wavfile.read(file)
         mono = torch.from_numpy(np.atleast_2d(sound.T).mean(0) / np.iinfo(sound.dtype).max).float()[:rate]
         mono = torch.nn.functional.pad(mono, (0, rate - len(mono)))
-        power = torch.stft(mono, 1024, 512, 1024, torch.hann_window(1024), return_complex=True).abs().square()
-        bands = interpolate((power + 1e-8).log().T[None], size=64, mode="area")[0]
-        rows.append(torch.cat([bands.mean(0), bands.std(0)]))
+        rows.append(bands(mono, 1024))
         kits.append(file.parent.name)
     z, names = torch.stack(rows), sorted(set(kits))
     return (z - z.mean(0)) / z.std(0), torch.tensor([names.index(kit) for kit in kits])

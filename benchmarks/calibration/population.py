@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from . import fifth, fourth, images, models, runs, second, tables, text, third
+from . import fifth, fourth, images, models, runs, second, sixth, tables, text, third
 from .source import Source
 
 
@@ -14,7 +14,7 @@ def population() -> list[Source]:
     found = list(
         chain(
             *(images.sources(), text.sources(), tables.sources(), models.sources(), runs.sources()),
-            *(second.sources(), third.sources(), fourth.sources(), fifth.sources()),
+            *(second.sources(), third.sources(), fourth.sources(), fifth.sources(), sixth.sources()),
         )
     )
     names = [source.name for source in found]
