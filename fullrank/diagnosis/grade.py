@@ -10,10 +10,12 @@ from typing import Literal
 from fullrank.diagnosis.known import Known
 from fullrank.diagnosis.profiles import Thresholds
 from fullrank.diagnosis.rule import SUBJECT, Evidence, Gate, Graded, Rule
-from fullrank.metrics.measure import RECORDS, Measured
+from fullrank.metrics.measure import PAIRS, RECORDS, Measured
 
 Level = Literal["unsure", "note", "warn", "fail"]
-_TOO_MANY = 100  # times as many rows as there are: then the value is at the threshold, and more rows are not advice
+_NOTHING = 1e-6  # of the interval: a number that is nothing beside it is 0
+_TOO_MANY = 10  # times as many rows as there are: the distance from the threshold, of which this follows, is chance
+_SURELY = 1.5  # times as many rows as there are, at least, so that chance does not ask for more again
 
 
 def grade(measured: Measured, graded: Graded, thresholds: Thresholds | None = None) -> Level | None:
@@ -80,7 +82,9 @@ def say_unsure(evidence: Evidence, found: Mapping[str, Measured], warn: float) -
     graded, value = evidence.graded, found[evidence.graded.name].value
     if beyond(value, warn, graded.way):
         return say(evidence, found)
-    return f"{RECORDS[graded.name].title} is {value:.3g}"
+    ends = found[graded.name].low, found[graded.name].high
+    width = 0.0 if None in ends else float(ends[1]) - float(ends[0])  # type: ignore[arg-type]
+    return f"{RECORDS[graded.name].title} is {0.0 if abs(value) < _NOTHING * width else value:.3g}"
 
 
 def _subject(which_are: str | None, which: tuple[int, ...]) -> str:
@@ -110,15 +114,24 @@ def _missing(evidence: Evidence, found: Mapping[str, Measured]) -> tuple[str, ..
 
 
 def more_rows(measured: Measured, threshold: float, n: int) -> str:
-    """How many rows would shrink the interval to the distance from the threshold."""
+    """How many rows would shrink the interval to the distance from the threshold, where any number would.
+
+    A number of pairs is that of at most 2,048 rows, however many there are.
+    """
     if measured.low is None or measured.high is None:
         return f"undetermined, {measured.value:.3g} lies at the threshold {threshold:g}"
     half = (measured.high - measured.low) / 2
     distance = abs(measured.value - threshold)
     interval = f"the interval {measured.low:.3g} to {measured.high:.3g} spans the threshold {threshold:g}"
-    if half > distance * math.sqrt(_TOO_MANY):
+    least, most = RECORDS[measured.name].range
+    cut = measured.low <= least if threshold < measured.value else measured.high >= most
+    if half <= distance or cut:  # wider than can be shown, as of rows of very different lengths
+        return f"{interval}: undetermined, a few rows decide it"
+    rows = n if measured.sampled is None else measured.sampled
+    needed = rows * max((half / distance) ** 2, _SURELY) if distance > 0 else math.inf
+    if needed > _TOO_MANY * rows or (measured.sampled is not None and needed > PAIRS):
         return f"{interval}: undetermined, it lies at the threshold"
-    return f"{interval}: undetermined, pass at least {_rounded(n * (half / distance) ** 2)} rows"
+    return f"{interval}: undetermined, pass at least {_rounded(needed)} rows"
 
 
 def _rounded(n: float) -> int:

@@ -85,19 +85,25 @@ def judge_row(row: Mapping[str, float], profile: Profile, *, known: Known = NOTH
 @dataclass(frozen=True)
 class _Answer:
     """The answer of one piece of evidence: how bad, what is said where it is unsure, and whether more than a warning
-    can come of it.
+    can come of it; sure: whether no number of rows would change it.
     """
 
     level: Level
     evidence: Evidence
     doubt: str = ""
     may_fail: bool = False
+    sure: bool = True
+
+
+def _badness(answer: _Answer) -> tuple[int, bool]:
+    """The order of answers; of those that are unsure, what more rows do not tell counts first."""
+    return ORDER[answer.level], answer.sure
 
 
 def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, known: Known) -> Finding | None:
     """The worst evidence for a rule, as bad as the profile lets it be."""
     answers = [_answer(rule, evidence, found, profile, n, known) for evidence in rule.evidence]
-    worst = max((one for one in answers if one is not None), key=lambda one: ORDER[one.level], default=None)
+    worst = max((one for one in answers if one is not None), key=_badness, default=None)
     if worst is None:
         return None
     level, evidence = worst.level, worst.evidence
@@ -106,7 +112,8 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     most = profile.most.get(rule.name, rule.most) if excused else rule.most
     if most == "fail" and any(is_open(gate, found, known) for gate in rule.excused):
         most = "warn"
-    names = (evidence.graded.name, *(gate.name for gate in evidence.gates if gate.name in found))
+    gates = (gate.name for gate in evidence.gates if gate.name in found)
+    names = tuple(dict.fromkeys((evidence.graded.name, *gates)))
     known_rows = [found[name] for name in names if found[name].which] if most != "note" else []
     named = known_rows[0] if known_rows else found[evidence.graded.name]
     if level == "unsure":
@@ -143,10 +150,10 @@ def _answer(
     if level == "unsure":
         told = say_unsure(evidence, found, warn)
         may_fail = fail is not None or evidence.doubt != ""
-        return _Answer(level, evidence, f"{told}; {more_rows(measured, warn, n)}", may_fail)
+        return _Answer(level, evidence, f"{told}; {more_rows(measured, warn, n)}", may_fail, sure=False)
     if level is not None and ajar is not None:
         told = f"{say(evidence, found)}; {more_rows(found[ajar.name], ajar.threshold, n)}"
-        return _Answer("unsure", evidence, told, level == "fail")
+        return _Answer("unsure", evidence, told, level == "fail", sure=False)
     return None if level is None else _Answer(level, evidence)
 
 

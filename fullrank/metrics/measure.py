@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fullrank.metrics import MEASUREMENTS
-from fullrank.metrics._pairs import chosen
+from fullrank.metrics._pairs import PAIRS, chosen
 from fullrank.metrics.cloud import Cloud
 from fullrank.metrics.measured import about, measured, of_groups
 from fullrank.metrics.pair_uncertainty import alignment_estimate, pair_estimates
@@ -21,7 +21,7 @@ from fullrank.runs.former import by_todays_names
 from fullrank.stats import Distinct, Moments
 from fullrank.stats.sketch import Sketch
 
-__all__ = ["RECORDS", "Measured", "Measurements", "measure", "measured_row"]
+__all__ = ["PAIRS", "RECORDS", "Measured", "Measurements", "measure", "measured_row"]
 
 _OF_ZEROS = ("zero_rows", "row_norm", "duplicate_rows", "different_rows", "commonest_row", "classes")
 RECORDS = {record.name: record for record in MEASUREMENTS if record.group is not None}

@@ -152,8 +152,8 @@ def test_an_interval_across_a_threshold_is_undetermined_and_says_how_many_rows_w
     cone = judged({"cosine_excess": Measured("cosine_excess", 0.6, 0.58, 0.62)})  # at most a warning: no exit code
     assert (cone.state, [finding.severity for finding in cone.findings]) == ("healthy", ["note"])
     assert judged({"decay_exponent": wide, "dead_dimensions": 0.5}).state == "collapsed"  # what is sure counts
-    norm = judged({"row_norm": Measured("row_norm", 4e5, 0.0, 1e6)}).findings[0]  # and nothing about half precision
-    assert norm.sentence.startswith("norm of the rows is 4e+05; the interval 0 to 1e+06 spans the threshold 0.0001")
+    norm = judged({"row_norm": Measured("row_norm", 4e-4, 0.0, 1e-3)}).findings[0]  # and nothing about half precision
+    assert norm.sentence.startswith("norm of the rows is 0.0004; the interval 0 to 0.001 spans the threshold 0.0001")
 
 
 def test_too_few_rows_are_said() -> None:

@@ -7,10 +7,13 @@ import torch
 from torch import Tensor
 
 import fullrank
+from fullrank.diagnosis.grade import more_rows, say_unsure
 from fullrank.diagnosis.judge import judge_row
 from fullrank.diagnosis.profiles import find_profile
+from fullrank.diagnosis.rule import Evidence, Graded
 from fullrank.metrics import summarize
-from tests.metrics.clouds import gaussian
+from fullrank.metrics.measure import Measured
+from tests.metrics.clouds import gaussian, power_law
 
 TIED = {
     "one-hot rows": torch.eye(384),
@@ -41,3 +44,30 @@ def test_two_rows_of_zeros_make_no_cone() -> None:
     assert not {"cone", "slight cone", "complete collapse"} & {
         one.rule for one in fullrank.diagnose(z).findings if not one.unsure
     }
+
+
+def test_rows_are_asked_for_only_where_they_can_decide() -> None:
+    rank = Measured("rank_share", 0.2, low=0.1, high=0.3)
+    assert "pass at least 400 rows" in more_rows(rank, 0.25, 100)
+    assert "pass at least 150 rows" in more_rows(rank, 0.11, 100)  # not 124, which chance would raise again
+    at = "undetermined, it lies at the threshold"
+    assert at in more_rows(rank, 0.17, 100)  # as would be said of any number of rows
+    excess = Measured("hub_excess", 2.6, low=1.5, high=3.7, sampled=2048)
+    assert at in more_rows(excess, 3.0, 10_000)  # of pairs, no more rows are looked at
+    tail = "undetermined, a few rows decide it"
+    assert tail in more_rows(Measured("decay_exponent", 0.0, low=0.0, high=1.9), 1.7, 5000)
+    assert tail in more_rows(Measured("rank_share", 0.46, low=0.0, high=1.0), 0.08, 3000)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 2.1])
+def test_what_no_number_of_rows_decides_is_said_first(exponent: float) -> None:
+    said = fullrank.diagnose(power_law(exponent, 100, 64)).sentence
+    assert ("compare with the rank of the inputs" in said, "pass at least" in said) == (True, False)
+
+
+def test_long_rows_do_not_make_the_scale_a_question_or_a_number_of_nothing() -> None:
+    z = gaussian(1000, 16) * torch.exp(4 * gaussian(1000, 1, seed=1))
+    assert "vanishing scale" not in {one.rule for one in fullrank.diagnose(z).findings}
+    few = Evidence(Graded("decay_exponent", "above", 1.7), "it decays")
+    nothing = {"decay_exponent": Measured("decay_exponent", 7e-12, low=0.0, high=1.9)}
+    assert say_unsure(few, nothing, 1.7) == "power-law exponent of the participation ratio is 0"

@@ -67,6 +67,7 @@ RULES = (
             Evidence(
                 Graded("head_weight", "above", HEAD_HEAVY),
                 "a few large directions dominate the spectrum (weight of the head {head_weight:.2f})",
+                (_STEADY,),
             ),
             Evidence(
                 Graded("head_gap", "above", HEAD_FALL),

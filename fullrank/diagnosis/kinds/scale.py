@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Graded, Remedy, Rule
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 RULES = (
     Rule(
@@ -14,6 +14,7 @@ RULES = (
                 Graded("row_norm", "below", 1e-4, 1e-12),
                 "the rows have a norm of {row_norm:.2g}, where half precision loses squares below 6e-8 and "
                 "normalization divides by its eps of 1e-12",
+                (Gate("row_norm", "below", 1e-3),),  # or an interval that reaches 0 says nothing
             ),
         ),
         Advice(
