@@ -48,7 +48,7 @@ from fullrank.metrics.dimensions import (
     rogue_dimension,
 )
 from fullrank.metrics.energy import HYPERSPHERICAL_ENERGY, KOLEO, hyperspherical_energy, koleo, uniform_energy
-from fullrank.metrics.head import BIMODALITY, HEAD_ERROR, HEAD_GAP, bimodality, head_gap
+from fullrank.metrics.head import BIMODALITY, HEAD_ERROR, HEAD_GAP, SIDE_BIMODALITY, bimodality, head_gap
 from fullrank.metrics.hubs import (
     ANTIHUB_EXCESS,
     ANTIHUB_SHARE,
@@ -177,7 +177,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (  # in the order of a report, and then 
     *(EFFECTIVE_RANK, RANKME, RANKME_CENTERED, RANK_SHARE, PARTICIPATION_RATIO, NESUM, STABLE_RANK),
     *(SIGNAL_RANK, SIGNAL_SHARE),
     *(DECAY_EXPONENT, HEAD_WEIGHT, HEAD_GAP, HEAD_ERROR, DIMS_FOR_VARIANCE, SPECTRUM_AUC, ISO_SCORE, ALPHA_REQ),
-    *(ALPHA_REQ_FIT, SELF_CLUSTER, W2_UNIFORMITY, BIMODALITY),
+    *(ALPHA_REQ_FIT, SELF_CLUSTER, W2_UNIFORMITY, BIMODALITY, SIDE_BIMODALITY),
     *(DEAD_DIMENSIONS, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION, DIMENSION_GAP),
     *(OUTWEIGHING_SHARE, RANK_BEHIND, SHARE_BEHIND),
     *(UNIFORMITY, HYPERSPHERICAL_ENERGY, RELATIVE_CONTRAST, NEIGHBOR_JUMP, TWO_NN, MLE_DIMENSION),

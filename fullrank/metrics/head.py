@@ -8,11 +8,13 @@ import torch
 from scipy.linalg import eigh
 from torch import Tensor
 
-from fullrank.metrics.cloud import Data, Rows, as_cloud
+from fullrank.metrics.cloud import Cloud, Data, Rows, as_cloud
 from fullrank.metrics.record import MEAN, Measured, Measurement, Measurements
 from fullrank.stats import smaller_gram
 
 HEAD = 3  # directions at most that stand before the rest
+_TWO_PEAKS = 0.5  # of a bimodality; a normal has 1/3
+_BESIDE = 0.1  # of the variance between two groups: what varies less within one is not a third
 _ABOVE, _TURNS = 1e-11, 3  # shift above an eigenvalue, as a share of it, and steps: a gap of 1e-7 is told apart
 
 
@@ -74,13 +76,21 @@ def bimodality(z: Rows) -> float:
     >>> bimodality(torch.tensor([[1.0, 0.0], [1.0, 0.1], [-1.0, 0.0], [-1.0, -0.1]])) > 0.99
     True
     """
-    cloud = as_cloud(z)
-    if cloud.n < 4 or not float(cloud.spectrum[0]) > 0:
-        return math.nan
-    of = cloud.scatter
-    scores = first_direction(of.gram, cloud.n * float(cloud.spectrum[0]))
-    scores = scores if of.wide else (cloud.rows - of.mean) @ scores
-    scores = scores / scores.abs().max()
+    scores = as_cloud(z).once(_first_scores)
+    return math.nan if scores is None else _inverse_kurtosis(scores)
+
+
+def _first_scores(z: Cloud) -> Tensor | None:
+    """Scores (N,) along the first principal direction, at most 1; None where there is no direction."""
+    if z.n < 4 or not float(z.spectrum[0]) > 0:
+        return None
+    of = z.scatter
+    scores = first_direction(of.gram, z.n * float(z.spectrum[0]))
+    scores = scores if of.wide else (z.rows - of.mean) @ scores
+    return scores / scores.abs().max()
+
+
+def _inverse_kurtosis(scores: Tensor) -> float:
     fourth = float(scores.pow(4).mean())
     return float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0
 
@@ -94,6 +104,42 @@ BIMODALITY = Measurement(
     of="rows",
     range=(0.0, 1.0),
     expected=lambda _n, _dims: 1 / 3,
+)
+
+
+def side_bimodality(z: Rows) -> float:
+    """The `bimodality` within the two groups along the first direction, of the one where it is larger.
+
+    Where it is high, the rows form more than two groups. A group that varies less along its own first direction than a
+    tenth of the variance between the two has 0, and so have rows without two groups (a bimodality of 0.5 or less).
+
+    >>> corners = torch.tensor([[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]]).repeat(8, 1)
+    >>> side_bimodality(corners) > 0.99, side_bimodality(corners * torch.tensor([1.0, 0.1]))
+    (True, 0.0)
+    """
+    cloud = as_cloud(z)
+    scores = cloud.once(_first_scores)
+    if scores is None:
+        return math.nan
+    if _inverse_kurtosis(scores) <= _TWO_PEAKS:
+        return 0.0
+    right, between = scores > 0, float(cloud.spectrum[0]) * cloud.n
+    found = 0.0
+    for side in (cloud.rows[right], cloud.rows[~right]):
+        within = principal(side - side.mean(0), 1)[0][:, 0] if len(side) >= 4 else side.new_zeros(1)
+        if float(within.square().sum()) > _BESIDE * between * len(side) / cloud.n:
+            found = max(found, _inverse_kurtosis(within / within.abs().max()))
+    return found
+
+
+SIDE_BIMODALITY = Measurement(
+    "side_bimodality",
+    side_bimodality,
+    "two groups within one of the two groups",
+    "1 / kurtosis, the larger of both sides",
+    "spectrum",
+    of="rows",
+    range=(0.0, 1.0),
 )
 
 

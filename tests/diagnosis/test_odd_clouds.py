@@ -71,3 +71,25 @@ def test_long_rows_do_not_make_the_scale_a_question_or_a_number_of_nothing() -> 
     few = Evidence(Graded("decay_exponent", "above", 1.7), "it decays")
     nothing = {"decay_exponent": Measured("decay_exponent", 7e-12, low=0.0, high=1.9)}
     assert say_unsure(few, nothing, 1.7) == "power-law exponent of the participation ratio is 0"
+
+
+def corners(*means: tuple[int, ...]) -> Tensor:
+    """Groups of equal size around points of a grid, which is turned, in 24 dimensions."""
+    points = torch.tensor(means, dtype=torch.float64) @ torch.linalg.qr(gaussian(24, len(means[0])))[0].T
+    found: Tensor = 8 * points[torch.arange(400) % len(points)] + gaussian(400, 24, seed=1)
+    return found
+
+
+GROUPS = {
+    "two": (True, corners((1, 0), (-1, 0))),
+    "two, each with a small one within": (True, corners((4, 0), (4, 0), (-4, 1), (-4, -1)) / 4),
+    "two pairs": (False, corners((3, 1), (3, -1), (-3, 2), (-3, -2))),
+    "four": (False, corners((2, 1), (2, -1), (-2, 1), (-2, -1))),
+    "five": (False, corners((2, 1, 0), (2, -1, 0), (-2, 0, 1), (-2, 0, -1), (2, 0, 0))),
+}
+
+
+@pytest.mark.parametrize(("two", "z"), GROUPS.values(), ids=GROUPS.keys())
+def test_two_groups_are_said_of_two_and_not_of_more(two: bool, z: Tensor) -> None:
+    rules = {one.rule for one in fullrank.diagnose(z).findings}
+    assert ("modality gap of two groups" in rules) == two

@@ -70,6 +70,7 @@ RULES = (
                 Graded("bimodality", "above", TWO_GROUPS),
                 "the rows form two groups along the first direction (1 / kurtosis {bimodality:.2f}; a normal has 0.33)",
                 (
+                    Gate("side_bimodality", "below", TWO_GROUPS, or_missing=True),  # or they are four or more
                     Gate("neighbor_jump", "below", round(APART * (1 + BAND), 2), or_missing=True),
                 ),  # up to where clusters are sure
             ),
