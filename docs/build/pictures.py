@@ -117,7 +117,7 @@ PICTURES = (
     Picture("cluster", "10 clusters", _corners, nearest),
     Picture("cone", "cone, cosine 0.95", lambda z: 0.3 * z + 1.9, cosines),
     Picture("head-dominated", "rogue dimension x 30", lambda z: z * torch.tensor([1.4, 0.15]), eigenvalues),
-    Picture("duplicates", "30 % of the rows repeated", _few, nearest),
+    Picture("duplicates", "a third of the rows constant", _few, nearest),
     Picture("hubs", "hubs", lambda z: z * torch.exp(0.9 * z[:, :1]) * 0.6, found),
     Picture("modality-gap", "two groups", _halves, first_direction),
     Picture("dead-dimensions", "half of the dimensions dead", lambda z: z * torch.tensor([1.0, 0.0]), deviations),

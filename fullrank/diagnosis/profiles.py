@@ -116,7 +116,7 @@ PROFILES: dict[str, Profile] = {
             "bio",
             "cells, sequences, molecules: clusters may be cell types, or donors and batches",
             "cells",
-            {"clusters": "warn", "cone": "note", "duplicate rows": "warn"},
+            {"clusters": "warn", "cone": "note"},
             _NO_COSINE,
         ),
     )

@@ -81,6 +81,11 @@ class Distances:
     def __len__(self) -> int:
         return len(self._x)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self._x.device
+
     def __iter__(self) -> Iterator[tuple[int, Tensor]]:
         """The distances (B, N - start) of the rows from `start` on to themselves and all later ones, in blocks.
 

@@ -11,7 +11,7 @@ from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.record import MOST, Measurement
 
 
-def _values(z: Cloud) -> tuple[Tensor, Tensor]:
+def values_taken(z: Cloud) -> tuple[Tensor, Tensor]:
     """Which value each row (N,) takes, and how often each value (K,) occurs."""
     _, taken, counts = z.rows.unique(dim=0, return_inverse=True, return_counts=True)
     return taken, counts
@@ -19,7 +19,7 @@ def _values(z: Cloud) -> tuple[Tensor, Tensor]:
 
 def _uses(z: Cloud) -> Tensor:
     """How often each value occurs (K,)."""
-    return z.once(_values)[1].double()
+    return z.once(values_taken)[1].double()
 
 
 def different_rows(z: Rows) -> float:
@@ -102,7 +102,7 @@ def commonest_row(z: Rows) -> float:
 
 def _commonest(z: Cloud) -> Tensor:
     """The rows of the most frequent value, if more than one row has it."""
-    taken, counts = z.once(_values)
+    taken, counts = z.once(values_taken)
     rows = (taken == counts.argmax()).nonzero()[:, 0]
     return rows[:MOST] if len(rows) > 1 else torch.empty(0, dtype=torch.int64)
 

@@ -76,11 +76,15 @@ def repeated_rows(share: float) -> Cloud:
     return cloud
 
 
-def empty_inputs(n: int, d: int, seed: int) -> Tensor:
-    """One of ten rows is the same, as that of an empty text."""
-    z = gaussian(n, d, seed)
-    z[::10] = z[0].clone()
-    return z
+def empty_inputs(of: int) -> Cloud:
+    """One of so many rows is the same, as that of an empty text."""
+
+    def cloud(n: int, d: int, seed: int) -> Tensor:
+        z = gaussian(n, d, seed)
+        z[::of] = z[0].clone()
+        return z
+
+    return cloud
 
 
 def rogue(factor: float, count: int) -> Cloud:
@@ -135,8 +139,9 @@ CASES = (
     Case("cone, cosine 0.95", lambda n, d, seed: offset(math.sqrt(0.05), n, d, seed), "cone"),
     Case("cone, cosine 0.7", lambda n, d, seed: offset(math.sqrt(0.3), n, d, seed), "healthy"),  # a note
     Case("5 % of the rows repeated", repeated_rows(0.05), "healthy"),
-    Case("30 % of the rows repeated", repeated_rows(0.3), "duplicates"),
-    Case("10 % of the rows constant", empty_inputs, "duplicates"),
+    Case("30 % of the rows repeated", repeated_rows(0.3), "undetermined"),  # only the inputs can tell
+    Case("10 % of the rows constant", empty_inputs(10), "healthy"),  # a note
+    Case("a third of the rows constant", empty_inputs(3), "duplicates"),
     Case("rogue dimension x 30", rogue(30.0, 1), "head-dominated"),
     Case("3 rogue dimensions x 30", rogue(30.0, 3), "head-dominated"),
     Case("rogue dimension x 10,000", rogue(1e4, 1), "head-dominated"),

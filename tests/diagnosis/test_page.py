@@ -18,7 +18,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Clusters": ("clusters",),
     "Cone": ("cone", "slight cone", "cone of positive features"),
     "Head-dominated spectrum": ("dimensions that outweigh the rest", "head-dominated spectrum"),
-    "Duplicates": ("one vector for many rows", "duplicate rows", "some duplicate rows"),
+    "Duplicates": (
+        *("one vector for many rows", "one vector for some rows"),
+        *("duplicate rows", "some duplicate rows"),
+    ),
     "Codebook": ("unused codes", "codes"),
     "Hubs": ("hubs",),
     "Modality gap": ("modality gap", "modality gap of two groups"),

@@ -114,11 +114,26 @@ def test_distances_jump_at_the_edge_of_a_cluster_of_most_rows() -> None:
 def test_distances_jump_little_on_a_smooth_set(n: int) -> None:
     line = torch.linspace(0, 1, n)
     spiral = torch.stack([line * (20 * line).cos(), line * (20 * line).sin()], 1)  # curved, of one dimension
-    assert neighbor_jump(line[:, None]) == pytest.approx(2.6, abs=0.1)  # 3 near its ends
-    assert neighbor_jump(spiral) < 2.7  # one turn is next to another
+    assert neighbor_jump(line[:, None]) == pytest.approx(1.5, abs=0.03)  # near its ends the other side runs out
+    assert neighbor_jump(spiral) < 1.8  # one turn is next to another
     assert neighbor_jump(gaussian(n, 3)) < 1.7
     assert neighbor_jump(gaussian(n, 64)) < 1.2
     assert neighbor_jump(power_law(2.0, n, 64)) < 1.7
+
+
+def test_few_rows_that_are_drawn_on_a_line_are_no_clusters() -> None:
+    lines = (torch.rand(32, 1, generator=torch.Generator().manual_seed(seed)) for seed in range(100))
+    assert max(neighbor_jump(line) for line in lines) < 3
+
+
+def test_rows_of_very_different_lengths_are_no_clusters() -> None:
+    assert neighbor_jump(gaussian(1000, 64) * torch.exp(2 * gaussian(1000, 1, seed=1))) < 2.5  # of six magnitudes
+
+
+@pytest.mark.parametrize("width", [1e-15, 1e-11, 1e-8, 1e-5])
+def test_spots_of_any_width_are_clusters(width: float) -> None:
+    spots = gaussian(10, 64).repeat(40, 1)
+    assert neighbor_jump(spots + width * gaussian(400, 64, seed=1)) > 1e4
 
 
 def test_duplicates_are_counted_whatever_their_place() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fullrank.diagnosis.kinds.cluster import JUMPS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 from fullrank.metrics.outweighing import OUTWEIGHS
 from fullrank.metrics.spread import FEW_NEGATIVE
@@ -11,11 +12,12 @@ SMOOTH_WARNS, SMOOTH_FAILS = 0.08, 0.05  # ours: the same of a spectrum that fal
 CUT = 30.0  # ours: fall of variance after at most three directions; smooth spectra have up to 14
 DECAY_DOUBTS, DECAY_WARNS, DECAY_FAILS = 1.7, 2.25, 2.5  # exponent a of eigenvalues j^-a; photographs have 1.6 to 2
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
+APART = 0.9  # ours: of neighbors of the same class, from which the classes are told apart all the same
 FELL = 0.8  # ours: share of the rank of the untrained network
 JUMP = OUTWEIGHS  # between two of the first four eigenvalues, as of variances of dimensions
 
 _SHARE = Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS)
-_CUT = Graded("rank_share", "below", SHARE_WARNS, 0.14)  # ours
+_CUT = Graded("rank_share", "below", SHARE_WARNS, SHARE_WARNS)  # ours: behind a cliff of three directions is noise
 _SPREAD = "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what is possible"
 _SMOOTH = (
     "the spectrum falls smoothly, and few or similar inputs make it so, too: compare with the rank of the inputs or of "
@@ -39,6 +41,7 @@ _NO_REST = (
     _ENOUGH,
     Gate("rank_share", "below", SHARE_WARNS),
 )  # what is behind the head decays as well
+_NO_CLUSTERS = Gate("neighbor_jump", "below", JUMPS, or_missing=True)  # or the directions are those of their centers
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
 
@@ -154,13 +157,13 @@ RULES = (
         "dimensional",
         (
             Evidence(Graded("rank_share", "below", SMOOTH_WARNS, SMOOTH_FAILS), _SPREAD, (_BEHIND,)),
-            Evidence(_CUT, _SPREAD, (_BEHIND, Gate("head_gap", "above", CUT))),
+            Evidence(_CUT, _SPREAD, (_BEHIND, _NO_CLUSTERS, Gate("head_gap", "above", CUT))),
             Evidence(_SHARE, _SPREAD, (_BEHIND, Gate("rank_since_start", "below", FELL))),
             Evidence(_SHARE, _SPREAD, (_BEHIND,), doubt=_SMOOTH),
             Evidence(  # ours
                 Graded("signal_share", "below", 0.3, SHARE_FAILS),
                 "{signal_rank:.0f} directions, {signal_share:.0%} of what is possible, stand above the noise",
-                (_BEHIND,),
+                (_BEHIND, _NO_CLUSTERS),
             ),
             Evidence(_DECAY, _DECAYS, _NOT_HEAD),
             Evidence(_DECAY, _DECAYS, _NO_REST),
@@ -186,6 +189,7 @@ RULES = (
                 Graded("class_directions", "below", 0.7, 0.5),  # ours: classifiers of 10 and 62 classes have 0.98
                 "the effective rank of {effective_rank:.1f} is {class_directions:.0%} of the directions that "
                 "{classes:.0f} classes need, if each tells two halves of them apart",
+                (Gate("neighbor_labels", "below", APART, or_missing=True),),
             ),
         ),
         _CLASSES,

@@ -6,11 +6,13 @@ from fullrank.diagnosis.kinds.codebook import FEWEST, LONE, REPEAT
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 # Ours. Copies of inputs have copies of embeddings under any encoder, and sets in use have up to 14 % of them (Lee et
-# al., 2022, arXiv:2107.06499), so those are a note. A quarter is more than data explains, and with a half the usual row
-# is not told from another. One vector for a twentieth of the rows is a large direction and a neighbor of its own.
+# al., 2022, arXiv:2107.06499), so those are a note. From a quarter on only the inputs can tell, and with a half the
+# usual row is not told from another. One vector for a twentieth of the rows is a large direction and a neighbor of its
+# own, and for a quarter of them an answer that does not depend on the input.
 NOTED, MANY, MOST, ONE = 0.02, 0.25, 0.5, 0.05
 BAND = 0.2  # two standard deviations of the share in a sample of 2,048 rows
 _SAID = "{duplicate_rows:.1%} of the rows repeat another one"
+_INPUTS = "equal inputs have equal rows under any encoder, so look at theirs"
 _NOT_CODES = (  # of rows that are not a codebook's, one of its gates is closed
     Gate("lone_rows", "above", LONE, or_missing=True),
     Gate("different_rows", "below", FEWEST),
@@ -28,37 +30,58 @@ _COPIES = Advice(
     "The share falls to that of equal inputs.",
 )
 
+_ONE_VECTOR = Advice(
+    "That vector is an answer that does not depend on the input, and it is a large direction and everyone's neighbor.",
+    (
+        Cause("constant inputs: empty texts, black images, a default for what is missing", "their inputs"),
+        Cause("the encoder gives one answer to what it does not know", "their inputs differ"),
+    ),
+    (Remedy("keep it once, and judge what is left", "z = z.unique(dim=0)"),),
+    "No vector is that of a twentieth of the rows.",
+)
+_ONE_SAID = "{commonest_row:.1%} of the rows are one and the same vector"
+_LARGE = ("head-dominated spectrum", "hubs")
+_BECAUSE = "the vector that many rows share causes it: keep it once and measure again"
+
 RULES = (
     Rule(
         "one vector for many rows",
         "duplicates",
+        tuple(Evidence(Graded("commonest_row", "above", MANY), _ONE_SAID, (gate,)) for gate in _NOT_CODES),
+        _ONE_VECTOR,
+        least=16,
+        most="warn",
+        silences=_LARGE,
+        because=_BECAUSE,
+    ),
+    Rule(
+        "one vector for some rows",
+        "duplicates",
         tuple(
             Evidence(
                 Graded("commonest_row", "above", ONE, band=BAND),
-                "{commonest_row:.1%} of the rows are one and the same vector",
-                (gate,),
+                _ONE_SAID,
+                (gate, Gate("commonest_row", "below", MANY)),
             )
             for gate in _NOT_CODES
         ),
-        Advice(
-            "That vector is an answer that does not depend on the input, and it is a large direction and everyone's "
-            "neighbor.",
-            (
-                Cause("constant inputs: empty texts, black images, a default for what is missing", "their inputs"),
-                Cause("the encoder gives one answer to what it does not know", "their inputs differ"),
-            ),
-            (Remedy("keep it once, and judge what is left", "z = z.unique(dim=0)"),),
-            "No vector is that of a twentieth of the rows.",
-        ),
+        _ONE_VECTOR,
         least=64,
-        most="warn",
-        silences=("head-dominated spectrum", "hubs"),
-        because="the vector that many rows share causes it: keep it once and measure again",
+        most="note",
+        silences=_LARGE,
+        because=_BECAUSE,
     ),
     Rule(
         "duplicate rows",
         "duplicates",
-        tuple(Evidence(Graded("duplicate_rows", "above", MANY, MOST), _SAID, (gate,)) for gate in _NOT_CODES),
+        tuple(
+            one
+            for gate in _NOT_CODES
+            for one in (
+                Evidence(Graded("duplicate_rows", "above", MOST, MOST), _SAID, (gate,)),
+                Evidence(Graded("duplicate_rows", "above", MANY), _SAID, (gate,), doubt=_INPUTS),
+            )
+        ),
         _COPIES,
         title="to copies",
         least=16,
