@@ -52,8 +52,8 @@ _CLASSES = Advice(
 )
 
 _JUMP = (
-    "rows lie in clusters with little between them: those outside of a cluster are {neighbor_jump:,.1f} times as far as "
-    "those inside (evenly spread rows: at most 3)"
+    "rows lie in clusters with little between them: those outside of a cluster are {neighbor_jump:,.1f} times as far "
+    "as those inside (evenly spread rows: at most 3)"
 )
 
 RULES = (
