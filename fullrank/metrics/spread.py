@@ -9,7 +9,7 @@ import torch
 from fullrank.metrics.cloud import Cloud, Data, Rows, as_cloud
 from fullrank.metrics.record import OF_UNIT, WITHIN, Measured, Measurement, Measurements
 
-FEW_NEGATIVE = 0.01  # share of negative values up to which features are those of a ReLU (ours)
+FEW_NEGATIVE = 0.01  # share of the values up to which the others are of one sign (ours)
 
 
 def relative_spread(z: Data) -> float:
@@ -137,6 +137,29 @@ NEGATIVE_SHARE = Measurement(
 )
 
 
+def zero_values(z: Rows) -> float:
+    """Share of all values that are exactly 0, as a ReLU makes them; it depends on the axes.
+
+    >>> import torch
+    >>> zero_values(torch.tensor([[1.0, -1.0], [0.0, 2.0]]))
+    0.25
+    """
+    rows = as_cloud(z).rows
+    return int((rows == 0).count_nonzero()) / rows.numel()
+
+
+ZERO_VALUES = Measurement(
+    "zero_values",
+    zero_values,
+    "values that are 0",
+    "exactly, share of all values",
+    "spread",
+    of="rows",
+    range=(0.0, 1.0),
+    rotates=False,
+)
+
+
 def _cosine_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
     """How far a mean cosine is above the one that the signs of the features explain, as a share of the rest up to 1.
 
@@ -145,7 +168,8 @@ def _cosine_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
     if "mean_cosine" not in found or "negative_share" not in found:
         return None
     cosine = found["mean_cosine"]
-    usual = 2 / math.pi if found["negative_share"].value < FEW_NEGATIVE else 0.0
+    negative = found["negative_share"].value
+    usual = 2 / math.pi if min(negative, 1 - negative) < FEW_NEGATIVE else 0.0
     value, low, high = (
         None if end is None else (end - usual) / (1 - usual) for end in (cosine.value, cosine.low, cosine.high)
     )
@@ -157,7 +181,7 @@ COSINE_EXCESS = Measurement(
     "cosine_excess",
     _cosine_excess,
     "mean cosine beyond that of the signs",
-    "0: 2 / pi if no value is negative, else 0; 1: 1",
+    "0: 2 / pi if the values have one sign, else 0; 1: 1",
     "spread",
     of="derived",
     direction="low",

@@ -85,8 +85,8 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"duplicate_rows": 0.6}, "collapsed", "duplicates"),
         ({"dead_dimensions": 0.05}, "degraded", "dimensional"),
         ({"dead_dimensions": 0.2}, "collapsed", "dimensional"),
-        ({"dead_dimensions": 0.2, "negative_share": 0.0}, "healthy", None),  # as a ReLU leaves some
-        ({"dead_dimensions": 0.6, "negative_share": 0.0}, "degraded", "dimensional"),
+        ({"dead_dimensions": 0.2, "negative_share": 0.0, "zero_values": 0.5}, "healthy", None),  # as a ReLU leaves some
+        ({"dead_dimensions": 0.6, "negative_share": 0.0, "zero_values": 0.5}, "degraded", "dimensional"),
         ({"decay_exponent": 2.8, "head_gap": 23.0}, "degraded", "head-dominated"),  # a healthy rest
         ({"decay_exponent": 2.8, "head_gap": 23.0, "rank_share": 0.15}, "collapsed", "dimensional"),
         ({"label_gain": 0.0, "neighbor_labels": 0.1}, "healthy", None),  # random labels

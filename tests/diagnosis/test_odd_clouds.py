@@ -93,3 +93,32 @@ GROUPS = {
 def test_two_groups_are_said_of_two_and_not_of_more(two: bool, z: Tensor) -> None:
     rules = {one.rule for one in fullrank.diagnose(z).findings}
     assert ("modality gap of two groups" in rules) == two
+
+
+OFFSET = gaussian(400, 32) + 5
+
+
+def test_a_cone_does_not_depend_on_the_sign() -> None:
+    up, down = fullrank.diagnose(OFFSET), fullrank.diagnose(-OFFSET)
+    assert (up.verdict, down.verdict) == ("healthy", "healthy")
+    for report in (up, down):
+        assert [(one.kind, one.severity) for one in report.findings] == [("cone", "note")]
+
+
+@pytest.mark.parametrize(
+    ("z", "rectified"),
+    [(OFFSET, False), (gaussian(400, 32).abs(), False), ((gaussian(400, 32) + 1.5).clamp_min(0), True)],
+    ids=["offset", "half-normals", "ReLU"],
+)
+def test_a_relu_is_named_only_where_values_are_zero(z: Tensor, rectified: bool) -> None:
+    (found,) = fullrank.diagnose(z).findings
+    assert (found.rule, "ReLU" in found.sentence) == ("cone of positive features", rectified)
+    assert ("ReLU" in found.advice.causes[0].text) == rectified
+
+
+def test_an_offset_hides_no_copies_and_no_dead_dimensions() -> None:
+    still = OFFSET * (torch.arange(32) < 24) + 5 * (torch.arange(32) >= 24)
+    for z, rule in ((OFFSET[:, :16].repeat(1, 2), "copied dimensions"), (still, "dead dimensions")):
+        report = fullrank.diagnose(z)
+        assert (report.verdict, report.findings[0].rule) == ("collapsed", rule)
+        assert "ReLU" not in str(report)

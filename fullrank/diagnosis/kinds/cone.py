@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fullrank.diagnosis.kinds.dimensional import FEW_ZERO, RECTIFIED, UNRECTIFIED
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
 from fullrank.metrics.spread import FEW_NEGATIVE
 
 _CONE = 0.92  # ours: features and codes of icons on white have up to 0.91
 _MILD = 0.6  # ours: the survey warns at 0.3, which ReLU features exceed, and fails at 0.6
+_POSITIVE = (Gate("negative_share", "below", FEW_NEGATIVE), Gate("cosine_excess", "below", _CONE))
 _LEAN = (
     "any two embeddings have a cosine of {mean_cosine:.2f} on average; the spread around their mean is "
     "{relative_spread:.1%} of the norm"
@@ -88,12 +90,25 @@ RULES = (
                 Graded("mean_cosine", "above", _MILD),
                 "{negative_share:.1%} of the values are negative, as after a ReLU, and therefore any two embeddings "
                 "have a cosine of {mean_cosine:.2f} on average (unrelated half-normals: 0.64)",
-                (Gate("negative_share", "below", FEW_NEGATIVE), Gate("cosine_excess", "below", _CONE)),
+                (*_POSITIVE, RECTIFIED),
+            ),
+            Evidence(
+                Graded("mean_cosine", "above", _MILD),
+                "{negative_share:.1%} of the values are negative, and any two embeddings have a cosine of "
+                "{mean_cosine:.2f} on average (unrelated half-normals: 0.64)",
+                (*_POSITIVE, UNRECTIFIED),
             ),
         ),
         Advice(
             "No fixed threshold on a cosine works. By itself this does not speak against the features.",
-            (Cause("they are the output of a ReLU", "the mean cosine is lower before the ReLU"),),
+            (
+                Cause("they are the output of a ReLU", "the mean cosine is lower before the ReLU", needs=(RECTIFIED,)),
+                Cause(
+                    "they are positive by themselves (counts, distances, averages of features), or by an offset",
+                    "the mean cosine falls when rows are centered",
+                    needs=(Gate("zero_values", "below", FEW_ZERO, or_missing=True),),
+                ),
+            ),
             (_CENTER,),
             "The mean cosine is near 0 after centering.",
         ),

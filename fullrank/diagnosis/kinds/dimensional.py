@@ -43,6 +43,9 @@ _NO_REST = (
 )  # what is behind the head decays as well
 _NO_CLUSTERS = Gate("neighbor_jump", "below", JUMPS, or_missing=True)  # or the directions are those of their centers
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
+FEW_ZERO = 0.01  # ours: share of the values that are exactly 0, from which a ReLU made them
+RECTIFIED = Gate("zero_values", "above", FEW_ZERO, or_missing=True)
+UNRECTIFIED = Gate("zero_values", "below", FEW_ZERO)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
 
 LEARNS = (  # of a run: the untrained network had this rank already, or the features have learned
@@ -114,7 +117,11 @@ _RANK = Advice(
 _DEAD = Advice(
     "Storage and compute go to dimensions that are the same for every input.",
     (
-        Cause("a ReLU at the output", "the dead dimensions are exactly 0; right for a backbone", needs=(_POSITIVE,)),
+        Cause(
+            "a ReLU at the output",
+            "the dead dimensions are exactly 0; right for a backbone",
+            needs=(_POSITIVE, RECTIFIED),
+        ),
         Cause("a bad initialization, or batch norm's weights went to 0", "the weights of the last layer and its norm"),
         Cause("the weight decay killed them", "they were alive early in the training"),
     ),
@@ -201,15 +208,18 @@ RULES = (
         "dead dimensions",
         "dimensional",
         (
-            Evidence(
-                Graded("dead_dimensions", "above", 0.01, 0.10),
-                "{dead_dimensions:.1%} of the dimensions are dead",
-                (_SIGNED,),
+            *(
+                Evidence(
+                    Graded("dead_dimensions", "above", 0.01, 0.10),
+                    "{dead_dimensions:.1%} of the dimensions are dead",
+                    (gate,),
+                )
+                for gate in (_SIGNED, UNRECTIFIED)
             ),
             Evidence(  # ours: behind a ReLU they are waste, and no collapse of the others
                 Graded("dead_dimensions", "above", 0.25),
                 "{dead_dimensions:.1%} of the dimensions are dead behind a ReLU",
-                (_POSITIVE,),
+                (_POSITIVE, RECTIFIED),
             ),
         ),
         _DEAD,
@@ -223,7 +233,7 @@ RULES = (
             Evidence(
                 Graded("dead_dimensions", "above", 0.01),
                 "{dead_dimensions:.1%} of the dimensions are dead, as a ReLU leaves some",
-                (_POSITIVE, Gate("dead_dimensions", "below", 0.25)),
+                (_POSITIVE, RECTIFIED, Gate("dead_dimensions", "below", 0.25)),
             ),
         ),
         _DEAD,
@@ -234,10 +244,13 @@ RULES = (
         "copied dimensions",
         "dimensional",
         (
-            Evidence(
-                Graded("duplicate_dimensions", "above", 0.01, 0.25),  # the failing value is ours
-                "{duplicate_dimensions:.1%} of the dimensions repeat another one",
-                (_SIGNED,),
+            *(
+                Evidence(
+                    Graded("duplicate_dimensions", "above", 0.01, 0.25),  # the failing value is ours
+                    "{duplicate_dimensions:.1%} of the dimensions repeat another one",
+                    (gate,),
+                )
+                for gate in (_SIGNED, UNRECTIFIED)
             ),
             Evidence(
                 Graded("duplicate_dimensions", "above", 0.25, 0.25),
@@ -257,7 +270,7 @@ RULES = (
                 Graded("duplicate_dimensions", "above", 0.01),
                 "{duplicate_dimensions:.1%} of the dimensions repeat another one, as behind a ReLU that lets several "
                 "of them through for the same few rows only",
-                (_POSITIVE, Gate("duplicate_dimensions", "below", 0.25)),
+                (_POSITIVE, RECTIFIED, Gate("duplicate_dimensions", "below", 0.25)),
             ),
         ),
         _COPIED,
