@@ -79,8 +79,9 @@ GRAY_TEXT = """## In gray: Fashion-MNIST
 
 `python -m benchmarks.bench --images fashion-mnist --size 28 --out docs/results/bench/{set} --seconds {seconds:g}
 --seeds {seeds}`: the same, with {train:,} training images of clothes, of which {judges:,} judge {test:,} test images.
-Pixels already separate these classes well, so that little is left for a training of {seconds:g} seconds to show. One
-seed has no interval.
+Pixels already separate these classes well, so that little is left for a training of {seconds:g} seconds to show.
+What it is says the judge of the day on which a seed was run: that of seed 0 did not know "undetermined" for smooth
+spectra of few directions yet.
 
 """
 
