@@ -69,7 +69,9 @@ PROFILES: dict[str, Profile] = {
             "trained on classes: tight clusters are the aim for a closed set, and as many directions as classes",
             "classification",
             {
-                **dict.fromkeys(("clusters", "dimensional collapse", "modality gap of two groups"), "note"),
+                **dict.fromkeys(
+                    ("clusters", "dimensional collapse", "modality gap of two groups", "several groups"), "note"
+                ),
                 **dict.fromkeys(("copied dimensions", "dimensions that outweigh the rest"), "note"),
                 "dead dimensions": "warn",
             },
@@ -94,7 +96,12 @@ PROFILES: dict[str, Profile] = {
             "contrastive",
             dict.fromkeys(
                 (
-                    *("modality gap of two groups", "dimensions that outweigh the rest", "head-dominated spectrum"),
+                    *(
+                        "modality gap of two groups",
+                        "several groups",
+                        "dimensions that outweigh the rest",
+                        "head-dominated spectrum",
+                    ),
                     "cone",
                 ),
                 "note",

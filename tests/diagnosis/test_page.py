@@ -24,7 +24,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Codebook": ("unused codes", "codes"),
     "Hubs": ("hubs",),
-    "Modality gap": ("modality gap", "modality gap of two groups"),
+    "Modality gap": ("modality gap", "modality gap of two groups", "several groups"),
     "Dead dimensions": (
         "dead dimensions",
         "dimensions that a ReLU left dead",

@@ -44,6 +44,18 @@ _GROUPS = Advice(
     "The first direction has no two peaks any more.",
 )
 
+_SEVERAL = Advice(
+    "Groups that lie apart decide every comparison across them.",
+    (
+        Cause("they are the classes", "the group of a row tells its class", of=("classification", "metric learning")),
+        Cause("they are sources, languages or batches of the data", "the group of a row tells its source"),
+    ),
+    _GROUPS.remedies,
+    "The first directions have no two peaks any more.",
+)
+
+_NO_CLUSTERS = Gate("neighbor_jump", "below", round(APART * (1 + BAND), 2), or_missing=True)  # where they are sure
+
 RULES = (
     Rule(
         "modality gap",
@@ -69,10 +81,7 @@ RULES = (
             Evidence(
                 Graded("bimodality", "above", TWO_GROUPS),
                 "the rows form two groups along the first direction (1 / kurtosis {bimodality:.2f}; a normal has 0.33)",
-                (
-                    Gate("side_bimodality", "below", TWO_GROUPS, or_missing=True),  # or they are four or more
-                    Gate("neighbor_jump", "below", round(APART * (1 + BAND), 2), or_missing=True),
-                ),  # up to where clusters are sure
+                (Gate("side_bimodality", "below", TWO_GROUPS, or_missing=True), _NO_CLUSTERS),
             ),
         ),
         _GROUPS,
@@ -80,5 +89,22 @@ RULES = (
         most="warn",
         silences=("head-dominated spectrum", "cone", "hubs"),
         because="two groups, such as two modalities, cause it",
+    ),
+    Rule(
+        "several groups",
+        "cluster",
+        (
+            Evidence(
+                Graded("bimodality", "above", TWO_GROUPS),
+                "the rows form two groups along the first direction, and at least one of these falls into two again "
+                "(1 / kurtosis {bimodality:.2f} and {side_bimodality:.2f}; a normal has 0.33)",
+                (Gate("side_bimodality", "above", TWO_GROUPS), _NO_CLUSTERS),
+            ),
+        ),
+        _SEVERAL,
+        least=16,
+        most="warn",
+        silences=("head-dominated spectrum", "cone", "hubs"),
+        because="the groups cause it: their centers span few directions",
     ),
 )
