@@ -201,6 +201,14 @@ def test_names_that_are_none(name: str, text: str) -> None:
         load_dataset(name)
 
 
+def test_a_path_that_is_nearly_one_is_told(tmp_path: Path) -> None:
+    plain(tmp_path / "photos", 2)
+    with pytest.raises(UserError, match=f"did you mean {tmp_path / 'photos'}\\?$"):
+        load_dataset(str(tmp_path / "photo"))
+    with pytest.raises(UserError, match="pass one of"):
+        load_dataset(str(tmp_path / "sound"))
+
+
 def test_a_folder_is_a_data_set(tmp_path: Path) -> None:
     plain(tmp_path / "photos", 12)
     (tmp_path / "photos" / "bad.png").touch()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fullrank.errors import UserError
 from fullrank.losses import alignment, nt_xent, w2
 from fullrank.papers import Outcome, Settings, load
 from fullrank.papers.corinfomax.exact import exact
@@ -24,12 +25,14 @@ from fullrank.papers.hsr.layers import layers
 from fullrank.papers.intl.controls import controls
 from fullrank.papers.intl.other_g import OTHERS, capped, logarithmic, other_g, ridged
 from fullrank.papers.intl.width import width
+from fullrank.papers.kit import short
 from fullrank.papers.kit.parts import Row, Table, at_equal
-from fullrank.papers.kit.short import gray, train
+from fullrank.papers.kit.short import gray, in_memory, train
 from fullrank.papers.kit.training import Size
 from fullrank.papers.w2.floor import floor, limit
 from fullrank.papers.w2.more_hosts import more_hosts, with_w2
 from fullrank.papers.w2.weights import weights
+from tests.data.files import plain
 from tests.papers.labels import labels
 
 SMALL = Size(steps=4, batch_size=64, image_size=8, probe=128, looks=1)
@@ -66,6 +69,19 @@ def test_a_training_runs_and_every_part_of_its_claim_is_measured(name: str, tmp_
     outcome = IMAGES[name](Settings(out=tmp_path, data="digits", seeds=1), SMALL)
     assert set(labels(name, outcome)) == {"undecided"}  # which is said of one seed
     assert outcome.measured.endswith(").")
+
+
+def test_files_of_images_are_read_into_memory_where_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for split, count in (("train", 6), ("test", 4)):
+        plain(tmp_path / "photos" / split, count)
+    settings = Settings(out=tmp_path, data=str(tmp_path / "photos"), seeds=1)
+    train_images, test_images = in_memory(settings)
+    assert (len(train_images), len(test_images)) == (6, 4)
+    assert train_images.dtype == torch.uint8
+    assert train_images.shape[1:] == test_images.shape[1:]
+    monkeypatch.setattr(short, "_MOST", 100)
+    with pytest.raises(UserError, match="take more than 2 GB at"):
+        in_memory(settings)
 
 
 def test_uniform_samples_reach_the_floor_of_their_number(tmp_path: Path) -> None:

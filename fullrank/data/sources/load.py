@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -119,5 +120,18 @@ def _unknown(name: str, path: Path, *, several: bool) -> str:
     if path.exists():
         remedy = "pass a folder of images, a list of them (.txt, .csv) or an .npz file"
         return f"{name} is not a source of images: {remedy}."
+    near = _beside(path)
+    if near is not None:
+        return f"{name} is neither a built-in data set nor an existing path: did you mean {near}?"
     hint = suggest(name.lower(), NAMES, otherwise=f"pass one of {', '.join(NAMES)}.")
     return f"{name} is neither a built-in data set nor an existing path: {hint[:-1]}, or a folder or an .npz file."
+
+
+def _beside(path: Path) -> Path | None:
+    """What lies beside a path that does not exist, under a name that is like its own."""
+    try:
+        names = [one.name for one in path.parent.iterdir()]
+    except OSError:
+        return None
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.8)
+    return path.with_name(close[0]) if close else None

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from fullrank.data import Augmentation, Views
+from fullrank.data import Augmentation, Views, plain_batches
 from fullrank.data.images import ImageTensor
 from fullrank.errors import UserError
 from fullrank.losses import Terms
@@ -19,6 +19,7 @@ from fullrank.papers.kit.represented import image_sets
 from fullrank.papers.kit.training import LR, Size
 
 PROJECTOR = (256, 64)
+_MOST = 2**31  # bytes of images in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +64,20 @@ def gray(size: int, strength: float) -> Augmentation:
 
 
 def in_memory(settings: Settings) -> tuple[Tensor, Tensor]:
-    """Training and test images, uint8 (N, C, H, W); raises UserError where they are files."""
-    sets = image_sets(settings)
-    if not all(isinstance(one, ImageTensor) for one in sets):
-        raise UserError(f"The images of {settings.data} are files: pass a data set of one array.")
-    train, test = (cast(ImageTensor, one).images for one in sets)
-    return train, test
+    """Training and test images, uint8 (N, C, H, W).
+
+    Of files it is the middle, of 7/8 of the shorter side of the first one; raises UserError where they do not fit.
+    """
+    train, test = image_sets(settings)
+    if isinstance(train, ImageTensor):
+        return train.images, cast(ImageTensor, test).images
+    side = 7 * train.shorter_side(0) // 8
+    if (len(train) + len(test)) * train.channels * side**2 > _MOST:
+        raise UserError(
+            f"The images of {settings.data} take more than 2 GB at {side} x {side} pixels: pass fewer or smaller ones."
+        )
+    whole = [torch.cat([*plain_batches(one, size=side)]) for one in (train, test)]
+    return whole[0], whole[1]
 
 
 def train(
