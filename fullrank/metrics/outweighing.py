@@ -14,12 +14,12 @@ from fullrank.metrics.rank import rankme_centered
 from fullrank.metrics.record import Measured, Measurement, Measurements
 from fullrank.stats import hill
 
-OUTWEIGHS = 10.0  # ours: the fall of variance behind them; j^-3 has 8
+OUTWEIGHS = 20.0  # ours: the fall of variance behind them; the first component of pictures has up to 15
 _FEW = 0.02  # ours: share of the dimensions that may outweigh the rest, or three; networks write into fewer
 
 
 def outweighing(z: Cloud) -> Tensor:
-    """The few dimensions after which the variance falls tenfold or more, largest first; mostly there are none.
+    """The few dimensions after which the variance falls twentyfold or more, largest first; mostly there are none.
 
     A few are up to three, or 2 % of them. Of several such falls, the largest counts.
 
@@ -35,7 +35,7 @@ def outweighing(z: Cloud) -> Tensor:
 
 
 def outweighing_share(z: Data) -> float:
-    """Share of the variance that a few dimensions hold, if the variance falls tenfold or more after them.
+    """Share of the variance that a few dimensions hold, if the variance falls twentyfold or more after them.
 
     A few are up to three, or 2 % of them. It depends on the axes. It does not measure collapse: see `rank_behind`.
 

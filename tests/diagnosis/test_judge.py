@@ -60,8 +60,9 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"decay_exponent": 2.0}, "undetermined", None),  # as of pixels of photographs
         ({"decay_exponent": 1.6}, "healthy", None),  # as backbones that learn
         ({"signal_share": 0.2, "signal_rank": 6}, "degraded", "dimensional"),
-        ({"decay_exponent": 2.0, "head_weight": 0.5}, "degraded", "head-dominated"),
-        ({"decay_exponent": 2.0, "head_weight": 0.5, "rogue_dimension": 60}, "collapsed", "head-dominated"),
+        ({"head_weight": 0.5}, "undetermined", None),  # as of brightness
+        ({"head_weight": 0.5, "head_gap": 25.0}, "degraded", "head-dominated"),
+        ({"head_weight": 0.5, "dimension_gap": 30.0, "rogue_dimension": 60}, "collapsed", "head-dominated"),
         ({"rogue_dimension": 60}, "healthy", None),  # the next ones are as large, as on the axes of a power law
         ({"rogue_dimension": 30} | BEHIND, "degraded", "head-dominated"),
         ({"rogue_dimension": 60} | BEHIND, "collapsed", "head-dominated"),
@@ -71,7 +72,6 @@ def test_healthy_measurements_find_nothing() -> None:
         ({"rogue_dimension": 60, "rank_share": 0.02} | BEHIND | {"share_behind": 0.1}, "collapsed", "dimensional"),
         ({"neighbor_jump": 5}, "degraded", "cluster"),
         ({"neighbor_jump": 30}, "collapsed", "cluster"),
-        ({"neighbor_jump": 1.9}, "healthy", None),
         ({"neighbor_jump": 2.95}, "undetermined", None),  # on either side of the threshold
         ({"neighbor_jump": 5, "bimodality": 0.9}, "degraded", "modality gap"),  # two groups are no few clusters
         ({"neighbor_jump": 30, "bimodality": 0.9}, "collapsed", "cluster"),

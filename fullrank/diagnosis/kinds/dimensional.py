@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fullrank.diagnosis.kinds.cluster import JUMPS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
-from fullrank.metrics.outweighing import OUTWEIGHS
 from fullrank.metrics.spread import FEW_NEGATIVE
 
 SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D), where the spectrum is cut off or the rank fell
@@ -14,10 +13,10 @@ DECAY_DOUBTS, DECAY_WARNS, DECAY_FAILS = 1.7, 2.25, 2.5  # exponent a of eigenva
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
 APART = 0.9  # ours: of neighbors of the same class, from which the classes are told apart all the same
 FELL = 0.8  # ours: share of the rank of the untrained network
-JUMP = OUTWEIGHS  # between two of the first four eigenvalues, as of variances of dimensions
+JUMP = 10.0  # ours: between two of the first four eigenvalues, of which no power law is; j^-3 has 8
 
 _SHARE = Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS)
-_CUT = Graded("rank_share", "below", SHARE_WARNS, SHARE_WARNS)  # ours: behind a cliff of three directions is noise
+_CUT = Graded("rank_share", "below", SHARE_WARNS, 0.14)  # ours
 _SPREAD = "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what is possible"
 _SMOOTH = (
     "the spectrum falls smoothly, and few or similar inputs make it so, too: compare with the rank of the inputs or of "
@@ -42,6 +41,7 @@ _NO_REST = (
     Gate("rank_share", "below", SHARE_WARNS),
 )  # what is behind the head decays as well
 _NO_CLUSTERS = Gate("neighbor_jump", "below", JUMPS, or_missing=True)  # or the directions are those of their centers
+STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
 FEW_ZERO = 0.01  # ours: share of the values that are exactly 0, from which a ReLU made them
 RECTIFIED = Gate("zero_values", "above", FEW_ZERO, or_missing=True)
@@ -164,7 +164,7 @@ RULES = (
         "dimensional",
         (
             Evidence(Graded("rank_share", "below", SMOOTH_WARNS, SMOOTH_FAILS), _SPREAD, (_BEHIND,)),
-            Evidence(_CUT, _SPREAD, (_BEHIND, _NO_CLUSTERS, Gate("head_gap", "above", CUT))),
+            Evidence(_CUT, _SPREAD, (_BEHIND, _NO_CLUSTERS, Gate("head_gap", "above", CUT), STEADY)),
             Evidence(_SHARE, _SPREAD, (_BEHIND, Gate("rank_since_start", "below", FELL))),
             Evidence(_SHARE, _SPREAD, (_BEHIND,), doubt=_SMOOTH),
             Evidence(  # ours

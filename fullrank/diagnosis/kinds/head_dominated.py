@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, LEARNS, SHARE_WARNS
+from fullrank.diagnosis.kinds.dimensional import HEAD_HEAVY, LEARNS, SHARE_WARNS, STEADY
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.metrics.outweighing import OUTWEIGHS
 
-HEAD_FALL = 20.0  # ours: times that the variance falls among the first eigenvalues; loudness makes it fall 11 times
+HEAD_FALL = OUTWEIGHS  # times that the variance falls among the first eigenvalues; loudness makes it fall 11 times
 _ROGUE = Graded("rogue_dimension", "above", 10.0, 50.0)  # of the mean variance, as in vecscope
 _OUTWEIGHS = Graded("outweighing_share", "above", 0.5, 0.98)  # ours: half of every distance, and nearly all of it
-_STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
-_HEAD = (Gate("rank_share", "above", SHARE_WARNS), _STEADY)  # the rest is more than noise
+_HEAD = (Gate("rank_share", "above", SHARE_WARNS), STEADY)  # the rest is more than noise
 _REST = Gate("share_behind", "above", SHARE_WARNS)
 _OTHERS = (
     "{which_have} {outweighing_share:.1%} of the variance, and the largest dimension is {rogue_dimension:.0f} times "
     "the mean one; the others use {rank_behind:.1f} directions, {share_behind:.0%} of what is possible"
+)
+_HEAVY = Graded("head_weight", "above", HEAD_HEAVY)
+_WEIGHS = "a few large directions dominate the spectrum (weight of the head {head_weight:.2f})"
+_NUISANCE = (
+    "the variance falls on behind them, as of pictures by their brightness: see what of the inputs the first "
+    "direction follows"
 )
 
 RULES = (
@@ -21,13 +27,13 @@ RULES = (
         "dimensions that outweigh the rest",
         "head-dominated",
         (
-            Evidence(_ROGUE, _OTHERS, (_REST, _STEADY)),
-            Evidence(_OUTWEIGHS, _OTHERS, (_REST, _STEADY)),
+            Evidence(_ROGUE, _OTHERS, (_REST, STEADY)),
+            Evidence(_OUTWEIGHS, _OTHERS, (_REST, STEADY)),
             Evidence(
                 Graded("rogue_dimension", "above", 20.0, 50.0),  # ours: counts of words have up to 18
                 "{which_have} up to {rogue_dimension:.0f} times the mean variance, which alone makes the spectrum "
                 "decay like a power law of exponent {decay_exponent:.2f} (healthy: about 1)",
-                (Gate("head_weight", "above", HEAD_HEAVY),),
+                (Gate("head_weight", "above", HEAD_HEAVY), Gate("dimension_gap", "above", OUTWEIGHS, or_missing=True)),
             ),
         ),
         Advice(
@@ -64,11 +70,8 @@ RULES = (
         "head-dominated spectrum",
         "head-dominated",
         (
-            Evidence(
-                Graded("head_weight", "above", HEAD_HEAVY),
-                "a few large directions dominate the spectrum (weight of the head {head_weight:.2f})",
-                (_STEADY,),
-            ),
+            Evidence(_HEAVY, _WEIGHS, (STEADY, Gate("head_gap", "above", HEAD_FALL, or_missing=True))),
+            Evidence(_HEAVY, _WEIGHS, (STEADY,), doubt=_NUISANCE),
             Evidence(
                 Graded("head_gap", "above", HEAD_FALL),
                 "up to three directions dominate the spectrum: after them the variance falls {head_gap:.0f} times",
