@@ -27,12 +27,11 @@ def test_loose_clusters_are_clusters_whatever_their_number(count: int) -> None:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3, 4, 5, 6])
-def test_few_directions_with_noise_are_not_healthy(rank: int) -> None:
-    """Two or three are milder than four: they cannot be told from large directions before a healthy rest."""
+def test_fewer_directions_with_noise_are_no_milder_than_more(rank: int) -> None:
     z = low_rank(rank, N, DIMS, 0)
     noisy = z + 0.1 * z.square().sum(1).mean().sqrt() * gaussian(N, DIMS, 1) / math.sqrt(DIMS)
     seen = fullrank.diagnose(noisy)
-    assert (seen.verdict, seen.kind) == ("degraded" if rank in (2, 3) else "collapsed", "dimensional")
+    assert (seen.verdict, seen.kind) == ("collapsed", "dimensional")
 
 
 def test_few_directions_that_tell_the_classes_apart_are_enough() -> None:

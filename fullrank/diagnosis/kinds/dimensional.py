@@ -8,6 +8,7 @@ from fullrank.metrics.spread import FEW_NEGATIVE
 
 SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D), where the spectrum is cut off or the rank fell
 SMOOTH_WARNS, SMOOTH_FAILS = 0.08, 0.05  # ours: the same of a spectrum that falls smoothly, as few photographs' does
+CLIFF = 500.0  # ours: what is behind such a fall is noise of 4 % or less
 CUT = 30.0  # ours: fall of variance after at most three directions; smooth spectra have up to 14
 DECAY_DOUBTS, DECAY_WARNS, DECAY_FAILS = 1.7, 2.25, 2.5  # exponent a of eigenvalues j^-a; photographs have 1.6 to 2
 HEAD_HEAVY = 0.25  # eigenvalues that seem to decay faster than singular values by this: a few large ones, no decay
@@ -17,6 +18,7 @@ JUMP = 10.0  # ours: between two of the first four eigenvalues, of which no powe
 
 _SHARE = Graded("rank_share", "below", SHARE_WARNS, SHARE_FAILS)
 _CUT = Graded("rank_share", "below", SHARE_WARNS, 0.14)  # ours
+_CLIFF = Graded("rank_share", "below", SHARE_WARNS, SHARE_WARNS)
 _SPREAD = "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what is possible"
 _SMOOTH = (
     "the spectrum falls smoothly, and few or similar inputs make it so, too: compare with the rank of the inputs or of "
@@ -165,6 +167,7 @@ RULES = (
         (
             Evidence(Graded("rank_share", "below", SMOOTH_WARNS, SMOOTH_FAILS), _SPREAD, (_BEHIND,)),
             Evidence(_CUT, _SPREAD, (_BEHIND, _NO_CLUSTERS, Gate("head_gap", "above", CUT), STEADY)),
+            Evidence(_CLIFF, _SPREAD, (_BEHIND, _NO_CLUSTERS, Gate("head_gap", "above", CLIFF), STEADY)),
             Evidence(_SHARE, _SPREAD, (_BEHIND, Gate("rank_since_start", "below", FELL))),
             Evidence(_SHARE, _SPREAD, (_BEHIND,), doubt=_SMOOTH),
             Evidence(  # ours
