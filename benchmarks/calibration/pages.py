@@ -9,7 +9,7 @@ from pathlib import Path
 from .verdicts import CALLED, Answer, by_ruin, rates, to_json
 
 START, END = "<!-- {name}: written by `python -m benchmarks.calibration verdicts` -->", "<!-- end -->"
-_ROUNDS = ("sixth", "fifth", "fourth", "third", "second")
+_ROUNDS = ("seventh", "sixth", "fifth", "fourth", "third", "second")
 HALVES = (*(f"{number} held-out" for number in _ROUNDS), "held-out", "tuning")
 _DUTIES = {"must": "must be found", "name": "must be named", "may": "either", "harmless": "must not be called"}
 RESULT = Path("results") / "calibration"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from . import fifth, fourth, images, models, runs, second, sixth, tables, text, third
+from . import fifth, fourth, images, models, runs, second, seventh, sixth, tables, text, third
 from .source import Source
 
 
@@ -15,6 +15,7 @@ def population() -> list[Source]:
         chain(
             *(images.sources(), text.sources(), tables.sources(), models.sources(), runs.sources()),
             *(second.sources(), third.sources(), fourth.sources(), fifth.sources(), sixth.sources()),
+            seventh.sources(),
         )
     )
     names = [source.name for source in found]

@@ -19,8 +19,15 @@ Half = Literal[
     "fourth held-out",
     "fifth held-out",
     "sixth held-out",
+    "seventh held-out",
 ]
-_LATER: dict[int, Half] = {3: "third held-out", 4: "fourth held-out", 5: "fifth held-out", 6: "sixth held-out"}
+_LATER: dict[int, Half] = {
+    3: "third held-out",
+    4: "fourth held-out",
+    5: "fifth held-out",
+    6: "sixth held-out",
+    7: "seventh held-out",
+}
 Made = tuple[Tensor, Tensor | None]  # (N, D) and labels (N,)
 
 
@@ -31,7 +38,7 @@ class Source:
     expected: "healthy" must not be called collapsed or degraded under the profile, "ruined" must; "open": nobody
     knows, or either is right, and it is shown but not counted. make: rows and labels, from a folder that keeps
     downloads and trainings. round: 2 of those that were added after verdicts of the first ones had been looked at, 3
-    to 6 of those that were added when no rule was changed any more, which are all held out.
+    to 7 of those that were added when no rule was changed any more, which are all held out.
     """
 
     name: str

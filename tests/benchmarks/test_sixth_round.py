@@ -1,4 +1,4 @@
-"""The sixth round of the calibration is a half of its own, and what enters its sources twice is left out."""
+"""What enters the sources of the sixth round of the calibration twice is left out, and its models learn."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 
 from benchmarks.calibration.pages import HALVES
-from benchmarks.calibration.population import chosen, population
+from benchmarks.calibration.population import population
 from benchmarks.calibration.sixth import graphs, models, pictures, verses
 
 
-def test_its_half_is_chosen_by_name_and_every_half_is_on_the_page() -> None:
+def test_every_half_is_on_the_page() -> None:
     assert {source.half for source in population()} == set(HALVES)
-    found = chosen(["sixth held-out"])
-    assert {source.round for source in found} == {6}
-    assert sum(source.expected == "healthy" for source in found) >= 30
-    assert not {source.name for source in found} & {source.name for source in chosen(HALVES[1:])}
 
 
 def test_pictures_that_agree_or_show_one_color_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +35,7 @@ def test_pictures_that_agree_or_show_one_color_are_left_out(tmp_path: Path, monk
 
 def test_texts_rows_and_nodes_that_enter_twice_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["the king of the land spoke", "The land spoke of the king", "too short", "the queen of the sea sang"]
-    assert verses._once(texts) == [texts[0], texts[3]]
+    assert verses.once(texts) == [texts[0], texts[3]]
     table = csr_matrix(np.array([[1.0, 2, 0], [0, 0, 3], [1, 2, 0], [1, 0, 2]]))
     assert models.distinct(table).tolist() == [0, 3]
     edges = {("hub", "a"), ("hub", "b"), ("hub", "c"), ("c", "d"), ("x", "y")}  # a and b have the same neighbor

@@ -48,8 +48,11 @@ def _references(root: Path) -> Edges:
 
 @cache
 def _graph(root: Path, of: str) -> csr_matrix:
+    return reduced({"ladder": _ladder, "references": _references}[of](root))
+
+
+def reduced(edges: Edges) -> csr_matrix:
     """The largest component, of whose nodes with the same neighbors the first is kept, until there are no more."""
-    edges = {"ladder": _ladder, "references": _references}[of](root)
     names = {name: at for at, name in enumerate(sorted({name for edge in edges for name in edge}))}
     ends = np.array([(names[one], names[other]) for one, other in sorted(edges)]).T
     where = (np.concatenate(ends), np.concatenate(ends[::-1]))
@@ -67,7 +70,7 @@ def _graph(root: Path, of: str) -> csr_matrix:
     return graph
 
 
-def _wandered(graph: csr_matrix, seed: str) -> Pairs:
+def wandered(graph: csr_matrix, seed: str) -> Pairs:
     """Pairs of nodes at most 3 steps apart on 10 walks of 20 steps from each node."""
     random = np.random.default_rng(seed_of(seed, "wandered"))
     at = np.tile(np.arange(graph.shape[0]), 10)
@@ -94,7 +97,7 @@ def _of(
 
 def _skip_grams(root: Path, *, of: str) -> Made:
     """DeepWalk (Perozzi et al. 2014) by sampled walks, as node2vec makes them with p = q = 1."""
-    return _drawn(skip_gram(_wandered(_graph(root, of), of), seed=of), of), None
+    return _drawn(skip_gram(wandered(_graph(root, of), of), seed=of), of), None
 
 
 def sources() -> Iterator[Source]:

@@ -76,7 +76,7 @@ def _airports(root: Path) -> Made:
 
 
 @cache
-def _series(root: Path, of: str) -> tuple[Tensor, Tensor]:
+def series(root: Path, of: str) -> tuple[Tensor, Tensor]:
     """Series (N, C, 16) or (N, 1, T) out of sktime's copies of the UCR archive, and their classes."""
     lines = []
     for part in ("TRAIN", "TEST"):
@@ -94,13 +94,13 @@ def _series(root: Path, of: str) -> tuple[Tensor, Tensor]:
 
 
 def _pca(root: Path, *, of: str) -> Made:
-    rows, labels = _series(root, of)
+    rows, labels = series(root, of)
     return torch.from_numpy(PCA(40, random_state=0).fit_transform(rows.flatten(1).numpy())).float(), labels
 
 
 def _speakers(root: Path, *, task: str) -> Made:
     """Features of a small network that learns who speaks, or which two views are of one vowel."""
-    rows, labels = _series(root, "JapaneseVowels")
+    rows, labels = series(root, "JapaneseVowels")
     if task == "contrast":
         return contrast(rows.flatten(1), seed="vowels"), labels
     return small_network(rows.flatten(1), labels, task=task, seed=seed_of("sixth", "vowels") % 2**31), labels
@@ -109,7 +109,7 @@ def _speakers(root: Path, *, task: str) -> Made:
 def _kernels(root: Path) -> Made:
     """The maximum and the part above zero of 200 random convolutions each (ROCKET, Dempster et al. 2020)."""
     random = torch.Generator().manual_seed(seed_of("sixth", "kernels"))
-    rows, labels = _series(root, "OSULeaf")
+    rows, labels = series(root, "OSULeaf")
     found = []
     for at in range(200):
         kernel = torch.randn(1, 1, (7, 9, 11)[at % 3], generator=random)

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy, mse_loss, normalize, softplus
 
 from ..models import batches, mlp
 from ..source import seed_of
+from ..tables import als
 from ..third import ROWS
 
 Pairs = NDArray[np.int64]
@@ -108,6 +109,13 @@ def skip_gram(pairs: Pairs, *, seed: str, dims: int = 48, steps: int = 3000) -> 
         loss.backward()
         optimizer.step()
     return inner.detach()
+
+
+def factors(table: csr_matrix, *seed: str) -> tuple[Tensor, Tensor]:
+    """Users and items by alternating least squares: at most 800 of each (N, 32), drawn by the seed."""
+    shuffled = np.random.default_rng(seed_of(*seed)).permutation
+    users, items = (torch.from_numpy(side[shuffled(len(side))[:ROWS]]).float() for side in als(table, 32))
+    return users, items
 
 
 def with_bias(table: csr_matrix, *, seed: str, dims: int = 32) -> Tensor:

@@ -78,12 +78,15 @@ OF: dict[str, Callable[[Path], Pictures]] = {"textures": _textures, "earth": _ea
 
 
 def folder_of(root: Path, *, of: str) -> Path:
-    """The folder of these pictures, each once and none of a single color."""
-    folder = root / of
+    return saved(root / of, OF[of](root))
+
+
+def saved(folder: Path, pictures: Pictures) -> Path:
+    """The folder of pictures, each once and none of a single color, which are made where it is not there."""
     if folder.is_dir():
         return folder
-    parts, seen = folder.with_name(f"{of}.part"), set()
-    for name, image in OF[of](root):
+    parts, seen = folder.with_name(f"{folder.name}.part"), set()
+    for name, image in pictures:
         low = image.resize((16, 16), Image.Resampling.BOX)
         if low.tobytes() not in seen and np.asarray(low.convert("L")).std() >= PLAIN:
             seen.add(low.tobytes())
@@ -95,10 +98,14 @@ def folder_of(root: Path, *, of: str) -> Path:
 
 @cache
 def _images(root: Path, of: str) -> tuple[Tensor, Tensor | None]:
+    return drawn_images(folder_of(root, of=of), "sixth", of)
+
+
+def drawn_images(folder: Path, *seed: str) -> tuple[Tensor, Tensor | None]:
     """At most 800 images (N, 3, 64, 64) in [0, 1] in an order of their own, and their classes."""
-    rows = load_dataset(str(folder_of(root, of=of))).train
+    rows = load_dataset(str(folder)).train
     images = torch.cat(list(plain_batches(rows, size=SIDE)))
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed_of("sixth", of)))[:ROWS]
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed_of(*seed)))[:ROWS]
     return images[order].float() / 255, None if rows.labels is None else rows.labels[order]
 
 

@@ -17,11 +17,10 @@ from torch import Tensor
 
 from benchmarks.sets.packages import debian, wheel
 
-from ..source import Made, Source, seed_of
-from ..tables import als
+from ..source import Made, Source
 from ..text import in_order
 from ..third import ROWS
-from .models import distinct, skip_gram
+from .models import distinct, factors, skip_gram
 from .verses import beside
 
 _STEPS = {letter: step for step, letter in enumerate("CDEFGABcdefgab")}
@@ -114,9 +113,7 @@ def _table(root: Path) -> csr_matrix:
 @cache
 def _factors(root: Path) -> tuple[Tensor, Tensor]:
     """Tunes as users and the figures in them as items."""
-    shuffled = np.random.default_rng(seed_of("sixth", "tunes")).permutation
-    users, items = (torch.from_numpy(side[shuffled(len(side))[:ROWS]]).float() for side in als(_table(root), 32))
-    return users, items
+    return factors(_table(root), "sixth", "tunes")
 
 
 def _als(root: Path, *, items: bool) -> Made:

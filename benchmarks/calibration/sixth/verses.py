@@ -23,10 +23,9 @@ from torch import Tensor
 from benchmarks.sets.packages import debian, wheel
 
 from ..source import Made, Source, seed_of
-from ..tables import als
 from ..text import in_order, minilm, word_vectors
 from ..third import ROWS
-from .models import distinct, skip_gram, svd, with_bias
+from .models import distinct, factors, skip_gram, svd, with_bias
 
 VECTORIZERS = {
     "TF-IDF and SVD": partial(TfidfVectorizer, min_df=3, stop_words="english", sublinear_tf=True),
@@ -35,7 +34,7 @@ VECTORIZERS = {
 _LETTERS = partial(TfidfVectorizer, analyzer="char_wb", ngram_range=(2, 4), min_df=3)
 
 
-def _once(texts: Iterable[str]) -> list[str]:
+def once(texts: Iterable[str]) -> list[str]:
     """Of texts of 5 words or more, those that neither begin like one before nor have the same words, in their order."""
     begun: set[str] = set()
     made: set[frozenset[str]] = set()
@@ -51,10 +50,10 @@ def _once(texts: Iterable[str]) -> list[str]:
 
 
 @cache
-def _verses(root: Path) -> list[str]:
-    """The World English Bible, without its marks, as SWORD's compressed files have it."""
+def verses_of(root: Path, package: str) -> list[str]:
+    """A Bible, without its marks, as SWORD's compressed files have it."""
     found = []
-    for index in sorted(debian(root, "sword-text-web").rglob("*.bzs")):
+    for index in sorted(debian(root, package).rglob("*.bzs")):
         blocks = np.frombuffer(index.read_bytes(), dtype="<u4").reshape(-1, 3)
         text, places = index.with_suffix(".bzz").read_bytes(), index.with_suffix(".bzv").read_bytes()
         books = [zlib.decompress(text[start : start + size]) for start, size, _ in blocks]
@@ -92,8 +91,8 @@ def _sentences_of(page: str) -> Iterator[str]:
 @cache
 def _texts(root: Path, of: str, count: int) -> list[str]:
     if of == "verses":
-        return _once(in_order(set(_verses(root)), 40_000))[:count]
-    return _once(in_order({one for page in manuals(root).values() for one in _sentences_of(page)}, 20_000))[:count]
+        return once(in_order(set(verses_of(root, "sword-text-web")), 40_000))[:count]
+    return once(in_order({one for page in manuals(root).values() for one in _sentences_of(page)}, 20_000))[:count]
 
 
 def _sentences(root: Path, *, of: str, pooled: bool) -> Made:
@@ -143,9 +142,7 @@ def _table(root: Path) -> csr_matrix:
 
 @cache
 def _factors(root: Path) -> tuple[Tensor, Tensor]:
-    shuffled = np.random.default_rng(seed_of("sixth", "verses")).permutation
-    users, items = (torch.from_numpy(side[shuffled(len(side))[:ROWS]]).float() for side in als(_table(root), 32))
-    return users, items
+    return factors(_table(root), "sixth", "verses")
 
 
 def _als(root: Path, *, items: bool) -> Made:
