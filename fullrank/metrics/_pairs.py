@@ -243,8 +243,17 @@ def first_copies(x: Tensor) -> Tensor:
     if spread <= 1e-14 * torch.linalg.vector_norm(x.mean(0)):  # float64 arithmetic, not data
         return torch.zeros(1, dtype=torch.int64, device=x.device)
     _, which = deviation.div_(spread * _SAME).round_().unique(dim=0, return_inverse=True)
-    first = torch.full((int(which.max()) + 1,), len(x), device=x.device)
-    return first.scatter_reduce_(0, which, torch.arange(len(x), device=x.device), "amin")
+    return first_of_each(which)
+
+
+def first_of_each(which: Tensor) -> Tensor:
+    """Numbers (M,) of the first row of each value, by which value (N,) each row takes.
+
+    >>> first_of_each(torch.tensor([1, 0, 1]))
+    tensor([1, 0])
+    """
+    first = torch.full((int(which.max()) + 1,), len(which), device=which.device)
+    return first.scatter_reduce_(0, which, torch.arange(len(which), device=which.device), "amin")
 
 
 def _squared(a: Tensor, b: Tensor, a_squares: Tensor, b_squares: Tensor) -> Tensor:

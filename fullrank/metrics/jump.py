@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.metrics._pairs import Distances, sample
+from fullrank.metrics._pairs import Distances, first_of_each, sample
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
 from fullrank.metrics.codebook import values_taken
 from fullrank.metrics.record import SHARED, Measurement
@@ -56,10 +56,7 @@ def _neighbor_jump(z: Cloud) -> float:
 
 def _differ(z: Cloud) -> Tensor:
     """Numbers (M,) of the rows that are equal to no earlier one in every value."""
-    taken, counts = z.once(values_taken)
-    first = torch.full((len(counts),), z.n, device=taken.device)
-    first.scatter_reduce_(0, taken, torch.arange(z.n, device=taken.device), "amin")
-    return first.sort().values
+    return first_of_each(z.once(values_taken)[0]).sort().values
 
 
 def _jump(apart: Distances, seed: int) -> float:
