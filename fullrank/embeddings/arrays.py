@@ -49,7 +49,7 @@ def as_tensor(z: object) -> Tensor:
         x = z.detach()
     elif hasattr(z, "__array__"):
         array = np.asarray(z)
-        floating("The array", str(array.dtype))
+        floating("The array", array.dtype.name)
         x = tensor(array)
     elif hasattr(z, "__dlpack__"):
         x = from_dlpack(z)
@@ -93,12 +93,18 @@ def codes(values: object, n: int, what: str) -> Tensor:
     """
     if isinstance(values, np.ma.MaskedArray) and bool(np.ma.getmaskarray(values).any()):
         raise UserError(f"The {what} have masked values: give each of the {n} samples a whole number or a name.")
-    array = values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    objects = values if isinstance(values, list | tuple) else array.flat if array.dtype.kind == "O" else ()
-    empty = sum(value is None or (isinstance(value, float) and value != value) for value in objects)
+    if isinstance(values, Tensor):
+        values = values.numpy(force=True) if not values.is_meta else None
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        array = np.empty(0, dtype=object)
+    one_by_one = array.flat if array.dtype.kind in "OfM" and array.ndim == 1 else ()
+    empty = sum(map(_is_missing, values if isinstance(values, list | tuple) else one_by_one))
+    empty = empty or (int((array == "").sum()) if array.dtype.kind == "U" else 0)
     if empty:
         raise UserError(f"The {what} are missing for {empty} of {n} samples: give each a whole number or a name.")
-    if array.dtype.kind == "O":
+    if array.dtype.kind == "O" and array.ndim == 1:
         array = np.asarray([str(value) for value in array])
     if array.shape != (n,) or array.dtype.kind not in "iubUS":
         raise UserError(
@@ -106,6 +112,14 @@ def codes(values: object, n: int, what: str) -> Tensor:
             f"each of the {n} samples."
         )
     return torch.from_numpy(np.unique(array, return_inverse=True)[1].astype(np.int64))
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a label is None, NaN, an empty name, or pandas' NA or NaT, which are told by their types' names."""
+    lacks = value is None or type(value).__name__ in ("NAType", "NaTType")
+    return (
+        lacks or (isinstance(value, float | np.datetime64) and value != value) or (isinstance(value, str) and not value)
+    )
 
 
 def require_classes(codes: Tensor, what: str, flag: str) -> None:

@@ -72,6 +72,8 @@ def open_column(spec: str) -> Column:
         values = values.astype(np.int64)  # whole numbers that a table keeps as floats
     if values.dtype.kind not in "iubUS":
         raise UserError(f"{spec} holds {values.dtype}: pass whole numbers or names, one per row.")
+    if values.dtype.kind in "US" and (empty := int((values == values.dtype.type()).sum())):
+        raise UserError(f"{spec} has no name in {empty} of {len(values)} rows: every row needs one.")
     names, codes = np.unique(values, return_inverse=True)
     words = tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names.tolist())
     return Column(spec, torch.from_numpy(codes.astype(np.int64)), words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv as plain
 import io
 import re
 from collections.abc import Sequence
@@ -26,19 +27,35 @@ class Layout:
     named: bool = True
     wrapped: bool = False
     """Whether quoted cells, such as numpy's printed vectors, may go over several lines."""
+    names: tuple[str, ...] = ()
+    """The names of the columns where those of the file, as they are, would not tell them apart."""
+    before: int = 0
+    """Lines of comments before the first."""
 
 
 def layout(path: Path) -> Layout:
     """The layout by the first two lines that are neither empty nor comments."""
     with io.TextIOWrapper(opened(path), "utf-8-sig") as file:
-        lines = iter(lambda: file.readline(LINE), "")
-        first, second, *_ = [*islice((line for line in lines if line.strip() and line[0] != "#"), 2), "", ""]
+        lines = enumerate(iter(lambda: file.readline(LINE), ""))
+        found = [*islice(((at, line) for at, line in lines if line.strip() and line[0] != "#"), 2), (0, ""), (0, "")]
+    (before, first), (_, second) = found[:2]
     delimiter = _delimiter(first, second or first)
-    cells = [[cell.strip().strip('"') for cell in _split(line, delimiter)] for line in (first, second or first)]
+    cells = [[cell.strip() for cell in _split(line, delimiter)] for line in (first, second or first)]
     commas, points = (sum(bool(kind.fullmatch(cell)) for cell in cells[1]) for kind in (_COMMA, _POINT))
-    decimal = "," if delimiter != "," and commas and not points else "."
+    decimal = "," if commas and not points else "."
     is_data = all(is_number(cell, decimal) for cell in cells[0]) and not _is_count(cells[0], cells[1])
-    return Layout(delimiter, decimal, named=not is_data, wrapped='"[' in second)
+    names = () if is_data or len(set(cells[0])) == len(cells[0]) else _apart(cells[0])
+    return Layout(delimiter, decimal, named=not is_data, wrapped='"[' in second, names=names, before=before)
+
+
+def _apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of which some are equal, as pandas tells them apart: an index of several columns has none.
+
+    >>> _apart(["", "", "a", "a"])
+    ('Unnamed: 0', 'Unnamed: 1', 'a', 'a.1')
+    """
+    given = [name or f"Unnamed: {at}" for at, name in enumerate(names)]
+    return tuple(f"{name}.{more}" if (more := given[:at].count(name)) else name for at, name in enumerate(given))
 
 
 def _delimiter(first: str, second: str) -> str:
@@ -46,21 +63,23 @@ def _delimiter(first: str, second: str) -> str:
     outside = re.sub(r'"[^"]*("|$)', "", first)
     if "\t" in outside:
         return "\t"
-    if outside.count(";"):
-        return ";"
+    for mark in ";|":
+        if mark in outside:
+            return mark
     spaced = len(first.split()) > 1 and len(second.split()) > 1 and "[" not in second
     decimal_commas = all(map(_COMMA.fullmatch, second.split()))
     return " " if spaced and ("," not in outside or decimal_commas) else ","
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    return line.split() if delimiter == " " else line.rstrip("\r\n").split(delimiter)
+    return line.split() if delimiter == " " else next(plain.reader([line.rstrip("\r\n")], delimiter=delimiter), [""])
 
 
 def _is_count(first: Sequence[str], second: Sequence[str]) -> bool:
     """Whether a first line 0, 1, 2, ... above fractions is the names that pandas gives to columns."""
-    counted = any(list(first) == [str(j + begin) for j in range(len(first))] for begin in (0, 1))
-    return counted and len(first) > 1 and not all(cell.strip("-+").isdigit() for cell in second)
+    begins = (0, 1) if len(first) > 1 else (0,)
+    counted = any(list(first) == [str(j + begin) for j in range(len(first))] for begin in begins)
+    return counted and not all(cell.strip("-+").isdigit() for cell in second)
 
 
 def is_number(cell: str, decimal: str = ".") -> bool:
@@ -85,6 +104,8 @@ def delimited(path: Path, how: Layout, columns: Sequence[str] | None = None, wor
     converting = csv.ConvertOptions(
         decimal_point=how.decimal, include_columns=list(columns or ()), column_types=types, strings_can_be_null=words
     )
-    reading = csv.ReadOptions(autogenerate_column_names=not how.named)
+    skipped = how.before + bool(how.names)
+    names = list(how.names) or None
+    reading = csv.ReadOptions(autogenerate_column_names=not how.named, column_names=names, skip_rows=skipped)
     parsing = csv.ParseOptions(delimiter=how.delimiter, newlines_in_values=how.wrapped)
     return csv.open_csv(path, read_options=reading, parse_options=parsing, convert_options=converting)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -88,6 +88,7 @@ def _place(name: str, content: dict[str, Any], key: str | None) -> tuple[str, st
     suitable = [spot for spot, value in found.items() if isinstance(value[0], list | dict)]
     named = [spot for spot, value in content.items() if isinstance(value, dict) and _by_name(value)]
     known = [*suitable, *named]
+    _refuse_single(name, known, dict(_entries(content, "")))
     place = next((spot for spot in known if key and (key == spot or key.startswith(f"{spot}."))), "")
     place = place or pick(name, None if len(known) == 1 else key, [*found, *named], known)
     return place, (key or "").removeprefix(place).removeprefix(".") or None
@@ -145,9 +146,13 @@ def _entry(name: str, value: Any, key: str | None) -> str:
     """Where an object holds its embedding."""
     found = dict(_entries(value, ""))
     suitable = [place for place, inside in found.items() if _is_vector(inside)]
+    _refuse_single(name, suitable, found)
+    return pick(name, key, list(found), suitable)
+
+
+def _refuse_single(name: str, suitable: Sequence[str], found: Mapping[str, Any]) -> None:
     if not suitable and sum(type(inside) in (int, float) for inside in found.values()) > 1:
         raise UserError(f"{name} holds single numbers by name: save it as .csv or .parquet, whose columns are read.")
-    return pick(name, key, list(found), suitable)
 
 
 def _is_vector(value: Any) -> bool:

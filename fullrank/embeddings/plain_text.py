@@ -63,7 +63,7 @@ def _plan(name: str, lines: Sequence[list[str]], how: Layout) -> _Plan:
     left, skipped = [], 0
     if len(lines) > 1 and len(lines[0]) == 2 != len(lines[1]) and all(cell.isdigit() for cell in lines[0]):
         left, skipped = ["the first line (how many words and dimensions)"], 1
-    elif len(lines) > 1 and how.named and _count(lines[0], how) < _count(lines[1], how):
+    elif len(lines) > 1 and how.named and _count(lines[0], how) in (*range(_count(lines[1], how)), len(lines[0])):
         left, skipped = ["the first line (names)"], 1
     body = lines[skipped:]
     words = not is_number(body[0][0], how.decimal)

@@ -57,7 +57,8 @@ class EmbeddingFile:
         """One sentence about what was read, and what was left out."""
         columns = f", from {self.columns}" if self.columns else ""
         left = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
-        return f"Read {self.name}: {rows:,} rows of {self.dims:,} dimensions ({self.dtype}){columns}{left}."
+        size = f"{rows:,} row{'s' * (rows != 1)} of {self.dims:,} dimension{'s' * (self.dims != 1)}"
+        return f"Read {self.name}: {size} ({self.dtype}){columns}{left}."
 
 
 def floating(name: str, dtype: str) -> None:
@@ -130,7 +131,8 @@ def from_slices(
 def tensor(rows: NDArray[np.generic] | Tensor) -> Tensor:
     """Floating-point rows as a tensor of their own, in a byte order and a width that torch knows."""
     if isinstance(rows, Tensor):
-        return rows.float() if rows.dtype == torch.int8 else rows
+        narrow = rows.dtype == torch.int8 or (rows.dtype.is_floating_point and rows.dtype.itemsize == 1)
+        return rows.float() if narrow else rows
     if rows.dtype == np.int8:
         return torch.from_numpy(rows.astype(np.float32))
     known = rows.dtype if rows.dtype.itemsize <= 8 else np.dtype(np.float64)
@@ -144,7 +146,10 @@ def measurable(rows: Tensor, name: str) -> Tensor:
     """
     if rows.dtype != torch.float64:
         return rows  # no square of a narrower number leaves it
-    largest = float(torch.linalg.vector_norm(rows, torch.inf))
+    sizes = torch.linalg.vector_norm(rows, torch.inf, dim=-1)
+    largest = float(sizes.max())
+    if _RANGE >= largest >= 1 / _RANGE:  # a few rows may vanish beside the others, and most may not
+        largest = float(sizes[sizes > 0].median())
     if _RANGE < largest < float("inf") or 0 < largest < 1 / _RANGE:
         raise UserError(
             f"There are numbers of the size of {largest:.0e} in {name}, whose squares overflow or vanish: rescale them."

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from fullrank.embeddings.delimited import is_number
 from fullrank.embeddings.source import floating, pick
 from fullrank.errors import UserError
 
-_INDEX = ("", "Unnamed: 0", "__index_level_0__")  # the names that pandas gives to an index without a name
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # the names that pandas gives to an index without a name
+_LISTED = 5  # of the columns of words that are left out
 _NUMBERED = re.compile(r"(.*?)\d+")
 
 
@@ -48,6 +50,7 @@ def choose(
     """
     types = {field.name: field.type for field in first.schema if field.name not in without}
     vectors = [column for column, kind in types.items() if _is_vector(first, column, kind)]
+    vectors = vectors or [column for column, kind in types.items() if _is_loose(first, column, kind)]
     numbers = {column: is_float(kind) for column, kind in types.items() if is_float(kind) or is_int(kind)}
     if key is not None and key not in types:
         begun = [column for column in numbers if column.startswith(key)]
@@ -55,21 +58,30 @@ def choose(
             return Choice(_some_float(name, types, begun), tuple(map(_given, sorted(without))))
     if key is None and not vectors and any(numbers.values()):
         dead = [column for column in numbers if text and not np.asarray(first.column(column)).any()]
-        return _wide(name, numbers, dead, without, named=named)
+        others = [column for at, column in enumerate(types) if column not in numbers and (column or at == 0)]
+        return _wide(name, numbers, dead, others, without, named=named)
     if key is None and not vectors and numbers:
-        _some_float(name, types, list(numbers))
+        _some_float(name, types, [column for column in numbers if not _INDEX.fullmatch(column)] or list(numbers))
     chosen = pick(name, key, [*types], vectors)
     if chosen not in vectors:
         item = item_of(types[chosen])
         floating(f"{name}::{chosen}", _numpy_name(types[chosen] if item is None else item))
-    return Choice((chosen,))
+    others = [column for column in types if column != chosen] if key is None else []
+    return Choice((chosen,), (*_others(others, "no vectors"), *map(_given, sorted(without))))
 
 
 def _wide(
-    name: str, numbers: Mapping[str, bool], dead: Sequence[str], without: Collection[str], *, named: bool
+    name: str,
+    numbers: Mapping[str, bool],
+    dead: Sequence[str],
+    words: Sequence[str],
+    without: Collection[str],
+    *,
+    named: bool,
 ) -> Choice:
     """The columns of floats, or the numbered ones of them where others stand beside."""
-    candidates = {column: is_dim or (column in dead) for column, is_dim in numbers.items() if column not in _INDEX}
+    inside = {column: is_dim for column, is_dim in numbers.items() if not _INDEX.fullmatch(column)}
+    candidates = {column: is_dim or column in dead for column, is_dim in inside.items()}
     families: dict[str, list[str]] = {}
     for column, usable in candidates.items():
         found = _NUMBERED.fullmatch(column)
@@ -89,13 +101,19 @@ def _wide(
     if not chosen:
         raise UserError(f"{name} holds no columns of floats but its index: save one column for each dimension.")
     rest = [column for column in numbers if column not in chosen]
-    return Choice(tuple(chosen), (*(_why(column, numbers[column]) for column in rest), *map(_given, sorted(without))))
+    left = [_why(column, "not numbered as the others" if numbers[column] else "whole numbers") for column in rest]
+    return Choice(tuple(chosen), (*left, *_others(words, "no numbers"), *map(_given, sorted(without))))
 
 
-def _why(column: str, is_dim: bool) -> str:
-    if column in _INDEX:
+def _others(columns: Sequence[str], reason: str) -> list[str]:
+    more = len(columns) - _LISTED
+    return [_why(column, reason) for column in columns[:_LISTED]] + [f"{more} more ({reason})"] * (more > 0)
+
+
+def _why(column: str, reason: str) -> str:
+    if column in ("", "Unnamed: 0"):
         return "the first column (an index)"
-    return f"{column} (not numbered as the others)" if is_dim else f"{column} (whole numbers)"
+    return f"{column[:60]} ({'an index' if _INDEX.fullmatch(column) else reason})"
 
 
 def _given(column: str) -> str:
@@ -144,6 +162,14 @@ def _is_vector(batch: Any, column: str, kind: Any) -> bool:
     return word.lstrip()[:1] == "[" and word.rstrip()[-1:] == "]"
 
 
+def _is_loose(batch: Any, column: str, kind: Any) -> bool:
+    """Words that are numbers apart by spaces or commas, without brackets, some of them fractions."""
+    if "string" not in str(kind) or "dictionary" in str(kind):
+        return False
+    cells = next((word for word in batch.column(column).to_pylist() if word), "").replace(",", " ").split()
+    return len(cells) > 1 and "." in "".join(cells) and all(map(is_number, cells))
+
+
 def _numpy_name(kind: Any) -> str:
     return {"float": "float32", "double": "float64", "halffloat": "float16"}.get(str(kind), str(kind))
 
@@ -151,8 +177,8 @@ def _numpy_name(kind: Any) -> str:
 def parsed(name: str, words: Sequence[str]) -> list[list[float]]:
     """The vectors that words hold, such as "[0.1, 0.2]", or as numpy prints them.
 
-    >>> parsed("z.csv", ["[0.5, 2]", "[0.5  2. ]"])
-    [[0.5, 2.0], [0.5, 2.0]]
+    >>> parsed("z.csv", ["[0.5, 2]", "[0.5  2. ]", "0.5 2"])
+    [[0.5, 2.0], [0.5, 2.0], [0.5, 2.0]]
     """
     rows = []
     for word in words:
@@ -160,9 +186,9 @@ def parsed(name: str, words: Sequence[str]) -> list[list[float]]:
         if "..." in inside:
             raise UserError(f"{name} holds vectors that were shortened to '...': write all of their numbers.")
         try:
-            if inside[:1] != "[" or inside[-1:] != "]":
-                raise ValueError
-            rows.append([float(number) for number in inside[1:-1].replace(",", " ").split()])
+            if inside[:1] == "[" and inside[-1:] == "]":
+                inside = inside[1:-1]
+            rows.append([float(number) for number in inside.replace(",", " ").split()])
         except ValueError:
             raise UserError(f"{name} holds {word[:30]!r}, no vector: write each as [0.1, 0.2].") from None
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fullrank.embeddings import as_tensor, chunked, codes, open_embeddings
 from fullrank.errors import UserError
@@ -15,12 +16,39 @@ from fullrank.errors import UserError
 Z = np.random.default_rng(0).standard_normal((6, 3))
 
 
-MISSING = [[None] * 6, ["a", None] * 3, ["a", float("nan")] * 3, np.array(["a", np.nan] * 3, dtype=object)]
+class NAType:
+    """As that of pandas, whose comparisons have no truth."""
+
+    def __ne__(self, other: object) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    __hash__ = object.__hash__
 
 
-@pytest.mark.parametrize("labels", [*MISSING, np.ma.masked_less(range(6), 2)])
+MISSING = {
+    "None": [None] * 6,
+    "some None": ["a", None] * 3,
+    "NaN among names": ["a", float("nan")] * 3,
+    "objects": np.array(["a", np.nan] * 3, dtype=object),
+    "NaN": np.array([1.0, np.nan] * 3),
+    "no name": ["a", ""] * 3,
+    "no name of an array": np.array(["a", ""] * 3),
+    "NA of pandas": [NAType(), "a"] * 3,
+    "NA of pandas in an array": np.array([NAType(), 1] * 3, dtype=object),
+    "no date": np.array(["NaT", "2024-01-01"] * 3, dtype="datetime64[D]"),
+    "masked": np.ma.masked_less(range(6), 2),
+}
+
+
+@pytest.mark.parametrize("labels", MISSING.values(), ids=MISSING.keys())
 def test_missing_labels_are_refused(labels: Any) -> None:
     with pytest.raises(UserError, match=r"labels (are missing|have masked values)"):
+        codes(labels, 6, "labels")
+
+
+@pytest.mark.parametrize("labels", [torch.zeros(6, device="meta"), {1, 2}, [[1], [1, 2]] * 3, iter(range(6)), "abc"])
+def test_what_is_no_row_of_labels_is_refused(labels: Any) -> None:
+    with pytest.raises(UserError, match="pass a whole number or a name for each of the 6 samples"):
         codes(labels, 6, "labels")
 
 
@@ -39,8 +67,19 @@ def test_bytes_are_numbers() -> None:
     assert torch.equal(as_tensor(torch.ones(6, 3, dtype=torch.int8)), torch.ones(6, 3))
 
 
-@pytest.mark.parametrize("size", [1e-200, 1e200])
-def test_numbers_whose_squares_leave_the_range_are_refused(size: float, tmp_path: Path) -> None:
+def test_floats_of_a_byte_and_of_the_other_byte_order_are_numbers(tmp_path: Path) -> None:
+    assert torch.equal(as_tensor(Z.astype(">f4")), torch.from_numpy(Z.astype("f4")))
+    for kind in (torch.float8_e4m3fn, torch.float8_e5m2):
+        narrow = torch.from_numpy(Z).to(kind)
+        assert torch.equal(as_tensor(narrow), narrow.float())
+        torch.save(narrow, tmp_path / "z.pt")
+        save_file({"z": narrow}, tmp_path / "z.safetensors")
+        for name in ("z.pt", "z.safetensors"):
+            assert torch.equal(next(open_embeddings(str(tmp_path / name)).read(0, None)), narrow.float())
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200, np.array([[1.0]] + [[1e-200]] * 5)], ids=["small", "large", "most"])
+def test_numbers_whose_squares_leave_the_range_are_refused(size: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="rescale"):
         list(chunked(as_tensor(Z * size)[None]))
     np.save(tmp_path / "z.npy", Z * size)

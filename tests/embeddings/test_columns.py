@@ -135,6 +135,8 @@ def packed(value: Any) -> bytes:
         ("x.h5", b"\x89HDF\r\n", "is not an HDF5 file"),
         ("x.csv", b"label\n1\n\xff\n", "is not a table"),
         ("x.csv", b"a,label\n1,\n2,3\n", "say which one|missing values"),
+        ("x.csv", b"a,label\n0.5,x\n1.5,\n", "has no name in 1 of 2 rows"),
+        ("x.txt", b"x\n\ny\n", "has no name in 1 of 3 rows"),
         ("x.jsonl", b'"a"\n{"b": \n', "line 2 is not JSON"),
         ("x.jsonl", b'"a"\n3\n', "mixes names and numbers"),
         ("x.jsonl", b'"a"\n[3]\n', "line 2 holds"),

@@ -44,6 +44,47 @@ def test_the_index_that_pandas_writes_is_no_dimension(names: str, tmp_path: Path
 
 def test_names_of_columns_that_are_numbers_are_no_row(tmp_path: Path) -> None:
     assert holds_z(open_embeddings(csv(tmp_path / "z.csv", "0,1,2,3", Z)))
+    (tmp_path / "z.txt").write_text("0 1 2 3\n" + "\n".join(" ".join(map(str, row)) for row in Z))
+    assert open_embeddings(str(tmp_path / "z.txt")).left_out == ("the first line (names)",)
+    assert holds_z(open_embeddings(str(tmp_path / "z.txt")))
+    assert sum(map(len, open_embeddings(csv(tmp_path / "one.csv", "0", Z[:, :1])).read(0, None))) == 9
+
+
+@pytest.mark.parametrize(
+    ("names", "index", "said"),
+    [
+        (",,0,1,2,3", ["4", "5"], ("the first column (an index)", "Unnamed: 1 (an index)")),
+        ("a,b,0,1,2,3", ["4", "5"], ("a (whole numbers)", "b (whole numbers)")),
+        (",0,1,2,3", ["2024-01-01"], ("the first column (an index)",)),
+        ("day,0,1,2,3", ["2024-01-01"], ("day (no numbers)",)),
+        ("label,0,1,2,3", ["True"], ("label (no numbers)",)),
+        ("a,b,c,d,e,f,g,0,1,2,3", ["x"] * 7, (*(f"{name} (no numbers)" for name in "abcde"), "2 more (no numbers)")),
+        ("# of two lines\n# and commas, too\n0,1,2,3", [], ()),
+        ("x,x,y,y", [], ()),
+    ],
+    ids=["two", "two with names", "dates", "dates with a name", "booleans", "many", "comments", "equal names"],
+)
+def test_an_index_of_any_kind_is_no_dimension(
+    names: str, index: list[str], said: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = open_embeddings(csv(tmp_path / "z.csv", names, [[*index, *row] for row in Z]))
+    assert holds_z(file)
+    assert file.left_out == said
+
+
+def test_bars_between_cells_and_decimal_commas_in_quotes_are_read(tmp_path: Path) -> None:
+    (tmp_path / "z.csv").write_text("a|b|c|d\n" + "\n".join("|".join(map(str, row)) for row in Z))
+    assert holds_z(open_embeddings(str(tmp_path / "z.csv")))
+    quoted = [[f'"{number}"'.replace(".", ",") for number in row] for row in Z]
+    assert holds_z(open_embeddings(csv(tmp_path / "z.csv", "0,1,2,3", quoted)))
+
+
+@pytest.mark.parametrize("apart", [" ", ",", ", "])
+def test_vectors_of_words_need_no_brackets_where_nothing_else_is_a_dimension(apart: str, tmp_path: Path) -> None:
+    rows = [["2 x", i, f'"{apart.join(map(str, row))}"'] for i, row in enumerate(Z)]
+    file = open_embeddings(csv(tmp_path / "z.csv", "size,n,vector", rows))
+    assert holds_z(file)
+    assert file.left_out == ("size (no vectors)", "n (no vectors)")
 
 
 def test_whole_numbers_among_fractions_are_left_out_and_said(tmp_path: Path) -> None:
