@@ -37,6 +37,9 @@ class Diagnose:
     """Column with the class of each sample (file::key), to look at classes too."""
     groups: str | None = None
     """Column that says what was sampled together (donor, document), for honest intervals."""
+    before: str | None = None
+    """File with embeddings of the same samples by the network before training, or the inputs themselves as rows: a low
+    rank that they have as well is the data's."""
     views: int = 1
     """Number of views: the rows are as many blocks of equal length, view 1 of all samples, then view 2, ..."""
     on: str | None = None
@@ -121,6 +124,8 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
     profile = options.profile or "generic"
     find_profile(profile)  # a mistyped name is found before a large file is read
     loss = loss_of(options)
+    if options.before == options.file == "-":
+        raise UserError("Standard input is read once, so it cannot be --before too: save one of them to a file.")
     file, found, labels = read_sketch(
         options.file,
         console,
@@ -130,9 +135,14 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
         seed=options.seed,
         on=options.on,
     )
+    earlier = None
+    if options.before is not None:
+        of_before, earlier, _ = read_sketch(options.before, console, seed=options.seed)
+        say(console, f"Before training: {said_of(of_before, earlier)}")
     with console.status("Measuring"):
         made = diagnose_sketch(
             found,
+            earlier,
             labels=None if labels is None else labels.codes,
             profile=profile,
             source=file.name,
@@ -164,7 +174,7 @@ def _refuse_flags_of_files(options: Diagnose, what: str) -> None:
     """Raise a UserError for the first flag that is about a file of embeddings alone."""
     from fullrank.diagnosis.loss_plateau import SETTINGS
 
-    of_files = ("labels", "groups", "on", "loss", *SETTINGS)
+    of_files = ("labels", "groups", "before", "on", "loss", *SETTINGS)
     given = [name for name in of_files if getattr(options, name) is not None] + ["views"] * (options.views != 1)
     if given:
         flag = f"--{given[0].replace('_', '-')}"

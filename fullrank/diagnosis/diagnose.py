@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from fullrank.diagnosis.report import Report
 from fullrank.embeddings.arrays import as_views, chunked, codes, require_classes
 from fullrank.errors import UserError
 from fullrank.metrics.measure import measure
+from fullrank.metrics.rank import effective_rank
 from fullrank.stats.sketch import Sketch, sketch
 
 
@@ -23,6 +25,7 @@ def diagnose(
     views: int | Sequence[object] | None = None,
     labels: object = None,
     groups: object = None,
+    before: object = None,
     profile: str = "generic",
     where: str = "embeddings",
     source: str = "array",
@@ -43,6 +46,8 @@ def diagnose(
         labels: Classes (N,), whole numbers or names.
         groups: What was sampled together (N,) (the donor of a cell, the track of a clip), so that the intervals are
             honest.
+        before: Embeddings (N, D0) of the same inputs by the network before training, or the inputs themselves: a low
+            rank that they have as well is the data's.
         profile: What made the embeddings, from `fullrank.diagnosis.profiles.PROFILES`; it decides what may fail.
         where: The layer, for the report.
         source: The name of the embeddings, for the report.
@@ -75,7 +80,10 @@ def diagnose(
     elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
         raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
     found = sketch(chunked(x), n=x.shape[1], units=units, seed=seed)
-    return diagnose_sketch(found, labels=named, profile=profile, where=where, source=source, seed=seed, known=known)
+    earlier = None if before is None else sketch(chunked(as_views(before, None)), seed=seed)
+    return diagnose_sketch(
+        *(found, earlier), labels=named, profile=profile, where=where, source=source, seed=seed, known=known
+    )
 
 
 _ROWS_OF_INDEX = 32  # fewer may rise by chance
@@ -83,6 +91,7 @@ _ROWS_OF_INDEX = 32  # fewer may rise by chance
 
 def diagnose_sketch(
     found: Sketch,
+    before: Sketch | None = None,
     *,
     labels: Tensor | None = None,
     profile: str = "generic",
@@ -94,12 +103,16 @@ def diagnose_sketch(
 ) -> Report:
     """`diagnose` of a sketch, such as of a file that was read in chunks; labels are codes (N,) of all samples.
 
+    before: a sketch of the same samples before training, one view of them.
     read_as: a sentence about what was read, for the report. A dimension that counts the rows raises a UserError.
     """
     objective = find_profile(profile)
     _refuse_index(found, source)
     views, dims = found.sample.rows.shape[1:]
     n = found.n // views
+    if before is not None:
+        known, compared = _since(before, found, known)
+        read_as = f"{read_as} {compared}".strip()
     measurements = measure(found, labels=labels, modalities=profile == "clip" and views == 2, seed=seed)
     seen = judge(measurements, objective, n=n, dims=dims, known=known)
     return Report(
@@ -122,6 +135,18 @@ def diagnose_sketch(
         labels=labels,
         seed=seed,
     )
+
+
+def _since(before: Sketch, found: Sketch, known: Known) -> tuple[Known, str]:
+    """What is known with the rank since before training, and a sentence about it; other rows raise a UserError."""
+    of_before, now = (one.n // one.sample.rows.shape[1] + one.left_out for one in (before, found))
+    if of_before != now:
+        raise UserError(
+            f"There are {of_before:,} rows from before training and {now:,} after it: pass those of the same inputs."
+        )
+    rank, dims = effective_rank(before.total), before.sample.rows.shape[2]
+    told = f"Before training they had {dims:,} dimensions, of effective rank {rank:.3g}."
+    return replace(known, numbers={**known.numbers, "rank_since_start": effective_rank(found.total) / rank}), told
 
 
 def _refuse_index(found: Sketch, source: str) -> None:

@@ -11,14 +11,15 @@ from fullrank.diagnosis.advise import advice_for, of_loss
 from fullrank.diagnosis.finding import Finding
 from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, more_rows, needs, say, say_unsure
 from fullrank.diagnosis.kinds import RULES
-from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
+from fullrank.diagnosis.kinds.dimensional import LEARNS, SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
 from fullrank.diagnosis.profiles import UNTOLD, Profile
-from fullrank.diagnosis.rule import Evidence, Kind, Rule, Severity
+from fullrank.diagnosis.rule import Evidence, Excuse, Kind, Rule, Severity
 from fullrank.metrics.measure import RECORDS, Measured, measured_row
 
 State = Literal["collapsed", "degraded", "healthy", "undetermined", "early"]
 ORDER: dict[Level, int] = {"unsure": 0, "note": 1, "warn": 2, "fail": 3}
+MILDER: dict[Level, Level] = {"fail": "warn", "warn": "note", "note": "note", "unsure": "note"}
 FEWEST = 4  # rows from which there is a verdict at all
 FEWEST_FOR_RANK = 32  # rows from which the unbiased participation ratio is usable
 
@@ -107,15 +108,18 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     if worst is None:
         return None
     level, evidence = worst.level, worst.evidence
-    sentence = say(evidence, found)
+    since = evidence.since.format(**known.numbers)
+    sentence = f"{say(evidence, found)}; {since}" if since else say(evidence, found)
     excused = all(is_open(gate, found, known) for gate in profile.shown.get(rule.name, ()))
     most = profile.most.get(rule.name, rule.most) if excused else rule.most
-    if most == "fail" and any(is_open(gate, found, known) for gate in rule.excused):
-        most = "warn"
+    excuse = _excuse(rule.excused, found, known)
     gates = (gate.name for gate in evidence.gates if gate.name in found)
     names = tuple(dict.fromkeys((evidence.graded.name, *gates)))
     known_rows = [found[name] for name in names if found[name].which] if most != "note" else []
     named = known_rows[0] if known_rows else found[evidence.graded.name]
+    if excuse:
+        level = MILDER[level]
+        sentence = f"{sentence}; {excuse}"
     if level == "unsure":
         severity: Severity = "note"
         sentence = worst.doubt
@@ -129,8 +133,14 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
         which=named.which,
         which_are=RECORDS[named.name].which_are if named.which else None,
         unsure=level == "unsure",
-        may_fail=untold or (worst.may_fail and most == "fail"),
+        may_fail=untold or (worst.may_fail and most == "fail" and not excuse),
     )
+
+
+def _excuse(excuses: tuple[Excuse, ...], found: Mapping[str, Measured], known: Known) -> str:
+    """What is known of the training that makes a finding milder, if anything."""
+    opened = (one for one in excuses if is_open(one.gate, found, known))
+    return next((one.sentence.format(**known.numbers) for one in opened), "")
 
 
 def _answer(
@@ -203,6 +213,9 @@ def _state(
         return "undetermined", None, f"Undetermined ({unsure.kind or unsure.rule}): {unsure.sentence}."
     measured = _healthy(found, dims)
     if profile.most.get("dimensional collapse", "fail") != "note" and _hidden(found, n, dims):
+        learns = _excuse(LEARNS, found, known)
+        if learns:
+            return "healthy", None, f"No collapse found: {measured}; {learns}."
         few = f"with {n} samples a rank above {n // 2} cannot be told from a lower one"
         enough = math.ceil(dims / 2) if 2 * n < dims else dims + 1  # where a high rank can show, or any rank must
         return "undetermined", None, f"Undetermined: {measured}, but {few}: pass at least {enough}."

@@ -51,17 +51,26 @@ def having(part: str) -> Gate:
 
 
 @dataclass(frozen=True)
+class Excuse:
+    """A gate that makes a finding one grade milder where it is open, and the sentence that says what it knows."""
+
+    gate: Gate
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """One sufficient reason for a rule: a graded measurement, and every gate open.
 
     `sentence` is filled with values, and {which_have} with what the graded measurement is about, as the subject of
-    a sentence ("dimension 7 has"). `doubt`: what else causes it, and what would tell; with it the evidence is no more
-    than undetermined.
+    a sentence ("dimension 7 has"). `since`: what is known of the training, as its gates ask for it. `doubt`: what else
+    causes it, and what would tell; with it the evidence is no more than undetermined.
     """
 
     graded: Graded
     sentence: str
     gates: tuple[Gate, ...] = ()
+    since: str = ""
     doubt: str = ""
 
 
@@ -122,7 +131,7 @@ class Rule:
         most: The worst that it says under any profile that does not name it.
         silences: The rules that mean nothing where this one is at least as bad (`from_fail`: only where it failed),
             with the reason.
-        excused: Gates any of which, if open, makes a failure a warning.
+        excused: What makes a failure a warning, and a warning or a doubt a note.
     """
 
     name: str
@@ -135,4 +144,4 @@ class Rule:
     silences: tuple[str, ...] = ()
     because: str = ""
     from_fail: bool = False
-    excused: tuple[Gate, ...] = ()
+    excused: tuple[Excuse, ...] = ()

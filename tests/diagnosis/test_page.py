@@ -60,11 +60,12 @@ def quoted(section: str) -> set[float]:
 
 
 def thresholds(section: str, *, gates: bool) -> set[float]:
-    evidence = [one for rule in RULES if rule.name in SECTIONS[section] for one in rule.evidence]
+    rules = [rule for rule in RULES if rule.name in SECTIONS[section]]
+    evidence = [one for rule in rules for one in rule.evidence]
     values = {value for one in evidence for value in (one.graded.warn, one.graded.fail) if value is not None}
     if not gates:
         return values
-    inside = [gate for one in evidence for gate in one.gates]
+    inside = [gate for one in evidence for gate in one.gates] + [one.gate for rule in rules for one in rule.excused]
     bands = {one.graded.band for one in evidence} | {gate.band for gate in inside}
     return values | bands | {gate.threshold for gate in inside}
 

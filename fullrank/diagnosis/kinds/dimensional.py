@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fullrank.diagnosis.kinds.cluster import JUMPS
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Excuse, Gate, Graded, Remedy, Rule, having
 from fullrank.metrics.spread import FEW_NEGATIVE
 
 SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D), where the spectrum is cut off or the rank fell
@@ -22,7 +22,7 @@ _CLIFF = Graded("rank_share", "below", SHARE_WARNS, SHARE_WARNS)
 _SPREAD = "the singular values spread over {rankme_centered:.1f} directions, {rank_share:.0%} of what is possible"
 _SMOOTH = (
     "the spectrum falls smoothly, and few or similar inputs make it so, too: compare with the rank of the inputs or of "
-    "an untrained network"
+    "an untrained network, by passing either as `before`"
 )
 _DECAY = Graded("decay_exponent", "above", DECAY_WARNS, DECAY_FAILS)
 _DECAYS = (
@@ -50,9 +50,14 @@ RECTIFIED = Gate("zero_values", "above", FEW_ZERO, or_missing=True)
 UNRECTIFIED = Gate("zero_values", "below", FEW_ZERO)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)
 
-LEARNS = (  # of a run: the untrained network had this rank already, or the features have learned
-    Gate("rank_since_start", "above", FELL),
-    Gate("knn_since_start", "above", 0.02),
+_SINCE = "the effective rank is {rank_since_start:.2g} times that before training"
+_FELL = Gate("rank_since_start", "below", FELL)
+LEARNS = (  # the inputs or the untrained network had this rank already, or the features have learned
+    Excuse(Gate("rank_since_start", "above", FELL), _SINCE),
+    Excuse(  # ours: two standard errors of what two networks tell of the same 500 samples
+        Gate("knn_since_start", "above", 0.04),
+        "neighbors tell the class of {knn_since_start:.0%} more of the samples than before training",
+    ),
 )
 
 _RANK = Advice(
@@ -93,7 +98,11 @@ _RANK = Advice(
             of=("classification", "metric learning"),
         ),
         Cause("a strong weight decay or L2", "without it the rank rises", needs=(having("has_weight_decay"),)),
-        Cause("the data has no more directions", "the rank of the inputs, or of an untrained network, is as low"),
+        Cause(
+            "the data has no more directions",
+            "the rank of the inputs, or of an untrained network, is as low",
+            proof=(Gate("rank_since_start", "above", FELL),),
+        ),
     ),
     (
         Remedy(
@@ -168,7 +177,7 @@ RULES = (
             Evidence(Graded("rank_share", "below", SMOOTH_WARNS, SMOOTH_FAILS), _SPREAD, (_BEHIND,)),
             Evidence(_CUT, _SPREAD, (_BEHIND, _NO_CLUSTERS, Gate("head_gap", "above", CUT), STEADY)),
             Evidence(_CLIFF, _SPREAD, (_BEHIND, _NO_CLUSTERS, Gate("head_gap", "above", CLIFF), STEADY)),
-            Evidence(_SHARE, _SPREAD, (_BEHIND, Gate("rank_since_start", "below", FELL))),
+            Evidence(_SHARE, _SPREAD, (_BEHIND, _FELL), since=_SINCE),
             Evidence(_SHARE, _SPREAD, (_BEHIND,), doubt=_SMOOTH),
             Evidence(  # ours
                 Graded("signal_share", "below", 0.3, SHARE_FAILS),
@@ -180,7 +189,8 @@ RULES = (
             Evidence(
                 Graded("decay_exponent", "above", DECAY_DOUBTS, 1.8),
                 _DECAYS,
-                (*_NOT_HEAD, Gate("rank_since_start", "below", FELL)),
+                (*_NOT_HEAD, _FELL),
+                since=_SINCE,
             ),
             Evidence(Graded("decay_exponent", "above", DECAY_DOUBTS), _DECAYS, _NOT_HEAD, doubt=_SMOOTH),
         ),
