@@ -16,7 +16,7 @@ from fullrank.papers.corinfomax.exact import exact
 from fullrank.papers.corinfomax.small_batch import small_batch
 from fullrank.papers.directclr.alignment import alignment as layers_align
 from fullrank.papers.directclr.alignment import overlap
-from fullrank.papers.directclr.projector import residual_projector
+from fullrank.papers.directclr.residual import residual_heads, residual_projector, residual_sub_vector
 from fullrank.papers.directclr.strength import strength
 from fullrank.papers.hsr.equal_energy import equal_energy
 from fullrank.papers.hsr.equal_energy import overlap as overlap_of_rows
@@ -48,7 +48,9 @@ TOY: dict[str, Callable[..., Outcome]] = {
 IMAGES: dict[str, Callable[..., Outcome]] = {
     "directclr/alignment": layers_align,
     "directclr/augmentation": strength,
+    "directclr/residual-heads": residual_heads,
     "directclr/residual-projector": residual_projector,
+    "directclr/residual-sub-vector": residual_sub_vector,
     "hsr/few-labels": few_labels,
     "hsr/layers": layers,
     "w2/weights": weights,

@@ -4,13 +4,12 @@ All trainings share loss, temperature and data; only the head differs. Table 2 a
 is left out: where all of the representation enters it, the loss and its gradient are those of no projector at all
 (docs/checks.md, E10). The `tiny` encoder does not end in a residual block, as the paper's does: features that do not
 enter the loss keep the last weights they started with, and with them some of the rank of an untrained encoder.
-`tiny_residual` does, so that table 1 is there again with it.
+`tiny_residual` does: with it both tables are there again (residual.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -65,13 +64,6 @@ def projector(settings: Settings, size: Size | None = None) -> Outcome:
     )
 
 
-def residual_projector(settings: Settings, size: Size | None = None) -> Outcome:
-    """The same, of an encoder that ends in a residual block, as the paper's and, with --full, ResNet-18 do."""
-    chosen = size or usual_size(settings)
-    own = settings.full or settings.backbone
-    return projector(settings, chosen if own else replace(chosen, backbone="tiny_residual"))
-
-
 def heads(settings: Settings, size: Size | None = None) -> Outcome:
     """Contrast behind linear projectors that are trainable, diagonal, or fixed and of low rank, or random features."""
     runs = _train(settings, _TABLE_2, size)
@@ -98,11 +90,26 @@ def _words(what: str, values: Mapping[str, Sequence[float]], of: Mapping[str, Se
     return f"{what}: {', '.join(parts)}"
 
 
-_TABLE_1_PARTS = (
+TABLE_1_PARTS = (
     higher(_PROBE, "DirectCLR", "linear", POINTS, "abstract"),
     higher(_PROBE, "linear", "none", POINTS, "paper"),
     higher(_PROBE, "MLP", "DirectCLR", POINTS, "paper"),
     *(higher(_RANK, name, "none", DIMENSION, "paper") for name in ("linear", "DirectCLR", "MLP")),
+)
+
+TABLE_2_PARTS = (
+    higher(_PROBE, "fixed low rank", "trainable linear", POINTS, "paper"),
+    Part(
+        says="linear probe (%): trainable linear and trainable diagonal are level",
+        effect=lambda table: table.gain(_PROBE, "trainable diagonal", over="trainable linear"),
+        margin=_EQUAL,
+        source="paper",
+        kind="level",
+    ),
+    *(
+        higher(_PROBE, name, "random features", POINTS, "paper")
+        for name in ("trainable linear", "trainable diagonal", "fixed low rank")
+    ),
 )
 
 PROJECTOR = Experiment(
@@ -117,7 +124,7 @@ PROJECTOR = Experiment(
     run=projector,
     caveat="`tiny` ends in no residual block, so DirectCLR sends no gradient to 422 of its 512 features; among "
     "the trained 90 there is no gain.",
-    parts=_TABLE_1_PARTS,
+    parts=TABLE_1_PARTS,
     data="fashion-mnist",
 )
 
@@ -132,34 +139,6 @@ HEADS = Experiment(
     trainings=4,
     run=heads,
     caveat="`tiny` ends in no residual block, as the encoder of the paper does.",
-    parts=(
-        higher(_PROBE, "fixed low rank", "trainable linear", POINTS, "paper"),
-        Part(
-            says="linear probe (%): trainable linear and trainable diagonal are level",
-            effect=lambda table: table.gain(_PROBE, "trainable diagonal", over="trainable linear"),
-            margin=_EQUAL,
-            source="paper",
-            kind="level",
-        ),
-        *(
-            higher(_PROBE, name, "random features", POINTS, "paper")
-            for name in ("trainable linear", "trainable diagonal", "fixed low rank")
-        ),
-    ),
-    data="fashion-mnist",
-)
-
-RESIDUAL_PROJECTOR = Experiment(
-    name="directclr/residual-projector",
-    paper="Jing et al. 2022, table 1, figures 2, 7, 9 and 10",
-    title="Table 1 with an encoder that ends in a residual block",
-    claim="Where the encoder ends in a residual block, as the paper's does, its representation loses dimensions "
-    "without a projector, which a linear one, DirectCLR and an MLP prevent, and a linear probe ranks the four in this "
-    "order.",
-    minutes=15,
-    full="ResNet-18 for 100 epochs at 28 px, with our settings",
-    trainings=4,
-    run=residual_projector,
-    parts=_TABLE_1_PARTS,
+    parts=TABLE_2_PARTS,
     data="fashion-mnist",
 )

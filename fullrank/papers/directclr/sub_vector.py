@@ -1,7 +1,8 @@
 """DirectCLR (Jing, Vincent, LeCun & Tian, 2022), appendices E and F: the sub-vector that is trained, and the rest.
 
-The paper explains by its last residual block how the rest learns (directclr_gradient.py). The `tiny` encoder ends in
-none: there, the rest can only learn through the layers before the last. With --full, ResNet-18 ends in one.
+The paper explains by its last residual block how the rest learns (gradient.py). The `tiny` encoder ends in
+none: there, the rest can only learn through the layers before the last. `tiny_residual` and, with --full, ResNet-18
+end in one (residual.py).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from fullrank.papers.kit.training import Job, Size, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 
 PARTS = (8, 32, 128, 512)  # d0, of the 512 features of the encoder
-_BETWEEN = 128  # of them the nearest to the paper's best, 360 of 2048
-_WHOLE, _PART, _REST, _FRESH = "whole representation", "first d0", "the rest", "the rest, untrained"
+BETWEEN = 128  # of them the nearest to the paper's best, 360 of 2048
+_WHOLE, _PART, REST, FRESH = "whole representation", "first d0", "the rest", "the rest, untrained"
 
 ByPart = dict[str, dict[int, list[float]]]
 """By what is measured and by d0, in the order of the seeds."""
@@ -39,7 +40,7 @@ def sub_vector(settings: Settings, size: Size | None = None) -> Outcome:
     x_label = "features d0 in the loss, of 512"
     return Outcome(
         measured=f"Accuracy (%) of a linear probe for d0 = {', '.join(map(str, small))}, and of the whole for 512: "
-        f"{words} ({settings.averaged}{'' if settings.full else '; an encoder that ends in no residual block'}).",
+        f"{words} ({settings.averaged}{_ending(settings, size)}).",
         panels=(
             by_number("linear probe of part, rest and whole", x_label, "test accuracy (%)", found, log_x=True),
             by_number("linear probe of the whole", x_label, "test accuracy (%)", {_WHOLE: whole}, log_x=True),
@@ -58,12 +59,17 @@ def sub_vector(settings: Settings, size: Size | None = None) -> Outcome:
     )
 
 
+def _ending(settings: Settings, size: Size | None) -> str:
+    plain = (size or usual_size(settings)).backbone == "tiny"
+    return "; an encoder that ends in no residual block" if plain else ""
+
+
 def _measured(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> tuple[ByPart, ByPart]:
     """Accuracy (%) of linear probes, and effective rank of the whole for the test images."""
     first = zip(settings.each_seed, next(iter(runs.values())), strict=True)
     fresh = [untrained(settings, folder, seed) for seed, folder in first]
     fresh_rank = [effective_rank(test[0]) for _, test in fresh]
-    found: ByPart = {what: {} for what in (_WHOLE, _PART, _REST, _FRESH)}
+    found: ByPart = {what: {} for what in (_WHOLE, _PART, REST, FRESH)}
     rank: ByPart = {_WHOLE: {d0: [] for d0 in PARTS}, UNTRAINED: dict.fromkeys(PARTS, fresh_rank)}
 
     def add(what: str, train: Labeled, test: Labeled, part: slice) -> None:
@@ -75,12 +81,12 @@ def _measured(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> tuple[B
         add(_WHOLE, train, test, slice(None))
         if d0 < train[0].shape[1]:
             add(_PART, train, test, slice(d0))
-            add(_REST, train, test, slice(d0, None))
-            add(_FRESH, *fresh[seed], slice(d0, None))
+            add(REST, train, test, slice(d0, None))
+            add(FRESH, *fresh[seed], slice(d0, None))
     return found, rank
 
 
-def _columns(what: str, than: str, d0: int, source: Source) -> Part:
+def columns(what: str, than: str, d0: int, source: Source) -> Part:
     """The part that of one d0 a column has more than another."""
 
     def more(table: Table) -> list[float]:
@@ -89,6 +95,13 @@ def _columns(what: str, than: str, d0: int, source: Source) -> Part:
 
     return Part(says=f"d0 = {d0}: {what} probes better than {than}", effect=more, margin=POINTS, source=source)
 
+
+FIGURE_12_PARTS = (
+    columns(_WHOLE, _PART, BETWEEN, "paper"),
+    *(columns(_WHOLE, _PART, d0, "paper") for d0 in (8, 32)),
+    *(columns(REST, FRESH, d0, "paper") for d0 in PARTS[:-1]),
+    *(higher(f"{_WHOLE} (%)", BETWEEN, end, POINTS, "paper") for end in (PARTS[0], PARTS[-1])),
+)
 
 SUB_VECTOR = Experiment(
     name="directclr/sub-vector",
@@ -101,11 +114,6 @@ SUB_VECTOR = Experiment(
     trainings=4,
     run=sub_vector,
     caveat="`tiny` ends in no residual block: what is not in the loss learns only through the layers before the last.",
-    parts=(
-        _columns(_WHOLE, _PART, _BETWEEN, "paper"),
-        *(_columns(_WHOLE, _PART, d0, "paper") for d0 in (8, 32)),
-        *(_columns(_REST, _FRESH, d0, "paper") for d0 in PARTS[:-1]),
-        *(higher(f"{_WHOLE} (%)", _BETWEEN, end, POINTS, "paper") for end in (PARTS[0], PARTS[-1])),
-    ),
+    parts=FIGURE_12_PARTS,
     data="fashion-mnist",
 )
