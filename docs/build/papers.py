@@ -89,6 +89,16 @@ chance in them. The verdict is the same in {same} of them, and the label in {lab
 so that ten seeds of both stand above.
 """
 
+PREDICTS = """## Does W2 predict accuracy?
+
+No experiment above asks whether W2 orders trainings as their accuracy does; the bench asks it of every recipe in color,
+beside nine other numbers and with intervals:
+[Do label-free numbers predict accuracy?](results/bench/README.md#do-label-free-numbers-predict-accuracy) In short:
+across recipes a low W2 goes with a high accuracy of neighbors, of the backbone more than of the embedding, as high
+ranks do, and not with linear accuracy; among seeds of one recipe it says next to nothing, and among weights of one term
+it chooses hardly better than chance.
+"""
+
 _HEAD = {
     False: "| experiment | claim | headline | verdict | effect | parts | evidence |\n|---|---|---|---|---|---|---|",
     True: "| experiment | claim | headline | gray | effect in gray | color | parts in gray | evidence |\n"
@@ -117,6 +127,7 @@ def page() -> str:
             *_stable(gray, read(FRESH)),
             TRAINED.format(older=older, run=len(set().union(*color.values())), trained=len(trained)),
             _table(trained, color, images=True),
+            PREDICTS,
             "## Part by part\n",
             "The first line of each is the headline.\n",
             *(_parts(name, result) for name, result in gray.items()),
