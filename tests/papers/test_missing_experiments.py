@@ -12,16 +12,18 @@ import torch
 from fullrank.errors import UserError
 from fullrank.losses import alignment, nt_xent, w2
 from fullrank.papers import Outcome, Settings, load
+from fullrank.papers.corinfomax.dimension import dimension
 from fullrank.papers.corinfomax.exact import exact
 from fullrank.papers.corinfomax.small_batch import small_batch
 from fullrank.papers.directclr.alignment import alignment as layers_align
 from fullrank.papers.directclr.alignment import overlap
-from fullrank.papers.directclr.residual import residual_heads, residual_projector, residual_sub_vector
+from fullrank.papers.directclr.residual import residual_heads, residual_sub_vector
 from fullrank.papers.directclr.strength import strength
 from fullrank.papers.hsr.equal_energy import equal_energy
 from fullrank.papers.hsr.equal_energy import overlap as overlap_of_rows
 from fullrank.papers.hsr.few_labels import few_labels, shares
 from fullrank.papers.hsr.layers import layers
+from fullrank.papers.intl.competitive import competitive as intl_competitive
 from fullrank.papers.intl.controls import controls
 from fullrank.papers.intl.other_g import OTHERS, capped, logarithmic, other_g, ridged
 from fullrank.papers.intl.width import width
@@ -46,13 +48,14 @@ TOY: dict[str, Callable[..., Outcome]] = {
     "w2/more-hosts": more_hosts,
 }
 IMAGES: dict[str, Callable[..., Outcome]] = {
+    "corinfomax/dimension": dimension,
     "directclr/alignment": layers_align,
     "directclr/augmentation": strength,
     "directclr/residual-heads": residual_heads,
-    "directclr/residual-projector": residual_projector,
     "directclr/residual-sub-vector": residual_sub_vector,
     "hsr/few-labels": few_labels,
     "hsr/layers": layers,
+    "intl/competitive": intl_competitive,
     "w2/weights": weights,
 }
 
