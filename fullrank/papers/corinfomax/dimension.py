@@ -91,7 +91,7 @@ DIMENSIONS = Experiment(
     title="The dimension of the embedding, at a fixed weight for each dimension",
     claim="With the authors' weight for each dimension the accuracy does not depend on the dimension of the embedding, "
     "and a wider one uses more dimensions; one weight for all pulls a narrow embedding together.",
-    minutes=15,
+    minutes=13,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=7,
     run=dimension,
