@@ -38,6 +38,7 @@ class Cloud:
         seed: Decides every random draw.
         labels: Classes (N,) of the rows.
         rows: The rows of the moments, where they are at hand.
+        some: Rows that are among those of the moments.
 
     >>> import torch
     >>> from fullrank.metrics import effective_rank, nesum
@@ -53,9 +54,11 @@ class Cloud:
         seed: int = 0,
         labels: Tensor | None = None,
         rows: Tensor | None = None,
+        some: Tensor | None = None,
     ) -> None:
         self.moments = without_rounding(z) if isinstance(z, Moments) else None
         self._z = rows if isinstance(z, Moments) else as_tensor(z)
+        self._some = some
         self.seed = seed
         self.labels = labels
         self._memo: dict[object, object] = {}
@@ -76,6 +79,11 @@ class Cloud:
         if self._z is None:
             raise UserError("This number is about single rows, which moments do not hold: pass embeddings (N, D).")
         return embeddings(self._z)
+
+    @property
+    def known_rows(self) -> Tensor | None:
+        """The rows, or of moments those that are at hand."""
+        return self._some if self._z is None else self.rows
 
     @cached_property
     def scale(self) -> float:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from fullrank.metrics.cloud import Cloud, Rows, as_cloud
-from fullrank.metrics.record import MOST, Measurement
+from fullrank.metrics.record import MOST, Measured, Measurement, Measurements
+
+_ENOUGH = 64  # rows; of fewer, any two copies are a large share
 
 
 def values_taken(z: Cloud) -> tuple[Tensor, Tensor]:
@@ -107,7 +109,21 @@ def _commonest(z: Cloud) -> Tensor:
     return rows[:MOST] if len(rows) > 1 else torch.empty(0, dtype=torch.int64)
 
 
+def _other_copies(found: Measurements, n: int, _dims: int) -> Measured | None:
+    if n < _ENOUGH or not {"duplicate_rows", "commonest_row"} <= found.keys() or not found["duplicate_rows"].value:
+        return None
+    copies = found["duplicate_rows"].value
+    others = copies - found["commonest_row"].value + 1 / max(n, 1)
+    return Measured("other_copies", min(max(others / copies, 0.0), 1.0))
+
+
 _OF_SAMPLE = "of the sample"
+
+OTHER_COPIES = Measurement(
+    *("other_copies", _other_copies, "copies of other rows than the most frequent", "share of all copies", "pairs"),
+    of="derived",
+    range=(0.0, 1.0),
+)
 
 DIFFERENT_ROWS = Measurement(
     *("different_rows", different_rows, "different rows", "equal in every value", "pairs"),

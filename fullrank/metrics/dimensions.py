@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fullrank.metrics._embeddings import centered
+from fullrank.metrics._owners import without_owners
 from fullrank.metrics.cloud import Cloud, Data, as_cloud
 from fullrank.metrics.head import largest_jump
 from fullrank.metrics.outweighing import outweighing
@@ -26,7 +27,8 @@ def dead_dimensions(z: Data) -> float:
     """Share of the dimensions whose variance is at most 1e-6 of the largest.
 
     The dimensions of `outweighing_share` do not count as the largest: beside a huge one the others are small, and not
-    dead. A ReLU backbone normally has some dead dimensions. It depends on the axes.
+    dead. At most three rows do not count if each is all that several dimensions vary by. A ReLU backbone normally has
+    some dead dimensions. It depends on the axes.
 
     Args:
         z: Embeddings (N, D), as rows, a `Cloud` or their moments.
@@ -45,9 +47,10 @@ def dead_dimensions(z: Data) -> float:
 
 def _all_dead(z: Cloud) -> Tensor:
     """The dead dimensions, those with the least variance first."""
-    variance = z.mean_and_variance[1]
+    judged = z.once(without_owners)
+    variance = judged.mean_and_variance[1]
     usual = variance.clone()
-    usual[outweighing(z)] = 0.0
+    usual[outweighing(judged)] = 0.0
     order = variance.argsort(stable=True)
     return order[variance[order] <= DEAD * usual.max()]
 
@@ -74,7 +77,8 @@ DEAD_DIMENSIONS = Measurement(
 def duplicate_dimensions(z: Data) -> float:
     """Share of the dimensions that repeat a later one: their absolute correlation is above 0.999.
 
-    Of m copies, m - 1 count; constant dimensions repeat nothing. Two rows make every dimension a copy. It depends on
+    Of m copies, m - 1 count; constant dimensions repeat nothing, and neither do those that vary for one row only, if
+    such rows are at most three (see `dead_dimensions`). Two rows make every dimension a copy. It depends on
     the axes.
 
     Args:
@@ -93,8 +97,9 @@ def duplicate_dimensions(z: Data) -> float:
     return len(cloud.once(_copies)) / cloud.dims
 
 
-def _copies(z: Cloud) -> Tensor:
+def _copies(cloud: Cloud) -> Tensor:
     """The dimensions that repeat a later one, those with the highest correlation first."""
+    z = cloud.once(without_owners)
     highest = torch.zeros(z.dims, dtype=torch.float64)
     for which, block in _correlations(z):
         later = torch.arange(z.dims - block.shape[1], z.dims, device=block.device) > which[:, None]

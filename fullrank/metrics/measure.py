@@ -98,8 +98,9 @@ def measured_row(row: Mapping[str, float | None]) -> dict[str, Measured]:
 def of_moments(sketch: Sketch) -> dict[str, Measured]:
     """The metrics that the moments of the rows determine, with intervals where there are 5 groups of rows."""
     whole = sketch.total
-    rows = None if whole.axes is None else sketch.sample.rows.flatten(0, 1)
-    return of_groups(_records("moments", whole.n, whole.dims), sketch.raw, Cloud(whole, rows=rows), sketch.groups)
+    some = sketch.sample.rows.flatten(0, 1)
+    cloud = Cloud(whole, rows=None if whole.axes is None else some, some=some)
+    return of_groups(_records("moments", whole.n, whole.dims), sketch.raw, cloud, sketch.groups)
 
 
 def of_directions(sketch: Sketch) -> dict[str, Measured]:

@@ -80,6 +80,6 @@ ENERGY_SHARE = Measurement(
     direction="low",
     ideal=0.0,
     range=(0.0, 1.0),
-    which=lambda sketch: sketch.heavy.index[:MOST],
+    which=lambda sketch: sketch.heavy.index,
     which_are="rows",
 )

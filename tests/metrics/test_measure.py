@@ -68,7 +68,8 @@ def test_everything_measured_has_a_name_and_keeps_the_order_of_the_names() -> No
     views = torch.stack([gaussian(80, 8), gaussian(80, 8, seed=1)])
     found = measure(sketch([views]), labels=torch.arange(80) % 2, modalities=True)
     assert list(found) == [name for name in RECORDS if name in found]
-    missing = {"alpha_req", "alpha_req_fit", "far_spread", "share_behind"}  # 14 dimensions, three far rows, a huge one
+    missing = {"alpha_req", "alpha_req_fit", "far_spread", "share_behind", "other_copies"}
+    # of 14 dimensions, three far rows, a huge dimension, copies
     assert set(RECORDS) - set(found) == missing
 
 

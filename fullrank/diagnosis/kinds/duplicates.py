@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from fullrank.diagnosis.kinds.codebook import FEWEST, LONE, REPEAT
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
@@ -18,6 +20,12 @@ _NOT_CODES = (  # of rows that are not a codebook's, one of its gates is closed
     Gate("different_rows", "below", FEWEST),
     Gate("duplicate_rows", "below", REPEAT),
 )
+_ONE_CAUSES = 0.2  # ours: share of other copies, below which one vector is what is said; a sample of it moves by 0.2
+_SEVERAL = (
+    Gate("other_copies", "above", _ONE_CAUSES, or_missing=True),
+    Gate("commonest_row", "below", ONE * (1 - BAND)),
+)
+_NOT_ZERO = Gate("zero_rows", "below", MOST, or_missing=True)  # or it is said of rows of zeros
 _COPIES = Advice(
     "Copies leak between training and test sets, are false negatives, and falsify numbers about neighbors.",
     (
@@ -47,10 +55,17 @@ RULES = (
     Rule(
         "one vector for many rows",
         "duplicates",
-        tuple(Evidence(Graded("commonest_row", "above", MANY), _ONE_SAID, (gate,)) for gate in _NOT_CODES),
+        tuple(
+            one
+            for gate in _NOT_CODES
+            for one in (
+                Evidence(Graded("commonest_row", "above", MOST, MOST), _ONE_SAID, (gate,)),
+                Evidence(Graded("commonest_row", "above", MANY), _ONE_SAID, (gate, _NOT_ZERO)),
+            )
+        ),
         _ONE_VECTOR,
+        title="to copies",
         least=16,
-        most="warn",
         silences=_LARGE,
         because=_BECAUSE,
     ),
@@ -76,10 +91,10 @@ RULES = (
         "duplicates",
         tuple(
             one
-            for gate in _NOT_CODES
+            for gates in product(_NOT_CODES, _SEVERAL)
             for one in (
-                Evidence(Graded("duplicate_rows", "above", MOST, MOST), _SAID, (gate,)),
-                Evidence(Graded("duplicate_rows", "above", MANY), _SAID, (gate,), doubt=_INPUTS),
+                Evidence(Graded("duplicate_rows", "above", MOST, MOST), _SAID, gates),
+                Evidence(Graded("duplicate_rows", "above", MANY), _SAID, gates, doubt=_INPUTS),
             )
         ),
         _COPIES,
@@ -89,7 +104,10 @@ RULES = (
     Rule(
         "some duplicate rows",
         "duplicates",
-        (Evidence(Graded("duplicate_rows", "above", NOTED), _SAID, (Gate("duplicate_rows", "below", MANY),)),),
+        tuple(
+            Evidence(Graded("duplicate_rows", "above", NOTED), _SAID, (Gate("duplicate_rows", "below", MANY), gate))
+            for gate in _SEVERAL
+        ),
         _COPIES,
         least=16,
         most="note",

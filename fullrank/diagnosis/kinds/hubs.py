@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fullrank.diagnosis.kinds.duplicates import MOST
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+
+_NO_ZEROS = Gate("zero_rows", "below", MOST, or_missing=True)  # half of them are everyone's neighbors
 
 RULES = (
     Rule(
@@ -14,12 +17,13 @@ RULES = (
                 Graded("hub_excess", "above", 3.0, band=0.15),
                 "a few rows are neighbors of many others: skewness {hub_skewness:.1f}, {hub_excess:.1f} above that "
                 "of a Gaussian cloud of this spectrum; {antihub_share:.0%} of the rows are antihubs, found by none",
-                (Gate("hub_skewness", "above", 2.0),),
+                (Gate("hub_skewness", "above", 2.0), _NO_ZEROS),
             ),
             Evidence(  # of few rows: of 96, the skewness is at most 2.6
                 Graded("antihub_excess", "above", 0.2, band=0.15),
                 "{antihub_share:.0%} of the rows are antihubs, found by none, {antihub_excess:.0%} more than in a "
                 "Gaussian cloud of this spectrum: a few rows are neighbors of many (skewness {hub_skewness:.1f})",
+                (_NO_ZEROS,),
             ),
         ),
         Advice(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fullrank.diagnosis.kinds.cluster import APART, BAND, TWO_GROUPS
+from fullrank.diagnosis.kinds.duplicates import MANY
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 _MODALITIES = Advice(
@@ -56,6 +57,8 @@ _SEVERAL = Advice(
 
 _NO_CLUSTERS = Gate("neighbor_jump", "below", round(APART * (1 + BAND), 2), or_missing=True)  # where they are sure
 
+_NOT_ONE_VECTOR = Gate("commonest_row", "below", MANY, or_missing=True)  # or it is one of the two groups
+
 RULES = (
     Rule(
         "modality gap",
@@ -81,7 +84,7 @@ RULES = (
             Evidence(
                 Graded("bimodality", "above", TWO_GROUPS),
                 "the rows form two groups along the first direction (1 / kurtosis {bimodality:.2f}; a normal has 0.33)",
-                (Gate("side_bimodality", "below", TWO_GROUPS, or_missing=True), _NO_CLUSTERS),
+                (Gate("side_bimodality", "below", TWO_GROUPS, or_missing=True), _NO_CLUSTERS, _NOT_ONE_VECTOR),
             ),
         ),
         _GROUPS,

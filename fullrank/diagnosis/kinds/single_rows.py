@@ -60,7 +60,6 @@ RULES = (
             (Remedy("leave the rows out", "norms = z.norm(dim=1)\nz = z[norms > 0.001 * norms.median()]"),),
             "No row is a thousandth of the others.",
         ),
-        least=16,
         most="note",  # never many, by what the sketch counts as near-empty
     ),
     Rule(
@@ -69,7 +68,8 @@ RULES = (
         (
             Evidence(
                 Graded("energy_share", "above", 0.0),  # what counts as exploded, the sketch decides
-                "rows far longer than the others hold {energy_share:.1%} of the energy (the sum of the squared norms)",
+                "{which_have} {energy_share:.1%} of the energy (the sum of the squared norms), being far longer than "
+                "the others",
                 (Gate("far_spread", "above", _ALIKE, or_missing=True),),
             ),
         ),
@@ -85,7 +85,6 @@ RULES = (
             ),
             "No row is many times as long as the others.",
         ),
-        least=16,
         most="warn",
     ),
     Rule(
@@ -113,7 +112,6 @@ RULES = (
             ),
             "The group is expected, or has gone.",
         ),
-        least=16,
         most="warn",
     ),
 )

@@ -15,6 +15,8 @@ _FEWEST = 16  # rows from which a median says what is usual
 _MOST = 0.05  # of the rows that may be left out at one end: more are a part of the data
 _HEAVY, _LIGHT = 5.0, 1000.0  # times the median norm, or less than the median by
 _APART = 2.0  # times the next row's norm: a tail that goes on is not a single row
+_NEARLY_ALL = 9.0  # ours: times the energy of all other rows
+_ALONE, _FEW = 100.0, 3  # ours: times the next row's norm, which one of so many has; of Pareto 2, one in 10,000 draws
 _CHANCE = math.log(1000)  # a row that one in so many data sets of this tail would have
 
 
@@ -120,6 +122,27 @@ def outlying(values: Tensor, usual: Tensor, n: int, factor: float) -> int:
     return count if count <= max(_MOST * n, 1) else 0
 
 
+def dominant(values: Tensor, usual: Tensor, n: int) -> int:
+    """How many of the largest norms (h,), in descending order, hold nine tenths of the energy of all n rows: up to 3.
+
+    Every mean and spectrum is then that of these rows, however heavy the tail. The last of them is a hundred times as
+    long as the next, which hardly any tail does. There are none below 16 rows.
+
+    >>> usual = torch.linspace(1, 2, 100)
+    >>> dominant(torch.tensor([900.0, 2.0, 1.9]), usual, 100), dominant(torch.tensor([9.0, 2.0, 1.9]), usual, 100)
+    (1, 0)
+    """
+    if n < _FEWEST or len(values) == 0:
+        return 0
+    energy, others = values.square(), usual[usual < values.min()].square()
+    beyond = (n - len(values)) * (float(others.mean()) if len(others) else float(energy[-1]))
+    count = 0
+    for end in range(1, min(_FEW, len(values) - 1) + 1):
+        holds = float(energy[count:end].sum()) > _NEARLY_ALL * (float(energy[end:].sum()) + beyond)
+        count = end if holds and values[end - 1] >= _ALONE * values[end] else count
+    return count
+
+
 def left_out(held: Samples, sample: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Positions among the held samples of the exploded (a,) and of the near-empty ones (b,), worst first.
 
@@ -131,6 +154,6 @@ def left_out(held: Samples, sample: Tensor, n: int) -> tuple[Tensor, Tensor]:
     heavy = high.argsort(descending=True, stable=True)[:HELD]
     light = low.argsort(stable=True)[:HELD]
     tiny = torch.finfo(torch.float64).tiny
-    broken = outlying(high[heavy], usual_high, n, _HEAVY)
+    broken = max(outlying(high[heavy], usual_high, n, _HEAVY), dominant(high[heavy], usual_high, n))
     empty = outlying(1 / low[light].clamp_min(tiny), 1 / usual_low.clamp_min(tiny), n, _LIGHT)
     return heavy[:broken], light[:empty]
