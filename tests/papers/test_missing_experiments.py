@@ -23,6 +23,8 @@ from fullrank.papers.hsr.equal_energy import equal_energy
 from fullrank.papers.hsr.equal_energy import overlap as overlap_of_rows
 from fullrank.papers.hsr.few_labels import few_labels, shares
 from fullrank.papers.hsr.layers import layers
+from fullrank.papers.hsr.over_training import over_training
+from fullrank.papers.hsr.separability import separable
 from fullrank.papers.intl.competitive import competitive as intl_competitive
 from fullrank.papers.intl.controls import controls
 from fullrank.papers.intl.other_g import OTHERS, capped, logarithmic, other_g, ridged
@@ -55,6 +57,8 @@ IMAGES: dict[str, Callable[..., Outcome]] = {
     "directclr/residual-sub-vector": residual_sub_vector,
     "hsr/few-labels": few_labels,
     "hsr/layers": layers,
+    "hsr/over-training": over_training,
+    "hsr/separability": separable,
     "intl/competitive": intl_competitive,
     "w2/weights": weights,
 }

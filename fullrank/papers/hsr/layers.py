@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from fullrank.losses import hyperspherical_energy
-from fullrank.nn import SavedEncoder
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
 from fullrank.papers.kit.judging import by_seed, differences
 from fullrank.papers.kit.parts import Margin, Part, lower
@@ -21,7 +20,7 @@ from fullrank.recipes.byol import BYOL
 from fullrank.regularizers.energy import Energy
 
 _PLAIN, _ENERGY = "BYOL", "BYOL + energy"
-_LAYERS = ("first layer", "second layer", "third layer")  # of `tiny`
+LAYERS_OF_TINY = ("first layer", "second layer", "third layer")  # of `tiny`
 _FRESH = "untrained"
 ByCase = dict[str, list[float]]
 
@@ -37,12 +36,12 @@ def layers(settings: Settings, size: Size | None = None) -> Outcome:
     words = "; ".join(
         f"{layer} {mean(found[f'{layer}, {_FRESH}'][_PLAIN]):.4f}, "
         f"{mean(found[layer][_PLAIN]):.4f} and {mean(found[layer][_ENERGY]):.4f}"
-        for layer in _LAYERS
+        for layer in LAYERS_OF_TINY
     )
     return Outcome(
         measured=f"Energy of the layers with fresh weights, trained, and trained with the energy at the weight 10: "
         f"{words} ({settings.averaged}).",
-        panels=tuple(_panel(found, layer) for layer in _LAYERS),
+        panels=tuple(_panel(found, layer) for layer in LAYERS_OF_TINY),
         rows=by_seed("training", found),
     )
 
@@ -53,14 +52,14 @@ def _found(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str, 
         for seed, folder in zip(settings.each_seed, folders, strict=True):
             trained = saved(folder)
             for when, encoder in ((f", {_FRESH}", trained.untrained(seed)), ("", trained)):
-                for layer, value in zip(_LAYERS, by_layer(encoder), strict=False):
+                for layer, value in zip(LAYERS_OF_TINY, by_layer(encoder.encoder), strict=False):
                     found.setdefault(layer + when, {}).setdefault(case, []).append(value)
     return found
 
 
-def by_layer(encoder: SavedEncoder) -> list[float]:
+def by_layer(encoder: nn.Module) -> list[float]:
     """The hyperspherical energy of every layer with weights, in order."""
-    parts = [part for part in encoder.encoder.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+    parts = [part for part in encoder.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     with torch.no_grad():
         return [float(hyperspherical_energy(part.weight.flatten(1))) for part in parts]
 
@@ -80,14 +79,14 @@ def _panel(found: Mapping[str, ByCase], layer: str) -> Panel:
     )
 
 
-_LESS = Margin(0.002, "energy", "two in a thousand, of the 0.5 or so that random weights have")
+LESS = Margin(0.002, "energy", "two in a thousand, of the 0.5 or so that random weights have")
 
 
 def _kept(layer: str) -> Part:
     return Part(
         says=f"{layer}: training without the energy raises it",
         effect=lambda table: differences(table.of(f"{layer}, {_FRESH}", _PLAIN), table.of(layer, _PLAIN)),
-        margin=_LESS,
+        margin=LESS,
         source="ours",
     )
 
@@ -103,9 +102,9 @@ LAYERS = Experiment(
     run=layers,
     caveat="The start and the end of the training, nothing between; of ResNet-18 the first three layers.",
     parts=(
-        lower(_LAYERS[-1], _ENERGY, _PLAIN, _LESS, "abstract"),
-        *(lower(layer, _ENERGY, _PLAIN, _LESS, "abstract") for layer in _LAYERS[:-1]),
-        *map(_kept, _LAYERS),
+        lower(LAYERS_OF_TINY[-1], _ENERGY, _PLAIN, LESS, "abstract"),
+        *(lower(layer, _ENERGY, _PLAIN, LESS, "abstract") for layer in LAYERS_OF_TINY[:-1]),
+        *map(_kept, LAYERS_OF_TINY),
     ),
     data="fashion-mnist",
 )

@@ -21,7 +21,7 @@ _PROJECTOR = (256, _WIDTH)
 _WEIGHTS = (0.1, 1.0, 10.0)  # ours: those of the authors are not known to us
 _CONTRASTIVE, _PLAIN, _JUDGED = "SimCLR", "BYOL", "BYOL + 1"
 _SPREAD, _EMBEDDING, _ALIGNMENT = "uniformity", "uniformity of the embedding", "alignment"
-_RATIO, _SILHOUETTE, _ACCURACY, _LINEAR = "between / within", "silhouette", "kNN (%)", "linear (%)"
+RATIO, SILHOUETTE, _ACCURACY, LINEAR = "between / within", "silhouette", "kNN (%)", "linear (%)"
 
 Values = Mapping[str, Sequence[float]]
 
@@ -43,8 +43,8 @@ def uniformity(settings: Settings, size: Size | None = None) -> Outcome:
             (_ALIGNMENT, "embedding", "alignment"),
         )
     }
-    found |= _classes(settings, runs)
-    spread, ratio, silhouette, accuracy = (found[name] for name in (_SPREAD, _RATIO, _SILHOUETTE, _ACCURACY))
+    found |= classes(settings, runs)
+    spread, ratio, silhouette, accuracy = (found[name] for name in (_SPREAD, RATIO, SILHOUETTE, _ACCURACY))
     words = "; ".join(
         f"{name} {mean(spread[name]):.2f}, {mean(ratio[name]):.2f}, {mean(silhouette[name]):.3f}, "
         f"{mean(accuracy[name]):.1f} %"
@@ -58,16 +58,16 @@ def uniformity(settings: Settings, size: Size | None = None) -> Outcome:
     )
 
 
-def _classes(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, list[float]]]:
-    """Separability and kNN accuracy of the test images: each by case, in the order of the seeds.
+def classes(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, list[float]]]:
+    """Separability, and kNN and linear accuracy, of the test images: each by case, in the order of the seeds.
 
     How the paper measures separability is not known to us: ratio and silhouette are `fullrank.metrics.separability`'s.
     """
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in (_RATIO, _SILHOUETTE, _ACCURACY, _LINEAR)}
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in (RATIO, SILHOUETTE, _ACCURACY, LINEAR)}
     for case, test, training in unseen(settings, runs):
-        classes = separability(*test)
+        apart = separability(*test)
         knn, linear = unseen_accuracy(test, training)
-        values = {_RATIO: classes["ratio"], _SILHOUETTE: classes["silhouette"], _ACCURACY: knn, _LINEAR: linear}
+        values = {RATIO: apart["ratio"], SILHOUETTE: apart["silhouette"], _ACCURACY: knn, LINEAR: linear}
         for name, value in values.items():
             found[name].setdefault(case, []).append(float("nan") if value is None else value)
     return found
@@ -80,15 +80,15 @@ def _panels(found: Mapping[str, Values]) -> tuple[Panel, ...]:
     return (
         by_case("uniformity of the representation", potential, found[_SPREAD]),
         by_case("uniformity of the embedding", potential, found[_EMBEDDING], even),
-        by_case("distance between classes over that within", "ratio of cosine distances", found[_RATIO]),
-        by_case("silhouette of the classes", "cosine distance, -1 to 1", found[_SILHOUETTE]),
+        by_case("distance between classes over that within", "ratio of cosine distances", found[RATIO]),
+        by_case("silhouette of the classes", "cosine distance, -1 to 1", found[SILHOUETTE]),
         by_case("kNN accuracy of the representation", "test images (%)", found[_ACCURACY]),
         by_case("alignment loss of the embedding", "squared distance (no unit)", found[_ALIGNMENT]),
     )
 
 
-_APART = Margin(0.05, "ratio", "a twentieth of the distance within a class")
-_SHAPE = Margin(0.01, "silhouette", "half a percent of its range, which is 2")
+APART = Margin(0.05, "ratio", "a twentieth of the distance within a class")
+SHAPE = Margin(0.01, "silhouette", "half a percent of its range, which is 2")
 
 UNIFORMITY = Experiment(
     name="hsr/uniformity",
@@ -105,8 +105,8 @@ UNIFORMITY = Experiment(
         higher(_ACCURACY, _JUDGED, _PLAIN, POINTS, "abstract"),
         lower(_SPREAD, _CONTRASTIVE, _PLAIN, NATS, "abstract"),
         lower(_SPREAD, _JUDGED, _PLAIN, NATS, "abstract"),
-        higher(_RATIO, _JUDGED, _PLAIN, _APART, "abstract"),
-        higher(_SILHOUETTE, _JUDGED, _PLAIN, _SHAPE, "abstract"),
+        higher(RATIO, _JUDGED, _PLAIN, APART, "abstract"),
+        higher(SILHOUETTE, _JUDGED, _PLAIN, SHAPE, "abstract"),
     ),
     data="fashion-mnist",
 )

@@ -13,10 +13,13 @@ from fullrank.data import Augmentation, Views, plain_batches
 from fullrank.data.images import ImageTensor
 from fullrank.errors import UserError
 from fullrank.losses import Terms
-from fullrank.nn import encoder, mlp
+from fullrank.methods import JointEmbedding, Method
+from fullrank.nn import Encoder, encoder, mlp
 from fullrank.papers.kit.experiment import Settings
 from fullrank.papers.kit.represented import image_sets
 from fullrank.papers.kit.training import LR, Size
+from fullrank.recipes import Recipe
+from fullrank.training.regularize import regularize
 
 PROJECTOR = (256, 64)
 _MOST = 2**31  # bytes of images in memory
@@ -82,7 +85,7 @@ def in_memory(settings: Settings) -> tuple[Tensor, Tensor]:
 
 def train(
     images: Tensor,
-    objective: Callable[[Tensor], Terms],
+    objective: Callable[[Tensor], Terms] | Recipe,
     size: Size,
     strength: float,
     seed: int,
@@ -90,16 +93,19 @@ def train(
     looks: Sequence[int] = (),
     look: Callable[[int, Networks], None] = lambda step, networks: None,
 ) -> Networks:
-    """Two views of a strength, AdamW as in all experiments; `look` is called after so many steps."""
+    """Two views of a strength, AdamW as in all experiments; `look` is called after so many steps.
+
+    The objective is one of the embeddings (V, N, D), or a recipe, whose method, projector and regularizers are taken.
+    """
     side = size.image_size or images.shape[-1]
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        backbone = encoder(size.backbone, image_size=side, channels=images.shape[1])
-        projector = mlp(backbone.width, PROJECTOR)
+        method = _method(encoder(size.backbone, image_size=side, channels=images.shape[1]), objective)
     mean, std = _statistics(images)
-    networks = Networks(backbone, projector, Views([gray(side, strength)] * 2, mean, std))
-    weights = [*backbone.parameters(), *projector.parameters()]
+    projector = cast(nn.Sequential, method.projector)
+    networks = Networks(method.encoder, projector, Views([gray(side, strength)] * 2, mean, std))
+    weights = [weight for weight in method.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=LR, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=size.steps, pct_start=0.15)
     for step in range(size.steps):
@@ -107,14 +113,25 @@ def train(
             look(step, networks)
         batch = images[torch.randint(len(images), (size.batch_size,), generator=generator)]
         drawn = networks.views.draw(len(batch), batch.shape[2], batch.shape[3], generator)
-        both = torch.stack([projector(backbone(view)) for view in networks.views.apply(batch, drawn)])
+        if step:
+            method.update(step / size.steps)
+        outputs = method(networks.views.apply(batch, drawn))
+        terms = method.loss(outputs)
+        if isinstance(objective, Recipe):
+            terms = regularize(terms, outputs, method, objective, epoch=1, epochs=1)
         optimizer.zero_grad()
-        objective(both)["loss"].backward()
+        terms["loss"].backward()
         optimizer.step()
         schedule.step()
     if size.steps in looks:
         look(size.steps, networks)
     return networks
+
+
+def _method(backbone: Encoder, objective: Callable[[Tensor], Terms] | Recipe) -> Method:
+    if isinstance(objective, Recipe):
+        return objective.build(backbone)
+    return JointEmbedding(backbone, mlp(backbone.width, PROJECTOR), objective)
 
 
 def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
