@@ -22,7 +22,7 @@ from fullrank.papers.directclr.strength import strength
 from fullrank.papers.hsr.equal_energy import equal_energy
 from fullrank.papers.hsr.equal_energy import overlap as overlap_of_rows
 from fullrank.papers.hsr.few_labels import few_labels, shares
-from fullrank.papers.hsr.layers import layers
+from fullrank.papers.hsr.layers import by_layer, layers
 from fullrank.papers.hsr.over_training import over_training
 from fullrank.papers.hsr.separability import separable
 from fullrank.papers.intl.competitive import competitive as intl_competitive
@@ -36,6 +36,8 @@ from fullrank.papers.kit.training import Size
 from fullrank.papers.w2.floor import floor, limit
 from fullrank.papers.w2.more_hosts import more_hosts, with_w2
 from fullrank.papers.w2.weights import weights
+from fullrank.recipes.byol import BYOL
+from fullrank.regularizers.energy import Energy
 from tests.data.files import plain
 from tests.papers.labels import labels
 
@@ -160,3 +162,13 @@ def test_a_short_training_is_its_seeds_and_learns() -> None:
     assert not torch.equal(same, other)
     assert torch.allclose(same[:5], found[0].embeddings(images[:5]), atol=1e-5)  # eval mode: no batch statistics
     assert gray(8, 0.2).scale[0] > gray(8, 0.9).scale[0]
+
+
+@pytest.mark.slow
+def test_a_short_training_takes_the_method_and_the_terms_of_a_recipe() -> None:
+    images = torch.randint(0, 256, (64, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    without, spread = (
+        by_layer(train(images, BYOL(projector=(32, 8), energy=Energy(weight)), SMALL, 0.5, 0).encoder)
+        for weight in (0.0, 10.0)
+    )
+    assert all(low < high for low, high in zip(spread, without, strict=True))

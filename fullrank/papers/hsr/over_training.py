@@ -100,12 +100,12 @@ OVER_TRAINING = Experiment(
     title="The energy of the weights layer by layer, over the training",
     claim="The layer-wise energy keeps the weights of every layer more diverse from the start of a training to its "
     "end; without it they become less diverse as BYOL trains.",
-    minutes=5,
+    minutes=3,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=2,
     run=over_training,
     caveat="Two views by crops and jitter of brightness and contrast, another schedule than that of `hsr/layers`; of "
-    "ResNet-18 the first three layers.",
+    "ResNet-18 the first three layers. In gray the 32 rows of the first layer have 9 dimensions.",
     parts=(
         _throughout(LAYERS_OF_TINY[-1]),
         *map(_throughout, LAYERS_OF_TINY[:-1]),
