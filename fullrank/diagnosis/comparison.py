@@ -19,9 +19,11 @@ from fullrank.diagnosis.sameness import (
     LIMITS,
     Check,
     Expectation,
+    check_broken,
     check_distribution,
     check_rows,
     same_rows,
+    say_broken,
 )
 from fullrank.errors import CollapseError, UserError, suggest
 from fullrank.stats.sketch import Sketch
@@ -139,7 +141,7 @@ def compare(
     paired = paired and expected != "same-distribution"
     checks, unasked = _checks(expected, sketches)
     silent = f"{expect} was not checked: {unasked[-1][1]}" if expect and not checks else None
-    moved = changes(a, b, limits, intervals(*sketches) if paired else {})
+    moved = changes(a, b, limits, intervals(*sketches) if paired else None)
     if not (paired or max_drop or max_rise):
         moved, spared = eased(moved)
         unasked += tuple(spared)
@@ -182,17 +184,19 @@ def _checks(
     if expected == "same-distribution":
         because = "the rows are taken for other samples"
         unasked = [("correspondence", because), ("structure", because)]
-        checks = check_distribution(sketches[0], sketches[1], expected)
-        if not checks:
+        broken = check_broken(sketches[0], sketches[1], expected)
+        checks = (*broken, *check_distribution(sketches[0], sketches[1], expected))
+        if checks == broken:
             widths = [side.sample.rows.shape[2] for side in sketches]
             few = "there are too few rows or groups for a permutation"
             why = few if widths[0] == widths[1] else f"the widths differ, {widths[0]} and {widths[1]}"
             unasked.append(("distribution", why))
         return checks, tuple(unasked)
-    checks = check_rows(sketches[0], sketches[1], expected)
-    if not checks:
+    broken = check_broken(sketches[0], sketches[1], expected)
+    checks = (*broken, *check_rows(sketches[0], sketches[1], expected))
+    if checks == broken:
         because = f"there are fewer than {FEWEST} different rows"
-        return (), (("correspondence", because), ("structure", because))
+        return broken, (("correspondence", because), ("structure", because))
     asked = {check.question for check in checks}
     return checks, () if "distribution" in asked else (("distribution", "the rows are the same samples"),)
 
@@ -211,7 +215,7 @@ def _outcome(
     if any(check.outcome == "different" for check in checks):
         also = f" Regressed too: {found['regressed']}." if "regressed" in found else ""
         return "different", f"Different: {_different(checks)}{also}"
-    also = _index(checks)
+    also = _index(checks) + say_broken(checks)
     for outcome, word in (("regressed", "Regressed"), ("undecided", "Undecided"), ("better", "Better")):
         if outcome in found:
             return outcome, f"{word}: {found[outcome]}.{also}"
@@ -239,6 +243,9 @@ def _different(checks: Sequence[Check]) -> str:
     """What differs first, and which expectation would allow it."""
     found = {check.name: check for check in checks}
     broken = [check for check in checks if check.outcome == "different"]
+    if found.get("broken_rows") in broken:
+        rows = found["broken_rows"]
+        return f"{rows.value:.1%} of the {rows.title}, such as rows {', '.join(map(str, rows.which[:3]))}."
     if "misplaced_rows" not in found:
         drift, apart = found["mmd"], found["frechet_distance"]
         return (

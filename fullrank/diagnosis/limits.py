@@ -20,6 +20,7 @@ Limits = Mapping[str, tuple[Literal["drop", "rise"], float, bool]]  # way, amoun
 Outcome = Literal["regressed", "same", "better", "undecided"]
 MAX_DROP = {"relative_spread": "10%", "effective_rank": "10%", "participation_ratio": "10%"}  # ours
 MAX_RISE = {"mean_cosine": "0.05"}  # ours
+_FEW = 0.05  # ours: of the same samples, how many may be left out of one side alone
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,20 @@ def intervals(old: Sketch, new: Sketch) -> dict[str, Estimate]:
     return found
 
 
-def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate]) -> list[Change]:
-    """Every number that both reports have, those with a limit first; paired: the intervals of `intervals`."""
+def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate] | None) -> list[Change]:
+    """Every number that both reports have, those with a limit first.
+
+    paired: the intervals of `intervals`; None where the rows are of other samples. Of the same samples, a few that one
+    side leaves out change a number no more than leaving them out of both would.
+    """
     before, after = ({row["name"]: row for row in side["measurements"]} for side in (old, new))
     missing = [name for name in limits if name not in before or name not in after]
     if missing and limits.keys() - MAX_DROP.keys() - MAX_RISE.keys():
         raise UserError(f"{missing[0]} was not measured on both sides: leave out its limit, or pass what it needs.")
     names = [name for name in before if name in after and None not in (before[name]["value"], after[name]["value"])]
     order = sorted(names, key=lambda name: name not in limits)  # stable: those with a limit first
-    found = [_change(before[name], after[name], limits.get(name), paired.get(name)) for name in order]
-    if old["n"] == new["n"]:
+    found = [_change(before[name], after[name], limits.get(name), (paired or {}).get(name)) for name in order]
+    if old["n"] == new["n"] or (paired is not None and abs(old["n"] - new["n"]) <= _FEW * max(old["n"], new["n"])):
         return found
     biased = [change.outcome is not None and change.low is None for change in found]  # by N, how much is not known
     return [replace(one, outcome="undecided") if bias else one for one, bias in zip(found, biased, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -33,6 +33,7 @@ _WIDE = 1024  # rows for what decomposes a matrix of them
 _LISTED = 20  # rows that are named
 _NEIGHBORS = 10
 _RECORDS: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # title, and which way is alike
+    "broken_rows": ("correspondence", "rows that are zero, exploded or near-empty in the new embeddings only", "low"),
     "misplaced_rows": ("correspondence", "rows that do not correspond", "low"),
     "matched_rank": ("correspondence", "rank of its own row, median", "high"),
     "matched_cosine": ("correspondence", "cosine, old to new", "high"),
@@ -47,9 +48,11 @@ _RECORDS: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # titl
 _HALVES = 3  # draws of the Frechet distance by chance
 # Measured by benchmarks/compare_gate.py: the most or the least of each number that raises no alarm.
 LIMITS: Mapping[Expectation, Mapping[str, float]] = {
-    "same-model": {"misplaced_rows": 0.02, "cka": 0.95, "shared_neighbors": 0.85, "mean_shift": 0.1},
-    "same-rows": {"misplaced_rows": 0.3},
-    "same-distribution": {"mmd": 0.01},
+    "same-model": {
+        **{"broken_rows": 0.02, "misplaced_rows": 0.02, "cka": 0.95, "shared_neighbors": 0.85, "mean_shift": 0.1}
+    },
+    "same-rows": {"broken_rows": 0.02, "misplaced_rows": 0.3},
+    "same-distribution": {"broken_rows": 0.02, "mmd": 0.01},
 }
 
 
@@ -88,6 +91,35 @@ def same_rows(old: Sketch, new: Sketch) -> bool:
     both = int(torch.isin(old.sample.index, new.sample.index).sum())
     most = max(len(side.sample.index) for side in (old, new))
     return views[0] == views[1] and counts[0] == counts[1] and 2 * both > most
+
+
+def check_broken(old: Sketch, new: Sketch, expect: Expectation) -> tuple[Check, ...]:
+    """How many more of the rows the new side leaves out than the old one; nothing if none are.
+
+    Of other samples, what chance makes more of them (three standard errors) does not count.
+    """
+    counts = [side.n // side.sample.rows.shape[1] + side.left_out for side in (old, new)]
+    shares = [side.left_out / count for side, count in zip((old, new), counts, strict=True)]
+    more = shares[1] - shares[0]
+    if more <= 0:
+        return ()
+    chance = 0.0
+    if expect == "same-distribution":
+        chance = 3 * math.sqrt(sum(share * (1 - share) / count for share, count in zip(shares, counts, strict=True)))
+    gone = [torch.cat([side.zero_index, side.heavy.index, side.light.index]).tolist() for side in (old, new)]
+    which = tuple(sorted(set(gone[1]) - set(gone[0]))[:_LISTED])
+    return (replace(_check("broken_rows", max(more - chance, 0.0), LIMITS[expect]), which=which),)
+
+
+def say_broken(checks: Sequence[Check]) -> str:
+    """A sentence about rows that broke and are too few to make a difference."""
+    rows = next((check for check in checks if check.name == "broken_rows" and check.which), None)
+    if rows is None:
+        return ""
+    few = ", ".join(map(str, rows.which[:3])) + (" and others" if len(rows.which) > 3 else "")
+    one = len(rows.which) == 1
+    what = f"Row {few} is" if one else f"Rows {few} are"
+    return f" {what} zero, exploded or near-empty in the new embeddings only, and left out."
 
 
 def check_rows(old: Sketch, new: Sketch, expect: Expectation, *, seed: int = 0) -> tuple[Check, ...]:

@@ -113,15 +113,6 @@ def test_the_rows_that_do_not_correspond_are_numbered() -> None:
     assert "one distribution: they may stand in another order" in fullrank.compare(z, permuted(z, 1)).sentence
 
 
-def test_rows_that_became_zero_or_exploded_leave_the_others_paired() -> None:
-    new = cloud().clone()
-    new[5] = 0
-    new[17] *= 1e6
-    found = fullrank.compare(cloud(), new)
-    assert (found.paired, check(found, "misplaced_rows").value) == (True, 0)
-    assert check(found, "shared_neighbors").value > 0.9
-
-
 @pytest.mark.slow
 def test_another_model_passes_where_only_the_rows_are_expected_to_be_the_same() -> None:
     z = cloud(decay=0.3)
