@@ -84,10 +84,9 @@ class HFMonitor:
         return self._monitor.schedule.cost
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Take the readings of a training that is resumed."""
-        for name, monitor in self._monitor.monitors.items():
-            if not monitor.readings:
-                monitor.load_state_dict(_logged(state.log_history, f"collapse/{name}/"))
+        """Take the readings of a training that is resumed, and forget those of any other."""
+        names = self._monitor.monitors
+        self._monitor.load_state_dict({one: _logged(state.log_history, f"collapse/{one}/") for one in names})
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Take a reading if one is due."""

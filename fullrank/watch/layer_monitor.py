@@ -89,12 +89,19 @@ class ProbeMonitor:
         """The alarms of all layers, by step."""
         return sorted((alarm for one in self.monitors.values() for alarm in one.alarms), key=lambda alarm: alarm.step)
 
+    def restart(self) -> None:
+        """Forget what was seen, for another training; the samples of the probe stay."""
+        self.schedule = self.schedule.anew()
+        for monitor in self.monitors.values():
+            monitor.restart()
+
     def state_dict(self) -> dict[str, Any]:
         """The readings of all layers, JSON-ready."""
         return {name: monitor.state_dict() for name, monitor in self.monitors.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the readings of `state_dict`, of the layers that are watched."""
+        """Take the readings of `state_dict`, of the layers that are watched, in the place of those that are there."""
+        self.restart()
         for name in self.monitors.keys() & state.keys():
             self.monitors[name].load_state_dict(state[name])
 

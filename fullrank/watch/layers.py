@@ -20,14 +20,14 @@ _WRAPPERS = ("module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module")  
 def probe_batches(probe: Tensor | Mapping[str, Tensor] | Iterable[Any], rows: int) -> list[Any]:
     """Batches of at least `rows` samples, or all there are, of a tensor (N, ...), a mapping of tensors, or a loader.
 
-    Of the tuples or lists that a loader yields, the first part is the batch.
+    Of the tuples or lists that a loader yields, the first part is the batch; if that holds several views of the
+    samples, a model is given the first one and a `forward` all of them.
 
     >>> loader = [(torch.zeros(4, 2), torch.tensor([0, 1, 0, 1]))] * 3
     >>> [len(batch) for batch in probe_batches(loader, rows=5)]
     [4, 4]
     """
-    whole = [probe] if isinstance(probe, Mapping) else probe
-    source: Iterable[Any] = whole.split(_BATCH) if isinstance(whole, Tensor) else whole
+    source: Iterable[Any] = _split(probe) if isinstance(probe, Tensor | Mapping) else probe
     batches: list[Any] = []
     found = 0
     for part in source:
@@ -39,6 +39,16 @@ def probe_batches(probe: Tensor | Mapping[str, Tensor] | Iterable[Any], rows: in
     if found == 0:
         raise UserError("The probe holds no sample: pass a tensor (N, ...) or a loader that yields batches.")
     return batches
+
+
+def _split(probe: Tensor | Mapping[str, Tensor]) -> Sequence[Any]:
+    if isinstance(probe, Tensor):
+        return [probe[start : start + _BATCH] for start in range(0, len(probe), _BATCH)]
+    sizes = {len(value) if isinstance(value, Tensor) and value.ndim else 0 for value in probe.values()}
+    if len(sizes) != 1 or sizes == {0}:  # not all of it is of samples
+        return [probe]
+    parts = zip(*(value.split(_BATCH) for value in probe.values()), strict=True)
+    return [dict(zip(probe, one, strict=True)) for one in parts]
 
 
 def embed(
@@ -116,6 +126,8 @@ def _run(model: nn.Module, batch: Any, forward: Forward | None) -> None:
     elif isinstance(batch, Mapping):
         model(**batch)
     else:
+        while isinstance(batch, tuple | list):  # of several views of the samples, the first
+            batch = batch[0]
         model(batch)
 
 
@@ -123,6 +135,8 @@ def _onto(batch: Any, like: Tensor) -> Any:
     """The batch on the device of the model, floating point in its precision."""
     if isinstance(batch, Mapping):
         return {key: _onto(value, like) for key, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        return [_onto(value, like) for value in batch]
     if not isinstance(batch, Tensor):
         return batch
     both_float = batch.is_floating_point() and like.is_floating_point()

@@ -64,6 +64,10 @@ class LightningMonitor(Callback):
         """What all readings have cost, the forward passes of the probe included."""
         return self._monitor.schedule.cost
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.global_step == 0:  # another training than the one before
+            self._monitor.restart()
+
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -103,13 +104,19 @@ class CollapseMonitor:
     ) -> None:
         if not (on_alarm in ("warn", "stop") or callable(on_alarm)):
             raise UserError(f"There is no on_alarm={on_alarm!r}: pass 'warn', 'stop' or a function of the alarm.")
+        self._on_alarm, self._where = on_alarm, where
+        self._rules, self._profile = rules or Rules(), find_profile(profile)
+        self._schedule = Schedule(every, budget)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was seen, for another training."""
         self.readings: list[Reading] = []
         self.alarms: list[Alarm] = []
         self.should_stop = False
-        self._schedule = Schedule(every, budget)
-        self._watcher = Watcher(rules or Rules(), find_profile(profile))
+        self._schedule = self._schedule.anew()
+        self._watcher = Watcher(self._rules, self._profile)
         self._rows = Rows()
-        self._on_alarm, self._where = on_alarm, where
         self._step = -1
 
     def __call__(
@@ -121,7 +128,7 @@ class CollapseMonitor:
         joined. With the other view of the same samples (N, D), or a second sample of their posterior, their distance
         is watched too. Raises UserError if z has another shape or the step goes back.
         """
-        step = self._step + 1 if step is None else step
+        step = self._step + 1 if step is None else _whole(step)
         if step < self._step:
             raise UserError(f"Step {step} comes after step {self._step}: pass the step of the whole training, or none.")
         self._step = step
@@ -148,13 +155,19 @@ class CollapseMonitor:
         return {"step": self._step, "readings": [{"step": one.step, "row": one.row} for one in self.readings]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the readings of `state_dict` into a new monitor.
+        """Take the readings of `state_dict`, in the place of those that the monitor has.
 
         What they alarmed is known, but not said again while it lasts, and does not stop a training that goes on.
+        Raises UserError for any other state.
         """
-        for one in state["readings"]:
-            self._take(one["step"], one["row"])
-        self._step = state["step"]
+        self.restart()
+        try:
+            for one in state["readings"]:
+                self._take(one["step"], one["row"])
+            self._step = state["step"]
+        except (KeyError, TypeError) as error:
+            self.restart()
+            raise UserError(f"A monitor cannot read this state ({error!r}): pass what state_dict() gave.") from None
         self.should_stop = False
 
     def _look(self, views: tuple[Tensor, ...], step: int, batches: int) -> Reading:
@@ -179,5 +192,22 @@ class CollapseMonitor:
 
 
 def _views(z: Embeddings, other_view: Embeddings | None) -> tuple[Tensor, ...]:
-    given = [z] if other_view is None else [z, other_view]
-    return tuple(one.detach() if isinstance(one, Tensor) else torch.tensor(np.asarray(one)) for one in given)
+    return (_view(z),) if other_view is None else (_view(z), _view(other_view))
+
+
+def _view(z: Embeddings) -> Tensor:
+    if not isinstance(z, Tensor):
+        try:
+            z = torch.tensor(np.asarray(z))
+        except (TypeError, ValueError):
+            raise UserError(f"A {type(z).__name__} cannot be read as embeddings: pass a tensor or an array.") from None
+    if z.layout != torch.strided or z.is_complex():
+        raise UserError(f"The embeddings are {z.dtype} in the layout {z.layout}: pass real numbers, dense.")
+    return z.detach()
+
+
+def _whole(step: object) -> int:
+    try:
+        return operator.index(step)  # type: ignore[arg-type]
+    except TypeError:
+        raise UserError(f"The step is {step!r}: pass a whole number, or none.") from None

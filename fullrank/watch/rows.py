@@ -17,7 +17,7 @@ class Rows:
 
     Every reading has the same number of rows, for ranks compare at equal N only: that of the first batch, but 256 to
     1,024. Larger batches are thinned evenly; of smaller ones the last are joined. What a reading took is gone, so that
-    no row is read twice.
+    no row is read twice. Batches of another width, or with a second view only sometimes, are refused.
 
     >>> rows = Rows()
     >>> for size in (100, 30, 100):
@@ -32,6 +32,7 @@ class Rows:
     def __init__(self) -> None:
         self.count = 0  # rows of a reading; 0 before the first batch
         self.batches = 0  # that the last reading was made of
+        self._like: tuple[int, int] | None = None  # views and dimensions of every batch
         self._kept: deque[tuple[Tensor, ...]] = deque()
 
     @property
@@ -48,8 +49,13 @@ class Rows:
         if len(shape) != 2 or 0 in shape or any(view.shape != shape for view in views):
             shapes = " and ".join(str(tuple(view.shape)) for view in views)
             raise UserError(f"The embeddings have the shape {shapes}: pass (samples, dimensions), both at least 1.")
-        if self._kept and (len(self._kept[0]), self._kept[0][0].shape[1]) != (len(views), shape[1]):
-            self._kept.clear()
+        self._like = self._like or (len(views), shape[1])
+        if self._like != (len(views), shape[1]):
+            before, now = self._like, (len(views), shape[1])
+            raise UserError(
+                f"Batches were (views, dimensions) = {before} and are {now} now: use a monitor for each layer, and "
+                "other_view= at every step or at none."
+            )
         self.count = self.count or min(max(shape[0], FEWEST), MOST)
         if shape[0] >= self.count and not due:
             return

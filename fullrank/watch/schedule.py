@@ -57,6 +57,10 @@ class Schedule:
         self._readings, self._seconds, self._took = 0, 0.0, 0.0  # in all, and the last one
         self._last, self._started = -1, 0.0
 
+    def anew(self) -> Schedule:
+        """The same schedule, before its first reading."""
+        return Schedule(self.every, self._budget, self._clock)
+
     def due(self, step: int) -> bool:
         """Whether a reading should be taken at this step."""
         if self._began is None:

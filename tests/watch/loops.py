@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fullrank.losses import vicreg
-from fullrank.watch import CollapseMonitor
+from fullrank.watch import CollapseMonitor, Rules
 
 CLASSES, FEATURES, DIMS, BATCH = 8, 32, 16, 128
+NOW = Rules(grace=0, pace=1)
 Loss = Callable[[Tensor], Tensor]  # of views (2, N, D)
+
+
+def feed(clouds: list[Tensor], **options: Any) -> CollapseMonitor:
+    monitor = CollapseMonitor(every=1, **({"rules": NOW} | options))
+    for z in clouds:
+        monitor(z)
+    return monitor
 
 
 def points(seed: int, n: int = BATCH) -> tuple[Tensor, Tensor]:

@@ -87,6 +87,15 @@ def test_a_resumed_training_knows_its_readings(tmp_path: Path) -> None:
         assert [reading.step for reading in readings] == list(range(1, 31))
 
 
+def test_a_second_training_is_watched_from_its_start(tmp_path: Path) -> None:
+    """As of a cell of a notebook that is run again."""
+    callback = hf_monitor(["encoder"], tokens(0), every=2)
+    training = trainer(callback, tmp_path, loss=healthy, steps=5)
+    for _ in range(2):
+        training.train()
+        assert [reading.step for reading in callback._monitor.monitors["encoder"].readings] == [1, 3, 5]
+
+
 class Reported(TrainerCallback):
     """Stands for W&B or TensorBoard: it has what the trainer logs."""
 

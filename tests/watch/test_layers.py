@@ -135,6 +135,25 @@ def test_a_loader_is_read_once_and_only_as_far_as_needed() -> None:
     assert first["backbone"].row["n"] == second["backbone"].row["n"] == 1024
 
 
+def test_a_tokenized_probe_is_read_in_batches_and_only_as_far_as_needed() -> None:
+    """A mapping was one batch, of all sentences at once."""
+    ids = torch.arange(5000)[:, None]
+    parts = probe_batches({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, 1024)
+    assert [len(part["attention_mask"]) for part in parts] == [256] * 4
+    assert torch.equal(torch.cat([part["input_ids"] for part in parts]), ids[:1024])
+    one = {"input_ids": ids, "temperature": torch.tensor(0.1)}  # of which not all is of samples
+    assert probe_batches(one, 1024) == [one]
+
+
+def test_of_a_loader_of_several_views_the_first_is_seen_and_forward_has_all() -> None:
+    net = Net().eval()
+    loader = [([IMAGES, -IMAGES], torch.zeros(len(IMAGES)))] * 2
+    z = embed(net, ["projector"], probe_batches(loader, 20))["projector"]
+    torch.testing.assert_close(z[10:], net(IMAGES).detach())
+    other = embed(net.double(), ["projector"], probe_batches(loader, 10), lambda model, views: model(views[1]))
+    torch.testing.assert_close(other["projector"], net.float()(-IMAGES).detach())
+
+
 @pytest.mark.parametrize("probe", [torch.zeros(0, 3), [], [(torch.zeros(0, 3), 1)]])
 def test_an_empty_probe_is_refused(probe: Tensor) -> None:
     with pytest.raises(UserError, match="The probe holds no sample"):

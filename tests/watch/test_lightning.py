@@ -103,6 +103,13 @@ def test_the_state_of_the_callback_is_its_readings() -> None:
     assert second.alarms == first.alarms
 
 
+def test_a_callback_that_is_used_for_a_second_training_watches_it_from_its_start(tmp_path: Path) -> None:
+    callback = LightningMonitor(["projector"], PROBE, every=2)
+    fit(tmp_path, healthy, callback, 9)
+    fit(tmp_path, healthy, callback, 3)
+    assert [reading.step for reading in callback._monitor.monitors["projector"].readings] == [1, 3]
+
+
 def test_an_unknown_layer_stops_with_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean projector"):
         fit(tmp_path, healthy, LightningMonitor(["projektor"], PROBE), 2)

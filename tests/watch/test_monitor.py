@@ -6,9 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,17 +14,9 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.watch import Alarm, CollapseMonitor, CollapseWarning, Rules
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law
-from tests.watch.loops import CLASSES, healthy, pull, train
+from tests.watch.loops import CLASSES, NOW, feed, healthy, pull, train
 
 GRACE = Rules(grace=100)
-NOW = Rules(grace=0, pace=1)
-
-
-def feed(clouds: list[Tensor], **options: Any) -> CollapseMonitor:
-    monitor = CollapseMonitor(every=1, **({"rules": NOW} | options))
-    for z in clouds:
-        monitor(z)
-    return monitor
 
 
 @pytest.mark.slow
@@ -264,14 +254,3 @@ def test_watching_keeps_to_its_budget(asked: float | None, budget: float, readin
     elapsed = time.perf_counter() - began
     assert 0 < spent < elapsed
     assert monitor.cost.readings == readings or elapsed >= spent / budget  # one more has to have been paid for
-
-
-@pytest.mark.parametrize("z", [torch.zeros(3), torch.zeros(2, 3, 4), torch.zeros(0, 4), np.zeros((4, 0))])
-def test_what_is_no_batch_of_embeddings_is_refused(z: Tensor) -> None:
-    with pytest.raises(UserError, match="pass"):
-        CollapseMonitor()(z)
-
-
-def test_an_unknown_reaction_is_refused() -> None:
-    with pytest.raises(UserError, match="There is no on_alarm='halt': pass 'warn', 'stop' or a function"):
-        CollapseMonitor(on_alarm="halt")  # type: ignore[arg-type]

@@ -1,0 +1,77 @@
+"""What the monitor refuses, in a sentence, and what takes the place of what it has seen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from fullrank.errors import UserError
+from fullrank.watch import CollapseMonitor
+from tests.metrics.clouds import gaussian, offset
+from tests.watch.loops import feed
+
+
+@pytest.mark.parametrize("z", [torch.zeros(3), torch.zeros(2, 3, 4), torch.zeros(0, 4), torch.zeros(4, 0).numpy()])
+def test_what_is_no_batch_of_embeddings_is_refused(z: Tensor) -> None:
+    with pytest.raises(UserError, match="pass"):
+        CollapseMonitor()(z)
+
+
+@pytest.mark.parametrize(
+    ("z", "says"),
+    [
+        (None, "A NoneType cannot be read as"),
+        ([[1.0, 2.0], [3.0]], "A list cannot be read as"),
+        (["a", "b"], "A list cannot be read as"),
+        (torch.zeros(300, 4, dtype=torch.complex64), "pass real numbers, dense"),
+        (torch.zeros(300, 4).to_sparse(), "pass real numbers, dense"),
+    ],
+)
+def test_what_no_reading_can_be_made_of_is_told_in_a_sentence(z: Any, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        CollapseMonitor()(z)
+
+
+def test_batches_that_could_never_be_joined_are_told_and_not_dropped() -> None:
+    """A second view at every other step: no reading would ever have rows enough, and nothing would say so."""
+    monitor = CollapseMonitor(every=1)
+    monitor(gaussian(100, 8), other_view=gaussian(100, 8, 1))
+    with pytest.raises(UserError, match=r"\(2, 8\) and are \(1, 8\) now: .* other_view= at every step or at none"):
+        monitor(gaussian(100, 8))
+    with pytest.raises(UserError, match=r"\(2, 9\) now: use a monitor for each layer"):
+        monitor(gaussian(300, 9), other_view=gaussian(300, 9))
+
+
+def test_a_step_may_be_a_tensor_and_has_to_be_whole() -> None:
+    monitor = CollapseMonitor(every=1)
+    monitor(gaussian(256, 8), step=torch.tensor(3))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(monitor.state_dict()))["step"] == 3
+    with pytest.raises(UserError, match=r"The step is 4\.5: pass a whole number"):
+        monitor(gaussian(256, 8), step=4.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
+def test_a_state_takes_the_place_of_what_the_monitor_has_seen() -> None:
+    """As when a training goes back to a checkpoint in the same process."""
+    state = feed([gaussian(256, 8, step) for step in range(3)]).state_dict()
+    monitor = feed([offset(1e-3, 256, 8)] * 9, on_alarm="stop")
+    monitor.load_state_dict(state)
+    assert (monitor.state_dict(), monitor.alarms, monitor.should_stop) == (state, [], False)
+    assert monitor(gaussian(256, 8), step=3) is not None  # though the schedule had come to step 8
+
+
+@pytest.mark.parametrize("state", [{}, {"step": 1, "readings": [{"step": 0, "row": {"n": 256.0}}]}])
+def test_another_state_is_refused_and_leaves_nothing_behind(state: dict[str, Any]) -> None:
+    monitor = feed([gaussian(256, 8)])
+    with pytest.raises(UserError, match=r"cannot read this state .*: pass what state_dict\(\) gave"):
+        monitor.load_state_dict(state)
+    assert monitor.readings == []
+
+
+def test_an_unknown_reaction_is_refused() -> None:
+    with pytest.raises(UserError, match="There is no on_alarm='halt': pass 'warn', 'stop' or a function"):
+        CollapseMonitor(on_alarm="halt")  # type: ignore[arg-type]
