@@ -58,6 +58,11 @@ def is_ajar(gate: Gate, found: Mapping[str, Measured]) -> bool:
     return gate.name in found and not beyond(found[gate.name].value, outwards * gate.threshold, gate.way)
 
 
+def excludes(gate: Gate) -> bool:
+    """Whether an open gate only says that it is nothing else: what it looks at need not be there, and is low."""
+    return gate.or_missing and gate.way == "below"
+
+
 def askable(evidence: Evidence, found: Mapping[str, Measured]) -> bool:
     """Whether everything is there that a piece of evidence looks at and mentions."""
     return not _missing(evidence, found)

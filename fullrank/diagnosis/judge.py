@@ -9,7 +9,18 @@ from typing import Literal
 
 from fullrank.diagnosis.advise import advice_for, of_loss
 from fullrank.diagnosis.finding import Finding
-from fullrank.diagnosis.grade import Level, askable, grade, is_ajar, is_open, more_rows, needs, say, say_unsure
+from fullrank.diagnosis.grade import (
+    Level,
+    askable,
+    excludes,
+    grade,
+    is_ajar,
+    is_open,
+    more_rows,
+    needs,
+    say,
+    say_unsure,
+)
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.kinds.dimensional import LEARNS, SHARE_WARNS
 from fullrank.diagnosis.known import NOTHING, Known
@@ -113,7 +124,7 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
     excused = all(is_open(gate, found, known) for gate in profile.shown.get(rule.name, ()))
     most = profile.most.get(rule.name, rule.most) if excused else rule.most
     excuse = _excuse(rule.excused, found, known)
-    gates = (gate.name for gate in evidence.gates if gate.name in found)
+    gates = (gate.name for gate in evidence.gates if gate.name in found and not excludes(gate))
     names = tuple(dict.fromkeys((evidence.graded.name, *gates)))
     known_rows = [found[name] for name in names if found[name].which] if most != "note" else []
     named = known_rows[0] if known_rows else found[evidence.graded.name]

@@ -69,7 +69,8 @@ def parts_of(recipe: str, settings: Mapping[str, Any]) -> dict[str, float]:
     """Which parts a run of `fullrank train` has, by its recipe's name and settings: 1 or 0, for the gates of advice.
 
     "has_target": an output without gradient, from a teacher or beside a predictor. "keeps_apart": any term of the
-    objective that one point does not minimize, or another part that does its work.
+    objective that one point does not minimize, or another part that does its work; of a recipe of one's own it is known
+    only where it has a regularizer.
 
     >>> parts = parts_of("simsiam", {"projector": [512, 256], "predictor": [64], "weight_decay": 0.0})
     >>> [name for name, has in parts.items() if has]
@@ -89,6 +90,8 @@ def parts_of(recipe: str, settings: Mapping[str, Any]) -> dict[str, float]:
         "has_weight_decay": bool(settings.get("weight_decay", 1)),
         "keeps_apart": recipe != "invariance" or any(settings.get(name) for name in _APART),
     }
+    if recipe.endswith(".py") and not any(settings.get(name) for name in _APART):
+        del has["keeps_apart"]
     return {name: float(value) for name, value in has.items()}
 
 

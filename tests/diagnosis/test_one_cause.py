@@ -88,3 +88,23 @@ def test_rows_that_hold_all_of_the_energy_are_named(z: Tensor, rows: dict[int, f
     said = " and ".join(str(row) for row in first.which)
     assert first.sentence.startswith(f"row{'s' * (len(rows) > 1)} {said} ha")
     assert "copied dimensions" not in {one.rule for one in report.findings}
+
+
+def test_a_relu_killed_no_row_where_values_are_negative() -> None:
+    for z, told in ((gaussian(200, 16), False), (gaussian(200, 16).relu(), True)):
+        z[:5] = 0
+        zeros = next(one for one in fullrank.diagnose(z).findings if one.rule == "some rows of zeros")
+        assert ("ReLU" in str(zeros.advice.causes)) == told
+
+
+def test_a_cloud_of_its_own_may_have_been_only_pulled_together() -> None:
+    causes = fullrank.diagnose(5 + 1e-3 * gaussian(200, 16), profile="non-contrastive").findings[0].advice.causes
+    assert causes[0].text == "nothing in the objective keeps embeddings apart"
+
+
+def test_evidence_is_what_was_found_and_not_what_else_it_could_have_been() -> None:
+    z = torch.where(torch.arange(600) % 2 == 0, 1.0, -1.0).double()[:, None] * 3 + gaussian(600, 24)
+    report = fullrank.diagnose(z)
+    found = next(one for one in report.findings if one.rule == "modality gap of two groups")
+    assert {"side_bimodality", "neighbor_jump", "commonest_row"} <= report.measurements.keys()
+    assert found.evidence == ("bimodality",)

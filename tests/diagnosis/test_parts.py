@@ -89,6 +89,15 @@ def test_an_objective_that_only_pulls_is_told_so_first_unless_a_regularizer_keep
     assert advice_for(RULES[0].advice, {}, known).causes[0].text.startswith(first)
 
 
+@pytest.mark.parametrize(("weight", "told"), [(0.0, True), (0.5, False)])
+def test_an_objective_of_ones_own_is_told_that_it_may_only_pull(weight: float, told: bool) -> None:
+    settings = {**settings_of(load("invariance")()), "w2": weight}
+    known = Known("two-branch", of_run=True, numbers=parts_of("./mine.py", settings))
+    for one in (known, Known("two-branch", numbers={"keeps_apart": 0.0} if told else {"keeps_apart": 1.0})):
+        causes = [cause.text for cause in advice_for(RULES[0].advice, {}, one).causes]
+        assert ("nothing in the objective keeps embeddings apart" in causes) == told
+
+
 def test_the_recipes_with_negatives_are_those_of_the_contrastive_family() -> None:
     family = {name for name in names() if load(name).family == "contrastive"}
     assert family == {name for name in names() if name in CONTRASTIVE}

@@ -14,7 +14,8 @@ _ADVICE = Advice(
         Cause(
             "nothing in the objective keeps embeddings apart",
             "the loss is smallest when all embeddings are equal",
-            needs=(Gate("keeps_apart", "below", 0.5),),
+            of=("two-branch",),
+            needs=(Gate("keeps_apart", "below", 0.5, or_missing=True),),
             proof=(Gate("keeps_apart", "below", 0.5),),
         ),
         Cause(

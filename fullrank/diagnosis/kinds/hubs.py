@@ -29,9 +29,9 @@ RULES = (
         Advice(
             "A few rows are found for almost every query, and many are never found.",
             (
-                Cause("a cone, or a mean that all share", "the skewness falls when the rows are centered"),
-                Cause("short vectors under a dot product", "it falls when rows are scaled to length 1"),
                 Cause("popular items", "the hubs are the most frequent ones", of=("recommender",)),
+                Cause("a cone, or a mean that all share", "the skewness falls when the rows are centered"),
+                Cause("short rows, which a common mean outweighs", "the hubs are the shortest rows"),
             ),
             (
                 Remedy("center the embeddings before they are compared", "z = z - z.mean(0)"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fullrank.diagnosis.kinds.duplicates import MANY
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.metrics.spread import FEW_NEGATIVE
 
 _ALIKE = 0.5  # ours: of the others' spread, below which rows that are far are a group and no single rows
 
@@ -14,7 +15,11 @@ _ZEROS = Advice(
     "A zero vector has no direction: its cosines are undefined.",
     (
         Cause("empty or unreadable inputs", "the inputs of these rows"),
-        Cause("a ReLU killed the whole row", "the layer before"),
+        Cause(
+            "a ReLU killed the whole row",
+            "the layer before",
+            needs=(Gate("negative_share", "below", FEW_NEGATIVE, or_missing=True),),
+        ),
     ),
     (Remedy("leave the rows out", "z = z[z.norm(dim=1) > 0]"),),
     "No row is 0.",
