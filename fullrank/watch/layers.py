@@ -123,12 +123,14 @@ def _named(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
 def _run(model: nn.Module, batch: Any, forward: Forward | None) -> None:
     if forward is not None:
         forward(model, batch)
-    elif isinstance(batch, Mapping):
-        model(**batch)
-    else:
-        while isinstance(batch, tuple | list):  # of several views of the samples, the first
-            batch = batch[0]
-        model(batch)
+        return
+    while isinstance(batch, tuple | list):  # of several views of the samples, the first
+        batch = batch[0]
+    try:
+        model(**batch) if isinstance(batch, Mapping) else model(batch)
+    except (NotImplementedError, TypeError) as error:  # it has no forward, or one of other arguments
+        remedy = "pass forward=lambda model, batch: ..., which calls it as your training does"
+        raise UserError(f"The model cannot be called with a batch of the probe ({error}): {remedy}.") from error
 
 
 def _onto(batch: Any, like: Tensor) -> Any:

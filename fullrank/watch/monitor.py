@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -178,7 +179,7 @@ class CollapseMonitor:
             if callable(self._on_alarm):
                 self._on_alarm(alarm)
             else:
-                warnings.warn(str(alarm), CollapseWarning, stacklevel=4)
+                warnings.warn(str(alarm), CollapseWarning, stacklevel=_outside())
         return reading
 
     def _take(self, step: int, row: dict[str, float]) -> tuple[Reading, list[Alarm]]:
@@ -204,6 +205,14 @@ def _view(z: Embeddings) -> Tensor:
     if z.layout != torch.strided or z.is_complex():
         raise UserError(f"The embeddings are {z.dtype} in the layout {z.layout}: pass real numbers, dense.")
     return z.detach()
+
+
+def _outside() -> int:
+    """The stacklevel of the line that called FullRank, as seen from the caller of this function."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fullrank."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _whole(step: object) -> int:

@@ -240,6 +240,29 @@ def test_a_layer_that_is_called_twice_counts_once() -> None:
     torch.testing.assert_close(z, net.encoder(x).detach())
 
 
+class NoForward(nn.Module):
+    """As a LightningModule that has a training_step alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(3, 2)
+
+
+class Paired(NoForward):
+    """It takes two inputs, as of two modalities."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([self.encoder(x), self.encoder(y)])
+
+
+@pytest.mark.parametrize("net", [NoForward(), Paired()], ids=["no forward", "two inputs"])
+def test_a_model_that_is_called_in_another_way_is_told_how(net: NoForward) -> None:
+    x = torch.randn(10, 3)
+    with pytest.raises(UserError, match=r"cannot be called with a batch of the probe .*: pass forward=lambda"):
+        embed(net, ["encoder"], [x])
+    assert embed(net, ["encoder"], [x], lambda model, batch: net.encoder(batch))["encoder"].shape == (10, 2)
+
+
 def test_a_layer_that_only_some_batches_reach_is_told() -> None:
     net = Net()
 

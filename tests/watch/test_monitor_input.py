@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.watch import CollapseMonitor
+from fullrank.watch import CollapseMonitor, CollapseWarning
 from tests.metrics.clouds import gaussian, offset
 from tests.watch.loops import feed
 
@@ -75,3 +76,15 @@ def test_another_state_is_refused_and_leaves_nothing_behind(state: dict[str, Any
 def test_an_unknown_reaction_is_refused() -> None:
     with pytest.raises(UserError, match="There is no on_alarm='halt': pass 'warn', 'stop' or a function"):
         CollapseMonitor(on_alarm="halt")  # type: ignore[arg-type]
+
+
+def test_a_warning_names_the_line_of_the_loop() -> None:
+    with pytest.warns(CollapseWarning) as said:
+        feed([offset(1e-3, 256, 8)] * 3)
+    assert [Path(one.filename).name for one in said] == ["loops.py"]  # where `feed` calls the monitor
+
+
+def test_the_page_says_how_many_numbers_a_reading_is() -> None:
+    page = (Path(__file__).parents[2] / "docs/watching.md").read_text(encoding="utf-8")
+    row = feed([gaussian(256, 16)]).readings[0].row
+    assert f"is {len(row.keys() - {'n', 'dims', 'batches'})} numbers of 256 to 1,024 rows" in page
