@@ -115,6 +115,12 @@ def test_the_terminal_has_verdict_cause_and_remedy_in_few_lines() -> None:
     assert text.count("\n") < 20
 
 
+def test_the_terminal_cuts_no_cause() -> None:
+    content = diagnosis("collapsed")
+    content["findings"][0]["causes"] = [{"cause": f"cause {at}", "test": "try"} for at in range(9)]
+    assert [f"Cause {at}. How to tell: try." in said(content) for at in range(9)] == [True] * 9
+
+
 def test_markup_of_others_stays_text_in_the_terminal() -> None:
     assert "[red]x[/red]" in said(diagnosis() | {"source": "[red]x[/red]"})
 

@@ -86,7 +86,7 @@ def _finding(finding: Mapping[str, Any], console: Console, named: str) -> None:
     _say(console, f"{finding['severity'].upper()}  {sentence(finding['sentence'])}")
     if named:
         _say(console, f"  which   {named}.")
-    for cause in finding["causes"][:3]:
+    for cause in finding["causes"]:  # all of them: the right one may be the last
         tell = f" How to tell: {cause['test']}." if cause.get("test") else ""
         _say(console, f"  cause?  {sentence(cause['cause'])}{tell}")
     for remedy in finding["remedies"][:3]:
