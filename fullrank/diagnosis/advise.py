@@ -25,6 +25,7 @@ def advice_for(advice: Advice, found: Mapping[str, Measured], known: Known) -> A
     causes.sort(key=lambda cause: not (cause.proof and pass_all(cause.proof)))
     useful = (one for one in advice.remedies if pass_all(one.needs))
     remedies = [remedy for remedy in useful if _fits(remedy, known) and _applies(remedy, known)]
+    remedies.sort(key=lambda remedy: known.trained_by is None and bool(remedy.of))  # what is of any training first
     return replace(advice, causes=tuple(causes), remedies=tuple(remedies))
 
 

@@ -78,6 +78,13 @@ def test_cells_that_are_nearly_equal_are_told_to_subtract_the_control() -> None:
     assert "control" not in " ".join([*others[0], *others[1]])
 
 
+def test_of_a_training_of_which_nothing_was_said_what_holds_for_any_comes_first() -> None:
+    """Not what is of use for cells only, which have a control."""
+    remedies = advice(fullrank.diagnose(1 + 1e-3 * gaussian(300, 16)))[1]
+    assert remedies[0].startswith("add a term that keeps the embeddings apart")
+    assert remedies[-1].startswith("subtract the mean of the control")
+
+
 @pytest.mark.slow
 def test_what_a_lost_rank_is_told_goes_with_the_training() -> None:
     low = low_rank(3, 400, 48)

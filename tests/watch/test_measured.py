@@ -77,6 +77,15 @@ def test_readings_that_are_closer_warn_no_more_often_for_nothing() -> None:
     assert sum(found[half]["healthy that were warned of"] for half in HALVES) == 0
 
 
+def test_what_readings_that_are_far_apart_miss_is_on_the_page() -> None:
+    found = json.loads((RESULTS / "watch_every100.json").read_text(encoding="utf-8"))["summary"].values()
+    names = ("broken with a fall", "warned of", "warned of before or at the fall", "healthy that were warned of")
+    falls, seen, early, false = (sum(half[name] for half in found) for name in names)
+    said = f"of the {falls} in the first two columns whose quality falls {seen} had an alarm, and {early} of these not"
+    assert said in " ".join(PAGE.split())
+    assert false == 0
+
+
 def test_the_file_of_closer_readings_is_what_the_rules_say_of_the_fresh_trainings() -> None:
     runs = RULE["traces"](RESULTS / "watch_fresh.json.gz", every=5)[::4]  # all of them take two minutes
     rows = [RULE["judged"](run, grace=Rules().grace) for run in runs]
