@@ -81,7 +81,7 @@ def test_a_finding_that_is_added_appears_with_its_thresholds_causes_and_remedies
     added = replace(next(rule for rule in RULES if rule.name == "hubs"), name="a new finding")
     page = reference.kind(added)
     assert page.startswith("# A new finding\n")
-    assert "`hub_excess` above 3 is a warning, if `hub_skewness` is above 2." in page
+    assert "`hub_excess` above 3 is a warning, if `hub_skewness` is above 2 and `zero_rows` is below" in page
     assert "| popular items | the hubs are the most frequent ones | recommender |" in page
     assert "Center the embeddings before they are compared:\n\n```text\nz = z - z.mean(0)\n```" in page
 
