@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
@@ -53,16 +53,16 @@ def dimension(settings: Settings, size: Size | None = None) -> Outcome:
                 ("linear accuracy of the representation", "test images (%)", _LINEAR),
             )
         ),
-        rows=tuple(
-            {
-                **{"weight": weight, "dimensions": width, "seed": seed},
-                **{column: values[f"{weight} {width}"][seed] for column, values in columns.items()},
-            }
-            for weight, widths in _WIDTHS.items()
-            for width in widths
-            for seed in range(settings.seeds)
-        ),
+        rows=tuple(_rows(columns, settings.seeds)),
     )
+
+
+def _rows(columns: Mapping[str, Mapping[str, Sequence[float]]], seeds: int) -> Iterator[dict[str, str | float]]:
+    for weight, widths in _WIDTHS.items():
+        for width in widths:
+            for seed in range(seeds):
+                found = {column: values[f"{weight} {width}"][seed] for column, values in columns.items()}
+                yield {"weight": weight, "dimensions": width, "seed": seed, **found}
 
 
 def _pull(weight: str, width: int) -> float:
