@@ -77,6 +77,20 @@ def test_readings_that_are_closer_warn_no_more_often_for_nothing() -> None:
     assert sum(found[half]["healthy that were warned of"] for half in HALVES) == 0
 
 
+def test_what_readings_at_every_step_see_of_broken_trainings_is_on_the_page() -> None:
+    found = json.loads((RESULTS / "watch_every1_broken.json").read_text(encoding="utf-8"))
+    half, page = found["summary"]["rule"], " ".join(PAGE.split())
+    # Of those whose quality does not fall, "of these warned of" counts.
+    seen = half["warned of"] + half["of these warned of"]
+    assert f"only the {len(found['runs'])} of the first column were read at every step: {seen} had an alarm." in page
+    falls, early = half["broken with a fall"], half["warned of before or at the fall"]
+    told = half["warned of"]
+    assert f"Of the {falls} whose quality falls, {told} had one, {early} of them not after the fall" in page
+    late = [-lead for lead in half["leads of the first alarm"] if lead < 0]
+    assert late == [245, 56, 42, 5]
+    assert all(f"({steps}" in page for steps in late)
+
+
 def test_what_readings_that_are_far_apart_miss_is_on_the_page() -> None:
     found = json.loads((RESULTS / "watch_every100.json").read_text(encoding="utf-8"))["summary"].values()
     names = ("broken with a fall", "warned of", "warned of before or at the fall", "healthy that were warned of")
