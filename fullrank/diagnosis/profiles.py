@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fullrank.diagnosis.kinds.cluster import JUMPS
 from fullrank.diagnosis.kinds.complete import COSINE_FAILS, COSINE_WARNS
 from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
+from fullrank.diagnosis.kinds.duplicates import MOST
 from fullrank.diagnosis.rule import Gate, Objective, Severity
 from fullrank.errors import UserError, suggest
 
@@ -118,6 +119,7 @@ PROFILES: dict[str, Profile] = {
                 "dimensions that outweigh the rest": "warn",
             },
             _NO_COSINE,
+            shown={"one vector for many rows": (Gate("commonest_row", "below", MOST),)},
         ),
         Profile(
             "bio",

@@ -125,3 +125,9 @@ def test_an_offset_hides_no_copies_and_no_dead_dimensions() -> None:
         report = fullrank.diagnose(z)
         assert (report.verdict, report.findings[0].rule) == ("collapsed", rule)
         assert "ReLU" not in str(report)
+
+
+def test_equal_eigenvalues_have_no_head_however_wide_its_interval() -> None:
+    white = torch.linalg.qr(gaussian(100, 20)).Q
+    for z in (white, *(gaussian(40, 4, seed=seed) for seed in range(10))):
+        assert fullrank.diagnose(z).verdict == "healthy"

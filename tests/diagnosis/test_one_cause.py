@@ -108,3 +108,8 @@ def test_evidence_is_what_was_found_and_not_what_else_it_could_have_been() -> No
     found = next(one for one in report.findings if one.rule == "modality gap of two groups")
     assert {"side_bimodality", "neighbor_jump", "commonest_row"} <= report.measurements.keys()
     assert found.evidence == ("bimodality",)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.3, "healthy"), (0.6, "collapsed"), (0.97, "collapsed")])
+def test_one_vector_for_most_items_is_a_collapse_of_a_recommender_too(share: float, verdict: str) -> None:
+    assert fullrank.diagnose(one_vector(share), profile="recsys").verdict == verdict

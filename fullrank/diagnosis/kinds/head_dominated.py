@@ -17,6 +17,7 @@ _OTHERS = (
 )
 _HEAVY = Graded("head_weight", "above", HEAD_HEAVY)
 _WEIGHS = "a few large directions dominate the spectrum (weight of the head {head_weight:.2f})"
+_IS_HEAVY = Gate("head_weight", "above", HEAD_HEAVY)  # itself: of equal eigenvalues its interval is wide
 _NUISANCE = (
     "the variance falls on behind them, as of pictures by their brightness: see what of the inputs the first "
     "direction follows"
@@ -71,7 +72,7 @@ RULES = (
         "head-dominated",
         (
             Evidence(_HEAVY, _WEIGHS, (STEADY, Gate("head_gap", "above", HEAD_FALL, or_missing=True))),
-            Evidence(_HEAVY, _WEIGHS, (STEADY,), doubt=_NUISANCE),
+            Evidence(_HEAVY, _WEIGHS, (STEADY, _IS_HEAVY), doubt=_NUISANCE),
             Evidence(
                 Graded("head_gap", "above", HEAD_FALL),
                 "up to three directions dominate the spectrum: after them the variance falls {head_gap:.0f} times",
