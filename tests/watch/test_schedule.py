@@ -43,6 +43,13 @@ def test_the_budget_holds_and_is_used(reading_seconds: float, budget: float) -> 
     assert cost.share > 0.9 * reading_seconds / (reading_seconds / budget + 0.1 + reading_seconds)  # whole steps
 
 
+def test_a_long_training_of_a_small_network_keeps_few_readings() -> None:
+    clock = Clock()
+    taken = train(Schedule(clock=clock), clock, steps=100_000, step_seconds=0.9, reading_seconds=0.004)
+    assert 8_000 < len(taken) < 12_000  # of a day; the budget alone would allow every step
+    assert max(after - before for before, after in pairwise(taken)) <= 51
+
+
 def test_a_slow_first_reading_is_paid_for_and_no_burst_follows() -> None:
     clock = Clock()
     schedule = Schedule(budget=0.1, clock=clock)
