@@ -85,8 +85,8 @@ STABLE = """## With fresh seeds
 {count} of the {published} experiments were run again with as many seeds, from 1,000 on: `fullrank paper NAME --seeds N
 --seed-from 1000` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact parts have no
 chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts. {others}
-`intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, and
-`hsr/few-labels` the other way round, so that ten seeds of each stand on this page.
+`intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, `hsr/few-labels`
+the other way round, and `intl/teacher-crops` was reversed and undecided, so that ten seeds of each stand on this page.
 """
 
 PREDICTS = """## Does W2 predict accuracy?
