@@ -62,6 +62,7 @@ def process(rank: int, folder: str, kind: str) -> None:
         many = MANY.chunk(WORLD, dim=1)[rank].to(device)
         steps = {name: step(loss, many, with_gather=True) for name, loss in SHARED.items()}
     torch.save(steps, f"{folder}/shared-{rank}.pt")
+    dist.barrier()  # a process that leaves before the others can abort them
     dist.destroy_process_group()
 
 

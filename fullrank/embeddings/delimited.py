@@ -54,8 +54,13 @@ def _apart(names: Sequence[str]) -> tuple[str, ...]:
     >>> _apart(["", "", "a", "a"])
     ('Unnamed: 0', 'Unnamed: 1', 'a', 'a.1')
     """
-    given = [name or f"Unnamed: {at}" for at, name in enumerate(names)]
-    return tuple(f"{name}.{more}" if (more := given[:at].count(name)) else name for at, name in enumerate(given))
+    seen: dict[str, int] = {}
+    apart = []
+    for at, name in enumerate(names):
+        given = name or f"Unnamed: {at}"
+        more = seen[given] = seen.get(given, -1) + 1
+        apart.append(f"{given}.{more}" if more else given)
+    return tuple(apart)
 
 
 def _delimiter(first: str, second: str) -> str:

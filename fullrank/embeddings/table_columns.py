@@ -156,7 +156,7 @@ def _is_vector(batch: Any, column: str, kind: Any) -> bool:
     item = item_of(kind)
     if item is not None:
         return is_float(item) or str(item) == "int8"
-    if "string" not in str(kind) or "dictionary" in str(kind):
+    if str(kind) not in ("string", "large_string", "string_view"):  # no lists and no dictionaries of them
         return False
     word = next((word for word in batch.column(column).to_pylist() if word), "")
     return word.lstrip()[:1] == "[" and word.rstrip()[-1:] == "]"
@@ -164,7 +164,7 @@ def _is_vector(batch: Any, column: str, kind: Any) -> bool:
 
 def _is_loose(batch: Any, column: str, kind: Any) -> bool:
     """Words that are numbers apart by spaces or commas, without brackets, some of them fractions."""
-    if "string" not in str(kind) or "dictionary" in str(kind):
+    if str(kind) not in ("string", "large_string", "string_view"):  # no lists and no dictionaries of them
         return False
     cells = next((word for word in batch.column(column).to_pylist() if word), "").replace(",", " ").split()
     return len(cells) > 1 and "." in "".join(cells) and all(map(is_number, cells))

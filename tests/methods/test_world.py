@@ -75,6 +75,7 @@ def process(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
     torch.save({name: train(name, VIEWS.chunk(WORLD, dim=2)[rank]) for name in METHODS}, f"{folder}/{rank}.pt")
+    dist.barrier()  # a process that leaves before the others can abort them
     dist.destroy_process_group()
 
 

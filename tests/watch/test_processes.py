@@ -26,6 +26,7 @@ def process(rank: int, folder: str) -> None:
             monitor(offset(1e-3, 256, 16, seed=WORLD * step + rank))
     found = [str(one.message) for one in said], [(alarm.step, alarm.rule) for alarm in monitor.alarms]
     torch.save((found, monitor.should_stop), f"{folder}/{rank}.pt")
+    dist.barrier()  # a process that leaves before the others can abort them
     dist.destroy_process_group()
 
 

@@ -68,6 +68,7 @@ def process(rank: int, folder: str) -> None:
         alone.update(torch.zeros(0, DIMS))  # a process without a row
     found["alone"] = {"EffectiveRank": alone.compute()}
     torch.save(found, f"{folder}/{rank}.pt")
+    dist.barrier()  # a process that leaves before the others can abort them
     dist.destroy_process_group()
 
 
