@@ -13,6 +13,7 @@ from typing import Any
 
 from fullrank.embeddings.source import LINE, opened
 
+_NAMES = 100_000  # columns; a longer first line is taken as it is
 _COMMA = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 _POINT = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 
@@ -44,7 +45,8 @@ def layout(path: Path) -> Layout:
     commas, points = (sum(bool(kind.fullmatch(cell)) for cell in cells[1]) for kind in (_COMMA, _POINT))
     decimal = "," if commas and not points else "."
     is_data = all(is_number(cell, decimal) for cell in cells[0]) and not _is_count(cells[0], cells[1])
-    names = () if is_data or len(set(cells[0])) == len(cells[0]) else _apart(cells[0])
+    equal = len(set(cells[0])) < len(cells[0]) <= _NAMES and not is_data
+    names = _apart(cells[0]) if equal else ()
     return Layout(delimiter, decimal, named=not is_data, wrapped='"[' in second, names=names, before=before)
 
 
