@@ -181,10 +181,10 @@ def _checks(
     if expected is None:
         because = "a saved report keeps no rows"
         return (), tuple((question, because) for question in ("correspondence", "structure", "distribution"))
+    broken = check_broken(sketches[0], sketches[1], expected)
     if expected == "same-distribution":
         because = "the rows are taken for other samples"
         unasked = [("correspondence", because), ("structure", because)]
-        broken = check_broken(sketches[0], sketches[1], expected)
         checks = (*broken, *check_distribution(sketches[0], sketches[1], expected))
         if checks == broken:
             widths = [side.sample.rows.shape[2] for side in sketches]
@@ -192,7 +192,6 @@ def _checks(
             why = few if widths[0] == widths[1] else f"the widths differ, {widths[0]} and {widths[1]}"
             unasked.append(("distribution", why))
         return checks, tuple(unasked)
-    broken = check_broken(sketches[0], sketches[1], expected)
     checks = (*broken, *check_rows(sketches[0], sketches[1], expected))
     if checks == broken:
         because = f"there are fewer than {FEWEST} different rows"
