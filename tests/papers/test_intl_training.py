@@ -9,14 +9,16 @@ from statistics import mean
 import numpy as np
 import pytest
 
+from fullrank.data import crop_views
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.intl.batch import batch_size
+from fullrank.papers.intl.batch import batch_size, equal_steps
 from fullrank.papers.intl.collapse import collapse, log_conditions, newton_eigenvalue
-from fullrank.papers.intl.crops import teacher_crops
+from fullrank.papers.intl.crops import crops_alike, teacher_crops
 from fullrank.papers.intl.images import power_images
 from fullrank.papers.intl.iterations import iterations
 from fullrank.papers.intl.weight import weight
 from fullrank.papers.kit.training import Size
+from fullrank.runs import read_json
 from tests.papers.labels import labels
 
 pytestmark = pytest.mark.slow
@@ -130,3 +132,25 @@ def test_powers_on_images_are_judged_by_the_rank_of_the_embedding(tmp_path: Path
     rank = {name: values(outcome, name, "effective rank") for name in ("0", "0.25", "0.5", "0.75")}
     assert len(labels("intl/power-images", outcome)) == 7
     assert all(1 <= value <= 32 for one in rank.values() for value in one)
+
+
+def test_batches_with_as_many_steps_see_more_images_and_others_fewer_steps(tmp_path: Path) -> None:
+    equal_steps(Settings(out=tmp_path, data="digits", seeds=1), SMALL, batches=(32, 128))
+    steps = {
+        path.parent.name: read_json(path / "result.json")["steps"] for path in sorted((tmp_path / "runs").glob("*/*"))
+    }
+    assert steps == {
+        "as many images, batch 128": 5,
+        "as many images, batch 32": 20,
+        "as many steps, batch 128": 10,
+        "as many steps, batch 32": 10,
+    }
+
+
+def test_two_views_are_drawn_as_the_crops_are(tmp_path: Path) -> None:
+    crops_alike(Settings(out=tmp_path, data="digits", seeds=1), SMALL)
+    views = {path.parent.name: read_json(path / "config.json")["settings"]["crops"] for path in (tmp_path / "runs").glob("*/*")}
+    assert views == {"INTL": None, "two views as the crops are drawn": "8,7", "teacher and crops": "8,8,7,6,5,3"}
+    alike, plain = crop_views("digits", (8, 7), channels=1)[0], crop_views("digits", (8, 8), channels=1)[0]
+    assert (alike.blur, alike.solarize, alike.scale) == (0.5, 0.1, (0.2, 1.0))
+    assert (plain.blur, plain.solarize) == (0.0, 0.0)

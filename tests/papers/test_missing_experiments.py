@@ -25,9 +25,12 @@ from fullrank.papers.hsr.few_labels import few_labels, shares
 from fullrank.papers.hsr.layers import by_layer, layers
 from fullrank.papers.hsr.over_training import over_training
 from fullrank.papers.hsr.separability import separable
+from fullrank.papers.intl.batch import equal_steps
 from fullrank.papers.intl.competitive import competitive as intl_competitive
 from fullrank.papers.intl.controls import controls
+from fullrank.papers.intl.crops import crops_alike
 from fullrank.papers.intl.other_g import OTHERS, capped, logarithmic, other_g, ridged
+from fullrank.papers.intl.probe import probe
 from fullrank.papers.intl.width import width
 from fullrank.papers.kit import short
 from fullrank.papers.kit.parts import Row, Table, at_equal
@@ -41,7 +44,7 @@ from fullrank.regularizers.energy import Energy
 from tests.data.files import plain
 from tests.papers.labels import labels
 
-SMALL = Size(steps=4, batch_size=64, image_size=8, probe=128, looks=1)
+SMALL = Size(steps=8, batch_size=64, image_size=8, probe=128, looks=1)  # 1 step of 512 images
 TOY: dict[str, Callable[..., Outcome]] = {
     "corinfomax/exact": exact,
     "corinfomax/small-batch": small_batch,
@@ -62,6 +65,9 @@ IMAGES: dict[str, Callable[..., Outcome]] = {
     "hsr/over-training": over_training,
     "hsr/separability": separable,
     "intl/competitive": intl_competitive,
+    "intl/crops-alike": crops_alike,
+    "intl/equal-steps": equal_steps,
+    "intl/probe": probe,
     "w2/weights": weights,
 }
 

@@ -83,9 +83,7 @@ def linear_probe(
     """
     begin = time.perf_counter()
     labels, test, test_labels = (given.to(train.device) for given in (labels, test, test_labels))
-    _check(train, labels, test, test_labels)
-    if not penalties or min(penalties) <= 0:
-        raise UserError(f"The penalties are {tuple(penalties)}: pass at least one, each above 0.")
+    _check(train, labels, test, test_labels, penalties)
     rest, held = held_out(labels, _HELD_OUT, seed)
     if len(held) == 0:
         raise UserError("No class has two training samples, so none can be held out: pass more labeled samples.")
@@ -118,7 +116,14 @@ def linear_probe(
 
 
 @torch.no_grad()
-def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
+def ridge_accuracy(
+    train: Tensor,
+    labels: Tensor,
+    test: Tensor,
+    test_labels: Tensor,
+    *,
+    penalties: Sequence[float] = _PENALTIES,
+) -> float:
     """The accuracy in [0, 1] on test (M, F) of ridge regression on to the classes of train (N, F).
 
     One eigendecomposition: quick enough to watch a training run, and usually a point or two below `linear_probe`.
@@ -131,6 +136,7 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
         labels: Their classes (N,), any integers.
         test: Features (M, F) to score.
         test_labels: Their classes (M,).
+        penalties: Those that are tried.
 
     Raises:
         UserError: As for `linear_probe`.
@@ -139,7 +145,7 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
     >>> ridge_accuracy(x, y, torch.tensor([[-3.0], [3.0]]), torch.tensor([0, 1]))
     1.0
     """
-    _check(train, labels, test, test_labels)
+    _check(train, labels, test, test_labels, penalties)
     classes, target = labels.unique(return_inverse=True)
     n, axes, some = len(train), principal(train), parts(train)
     variance = axes.variance
@@ -157,13 +163,15 @@ def ridge_accuracy(train: Tensor, labels: Tensor, test: Tensor, test_labels: Ten
         error: float = (residual / (1 - freedom).square()).item()
         return error
 
-    penalty = min(_PENALTIES, key=validation_error)
+    penalty = min(penalties, key=validation_error)
     fit = torch.cat([moment / (variance + penalty), bias[:, None]], 1).float()
     named = torch.cat([(with_one(axes.of(x)) @ fit.T).argmax(1) for x in parts(test)])
     return _share(classes[named] == test_labels)
 
 
-def _check(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> None:
+def _check(train: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor, penalties: Sequence[float]) -> None:
+    if not penalties or min(penalties) <= 0:
+        raise UserError(f"The penalties are {tuple(penalties)}: pass at least one, each above 0.")
     check(train, labels, "training")
     check(test, test_labels, "test")
     if train.shape[1] != test.shape[1]:

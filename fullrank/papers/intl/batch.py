@@ -9,8 +9,9 @@ from functools import partial
 from statistics import mean
 
 from fullrank.losses import intl_beta
+from fullrank.papers.kit.beside import KNN, LINEAR, RANK, not_behind
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
-from fullrank.papers.kit.judging import by_number, by_seed
+from fullrank.papers.kit.judging import by_case, by_number, by_seed
 from fullrank.papers.kit.parts import LEVEL_POINTS, POINTS, Margin, Part, Table
 from fullrank.papers.kit.represented import unseen_accuracies
 from fullrank.papers.kit.training import LR, Job, Size, numbers, train_all, usual_size
@@ -67,8 +68,8 @@ def _run(batch: int, beta: float) -> str:
     return f"batch {batch}, weight {beta:g}"
 
 
-def _recipe(batch: int, beta: float) -> INTL:
-    return INTL(beta=beta, lr=batch * _LR, projector=(256, 1024))
+def _recipe(batch: int, beta: float, lr: float | None = None) -> INTL:
+    return INTL(beta=beta, lr=batch * _LR if lr is None else lr, projector=(256, 1024))
 
 
 def _flat(values: Mapping[str, Mapping[int, Sequence[float]]]) -> dict[str, Sequence[float]]:
@@ -135,5 +136,48 @@ BATCH_SIZE = Experiment(
             source="ours",
         ),
     ),
+    data="fashion-mnist",
+)
+
+
+_STEPS, _IMAGES = "as many steps", "as many images"
+
+
+def equal_steps(settings: Settings, size: Size | None = None, batches: tuple[int, int] = (32, 512)) -> Outcome:
+    """A small and a large batch with as many steps, then with as many images; the learning rate is the same in all.
+
+    The weight is the rule's, and the embedding has 1024 dimensions, as in `batch_size`.
+    """
+    jobs = [
+        Job(f"{alike}, batch {n}", "intl", _recipe(n, intl_beta(n), LR), batch_size=n, equal_steps=alike == _STEPS)
+        for alike in (_STEPS, _IMAGES)
+        for n in batches
+    ]
+    runs = train_all(settings, jobs, size or replace(usual_size(settings), looks=1))
+    knn, linear = unseen_accuracies(settings, runs)
+    rank = numbers(runs, "embedding", "effective_rank")
+    words = ", ".join(f"{name} {mean(values):.1f} % and {mean(rank[name]):.1f}" for name, values in knn.items())
+    return Outcome(
+        measured=f"kNN accuracy, and effective rank of the embedding, of 1024: {words} ({settings.averaged}).",
+        panels=(
+            by_case("kNN accuracy", "% of the test images", knn),
+            by_case("effective rank of the embedding", "dimensions of 1024", rank),
+        ),
+        rows=by_seed("training", {KNN: knn, LINEAR: linear, RANK: rank}),
+    )
+
+
+EQUAL_STEPS = Experiment(
+    name="intl/equal-steps",
+    paper="Weng et al. 2024, and the authors' code (the rule for beta)",
+    title="A small and a large batch with as many steps, and with one learning rate",
+    claim="Where a large batch does worse than a small one although the rule sets the weight of the trace loss, it is "
+    "for its fewer steps: with as many steps it is not behind.",
+    minutes=16,
+    full="ResNet-18 for 100 epochs at 28 px, with our settings",
+    trainings=4,
+    run=equal_steps,
+    caveat="With as many steps the large batch sees 16 times the images.",
+    parts=tuple(not_behind(KNN, f"{alike}, batch 512", f"{alike}, batch 32", "ours") for alike in (_STEPS, _IMAGES)),
     data="fashion-mnist",
 )

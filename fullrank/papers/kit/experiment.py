@@ -85,7 +85,6 @@ class Settings:
     backbone: str | None = None
     """The encoder; None is the usual."""
     progress: Callable[[float], None] = lambda share: None
-    """Called with the share done, in [0, 1]."""
     """To be called with the share that is done, from 0 to 1."""
 
     @property

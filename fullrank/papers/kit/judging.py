@@ -44,7 +44,7 @@ def by_number(
     title: str,
     x_label: str,
     y_label: str,
-    values: Mapping[str, Mapping[int, Sequence[float]]],
+    values: Mapping[str, Mapping[int, Sequence[float]]] | Mapping[str, Mapping[float, Sequence[float]]],
     *expected: Series,
     log_x: bool = False,
 ) -> Panel:

@@ -54,17 +54,23 @@ def unseen(settings: Settings, runs: Mapping[str, Sequence[Path]]) -> Iterator[t
             yield case, represent(encoder, test), known
 
 
-def unseen_accuracy(test: Labeled, known: Labeled | None = None) -> tuple[float, float]:
-    """Accuracy (%) by neighbors and by ridge regression of test images, judged by known images.
+def split(test: Labeled, known: Labeled | None = None) -> tuple[Labeled, Labeled]:
+    """The images that are known, and those that they judge.
 
     Without known images every second test image is judged by those between. Of Fashion-MNIST these are 5,000 judged,
     which tells an accuracy of 80 % to 0.6 points. A small test set is judged whole by the training images: half of it
     would be few, and neighbors in it may be near-duplicates, as the frames of one sprite are.
     """
-    if known is None:
-        z, labels = test
-        known, test = (z[1::2], labels[1::2]), (z[::2], labels[::2])
-    return 100 * knn_accuracy(*known, *test), 100 * ridge_accuracy(*known, *test)
+    if known is not None:
+        return known, test
+    z, labels = test
+    return (z[1::2], labels[1::2]), (z[::2], labels[::2])
+
+
+def unseen_accuracy(test: Labeled, known: Labeled | None = None) -> tuple[float, float]:
+    """Accuracy (%) by neighbors and by ridge regression of the images that `split` asks."""
+    given, asked = split(test, known)
+    return 100 * knn_accuracy(*given, *asked), 100 * ridge_accuracy(*given, *asked)
 
 
 ByCase = dict[str, list[float]]

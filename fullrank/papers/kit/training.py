@@ -61,13 +61,15 @@ LR, WARMUP = 5e-3, 0.15  # of every experiment that says nothing else, whatever 
 class Job:
     """A name for the run folder, the name of the recipe, and its settings, but for data, size and seed.
 
-    With a batch size of its own it sees as many images as the others, in fewer or more steps.
+    With a batch size of its own it sees as many images as the others, in fewer or more steps, or with `equal_steps`
+    fewer or more images, in as many.
     """
 
     run: str
     recipe: str
     settings: Recipe
     batch_size: int | None = None
+    equal_steps: bool = False
 
 
 def train_all(settings: Settings, jobs: Sequence[Job], size: Size) -> dict[str, list[Path]]:
@@ -80,7 +82,7 @@ def train_all(settings: Settings, jobs: Sequence[Job], size: Size) -> dict[str, 
     for done, (seed, job) in enumerate((seed, job) for seed in settings.each_seed for job in jobs):
         settings.progress(done / total)
         batch_size = job.batch_size or size.batch_size
-        steps = size.steps * size.batch_size // batch_size
+        steps = size.steps if job.equal_steps else size.steps * size.batch_size // batch_size
         recipe = replace(
             job.settings,
             lr=job.settings.lr or LR,
