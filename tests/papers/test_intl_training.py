@@ -149,7 +149,10 @@ def test_batches_with_as_many_steps_see_more_images_and_others_fewer_steps(tmp_p
 
 def test_two_views_are_drawn_as_the_crops_are(tmp_path: Path) -> None:
     crops_alike(Settings(out=tmp_path, data="digits", seeds=1), SMALL)
-    views = {path.parent.name: read_json(path / "config.json")["settings"]["crops"] for path in (tmp_path / "runs").glob("*/*")}
+    views = {
+        path.parent.name: read_json(path / "config.json")["settings"]["crops"]
+        for path in (tmp_path / "runs").glob("*/*")
+    }
     assert views == {"INTL": None, "two views as the crops are drawn": "8,7", "teacher and crops": "8,8,7,6,5,3"}
     alike, plain = crop_views("digits", (8, 7), channels=1)[0], crop_views("digits", (8, 8), channels=1)[0]
     assert (alike.blur, alike.solarize, alike.scale) == (0.5, 0.1, (0.2, 1.0))

@@ -38,7 +38,7 @@ from fullrank.papers.kit.short import gray, in_memory, train
 from fullrank.papers.kit.training import Size
 from fullrank.papers.w2.floor import floor, limit
 from fullrank.papers.w2.more_hosts import more_hosts, with_w2
-from fullrank.papers.w2.weights import weights
+from fullrank.papers.w2.weights import finer_weights, weights
 from fullrank.recipes.byol import BYOL
 from fullrank.regularizers.energy import Energy
 from tests.data.files import plain
@@ -68,6 +68,7 @@ IMAGES: dict[str, Callable[..., Outcome]] = {
     "intl/crops-alike": crops_alike,
     "intl/equal-steps": equal_steps,
     "intl/probe": probe,
+    "w2/finer-weights": finer_weights,
     "w2/weights": weights,
 }
 
