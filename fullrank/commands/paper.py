@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from tyro.conf import Positional, arg
 from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError, command
 from fullrank.papers import Entry, Experiment, Outcome, Settings, catalog, load
-from fullrank.papers.kit.parts import judged
+from fullrank.papers.kit.parts import judged, plain
 from fullrank.runs import full_disk_is_an_error, read_json, write_json
 from fullrank.terminal import progress, say
 
@@ -245,8 +244,8 @@ def _timed(out: Path, config: dict[str, Any]) -> Iterator[None]:
 
 def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Settings) -> dict[str, Any]:
     """result.json but for the times."""
-    rows = [_plain(row | _seed(row, settings.seed_from)) for row in outcome.rows]
-    parts = [_plain(part) for part in judged(experiment.parts, rows)]
+    rows = [plain(row | _seed(row, settings.seed_from)) for row in outcome.rows]
+    parts = judged(experiment.parts, rows)
     flags = ["--full"] if settings.full else []
     flags += ["--seeds", str(settings.seeds)]
     flags += ["--seed-from", str(settings.seed_from)] if settings.seed_from else []
@@ -269,7 +268,7 @@ def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Se
         "command": again,
         "versions": {name: version(name) for name in ("fullrank", "torch", "numpy")},
         "rows": rows,
-        "panels": [_plain(dataclasses.asdict(panel)) for panel in outcome.panels],
+        "panels": [plain(dataclasses.asdict(panel)) for panel in outcome.panels],
     }
 
 
@@ -279,17 +278,6 @@ def _flag(name: str) -> str:
 
 def _seed(row: Mapping[str, str | float], first: int) -> dict[str, float]:
     return {"seed": int(row["seed"]) + first} if "seed" in row else {}
-
-
-def _plain(value: Any) -> Any:
-    """For JSON: tuples as lists, numbers to 6 digits, and what is not finite as null."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
 
 
 def run(arguments: list[str]) -> int:

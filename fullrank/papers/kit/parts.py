@@ -154,8 +154,19 @@ def judged(parts: Sequence[Part], rows: Sequence[Row]) -> list[dict[str, Any]]:
         seen = weigh(part.effect(table), part.kind, part.margin.least)
         said = {"says": part.says, "headline": at == 0, "source": part.source, "kind": part.kind}
         said |= {"margin": part.margin.least, "unit": part.margin.unit, "why": part.margin.why}
-        found.append({**said, **vars(seen)})
+        found.append(plain({**said, **vars(seen)}))
     return found
+
+
+def plain(value: Any) -> Any:
+    """For JSON: tuples as lists, numbers to 6 digits, and what is not finite as null."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
 
 
 def higher(column: str, case: Case, over: Case, margin: Margin, source: Source) -> Part:
