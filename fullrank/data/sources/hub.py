@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from fullrank.data.files.names import role
 from fullrank.data.images import Dataset
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import as_dataset, items, named
+from fullrank.data.sources.splits import chosen_splits
 from fullrank.errors import UserError
 
 _SAVED = ("dataset_dict.json", "state.json")  # what save_to_disk writes beside the rows
@@ -37,7 +37,7 @@ def from_hub(name: str, options: DataOptions) -> Dataset:
         said = " ".join(str(error).split())[:200]
         raise UserError(f"hf:{name} cannot be read ({said}): {_remedy(name, said, options)}.") from error
     parts = dict(found) if isinstance(found, Mapping) else {"train": found}
-    train, test, notes = _splits(name, list(parts), options.split)
+    train, test, notes = chosen_splits(f"hf:{name}", list(parts), options.split)
     column, label = _columns(name, parts[train].features, options.columns)
     made = [_items(parts[part], column, label, options) for part in (train, test) if part is not None]
     told = (*notes, f"images of {column}" + (f", labels of {label}" if label else ""), *made[0][1])
@@ -79,24 +79,6 @@ def _offline(config: Any) -> Iterator[None]:
         yield
     finally:
         config.HF_HUB_OFFLINE = before
-
-
-def _splits(name: str, parts: Sequence[str], asked: str) -> tuple[str, str | None, list[str]]:
-    if asked not in ("auto", "none"):
-        wanted = [part.strip() for part in asked.split(",")]
-        if unknown := [part for part in wanted if part not in parts]:
-            raise UserError(f"--split {asked}: hf:{name} has no {unknown[0]}, only {', '.join(parts)}.")
-        return wanted[0], wanted[1] if len(wanted) > 1 else None, [f"trained on {wanted[0]}"]
-    train = [part for part in parts if role(part, parts) == "train"]
-    if len(train) != 1 and len(parts) > 1:
-        raise UserError(
-            f"hf:{name} has the splits {', '.join(parts)}: pass --split with those to train and to test on."
-        )
-    held = [part for kind in ("test", "validation") for part in parts if role(part, parts) == kind]
-    first = train[0] if train else parts[0]
-    unused = [part for part in parts if part != first and part not in held[:1]]
-    notes = [f"trained on {first}" + (f", tested on {held[0]}" if held else "")] if len(parts) > 1 else []
-    return first, held[0] if held else None, notes + ([f"{', '.join(unused)} not used"] if unused else [])
 
 
 def _columns(name: str, features: Mapping[str, Any], asked: str | None) -> tuple[str, str | None]:

@@ -89,8 +89,8 @@ def load_dataset(
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     if len(names) == 1 and _is_npz(Path(names[0])):
         path = Path(names[0])
-        read = read_npz(path, channels=options.channels, span=parse_range(options.range))
-        loaded = replace(measured(path.stem, read.images, None), range=read.range, notes=read.notes)
+        read = read_npz(path, channels=options.channels, span=parse_range(options.range), split=options.split)
+        loaded = replace(measured(path.stem, read.images, read.test), range=read.range, notes=read.notes)
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     return _images(names, options, say)
 

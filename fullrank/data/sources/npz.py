@@ -1,9 +1,10 @@
-"""An .npz file with `images` and, optionally, `labels`; never unpickled."""
+"""An .npz file with `images`, or with those of several splits, and maybe their labels; never unpickled."""
 
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy.typing as npt
 import torch
 
 from fullrank.data.files.look import chosen_range, parse_range
+from fullrank.data.files.names import role
 from fullrank.data.images import ImageTensor
 from fullrank.data.options import DataOptions
 from fullrank.data.pixels import MOST_CHANNELS, eight_bit
+from fullrank.data.sources.splits import chosen_splits
 from fullrank.errors import UserError
 from fullrank.runs.arrays import DAMAGE, is_bomb, names_of, unpacked
 from fullrank.stats.sketch.memory import require_memory
@@ -26,28 +29,41 @@ _PIXELS = 1 << 22  # of all images, for their percentiles
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """Images, what became 0 and 255 where they had more than 8 bits, and what was decided."""
+    """Images, what became 0 and 255 where they had more than 8 bits, what was decided, and the images to test on."""
 
     images: ImageTensor
     range: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    test: ImageTensor | None = None
 
 
-def read_npz(path: Path, *, channels: int | None = None, span: tuple[float, float] | None = None) -> Read:
+def read_npz(
+    path: Path, *, channels: int | None = None, span: tuple[float, float] | None = None, split: str = "auto"
+) -> Read:
     """Read `images` (N, H, W), (N, H, W, C) or (N, C, H, W), whole numbers or floats, and `labels` (N,).
 
-    C is at most 16; `channels` says what it is where both readings fit, and where 1 or 3 fit one of them, or channels
-    last, that is meant. Numbers of more than 8 bits are read by their range, or by `span`; floats are in [0, 1], or in
-    `span`. Labels are integers (-1 is unknown) or strings; the classes are their sorted values. Raises UserError for
-    anything else.
+    In their place it may have `train_images`, `train_labels`, `val_images`, `test_images` and so on, as MedMNIST has
+    them, or `x_train`, `y_train`, `x_test`, as Keras does; `split` is --split. C is at most 16; `channels` says what it
+    is where both readings fit, and where 1 or 3 fit one of them, or channels last, that is meant. Numbers of more than
+    8 bits are read by their range, or by `span`; floats are in [0, 1], or in `span`. Labels are integers (-1 is
+    unknown) or strings; the classes are their sorted values. Raises UserError for anything else.
     """
-    given, labels = _arrays(path)
-    return _read(given, labels, path, channels, span)
+    arrays, train, test, notes = _arrays(path, split)
+    read = _read(*arrays[train], path, channels, span)
+    if len(read.images) < 2:
+        raise UserError(f"{path} holds one image, and training needs at least 2: add images.")
+    if test is None:
+        return replace(read, notes=(*notes, *read.notes))
+    beside = _read(*arrays[test], Path(f"{path}, {test}"), read.images.channels, read.range or span).images
+    return replace(read, notes=(*notes, *read.notes), test=_by_classes_of(read.images, beside))
 
 
 def images_of_arrays(images: Array, labels: Array | None, name: str, options: DataOptions) -> Read:
     """The same of arrays in memory."""
-    return _read(images, labels, Path(name), options.channels, parse_range(options.range))
+    read = _read(images, labels, Path(name), options.channels, parse_range(options.range))
+    if len(read.images) < 2:
+        raise UserError(f"{name} holds one image, and training needs at least 2: add images.")
+    return read
 
 
 def _read(
@@ -62,29 +78,70 @@ def _read(
     return Read(ImageTensor(images, torch.from_numpy(numbers), classes), chosen, notes)
 
 
-def _arrays(path: Path) -> tuple[Array, Array | None]:
+def _by_classes_of(train: ImageTensor, test: ImageTensor) -> ImageTensor:
+    """The test images, whose labels count the classes of the training images, then those that they alone have."""
+    if test.labels is None:
+        return test
+    classes = (*train.classes, *(name for name in test.classes if name not in train.classes))
+    number = torch.tensor([*(classes.index(name) for name in test.classes), -1])  # the last is that of label -1
+    return replace(test, labels=number[test.labels], classes=classes)
+
+
+Pair = tuple[Array, Array | None]
+
+
+def _arrays(path: Path, split: str) -> tuple[dict[str, Pair], str, str | None, list[str]]:
+    """Images and labels of the splits to train and to test on, the names of these, and what is to be said of them."""
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is not an .npz file, or it is cut off: write it again with numpy.savez.")
     try:
         with zipfile.ZipFile(path) as archive:
-            names = names_of(archive)
-            if "images" not in names:
-                raise UserError(
-                    f"{path} has no array named images (it has: {', '.join(names)[:200] or 'nothing'}): "
-                    "save it with numpy.savez(file, images=..., labels=...)."
-                )
+            names = _named(names_of(archive), path)
+            train, test, notes = chosen_splits(str(path), list(names), split)
             for info in archive.infolist():
                 if is_bomb(info.compress_size, info.file_size):
                     raise UserError(
                         f"{path} unpacks from {info.compress_size:,} to {info.file_size:,} bytes: if it is meant, "
                         "write it with numpy.savez, which does not pack."
                     )
-            size = archive.getinfo("images.npy").file_size
+            used = [part for part in (train, test) if part is not None]
+            size = sum(archive.getinfo(f"{names[part][0]}.npy").file_size for part in used)
             require_memory(size, f"The images of {path}", "pass a folder of images, which are read as they are needed")
-            return unpacked(archive, "images"), unpacked(archive, "labels") if "labels" in names else None
+            arrays = {part: _pair(archive, *names[part]) for part in used}
+            return arrays, train, test, notes
     except DAMAGE as error:
         what = str(error) or type(error).__name__
         raise UserError(f"{path} cannot be read ({what}): save plain numbers with numpy.savez.") from error
+
+
+def _pair(archive: zipfile.ZipFile, images: str, labels: str | None) -> Pair:
+    return unpacked(archive, images), unpacked(archive, labels) if labels else None
+
+
+def _named(names: Sequence[str], path: Path) -> dict[str, tuple[str, str | None]]:
+    """The arrays of images and of labels of every split; plain `images` are to train on.
+
+    >>> _named(["x_train", "y_train", "x_test", "masks"], Path("a.npz"))
+    {'train': ('x_train', 'y_train'), 'test': ('x_test', None)}
+    """
+    found: dict[str, tuple[str, str | None]] = {}
+    for name in names:
+        if name == "images" or (name.endswith("_images") and role(name.removesuffix("_images"))):
+            part, labels = name.removesuffix("_images"), name.removesuffix("images") + "labels"
+        elif name.startswith("x_") and role(name[2:]):
+            part, labels = name[2:], f"y_{name[2:]}"
+        else:
+            continue
+        part = "train" if part == "images" else part
+        if part in found:
+            raise UserError(f"{path} has {found[part][0]} and {name}, and both are to train on: save one of them.")
+        found[part] = name, labels if labels in names else None
+    if not found:
+        raise UserError(
+            f"{path} has no array named images (it has: {', '.join(names)[:200] or 'nothing'}): "
+            "save it with numpy.savez(file, images=..., labels=...)."
+        )
+    return found
 
 
 def _bytes(
@@ -119,8 +176,6 @@ def _channels_first(images: Array, path: Path, channels: int | None) -> Array:
             f"{path}: images have shape {given}: save them as (N, H, W), (N, H, W, C) or (N, C, H, W) "
             f"with {channels or f'1 to {MOST_CHANNELS}'} channels."
         )
-    if len(images) < 2:
-        raise UserError(f"{path} holds one image, and training needs at least 2: add images.")
     return images
 
 
@@ -139,7 +194,9 @@ def _at_end(images: Array, path: Path, channels: int | None) -> bool:
 
 
 def numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, ...]]:
-    """Labels (N,), whole numbers or strings, as numbers of classes and their names; -1 stays unknown."""
+    """Labels (N,) or (N, 1), whole numbers or strings, as numbers of classes and their names; -1 stays unknown."""
+    if labels.shape == (count, 1):  # as MedMNIST has them
+        labels = labels[:, 0]
     if labels.shape != (count,):
         raise UserError(f"{path}: labels have shape {labels.shape} for {count} images: save one label per image.")
     if labels.dtype.kind not in "iuU":
