@@ -9,7 +9,7 @@ from typing import Any
 from fullrank.report.papers.gallery import effect
 
 GRAY = "gray"
-_SO = {
+SO = {
     "held": "the reason stands",
     "undecided": "open",
     "reversed": "the reason is refuted",
@@ -99,7 +99,9 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         ),
     ),
     "intl/other-g": (
-        Reason("The ridge is a tenth of the mean variance; a smaller one is whitening", "intl/other-g", part="ridge 0.01"),
+        Reason(
+            "The ridge is a tenth of the mean variance; a smaller one is whitening", "intl/other-g", part="ridge 0.01"
+        ),
     ),
     "intl/output-variance": (
         Reason(
@@ -119,16 +121,14 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         Reason("The closed form is of infinitely many dimensions and samples", "w2/floor", part="N/D = 16: 32"),
     ),
     "w2/hosts": (Reason("Equal weights are not equal forces", "w2/weights"),),
-    "w2/weights": (
-        Reason("The straight line between two weights of W2 is below the curve", "w2/finer-weights"),
-    ),
+    "w2/weights": (Reason("The straight line between two weights of W2 is below the curve", "w2/finer-weights"),),
 }
 
 SECTION = """## What did not hold, and why
 
-Every claim above that did not hold, in gray or in color, with the reason that was suspected and what was run to test it.
-The test's headline, or the part that is named, holds if the reason is right: then the reason **stands**, which is not
-a proof. Where it came out the other way round, the reason is **refuted**.
+Every claim that did not hold, in gray or in color, with the reason that was suspected and what was run to test it. The
+test's headline, or another part of it, holds if the reason is right: then the reason stands, which is not a proof.
+Where it came out the other way round, the reason is refuted.
 
 | experiment | came out | suspected reason | its test | which came out | so |
 |---|---|---|---|---|---|
@@ -147,7 +147,7 @@ def section(places: Places, names: Mapping[str, str]) -> str:
         for reason in REASONS[name]:
             part = _asked(reason, places)
             cells = [f"`{name}`", came, f"{reason.says}.", f"`{reason.test}`, {names[reason.at]}"]
-            cells += [f"{part['says']}: **{part['label']}**, {effect(part)}", _SO[part["label"]]]
+            cells += [f"{part['says']}: **{part['label']}**, {effect(part)}", SO[part["label"]]]
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return SECTION + "\n".join(lines) + "\n"
 

@@ -16,7 +16,6 @@ import torch
 
 from fullrank.cli import main
 from fullrank.data.images import ImageTensor
-from fullrank.data.options import DataOptions
 from fullrank.data.sources.load import load_dataset
 from fullrank.data.sources.npz import read_npz
 from fullrank.errors import UserError
@@ -136,7 +135,10 @@ def test_bad_images(tmp_path: Path, images: Array, text: str) -> None:
 @pytest.mark.parametrize(
     ("labels", "text"),
     [
-        (np.zeros(3, dtype=int), "labels have shape (3,) for 4 images: save one label per image."),
+        (
+            np.zeros(3, dtype=int),
+            "labels have shape (3,) for 4 images: save one label per image, or pass --labels none.",
+        ),
         (np.zeros((4, 2), dtype=int), "labels have shape (4, 2) for 4 images"),
         (np.zeros(4), "labels are float64: save integers or strings."),
         (np.array([0, -2, 1, 1]), "labels go down to -2: use 0 and more, or -1 for unknown."),
@@ -145,73 +147,6 @@ def test_bad_images(tmp_path: Path, images: Array, text: str) -> None:
 def test_bad_labels(tmp_path: Path, labels: Array, text: str) -> None:
     with pytest.raises(UserError, match=re.escape(text)):
         read_npz(saved(tmp_path, images=GOOD, labels=labels))
-
-
-def medmnist(folder: Path, **more: Any) -> Path:
-    """As MedMNIST saves them: three splits, and labels as columns."""
-    splits: dict[str, Any] = {}
-    for name, count in (("train", 6), ("val", 3), ("test", 4)):
-        splits[f"{name}_images"] = noise(count, 5, 5, 3)
-        splits[f"{name}_labels"] = (np.arange(count) % 3)[:, None].astype(np.uint8)
-    return saved(folder, **splits | more)
-
-
-@pytest.mark.parametrize(
-    ("split", "sizes", "said"),
-    [
-        ("auto", (6, 4), "trained on train, tested on test; val not used"),
-        ("train,val", (6, 3), "trained on train, tested on val; test not used"),
-        ("val", (3, None), "trained on val; train, test not used"),
-    ],
-)
-def test_splits_of_one_file(tmp_path: Path, split: str, sizes: tuple[int, int | None], said: str) -> None:
-    data = load_dataset(str(medmnist(tmp_path)), options=DataOptions(split=split))
-    assert (len(data.train), None if data.test is None else len(data.test)) == sizes
-    assert said in data.inventory().line()
-    assert data.train.labels is not None
-    assert data.train.labels.tolist() == [at % 3 for at in range(sizes[0])]
-
-
-@pytest.mark.parametrize(
-    ("split", "text"), [("train,dev", "has no dev, only train, val, test"), ("train,train", "one")]
-)
-def test_splits_that_are_not_there(tmp_path: Path, split: str, text: str) -> None:
-    with pytest.raises(UserError, match=f"--split {split}: .*{text}"):
-        read_npz(medmnist(tmp_path), split=split)
-
-
-def test_names_as_keras_has_them(tmp_path: Path) -> None:
-    arrays = {"x_train": noise(4, 5, 5), "y_train": np.array([1, 0, 1, 0]), "x_test": noise(2, 5, 5)}
-    read = read_npz(saved(tmp_path, **arrays, y_test=np.array([1, 1])))
-    assert read.test is not None
-    assert read.test.labels is not None
-    assert (len(read.images), read.test.labels.tolist()) == (4, [1, 1])
-
-
-def test_the_classes_of_the_test_images_are_those_of_the_training_images_and_their_own(tmp_path: Path) -> None:
-    labels = {"train_labels": np.array(["b", "c"] * 3), "test_labels": np.array(["c", "a", "b", "c"])}
-    read = read_npz(medmnist(tmp_path, **labels))
-    assert read.test is not None
-    assert read.test.labels is not None
-    assert (read.images.classes, read.test.classes) == (("b", "c"), ("b", "c", "a"))
-    assert read.test.labels.tolist() == [1, 2, 0, 1]
-
-
-def test_the_test_images_have_the_range_and_the_channels_of_the_training_images(tmp_path: Path) -> None:
-    values = np.linspace(0, 4095, 6 * 25 * 3).astype(np.uint16).reshape(6, 5, 5, 3)
-    read = read_npz(medmnist(tmp_path, train_images=values, test_images=values[:4] // 4))
-    assert read.test is not None
-    assert read.range == (0.0, 4095.0)
-    assert int(read.test.images.max()) < 50
-    with pytest.raises(UserError, match=r"some.npz, test: images have shape \(4, 5, 5\): .* with 3 channels"):
-        read_npz(medmnist(tmp_path, test_images=noise(4, 5, 5)))
-
-
-def test_two_arrays_for_one_split_are_not_guessed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has train_images and images, and both are to train on: save one of them"):
-        read_npz(medmnist(tmp_path, images=noise(4, 5, 5)))
-    with pytest.raises(UserError, match="has the splits val, test: pass --split with those to train and to test on"):
-        read_npz(saved(tmp_path, val_images=noise(4, 5, 5), test_images=noise(4, 5, 5)))
 
 
 def test_missing_key(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from docs.build import reasons
 from docs.build.papers import BUDGETS, COLOR, DOCS, FRESH, GRAY, page, read
 from fullrank.papers import catalog, load
 from fullrank.papers.kit.parts import judged
@@ -81,3 +83,30 @@ def test_results_say_how_they_were_made() -> None:
         assert result["command"].startswith(f"fullrank paper {result['name']} --out ")
         assert result["cpu_seconds"] > 0
         assert {"fullrank", "torch", "numpy"} <= set(result["versions"])
+
+
+def test_every_claim_that_did_not_hold_has_a_reason_that_was_tested() -> None:
+    places = {"gray": read(GRAY), **{budget: read(COLOR / budget) for budget in BUDGETS}}
+    unheld = reasons.unheld(places)
+    assert {*unheld} == {*reasons.REASONS}
+    assert "intl/probe" not in unheld  # it tests a reason itself
+    asked = [(reason, places[reason.at][reason.test]) for name in unheld for reason in reasons.REASONS[name]]
+    assert all(any(part["says"].startswith(reason.part) for part in result["parts"]) for reason, result in asked)
+
+
+@pytest.mark.parametrize(
+    ("label", "so"), [("held", "the reason stands"), ("undecided", "open"), ("reversed", "the reason is refuted")]
+)
+def test_a_reason_stands_where_its_test_held_and_is_refuted_where_it_was_reversed(
+    label: str, so: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = {"says": "finer", "label": label, "effect": 0.0, "low": -1.0, "high": 1.0, "margin": 0.5, "unit": "points"}
+    test = {"verdict": label, "parts": [{**part, "kind": "more", "seeds": 3}]}
+    places: dict[str, dict[str, dict[str, Any]]] = {
+        "gray": {"w2/hosts": {"verdict": "reversed"}},
+        "150": {"w2/weights": test},
+    }
+    monkeypatch.setattr(reasons, "REASONS", {"w2/hosts": (reasons.Reason("Weights", "w2/weights", "150", "finer"),)})
+    lines = reasons.section(places, {"gray": "gray", "150": "150 steps"}).splitlines()
+    assert lines[-1].startswith("| `w2/hosts` | gray: reversed | Weights. | `w2/weights`, 150 steps | finer: ")
+    assert lines[-1].endswith(f"| {so} |")

@@ -89,7 +89,13 @@ def load_dataset(
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     if len(names) == 1 and _is_npz(Path(names[0])):
         path = Path(names[0])
-        read = read_npz(path, channels=options.channels, span=parse_range(options.range), split=options.split)
+        read = read_npz(
+            path,
+            channels=options.channels,
+            span=parse_range(options.range),
+            split=options.split,
+            labels=options.labels != "none",
+        )
         loaded = replace(measured(path.stem, read.images, read.test), range=read.range, notes=read.notes)
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     return _images(names, options, say)

@@ -38,17 +38,23 @@ class Read:
 
 
 def read_npz(
-    path: Path, *, channels: int | None = None, span: tuple[float, float] | None = None, split: str = "auto"
+    path: Path,
+    *,
+    channels: int | None = None,
+    span: tuple[float, float] | None = None,
+    split: str = "auto",
+    labels: bool = True,
 ) -> Read:
     """Read `images` (N, H, W), (N, H, W, C) or (N, C, H, W), whole numbers or floats, and `labels` (N,).
 
     In their place it may have `train_images`, `train_labels`, `val_images`, `test_images` and so on, as MedMNIST has
-    them, or `x_train`, `y_train`, `x_test`, as Keras does; `split` is --split. C is at most 16; `channels` says what it
-    is where both readings fit, and where 1 or 3 fit one of them, or channels last, that is meant. Numbers of more than
-    8 bits are read by their range, or by `span`; floats are in [0, 1], or in `span`. Labels are integers (-1 is
-    unknown) or strings; the classes are their sorted values. Raises UserError for anything else.
+    them, or `x_train`, `y_train`, `x_test`, as Keras does; `split` is --split, and without `labels` none is read. C is
+    at most 16; `channels` says what it is where both readings fit, and where 1 or 3 fit one of them, or channels last,
+    that is meant. Numbers of more than 8 bits are read by their range, or by `span`; floats are in [0, 1], or in
+    `span`. Labels are integers (-1 is unknown) or strings; the classes are their sorted values. Raises UserError for
+    anything else.
     """
-    arrays, train, test, notes = _arrays(path, split)
+    arrays, train, test, notes = _arrays(path, split, labels=labels)
     read = _read(*arrays[train], path, channels, span)
     if len(read.images) < 2:
         raise UserError(f"{path} holds one image, and training needs at least 2: add images.")
@@ -60,6 +66,7 @@ def read_npz(
 
 def images_of_arrays(images: Array, labels: Array | None, name: str, options: DataOptions) -> Read:
     """The same of arrays in memory."""
+    labels = None if options.labels == "none" else labels
     read = _read(images, labels, Path(name), options.channels, parse_range(options.range))
     if len(read.images) < 2:
         raise UserError(f"{name} holds one image, and training needs at least 2: add images.")
@@ -90,7 +97,7 @@ def _by_classes_of(train: ImageTensor, test: ImageTensor) -> ImageTensor:
 Pair = tuple[Array, Array | None]
 
 
-def _arrays(path: Path, split: str) -> tuple[dict[str, Pair], str, str | None, list[str]]:
+def _arrays(path: Path, split: str, *, labels: bool) -> tuple[dict[str, Pair], str, str | None, list[str]]:
     """Images and labels of the splits to train and to test on, the names of these, and what is to be said of them."""
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is not an .npz file, or it is cut off: write it again with numpy.savez.")
@@ -107,7 +114,7 @@ def _arrays(path: Path, split: str) -> tuple[dict[str, Pair], str, str | None, l
             used = [part for part in (train, test) if part is not None]
             size = sum(archive.getinfo(f"{names[part][0]}.npy").file_size for part in used)
             require_memory(size, f"The images of {path}", "pass a folder of images, which are read as they are needed")
-            arrays = {part: _pair(archive, *names[part]) for part in used}
+            arrays = {part: _pair(archive, names[part][0], names[part][1] if labels else None) for part in used}
             return arrays, train, test, notes
     except DAMAGE as error:
         what = str(error) or type(error).__name__
@@ -198,7 +205,10 @@ def numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, .
     if labels.shape == (count, 1):  # as MedMNIST has them
         labels = labels[:, 0]
     if labels.shape != (count,):
-        raise UserError(f"{path}: labels have shape {labels.shape} for {count} images: save one label per image.")
+        raise UserError(
+            f"{path}: labels have shape {labels.shape} for {count} images: save one label per image, "
+            "or pass --labels none."
+        )
     if labels.dtype.kind not in "iuU":
         raise UserError(f"{path}: labels are {labels.dtype}: save integers or strings.")
     values, numbers = np.unique(labels, return_inverse=True)
