@@ -73,7 +73,8 @@ is shown is measured by FullRank; it is not a reading of the papers' own tables.
 
 THEORY = """## Without images
 
-Closed forms, point clouds and toy networks. They test that formulas and code do what the paper says, in seconds.
+Closed forms, point clouds and toy networks. They test that formulas and code do what the paper says, in seconds. Most
+parts of W2's ask which way a metric moves, not how far: another metric that moves the same way would pass them.
 """
 
 TRAINED = """## Trained on images

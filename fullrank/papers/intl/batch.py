@@ -173,7 +173,7 @@ EQUAL_STEPS = Experiment(
     title="A small and a large batch with as many steps, and with one learning rate",
     claim="Where a large batch does worse than a small one although the rule sets the weight of the trace loss, it is "
     "for its fewer steps: with as many steps it is not behind.",
-    minutes=16,
+    minutes=20,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=4,
     run=equal_steps,

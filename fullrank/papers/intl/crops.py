@@ -105,7 +105,7 @@ CROPS_ALIKE = Experiment(
     title="Two views that are drawn as the six crops are",
     claim="Where a teacher and six crops cost accuracy, it is for how the crops are drawn, with blur, solarize and "
     "another scale: above two views that are drawn so, they raise it.",
-    minutes=14,
+    minutes=10,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=3,
     run=crops_alike,

@@ -16,7 +16,7 @@ from fullrank.report.draw.lines import name_powers
 from fullrank.report.draw.svg import INK, SERIES, svg
 
 WIDTH = 4.6  # inches of a panel
-_HEIGHT, _ROW = 3.2, 0.19  # of a panel without its legend, and of a legend's row
+_HEIGHT, _ROW, _LINE = 3.2, 0.19, 0.16  # of a panel without its legend, of a row of it, of a line of a name; inches
 _OF_OURS = ("line", "points")  # measured, and so in colors
 _DASHES: Mapping[str, Any] = {"expected": (0, (4, 2)), "threshold": ":"}
 _LINK: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1.5}
@@ -33,12 +33,14 @@ def drawn(panel: Panel, prefix: str) -> Markup:
     labels = [_shown(panel, label) for label in dict.fromkeys([*colored, *others])]
     columns = 2 if max(map(len, labels), default=0) <= 28 else 1
     rows = math.ceil(len(labels) / columns)
-    height = _HEIGHT + rows * _ROW
+    names = _case_names(panel)
+    below = rows * _ROW + _LINE * max([0, *(name.count("\n") - 1 for name in names)])  # two lines have room
+    height = _HEIGHT + below
 
     def draw(axes: Axes) -> None:
         unit = textwrap.fill(panel["y_label"], 40)
         left = 0.2 if "\n" in unit else 0.16
-        axes.figure.subplots_adjust(left=left, top=1 - 0.3 / height, bottom=(0.55 + rows * _ROW) / height)
+        axes.figure.subplots_adjust(left=left, top=1 - 0.3 / height, bottom=(0.55 + below) / height)
         for series in panel["series"]:
             at = colored.index(series["label"]) if series["label"] in colored else 0
             _draw(axes, series, SERIES[at % len(SERIES)], panel)
@@ -46,11 +48,11 @@ def drawn(panel: Panel, prefix: str) -> Markup:
         axes.set_title(panel["title"], loc="left", fontsize=10, fontweight="bold")
         axes.set_xlabel(panel["x_label"])
         axes.set_ylabel(unit)
-        _ticks(axes, panel)
+        _ticks(axes, panel, names)
         handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-        below = (0.5, -0.44 / (height - 0.85 - rows * _ROW))
+        down = -(0.44 + below - rows * _ROW) / (height - 0.85 - below)
         axes.legend(
-            [handles[label] for label in labels], labels, loc="upper center", bbox_to_anchor=below, ncol=columns,
+            [handles[label] for label in labels], labels, loc="upper center", bbox_to_anchor=(0.5, down), ncol=columns,
             frameon=False, fontsize=8, borderaxespad=0, labelspacing=0.35,
         )  # fmt: skip
 
@@ -137,7 +139,14 @@ def _through(axes: Axes, columns: Sequence[tuple[float, Sequence[float]]], color
         axes.plot([x for x, _ in columns], [seeds[seed] for _, seeds in columns], color=color, **_LINK)
 
 
-def _ticks(axes: Axes, panel: Panel) -> None:
+def _case_names(panel: Panel) -> list[str]:
+    """The names of the cases, in lines that fit below their columns."""
+    cases = max(1, len(panel["x_names"]))
+    letters = min(13, (65 if cases < 8 else 48) // cases)
+    return [textwrap.fill(name, letters, break_long_words=False) for name in panel["x_names"]]
+
+
+def _ticks(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
     for axis, log, scale in (
         (axes.xaxis, panel["log_x"], axes.set_xscale),
         (axes.yaxis, panel["log_y"], axes.set_yscale),
@@ -148,9 +157,6 @@ def _ticks(axes: Axes, panel: Panel) -> None:
         else:
             axis.set_major_locator(MaxNLocator(nbins=6))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
-    if panel["x_names"]:
-        cases = len(panel["x_names"])
-        letters = min(13, (65 if cases < 8 else 48) // cases)  # that fit below one column
-        names = [textwrap.fill(name, letters, break_long_words=False) for name in panel["x_names"]]
+    if names:
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
