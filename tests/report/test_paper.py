@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -89,8 +90,14 @@ def test_the_gallery_in_chromium(tmp_path: Path) -> None:
 @pytest.fixture
 def axes(monkeypatch: pytest.MonkeyPatch) -> Axes:
     """What a panel is drawn on."""
-    found = Figure().add_subplot()
-    monkeypatch.setattr(panel, "svg", lambda draw, **_: draw(found))
+    figure = Figure()
+    found = figure.add_subplot()
+
+    def svg(draw: Callable[[Axes], None], *, size: tuple[float, float], **_: object) -> None:
+        figure.set_size_inches(*size)
+        draw(found)
+
+    monkeypatch.setattr(panel, "svg", svg)
     return found
 
 
@@ -108,6 +115,19 @@ def test_points_of_one_seed_are_linked_and_means_of_cases_are_not(axes: Axes) ->
     assert isinstance(bars, ErrorbarContainer)
     reach = [(path[1][1] - path[0][1]) / 2 for path in bars.lines[2][0].get_segments()]
     assert reach == pytest.approx([12.706 * 0.5, 12.706 * 1.0], rel=1e-4)  # t of 2 seeds x standard error
+
+
+@pytest.mark.parametrize("name", ["INTL", "teacher and crops", "two views as the crops are drawn", "a " * 40])
+def test_the_legend_is_below_the_names_of_the_cases(axes: Axes, name: str) -> None:
+    seeds = {"label": "seeds", "x": [0, 0, 1, 1], "y": [1.0, 2.0, 5.0, 3.0], "style": "points"}
+    panel.drawn({**NAMED, "x_names": [name, name], "series": [seeds]}, "a")
+    assert isinstance(axes.figure, Figure)
+    axes.figure.draw_without_rendering()
+    legend = axes.get_legend()
+    assert legend is not None
+    lowest = min(label.get_window_extent().y0 for label in axes.get_xticklabels())
+    assert legend.get_window_extent().y0 >= 0
+    assert legend.get_window_extent().y1 <= lowest
 
 
 def test_within_a_case_the_series_are_linked_seed_by_seed(axes: Axes) -> None:

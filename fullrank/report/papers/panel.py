@@ -16,7 +16,7 @@ from fullrank.report.draw.lines import name_powers
 from fullrank.report.draw.svg import INK, SERIES, svg
 
 WIDTH = 4.6  # inches of a panel
-_HEIGHT, _ROW, _LINE = 3.2, 0.19, 0.16  # of a panel without its legend, of a row of it, of a line of a name; inches
+_HEIGHT, _ROW, _LINE = 3.2, 0.19, 0.19  # of a panel without its legend, of a row of it, of a line of a name; inches
 _OF_OURS = ("line", "points")  # measured, and so in colors
 _DASHES: Mapping[str, Any] = {"expected": (0, (4, 2)), "threshold": ":"}
 _LINK: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1.5}
