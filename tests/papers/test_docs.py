@@ -90,8 +90,6 @@ def test_every_claim_that_did_not_hold_has_a_reason_that_was_tested() -> None:
     unheld = reasons.unheld(places)
     assert {*unheld} == {*reasons.REASONS}
     assert "intl/probe" not in unheld  # it tests a reason itself
-    asked = [(reason, places[reason.at][reason.test]) for name in unheld for reason in reasons.REASONS[name]]
-    assert all(any(part["says"].startswith(reason.part) for part in result["parts"]) for reason, result in asked)
 
 
 @pytest.mark.parametrize(

@@ -172,12 +172,15 @@ EQUAL_STEPS = Experiment(
     paper="Weng et al. 2024, and the authors' code (the rule for beta)",
     title="A small and a large batch with as many steps, and with one learning rate",
     claim="Where a large batch does worse than a small one although the rule sets the weight of the trace loss, it is "
-    "for its fewer steps: with as many steps it is not behind.",
+    "for the learning rate that grows with it: at one learning rate, with as many images or as many steps, it is not "
+    "behind.",
     minutes=20,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=4,
     run=equal_steps,
-    caveat="With as many steps the large batch sees 16 times the images.",
-    parts=tuple(not_behind(KNN, f"{alike}, batch 512", f"{alike}, batch 32", "ours") for alike in (_STEPS, _IMAGES)),
+    caveat="With as many steps the large batch sees 16 times the images. The headline was that of as many steps when "
+    "this was run, and the claim that fewer steps are the reason: since the large batch is not behind with as many "
+    "images either, they are not.",
+    parts=tuple(not_behind(KNN, f"{alike}, batch 512", f"{alike}, batch 32", "ours") for alike in (_IMAGES, _STEPS)),
     data="fashion-mnist",
 )

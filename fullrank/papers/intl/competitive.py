@@ -39,9 +39,9 @@ COMPETITIVE = Experiment(
     trainings=4,
     run=competitive,
     caveat="The paper's tables were not read; others quote them with INTL ahead of all three. One learning rate and "
-    "one projector for all, and weights that were not searched: who is ahead may be who was tuned. In color the "
-    "headline is reversed while neighbors say the opposite: the probe's penalty is chosen on training images, of which "
-    "sprites have near-duplicates, and may be too weak for the representation with more rank.",
+    "one projector for all, and weights that were not searched: who is ahead may be who was tuned. In color, after "
+    "150 steps, the headline is reversed while neighbors say the opposite; of the same images in memory it is "
+    "undecided, and so it is with the best penalty of either probe (`intl/probe`).",
     parts=(
         higher(LINEAR, _OWN, "W-MSE", POINTS, "ours"),
         *(higher(LINEAR, _OWN, other, POINTS, "ours") for other in _OTHERS[1:]),
