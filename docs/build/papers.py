@@ -125,7 +125,7 @@ def page() -> str:
     return "\n".join(
         [
             HEADER,
-            _summary(gray, theory, trained),
+            _summary(gray, theory, trained, color),
             THEORY,
             _table(theory, color, images=False),
             *_stable(gray, read(FRESH)),
@@ -140,15 +140,26 @@ def page() -> str:
     )
 
 
-def _summary(every: Results, theory: Results, trained: Results) -> str:
+def _summary(every: Results, theory: Results, trained: Results, color: Mapping[str, Results]) -> str:
     parts = [part["label"] for one in every.values() for part in one["parts"]]
     hours = sum(result["cpu_seconds"] for result in every.values()) / 3600
     no_images, images = (_sentence(one["verdict"] for one in some.values()) for some in (theory, trained))
     return (
         f"## What came out\n\n- Of {len(theory)} claims that need no images, {no_images}.\n"
-        f"- Of {len(trained)} claims about trainings on images, {images}.\n"
-        f"- Of the {len(parts)} parts of all claims, {_sentence(parts)}.\n\n"
-        f"All took {hours:.1f} hours of one CPU core.\n"
+        f"- Of {len(trained)} claims about trainings on images, {images} in gray.\n"
+        f"{_in_color(color)}"
+        f"- Of the {len(parts)} parts of all claims in gray, {_sentence(parts)}.\n\n"
+        f"All in gray took {hours:.1f} hours of one CPU core.\n"
+    )
+
+
+def _in_color(color: Mapping[str, Results]) -> str:
+    """A line for each budget that was run in color."""
+    return "".join(
+        f"- In color, {BUDGETS[budget]}: of {len(found)} claim{'s' * (len(found) > 1)}, "
+        f"{_sentence(one['verdict'] for one in found.values())}.\n"
+        for budget, found in color.items()
+        if found
     )
 
 

@@ -69,8 +69,8 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     "hsr/few-labels": (Reason(_SHORT, "hsr/few-labels", "900"),),
     "hsr/separability": (Reason(_SHORT, "hsr/separability", "900"),),
     "intl/batch-size": (
-        Reason(_RATE, "intl/equal-steps"),
-        Reason(_RATE, "intl/equal-steps", "150"),
+        Reason(_RATE, "intl/learning-rate"),
+        Reason(_RATE, "intl/learning-rate", "150"),
     ),
     "intl/beta-rule": (
         Reason(

@@ -11,7 +11,7 @@ import pytest
 
 from fullrank.data import crop_views
 from fullrank.papers import Outcome, Settings
-from fullrank.papers.intl.batch import batch_size, equal_steps
+from fullrank.papers.intl.batch import batch_size, learning_rate
 from fullrank.papers.intl.collapse import collapse, log_conditions, newton_eigenvalue
 from fullrank.papers.intl.crops import crops_alike, teacher_crops
 from fullrank.papers.intl.images import power_images
@@ -135,7 +135,7 @@ def test_powers_on_images_are_judged_by_the_rank_of_the_embedding(tmp_path: Path
 
 
 def test_batches_with_as_many_steps_see_more_images_and_others_fewer_steps(tmp_path: Path) -> None:
-    equal_steps(Settings(out=tmp_path, data="digits", seeds=1), SMALL, batches=(32, 128))
+    learning_rate(Settings(out=tmp_path, data="digits", seeds=1), SMALL, batches=(32, 128))
     steps = {
         path.parent.name: read_json(path / "result.json")["steps"] for path in sorted((tmp_path / "runs").glob("*/*"))
     }
@@ -144,6 +144,7 @@ def test_batches_with_as_many_steps_see_more_images_and_others_fewer_steps(tmp_p
         "as many images, batch 32": 20,
         "as many steps, batch 128": 10,
         "as many steps, batch 32": 10,
+        "a rate that grew, batch 128": 5,
     }
 
 

@@ -25,7 +25,7 @@ from fullrank.papers.hsr.few_labels import few_labels, shares
 from fullrank.papers.hsr.layers import by_layer, layers
 from fullrank.papers.hsr.over_training import over_training
 from fullrank.papers.hsr.separability import separable
-from fullrank.papers.intl.batch import equal_steps
+from fullrank.papers.intl.batch import learning_rate
 from fullrank.papers.intl.competitive import competitive as intl_competitive
 from fullrank.papers.intl.controls import controls
 from fullrank.papers.intl.crops import crops_alike
@@ -66,7 +66,7 @@ IMAGES: dict[str, Callable[..., Outcome]] = {
     "hsr/separability": separable,
     "intl/competitive": intl_competitive,
     "intl/crops-alike": crops_alike,
-    "intl/equal-steps": equal_steps,
+    "intl/learning-rate": learning_rate,
     "intl/probe": probe,
     "w2/finer-weights": finer_weights,
     "w2/weights": weights,

@@ -15,7 +15,8 @@ from fullrank.papers.kit.parts import DISTANCE, Part, Table, higher
 from fullrank.stats import normalize
 
 RATIOS = (0.5, 1.0, 2.0, 4.0, 16.0)  # samples for each dimension
-_WIDTHS = (32, 128)
+_WIDTHS = (32, 128, 512)
+_WIDE = 128
 _ALL, _HALF = "none dead", "half dead"
 
 
@@ -31,9 +32,9 @@ def floor(settings: Settings) -> Outcome:
                 ]
         settings.progress(done / len(RATIOS))
     table = Table(rows)
-    words = ", ".join(f"{mean(table.of('W2', _WIDTHS[-1], ratio, _ALL)):.3f} at {ratio:g}" for ratio in RATIOS)
+    words = ", ".join(f"{mean(table.of('W2', _WIDE, ratio, _ALL)):.3f} at {ratio:g}" for ratio in RATIOS)
     return Outcome(
-        measured=f"W2 of uniform samples in {_WIDTHS[-1]} dimensions, by samples for each dimension: {words} "
+        measured=f"W2 of uniform samples in {_WIDE} dimensions, by samples for each dimension: {words} "
         f"({settings.averaged}).",
         panels=(_panel(table),),
         rows=tuple(rows),
@@ -98,8 +99,7 @@ def _follows(ratio: float, width: int) -> Part:
     )
 
 
-def _alike(ratio: float) -> Part:
-    few, many = _WIDTHS
+def _alike(ratio: float, few: int = 32, many: int = 128) -> Part:
     return Part(
         says=f"N/D = {ratio:g}: {few} and {many} dimensions have the same W2",
         effect=lambda table: table.gain("W2", (many, ratio, _ALL), over=(few, ratio, _ALL)),
@@ -119,8 +119,9 @@ FLOOR = Experiment(
     run=floor,
     parts=(
         _alike(4.0),
-        *(_follows(ratio, _WIDTHS[-1]) for ratio in (1.0, 2.0, 4.0, 16.0)),
+        *(_follows(ratio, _WIDE) for ratio in (1.0, 2.0, 4.0, 16.0)),
         *(_alike(ratio) for ratio in (0.5, 1.0, 2.0, 16.0)),
+        _alike(4.0, 128, 512),
         *(higher("W2", (128, ratio, _HALF), (128, ratio, _ALL), DISTANCE, "ours") for ratio in RATIOS),
     ),
 )
