@@ -17,9 +17,9 @@ class DataOptions:
     max_corrupt: float = 0.1
     """Share of unreadable images in a folder above which training is refused."""
     split: str = "auto"
-    """Folders to train and to test on, such as train,val, or none where folders of such names are classes."""
+    """Folders, or splits of a file, to train and to test on, such as train,val; none: such folders are classes."""
     labels: Literal["auto", "folders", "none"] = "auto"
-    """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
+    """Whether folders are classes: auto says what it found, and asks where images lie beside; none reads no labels."""
     classes: Path | None = None
     """File with the classes to keep, one per line; by default all."""
     channels: int | None = None

@@ -58,6 +58,20 @@ def test_a_copy_of_a_repository_is_read_as_the_hub_has_it(tmp_path: Path, monkey
     assert absolute("hf:birds") == f"hf:{tmp_path / 'birds'}"
 
 
+def test_labels_of_the_test_split_count_the_classes_of_the_training_split(tmp_path: Path) -> None:
+    def split(labels: list[str]) -> Any:
+        rows = {"img": [Image.fromarray(one) for one in PIXELS[: len(labels)]], "kind": labels}
+        return datasets.Dataset.from_dict(rows).cast_column("img", datasets.Image())
+
+    both = datasets.DatasetDict({"train": split(["a", "b", "c", "a"]), "test": split(["b", "c", "c", "d"])})
+    both.save_to_disk(str(tmp_path / "kinds"))
+    data = load_dataset(f"hf:{tmp_path / 'kinds'}", options=DataOptions(columns="img,kind"))
+    assert data.test is not None
+    assert data.test.labels is not None
+    assert (data.train.classes, data.test.classes) == (("a", "b", "c"), ("a", "b", "c", "d"))
+    assert data.test.labels.tolist() == [1, 2, 2, 3]
+
+
 def test_several_configurations_are_a_question_that_the_name_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,7 +140,7 @@ def test_bad_images(tmp_path: Path, images: Array, text: str) -> None:
             "labels have shape (3,) for 4 images: save one label per image, or pass --labels none.",
         ),
         (np.zeros((4, 2), dtype=int), "labels have shape (4, 2) for 4 images"),
-        (np.zeros(4), "labels are float64: save integers or strings."),
+        (np.zeros(4), "labels are float64: save integers or strings, or pass --labels none."),
         (np.array([0, -2, 1, 1]), "labels go down to -2: use 0 and more, or -1 for unknown."),
     ],
 )

@@ -82,8 +82,42 @@ def test_several_labels_of_an_image_are_left_out_where_that_is_asked(tmp_path: P
     assert load_dataset(str(path), options=DataOptions(labels="none")).train.labels is None
 
 
+@pytest.mark.parametrize("other", [np.float32, np.int64, np.bool_])
+def test_test_images_of_another_type_are_not_rescaled_in_silence(tmp_path: Path, other: type) -> None:
+    path = medmnist(tmp_path, test_images=np.zeros((4, 5, 5, 3), dtype=other))
+    with pytest.raises(
+        UserError, match=r"images of train are uint8, those of test .*: save both alike, or pass --split"
+    ):
+        read_npz(path)
+    assert read_npz(path, split="train").test is None
+
+
+def test_arrays_that_are_not_used_are_said(tmp_path: Path) -> None:
+    mixed = saved(tmp_path, train_images=noise(4, 5, 5), y_train=np.arange(4), masks=noise(4, 5, 5))
+    assert "no labels" in load_dataset(str(mixed)).inventory().line()
+    assert "y_train, masks not used" in load_dataset(str(mixed)).inventory().line()
+    alone = saved(tmp_path, test_images=noise(4, 5, 5))
+    assert "trained on test" in load_dataset(str(alone)).inventory().line()
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"), [(("X_train", "y_train", "X_test"), "0, 1"), (("a_train_images", "a_train_labels"), "0, 1")]
+)
+def test_other_ways_to_name_a_split(tmp_path: Path, names: tuple[str, ...], classes: str) -> None:
+    arrays = {name: np.arange(4) % 2 if name.startswith("y") or "labels" in name else noise(4, 5, 5) for name in names}
+    arrays |= {"a_test_images": noise(4, 5, 5)} if "a_train_images" in names else {}
+    data = load_dataset(str(saved(tmp_path, **arrays)))
+    assert (", ".join(data.train.classes), data.test is not None) == (classes, True)
+
+
+def test_a_split_without_images(tmp_path: Path) -> None:
+    path = medmnist(tmp_path, test_images=noise(0, 5, 5, 3), test_labels=np.zeros(0, dtype=int))
+    with pytest.raises(UserError, match=r"some.npz, test holds no images: add some, or pass --split with splits"):
+        read_npz(path)
+
+
 def test_two_arrays_for_one_split_are_not_guessed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has train_images and images, and both are to train on: save one of them"):
+    with pytest.raises(UserError, match="has train_images and images, and both would be train: save one of them"):
         read_npz(medmnist(tmp_path, images=noise(4, 5, 5)))
     with pytest.raises(UserError, match="has the splits val, test: pass --split with those to train and to test on"):
         read_npz(saved(tmp_path, val_images=noise(4, 5, 5), test_images=noise(4, 5, 5)))

@@ -17,7 +17,7 @@ from fullrank.data.files.names import role
 from fullrank.data.images import ImageTensor
 from fullrank.data.options import DataOptions
 from fullrank.data.pixels import MOST_CHANNELS, eight_bit
-from fullrank.data.sources.splits import chosen_splits
+from fullrank.data.sources.splits import by_classes_of, chosen_splits
 from fullrank.errors import UserError
 from fullrank.runs.arrays import DAMAGE, is_bomb, names_of, unpacked
 from fullrank.stats.sketch.memory import require_memory
@@ -60,8 +60,13 @@ def read_npz(
         raise UserError(f"{path} holds one image, and training needs at least 2: add images.")
     if test is None:
         return replace(read, notes=(*notes, *read.notes))
+    if arrays[test][0].dtype != arrays[train][0].dtype:
+        raise UserError(
+            f"{path}: images of {train} are {arrays[train][0].dtype}, those of {test} {arrays[test][0].dtype}: save "
+            f"both alike, or pass --split {train}."
+        )
     beside = _read(*arrays[test], Path(f"{path}, {test}"), read.images.channels, read.range or span).images
-    return replace(read, notes=(*notes, *read.notes), test=_by_classes_of(read.images, beside))
+    return replace(read, notes=(*notes, *read.notes), test=by_classes_of(read.images, beside))
 
 
 def images_of_arrays(images: Array, labels: Array | None, name: str, options: DataOptions) -> Read:
@@ -85,15 +90,6 @@ def _read(
     return Read(ImageTensor(images, torch.from_numpy(numbers), classes), chosen, notes)
 
 
-def _by_classes_of(train: ImageTensor, test: ImageTensor) -> ImageTensor:
-    """The test images, whose labels count the classes of the training images, then those that they alone have."""
-    if test.labels is None:
-        return test
-    classes = (*train.classes, *(name for name in test.classes if name not in train.classes))
-    number = torch.tensor([*(classes.index(name) for name in test.classes), -1])  # the last is that of label -1
-    return replace(test, labels=number[test.labels], classes=classes)
-
-
 Pair = tuple[Array, Array | None]
 
 
@@ -105,6 +101,9 @@ def _arrays(path: Path, split: str, *, labels: bool) -> tuple[dict[str, Pair], s
         with zipfile.ZipFile(path) as archive:
             names = _named(names_of(archive), path)
             train, test, notes = chosen_splits(str(path), list(names), split)
+            known = [name for pair in names.values() for name in pair]
+            if beside := [name for name in names_of(archive) if name not in known]:
+                notes = [*notes, f"{', '.join(beside)} not used"]
             for info in archive.infolist():
                 if is_bomb(info.compress_size, info.file_size):
                     raise UserError(
@@ -132,21 +131,19 @@ def _named(names: Sequence[str], path: Path) -> dict[str, tuple[str, str | None]
     {'train': ('x_train', 'y_train'), 'test': ('x_test', None)}
     """
     found: dict[str, tuple[str, str | None]] = {}
-    for name in names:
-        if name == "images" or (name.endswith("_images") and role(name.removesuffix("_images"))):
-            part, labels = name.removesuffix("_images"), name.removesuffix("images") + "labels"
-        elif name.startswith("x_") and role(name[2:]):
-            part, labels = name[2:], f"y_{name[2:]}"
-        else:
+    parts = [name.removesuffix("_images").removeprefix("x_").removeprefix("X_") for name in names]
+    for name, split in zip(names, parts, strict=True):
+        if name != "images" and (split == name or not role(split, parts)):
             continue
-        part = "train" if part == "images" else part
+        part = "train" if name == "images" else split
+        labels = [name.removesuffix("images") + "labels"] if name.endswith("images") else [f"y_{split}", f"Y_{split}"]
         if part in found:
-            raise UserError(f"{path} has {found[part][0]} and {name}, and both are to train on: save one of them.")
-        found[part] = name, labels if labels in names else None
+            raise UserError(f"{path} has {found[part][0]} and {name}, and both would be {part}: save one of them.")
+        found[part] = name, next((one for one in labels if one in names), None)
     if not found:
         raise UserError(
-            f"{path} has no array named images (it has: {', '.join(names)[:200] or 'nothing'}): "
-            "save it with numpy.savez(file, images=..., labels=...)."
+            f"{path} has no array named images (it has: {', '.join(names)[:200] or 'nothing'}): save it with "
+            "numpy.savez(file, images=..., labels=...), or with train_images=..., test_images=... and so on."
         )
     return found
 
@@ -173,15 +170,17 @@ def _bytes(
 
 def _channels_first(images: Array, path: Path, channels: int | None) -> Array:
     given = images.shape
+    if given[:1] == (0,):
+        raise UserError(f"{path} holds no images: add some, or pass --split with splits that have some.")
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4 and _at_end(images, path, channels):
         images = images.transpose(0, 3, 1, 2)
-    wanted = channels in (None, images.shape[1]) if images.ndim == 4 else False
-    if images.ndim != 4 or not 1 <= images.shape[1] <= MOST_CHANNELS or 0 in images.shape or not wanted:
+    fits = channels in (None, images.shape[1]) if images.ndim == 4 else False
+    if images.ndim != 4 or not 1 <= images.shape[1] <= MOST_CHANNELS or 0 in images.shape or not fits:
+        wanted = "1 channel" if channels == 1 else f"{channels or f'1 to {MOST_CHANNELS}'} channels"
         raise UserError(
-            f"{path}: images have shape {given}: save them as (N, H, W), (N, H, W, C) or (N, C, H, W) "
-            f"with {channels or f'1 to {MOST_CHANNELS}'} channels."
+            f"{path}: images have shape {given}: save them as (N, H, W), (N, H, W, C) or (N, C, H, W) with {wanted}."
         )
     return images
 
@@ -210,7 +209,7 @@ def numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, .
             "or pass --labels none."
         )
     if labels.dtype.kind not in "iuU":
-        raise UserError(f"{path}: labels are {labels.dtype}: save integers or strings.")
+        raise UserError(f"{path}: labels are {labels.dtype}: save integers or strings, or pass --labels none.")
     values, numbers = np.unique(labels, return_inverse=True)
     if labels.dtype.kind == "i" and values[0] < -1:
         raise UserError(f"{path}: labels go down to {values[0]}: use 0 and more, or -1 for unknown.")

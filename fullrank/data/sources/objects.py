@@ -17,6 +17,7 @@ from fullrank.data.items import label_of, raw_of
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.npz import images_of_arrays, numbered
 from fullrank.data.sources.pixels import measured, sampled
+from fullrank.data.sources.splits import by_classes_of
 from fullrank.errors import UserError
 
 _SOME = 256  # items whose channels and values stand for those of all
@@ -101,8 +102,9 @@ def items(
 
 
 def as_dataset(name: str, train: ImageItems, test: ImageItems | None, notes: tuple[str, ...]) -> Dataset:
-    """With mean and standard deviation of the images."""
+    """With mean and standard deviation of the images; the test labels count the classes of the training images."""
     mean, std = sampled(train)
+    test = None if test is None else by_classes_of(train, test)
     return Dataset(name, train, test, mean, std, {}, notes, train.range)
 
 

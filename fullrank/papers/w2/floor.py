@@ -115,7 +115,7 @@ FLOOR = Experiment(
     title="W2 of uniform samples, by samples for each dimension",
     claim="The W2 of embeddings that are perfectly uniform is not 0 but a floor that depends on the samples for each "
     "dimension alone.",
-    minutes=0.01,
+    minutes=0.1,
     run=floor,
     parts=(
         _alike(4.0),
