@@ -21,6 +21,7 @@ BUDGETS = {  # folders of COLOR
     "900": "900 steps, in memory",
     "4000": "4,000 steps, in memory",
 }
+PLACES = {"gray": "gray"} | {budget: f"color, {said}" for budget, said in BUDGETS.items()}
 Results = Mapping[str, Mapping[str, Any]]
 
 # Its accuracies are of training images; what is run from now on takes test images everywhere.
@@ -59,11 +60,11 @@ An embedding counts as collapsed where its effective rank as a share of its dime
 is below 0.1: a rank has no scale, and a spread does not see a line.
 
 The trainings on images are small: 38,400 images of Fashion-MNIST at 16 x 16 pixels (two thirds of an epoch, 150
-steps of 256), the `tiny` encoder, three seeds. They take some 15 seconds of one core each, and cannot tell "false"
-from "too short". `--full` trains ResNet-18 for 100 epochs of the images at their own size with `tiny`'s projector,
-optimizer and weights, so it is not the paper's setting; no such run is part of this page. The authors' own settings
-are presets, and `fullrank paper --published` lists the commands that would reproduce their tables, with hours. What
-is shown is measured by FullRank; it is not a reading of the papers' own tables.
+steps of 256), the `tiny` encoder, three seeds. They take some 15 seconds of one core each, and by themselves cannot
+tell "false" from "too short". `--full` trains ResNet-18 for 100 epochs of the images at their own size with `tiny`'s
+projector, optimizer and weights, so it is not the paper's setting; no such run is part of this page. The authors' own
+settings are presets, and `fullrank paper --published` lists the commands that would reproduce their tables, with hours.
+What is shown is measured by FullRank; it is not a reading of the papers' own tables.
 """
 
 THEORY = """## Without images
@@ -90,7 +91,7 @@ STABLE = """## With fresh seeds
 --seed-from 1000` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact parts have no
 chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts. {others}
 `intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, `hsr/few-labels`
-the other way round, and `intl/teacher-crops` was reversed and undecided, so that ten seeds of each stand on this page.
+was undecided and held, and `intl/teacher-crops` was reversed and undecided, so that ten seeds of each stand here.
 """
 
 PREDICTS = """## Does W2 predict accuracy?
@@ -131,7 +132,9 @@ def page() -> str:
             *_stable(gray, read(FRESH)),
             TRAINED.format(older=older, run=len(set().union(*color.values())), trained=len(trained)),
             _table(trained, color, images=True),
-            reasons.section({"gray": gray, **color}, {"gray": "gray", **BUDGETS}),
+            reasons.section(
+                {"gray": gray, **color}, {"gray": "gray", **{at: f"color, {said}" for at, said in BUDGETS.items()}}
+            ),
             PREDICTS,
             "## Part by part\n",
             "The first line of each is the headline.\n",
@@ -219,7 +222,7 @@ def _stable(published: Results, fresh: Results) -> list[str]:
     turned = sum({before, after} == {"held", "reversed"} for before, after in pairs)
     turns = (f"`{name}` was {published[name]['verdict']} and is {fresh[name]['verdict']}" for name in changed)
     others = f"{'; '.join(turns)}. " if changed else ""
-    others += f"{turned} parts turned from held to reversed or back."
+    others += f"{turned or 'No'} parts turned from held to reversed or back."
     trained = sum(bool(catalog()[name].data) for name in fresh)
     counts = {"count": len(fresh), "published": len(published), "trained": trained, "same": len(fresh) - len(changed)}
     return [STABLE.format(**counts, labels=same, parts=len(pairs), others=others)]

@@ -100,7 +100,8 @@ OTHER_G = Experiment(
     claim="Whitening is one function of the spectrum of several that avoid a collapse.",
     minutes=1.8,
     run=other_g,
-    caveat="Which functions the paper tried besides powers could not be read: these six are ours.",
+    caveat="Which functions the paper tried besides powers could not be read: these six are ours. With the "
+    "ridge of 0.1 two of ten seeds collapse, and the others keep 10 to 14 of 16 dimensions.",
     parts=(
         _avoids(_FIRST),
         *(_avoids(name) for name in OTHERS if name != _FIRST),
