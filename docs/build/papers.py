@@ -80,9 +80,9 @@ Gray is Fashion-MNIST. Color is sprites (`python -m benchmarks.sets sprites-32 -
 budget. Accuracy in gray is that of neighbors on 5,000 test images, judged by 5,000 others; the 1,018 test sprites, of
 other figures than the training ones, are judged by all training images. Beside it is ridge regression on the same
 images (DirectCLR's linear probe learns from all training images). Some of what did not hold was trained for longer,
-of the same images in memory (`--arrays` writes them, `--data SETS/sprites-32.npz` reads them), which takes a third of
-the CPU time; since other code cuts and resizes them there, its 150 steps stand beside. The result of {older} in gray is
-older, and its accuracy is that of so many training images, which is known to two points only.
+of the same images in memory (`--arrays` writes them, `--data SETS/sprites-32.npz` reads them), which takes less time;
+since other code cuts and resizes them there, its 150 steps stand beside. The result of {older} in gray is older, and
+its accuracy is that of so many training images, which is known to two points only.
 """
 
 STABLE = """## With fresh seeds
@@ -132,9 +132,7 @@ def page() -> str:
             *_stable(gray, read(FRESH)),
             TRAINED.format(older=older, run=len(set().union(*color.values())), trained=len(trained)),
             _table(trained, color, images=True),
-            reasons.section(
-                {"gray": gray, **color}, {"gray": "gray", **{at: f"color, {said}" for at, said in BUDGETS.items()}}
-            ),
+            reasons.section({"gray": gray, **color}, PLACES),
             PREDICTS,
             "## Part by part\n",
             "The first line of each is the headline.\n",
