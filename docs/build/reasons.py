@@ -67,7 +67,6 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     ),
     "directclr/residual-heads": (_short("directclr/residual-heads"),),
     "directclr/residual-projector": (_short("directclr/residual-projector"),),
-    "directclr/residual-sub-vector": (Reason(_FEW, "directclr/residual-sub-vector", "arrays"),),
     "hsr/energy": (_short("hsr/energy"),),
     "hsr/equal-energy": (
         Reason(
