@@ -174,12 +174,14 @@ def _sentence(labels: Iterable[object]) -> str:
 
     >>> _sentence(["held", "held", "undecided", "failed"])
     '2 held, 1 is undecided and 1 failed'
+    >>> _sentence(["undecided"])
+    '1 is undecided'
     """
     found = Counter(map(str, labels))
     verbs = {"undecided": " are undecided", "reversed": " came out the other way round"}
     parts = [f"{found[label]}{verbs.get(label, f' {label}')}" for label in VERDICTS if found[label]]
     said = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    return said.replace(" 1 are", " 1 is")
+    return f" {said}".replace(" 1 are", " 1 is").strip()
 
 
 def _table(results: Results, color: Mapping[str, Results], *, images: bool) -> str:

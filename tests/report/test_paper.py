@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -91,6 +93,7 @@ def test_the_gallery_in_chromium(tmp_path: Path) -> None:
 def axes(monkeypatch: pytest.MonkeyPatch) -> Axes:
     """What a panel is drawn on."""
     figure = Figure()
+    monkeypatch.setitem(mpl.rcParams, "font.size", 9)  # the pages'
     found = figure.add_subplot()
 
     def svg(draw: Callable[[Axes], None], *, size: tuple[float, float], **_: object) -> None:
@@ -128,6 +131,16 @@ def test_the_legend_is_below_the_names_of_the_cases(axes: Axes, name: str) -> No
     lowest = min(label.get_window_extent().y0 for label in axes.get_xticklabels())
     assert legend.get_window_extent().y0 >= 0
     assert legend.get_window_extent().y1 <= lowest
+
+
+@pytest.mark.parametrize("cases", [2, 4, 5])
+def test_the_names_of_cases_do_not_run_into_each_other(axes: Axes, cases: int) -> None:
+    seeds = {"label": "seeds", "x": [*range(cases)], "y": [1.0] * cases, "style": "points"}
+    panel.drawn({**NAMED, "x_names": ["as many steps, each 512"] * cases, "series": [seeds]}, "a")
+    assert isinstance(axes.figure, Figure)
+    axes.figure.draw_without_rendering()
+    places = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(places))
 
 
 def test_within_a_case_the_series_are_linked_seed_by_seed(axes: Axes) -> None:

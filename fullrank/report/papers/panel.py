@@ -142,7 +142,7 @@ def _through(axes: Axes, columns: Sequence[tuple[float, Sequence[float]]], color
 def _case_names(panel: Panel) -> list[str]:
     """The names of the cases, in lines that fit below their columns."""
     cases = max(1, len(panel["x_names"]))
-    letters = min(13, (65 if cases < 8 else 48) // cases)
+    letters = max(1, min(13, 45 // cases))
     return [textwrap.fill(name, letters, break_long_words=False) for name in panel["x_names"]]
 
 
