@@ -24,7 +24,7 @@ None passes all that was measured, so no flag of `fullrank train` chooses settin
 Of the strength of a term they tell much. In the papers' experiments on Fashion-MNIST ([papers.md](../../papers.md), 150
 steps, three seeds) **tau** orders a recipe's settings as above, and **regret** is what the setting with the best number
 loses in kNN accuracy against the best setting, in points: the mean over recipes and hosts with its 95 % interval, and
-beside it that of a setting taken by chance. CorInfoMax's settings are judged by 125 training images.
+beside it that of a setting taken by chance.
 
 | number | of | recipes | settings | tau | regret | by chance |
 |---|---|---|---|---|---|---|
