@@ -91,7 +91,8 @@ STABLE = """## With fresh seeds
 --seed-from 1000` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact parts have no
 chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts. {others}
 `intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, `hsr/few-labels`
-was undecided and held, and `intl/teacher-crops` was reversed and undecided, so that ten seeds of each stand here.
+and `intl/probe` were undecided and held, and `intl/teacher-crops` was reversed and undecided, so that ten seeds of each
+stand here.
 """
 
 PREDICTS = """## Does W2 predict accuracy?
