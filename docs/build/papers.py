@@ -87,7 +87,7 @@ its accuracy is that of so many training images, which is known to two points on
 
 STABLE = """## With fresh seeds
 
-{count} of the {published} experiments were run again with as many seeds, from 1,000 on: `fullrank paper NAME --seeds N
+{count} of the {published} experiments were run again, most with as many seeds: `fullrank paper NAME --seeds N
 --seed-from 1000` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact parts have no
 chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts. {others}
 `intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, `hsr/few-labels`
