@@ -15,6 +15,7 @@ from fullrank.losses import dcl, infonce, koleo, nt_xent, ssl_hsic, uniformity
 from fullrank.testing.clouds import noise
 from fullrank.testing.loss_values import Loss
 from tests.losses.declared import NAMED
+from tests.processes import joined
 
 WORLD = 2
 BATCH = 16
@@ -48,22 +49,18 @@ SHARED: dict[str, Loss] = {
 
 
 def process(rank: int, folder: str, kind: str) -> None:
-    torch.set_num_threads(1)
     device = torch.device(f"cuda:{rank}" if kind == "cuda" else kind)
     if kind == "cuda":
         torch.cuda.set_device(device)
-    backend = "nccl" if kind == "cuda" else "gloo"
-    dist.init_process_group(backend, init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    inputs = INPUTS.chunk(WORLD, dim=1)[rank].to(device)
-    for kind, with_gather in (("gathered", True), ("local", False)):
-        steps = {name: step(loss, inputs, with_gather=with_gather) for name, loss in NAMED.items()}
-        torch.save(steps, f"{folder}/{kind}-{rank}.pt")
-    with sharing():
-        many = MANY.chunk(WORLD, dim=1)[rank].to(device)
-        steps = {name: step(loss, many, with_gather=True) for name, loss in SHARED.items()}
-    torch.save(steps, f"{folder}/shared-{rank}.pt")
-    dist.barrier()  # a process that leaves before the others can abort them
-    dist.destroy_process_group()
+    with joined(rank, WORLD, folder, "nccl" if kind == "cuda" else "gloo"):
+        inputs = INPUTS.chunk(WORLD, dim=1)[rank].to(device)
+        for kind, with_gather in (("gathered", True), ("local", False)):
+            steps = {name: step(loss, inputs, with_gather=with_gather) for name, loss in NAMED.items()}
+            torch.save(steps, f"{folder}/{kind}-{rank}.pt")
+        with sharing():
+            many = MANY.chunk(WORLD, dim=1)[rank].to(device)
+            steps = {name: step(loss, many, with_gather=True) for name, loss in SHARED.items()}
+        torch.save(steps, f"{folder}/shared-{rank}.pt")
 
 
 @pytest.fixture(scope="module")

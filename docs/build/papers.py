@@ -179,10 +179,10 @@ def _sentence(labels: Iterable[object]) -> str:
     '1 is undecided'
     """
     found = Counter(map(str, labels))
-    verbs = {"undecided": " are undecided", "reversed": " came out the other way round"}
+    are = "is" if found["undecided"] == 1 else "are"
+    verbs = {"undecided": f" {are} undecided", "reversed": " came out the other way round"}
     parts = [f"{found[label]}{verbs.get(label, f' {label}')}" for label in VERDICTS if found[label]]
-    said = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    return f" {said}".replace(" 1 are", " 1 is").strip()
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _table(results: Results, color: Mapping[str, Results], *, images: bool) -> str:

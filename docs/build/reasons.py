@@ -163,13 +163,17 @@ def section(places: Places, names: Mapping[str, str]) -> str:
 
 def _judged(reason: Reason, places: Places) -> list[str]:
     """What came out of the test, and what that makes of the reason."""
-    part, control = asked(reason, places), asked(replace(reason, at=reason.control or reason.at), places)
+    part = asked(reason, places)
     if part is None:
         return ["not run", "open"]
-    found = f"{part['says']}: **{part['label']}**, {effect(part)}"
-    if reason.control and part["label"] == "held" and (control is None or control["label"] == "held"):
-        return [found, "open: no control" if control is None else "open: it held with fewer steps, too"]
-    return [found, SO[part["label"]]]
+    so = SO[part["label"]]
+    if reason.control and part["label"] == "held":
+        control = asked(replace(reason, at=reason.control), places)
+        if control is None:
+            so = "open: no control"
+        elif control["label"] == "held":
+            so = "open: it held with fewer steps, too"
+    return [f"{part['says']}: **{part['label']}**, {effect(part)}", so]
 
 
 def unheld(places: Places) -> list[str]:

@@ -14,6 +14,7 @@ from fullrank.embeddings.source import floating, pick
 from fullrank.errors import UserError
 
 _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # the names that pandas gives to an index without a name
+_TEXT = ("string", "large_string", "string_view")  # Arrow's kinds; no lists and no dictionaries of them
 _LISTED = 5  # of the columns of words that are left out
 _NUMBERED = re.compile(r"(.*?)\d+")
 
@@ -156,7 +157,7 @@ def _is_vector(batch: Any, column: str, kind: Any) -> bool:
     item = item_of(kind)
     if item is not None:
         return is_float(item) or str(item) == "int8"
-    if str(kind) not in ("string", "large_string", "string_view"):  # no lists and no dictionaries of them
+    if str(kind) not in _TEXT:
         return False
     word = next((word for word in batch.column(column).to_pylist() if word), "")
     return word.lstrip()[:1] == "[" and word.rstrip()[-1:] == "]"
@@ -164,7 +165,7 @@ def _is_vector(batch: Any, column: str, kind: Any) -> bool:
 
 def _is_loose(batch: Any, column: str, kind: Any) -> bool:
     """Words that are numbers apart by spaces or commas, without brackets, some of them fractions."""
-    if str(kind) not in ("string", "large_string", "string_view"):  # no lists and no dictionaries of them
+    if str(kind) not in _TEXT:
         return False
     cells = next((word for word in batch.column(column).to_pylist() if word), "").replace(",", " ").split()
     return len(cells) > 1 and "." in "".join(cells) and all(map(is_number, cells))

@@ -41,11 +41,21 @@ def test_splits_of_one_file(tmp_path: Path, split: str, sizes: tuple[int, int | 
 
 
 @pytest.mark.parametrize(
-    ("split", "text"), [("train,dev", "has no dev, only train, val, test"), ("train,train", "one")]
+    ("split", "text"),
+    [
+        ("train,dev", "has no dev, only train, val, test"),
+        ("train,train", "one"),
+        (",", "pass the split of .* to train on and one to test on"),
+    ],
 )
 def test_splits_that_are_not_there(tmp_path: Path, split: str, text: str) -> None:
     with pytest.raises(UserError, match=f"--split {split}: .*{text}"):
         read_npz(medmnist(tmp_path), split=split)
+
+
+def test_folders_that_are_classes_are_not_in_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--split none is for folders: pass one or two of the splits of"):
+        read_npz(medmnist(tmp_path), split="none")
 
 
 def test_names_as_keras_has_them(tmp_path: Path) -> None:

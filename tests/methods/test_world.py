@@ -16,6 +16,7 @@ from fullrank.engine.gather import gather
 from fullrank.losses import DINO, NNCLR, MoCo, SwAV, byol, intl_with_teacher, moco_v3, simdino, simsiam
 from fullrank.methods import JointEmbedding, Method, SelfDistillation, TeacherStudent
 from fullrank.nn import Encoder, Prototypes
+from tests.processes import joined
 
 WORLD, STEPS = 2, 3
 VIEWS = torch.randn(STEPS, 3, 8, 1, 4, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -72,11 +73,8 @@ def train(name: str, views: Tensor) -> State:
 
 
 def process(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    torch.save({name: train(name, VIEWS.chunk(WORLD, dim=2)[rank]) for name in METHODS}, f"{folder}/{rank}.pt")
-    dist.barrier()  # a process that leaves before the others can abort them
-    dist.destroy_process_group()
+    with joined(rank, WORLD, folder):
+        torch.save({name: train(name, VIEWS.chunk(WORLD, dim=2)[rank]) for name in METHODS}, f"{folder}/{rank}.pt")
 
 
 @pytest.fixture(scope="module")

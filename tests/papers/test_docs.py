@@ -110,3 +110,24 @@ def test_a_reason_stands_where_its_test_held_and_is_refuted_where_it_was_reverse
     lines = reasons.section(places, {"gray": "gray", "150": "150 steps"}).splitlines()
     assert lines[-1].startswith("| `w2/hosts` | gray: reversed | Weights. | `w2/weights`, 150 steps | finer: ")
     assert lines[-1].endswith(f"| {so} |")
+
+
+@pytest.mark.parametrize(
+    ("control", "so"),
+    [("undecided", "the reason stands"), ("held", "open: it held with fewer steps, too"), (None, "open: no control")],
+)
+def test_too_few_steps_are_a_reason_only_where_the_control_did_not_hold(
+    control: str | None, so: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = {"says": "more", "effect": 0.0, "low": -1.0, "high": 1.0, "margin": 0.5, "unit": "points", "kind": "more"}
+
+    def result(label: str) -> dict[str, Any]:
+        return {"verdict": label, "parts": [{**part, "label": label, "seeds": 3}]}
+
+    places = {"gray": {"hsr/energy": result("undecided")}, "900": {"hsr/energy": result("held")}, "arrays": {}}
+    if control is not None:
+        places["arrays"]["hsr/energy"] = result(control)
+    reason = reasons.Reason("Short", "hsr/energy", "900", control="arrays")
+    monkeypatch.setattr(reasons, "REASONS", {"hsr/energy": (reason,)})
+    names = {"gray": "gray", "900": "900 steps", "arrays": "150 steps"}
+    assert reasons.section(places, names).splitlines()[-1].endswith(f"| {so} |")

@@ -7,27 +7,24 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
 from fullrank.watch import CollapseMonitor, Rules
 from tests.metrics.clouds import offset
+from tests.processes import joined
 
 WORLD = 2
 
 
 def process(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0, pace=1))
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        for step in range(6):
-            monitor(offset(1e-3, 256, 16, seed=WORLD * step + rank))
-    found = [str(one.message) for one in said], [(alarm.step, alarm.rule) for alarm in monitor.alarms]
-    torch.save((found, monitor.should_stop), f"{folder}/{rank}.pt")
-    dist.barrier()  # a process that leaves before the others can abort them
-    dist.destroy_process_group()
+    with joined(rank, WORLD, folder):
+        monitor = CollapseMonitor(every=1, on_alarm="stop", rules=Rules(grace=0, pace=1))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for step in range(6):
+                monitor(offset(1e-3, 256, 16, seed=WORLD * step + rank))
+        found = [str(one.message) for one in said], [(alarm.step, alarm.rule) for alarm in monitor.alarms]
+        torch.save((found, monitor.should_stop), f"{folder}/{rank}.pt")
 
 
 @pytest.mark.slow

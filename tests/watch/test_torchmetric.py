@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
@@ -28,6 +27,7 @@ from fullrank.watch import (
     collapse_metrics,
 )
 from tests.metrics.clouds import gaussian, low_rank, offset, power_law
+from tests.processes import joined
 
 DIMS = 12
 CLOUDS = {
@@ -53,23 +53,20 @@ def batches(z: Tensor) -> list[list[Tensor]]:
 
 
 def process(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=len(SHARES))
-    found = {}
-    for name, z in CLOUDS.items():
-        metrics = collapse_metrics(DIMS)
-        for batch in batches(z)[rank]:
-            metrics.update(batch)
-        found[name] = metrics.compute()
-    alone = EffectiveRank(DIMS)
-    if rank == 0:
-        alone.update(CLOUDS["power 1"])
-    else:
-        alone.update(torch.zeros(0, DIMS))  # a process without a row
-    found["alone"] = {"EffectiveRank": alone.compute()}
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.barrier()  # a process that leaves before the others can abort them
-    dist.destroy_process_group()
+    with joined(rank, len(SHARES), folder):
+        found = {}
+        for name, z in CLOUDS.items():
+            metrics = collapse_metrics(DIMS)
+            for batch in batches(z)[rank]:
+                metrics.update(batch)
+            found[name] = metrics.compute()
+        alone = EffectiveRank(DIMS)
+        if rank == 0:
+            alone.update(CLOUDS["power 1"])
+        else:
+            alone.update(torch.zeros(0, DIMS))  # a process without a row
+        found["alone"] = {"EffectiveRank": alone.compute()}
+        torch.save(found, f"{folder}/{rank}.pt")
 
 
 @pytest.fixture(scope="module")

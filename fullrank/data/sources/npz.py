@@ -55,9 +55,7 @@ def read_npz(
     anything else.
     """
     arrays, train, test, notes = _arrays(path, split, labels=labels)
-    read = _read(*arrays[train], path, channels, span)
-    if len(read.images) < 2:
-        raise UserError(f"{path} holds one image, and training needs at least 2: add images.")
+    read = _to_train(_read(*arrays[train], path, channels, span), path)
     if test is None:
         return replace(read, notes=(*notes, *read.notes))
     if arrays[test][0].dtype != arrays[train][0].dtype:
@@ -72,7 +70,11 @@ def read_npz(
 def images_of_arrays(images: Array, labels: Array | None, name: str, options: DataOptions) -> Read:
     """The same of arrays in memory."""
     labels = None if options.labels == "none" else labels
-    read = _read(images, labels, Path(name), options.channels, parse_range(options.range))
+    return _to_train(_read(images, labels, Path(name), options.channels, parse_range(options.range)), name)
+
+
+def _to_train(read: Read, name: Path | str) -> Read:
+    """What was read; raises UserError where it is too little to train on."""
     if len(read.images) < 2:
         raise UserError(f"{name} holds one image, and training needs at least 2: add images.")
     return read
@@ -99,10 +101,11 @@ def _arrays(path: Path, split: str, *, labels: bool) -> tuple[dict[str, Pair], s
         raise UserError(f"{path} is not an .npz file, or it is cut off: write it again with numpy.savez.")
     try:
         with zipfile.ZipFile(path) as archive:
-            names = _named(names_of(archive), path)
+            given = names_of(archive)
+            names = _named(given, path)
             train, test, notes = chosen_splits(str(path), list(names), split)
             known = [name for pair in names.values() for name in pair]
-            if beside := [name for name in names_of(archive) if name not in known]:
+            if beside := [name for name in given if name not in known]:
                 notes = [*notes, f"{', '.join(beside)} not used"]
             for info in archive.infolist():
                 if is_bomb(info.compress_size, info.file_size):

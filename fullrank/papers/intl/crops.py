@@ -24,7 +24,7 @@ def teacher_crops(settings: Settings, size: Size | None = None) -> Outcome:
     The six views have the authors' sizes, in proportion. Their momentum of 0.996 averages over 250 steps, more than
     there are here: it is 0.9, 10 steps, but for --full.
     """
-    crops, momentum = _six(settings, size), _momentum(settings)
+    crops, momentum = _six(_side(settings, size)), _momentum(settings)
     recipes = {
         _PLAIN: INTL(),
         "teacher": INTL(teacher=momentum),
@@ -39,8 +39,8 @@ def crops_alike(settings: Settings, size: Size | None = None) -> Outcome:
 
     Two views of one size are the preset's, so those that are drawn as the six differ by a pixel.
     """
-    crops, momentum = _six(settings, size), _momentum(settings)
-    two = f"{_side(settings, size)},{_side(settings, size) - 1}"
+    side = _side(settings, size)
+    two, crops, momentum = f"{side},{side - 1}", _six(side), _momentum(settings)
     recipes = {_PLAIN: INTL(), _ALIKE: INTL(crops=two), _BOTH: INTL(teacher=momentum, crops=crops)}
     return _trained(settings, size, recipes, f"two views of {two} and six of {crops} pixels, momentum {momentum:g}")
 
@@ -49,8 +49,7 @@ def _side(settings: Settings, size: Size | None) -> int:
     return (size or usual_size(settings)).image_size or image_side(image_sets(settings)[0])[0]
 
 
-def _six(settings: Settings, size: Size | None) -> str:
-    side = _side(settings, size)
+def _six(side: int) -> str:
     return ",".join(f"{round(side * pixels / max(_SIZES))}" for pixels in _SIZES)
 
 
