@@ -35,7 +35,7 @@ class PaperOptions:
     name: Annotated[Positional[str | None], arg(metavar="[PAPER/WHAT]")] = None
     """An experiment; by default all are listed."""
     all: bool = False
-    """Run all experiments; results that exist are kept."""
+    """Run all experiments; results of as many seeds that exist are kept."""
     published: bool = False
     """List the numbers that the papers publish, with the commands that would reproduce them and what these need."""
     out: Path | None = None
@@ -48,7 +48,7 @@ class PaperOptions:
     judge: Path | None = None
     """Judge the results below this folder again, by today's claims and margins, without running anything."""
     seeds: int = 10
-    """Independent repetitions."""
+    """Independent repetitions; more than the result in --out has are added to it."""
     seed_from: int = 0
     """First seed; seeds other than the published ones show whether a verdict is due to chance."""
     data: str | None = None
@@ -121,8 +121,8 @@ def _minutes(minutes: float) -> str:
 def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> None:
     """Run an experiment into `out`: result.json, figure.svg, and one paragraph on the console.
 
-    One that was stopped goes on: its trainings resume from their checkpoints. Raises UserError if `out` holds the
-    finished experiment, or something else.
+    One that was stopped goes on: its trainings resume from their checkpoints. One of fewer seeds gets the others.
+    Raises UserError if `out` holds the finished experiment, or something else.
     """
     experiment, entry = load(name), catalog()[name]
     settings = Settings(
@@ -174,7 +174,7 @@ def _run_all(out: Path, options: PaperOptions, console: Console) -> int:
     trained = any(getattr(options, name) is not None for name in ("data", *_SIZES))
     chosen = [name for name, entry in catalog().items() if entry.data or not trained]
     for at, name in enumerate(chosen, 1):
-        if not (out / name / "result.json").exists():
+        if not _finished(out / name, options.seeds):
             say(console, f"{at} of {len(chosen)}:")
             run_one(name, out / name, options, console)
         write_gallery([out / done / "result.json" for done in chosen[:at]], out / "index.html")
@@ -206,26 +206,34 @@ def _sizes(entry: Entry, options: PaperOptions) -> dict[str, Any]:
     return asked
 
 
+def _finished(out: Path, seeds: int) -> bool:
+    """Whether the folder has a result of at least so many seeds."""
+    if not (out / "result.json").exists():
+        return False
+    done = read_json(out / "result.json").get("seeds")
+    return not isinstance(done, list) or len(done) >= seeds
+
+
 def _begin(name: str, settings: Settings) -> dict[str, Any]:
-    """Take the folder for these settings, unless it is theirs already from a run that was stopped; its config.json."""
+    """Take the folder for these settings, unless a run that was stopped or had fewer seeds did; its config.json."""
     out = settings.out
-    chosen = {"experiment": name, "full": settings.full, "seeds": settings.seeds, "data": settings.data}
-    chosen |= {"seed_from": settings.seed_from}
+    chosen = {"experiment": name, "full": settings.full, "data": settings.data, "seed_from": settings.seed_from}
     chosen |= {name: getattr(settings, name) for name in _SIZES}
-    if (out / "result.json").exists():
-        raise UserError(f"{out} holds a finished experiment: pass another --out.")
+    if _finished(out, settings.seeds):
+        raise UserError(f"{out} holds a finished experiment: pass more --seeds, or another --out.")
     if (out / "config.json").exists():
         config = read_json(out / "config.json")
-        if {key: config.get(key) for key in chosen} != chosen:
+        begun = config.get("seeds")
+        if {key: config.get(key) for key in chosen} != chosen or begun not in range(1, settings.seeds + 1):
             raise UserError(f"{out} was begun with other settings (see its config.json): pass those, or another --out.")
         if not all(isinstance(config.get(spent), int | float) for spent in ("seconds", "cpu_seconds")):
             raise UserError(f"{out / 'config.json'} does not say how long it took: pass another --out.")
-        return config
+        return config | {"seeds": settings.seeds}
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already and is not an experiment: pass another --out.")
     with full_disk_is_an_error(out):
         out.mkdir(parents=True, exist_ok=True)
-    config = {**chosen, "seconds": 0.0, "cpu_seconds": 0.0}
+    config = {**chosen, "seeds": settings.seeds, "seconds": 0.0, "cpu_seconds": 0.0}
     write_json(out / "config.json", config)
     return config
 

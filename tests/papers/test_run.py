@@ -184,10 +184,27 @@ def test_a_folder_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFi
     begun = tmp_path / "begun"
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 130
     assert main(["paper", "toy/stopping", "--out", str(begun), "--seeds", "5"]) == 2
-    assert "other settings" in capsys.readouterr().err
+    assert main(["paper", "toy/stopping", "--out", str(begun), "--seed-from", "5"]) == 2
+    assert capsys.readouterr().err.count("other settings") == 2
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 0
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 2
     assert "finished experiment" in capsys.readouterr().err
+
+
+def test_more_seeds_are_added_to_a_finished_experiment(stopping: Stopping, tmp_path: Path) -> None:
+    out, again = tmp_path / "toy/stopping", ["paper", "toy/stopping", "--out", str(tmp_path / "toy/stopping")]
+    stopping.calls = 1
+    assert main([*again, "--seeds", "2"]) == 0
+    stopping.calls = 0
+    assert main([*again, "--seeds", "4"]) == 130
+    assert json.loads((out / "result.json").read_text(encoding="utf-8"))["seeds"] == [0, 1]
+    assert main([*again, "--seeds", "2"]) == 2
+    assert main([*again, "--seeds", "4"]) == 0
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    assert [row["seed"] for row in result["rows"]] == result["seeds"] == [0, 1, 2, 3]
+    assert result["seconds"] >= 0.3  # of all goes
+    assert main(["paper", "--all", "--out", str(tmp_path), "--seeds", "3"]) == 0
+    assert stopping.calls == 2
 
 
 @pytest.mark.usefixtures("stopping")
