@@ -22,6 +22,13 @@ BUDGETS = {  # folders of COLOR
     "4000": "4,000 steps, in memory",
 }
 PLACES = {"gray": "gray"} | {budget: f"color, {said}" for budget, said in BUDGETS.items()}
+PAPERS = {
+    "w2": "W2 uniformity (Fang et al.)",
+    "intl": "INTL (Weng et al.)",
+    "corinfomax": "CorInfoMax (Ozsoy et al.)",
+    "directclr": "DirectCLR (Jing et al.)",
+    "hsr": "HSR-BYOL (Durrant & Leontidis)",
+}
 Results = Mapping[str, Mapping[str, Any]]
 
 # Its accuracies are of training images; what is run from now on takes test images everywhere.
@@ -128,6 +135,7 @@ def page() -> str:
         [
             HEADER,
             _summary(gray, theory, trained, color),
+            _by_paper(theory, trained, color),
             THEORY,
             _table(theory, color, images=False),
             *_stable(gray, read(FRESH)),
@@ -155,6 +163,21 @@ def _summary(every: Results, theory: Results, trained: Results, color: Mapping[s
     )
 
 
+def _by_paper(theory: Results, trained: Results, color: Mapping[str, Results]) -> str:
+    """Verdicts by paper; in color that of the longest training of each claim."""
+    longest: dict[str, Mapping[str, Any]] = {}
+    for budget in BUDGETS:  # from short to long
+        longest.update(color[budget])
+    lines = ["| paper | without images | gray | color, the longest training of each |\n|---|---|---|---|"]
+    for key, title in PAPERS.items():
+        some = [
+            [one["verdict"] for name, one in of.items() if name.split("/")[0] == key]
+            for of in (theory, trained, longest)
+        ]
+        lines.append(f"| {title} | {' | '.join(_count(verdicts) for verdicts in some)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _in_color(color: Mapping[str, Results]) -> str:
     """A line for each budget that was run in color."""
     return "".join(
@@ -165,8 +188,8 @@ def _in_color(color: Mapping[str, Results]) -> str:
     )
 
 
-def _count_parts(result: Mapping[str, Any]) -> str:
-    found = Counter(str(part["label"]) for part in result["parts"])
+def _count(verdicts: Iterable[str]) -> str:
+    found = Counter(verdicts)
     return ", ".join(f"{found[label]} {label}" for label in VERDICTS if found[label])
 
 
@@ -194,7 +217,10 @@ def _table(results: Results, color: Mapping[str, Results], *, images: bool) -> s
         if images:
             cells.append("; ".join(_colored(name, color)) or "not run")
         place = f"results/papers/{name}"
-        cells += [_count_parts(result), f"[figure]({place}/figure.svg), [numbers]({place}/result.json)"]
+        cells += [
+            _count(part["label"] for part in result["parts"]),
+            f"[figure]({place}/figure.svg), [numbers]({place}/result.json)",
+        ]
         lines.append(f"| {' | '.join(_cell(one) for one in cells)} |")
     return "\n".join(lines) + "\n"
 

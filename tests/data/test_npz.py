@@ -16,6 +16,7 @@ import torch
 
 from fullrank.cli import main
 from fullrank.data.images import ImageTensor
+from fullrank.data.options import DataOptions
 from fullrank.data.sources.load import load_dataset
 from fullrank.data.sources.npz import read_npz
 from fullrank.errors import UserError
@@ -60,9 +61,16 @@ def test_up_to_16_channels_at_either_end(tmp_path: Path, channels: int) -> None:
     assert torch.equal(read_npz(saved(tmp_path, images=images)).images.images, expected)
     assert torch.equal(read_npz(saved(tmp_path, images=images.transpose(0, 2, 3, 1))).images.images, expected)
     tiles = noise(4, channels, 8, 5)
-    assert read_npz(saved(tmp_path, images=tiles), channels=channels).images.channels == channels
+    assert read_npz(saved(tmp_path, images=tiles), DataOptions(channels=channels)).images.channels == channels
     with pytest.raises(UserError, match=rf"shape \(4, {channels}, 20, 24\): save them .* with 7 channels"):
-        read_npz(saved(tmp_path, images=images), channels=7)
+        read_npz(saved(tmp_path, images=images), DataOptions(channels=7))
+
+
+def test_as_many_channels_as_rows_are_told(tmp_path: Path) -> None:
+    cubes = noise(4, 8, 8, 8)
+    read = read_npz(saved(tmp_path, images=cubes))
+    assert torch.equal(read.images.images, torch.from_numpy(cubes).permute(0, 3, 1, 2))
+    assert read.notes == ("of the shape (4, 8, 8, 8) the last axis was taken for the channels, not the second",)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int64])
@@ -73,7 +81,7 @@ def test_whole_numbers_keep_256_levels(tmp_path: Path, dtype: npt.DTypeLike) -> 
     assert data.range == (0.0, 4095.0)
     assert "hold 0 to 4095: 0 to 4095 (12 bits) become 256 levels" in data.inventory().line()
     assert len(data.train.images.unique()) == 256
-    read = read_npz(saved(tmp_path, images=values), span=(0.0, 2000.0))
+    read = read_npz(saved(tmp_path, images=values), DataOptions(range="0,2000"))
     assert int((read.images.images == 255).sum()) > 2000
 
 

@@ -50,12 +50,12 @@ def test_splits_of_one_file(tmp_path: Path, split: str, sizes: tuple[int, int | 
 )
 def test_splits_that_are_not_there(tmp_path: Path, split: str, text: str) -> None:
     with pytest.raises(UserError, match=f"--split {split}: .*{text}"):
-        read_npz(medmnist(tmp_path), split=split)
+        read_npz(medmnist(tmp_path), DataOptions(split=split))
 
 
 def test_folders_that_are_classes_are_not_in_a_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--split none is for folders: pass one or two of the splits of"):
-        read_npz(medmnist(tmp_path), split="none")
+        read_npz(medmnist(tmp_path), DataOptions(split="none"))
 
 
 def test_names_as_keras_has_them(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_test_images_of_another_type_are_not_rescaled_in_silence(tmp_path: Path,
         UserError, match=r"images of train are uint8, those of test .*: save both alike, or pass --split"
     ):
         read_npz(path)
-    assert read_npz(path, split="train").test is None
+    assert read_npz(path, DataOptions(split="train")).test is None
 
 
 def test_arrays_that_are_not_used_are_said(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from fullrank.data.files.folder import read_folder
 from fullrank.data.files.lists import ENDINGS
-from fullrank.data.files.look import parse_range
 from fullrank.data.images import Dataset
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.cifar import cifar10, cifar100
@@ -89,13 +88,7 @@ def load_dataset(
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     if len(names) == 1 and _is_npz(Path(names[0])):
         path = Path(names[0])
-        read = read_npz(
-            path,
-            channels=options.channels,
-            span=parse_range(options.range),
-            split=options.split,
-            labels=options.labels != "none",
-        )
+        read = read_npz(path, options)
         loaded = replace(measured(path.stem, read.images, read.test), range=read.range, notes=read.notes)
         return loaded if options.classes is None else only_classes(loaded, options.classes)
     return _images(names, options, say)

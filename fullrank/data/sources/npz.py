@@ -37,24 +37,18 @@ class Read:
     test: ImageTensor | None = None
 
 
-def read_npz(
-    path: Path,
-    *,
-    channels: int | None = None,
-    span: tuple[float, float] | None = None,
-    split: str = "auto",
-    labels: bool = True,
-) -> Read:
+def read_npz(path: Path, options: DataOptions | None = None) -> Read:
     """Read `images` (N, H, W), (N, H, W, C) or (N, C, H, W), whole numbers or floats, and `labels` (N,).
 
     In their place it may have `train_images`, `train_labels`, `val_images`, `test_images` and so on, as MedMNIST has
-    them, or `x_train`, `y_train`, `x_test`, as Keras does; `split` is --split, and without `labels` none is read. C is
-    at most 16; `channels` says what it is where both readings fit, and where 1 or 3 fit one of them, or channels last,
-    that is meant. Numbers of more than 8 bits are read by their range, or by `span`; floats are in [0, 1], or in
-    `span`. Labels are integers (-1 is unknown) or strings; the classes are their sorted values. Raises UserError for
-    anything else.
+    them, or `x_train`, `y_train`, `x_test`, as Keras does. C is at most 16; where both readings fit, `channels` of the
+    options says what it is, and where 1 or 3 fit one of them, or channels last, that is meant. Numbers of more than 8
+    bits are read by their range, or by that of the options; floats are in [0, 1], or in that. Labels are integers (-1
+    is unknown) or strings; the classes are their sorted values. Raises UserError for anything else.
     """
-    arrays, train, test, notes = _arrays(path, split, labels=labels)
+    options = options or DataOptions()
+    channels, span = options.channels, parse_range(options.range)
+    arrays, train, test, notes = _arrays(path, options.split, labels=options.labels != "none")
     read = _to_train(_read(*arrays[train], path, channels, span), path)
     if test is None:
         return replace(read, notes=(*notes, *read.notes))
@@ -85,6 +79,8 @@ def _read(
 ) -> Read:
     first = _channels_first(given, path, channels)
     values, chosen, notes = _bytes(first, path, span)
+    if given.ndim == 4 and given.shape[1] == given.shape[3]:
+        notes = (*notes, f"of the shape {given.shape} the last axis was taken for the channels, not the second")
     images = torch.from_numpy(np.ascontiguousarray(values))
     if labels is None:
         return Read(ImageTensor(images, None, ()), chosen, notes)
