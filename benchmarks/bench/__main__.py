@@ -20,9 +20,10 @@ from typing import Any
 import torch
 
 from fullrank import recipes
+from fullrank.engine.options import require_numbers
 from fullrank.runs import read_json, write_json
 
-from .cells import begin, keep
+from .cells import begin, exit_code, keep, require_names
 from .images import Images, read
 from .marks import ALIKE, MARKS
 from .peers import PEERS
@@ -42,13 +43,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", nargs="*", default=[], help="these recipes and marks alone")
     parser.add_argument("--until", help="HH:MM of today, after which no cell is begun")
     asked = parser.parse_args(arguments)
+    require_numbers(vars(asked), {"size": 1, "seeds": 1, "seed_from": 0}, above=("seconds",))
+    peers = PEERS if importlib.util.find_spec("lightly") else ()
+    every = [*recipes.names(), *peers, *MARKS]
+    require_names(asked.only, every)
     torch.set_num_threads(1)
     images = read(asked.images, asked.size)
     begin(asked.out, _about(asked, images))
-    peers = PEERS if importlib.util.find_spec("lightly") else ()
-    names = asked.only or [*recipes.names(), *peers, *MARKS]
     for seed in range(asked.seed_from, asked.seed_from + asked.seeds):
-        for name in names:
+        for name in asked.only or every:
             if asked.until and time.strftime("%H:%M") >= asked.until:
                 return
             if name not in ALIKE or not any(asked.out.glob(f"{name}-*.json")):
@@ -107,4 +110,4 @@ def _once(path: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(exit_code(main))

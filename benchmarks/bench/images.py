@@ -12,6 +12,7 @@ from torch import Tensor
 
 import fullrank
 from fullrank.data import ImageSet, load_dataset, plain_batches
+from fullrank.errors import UserError
 from fullrank.evaluation.frozen.score import score
 from fullrank.metrics import lidar, nesum
 from fullrank.metrics.summary import summarize
@@ -54,9 +55,10 @@ class Images:
 
 
 def read(folder: Path, size: int) -> Images:
-    """The images of a folder with train/CLASS and test/CLASS."""
+    """The images of a folder with train/CLASS and test/CLASS, or of a built-in set; a UserError without labels."""
     dataset = load_dataset(str(folder))
-    assert dataset.test is not None
+    if dataset.test is None or dataset.train.labels is None:
+        raise UserError(f"{folder} has no test images or no labels: pass a folder with train/CLASS and test/CLASS.")
     return Images(_whole(dataset.train, size), _whole(dataset.test, size))
 
 

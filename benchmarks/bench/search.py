@@ -1,27 +1,32 @@
 """The same search for every recipe: three learning rates, judged on training figures that were held out.
 
-python -m benchmarks.bench.search --images FOLDER --bench docs/results/bench/sprites-32 \\
-    --out docs/results/bench/sprites-32-search --seeds 1
+python -m benchmarks.bench.search --images SETS/sprites-32 --figures SETS/sprites-figures.csv \\
+    --bench docs/results/bench/sprites-32 --out docs/results/bench/sprites-32-search --seeds 1
 
 The rates are a third, one and three times the one that FullRank chooses. A training takes the steps that its recipe
-takes in the bench. It learns from the first four fifths of each class, in the order of the files, and neighbors and
-the linear probe are asked about the last fifth, so that the frames of a figure stay together but for one figure of a
-class. Test images are not read. A cell that is there is not run again.
+takes in the bench. Neighbors and the linear probe are asked about every fourth figure of the training images of a
+class, with all of its frames, which are near-duplicates; the others are learned from. Test images are not read. A cell
+that is there is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from fullrank import recipes
+from fullrank.data import load_dataset
+from fullrank.data.images import ImageFolder
+from fullrank.engine.options import require_numbers
+from fullrank.errors import UserError
 from fullrank.runs import read_json
 
 from .__main__ import steps_of
-from .cells import begin, keep
+from .cells import begin, exit_code, keep, require_names
 from .images import Images, Labeled, read
 from .marks import LR
 from .training import trained
@@ -33,15 +38,20 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the cells that are not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="folder with train/CLASS and test/CLASS")
+    parser.add_argument(
+        "--figures", type=Path, required=True, help="the figure of each image, as sets of sprites have it"
+    )
     parser.add_argument("--bench", type=Path, required=True, help="folder of the bench of the defaults")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0")
     parser.add_argument("--only", nargs="*", default=[], help="these recipes alone")
     parser.add_argument("--until", help="HH:MM of today, after which no cell is begun")
     asked = parser.parse_args(arguments)
+    require_numbers(vars(asked), {"seeds": 1})
+    require_names(asked.only, recipes.names())
     torch.set_num_threads(1)
     about = read_json(asked.bench / "bench.json")
-    images = held_out(read(asked.images, about["size"]))
+    images = held_out(read(asked.images, about["size"]), figures_of(asked.images, asked.figures))
     begin(asked.out, {**about, "train": len(images.train.labels), "held_out": len(images.test.labels)})
     for seed in range(asked.seeds):
         for name in asked.only or recipes.names():
@@ -54,22 +64,38 @@ def main(arguments: list[str] | None = None) -> None:
                 keep(path, {"name": name, "seed": seed, "of": "recipe", "times": times, **found})
 
 
-def held_out(images: Images) -> Images:
-    """The training images alone: the first four fifths of each class, and the last fifth to be asked about.
+def held_out(images: Images, figures: Sequence[str]) -> Images:
+    """The training images alone: every fourth figure of each class is asked about, and the others are learned from.
 
-    >>> images = Labeled(torch.arange(10), torch.tensor([0] * 5 + [1] * 5))
-    >>> split = held_out(Images(images, images))
+    >>> images = Labeled(torch.arange(12), torch.tensor([0] * 6 + [1] * 6))
+    >>> split = held_out(Images(images, images), [*"aabcdd", *"abcddd"])
     >>> split.train.images.tolist(), split.test.images.tolist()
-    ([0, 1, 2, 3, 5, 6, 7, 8], [4, 9])
+    ([0, 1, 2, 3, 6, 7, 8], [4, 5, 9, 10, 11])
     """
     labels = images.train.labels
-    asked = torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique():
-        of = (labels == label).nonzero().flatten()
-        asked[of[len(of) * 4 // 5 :]] = True
+    known: dict[int, list[str]] = {}
+    places = []
+    for label, figure in zip(labels.tolist(), figures, strict=True):
+        of = known.setdefault(label, [])
+        of += [figure] if figure not in of else []
+        places.append(of.index(figure))
+    asked = torch.tensor(places) % 4 == 3
     train, rest = (Labeled(images.train.images[part], labels[part]) for part in (~asked, asked))
     return Images(train, rest)
 
 
+def figures_of(folder: Path, file: Path) -> list[str]:
+    """The figure of each training image, in their order; raises UserError where the file does not know one."""
+    train = load_dataset(str(folder)).train
+    if not isinstance(train, ImageFolder) or not file.is_file():
+        raise UserError(f"{folder} or {file} is not of sprites: build both by `python -m benchmarks.sets sprites-32`.")
+    places = [Path(path).relative_to(folder).as_posix() for path in train.files]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    known = {place: figure for place, _, figure in (line.partition(",") for line in lines)}
+    if missing := [place for place in places if place not in known]:
+        raise UserError(f"{file} has no figure of {missing[0]}: pass the file of the same set.")
+    return [known[place] for place in places]
+
+
 if __name__ == "__main__":
-    main()
+    raise SystemExit(exit_code(main))

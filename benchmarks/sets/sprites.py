@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,33 @@ from PIL import Image
 
 from .packages import debian
 
+FIGURES = "sprites-figures.csv"  # beside the sets: of each image its place in the set and its figure
+
 
 def sprites(root: Path, size: int) -> Path:
     """A folder train/RACE/*.png, test/RACE/*.png of the figures of wesnoth-1.16-data (GPL-2+), on white, none twice.
 
     The frames of one figure are near-duplicates: every fourth figure of a race is in test/ with all of its frames.
+    Which figure an image is of says FIGURES, beside the folder.
     """
     folder = root / f"sprites-{size}"
-    if folder.is_dir():
+    if folder.is_dir() and (root / FIGURES).is_file():
         return folder
     parts = folder.with_name(f"{folder.name}.part")
+    lines = []
+    for place, figure, image in _frames(root):
+        lines.append(f"{place.as_posix()},{figure}\n")
+        if not folder.is_dir():
+            (parts / place).parent.mkdir(parents=True, exist_ok=True)
+            on_white(image, size).save(parts / place)
+    (root / FIGURES).write_text("".join(lines), encoding="utf-8")
+    if parts.is_dir():
+        parts.rename(folder)
+    return folder
+
+
+def _frames(root: Path) -> Iterator[tuple[Path, str, Image.Image]]:
+    """Of every image that is there once, its place in the set, its figure, and what is drawn."""
     units = next(debian(root, "wesnoth-1.16-data").rglob("core/images/units"))
     figures: dict[str, list[str]] = {}
     seen: set[bytes] = set()
@@ -34,11 +52,8 @@ def sprites(root: Path, size: int) -> Path:
         race = re.sub(r"\W", "-", file.relative_to(units).parts[0])
         figure, known = re.split(r"[-+0-9]", file.stem)[0], figures.setdefault(race, [])
         known += [figure] if figure not in known else []
-        out = parts / ("test" if known.index(figure) % 4 == 3 else "train") / race / f"{number:05d}.png"
-        out.parent.mkdir(parents=True, exist_ok=True)
-        on_white(image.crop(box), size).save(out)
-    parts.rename(folder)
-    return folder
+        part = "test" if known.index(figure) % 4 == 3 else "train"
+        yield Path(part, race, f"{number:05d}.png"), figure, image.crop(box)
 
 
 def on_white(image: Image.Image, size: int) -> Image.Image:

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks.bench import search
 from benchmarks.bench.__main__ import main
+from benchmarks.bench.cells import exit_code
+from benchmarks.bench.images import read as bench_images
 from benchmarks.bench.peers import PEERS
 from docs.build.agreement import agreement
 from docs.build.bench import GRAY, MARKS, RESULTS, SEARCH, SET, page, read
 from fullrank import recipes
+from fullrank.errors import UserError
 
 
 @pytest.mark.slow
@@ -61,6 +65,49 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
+def figures(images: Path) -> Path:
+    """Six figures of four training images each in a class, as sets of sprites tell them."""
+    file = images.with_name("figures.csv")
+    places = [path.relative_to(images) for path in sorted((images / "train").rglob("*.png"))]
+    file.write_text("".join(f"{place.as_posix()},figure {int(place.stem) // 4}\n" for place in places))
+    return file
+
+
+def test_no_figure_is_learned_from_and_asked_about(images: Path) -> None:
+    known = search.figures_of(images, figures(images))
+    split = search.held_out(bench_images(images, 8), known)
+    assert (len(split.train.labels), len(split.test.labels)) == (40, 8)
+    for part in (split.train, split.test):
+        assert part.labels.unique().tolist() == [0, 1]
+    whole = bench_images(images, 8).train.images
+    asked = {known[row] for row in range(48) if any(torch.equal(whole[row], one) for one in split.test.images)}
+    assert len(asked) == 1
+    with pytest.raises(UserError, match=r"has no figure of train/dark/0\.png"):
+        search.figures_of(images, Path(__file__))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--images", "nowhere"], "neither a built-in data set nor an existing path"),
+        (["--images", "digits", "--only", "simcrl"], "--only simcrl: did you mean simclr?"),
+        (["--images", "digits", "--size", "0"], "pass 1 or more"),
+        (["--images", "digits", "--seeds", "0"], "pass 1 or more"),
+        (["--images", "digits", "--seconds", "-1"], "--seconds must be positive, got -1.0."),
+        (["--images", "IMAGES/train/dark"], "has no test images or no labels"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    arguments: list[str], words: str, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*(word.replace("IMAGES", str(images)) for word in arguments), "--out", str(tmp_path / "out")]
+    assert exit_code(lambda: main(given)) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_bench_that_was_stopped_goes_on_and_another_does_not_mix(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -75,11 +122,11 @@ def test_a_bench_that_was_stopped_goes_on_and_another_does_not_mix(images: Path,
         assert {"effective_rank", "relative_spread", "w2_uniformity", "lidar", "nesum", "verdict"} <= set(cell[space])
     assert json.loads((out / "pixels-0.json").read_text(encoding="utf-8"))["linear"] > 0.9
     held = ["--images", str(images), "--bench", str(out), "--out", str(tmp_path / "search"), "--only", "simclr"]
-    search.main(held)
+    search.main([*held, "--figures", str(figures(images))])
     rates = {json.loads(path.read_text(encoding="utf-8"))["lr"] for path in (tmp_path / "search").glob("simclr-*.json")}
     assert rates == {times * cell["lr"] for times in search.RATES}
     assert "FULLRANK_RUN" not in os.environ  # the next training of this process would take that folder for its own
-    with pytest.raises(SystemExit, match="is of another bench"):
+    with pytest.raises(UserError, match="is of another bench"):
         main([*given, "--seconds", "1", "--only", "pixels"])
 
 

@@ -17,7 +17,7 @@ from benchmarks.sets.__main__ import CHECKSUMS, SETS, checksum, main
 from benchmarks.sets.arrays import as_arrays
 from benchmarks.sets.emoji import emoji
 from benchmarks.sets.patches import patches
-from benchmarks.sets.sprites import sprites
+from benchmarks.sets.sprites import FIGURES, sprites
 from fullrank.data import load_dataset
 from fullrank.data.images import ImageTensor
 from fullrank.detection.annotations import read_annotations
@@ -45,6 +45,9 @@ def test_frames_of_a_figure_stay_together_and_none_is_there_twice(tmp_path: Path
     built = sprites(tmp_path, 16)
     counts = {split: len(list((built / split / "humans").iterdir())) for split in ("train", "test")}
     assert counts == {"train": 9, "test": 3}
+    lines = (tmp_path / FIGURES).read_text().splitlines()
+    assert lines[:3] == [f"train/humans/{at:05d}.png,archer" for at in range(3)]
+    assert len(lines) == 12
     assert load_dataset(str(built)).train.channels == 3
 
 
