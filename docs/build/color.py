@@ -5,9 +5,10 @@ Writes docs/pictures/color.svg, and the table between the two marks in README.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -33,20 +34,26 @@ ROWS = {  # of the table, from the worst to be expected
     "directclr": "`directclr`",
     "imagenet": "EfficientNet-lite0, trained on the labels of ImageNet",
 }
+_WHY = {"invariance": "nothing keeps images apart", "byol": "few directions"}
 BEGIN, END = "<!-- python -m docs.build.color -->\n", "<!-- end -->\n"
 
 
 def table() -> str:
     """The rows in Markdown."""
-    lines = ["| | seeds | kNN accuracy | effective rank | relative spread |", "|---|---|---|---|---|"]
+    lines = [
+        "| | seeds | kNN | linear probe | effective rank | relative spread | so the embedding is |",
+        "|---" * 7 + "|",
+    ]
     for name, title in ROWS.items():
         cells = _cells(name)
         known = [cell["embedding"] for cell in cells if "embedding" in cell]
-        numbers = ["", ""]
+        numbers = ["", "", ""]
         if known:
             rank = mean(one["effective_rank"] for one in known)
             numbers = [f"{rank:.0f} of {known[0]['dims']}", f"{mean(one['relative_spread'] for one in known):.2f}"]
-        lines.append(f"| {title} | {len(cells)} | {_accuracy(cells)} | {' | '.join(numbers)} |")
+            numbers.append(_verdict(known))
+        accuracies = " | ".join(with_interval([float(cell[key]) for cell in cells], 2) for key in ("knn", "linear"))
+        lines.append(f"| {title} | {len(cells)} | {accuracies} | {' | '.join(numbers)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -59,8 +66,9 @@ def _ends(cells: Sequence[Cell]) -> tuple[float, float]:
     return interval(scores) or (mean(scores), mean(scores))
 
 
-def _accuracy(cells: Sequence[Cell]) -> str:
-    return with_interval([float(cell["knn"]) for cell in cells], 2)
+def _verdict(known: Sequence[Mapping[str, Any]]) -> str:
+    """What `fullrank diagnose` says of the embeddings of all seeds."""
+    return ", ".join(sorted({f"{one['verdict']} ({one['kind']})" if one["kind"] else one["verdict"] for one in known}))
 
 
 def draw() -> str:
@@ -78,10 +86,11 @@ def draw() -> str:
                 shift = (0, -9 if name == "pixels" else 3)
                 axes.annotate(words, (330, middle), shift, textcoords="offset points", ha="right", fontsize=8)
                 continue
-            color = SERIES[0] if name == "invariance" else OTHER
+            collapsed = all(cell["embedding"]["verdict"] == "collapsed" for cell in cells)
+            color = SERIES[0] if collapsed else OTHER
             axes.plot([mean(ranks)] * 2, ends, color=color, linewidth=1.5)
             axes.plot(mean(ranks), middle, "o", color=color, markersize=6)
-            said = "collapsed: nothing keeps images apart" if name == "invariance" else name
+            said = f"{name}, collapsed: {_WHY[name]}" if collapsed else name
             shift = (7, -11) if name == "vicreg" else (7, -3)
             axes.annotate(said, (mean(ranks), middle), shift, textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
@@ -91,7 +100,7 @@ def draw() -> str:
         axes.set_xlabel("effective rank of the embedding, of 256 (corinfomax of 64, directclr of 90)")
         axes.set_ylabel("kNN accuracy")
 
-    label = "kNN accuracy against effective rank of recipes on color sprites; the one that collapses is low in both"
+    label = "kNN accuracy against effective rank of recipes on color sprites; those that collapse are low in both"
     drawn = str(svg(both, prefix="color", label=label, size=(6.6, 3.4)))
     return on_its_own(drawn)
 
