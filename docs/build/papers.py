@@ -55,13 +55,16 @@ the margin that matters.
   round.
 - **undecided**: everything else, which is what chance gives; "too small to matter" where the whole interval is
   within the margin.
-- A part that two things are **level** holds where the interval is within the margin.
+- A part that two things are **level** holds where the interval is within the margin, and one that something is **less
+  than so much behind** where it is above minus the margin. Where a part has a threshold, such as "does not collapse", the
+  effect is counted from it.
 - **Exact** parts have no chance in them: they hold in every value to rounding, or the part has **failed**.
 
 Where nothing is there, at most 5 % of the verdicts are "held" and 90 % are "undecided"
 (`tests/papers/test_chance.py`). Headlines and margins stand beside each experiment and were chosen before anything
 that is run from now on; the results below were known then. `fullrank paper --judge DIR` judges results again by
-today's parts without training; `--seed-from 1000` runs an experiment with seeds that none of these results has.
+today's parts without training; `--seed-from 1000` runs an experiment with seeds that none of these results has, and `--seeds 10` adds
+seeds to a result of fewer.
 
 An embedding counts as collapsed where its effective rank as a share of its dimensions, times its relative spread,
 is below 0.1: a rank has no scale, and a spread does not see a line.
@@ -95,7 +98,7 @@ its accuracy is that of so many training images, which is known to two points on
 STABLE = """## With fresh seeds
 
 {count} of the {published} experiments were run again, most with as many seeds: `fullrank paper NAME --seeds N
---seed-from 1000` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact parts have no
+--seed-from 1000 --out DIR` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact parts have no
 chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts. {others}
 `intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, `hsr/few-labels`
 and `intl/probe` were undecided and held, and `intl/teacher-crops` was reversed and undecided, so that ten seeds of each

@@ -38,10 +38,11 @@ def of_noise(rows: Sequence[Row], seeds: int, generator: np.random.Generator) ->
 
 
 def effects(part: Part, rows: Sequence[Row], seeds: int) -> list[list[float]]:
-    """The effects of a part in many tables of noise; those of a threshold are put around it."""
+    """The effects of a part in many tables of noise; those that a threshold is set for are put around it."""
     generator = np.random.default_rng(0)
     drawn = [list(part.effect(Table(of_noise(rows, seeds, generator)))) for _ in range(DRAWS)]
     middle = float(np.mean(drawn)) if part.kind == "above" else 0.0
+    middle += part.margin.least if part.kind == "not behind" else 0.0
     return [[value - middle for value in one] for one in drawn]
 
 

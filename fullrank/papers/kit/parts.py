@@ -12,7 +12,7 @@ from fullrank.errors import UserError
 
 Source = Literal["abstract", "paper", "code", "ours"]
 Label = Literal["held", "reversed", "undecided", "failed"]
-Kind = Literal["more", "above", "level", "exact"]
+Kind = Literal["more", "above", "not behind", "level", "exact"]
 Case = str | float | tuple[str | float, ...]
 Row = Mapping[str, str | float | None]
 
@@ -79,7 +79,8 @@ class Part:
     """One thing that a claim says, and how the rows of a result show it.
 
     kind: "more" is an effect that is above 0 where it is as claimed; "above" one that is above a threshold, from which
-    it is counted; "level" a difference that is within the margin; "exact" has no chance in it, and every value is at
+    it is counted; "not behind" a difference that is less than the margin below 0; "level" one that is within the margin
+    either way; "exact" has no chance in it, and every value is at
     least 0 where it is as claimed.
     """
 
@@ -119,13 +120,16 @@ def weigh(effects: Sequence[float], kind: Kind, margin: float) -> Weighed:
     """The word for the effects of a part, one for each seed.
 
     Held: the interval is above 0 and its middle at least the margin; reversed: the other way round. Level parts hold
-    where the interval is within the margin, and are reversed where all of it is outside. Everything else is undecided,
+    where the interval is within the margin, and are reversed where all of it is outside; those that say "not behind"
+    hold where it is above minus the margin, and are reversed where it is below. Everything else is undecided,
     which is also said of one seed. An exact part holds in every value, or has failed.
 
     >>> weigh([1.0, 1.2, 1.1], "more", 0.5).label, weigh([0.1, 0.12, 0.11], "more", 0.5).label
     ('held', 'undecided')
     >>> weigh([-1.0, -1.2, -1.1], "more", 0.5).label, weigh([3.0, -1.0, 2.0], "more", 0.5).label
     ('reversed', 'undecided')
+    >>> weigh([-0.9, -1.1, -1.0], "not behind", 2.0).label, weigh([-2.9, -3.1, -3.0], "not behind", 2.0).label
+    ('held', 'reversed')
     >>> weigh([0.1, -0.1, 0.0], "level", 0.5).label, weigh([0.0, 1e-9], "exact", 0.0).label
     ('held', 'held')
     """
@@ -139,6 +143,8 @@ def weigh(effects: Sequence[float], kind: Kind, margin: float) -> Weighed:
     if kind == "level":
         inside, outside = -margin < low and high < margin, low > margin or high < -margin
         label = "held" if inside else "reversed" if outside else "undecided"
+    elif kind == "not behind":
+        label = "held" if low > -margin else "reversed" if high < -margin else "undecided"
     elif low > 0 and middle >= margin:
         label = "held"
     else:
