@@ -31,9 +31,6 @@ PAPERS = {
 }
 Results = Mapping[str, Mapping[str, Any]]
 
-# Its accuracies are of training images; what is run from now on takes test images everywhere.
-OF_TRAINING_IMAGES = {"w2/hosts": 1000}
-
 HEADER = """# The papers' claims, tested
 
 What was read: of Fang et al. (W2) and Jing et al. (DirectCLR) the whole paper and code; of Weng et al. (INTL) and
@@ -56,15 +53,14 @@ the margin that matters.
 - **undecided**: everything else, which is what chance gives; "too small to matter" where the whole interval is
   within the margin.
 - A part that two things are **level** holds where the interval is within the margin, and one that something is **less
-  than so much behind** where it is above minus the margin. Where a part has a threshold, such as "does not collapse", the
-  effect is counted from it.
+  than so much behind** where it is above minus the margin. Where a part has a threshold, such as "does not collapse",
+  the effect is counted from it.
 - **Exact** parts have no chance in them: they hold in every value to rounding, or the part has **failed**.
 
-Where nothing is there, at most 5 % of the verdicts are "held" and 90 % are "undecided"
-(`tests/papers/test_chance.py`). Headlines and margins stand beside each experiment and were chosen before anything
-that is run from now on; the results below were known then. `fullrank paper --judge DIR` judges results again by
-today's parts without training; `--seed-from 1000` runs an experiment with seeds that none of these results has, and `--seeds 10` adds
-seeds to a result of fewer.
+Where nothing is there, at most 5 % of the verdicts are "held" and 90 % are "undecided" (`tests/papers/test_chance.py`).
+Headlines and margins stand beside each experiment and were chosen before anything that is run from now on; the results
+below were known then. `fullrank paper --judge DIR` judges results again by today's parts without training; `--seed-from
+1000` runs an experiment with seeds that none of these results has, and `--seeds 10` adds seeds to a result of fewer.
 
 An embedding counts as collapsed where its effective rank as a share of its dimensions, times its relative spread,
 is below 0.1: a rank has no scale, and a spread does not see a line.
@@ -89,20 +85,19 @@ Gray is Fashion-MNIST. Color is sprites (`python -m benchmarks.sets sprites-32 -
 `--data SETS/sprites-32 --steps 150`, at 16 x 16 pixels too: {run} of {trained} so far, and the column says at which
 budget. Accuracy in gray is that of neighbors on 5,000 test images, judged by 5,000 others; the 1,018 test sprites, of
 other figures than the training ones, are judged by all training images. Beside it is ridge regression on the same
-images (DirectCLR's linear probe learns from all training images). Some of what did not hold was trained for longer,
-of the same images in memory (`--arrays` writes them, `--data SETS/sprites-32.npz` reads them), which takes less time;
-since other code cuts and resizes them there, its 150 steps stand beside. The result of {older} in gray is older, and
-its accuracy is that of so many training images, which is known to two points only.
+images (DirectCLR's linear probe learns from all training images). Some of what did not hold was trained for longer, of
+the same images in memory (`--arrays` writes them, `--data SETS/sprites-32.npz` reads them), which takes less time;
+since other code cuts and resizes them there, its 150 steps stand beside. {twice}
 """
 
 STABLE = """## With fresh seeds
 
 {count} of the {published} experiments were run again, most with as many seeds: `fullrank paper NAME --seeds N
---seed-from 1000 --out DIR` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact parts have no
-chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts. {others}
-`intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, `hsr/few-labels`
-and `intl/probe` were undecided and held, and `intl/teacher-crops` was reversed and undecided, so that ten seeds of each
-stand here.
+--seed-from 1000 --out DIR` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact
+parts have no chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts.
+{others} `intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002,
+`hsr/few-labels` and `intl/probe` were undecided and held, and `intl/teacher-crops` was reversed and undecided, so that
+ten seeds of each stand here.
 """
 
 PREDICTS = """## Does W2 predict accuracy?
@@ -111,8 +106,8 @@ No experiment above asks whether W2 orders trainings as their accuracy does; the
 beside nine other numbers and with intervals:
 [Do label-free numbers predict accuracy?](results/bench/README.md#do-label-free-numbers-predict-accuracy) In short:
 across recipes a low W2 goes with a high accuracy of neighbors, of the backbone more than of the embedding, as high
-ranks do, and not with linear accuracy; among seeds of one recipe it says next to nothing, and among weights of one term
-it chooses hardly better than chance.
+ranks do, and not with linear accuracy; among seeds of one recipe it says next to nothing, and among a host alone, with
+Wang and Isola's loss and with W2 it chooses hardly better than chance.
 """
 
 _HEAD = {
@@ -133,7 +128,6 @@ def page() -> str:
     gray, color = read(GRAY), {budget: read(COLOR / budget) for budget in BUDGETS}
     trained = {name: result for name, result in gray.items() if catalog()[name].data}
     theory = {name: result for name, result in gray.items() if name not in trained}
-    older = ", ".join(f"`{name}` ({count:,} images)" for name, count in OF_TRAINING_IMAGES.items())
     return "\n".join(
         [
             HEADER,
@@ -142,7 +136,7 @@ def page() -> str:
             THEORY,
             _table(theory, color, images=False),
             *_stable(gray, read(FRESH)),
-            TRAINED.format(older=older, run=len(set().union(*color.values())), trained=len(trained)),
+            TRAINED.format(twice=_twice(color), run=len(set().union(*color.values())), trained=len(trained)),
             _table(trained, color, images=True),
             reasons.section({"gray": gray, **color}, PLACES),
             PREDICTS,
@@ -188,6 +182,19 @@ def _in_color(color: Mapping[str, Results]) -> str:
         f"{_sentence(one['verdict'] for one in found.values())}.\n"
         for budget, found in color.items()
         if found
+    )
+
+
+def _twice(color: Mapping[str, Results]) -> str:
+    """How many verdicts differ where the same seeds were trained of files and in memory."""
+    files, memory = color["150"], color["arrays"]
+    both = [name for name in files if name in memory and files[name]["seeds"] == memory[name]["seeds"]]
+    pairs = [(files[name]["verdict"], memory[name]["verdict"]) for name in both]
+    turned = sum({*pair} == {"held", "reversed"} for pair in pairs)
+    return (
+        f"Of the {len(both)} claims that were trained both ways with the same seeds, "
+        f"{sum(a != b for a, b in pairs)} changed their verdict, {turned or 'none'} from held to reversed or back: "
+        "three seeds in color often cannot tell."
     )
 
 

@@ -33,8 +33,12 @@ class Reason:
 
 
 _NO_BLOCK = "`tiny` ends in no residual block, as the encoder of the paper does"
-_RATE = "In color the learning rate that grows with the batch is too high for the largest, under AdamW"
+_RATE = "The learning rate that grows with the batch is too high for the largest, under AdamW"
 _FEW = "In color three seeds are too few"
+_FORCES = (
+    "Equal weights are not equal forces: beside alignment alone, none of the hosts, W2 is not behind where the views "
+    "are equally well aligned"
+)
 _DRAWN = "The crops have blur, solarize and another scale, which the two views do not"
 
 
@@ -70,14 +74,14 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     "hsr/energy": (_short("hsr/energy"),),
     "hsr/equal-energy": (
         Reason(
-            "Orthogonal rows raise the rank by more than the energy that they have tells",
+            "Orthogonality by itself raises the rank",
             "hsr/equal-energy",
             part="effective rank: higher with orthogonality",
         ),
     ),
     "hsr/few-labels": (_short("hsr/few-labels"),),
     "hsr/separability": (_short("hsr/separability"),),
-    "intl/batch-size": (Reason(_RATE, "intl/learning-rate", "arrays"),),
+    "intl/batch-size": (Reason(_RATE, "intl/learning-rate"), Reason(_RATE, "intl/learning-rate", "arrays")),
     "intl/beta-rule": (
         Reason(
             "The rule follows the logarithm of the batch, which makes up for a part of what the batch does",
@@ -98,7 +102,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         ),
     ),
     "intl/other-g": (
-        Reason("With a ridge of a tenth of the mean variance some seeds collapse", "intl/other-g", part="ridge 0.01"),
+        Reason("A ridge of a tenth of the mean variance is too strong", "intl/other-g", part="ridge 0.01"),
     ),
     "intl/output-variance": (
         Reason(
@@ -117,10 +121,10 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     "w2/floor": (Reason("32 dimensions are few", "w2/floor", part="N/D = 4: 128 and 512"),),
     "w2/hosts": (
         Reason(
-            "Equal weights are not equal forces: beside alignment alone, W2 is not behind where the views are equally "
-            "well aligned",
+            _FORCES,
             "w2/finer-weights",
         ),
+        Reason(_FORCES, "w2/weights", "150"),
     ),
     "w2/weights": (
         Reason(

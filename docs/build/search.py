@@ -18,9 +18,10 @@ _NAMES = ("a third", "the default", "three times")
 TEXT = """## The same search for every recipe
 
 `python -m benchmarks.bench.search --images SETS/sprites-32 --bench docs/results/bench/sprites-32 --out
-docs/results/bench/{folder} --seeds {seeds}`: each recipe with a third, one and three times the learning rate that
-FullRank chooses for `tiny`, by one rule for all of them. It learns from {train:,} training images, and both probes are
-asked about {held_out:,} training images of other figures; no test image is read ([{folder}]({folder}), {seeds_said}).
+docs/results/bench/{folder} --figures SETS/sprites-figures.csv --seeds {seeds}`: each recipe with a third, one and three
+times the learning rate that FullRank chooses for `tiny`, by one rule for all of them. It learns from {train:,} training
+images, and both probes are asked about {held_out:,} training images of other figures, a fourth of those of each class;
+no test image is read ([{folder}]({folder}), {seeds_said}).
 
 | accuracy on held-out training images | kNN | linear |
 |---|---|---|

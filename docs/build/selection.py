@@ -21,10 +21,11 @@ TEXT = """## Do they choose among settings of one recipe?
 
 None passes all that was measured, so no flag of `fullrank train` chooses settings by one.
 
-Of the strength of a term they tell much. In the papers' experiments on Fashion-MNIST ([papers.md](../../papers.md), 150
-steps, three seeds) **tau** orders a recipe's settings as above, and **regret** is what the setting with the best number
-loses in kNN accuracy against the best setting, in points: the mean over recipes and hosts with its 95 % interval, and
-beside it that of a setting taken by chance.
+Among settings near a good one they tell something. In the papers' experiments on Fashion-MNIST
+([papers.md](../../papers.md), 150 steps, three to ten seeds) settings are strengths of a term, batch sizes, crops,
+projectors, and a host alone, with Wang and Isola's loss and with W2. **tau** orders a recipe's settings as above, and
+**regret** is what the setting with the best number loses in kNN accuracy against the best setting, in points: the mean
+over recipes and hosts with its 95 % interval, and beside it that of a setting taken by chance.
 
 | number | of | recipes | settings | tau | regret | by chance |
 |---|---|---|---|---|---|---|
@@ -33,7 +34,8 @@ beside it that of a setting taken by chance.
 But ranks take no training for a good one. Here the choice is between a recipe of the table above and the same network
 with its random weights, which is what a learning rate near 0 or a single step leaves: how many of the {recipes} recipes
 lose by the number against their own beginning (means over seeds), although in kNN accuracy {better} are better than it,
-and the regret of choosing by the number, over recipes. A rank can therefore choose no learning rate and no length.
+and the regret of choosing by the number, over recipes. A rank can therefore choose no learning rate and no length where
+some may be far too small; among three rates near a good one it is better than chance, as the section after this says.
 Uniformity and spread do not fall for this, but in kNN accuracy they order recipes and seeds above weakly or the wrong
 way. Which of three learning rates each of them would choose is in the section after this.
 

@@ -166,7 +166,7 @@ IMPLICIT = Experiment(
     title="Two linear layers and hardly any augmentation",
     claim="Two linear layers align with each other, and their small singular values stay small, so that embeddings "
     "lose dimensions under weak augmentation, too.",
-    minutes=0.65,
+    minutes=0.33,
     full="10,000 steps at a learning rate of 0.01",
     run=implicit_regularization,
     parts=(

@@ -217,7 +217,7 @@ POWER_SWEEP = Experiment(
     paper="Weng et al. 2024, the section on spectral transformation",
     title="Powers of the spectrum, on a toy task",
     claim="Transforming the spectrum by l^-p avoids collapse for p near 1/2, and collapses on both sides of it.",
-    minutes=3.3,
+    minutes=1.8,
     run=power_sweep,
     parts=(
         Part(
