@@ -70,6 +70,10 @@ def paper(options: PaperOptions, console: Console) -> int:
     from fullrank.engine.options import require_numbers
 
     require_numbers(vars(options), {"seeds": 1, "seed_from": 0, "steps": 1, "image_size": 1})
+    named = {name: getattr(options, name) for name in ("judge", "published", "all")}
+    asked = [*filter(None, [options.name]), *(f"--{name}" for name, value in named.items() if value)]
+    if len(asked) > 1:
+        raise UserError(f"Pass {asked[0]} or {asked[1]}, not both.")
     if options.judge is not None:
         from fullrank.commands._rejudge import rejudge
 
@@ -84,8 +88,6 @@ def paper(options: PaperOptions, console: Console) -> int:
     if options.name is None and not options.all:
         print(listing())
         return 0
-    if options.name is not None and options.all:
-        raise UserError(f"Pass {options.name} or --all, not both.")
     if options.out is None:
         raise UserError("An experiment needs a folder for its result: pass --out.")
     if options.name is not None:
@@ -125,6 +127,8 @@ def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> No
     Raises UserError if `out` holds the finished experiment, or something else.
     """
     experiment, entry = load(name), catalog()[name]
+    if options.full and options.name and not entry.full:
+        raise UserError(f"{name} has its full size already: leave --full away.")
     settings = Settings(
         out=out,
         full=options.full,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,12 +59,13 @@ def seen(table: Table) -> list[float]:
 
 @pytest.fixture
 def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
-    """Three experiments stand in for the real ones: toy/plain, toy/stopping and toy/trained."""
+    """Four experiments stand in for the real ones: toy/plain, toy/stopping, toy/trained and toy/whole."""
     stopping = Stopping()
     found = {
         "toy/plain": experiment("toy/plain", outcome),
         "toy/stopping": experiment("toy/stopping", stopping),
         "toy/trained": experiment("toy/trained", outcome, "digits"),
+        "toy/whole": replace(experiment("toy/whole", outcome), full=""),
     }
     entries = {
         name: Entry(
@@ -112,7 +114,7 @@ def test_all_goes_on_where_it_stopped(stopping: Stopping, tmp_path: Path, capsys
     assert stopping.calls == 2
     assert json.loads((tmp_path / "toy/stopping/result.json").read_text())["seconds"] >= 0.2  # of both goes
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "3 claims tested: 3 held." in page
+    assert "4 claims tested: 4 held." in page
     assert "index.html" in capsys.readouterr().out
 
 
@@ -129,7 +131,10 @@ def test_with_data_or_steps_all_runs_what_can_use_it(flag: tuple[str, str], tmp_
     [
         (["toy/plain"], "pass --out"),
         (["--all"], "pass --out"),
-        (["toy/plain", "--all", "--out", "OUT"], "not both"),
+        (["toy/plain", "--all", "--out", "OUT"], "Pass toy/plain or --all, not both"),
+        (["toy/plain", "--published"], "Pass toy/plain or --published, not both"),
+        (["--judge", "OUT", "--all"], "Pass --judge or --all, not both"),
+        (["toy/whole", "--out", "OUT", "--full"], "toy/whole has its full size already: leave --full away"),
         (["toy/plain", "--out", "OUT", "--seeds", "0"], "pass 1 or more"),
         (["toy/plain", "--out", "OUT", "--seed-from", "-1"], "0 or more"),
         (["--judge", "OUT"], "no result.json"),
