@@ -151,6 +151,30 @@ def test_within_a_case_the_series_are_linked_seed_by_seed(axes: Axes) -> None:
     assert _lines(axes, "-") == linked
 
 
+def test_every_place_that_several_seeds_have_shows_its_interval_and_its_name(axes: Axes) -> None:
+    seeds = {"label": "seeds", "x": [16, 16, 64, 64, 128], "y": [1.0, 2.0, 5.0, 3.0, 1.0], "style": "points"}
+    panel.drawn({**PANEL, "log_x": True, "log_y": False, "series": [seeds]}, "a")
+    reach = {}
+    for bars in axes.containers:
+        assert isinstance(bars, ErrorbarContainer)
+        ((low, high),) = bars.lines[2][0].get_segments()
+        reach[float(low[0])] = (high[1] - low[1]) / 2
+    assert reach == pytest.approx({16: 12.706 * 0.5, 64: 12.706 * 1.0}, rel=1e-4)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["16", "64", "128"]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["seeds", "mean, 95 % interval"]
+
+
+def test_places_that_lie_close_are_not_all_named(axes: Axes) -> None:
+    seeds = {"label": "seeds", "x": [1, 2, 1000], "y": [1.0, 2.0, 5.0], "style": "points"}
+    panel.drawn({**PANEL, "log_y": False, "series": [seeds]}, "a")
+    assert "2" not in [label.get_text() for label in axes.get_xticklabels()]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["seeds", "one seed"]
+
+
 def test_a_threshold_is_dotted_and_a_closed_form_dashed(axes: Axes) -> None:
     panel.drawn({**PANEL, "series": [{"label": one, "x": [1, 3], "y": [1, 1], "style": one} for one in STYLES]}, "a")
     assert {line.get_label(): line.get_linestyle() for line in axes.lines} == {"expected": "--", "threshold": ":"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from statistics import mean
 
@@ -26,14 +27,16 @@ def power_images(settings: Settings, size: Size | None = None) -> Outcome:
     runs = {f"{power:g}": trained[f"power {power:g}"] for power in _POWERS}
     rank, spread = (numbers(runs, "embedding", number) for number in ("effective_rank", "relative_spread"))
     words = ", ".join(f"{mean(values):.1f} at {name}" for name, values in rank.items())
+    kept = {name: used(rank[name], spread[name], _WIDTH) for name in runs}
+    panels = (
+        by_case("effective rank of the embedding", "dimensions", rank),
+        by_case("relative spread of the embedding", "share of the norm (no unit)", spread),
+        kept_panel(kept),
+    )
     return Outcome(
         measured=f"Effective rank of the embedding, of {_WIDTH}, by the power p: {words} ({settings.averaged}); a "
         f"collapse is read as less than {COLLAPSED:g} of the dimensions, times the spread.",
-        panels=(
-            by_case("effective rank of the embedding, by the power p", "dimensions", rank),
-            by_case("relative spread of the embedding", "share of the norm (no unit)", spread),
-            kept_panel({name: used(rank[name], spread[name], _WIDTH) for name in runs}),
-        ),
+        panels=tuple(replace(panel, x_label="power p of the eigenvalues") for panel in panels),
         rows=by_seed("power", {"effective rank": rank, "relative spread": spread}),
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from statistics import stdev
+from itertools import pairwise
+from statistics import mean, stdev
 from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fullrank.report.draw.lines import name_powers
@@ -20,10 +22,12 @@ _HEIGHT, _ROW, _LINE = 3.2, 0.19, 0.19  # of a panel without its legend, of a ro
 _OF_OURS = ("line", "points")  # measured, and so in colors
 _DASHES: Mapping[str, Any] = {"expected": (0, (4, 2)), "threshold": ":"}
 _LINK: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1.5}
-_INTERVAL = "mean, 95 % interval"
+_INTERVAL, _SEED = "mean, 95 % interval", "one seed"
+_TICKS, _APART = 8, 0.08  # measured places that are all named, and the least share of the axis between them
 
 Panel = Mapping[str, Any]
 Place = tuple[float, float]
+Columns = list[tuple[float, list[float]]]  # values at each x, in the order of the seeds
 
 
 def drawn(panel: Panel, prefix: str) -> Markup:
@@ -31,6 +35,11 @@ def drawn(panel: Panel, prefix: str) -> Markup:
     colored = list(dict.fromkeys(one["label"] for one in panel["series"] if one["style"] in _OF_OURS))
     others = [one["label"] for one in panel["series"] if one["label"] not in colored]
     labels = [_shown(panel, label) for label in dict.fromkeys([*colored, *others])]
+    links = _links(panel)
+    proxies = {_SEED: Line2D([], [], color=INK, **_LINK)} if links else {}
+    if _repeated(panel) and _INTERVAL not in labels:
+        proxies[_INTERVAL] = Line2D([], [], color=INK, linestyle="none", marker="_", markersize=9)
+    labels += proxies
     columns = 2 if max(map(len, labels), default=0) <= 28 else 1
     rows = math.ceil(len(labels) / columns)
     names = _case_names(panel)
@@ -44,12 +53,14 @@ def drawn(panel: Panel, prefix: str) -> Markup:
         for series in panel["series"]:
             at = colored.index(series["label"]) if series["label"] in colored else 0
             _draw(axes, series, SERIES[at % len(SERIES)], panel)
-        _link(axes, panel, colored)
+        for through, of in links:
+            _through(axes, through, INK if of is None else SERIES[colored.index(of) % len(SERIES)])
+        _intervals(axes, panel, colored)
         axes.set_title(panel["title"], loc="left", fontsize=10, fontweight="bold")
         axes.set_xlabel(panel["x_label"])
         axes.set_ylabel(unit)
         _ticks(axes, panel, names)
-        handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True)) | proxies
         down = -(0.44 + below - rows * _ROW) / (height - 0.85 - below)
         axes.legend(
             [handles[label] for label in labels], labels, loc="upper center", bbox_to_anchor=(0.5, down), ncol=columns,
@@ -119,22 +130,41 @@ def _by_x(places: Sequence[Place]) -> dict[float, list[float]]:
     return found
 
 
-def _link(axes: Axes, panel: Panel, colored: Sequence[str]) -> None:
-    """A thin line through the points of each seed: over the cases, or over the series within a case."""
-    points = [one for one in panel["series"] if one["style"] == "points"]
+def _points(panel: Panel) -> list[Mapping[str, Any]]:
+    return [one for one in panel["series"] if one["style"] == "points"]
+
+
+def _repeated(panel: Panel) -> bool:
+    """Whether some place has a value of several seeds."""
+    return any(len(seeds) > 1 for one in _points(panel) for seeds in _by_x(_places(one)).values())
+
+
+def _intervals(axes: Axes, panel: Panel, colored: Sequence[str]) -> None:
+    """The mean of the seeds at each place of each series, and its interval; cases side by side have theirs already."""
+    for one in [] if _means(panel) else _points(panel):
+        color = SERIES[colored.index(one["label"]) % len(SERIES)]
+        for x, seeds in _by_x(_places(one)).items():
+            if len(seeds) > 1:
+                fmt = "_" if panel["x_names"] else "none"
+                axes.errorbar([x], [mean(seeds)], yerr=_reach(seeds), fmt=fmt, color=color, linewidth=1.2, capsize=3)
+
+
+def _links(panel: Panel) -> list[tuple[Columns, str | None]]:
+    """What the line of each seed goes through: the series within a case, or the places of a series, with its label."""
+    points = _points(panel)
+    found: list[tuple[Columns, str | None]]
     if panel["x_names"] and len(points) > 1:
-        columns = [(x, seeds) for one in points for x, seeds in sorted(_by_x(_places(one)).items())]
-        for case in range(len(panel["x_names"])):
-            _through(axes, sorted((x, seeds) for x, seeds in columns if round(x) == case), INK)
-        return
-    for one in points:
-        color = INK if panel["x_names"] else SERIES[colored.index(one["label"]) % len(SERIES)]
-        _through(axes, sorted(_by_x(_places(one)).items()), color)
+        columns = [(x, seeds) for one in points for x, seeds in _by_x(_places(one)).items()]
+        cases = range(len(panel["x_names"]))
+        found = [(sorted((x, seeds) for x, seeds in columns if round(x) == case), None) for case in cases]
+    else:
+        labels = [None if panel["x_names"] else one["label"] for one in points]
+        found = [(sorted(_by_x(_places(one)).items()), of) for one, of in zip(points, labels, strict=True)]
+    # Where places have unlike numbers of values, seeds cannot be told.
+    return [one for one in found if len(one[0]) > 1 and len({len(seeds) for _, seeds in one[0]}) == 1]
 
 
-def _through(axes: Axes, columns: Sequence[tuple[float, Sequence[float]]], color: str) -> None:
-    if len(columns) < 2 or len({len(seeds) for _, seeds in columns}) > 1:
-        return  # seeds that cannot be told
+def _through(axes: Axes, columns: Columns, color: str) -> None:
     for seed in range(len(columns[0][1])):
         axes.plot([x for x, _ in columns], [seeds[seed] for _, seeds in columns], color=color, **_LINK)
 
@@ -157,6 +187,19 @@ def _ticks(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         else:
             axis.set_major_locator(MaxNLocator(nbins=6))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
+    places = _measured(panel)
+    if places and not names:
+        axes.set_xticks(places, [f"{value:,.6g}".replace("-", "−") for value in places])
+        axes.minorticks_off()
     if names:
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
+
+
+def _measured(panel: Panel) -> list[float]:
+    """The places of the points, where they are few and lie so far apart that all can be named."""
+    found = sorted({x for one in _points(panel) for x, _ in _places(one)})
+    if not 2 <= len(found) <= _TICKS or (panel["log_x"] and found[0] <= 0):
+        return []
+    at = [math.log(value) for value in found] if panel["log_x"] else found
+    return found if min(b - a for a, b in pairwise(at)) >= _APART * (at[-1] - at[0]) else []
