@@ -19,8 +19,8 @@ teacher. The `tiny` encoder of 0.09 million parameters, 60,000 training images w
 two-core machine (`OMP_NUM_THREADS=1`); minutes are of that, and vary with what else it does. kNN with k = 20 and a
 linear probe on the frozen encoder, on the 10,000 test images, whose standard error is 0.003. One seed, and another one
 moves an accuracy by more than that ([three seeds of every recipe](../bench/README.md#in-gray-fashion-mnist), with
-intervals): most of these recipes cannot be told apart after 4 epochs, and no ranking is meant. Spread, rank and W2 (0 is
-uniform) are the embedding's.
+intervals): most of these recipes cannot be told apart after 4 epochs, and no ranking is meant. Spread, rank and W2 (0
+is uniform) are the embedding's.
 `make docs` writes this page (`docs/build/fashion_mnist.py`), and a test holds it to the files.
 
 | command | minutes | kNN | linear | relative spread | effective rank | W2 |
