@@ -68,15 +68,17 @@ def heads(settings: Settings, size: Size | None = None) -> Outcome:
     """Contrast behind linear projectors that are trainable, diagonal, or fixed and of low rank, or random features."""
     runs = _train(settings, _TABLE_2, size)
     probe, rank = whole(settings, runs)
+    knn, _ = unseen_accuracies(settings, runs)
     return Outcome(
-        measured=f"{_words('Linear probe (%)', probe)}; {_words('effective rank of the representation', rank)} "
-        f"({settings.averaged}).",
+        measured=f"{_words('Linear probe (%)', probe)}; {_words('kNN (%)', knn)}; "
+        f"{_words('effective rank of the representation', rank)} ({settings.averaged}).",
         panels=(
             by_case("linear probe of the representation", "test accuracy (%)", probe),
+            by_case("kNN in the representation", "accuracy (%)", knn),
             by_case("effective rank of the representation", "dimensions of 512", rank),
             spectra(runs, "backbone"),
         ),
-        rows=by_seed("projector", {"linear probe (%)": probe, "effective rank": rank}),
+        rows=by_seed("projector", {"linear probe (%)": probe, "kNN (%)": knn, "effective rank": rank}),
     )
 
 

@@ -16,7 +16,7 @@ from fullrank.papers.directclr.probe import UNTRAINED, probe, represented, untra
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
 from fullrank.papers.kit.judging import by_number
 from fullrank.papers.kit.parts import POINTS, Part, Source, Table, higher
-from fullrank.papers.kit.represented import Labeled
+from fullrank.papers.kit.represented import Labeled, unseen_accuracies
 from fullrank.papers.kit.training import Job, Size, train_all, usual_size
 from fullrank.recipes.directclr import DirectCLR
 
@@ -33,6 +33,7 @@ def sub_vector(settings: Settings, size: Size | None = None) -> Outcome:
     jobs = [Job(str(d0), "directclr", DirectCLR(d0=d0)) for d0 in PARTS]
     runs = train_all(settings, jobs, size or usual_size(settings))
     found, rank = _measured(settings, runs)
+    knn = {int(d0): seeds for d0, seeds in unseen_accuracies(settings, runs)[0].items()}
     whole, small = found[_WHOLE], PARTS[:-1]
     words = "; ".join(
         f"{what} {', '.join(f'{mean(seeds):.1f}' for seeds in by.values())}" for what, by in found.items()
@@ -44,6 +45,7 @@ def sub_vector(settings: Settings, size: Size | None = None) -> Outcome:
         panels=(
             by_number("linear probe of part, rest and whole", x_label, "test accuracy (%)", found, log_x=True),
             by_number("linear probe of the whole", x_label, "test accuracy (%)", {_WHOLE: whole}, log_x=True),
+            by_number("kNN in the whole", x_label, "test images (%)", {_WHOLE: knn}, log_x=True),
             by_number("effective rank of the whole", x_label, "dimensions of 512", rank, log_x=True),
         ),
         rows=tuple(
@@ -51,6 +53,7 @@ def sub_vector(settings: Settings, size: Size | None = None) -> Outcome:
                 "d0": d0,
                 "seed": seed,
                 **{f"{what} (%)": by[d0][seed] if d0 in by else "" for what, by in found.items()},
+                "kNN (%)": knn[d0][seed],
                 "effective rank": rank[_WHOLE][d0][seed],
             }
             for d0 in PARTS
