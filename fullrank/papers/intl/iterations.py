@@ -149,7 +149,8 @@ ITERATIONS = Experiment(
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=12,
     run=iterations,
-    caveat="The controls are missing: no whitening, and exact whitening.",
+    caveat="The controls are those of `intl/power-images`, with the same batch and steps and half of the features: no "
+    "whitening (p = 0) and exact whitening (p = 0.5).",
     parts=(
         _saved(*_HEADLINE),
         *(_saved(whitened, count) for whitened in _WIDTHS for count in (2, 4, 8) if (whitened, count) != _HEADLINE),
