@@ -36,7 +36,7 @@ Means over {recipes} recipes, with the 95 % interval over recipes. By the mean o
 
 Whether numbers without labels would choose as well: **tau** orders the three rates of a recipe as kNN does, and
 **regret** is what the rate with the best number loses in kNN accuracy against the best rate, in points. A rate taken
-by chance loses {chance:.1f}.
+by chance loses {chance:.1f}, and the default {default}.
 
 | number | of | tau | regret |
 |---|---|---|---|
@@ -68,6 +68,7 @@ def section(
         conclusion=_conclusion(recipes),
         rows="\n".join(_row(name, at, best[name]) for name, at in recipes.items()),
         chance=mean(regrets(_judged(groups), None)),
+        default=with_interval(regrets(_judged(groups), lambda cell: float(cell["times"] == 1.0)), 1),
         numbers="\n".join(
             _number(groups, key, name, space, score)
             for space in ("backbone", "embedding")

@@ -35,9 +35,10 @@ But ranks take no training for a good one. Here the choice is between a recipe o
 with its random weights, which is what a learning rate near 0 or a single step leaves: how many of the {recipes} recipes
 lose by the number against their own beginning (means over seeds), although in kNN accuracy {better} are better than it,
 and the regret of choosing by the number, over recipes. A rank can therefore choose no learning rate and no length where
-some may be far too small; among three rates near a good one it is better than chance, as the section after this says.
-Uniformity and spread do not fall for this, but in kNN accuracy they order recipes and seeds above weakly or the wrong
-way. Which of three learning rates each of them would choose is in the section after this.
+some may be far too small; among three rates near a good one it is better than chance, and hardly better than always
+taking the default, as the section after this says. Uniformity and spread do not fall for this, but in kNN accuracy they
+order recipes and seeds above weakly or the wrong way. Which of three learning rates each of them would choose is in the
+section after this.
 
 | number | of | prefers no training to | regret in kNN |
 |---|---|---|---|
