@@ -131,3 +131,23 @@ def test_too_few_steps_are_a_reason_only_where_the_control_did_not_hold(
     monkeypatch.setattr(reasons, "REASONS", {"hsr/energy": (reason,)})
     names = {"gray": "gray", "900": "900 steps", "arrays": "150 steps"}
     assert reasons.section(places, names).splitlines()[-1].endswith(f"| {so} |")
+
+
+@pytest.mark.parametrize(
+    ("second", "at", "so"),
+    [("held", "150", "the reason stands"), ("undecided", "150", "open"), ("undecided", "gray", "the reason stands")],
+)
+def test_tests_of_one_reason_that_do_not_agree_leave_it_open(
+    second: str, at: str, so: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = {"says": "more", "effect": 0.0, "low": -1.0, "high": 1.0, "margin": 0.5, "unit": "points", "kind": "more"}
+
+    def result(label: str) -> dict[str, Any]:
+        return {"verdict": label, "parts": [{**part, "label": label, "seeds": 3}]}
+
+    places = {"gray": {"w2/hosts": result("reversed")}, "150": {}, "900": {"w2/weights": result("held")}}
+    places[at]["w2/floor"] = result(second)
+    two = (reasons.Reason("Weights", "w2/weights", "900"), reasons.Reason("Weights", "w2/floor", at))
+    monkeypatch.setattr(reasons, "REASONS", {"w2/hosts": two})
+    lines = reasons.section(places, {"gray": "gray", "150": "150 steps", "900": "900 steps"}).splitlines()
+    assert lines[-2].endswith(f"| {so} |")

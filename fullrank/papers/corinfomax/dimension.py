@@ -96,8 +96,8 @@ DIMENSIONS = Experiment(
     trainings=7,
     run=dimension,
     parts=(
-        _level(_LINEAR, 128, "code"),
-        _level(_KNN, 128, "code"),
+        _level(_LINEAR, 128, "ours"),
+        _level(_KNN, 128, "ours"),
         *(_level(column, 16, "ours") for column in (_LINEAR, _KNN)),
         *(higher(_RANK, (_EACH, 128), (_EACH, width), DIMENSION, "ours") for width in (_USUAL, 16)),
         higher(_KEPT, (_EACH, 16), (_ALL, 16), KEPT, "ours"),

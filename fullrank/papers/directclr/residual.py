@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fullrank.papers.directclr.projector import TABLE_1_PARTS, TABLE_2_PARTS, heads, projector
-from fullrank.papers.directclr.sub_vector import BETWEEN, FIGURE_12_PARTS, FRESH, REST, columns, sub_vector
+from fullrank.papers.directclr.sub_vector import figure_12, sub_vector
 from fullrank.papers.kit.experiment import Experiment, Outcome, Settings
 from fullrank.papers.kit.training import Size, usual_size
 
@@ -67,8 +67,6 @@ RESIDUAL_HEADS = Experiment(
     data="fashion-mnist",
 )
 
-_REST_LEARNS = columns(REST, FRESH, BETWEEN, "paper")
-
 RESIDUAL_SUB_VECTOR = Experiment(
     name="directclr/residual-sub-vector",
     paper="Jing et al. 2022, figures 10 and 12, appendices E and F",
@@ -82,6 +80,6 @@ RESIDUAL_SUB_VECTOR = Experiment(
     run=residual_sub_vector,
     caveat="In gray the rest gains as much in `directclr/sub-vector`, whose encoder ends in no residual block: it is "
     "not the block alone that lets it learn.",
-    parts=(_REST_LEARNS, *(part for part in FIGURE_12_PARTS if part.says != _REST_LEARNS.says)),
+    parts=figure_12("paper"),
     data="fashion-mnist",
 )

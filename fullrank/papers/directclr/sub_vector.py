@@ -99,12 +99,14 @@ def columns(what: str, than: str, d0: int, source: Source) -> Part:
     return Part(says=f"d0 = {d0}: {what} probes better than {than}", effect=more, margin=POINTS, source=source)
 
 
-FIGURE_12_PARTS = (
-    columns(_WHOLE, _PART, BETWEEN, "paper"),
-    *(columns(_WHOLE, _PART, d0, "paper") for d0 in (8, 32)),
-    *(columns(REST, FRESH, d0, "paper") for d0 in PARTS[:-1]),
-    *(higher(f"{_WHOLE} (%)", BETWEEN, end, POINTS, "paper") for end in (PARTS[0], PARTS[-1])),
-)
+def figure_12(rest: Source) -> tuple[Part, ...]:
+    """The parts of figure 12; where the rest learns through a residual block, the paper says that it does."""
+    return (
+        *(columns(REST, FRESH, d0, rest) for d0 in (BETWEEN, 8, 32)),
+        *(columns(_WHOLE, _PART, d0, "paper") for d0 in (BETWEEN, 8, 32)),
+        *(higher(f"{_WHOLE} (%)", BETWEEN, end, POINTS, "paper") for end in (PARTS[0], PARTS[-1])),
+    )
+
 
 SUB_VECTOR = Experiment(
     name="directclr/sub-vector",
@@ -116,7 +118,8 @@ SUB_VECTOR = Experiment(
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=4,
     run=sub_vector,
-    caveat="`tiny` ends in no residual block: what is not in the loss learns only through the layers before the last.",
-    parts=FIGURE_12_PARTS,
+    caveat="`tiny` ends in no residual block: what is not in the loss learns only through the layers before the last. "
+    "The headline was at first that the whole probes better than the sub-vector, which the untrained rest alone does.",
+    parts=figure_12("ours"),
     data="fashion-mnist",
 )

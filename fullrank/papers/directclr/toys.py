@@ -2,7 +2,7 @@
 
 The theory's loss is eq. 2, squared Euclidean; the authors' scripts use cross-entropy of inner products instead, and
 another verdict would follow from it: where the two differ, both are shown. Rates and numbers of steps are ours; with
---full the longer ones, which are the script's for figures 5 and 6. Figure 11 is in directclr_depth.py.
+--full the longer ones, which are the script's for figures 5 and 6. Figure 11 is in depth.py.
 """
 
 from __future__ import annotations
@@ -136,11 +136,12 @@ AUGMENTATION = Experiment(
     name="directclr/toy-augmentation",
     paper="Jing, Vincent, LeCun & Tian (2022), section 4.2, figure 3",
     title="Strong augmentation and one linear layer",
-    claim="An augmentation that moves some input features more than the data vary makes a linear layer give them no "
-    "weight at all.",
+    claim="An augmentation that moves some input features more than two images differ in them makes a linear layer "
+    "give them no weight at all.",
     minutes=0.72,
     full="6,000 steps at a learning rate of 0.05",
     run=strong_augmentation,
+    caveat="The values of k are ours: those of the figure could not be read.",
     parts=(
         Part(
             says="at k = 4 more dimensions vanish than at k = 1",

@@ -100,7 +100,8 @@ LAYERS = Experiment(
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=2,
     run=layers,
-    caveat="The start and the end of the training, nothing between; of ResNet-18 the first three layers.",
+    caveat="The start and the end of the training, nothing between; of ResNet-18 the first three layers. The energy is "
+    "what is minimized: that it is lower says that the term works, not what for.",
     parts=(
         lower(LAYERS_OF_TINY[-1], _ENERGY, _PLAIN, LESS, "abstract"),
         *(lower(layer, _ENERGY, _PLAIN, LESS, "abstract") for layer in LAYERS_OF_TINY[:-1]),

@@ -105,7 +105,8 @@ OVER_TRAINING = Experiment(
     trainings=2,
     run=over_training,
     caveat="Two views by crops and jitter of brightness and contrast, another schedule than that of `hsr/layers`; of "
-    "ResNet-18 the first three layers. In gray the 32 rows of the first layer have 9 dimensions.",
+    "ResNet-18 the first three layers. In gray the 32 rows of the first layer have 9 dimensions. The energy is what is "
+    "minimized: that it is lower says that the term works, not what for.",
     parts=(
         _throughout(LAYERS_OF_TINY[-1]),
         *map(_throughout, LAYERS_OF_TINY[:-1]),

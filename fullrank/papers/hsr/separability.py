@@ -47,6 +47,8 @@ SEPARABILITY = Experiment(
         higher(LINEAR, UNIFORM, PLAIN, POINTS, "abstract"),
         higher(RATIO, ENERGY, PLAIN, APART, "abstract"),
         higher(SILHOUETTE, ENERGY, PLAIN, SHAPE, "abstract"),
+        higher(RATIO, UNIFORM, PLAIN, APART, "abstract"),
+        higher(SILHOUETTE, UNIFORM, PLAIN, SHAPE, "abstract"),
     ),
     data="fashion-mnist",
 )

@@ -114,19 +114,20 @@ BETA_RULE = Experiment(
     minutes=0.78,
     full="up to 2,048 samples",
     run=beta_rule,
+    caveat="The code has the rule; what it is to do is our reading.",
     parts=(
         Part(
             says=f"with the rule the cost of a collapse into pairs varies by less than a factor of {_EVEN:g}",
             effect=lambda table: [_EVEN - _varies(table, _RULE)],
             margin=EXACT,
-            source="code",
+            source="ours",
             kind="exact",
         ),
         Part(
             says="it varies less than with a constant weight",
             effect=lambda table: [_varies(table, _CONSTANT) - _varies(table, _RULE)],
             margin=EXACT,
-            source="code",
+            source="ours",
             kind="exact",
         ),
     ),

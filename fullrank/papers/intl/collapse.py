@@ -33,7 +33,7 @@ _SMALLEST = 1e-12  # share of the largest eigenvalue below which none is told fr
 def newton_eigenvalue(x: float, iterations: int) -> float:
     """What T Newton steps make of an eigenvalue x that is a share of the trace, in [0, 1]: m <- m (3 - m)^2 / 4.
 
-    The h_T of the paper. INTL's trace loss of d features is at least d (1 - h_T(1/d))^2, where all are equal.
+    We call it h_T. INTL's trace loss of d features is at least d (1 - h_T(1/d))^2, where all are equal.
 
     >>> newton_eigenvalue(1.0, 4), round(newton_eigenvalue(1 / 16, 4), 3)
     (1.0, 0.793)
@@ -185,7 +185,7 @@ def _lost(whitened: str) -> Part:
 
 COLLAPSE = Experiment(
     name="intl/collapse",
-    paper="Weng et al. 2024, the section on INTL",
+    paper="Weng et al. 2024, the abstract, and the authors' code",
     title="Newton whitening with and without the trace loss, and the condition number over the steps",
     claim="Iterative normalization alone collapses; with the trace loss, which drives the eigenvalues together, it "
     "does not, whichever axis is whitened.",
@@ -193,6 +193,8 @@ COLLAPSE = Experiment(
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=5,
     run=collapse,
+    caveat="In gray exact whitening is near a collapse, too (`intl/power-images`), so that it is not the few steps "
+    "alone.",
     parts=(
         _saved("samples"),
         _saved("features"),

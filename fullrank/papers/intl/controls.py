@@ -73,7 +73,7 @@ def _half(case: str) -> Part:
 
 CONTROLS = Experiment(
     name="intl/controls",
-    paper="Weng et al. 2024, the sections on whitening and on INTL",
+    paper="Weng et al. 2024, the abstract, and the authors' code (T = 4)",
     title="No whitening, 4 to 16 Newton steps, and exact whitening, on a toy task",
     claim="Whitening keeps the embedding from collapsing, which a few Newton steps of it do not; steps enough to "
     "whiten do as well as exact whitening.",

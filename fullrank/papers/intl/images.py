@@ -51,14 +51,14 @@ def _lost(case: str, table: Table) -> list[float]:
 
 IMAGES = Experiment(
     name="intl/power-images",
-    paper="Weng et al. 2024, the section on spectral transformation",
+    paper="Weng et al. 2024, the abstract, and its public reviews (powers)",
     title="Powers of the spectrum, on images",
     claim="Transforming the spectrum by l^-p avoids collapse for p near 1/2, and collapses far from it.",
     minutes=12,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=4,
     run=power_images,
-    caveat="150 steps; what they tell of p = 1/2 is that it is slow, or that it collapses.",
+    caveat="300 steps; what they tell of p = 1/2 is that it is slow, or that it collapses.",
     parts=(
         Part(
             says=f"p = {_BEST}: the embedding does not collapse",

@@ -242,7 +242,7 @@ def _converged(order: str, condition: float) -> Part:
 
 OUTPUT_VARIANCE = Experiment(
     name="intl/output-variance",
-    paper="Weng et al. 2024, the section on INTL, and the authors' code (T = 4)",
+    paper="Weng et al. 2024, the authors' code (T = 4)",
     title="How far T Newton steps whiten d dimensions",
     claim="A few Newton steps approximate whitening, which gives every dimension unit variance.",
     minutes=0.065,
@@ -252,7 +252,7 @@ OUTPUT_VARIANCE = Experiment(
 
 NEWTON_ORDER = Experiment(
     name="intl/condition",
-    paper="Weng et al. 2024, the section on INTL, and the authors' code",
+    paper="Weng et al. 2024, the authors' code",
     title="More Newton steps, in two orders of the products",
     claim="With more steps Newton's iteration comes closer to whitening.",
     minutes=0.011,

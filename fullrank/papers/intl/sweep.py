@@ -212,9 +212,17 @@ def _half(far: float) -> Part:
     return Part(says=says, effect=less, margin=DIMENSION, source="ours")
 
 
+def _near(power: float) -> Part:
+    """The part that a power near 1/2 keeps half of the rank that 1/2 keeps, or more."""
+    says = f"p = {power:g}: half of the effective rank of p = 0.5, or more"
+    return Part(
+        says=says, effect=lambda table: [-less for less in _half(power).effect(table)], margin=DIMENSION, source="ours"
+    )
+
+
 POWER_SWEEP = Experiment(
     name="intl/power-sweep",
-    paper="Weng et al. 2024, the section on spectral transformation",
+    paper="Weng et al. 2024, the abstract, and its public reviews (powers)",
     title="Powers of the spectrum, on a toy task",
     claim="Transforming the spectrum by l^-p avoids collapse for p near 1/2, and collapses on both sides of it.",
     minutes=1.8,
@@ -230,12 +238,14 @@ POWER_SWEEP = Experiment(
         _half(0.25),
         _half(0.0),
         _half(0.75),
+        _near(0.45),
+        _near(0.55),
     ),
 )
 
 NEWTON_CURVES = Experiment(
     name="intl/newton-curves",
-    paper="Weng et al. 2024, the section on INTL",
+    paper="Weng et al. 2024, the authors' code (Newton's iteration)",
     title="What Newton's iteration does to an eigenvalue",
     claim="T Newton steps map every eigenvalue by one scalar curve, which grows towards 1 with T.",
     minutes=0.01,

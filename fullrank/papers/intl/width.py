@@ -63,7 +63,7 @@ def _objective(z: Tensor, axis: Axis) -> Terms:
 
 
 def _wider(whitened: str, at: int, than: int) -> Part:
-    return higher(_RANK, (whitened, at), (whitened, than), DIMENSION, "code" if whitened == "samples" else "ours")
+    return higher(_RANK, (whitened, at), (whitened, than), DIMENSION, "ours")
 
 
 WIDTH = Experiment(

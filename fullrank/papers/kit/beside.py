@@ -7,7 +7,7 @@ from statistics import mean
 
 from fullrank.papers.kit.experiment import Outcome, Settings
 from fullrank.papers.kit.judging import by_case, by_seed, kept_panel, used
-from fullrank.papers.kit.parts import KEPT, LEVEL_POINTS, Part, Source, Table
+from fullrank.papers.kit.parts import KEPT, POINTS, Part, Source, Table
 from fullrank.papers.kit.represented import unseen_accuracies
 from fullrank.papers.kit.training import Job, Size, numbers, train_all, usual_size
 
@@ -35,11 +35,11 @@ def beside(settings: Settings, jobs: Sequence[Job], size: Size | None) -> Outcom
 
 
 def not_behind(column: str, own: str, other: str, source: Source) -> Part:
-    """The part that a method is less than two points behind another."""
+    """The part that a method is less than half a point behind another."""
     return Part(
-        says=f"{column}: {own} is less than {LEVEL_POINTS.least:g} points behind {other}",
+        says=f"{column}: {own} is less than {POINTS.least:g} points behind {other}",
         effect=lambda table: table.gain(column, own, over=other),
-        margin=LEVEL_POINTS,
+        margin=POINTS,
         source=source,
         kind="not behind",
     )

@@ -10,7 +10,7 @@ from statistics import mean
 
 from fullrank.papers.kit.experiment import Experiment, Outcome, Panel, Series, Settings
 from fullrank.papers.kit.judging import by_seed, differences, level
-from fullrank.papers.kit.parts import DIMENSION, DISTANCE, POINTS, Margin, Part, Table, higher, lower
+from fullrank.papers.kit.parts import DIMENSION, DISTANCE, POINTS, Margin, Part, Source, Table, higher, lower
 from fullrank.papers.kit.represented import unseen_accuracies
 from fullrank.papers.kit.training import (
     Job,
@@ -224,11 +224,12 @@ def _over_all(rival: str) -> Part:
 
 def _of_host(host: str) -> tuple[Part, ...]:
     with_w2 = host + _W2
+    spectra_of: Source = "paper" if host in _FIRST else "ours"  # whose spectra the paper shows
     return (
         higher("kNN (%)", with_w2, host, POINTS, "paper"),
         higher("kNN (%)", with_w2, host + _LU, POINTS, "paper"),
-        higher("effective rank", with_w2, host, DIMENSION, "paper"),
-        higher("effective rank", with_w2, host + _LU, DIMENSION, "paper"),
+        higher("effective rank", with_w2, host, DIMENSION, spectra_of),
+        higher("effective rank", with_w2, host + _LU, DIMENSION, spectra_of),
         lower("W2", with_w2, host, DISTANCE, "paper"),
         lower("W2", with_w2, host + _LU, DISTANCE, "paper"),
         higher("alignment", with_w2, host, _FARTHER, "paper"),
