@@ -57,6 +57,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     "directclr/heads": (
         Reason(_NO_BLOCK, "directclr/residual-heads"),
         Reason(_NO_BLOCK, "directclr/residual-heads", "150"),
+        _short("directclr/heads"),
     ),
     "directclr/projector": (
         Reason(_NO_BLOCK, "directclr/residual-projector"),
@@ -64,6 +65,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         Reason(_NO_BLOCK, "directclr/residual-projector", "arrays"),
         Reason(_NO_BLOCK, "directclr/residual-projector", "900"),
         _short("directclr/projector"),
+        _short("directclr/projector", "4000"),
     ),
     "directclr/residual-heads": (_short("directclr/residual-heads"),),
     "directclr/residual-projector": (_short("directclr/residual-projector"),),
@@ -108,7 +110,6 @@ REASONS: dict[str, tuple[Reason, ...]] = {
             part="after T = 4 steps 8 equal",
         ),
     ),
-    "intl/power-images": (Reason("It is for the gray images, whatever it is in them", "intl/power-images", "150"),),
     "intl/teacher-crops": (
         Reason(_DRAWN, "intl/crops-alike"),
         Reason(_DRAWN, "intl/crops-alike", "150"),
