@@ -23,7 +23,7 @@ from fullrank import recipes
 from fullrank.engine.options import require_numbers
 from fullrank.runs import read_json, write_json
 
-from .cells import begin, exit_code, keep, require_names
+from .cells import begin, exit_code, keep, require_names, time_of_day
 from .images import Images, read
 from .marks import ALIKE, MARKS
 from .peers import PEERS
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
     parser.add_argument("--seed-from", type=int, default=0, help="the first seed")
     parser.add_argument("--only", nargs="*", default=[], help="these recipes and marks alone")
-    parser.add_argument("--until", help="HH:MM of today, after which no cell is begun")
+    parser.add_argument("--until", type=time_of_day, help="HH:MM of today, after which no cell is begun")
     asked = parser.parse_args(arguments)
     require_numbers(vars(asked), {"size": 1, "seeds": 1, "seed_from": 0}, above=("seconds",))
     peers = PEERS if importlib.util.find_spec("lightly") else ()

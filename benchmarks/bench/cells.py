@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -28,6 +30,13 @@ def keep(path: Path, found: Mapping[str, Any], *, packages: Sequence[str] = ()) 
     print(f"{path.stem}: kNN {found['knn']:.3f}, linear {found['linear']:.3f}", flush=True)
 
 
+def time_of_day(text: str) -> str:
+    """HH:MM, for argparse."""
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise argparse.ArgumentTypeError(f"{text} is no time of the day: pass HH:MM, such as 21:05")
+    return text
+
+
 def require_names(asked: Sequence[str], known: Sequence[str]) -> None:
     """Raise a UserError for a name that the bench does not have."""
     for name in asked:
@@ -40,7 +49,7 @@ def exit_code(main: Callable[[], None]) -> int:
     """0, or 2 after bad input, of which one sentence is printed."""
     try:
         main()
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

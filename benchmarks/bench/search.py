@@ -26,7 +26,7 @@ from fullrank.errors import UserError
 from fullrank.runs import read_json
 
 from .__main__ import steps_of
-from .cells import begin, exit_code, keep, require_names
+from .cells import begin, exit_code, keep, require_names, time_of_day
 from .images import Images, Labeled, read
 from .marks import LR
 from .training import trained
@@ -45,12 +45,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0")
     parser.add_argument("--only", nargs="*", default=[], help="these recipes alone")
-    parser.add_argument("--until", help="HH:MM of today, after which no cell is begun")
+    parser.add_argument("--until", type=time_of_day, help="HH:MM of today, after which no cell is begun")
     asked = parser.parse_args(arguments)
     require_numbers(vars(asked), {"seeds": 1})
     require_names(asked.only, recipes.names())
     torch.set_num_threads(1)
-    about = read_json(asked.bench / "bench.json")
+    path = asked.bench / "bench.json"
+    about = read_json(path) if path.is_file() else {}
+    if not {"size", "seconds"} <= about.keys():
+        raise UserError(
+            f"{asked.bench} is not the folder of a bench: pass one that `python -m benchmarks.bench` wrote."
+        )
     images = held_out(read(asked.images, about["size"]), figures_of(asked.images, asked.figures))
     begin(asked.out, {**about, "train": len(images.train.labels), "held_out": len(images.test.labels)})
     for seed in range(asked.seeds):
@@ -80,6 +85,8 @@ def held_out(images: Images, figures: Sequence[str]) -> Images:
         of += [figure] if figure not in of else []
         places.append(of.index(figure))
     asked = torch.tensor(places) % 4 == 3
+    if not asked.any():
+        raise UserError("No class has four figures, so that none is held out: pass another file of --figures.")
     train, rest = (Labeled(images.train.images[part], labels[part]) for part in (~asked, asked))
     return Images(train, rest)
 
@@ -90,8 +97,11 @@ def figures_of(folder: Path, file: Path) -> list[str]:
     if not isinstance(train, ImageFolder) or not file.is_file():
         raise UserError(f"{folder} or {file} is not of sprites: build both by `python -m benchmarks.sets sprites-32`.")
     places = [Path(path).relative_to(folder).as_posix() for path in train.files]
-    lines = file.read_text(encoding="utf-8").splitlines()
-    known = {place: figure for place, _, figure in (line.partition(",") for line in lines)}
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is no text: pass the figures that `python -m benchmarks.sets` wrote.") from error
+    known = {place: figure for place, _, figure in (line.partition(",") for line in lines) if figure}
     if missing := [place for place in places if place not in known]:
         raise UserError(f"{file} has no figure of {missing[0]}: pass the file of the same set.")
     return [known[place] for place in places]

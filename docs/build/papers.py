@@ -61,18 +61,18 @@ the margin that matters.
 Where nothing is there, at most 5 % of the verdicts are "held" and 90 % are "undecided" (`tests/papers/test_chance.py`).
 Headlines and margins stand beside each experiment and were chosen before anything that is run from now on; the results
 below were known then. `fullrank paper --judge DIR` judges results again by today's parts without training; `--seed-from
-1000` runs an experiment with seeds that none of these results has, and `--seeds 10` adds seeds to a result of fewer.
+1000` runs an experiment with seeds that none of these results has, and `--seeds 10` adds seeds to a run of yours with
+fewer.
 
 An embedding counts as collapsed where its effective rank as a share of its dimensions, times its relative spread,
 is below 0.1: a rank has no scale, and a spread does not see a line.
 
-The trainings on images are small: 38,400 images of Fashion-MNIST at 16 x 16 pixels (two thirds of an epoch, 150
-steps of 256), the `tiny` encoder, three seeds. They take some 15 seconds of one core each, and by themselves cannot
+The trainings on images are small: 38,400 images of Fashion-MNIST at 16 x 16 pixels (two thirds of an epoch, 150 steps
+of 256), the `tiny` encoder, three seeds or ten. They take some 15 seconds of one core each, and by themselves cannot
 tell "false" from "too short". `--full` trains ResNet-18 for 100 epochs of the images at their own size with `tiny`'s
 projector, optimizer and weights, so it is not the paper's setting; no such run is part of this page. The authors' own
 settings are presets, and `fullrank paper --published` lists the commands that would reproduce their tables, with hours.
-What is shown is measured by FullRank; it is not a reading of the papers' own tables.
-"""
+What is shown is measured by FullRank; it is not a reading of the papers' own tables. """
 
 THEORY = """## Without images
 

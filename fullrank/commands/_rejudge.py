@@ -18,7 +18,8 @@ def rejudge(folder: Path) -> list[str]:
     All are judged before any is written. A UserError is raised where there is none, or where rows lack what a part
     needs.
     """
-    paths = sorted(folder.rglob("result.json"))
+    found_here = (path.relative_to(folder) for path in folder.rglob("result.json"))
+    paths = sorted(folder / path for path in found_here if "runs" not in path.parts)  # trainings of experiments
     if not paths:
         raise UserError(f"There is no result.json below {folder}: pass the folder of an experiment, or of several.")
     found = [(path, read_json(path)) for path in paths]

@@ -211,11 +211,11 @@ def _sizes(entry: Entry, options: PaperOptions) -> dict[str, Any]:
 
 
 def _finished(out: Path, seeds: int) -> bool:
-    """Whether the folder has a result of at least so many seeds."""
+    """Whether the folder has a result of at least so many seeds, or one to which none can be added."""
     if not (out / "result.json").exists():
         return False
     done = read_json(out / "result.json").get("seeds")
-    return not isinstance(done, list) or len(done) >= seeds
+    return not isinstance(done, list) or len(done) >= seeds or not (out / "config.json").exists()
 
 
 def _begin(name: str, settings: Settings) -> dict[str, Any]:
@@ -223,16 +223,17 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
     out = settings.out
     chosen = {"experiment": name, "full": settings.full, "data": settings.data, "seed_from": settings.seed_from}
     chosen |= {name: getattr(settings, name) for name in _SIZES}
-    if _finished(out, settings.seeds):
-        raise UserError(f"{out} holds a finished experiment: pass more --seeds, or another --out.")
     if (out / "config.json").exists():
         config = read_json(out / "config.json")
-        begun = config.get("seeds")
-        if {key: config.get(key) for key in chosen} != chosen or begun not in range(1, settings.seeds + 1):
+        if {key: config.get(key) for key in chosen} != chosen:
             raise UserError(f"{out} was begun with other settings (see its config.json): pass those, or another --out.")
+        if _finished(out, settings.seeds):
+            raise UserError(f"{out} holds a finished experiment: pass more --seeds, or another --out.")
         if not all(isinstance(config.get(spent), int | float) for spent in ("seconds", "cpu_seconds")):
             raise UserError(f"{out / 'config.json'} does not say how long it took: pass another --out.")
         return config | {"seeds": settings.seeds}
+    if _finished(out, settings.seeds):
+        raise UserError(f"{out} holds a finished experiment: pass another --out.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already and is not an experiment: pass another --out.")
     with full_disk_is_an_error(out):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,26 @@ def test_bad_input_is_one_sentence(
     assert words in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_figures_that_hold_nothing_out_are_refused(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bench.json").write_text('{"size": 8, "seconds": 1}')
+    known = figures(images)
+    said = []
+    for text in (known.read_text().replace("figure 5", "figure 0"), "train/dark/0.png\n", "\xff"):
+        known.write_bytes(text.replace("figure 4", "figure 0").replace("figure 3", "figure 0").encode("latin-1"))
+        given = ["--images", str(images), "--figures", str(known), "--bench", str(tmp_path), "--out", "nowhere"]
+        assert exit_code(partial(search.main, given)) == 2
+        said.append(capsys.readouterr().err)
+    assert [
+        words in line for words, line in zip(("No class has four", "has no figure of", "is no text"), said, strict=True)
+    ]
+    given = ["--images", "digits", "--figures", str(known), "--bench", "nowhere", "--out", "nowhere"]
+    assert exit_code(lambda: search.main(given)) == 2
+    assert "is not the folder of a bench" in capsys.readouterr().err
+    assert not Path("nowhere").exists()
 
 
 @pytest.mark.slow

@@ -188,12 +188,16 @@ def test_a_folder_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFi
     assert "exists already" in capsys.readouterr().err
     begun = tmp_path / "begun"
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 130
-    assert main(["paper", "toy/stopping", "--out", str(begun), "--seeds", "5"]) == 2
     assert main(["paper", "toy/stopping", "--out", str(begun), "--seed-from", "5"]) == 2
-    assert capsys.readouterr().err.count("other settings") == 2
+    assert "other settings" in capsys.readouterr().err
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 0
     assert main(["paper", "toy/stopping", "--out", str(begun)]) == 2
-    assert "finished experiment" in capsys.readouterr().err
+    assert "finished experiment: pass more --seeds" in capsys.readouterr().err
+    assert main(["paper", "toy/plain", "--out", str(begun), "--seeds", "20"]) == 2
+    assert "other settings" in capsys.readouterr().err
+    (begun / "config.json").unlink()  # as published results are
+    assert main(["paper", "toy/stopping", "--out", str(begun), "--seeds", "20"]) == 2
+    assert "finished experiment: pass another --out" in capsys.readouterr().err
 
 
 def test_more_seeds_are_added_to_a_finished_experiment(stopping: Stopping, tmp_path: Path) -> None:
@@ -201,7 +205,7 @@ def test_more_seeds_are_added_to_a_finished_experiment(stopping: Stopping, tmp_p
     stopping.calls = 1
     assert main([*again, "--seeds", "2"]) == 0
     stopping.calls = 0
-    assert main([*again, "--seeds", "4"]) == 130
+    assert main([*again, "--seeds", "400"]) == 130
     assert json.loads((out / "result.json").read_text(encoding="utf-8"))["seeds"] == [0, 1]
     assert main([*again, "--seeds", "2"]) == 2
     assert main([*again, "--seeds", "4"]) == 0
@@ -231,7 +235,9 @@ def test_a_result_of_former_words_is_judged_again_from_its_rows(
     ]
     old = {"name": "w2/ring-and-sphere", "verdict": "holds in part", "rows": rows, "measured": "So it is."}
     path = tmp_path / "ring" / "result.json"
-    path.parent.mkdir()
+    training = tmp_path / "ring" / "runs" / "one" / "seed-0" / "result.json"
+    training.parent.mkdir(parents=True)
+    training.write_text("{}")
     path.write_text(json.dumps(old), encoding="utf-8")
     assert main(["paper", "--judge", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "w2/ring-and-sphere: held, was holds in part\n"

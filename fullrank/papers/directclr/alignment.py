@@ -31,7 +31,8 @@ def alignment(settings: Settings, size: Size | None = None) -> Outcome:
 
     def look(step: int, networks: Networks) -> None:
         for pair, value in overlaps(networks).items():
-            found[_column(pair, _WHENS[looks.index(step)])][_TRAINING].append(value)
+            for when in (when for when, at in zip(_WHENS, looks, strict=True) if at == step):
+                found[_column(pair, when)][_TRAINING].append(value)
 
     for done, seed in enumerate(settings.each_seed, 1):
         train(images, partial(nt_xent, temperature=0.1), chosen, 0.7, seed, looks=looks, look=look)

@@ -23,7 +23,8 @@ _OF_OURS = ("line", "points")  # measured, and so in colors
 _DASHES: Mapping[str, Any] = {"expected": (0, (4, 2)), "threshold": ":"}
 _LINK: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1.5}
 _INTERVAL, _SEED = "mean, 95 % interval", "one seed"
-_TICKS, _APART = 8, 0.08  # measured places that are all named, and the least share of the axis between them
+_TICKS = 8  # measured places that are all named, if their names have room
+_AXIS, _LETTER, _GAP = 3.5, 0.08, 0.08  # of an axis, of a letter of a name, and between names; inches
 
 Panel = Mapping[str, Any]
 Place = tuple[float, float]
@@ -113,17 +114,22 @@ def _bars(axes: Axes, x: Sequence[float], y: Sequence[float], panel: Panel, colo
     axes.errorbar(beside, y, yerr=reach, fmt="_", color=color, markersize=9, linewidth=1.4, capsize=3, label=_INTERVAL)
 
 
+def _known(values: Sequence[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
+
+
 def _reach(values: Sequence[float]) -> float:
     """Half of the 95 % interval for the mean; 0 of fewer than two values."""
     from scipy.special import stdtrit
 
+    values = _known(values)
     if len(values) < 2:
         return 0.0
     return float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
 
 
 def _by_x(places: Sequence[Place]) -> dict[float, list[float]]:
-    """The values at each x, in the order of the seeds."""
+    """The values at each x, in the order of the seeds; where one is missing it is NaN."""
     found: dict[float, list[float]] = {}
     for x, y in places:
         found.setdefault(x, []).append(y)
@@ -136,7 +142,7 @@ def _points(panel: Panel) -> list[Mapping[str, Any]]:
 
 def _repeated(panel: Panel) -> bool:
     """Whether some place has a value of several seeds."""
-    return any(len(seeds) > 1 for one in _points(panel) for seeds in _by_x(_places(one)).values())
+    return any(len(_known(seeds)) > 1 for one in _points(panel) for seeds in _by_x(_places(one)).values())
 
 
 def _intervals(axes: Axes, panel: Panel, colored: Sequence[str]) -> None:
@@ -144,9 +150,9 @@ def _intervals(axes: Axes, panel: Panel, colored: Sequence[str]) -> None:
     for one in [] if _means(panel) else _points(panel):
         color = SERIES[colored.index(one["label"]) % len(SERIES)]
         for x, seeds in _by_x(_places(one)).items():
-            if len(seeds) > 1:
-                fmt = "_" if panel["x_names"] else "none"
-                axes.errorbar([x], [mean(seeds)], yerr=_reach(seeds), fmt=fmt, color=color, linewidth=1.2, capsize=3)
+            known = _known(seeds)
+            if len(known) > 1:
+                axes.errorbar([x], [mean(known)], yerr=_reach(known), fmt="_", color=color, linewidth=1.2, capsize=3)
 
 
 def _links(panel: Panel) -> list[tuple[Columns, str | None]]:
@@ -202,4 +208,5 @@ def _measured(panel: Panel) -> list[float]:
     if not 2 <= len(found) <= _TICKS or (panel["log_x"] and found[0] <= 0):
         return []
     at = [math.log(value) for value in found] if panel["log_x"] else found
-    return found if min(b - a for a, b in pairwise(at)) >= _APART * (at[-1] - at[0]) else []
+    room = _GAP + _LETTER * max(len(f"{value:,.6g}") for value in found)
+    return found if min(b - a for a, b in pairwise(at)) * _AXIS >= room * (at[-1] - at[0]) else []
