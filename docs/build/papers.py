@@ -96,9 +96,9 @@ STABLE = """## With fresh seeds
 {count} of the {published} experiments were run again, most with as many seeds: `fullrank paper NAME --seeds N
 --seed-from 1000 --out DIR` ([results/papers-fresh](results/papers-fresh)). {trained} of them train on images; exact
 parts have no chance in them. The verdict is the same in {same} of them, and the label in {labels} of {parts} parts.
-{others} That is after ten seeds took the place of three where three had disagreed with three fresh ones: `intl/other-g`
-and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002, `hsr/few-labels` and `intl/probe`
-were undecided and held, and `intl/teacher-crops` was reversed and undecided.
+{others} That is after ten seeds, and thirty of `intl/other-g`, took the place of three where three had disagreed with
+three fresh ones: `intl/other-g` and `hsr/separability` held with seeds 0 to 2 and were undecided with 1,000 to 1,002,
+`hsr/few-labels` and `intl/probe` were undecided and held, and `intl/teacher-crops` was reversed and undecided.
 """
 
 PREDICTS = """## Does W2 predict accuracy?

@@ -99,9 +99,6 @@ REASONS: dict[str, tuple[Reason, ...]] = {
             part="stable order, condition 100:",
         ),
     ),
-    "intl/other-g": (
-        Reason("A ridge of a tenth of the mean variance is too strong", "intl/other-g", part="ridge 0.01"),
-    ),
     "intl/output-variance": (
         Reason(
             "Each of D equal eigenvalues starts at one part in D, and four steps raise it by a bounded factor, enough "
