@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.sets.sprites import is_fourth
 from fullrank import recipes
 from fullrank.data import load_dataset
 from fullrank.data.images import ImageFolder
@@ -79,12 +80,8 @@ def held_out(images: Images, figures: Sequence[str]) -> Images:
     """
     labels = images.train.labels
     known: dict[int, list[str]] = {}
-    places = []
-    for label, figure in zip(labels.tolist(), figures, strict=True):
-        of = known.setdefault(label, [])
-        of += [figure] if figure not in of else []
-        places.append(of.index(figure))
-    asked = torch.tensor(places) % 4 == 3
+    pairs = zip(labels.tolist(), figures, strict=True)
+    asked = torch.tensor([is_fourth(figure, known.setdefault(label, [])) for label, figure in pairs])
     if not asked.any():
         raise UserError("No class has four figures, so that none is held out: pass another file of --figures.")
     train, rest = (Labeled(images.train.images[part], labels[part]) for part in (~asked, asked))

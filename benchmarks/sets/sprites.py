@@ -50,10 +50,20 @@ def _frames(root: Path) -> Iterator[tuple[Path, str, Image.Image]]:
             continue
         seen.add(digest)
         race = re.sub(r"\W", "-", file.relative_to(units).parts[0])
-        figure, known = re.split(r"[-+0-9]", file.stem)[0], figures.setdefault(race, [])
-        known += [figure] if figure not in known else []
-        part = "test" if known.index(figure) % 4 == 3 else "train"
+        figure = re.split(r"[-+0-9]", file.stem)[0]
+        part = "test" if is_fourth(figure, figures.setdefault(race, [])) else "train"
         yield Path(part, race, f"{number:05d}.png"), figure, image.crop(box)
+
+
+def is_fourth(figure: str, known: list[str]) -> bool:
+    """Whether a figure is every fourth of its class in the order in which they come; one that is new is added.
+
+    >>> known = []
+    >>> [is_fourth(figure, known) for figure in "aabcdda"]
+    [False, False, False, False, True, True, False]
+    """
+    known += [figure] if figure not in known else []
+    return known.index(figure) % 4 == 3
 
 
 def on_white(image: Image.Image, size: int) -> Image.Image:

@@ -72,7 +72,8 @@ of 256), the `tiny` encoder, three seeds or ten. They take some 15 seconds of on
 tell "false" from "too short". `--full` trains ResNet-18 for 100 epochs of the images at their own size with `tiny`'s
 projector, optimizer and weights, so it is not the paper's setting; no such run is part of this page. The authors' own
 settings are presets, and `fullrank paper --published` lists the commands that would reproduce their tables, with hours.
-What is shown is measured by FullRank; it is not a reading of the papers' own tables. """
+What is shown is measured by FullRank; it is not a reading of the papers' own tables.
+"""
 
 THEORY = """## Without images
 

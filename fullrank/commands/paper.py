@@ -232,7 +232,7 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
         if not all(isinstance(config.get(spent), int | float) for spent in ("seconds", "cpu_seconds")):
             raise UserError(f"{out / 'config.json'} does not say how long it took: pass another --out.")
         return config | {"seeds": settings.seeds}
-    if _finished(out, settings.seeds):
+    if (out / "result.json").exists():
         raise UserError(f"{out} holds a finished experiment: pass another --out.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already and is not an experiment: pass another --out.")

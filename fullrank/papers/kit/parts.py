@@ -80,8 +80,7 @@ class Part:
 
     kind: "more" is an effect that is above 0 where it is as claimed; "above" one that is above a threshold, from which
     it is counted; "not behind" a difference that is less than the margin below 0; "level" one that is within the margin
-    either way; "exact" has no chance in it, and every value is at
-    least 0 where it is as claimed.
+    either way; "exact" has no chance in it, and every value is at least 0 where it is as claimed.
     """
 
     says: str

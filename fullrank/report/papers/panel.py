@@ -78,7 +78,7 @@ def _shown(panel: Panel, label: str) -> str:
 
 def _means(panel: Panel) -> bool:
     """Whether the panel has cases side by side, whose means a line would join although nothing lies between them."""
-    return bool(panel["x_names"]) and [one["style"] for one in panel["series"]].count("points") == 1
+    return bool(panel["x_names"]) and len(_points(panel)) == 1
 
 
 def _places(series: Mapping[str, Any]) -> list[Place]:
@@ -108,7 +108,7 @@ def _draw(axes: Axes, series: Mapping[str, Any], color: str, panel: Panel) -> No
 
 def _bars(axes: Axes, x: Sequence[float], y: Sequence[float], panel: Panel, color: str) -> None:
     """The mean of each case beside its seeds, with the interval of Student's t."""
-    (seeds,) = (_by_x(_places(one)) for one in panel["series"] if one["style"] == "points")
+    (seeds,) = map(_by_x, _points(panel))
     reach = [_reach(seeds.get(at, [])) for at in x]
     beside = [at + 0.12 for at in x]
     axes.errorbar(beside, y, yerr=reach, fmt="_", color=color, markersize=9, linewidth=1.4, capsize=3, label=_INTERVAL)
@@ -128,10 +128,10 @@ def _reach(values: Sequence[float]) -> float:
     return float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
 
 
-def _by_x(places: Sequence[Place]) -> dict[float, list[float]]:
-    """The values at each x, in the order of the seeds; where one is missing it is NaN."""
+def _by_x(series: Mapping[str, Any]) -> dict[float, list[float]]:
+    """The values of a series at each x, in the order of the seeds; where one is missing it is NaN."""
     found: dict[float, list[float]] = {}
-    for x, y in places:
+    for x, y in _places(series):
         found.setdefault(x, []).append(y)
     return found
 
@@ -142,14 +142,14 @@ def _points(panel: Panel) -> list[Mapping[str, Any]]:
 
 def _repeated(panel: Panel) -> bool:
     """Whether some place has a value of several seeds."""
-    return any(len(_known(seeds)) > 1 for one in _points(panel) for seeds in _by_x(_places(one)).values())
+    return any(len(_known(seeds)) > 1 for one in _points(panel) for seeds in _by_x(one).values())
 
 
 def _intervals(axes: Axes, panel: Panel, colored: Sequence[str]) -> None:
     """The mean of the seeds at each place of each series, and its interval; cases side by side have theirs already."""
     for one in [] if _means(panel) else _points(panel):
         color = SERIES[colored.index(one["label"]) % len(SERIES)]
-        for x, seeds in _by_x(_places(one)).items():
+        for x, seeds in _by_x(one).items():
             known = _known(seeds)
             if len(known) > 1:
                 axes.errorbar([x], [mean(known)], yerr=_reach(known), fmt="_", color=color, linewidth=1.2, capsize=3)
@@ -160,12 +160,12 @@ def _links(panel: Panel) -> list[tuple[Columns, str | None]]:
     points = _points(panel)
     found: list[tuple[Columns, str | None]]
     if panel["x_names"] and len(points) > 1:
-        columns = [(x, seeds) for one in points for x, seeds in _by_x(_places(one)).items()]
+        columns = [(x, seeds) for one in points for x, seeds in _by_x(one).items()]
         cases = range(len(panel["x_names"]))
         found = [(sorted((x, seeds) for x, seeds in columns if round(x) == case), None) for case in cases]
     else:
         labels = [None if panel["x_names"] else one["label"] for one in points]
-        found = [(sorted(_by_x(_places(one)).items()), of) for one, of in zip(points, labels, strict=True)]
+        found = [(sorted(_by_x(one).items()), of) for one, of in zip(points, labels, strict=True)]
     # Where places have unlike numbers of values, seeds cannot be told.
     return [one for one in found if len(one[0]) > 1 and len({len(seeds) for _, seeds in one[0]}) == 1]
 
@@ -192,14 +192,18 @@ def _ticks(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
             name_powers(axis)
         else:
             axis.set_major_locator(MaxNLocator(nbins=6))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
     places = _measured(panel)
     if places and not names:
-        axes.set_xticks(places, [f"{value:,.6g}".replace("-", "−") for value in places])
+        axes.set_xticks(places, [*map(_number, places)])
         axes.minorticks_off()
     if names:
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6g}".replace("-", "−")
 
 
 def _measured(panel: Panel) -> list[float]:
@@ -208,5 +212,5 @@ def _measured(panel: Panel) -> list[float]:
     if not 2 <= len(found) <= _TICKS or (panel["log_x"] and found[0] <= 0):
         return []
     at = [math.log(value) for value in found] if panel["log_x"] else found
-    room = _GAP + _LETTER * max(len(f"{value:,.6g}") for value in found)
+    room = _GAP + _LETTER * max(len(_number(value)) for value in found)
     return found if min(b - a for a, b in pairwise(at)) * _AXIS >= room * (at[-1] - at[0]) else []
