@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import fullrank
-from fullrank.data import ImageSet, load_dataset, plain_batches
+from fullrank.data import Dataset, ImageSet, load_dataset, plain_batches
 from fullrank.errors import UserError
 from fullrank.evaluation.frozen.score import score
 from fullrank.metrics import lidar, nesum
@@ -56,14 +56,19 @@ class Images:
 
 def read(folder: Path, size: int) -> Images:
     """The images of a folder with train/CLASS and test/CLASS, or of a built-in set; a UserError without labels."""
-    dataset = load_dataset(str(folder))
-    if dataset.test is None or dataset.train.labels is None:
-        raise UserError(f"{folder} has no test images or no labels: pass a folder with train/CLASS and test/CLASS.")
-    return Images(_whole(dataset.train, size), _whole(dataset.test, size))
+    return whole(load_dataset(str(folder)), size)
 
 
-def _whole(images: ImageSet, size: int) -> Labeled:
-    assert images.labels is not None
+def whole(dataset: Dataset, size: int) -> Images:
+    """The images of a data set at a size; raises UserError where it has no test images, or one without a label."""
+    if dataset.test is None:
+        raise UserError(f"{dataset.name} has no test images: pass a folder with train/CLASS and test/CLASS.")
+    return Images(_labeled(dataset.train, size, dataset.name), _labeled(dataset.test, size, dataset.name))
+
+
+def _labeled(images: ImageSet, size: int, name: str) -> Labeled:
+    if images.labels is None or (images.labels < 0).any():
+        raise UserError(f"{name} has images without a label: pass a folder with train/CLASS and test/CLASS.")
     return Labeled(torch.cat(list(plain_batches(images, size=size))), images.labels)
 
 

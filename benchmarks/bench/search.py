@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.sets.sprites import is_fourth
 from fullrank import recipes
-from fullrank.data import load_dataset
+from fullrank.data import Dataset, load_dataset
 from fullrank.data.images import ImageFolder
 from fullrank.engine.options import require_numbers
 from fullrank.errors import UserError
@@ -28,7 +28,7 @@ from fullrank.runs import read_json
 
 from .__main__ import steps_of
 from .cells import begin, exit_code, keep, require_names, time_of_day
-from .images import Images, Labeled, read
+from .images import Images, Labeled, whole
 from .marks import LR
 from .training import trained
 
@@ -57,7 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise UserError(
             f"{asked.bench} is not the folder of a bench: pass one that `python -m benchmarks.bench` wrote."
         )
-    images = held_out(read(asked.images, about["size"]), figures_of(asked.images, asked.figures))
+    dataset = load_dataset(str(asked.images))
+    images = held_out(whole(dataset, about["size"]), figures_of(dataset, asked.figures))
     begin(asked.out, {**about, "train": len(images.train.labels), "held_out": len(images.test.labels)})
     for seed in range(asked.seeds):
         for name in asked.only or recipes.names():
@@ -88,12 +89,13 @@ def held_out(images: Images, figures: Sequence[str]) -> Images:
     return Images(train, rest)
 
 
-def figures_of(folder: Path, file: Path) -> list[str]:
+def figures_of(dataset: Dataset, file: Path) -> list[str]:
     """The figure of each training image, in their order; raises UserError where the file does not know one."""
-    train = load_dataset(str(folder)).train
+    train = dataset.train
     if not isinstance(train, ImageFolder) or not file.is_file():
-        raise UserError(f"{folder} or {file} is not of sprites: build both by `python -m benchmarks.sets sprites-32`.")
-    places = [Path(path).relative_to(folder).as_posix() for path in train.files]
+        built = "build both by `python -m benchmarks.sets sprites-32`."
+        raise UserError(f"{dataset.name} or {file} is not of sprites: {built}")
+    places = ["/".join(Path(path).parts[-3:]) for path in train.files]  # train/CLASS/NAME
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:

@@ -18,6 +18,7 @@ from fullrank.commands._common import parse, terminal
 from fullrank.errors import UserError, command
 from fullrank.papers import Entry, Experiment, Outcome, Settings, catalog, load
 from fullrank.papers.kit.parts import judged, plain
+from fullrank.papers.listed import hours, listing
 from fullrank.runs import full_disk_is_an_error, read_json, write_json
 from fullrank.terminal import progress, say
 
@@ -70,10 +71,7 @@ def paper(options: PaperOptions, console: Console) -> int:
     from fullrank.engine.options import require_numbers
 
     require_numbers(vars(options), {"seeds": 1, "seed_from": 0, "steps": 1, "image_size": 1})
-    named = {name: getattr(options, name) for name in ("judge", "published", "all")}
-    asked = [*filter(None, [options.name]), *(f"--{name}" for name, value in named.items() if value)]
-    if len(asked) > 1:
-        raise UserError(f"Pass {asked[0]} or {asked[1]}, not both.")
+    _require_one_thing(options)
     if options.judge is not None:
         from fullrank.commands._rejudge import rejudge
 
@@ -96,28 +94,19 @@ def paper(options: PaperOptions, console: Console) -> int:
     return _run_all(options.out, options, console)
 
 
-def listing() -> str:
-    """Every experiment with the minutes it takes, what it does, and what --full makes of it.
-
-    >>> "w2/hosts" in listing()
-    True
-    """
-    width = max(map(len, catalog()))
-    lines = [f"{'':<{width}}     time  (one CPU core, 10 seeds)"]
-    for name, entry in catalog().items():
-        full = f"; --full: {entry.full}{_hours(entry, 10)}" if entry.full else ""
-        lines.append(f"{name:<{width}}  {_minutes(entry.minutes):>7}  {entry.title}{full}")
-    return "\n".join(lines)
-
-
-def _hours(entry: Entry, seeds: int) -> str:
-    from fullrank.papers.published import full_hours
-
-    return f", about {full_hours(entry.trainings * seeds):.0f} GPU hours" if entry.trainings else ""
-
-
-def _minutes(minutes: float) -> str:
-    return f"{minutes:.0f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+def _require_one_thing(options: PaperOptions) -> None:
+    """Raise a UserError where two things are asked for, or a flag is passed that the one asked for does not read."""
+    named = {name: getattr(options, name) for name in ("judge", "published", "all")}
+    asked = [*filter(None, [options.name]), *(f"--{name}" for name, value in named.items() if value)]
+    if len(asked) > 1:
+        raise UserError(f"Pass {asked[0]} or {asked[1]}, not both.")
+    if options.name is not None or options.all:
+        return
+    for field in dataclasses.fields(options):
+        if field.name not in named and getattr(options, field.name) != field.default:
+            of_a_run = f"{_flag(field.name)} is for running experiments"
+            remedy = f"leave it away with {asked[0]}" if asked else "pass the name of an experiment, or --all"
+            raise UserError(f"{of_a_run}: {remedy}.")
 
 
 def run_one(name: str, out: Path, options: PaperOptions, console: Console) -> None:
@@ -163,7 +152,7 @@ def _ask_on_a_cpu(entry: Entry, seeds: int) -> None:
 
     if torch.cuda.is_available():
         return
-    trainings = f"{entry.trainings * seeds} trainings of ResNet-18{_hours(entry, seeds)}"
+    trainings = f"{entry.trainings * seeds} trainings of ResNet-18{hours(entry, seeds)}"
     what = f"{entry.name} --full is {trainings}, and there is no GPU here"
     if not sys.stdin.isatty():
         raise UserError(f"{what}: pass --yes to train on the CPU, which takes weeks.")
@@ -187,10 +176,12 @@ def _run_all(out: Path, options: PaperOptions, console: Console) -> int:
 
 
 def _data(entry: Entry, options: PaperOptions) -> str:
+    of_images = ("data", "data_root", "download")
+    asked = [name for name in of_images if options.name and getattr(options, name)]  # --all: for those that read
+    if asked and not entry.data:
+        raise UserError(f"{entry.name} makes up its data: leave {_flag(asked[0])} away.")
     if options.data is None:
         return entry.data
-    if not entry.data:
-        raise UserError(f"{entry.name} makes up its data: leave --data away.")
 
     from fullrank.data import DataOptions, load_dataset
 

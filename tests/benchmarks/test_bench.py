@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from benchmarks.bench import search
 from benchmarks.bench.__main__ import main
 from benchmarks.bench.cells import exit_code
-from benchmarks.bench.images import read as bench_images
+from benchmarks.bench.images import whole
 from benchmarks.bench.peers import PEERS
 from docs.build.agreement import agreement
 from docs.build.bench import GRAY, MARKS, RESULTS, SEARCH, SET, page, read
 from fullrank import recipes
+from fullrank.data import Dataset, load_dataset
+from fullrank.data.images import ImageTensor
 from fullrank.errors import UserError
 
 
@@ -75,16 +78,27 @@ def figures(images: Path) -> Path:
 
 
 def test_no_figure_is_learned_from_and_asked_about(images: Path) -> None:
-    known = search.figures_of(images, figures(images))
-    split = search.held_out(bench_images(images, 8), known)
+    dataset = load_dataset(str(images))
+    known, read_once = search.figures_of(dataset, figures(images)), whole(dataset, 8)
+    split = search.held_out(read_once, known)
     assert (len(split.train.labels), len(split.test.labels)) == (40, 8)
     for part in (split.train, split.test):
         assert part.labels.unique().tolist() == [0, 1]
-    whole = bench_images(images, 8).train.images
-    asked = {known[row] for row in range(48) if any(torch.equal(whole[row], one) for one in split.test.images)}
+    every = read_once.train.images
+    asked = {known[row] for row in range(48) if any(torch.equal(every[row], one) for one in split.test.images)}
     assert len(asked) == 1
     with pytest.raises(UserError, match=r"has no figure of train/dark/0\.png"):
-        search.figures_of(images, Path(__file__))
+        search.figures_of(dataset, Path(__file__))
+
+
+@pytest.mark.parametrize("unlabeled", ["train", "test"])
+@pytest.mark.parametrize("labels", [None, torch.tensor([0, 1, -1])])
+def test_images_without_a_label_are_refused(unlabeled: str, labels: Tensor | None) -> None:
+    pixels = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+    sets = {part: ImageTensor(pixels, torch.tensor([0, 1, 0]), ("a", "b")) for part in ("train", "test")}
+    sets[unlabeled] = ImageTensor(pixels, labels, ("a", "b"))
+    with pytest.raises(UserError, match="mine has images without a label"):
+        whole(Dataset("mine", sets["train"], sets["test"], (0.5,), (0.25,)), 8)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +109,7 @@ def test_no_figure_is_learned_from_and_asked_about(images: Path) -> None:
         (["--images", "digits", "--size", "0"], "pass 1 or more"),
         (["--images", "digits", "--seeds", "0"], "pass 1 or more"),
         (["--images", "digits", "--seconds", "-1"], "--seconds must be positive, got -1.0."),
-        (["--images", "IMAGES/train/dark"], "has no test images or no labels"),
+        (["--images", "IMAGES/train/dark"], "has no test images: pass a folder with train/CLASS and test/CLASS"),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -109,7 +109,7 @@ def test_flags_decide(tmp_path: Path) -> None:
     tree(tmp_path, "train/brick", "train/wood", "dev/brick", "val/brick", "val/wood")
     assert understood(tmp_path, split="train,val").startswith(SPLITS)
     assert understood(tmp_path, split="val,train").endswith(
-        "trained on val/, tested on train/; 2 images in dev/, which is not a split, left out"
+        "trained on val/, tested on train/; 2 images in dev/, which --split does not name, left out"
     )
     assert "no test set; trained on train/" in understood(tmp_path, split="train")
     assert understood(tmp_path, split="none") == "10 images, 3 classes (dev, train, ...), no test set"

@@ -51,7 +51,8 @@ def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout
             notes.append(f"{_name(other)}/ ({counted(len(other))}) {why}")
     for beside, inside in tops.items():
         if beside != name and beside not in held:
-            place = "beside the splits" if beside == "" else f"in {beside}/, which is not a split,"
+            why = "is not a split" if options.split == "auto" else "--split does not name"
+            place = "beside the splits" if beside == "" else f"in {beside}/, which {why},"
             notes.append(f"{counted(len(inside))} {place} left out")
     return Layout(train, test, tuple(notes))
 
