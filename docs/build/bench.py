@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.bench.images import JUDGES
 from docs.build import search, selection
 from docs.build.agreement import agreement
-from docs.build.numbers import with_interval
+from docs.build.numbers import verdicts, with_interval
 from fullrank.papers.kit.parts import interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "bench"
@@ -36,9 +36,9 @@ Accuracy is on {test:,} sprites of figures that no training saw: 20 nearest neig
 linear probe whose penalty is chosen on a fifth of the training images, frames of figures of which the probe learns
 others: it may be chosen too weak. Nothing was chosen by the test images. Brackets and what stands behind ± are the 95 %
 interval of Student's t over the seeds, which says nothing about other test images (their standard error is 0.016);
-cells with one seed have none. Rank (effective), spread (relative) and W2 (0 is uniform) are means, of {looked:,}
-training images, and what it is says `fullrank diagnose` of them, of every seed, as it judged on the day of the run.
-Most of these recipes cannot be told apart.
+cells with one seed have none. Rank (effective), spread (relative) and W2 (0 is uniform) are means over the seeds, of
+{looked:,} training images. "It is" has the verdicts of `fullrank diagnose` on the day of each run, of all seeds, with
+their kinds. Most of these recipes cannot be told apart.
 
 Each cell is a file of [{set}]({set}), which `benchmarks/bench` writes; a bench that was stopped goes on.
 `make docs` writes this page, and a test holds it to the files.
@@ -53,7 +53,7 @@ PEERS = {
 LIGHTLY = """
 Rows of lightly are its losses and heads with its own defaults, behind our encoder, views, batches, optimizer and
 schedule (`pip install lightly`, or the extra `peers`). Nobody chose settings for these images, theirs or ours. They
-take as many steps as ours over what a step of theirs costs beside ours, timed in turn: {ratios}.
+take as many steps as ours, divided by the cost of their step relative to ours, timed in turn: {ratios}.
 """
 MARKS = {
     "pixels": "raw pixels",
@@ -64,13 +64,13 @@ MARKS = {
 
 AGREEMENT = """## Do label-free numbers predict accuracy?
 
-Kendall's tau-b over the recipes above, with the 95 % interval of drawing the recipes again: 1 is the same order, -1 the
+Kendall's tau-b over the recipes above, with the 95 % bootstrap interval over recipes: 1 is the same order, -1 the
 opposite one, 0 none. **Across** orders the means of {recipes} recipes, the control without anything against collapse
 (`invariance`) included. **Within** orders trainings of one recipe, which here differ in the seed alone: nothing of it
 says whether a number helps to choose a setting, which the next section asks. W2, uniformity and the decay exponent are
 low where features are spread; the others are high. LiDAR takes 128 images in 8 views. The verdict counts collapsed,
-degraded, healthy as 0, 1, 2, without the undetermined; a dash says that too few recipes have two verdicts; it is that
-of the judge of its day, which called smooth spectra of few directions that are undetermined now. After so short a
+degraded, healthy as 0, 1, 2, without the undetermined; a dash says that too few recipes have two verdicts. Verdicts of
+older runs call smooth spectra of few directions by a name, which are undetermined now. After so short a
 training these numbers are published as they came out; a bold one has an interval without 0, as one in twenty has by
 chance. LiDAR of the backbone orders recipes the wrong way round; why was not looked into.
 
@@ -83,8 +83,8 @@ GRAY_TEXT = """## In gray: Fashion-MNIST
 `python -m benchmarks.bench --images fashion-mnist --size 28 --out docs/results/bench/{set} --seconds {seconds:g}
 --seeds {seeds}`: the same, with {train:,} training images of clothes, of which {judges:,} judge {test:,} test images.
 Pixels already separate these classes well, so that little is left for a training of {seconds:g} seconds to show.
-What it is says the judge of the day on which a seed was run: that of seed 0 did not know "undetermined" for smooth
-spectra of few directions yet.
+The verdicts are those of `fullrank diagnose` on the day of the run: that of seed 0 did not know "undetermined" for
+smooth spectra of few directions yet.
 
 """
 
@@ -196,7 +196,7 @@ def _row(name: str, cells: Sequence[Cell], of: str) -> str:
         known = [cell[space] for cell in cells if space in cell]
         keys = ("effective_rank", "relative_spread", "w2_uniformity")
         said.append(", ".join(_around(known, key) for key in keys) if known else "")
-        said.append(", ".join(sorted({one["verdict"] for one in known})))
+        said.append(verdicts(known))
     return f"| {' | '.join(said)} |"
 
 

@@ -5,16 +5,15 @@ Writes docs/pictures/color.svg, and the table between the two marks in README.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from matplotlib.axes import Axes
 
 from docs.build.bench import Cell, read
 from docs.build.marks import between
-from docs.build.numbers import with_interval
+from docs.build.numbers import verdicts, with_interval
 from docs.build.pictures import on_its_own
 from fullrank.papers.kit.parts import interval
 from fullrank.report.draw.svg import OTHER, SERIES, svg
@@ -51,7 +50,7 @@ def table() -> str:
         if known:
             rank = mean(one["effective_rank"] for one in known)
             numbers = [f"{rank:.0f} of {known[0]['dims']}", f"{mean(one['relative_spread'] for one in known):.2f}"]
-            numbers.append(_verdict(known))
+            numbers.append(verdicts(known))
         accuracies = " | ".join(with_interval([float(cell[key]) for cell in cells], 2) for key in ("knn", "linear"))
         lines.append(f"| {title} | {len(cells)} | {accuracies} | {' | '.join(numbers)} |")
     return "\n".join(lines) + "\n"
@@ -64,11 +63,6 @@ def _cells(name: str) -> list[Cell]:
 def _ends(cells: Sequence[Cell]) -> tuple[float, float]:
     scores = [float(cell["knn"]) for cell in cells]
     return interval(scores) or (mean(scores), mean(scores))
-
-
-def _verdict(known: Sequence[Mapping[str, Any]]) -> str:
-    """What `fullrank diagnose` says of the embeddings of all seeds."""
-    return ", ".join(sorted({f"{one['verdict']} ({one['kind']})" if one["kind"] else one["verdict"] for one in known}))
 
 
 def draw() -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean
+from typing import Any
 
 from fullrank.papers.kit.parts import interval
 
@@ -16,3 +17,12 @@ def with_interval(values: Sequence[float], digits: int) -> str:
     """
     ends = interval(values)
     return f"{mean(values):.{digits}f}" + (f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]" if ends else "")
+
+
+def verdicts(known: Sequence[Mapping[str, Any]]) -> str:
+    """What `fullrank diagnose` said of the embeddings of all seeds, each with its kind.
+
+    >>> verdicts([{"verdict": "healthy", "kind": None}, {"verdict": "collapsed", "kind": "complete"}])
+    'collapsed (complete), healthy'
+    """
+    return ", ".join(sorted({f"{one['verdict']} ({one['kind']})" if one["kind"] else one["verdict"] for one in known}))

@@ -33,7 +33,7 @@ over recipes and hosts with its 95 % interval, and beside it that of a setting t
 
 But ranks take no training for a good one. Here the choice is between a recipe of the table above and the same network
 with its random weights, which is what a learning rate near 0 or a single step leaves: how many of the {recipes} recipes
-lose by the number against their own beginning (means over seeds), although in kNN accuracy {better} are better than it,
+lose by the number against their own beginning (means over seeds), although {better} have a higher kNN accuracy,
 and the regret of choosing by the number, over recipes. A rank can therefore choose no learning rate and no length where
 some may be far too small; among three rates near a good one it is better than chance, and hardly better than always
 taking the default, as the section after this says. Uniformity and spread do not fall for this, but in kNN accuracy they

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from docs.build.papers import GRAY, read
+from docs.build.papers.results import GRAY, read
 from fullrank.papers import catalog, load
 from fullrank.papers.kit.parts import POINTS, Part, Row, Table, higher, judged, weigh
 from tests.a_few import one_in

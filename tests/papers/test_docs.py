@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from docs.build import reasons
-from docs.build.papers import BUDGETS, COLOR, DOCS, FRESH, GRAY, page, read
+from docs.build.papers import reasons
+from docs.build.papers.fresh import FIRST, added
+from docs.build.papers.page import page
+from docs.build.papers.results import BUDGETS, COLOR, DOCS, FRESH, GRAY, of_first_seeds, read
 from fullrank.papers import catalog, load
-from fullrank.papers.kit.parts import judged
+from fullrank.papers.kit.parts import Row, judged
 
 
 def test_the_page_is_what_its_builder_writes() -> None:
@@ -112,25 +114,54 @@ def test_a_reason_stands_where_its_test_held_and_is_refuted_where_it_was_reverse
     assert lines[-1].endswith(f"| {so} |")
 
 
+def test_a_test_that_is_a_part_of_the_same_result_only_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = {"label": "held", "effect": 1.0, "low": 0.5, "high": 1.5, "margin": 0.5, "unit": "points", "kind": "more"}
+    parts = [{**part, "says": says, "seeds": 3} for says in ("headline", "finer")]
+    places = {"gray": {"w2/hosts": {"verdict": "reversed", "parts": parts}}}
+    monkeypatch.setattr(reasons, "REASONS", {"w2/hosts": (reasons.Reason("Weights", "w2/hosts", part="finer"),)})
+    assert reasons.section(places, {"gray": "gray"}).splitlines()[-1].endswith(", margin 0.5, 3 seeds | it fits |")
+
+
 @pytest.mark.parametrize(
-    ("control", "so"),
-    [("undecided", "the reason stands"), ("held", "open: it held with fewer steps, too"), (None, "open: no control")],
+    ("fewer", "so"),
+    [
+        ([1.0, 3.5, -1.0], "the reason stands: 13.8 [13.1, 14.6] more than after 150"),
+        ([8.0, 20.0, 2.0], "open: 5 [-12.9, 22.9] more than after 150"),
+        ([11.0, 12.0, 13.0], "open: it held with fewer steps, too"),
+        (None, "open: no control"),
+    ],
 )
-def test_too_few_steps_are_a_reason_only_where_the_control_did_not_hold(
-    control: str | None, so: str, monkeypatch: pytest.MonkeyPatch
+def test_too_few_steps_are_a_reason_only_where_more_of_them_do_more(
+    fewer: list[float] | None, so: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = {"says": "more", "effect": 0.0, "low": -1.0, "high": 1.0, "margin": 0.5, "unit": "points", "kind": "more"}
+    def result(gains: list[float], base: float) -> dict[str, Any]:
+        cases: dict[str, list[float]] = {"weight 10": [base + gain for gain in gains], "weight 0": [base] * len(gains)}
+        rows: list[Row] = [
+            {"energy": case, "seed": seed, "kNN (%)": value}
+            for case, values in cases.items()
+            for seed, value in enumerate(values)
+        ]
+        part = judged(load("hsr/energy").parts[:1], rows)
+        return {"name": "hsr/energy", "verdict": part[0]["label"], "parts": part, "rows": rows}
 
-    def result(label: str) -> dict[str, Any]:
-        return {"verdict": label, "parts": [{**part, "label": label, "seeds": 3}]}
-
-    places = {"gray": {"hsr/energy": result("undecided")}, "900": {"hsr/energy": result("held")}, "arrays": {}}
-    if control is not None:
-        places["arrays"]["hsr/energy"] = result(control)
-    reason = reasons.Reason("Short", "hsr/energy", "900", control="arrays")
+    places = {"gray": {"hsr/energy": result([-1.0, 0.0, 1.0], 70)}, "900": {}, "arrays": {}}
+    places["900"]["hsr/energy"] = result([15.0, 17.0, 13.0], 70)
+    if fewer is not None:
+        places["arrays"]["hsr/energy"] = result(fewer, 60)
+    reason = reasons.Reason("In color short", "hsr/energy", "900", control="arrays")
     monkeypatch.setattr(reasons, "REASONS", {"hsr/energy": (reason,)})
-    names = {"gray": "gray", "900": "900 steps", "arrays": "150 steps"}
-    assert reasons.section(places, names).splitlines()[-1].endswith(f"| {so} |")
+    lines = reasons.section(places, {"gray": "gray", "900": "900 steps", "arrays": "150 steps"}).splitlines()
+    assert lines[-2].endswith(f"| {so} |")
+    assert lines[-1] == "|  |  | In gray none is suspected. |  |  | open |"
+
+
+def test_verdicts_that_more_seeds_have_changed_are_listed_and_no_others() -> None:
+    gray = read(GRAY)
+    table = added({"gray": gray}, read(FRESH))
+    assert "| `intl/other-g`, no images | held, 6.5 [3.78, 9.22]" in table
+    for name in ("intl/power-images", "hsr/separability"):
+        same = of_first_seeds(gray[name], FIRST)["label"] == gray[name]["verdict"]
+        assert (f"`{name}`" in table) != same
 
 
 @pytest.mark.parametrize(

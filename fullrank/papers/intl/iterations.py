@@ -129,6 +129,16 @@ def _saved(whitened: str, count: int) -> Part:
     )
 
 
+def _avoided(whitened: str, count: int) -> Part:
+    return Part(
+        says=f"{whitened}, T = {count}: {_INTL} does not collapse",
+        effect=lambda table: [value - COLLAPSED for value in _of(table, _INTL, whitened, count)],
+        margin=BOUND,
+        source="abstract" if count == _USUAL else "ours",
+        kind="above",
+    )
+
+
 def _lost(whitened: str, count: int) -> Part:
     return Part(
         says=f"{whitened}, T = {count}: {_ALONE} collapses",
@@ -143,18 +153,21 @@ ITERATIONS = Experiment(
     name="intl/iterations",
     paper="Weng et al. 2024, the abstract, and the authors' code (T = 4)",
     title="Newton whitening in 2, 4 and 8 steps",
-    claim="With the authors' 4 Newton steps, and with 2 and 8, iterative normalization alone collapses, and with the "
-    "trace loss it does not.",
+    claim="With the authors' 4 Newton steps iterative normalization alone collapses, and with the trace loss it does "
+    "not; nor does it with half and with twice as many steps.",
     minutes=25,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=12,
     run=iterations,
-    caveat="The controls are those of `intl/power-images`, with the same batch and steps and half of the features: no "
+    caveat="With 2 steps it collapses with the trace loss, too: that was seen in these trainings before the parts that "
+    "ask for it, and the headline, were written. The trainings with 4 steps are those of `intl/collapse`. The controls "
+    "are those of `intl/power-images`, with the same batch and steps and half of the features: no "
     "whitening (p = 0) and exact whitening (p = 0.5), which in gray is near a collapse itself. Steps enough to whiten "
     "do as well as that (`intl/controls`).",
     parts=(
-        _saved(*_HEADLINE),
-        *(_saved(whitened, count) for whitened in _WIDTHS for count in (2, 4, 8) if (whitened, count) != _HEADLINE),
+        _avoided(*_HEADLINE),
+        *(_avoided(whitened, count) for whitened in _WIDTHS for count in (2, 4, 8) if (whitened, count) != _HEADLINE),
+        *(_saved(whitened, count) for whitened in _WIDTHS for count in (2, 4, 8)),
         *(_lost(whitened, count) for whitened in _WIDTHS for count in (2, 4, 8)),
     ),
     data="fashion-mnist",

@@ -61,14 +61,14 @@ PROBE = Experiment(
     name="intl/probe",
     paper="Weng et al. 2024, its tables of linear accuracy, as later papers quote them",
     title="INTL and W-MSE by linear probes of every penalty",
-    claim="Where INTL's representation is behind W-MSE's by a linear probe, it is for the probe's penalty, which "
-    "training images choose too weak for it: with the best penalty of either it is ahead.",
+    claim="INTL's representation is ahead of W-MSE's by a linear probe with the best penalty of either, so that where "
+    "it is behind it is for the penalty, which training images choose too weak for it.",
     minutes=4,
     full="ResNet-18 for 100 epochs at 28 px, with our settings",
     trainings=2,
     run=probe,
     caveat="The best penalty is chosen by the test images, for both. In gray INTL is ahead by either penalty, so that "
-    "nothing is there to explain.",
+    "there is nothing to explain, and the headline tells no more than `intl/competitive` does.",
     parts=(
         higher(_BEST, _OWN, _OTHER, POINTS, "ours"),
         Part(says=f"the best penalty gains {_OWN} more than {_OTHER}", effect=_gains, margin=POINTS, source="ours"),

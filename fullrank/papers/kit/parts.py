@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Margin:
-    """The least effect that matters, chosen before anything is run, in a unit, and in one line why."""
+    """The least effect that matters, in a unit, and in one line why; to be chosen before the experiment is run."""
 
     least: float
     unit: str
@@ -118,7 +118,8 @@ def interval(effects: Sequence[float]) -> tuple[float, float] | None:
 def weigh(effects: Sequence[float], kind: Kind, margin: float) -> Weighed:
     """The word for the effects of a part, one for each seed.
 
-    Held: the interval is above 0 and its middle at least the margin; reversed: the other way round. Level parts hold
+    Held: the interval is above 0 and its middle at least the margin, to rounding; reversed: the other way round. Level
+    parts hold
     where the interval is within the margin, and are reversed where all of it is outside; those that say "not behind"
     hold where it is above minus the margin, and are reversed where it is below. Everything else is undecided,
     which is also said of one seed. An exact part holds in every value, or has failed.
@@ -144,10 +145,9 @@ def weigh(effects: Sequence[float], kind: Kind, margin: float) -> Weighed:
         label = "held" if inside else "reversed" if outside else "undecided"
     elif kind == "not behind":
         label = "held" if low > -margin else "reversed" if high < -margin else "undecided"
-    elif low > 0 and middle >= margin:
-        label = "held"
     else:
-        label = "reversed" if high < 0 and middle <= -margin else "undecided"
+        matters = abs(middle) >= margin or math.isclose(abs(middle), margin)
+        label = "undecided" if not matters or low <= 0 <= high else "held" if low > 0 else "reversed"
     return Weighed(effect=middle, low=low, high=high, seeds=len(effects), label=label)
 
 

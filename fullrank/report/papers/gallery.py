@@ -124,13 +124,28 @@ def said(part: Mapping[str, Any]) -> str:
 def effect(part: Mapping[str, Any]) -> str:
     """The effect of a part with its unit, interval, margin and number of seeds; of exact ones the worst value."""
     if part["kind"] == "exact":
-        return f"exact, {part['effect'] + 0.0:.3g} to spare"
+        spare = part["effect"] + 0.0  # never minus zero
+        return f"exact, {spare:.3g} to spare" if spare >= 0 else f"exact, misses by {-spare:.3g}"
     unit = f" {part['unit']}" if part["unit"] else ""
     if part["low"] is None:
         return f"{part['effect']:.3g}{unit}, one seed"
     within = f"{part['effect']:.3g}{unit} [{part['low']:.3g}, {part['high']:.3g}]"
-    small = part["label"] == "undecided" and max(-part["low"], part["high"]) <= part["margin"]
-    return f"{within}, margin {part['margin']:g}, {part['seeds']} seeds{', too small to matter' if small else ''}"
+    return ", ".join([within, f"margin {part['margin']:g}", f"{part['seeds']} seeds", *_read(part)])
+
+
+def _read(part: Mapping[str, Any]) -> list[str]:
+    """What the interval says and the label does not: which way an undecided effect is, and how small it may be."""
+    low, high, margin = part["low"], part["high"], part["margin"]
+    apart = low > 0 or high < 0
+    if part["kind"] == "level":
+        where = {"held": "within the margin", "undecided": "perhaps within the margin"}.get(part["label"])
+        return [f"not equal, but {where}"] if apart and where else []
+    if part["label"] != "undecided" or part["kind"] == "not behind":
+        return []
+    way = ["as claimed" if low > 0 else "against the claim"] if apart else []
+    if max(-low, high) <= margin:
+        return [*way, "too small to matter"]
+    return [*way, "perhaps too small to matter"] if apart else []
 
 
 def _height(panel: Markup) -> float:

@@ -1,0 +1,1 @@
+"""Builds docs/papers.md from the results of the papers' experiments."""

@@ -1,0 +1,161 @@
+"""What came out, counted: by paper and place, by source of the parts, and which trainings stand in several claims."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from docs.build.papers.reasons import tests_of_reasons
+from docs.build.papers.results import BUDGETS, PLACES, Result, Results, trains
+from fullrank.papers.kit.parts import Source
+from fullrank.report.papers.gallery import VERDICTS
+
+PAPERS = {
+    "w2": "W2 uniformity (Fang et al.)",
+    "intl": "INTL (Weng et al.)",
+    "corinfomax": "CorInfoMax (Ozsoy et al.)",
+    "directclr": "DirectCLR (Jing et al.)",
+    "hsr": "HSR-BYOL (Durrant & Leontidis)",
+    "ours": "ours, of what they do not say",
+    "reasons": "ours, tests of suspected reasons",
+}
+SOURCES: dict[Source, str] = {
+    "abstract": "that an abstract says",
+    "paper": "that a paper says elsewhere",
+    "code": "that official code stands for",
+    "ours": "of ours",
+}
+_WRONG = ("reversed", "failed")
+
+
+def summary(gray: Results, places: Mapping[str, Results]) -> str:
+    """The section of all counts."""
+    hours = sum(result["cpu_seconds"] for result in gray.values()) / 3600
+    theirs = sum(_whose(name, one) in ("ours", "reasons") for name, one in gray.items())
+    return (
+        f"## What came out\n\n"
+        f"Headlines, by whose claim they are: {len(gray) - theirs} of {len(gray)} are said by a paper, its abstract or "
+        f"its code, and {theirs} are ours.\n\n"
+        f"{_by_paper(gray, places)}\n"
+        "The columns of 900 and 4,000 steps are of claims that did not hold after 150, and so of the harder ones. No "
+        "column corrects another: what was decided after 150 steps and is undecided after 4,000 has not been refuted, "
+        "for three seeds differ as much there.\n\n"
+        f"All parts in gray and without images, by who says them:\n\n{_by_source(gray)}\n"
+        f"{_above_the_margin(gray)}\n\n"
+        f"A claim is more than its headline. The headlines of these held, and other parts did not:\n\n"
+        f"{_held_with_others(gray)}\n"
+        f"{_shared(gray)}\n\n"
+        f"All without images and in gray took {hours:.1f} hours of one CPU core.\n"
+    )
+
+
+def _whose(name: str, result: Result) -> str:
+    """Whose the headline is: of the paper that the experiment is about, or ours."""
+    if name in tests_of_reasons():
+        return "reasons"
+    return "ours" if result["parts"][0]["source"] == "ours" else name.split("/")[0]
+
+
+def _by_paper(gray: Results, places: Mapping[str, Results]) -> str:
+    """Verdicts by paper and place."""
+    columns: dict[str, Mapping[str, Result]] = {
+        "without images": {name: one for name, one in gray.items() if not trains(name)},
+        "gray": {name: one for name, one in gray.items() if trains(name)},
+        **{PLACES[budget]: places[budget] for budget in BUDGETS},
+    }
+    lines = [f"| headlines of | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    for key, title in {**PAPERS, "": "all"}.items():
+        cells = [
+            count(one["verdict"] for name, one in column.items() if not key or _whose(name, one) == key)
+            for column in columns.values()
+        ]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _by_source(gray: Results) -> str:
+    parts = [part for one in gray.values() for part in one["parts"]]
+    lines = [f"| parts | {' | '.join(VERDICTS)} |", "|---|" + "---|" * len(VERDICTS)]
+    for source, title in [*SOURCES.items(), ("", "all")]:
+        found = Counter(part["label"] for part in parts if source in ("", part["source"]))
+        lines.append(f"| {title} | {' | '.join(str(found[label]) for label in VERDICTS)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _above_the_margin(gray: Results) -> str:
+    """Of how many held parts the whole interval is above the margin, and not the mean alone."""
+    held = [
+        part
+        for one in gray.values()
+        for part in one["parts"]
+        if part["label"] == "held" and part["kind"] in ("more", "above") and part["margin"] > 0
+    ]
+    above = sum(part["low"] >= part["margin"] for part in held)
+    return (
+        f"Of the {len(held)} held parts that ask for more than a margin, {above} have their whole interval above it; "
+        f"the other {len(held) - above} have the mean above it, and the interval above zero."
+    )
+
+
+def _held_with_others(gray: Results) -> str:
+    """Claims whose headline held while another part was reversed or failed, with the first two of these."""
+    lines = []
+    for name, one in gray.items():
+        wrong = [part for part in one["parts"] if part["label"] in _WRONG]
+        if one["verdict"] == "held" and wrong:
+            said = "; ".join(f"{part['says']} ({part['label']})" for part in wrong[:2])
+            more = f"; and {len(wrong) - 2} more" if len(wrong) > 2 else ""
+            lines.append(f"- `{name}`, {len(wrong)} of {len(one['parts'])} parts: {said}{more}")
+    return "\n".join(lines) + "\n"
+
+
+def _shared(gray: Results) -> str:
+    """Which experiments have trainings of others among their rows."""
+    groups = shared_trainings({name: one for name, one in gray.items() if trains(name)})
+    said = "; ".join(", ".join(f"`{name}`" for name in group) for group in groups)
+    images = sum(map(trains, gray))
+    independent = images - sum(len(group) - 1 for group in groups)
+    return (
+        "The same training, with the same seed, is a case of several experiments, as equal numbers show, and their "
+        f"verdicts are not independent: {said}. So the {images} claims in gray stand on {independent} sets of "
+        "trainings."
+    )
+
+
+def shared_trainings(results: Results) -> list[list[str]]:
+    """Groups of experiments that have a training in common, as far as equal numbers of the same seed show it.
+
+    >>> row = {"case": "a", "seed": 0, "rank": 3.14159, "kNN": 61.24}
+    >>> shared_trainings({"x": {"rows": [row]}, "y": {"rows": [row | {"W2": 0.5}]}, "z": {"rows": [row | {"kNN": 1}]}})
+    [['x', 'y']]
+    """
+    rows = {name: [_numbers(row) for row in one["rows"]] for name, one in results.items()}
+    groups: list[list[str]] = []
+    for name in rows:
+        alike = [group for group in groups if any(_alike(rows[name], rows[member]) for member in group)]
+        groups = [group for group in groups if group not in alike]
+        groups.append(sorted([name, *(member for group in alike for member in group)]))
+    return sorted(group for group in groups if len(group) > 1)
+
+
+def _numbers(row: Mapping[str, str | float | None]) -> set[tuple[float, float]]:
+    """Numbers of four digits or more, with the seed."""
+    seed = float(row.get("seed") or 0)
+    values = [value for name, value in row.items() if name != "seed" and isinstance(value, float)]
+    return {(value, seed) for value in values if value != float(f"{value:.3g}")}
+
+
+def _alike(some: Sequence[set[tuple[float, float]]], others: Sequence[set[tuple[float, float]]]) -> bool:
+    """Whether two rows have two numbers in common, of which one has five digits: accuracies may be so by chance."""
+    common = (row & other for row in some for other in others)
+    return any(len(both) > 1 and any(value != float(f"{value:.4g}") for value, _ in both) for both in common)
+
+
+def count(verdicts: Iterable[str]) -> str:
+    """How many of which verdict.
+
+    >>> count(["held", "undecided", "held"])
+    '2 held, 1 undecided'
+    """
+    found = Counter(verdicts)
+    return ", ".join(f"{found[label]} {label}" for label in VERDICTS if found[label])
