@@ -218,7 +218,7 @@ OTHER_DISTRIBUTIONS = Experiment(
     full="50,000 samples",
     run=other_distributions,
     caveat="Only directions are tested: Wang and Isola's loss with t = 1 passes as well. Distributions that are "
-    "symmetric around 0 tie with the Gaussian.",
+    "symmetric around 0 tie with the Gaussian. The headline was of N(1, I) at first, which held as clearly.",
     parts=(
         *(higher(_W2, name, _GAUSSIAN, DISTANCE, "paper" if name in _NAMED else "ours") for name in _WORSE),
         *(higher(_LU, name, _GAUSSIAN, NATS, "paper" if name in _NAMED else "ours") for name in _WORSE),
