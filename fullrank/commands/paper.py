@@ -100,6 +100,8 @@ def _require_one_thing(options: PaperOptions) -> None:
     asked = [*filter(None, [options.name]), *(f"--{name}" for name, value in named.items() if value)]
     if len(asked) > 1:
         raise UserError(f"Pass {asked[0]} or {asked[1]}, not both.")
+    if options.yes and not options.full:
+        raise UserError("--yes answers what --full asks: leave it away, or pass --full.")
     if options.name is not None or options.all:
         return
     for field in dataclasses.fields(options):
@@ -180,14 +182,13 @@ def _data(entry: Entry, options: PaperOptions) -> str:
     asked = [name for name in of_images if options.name and getattr(options, name)]  # --all: for those that read
     if asked and not entry.data:
         raise UserError(f"{entry.name} makes up its data: leave {_flag(asked[0])} away.")
-    if options.data is None:
-        return entry.data
+    chosen = options.data or entry.data
+    if options.data or (entry.data and options.download):
+        from fullrank.data import DataOptions, load_dataset
 
-    from fullrank.data import DataOptions, load_dataset
-
-    reading = DataOptions(download=options.download)  # a wrong name is an error before anything is written
-    load_dataset(options.data, root=options.data_root, options=reading)
-    return options.data
+        reading = DataOptions(download=options.download)  # a wrong name is an error before anything is written
+        load_dataset(chosen, root=options.data_root, options=reading)
+    return chosen
 
 
 def _sizes(entry: Entry, options: PaperOptions) -> dict[str, Any]:

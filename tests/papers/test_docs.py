@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from docs.build.papers import reasons
+from docs.build.papers.counts import SHARED
 from docs.build.papers.fresh import FIRST, added
 from docs.build.papers.page import page
-from docs.build.papers.results import BUDGETS, COLOR, DOCS, FRESH, GRAY, of_first_seeds, read
+from docs.build.papers.results import BUDGETS, COLOR, DOCS, FRESH, GRAY, of_first_seeds, read, trains
 from fullrank.papers import catalog, load
 from fullrank.papers.kit.parts import Row, judged
 
@@ -155,6 +158,14 @@ def test_too_few_steps_are_a_reason_only_where_more_of_them_do_more(
     assert lines[-1] == "|  |  | In gray none is suspected. |  |  | open |"
 
 
+def test_more_steps_are_compared_by_the_same_seeds_and_nearness_where_two_are_to_be_level() -> None:
+    places = {"gray": read(GRAY), "fresh": read(FRESH)} | {budget: read(COLOR / budget) for budget in BUDGETS}
+    other_seeds = reasons.Reason("", "hsr/energy", "fresh", control="gray")
+    assert reasons.beside_fewer_steps(other_seeds, places) == "open: no two seeds in common"
+    level = reasons.Reason("", "corinfomax/dimension", "900", control="arrays")
+    assert reasons.beside_fewer_steps(level, places).endswith("] nearer to level than after 150")
+
+
 def test_verdicts_that_more_seeds_have_changed_are_listed_and_no_others() -> None:
     gray = read(GRAY)
     table = added({"gray": gray}, read(FRESH))
@@ -182,3 +193,23 @@ def test_tests_of_one_reason_that_do_not_agree_leave_it_open(
     monkeypatch.setattr(reasons, "REASONS", {"w2/hosts": two})
     lines = reasons.section(places, {"gray": "gray", "150": "150 steps", "900": "900 steps"}).splitlines()
     assert lines[-2].endswith(f"| {so} |")
+
+
+def _numbers(row: Mapping[str, object]) -> set[tuple[object, float]]:
+    """What was measured after training to four digits or more, with the seed."""
+    said = {name: value for name, value in row.items() if not name.endswith(("untrained", " 0 %"))}
+    return {
+        (row["seed"], value) for value in said.values() if isinstance(value, float) and value != float(f"{value:.3g}")
+    }
+
+
+def test_experiments_with_equal_numbers_are_said_to_share_trainings() -> None:
+    rows = {name: [_numbers(row) for row in one["rows"]] for name, one in read(GRAY).items() if trains(name)}
+    groups = {name: group for group in SHARED for name in group}
+    assert len(groups) == sum(map(len, SHARED))
+    assert set(groups) <= set(rows)
+    for one, other in combinations(rows, 2):
+        common = (some & others for some in rows[one] for others in rows[other])
+        alike = any(len(both) > 1 and any(value != float(f"{value:.4g}") for _, value in both) for both in common)
+        if alike:  # two numbers of one row, of which one has five digits
+            assert groups.get(one) == groups.get(other) is not None, (one, other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from docs.build.papers.reasons import tests_of_reasons
 from docs.build.papers.results import BUDGETS, PLACES, Result, Results, trains
@@ -25,6 +25,19 @@ SOURCES: dict[Source, str] = {
     "code": "that official code stands for",
     "ours": "of ours",
 }
+SHARED = (  # experiments of which each trains the same recipe with the same settings and seeds as another of its group
+    (
+        *("corinfomax/ablation", "corinfomax/competitive", "corinfomax/dimension", "corinfomax/log-determinant"),
+        *("corinfomax/no-batch-norm", "corinfomax/training", "intl/competitive", "intl/probe"),
+        *("hsr/energy", "hsr/energy-kinds", "hsr/few-labels", "hsr/layers", "hsr/separability", "hsr/uniformity"),
+    ),
+    ("directclr/heads", "directclr/projector", "directclr/sub-vector"),
+    ("directclr/residual-heads", "directclr/residual-projector", "directclr/residual-sub-vector"),
+    ("intl/batch-size", "intl/learning-rate"),
+    ("intl/collapse", "intl/iterations", "intl/weight"),
+    ("intl/crops-alike", "intl/teacher-crops"),
+    ("w2/finer-weights", "w2/weights"),
+)
 _WRONG = ("reversed", "failed")
 
 
@@ -37,7 +50,8 @@ def summary(gray: Results, places: Mapping[str, Results]) -> str:
         f"Headlines, by whose claim they are: {len(gray) - theirs} of {len(gray)} are said by a paper, its abstract or "
         f"its code, and {theirs} are ours.\n\n"
         f"{_by_paper(gray, places)}\n"
-        "The columns of 900 and 4,000 steps are of claims that did not hold after 150, and so of the harder ones. No "
+        "The columns of 900 and 4,000 steps are of claims that did not hold after 150, with files or in memory, and so "
+        "of the harder ones. No "
         "column corrects another: what was decided after 150 steps and is undecided after 4,000 has not been refuted, "
         "for three seeds differ as much there.\n\n"
         f"All parts in gray and without images, by who says them:\n\n{_by_source(gray)}\n"
@@ -110,45 +124,15 @@ def _held_with_others(gray: Results) -> str:
 
 
 def _shared(gray: Results) -> str:
-    """Which experiments have trainings of others among their rows."""
-    groups = shared_trainings({name: one for name, one in gray.items() if trains(name)})
-    said = "; ".join(", ".join(f"`{name}`" for name in group) for group in groups)
+    """Which experiments have trainings in common."""
+    said = "; ".join(", ".join(f"`{name}`" for name in group) for group in SHARED)
     images = sum(map(trains, gray))
-    independent = images - sum(len(group) - 1 for group in groups)
+    sets = images - sum(len(group) - 1 for group in SHARED)
     return (
-        "The same training, with the same seed, is a case of several experiments, as equal numbers show, and their "
-        f"verdicts are not independent: {said}. So the {images} claims in gray stand on {independent} sets of "
-        "trainings."
+        "The same training, with the same seed, is a case of several experiments, so that their verdicts are not "
+        f"independent; each of these shares one with another of its group: {said}. The {images} claims about trainings "
+        f"stand on {sets} sets of them."
     )
-
-
-def shared_trainings(results: Results) -> list[list[str]]:
-    """Groups of experiments that have a training in common, as far as equal numbers of the same seed show it.
-
-    >>> row = {"case": "a", "seed": 0, "rank": 3.14159, "kNN": 61.24}
-    >>> shared_trainings({"x": {"rows": [row]}, "y": {"rows": [row | {"W2": 0.5}]}, "z": {"rows": [row | {"kNN": 1}]}})
-    [['x', 'y']]
-    """
-    rows = {name: [_numbers(row) for row in one["rows"]] for name, one in results.items()}
-    groups: list[list[str]] = []
-    for name in rows:
-        alike = [group for group in groups if any(_alike(rows[name], rows[member]) for member in group)]
-        groups = [group for group in groups if group not in alike]
-        groups.append(sorted([name, *(member for group in alike for member in group)]))
-    return sorted(group for group in groups if len(group) > 1)
-
-
-def _numbers(row: Mapping[str, str | float | None]) -> set[tuple[float, float]]:
-    """Numbers of four digits or more, with the seed."""
-    seed = float(row.get("seed") or 0)
-    values = [value for name, value in row.items() if name != "seed" and isinstance(value, float)]
-    return {(value, seed) for value in values if value != float(f"{value:.3g}")}
-
-
-def _alike(some: Sequence[set[tuple[float, float]]], others: Sequence[set[tuple[float, float]]]) -> bool:
-    """Whether two rows have two numbers in common, of which one has five digits: accuracies may be so by chance."""
-    common = (row & other for row in some for other in others)
-    return any(len(both) > 1 and any(value != float(f"{value:.4g}") for value, _ in both) for both in common)
 
 
 def count(verdicts: Iterable[str]) -> str:

@@ -55,8 +55,8 @@ def _twice(color: Mapping[str, Results]) -> str:
         f"{len(both)} claims were trained both ways with the same seeds. Of {len(decided)} that were decided with\n"
         f"files, {sum(a == b for a, b in decided) or 'none'} came out so in memory, too; of "
         f"{len(pairs) - len(decided)} that were undecided, {anew or 'none'} {'was' if anew < 2 else 'were'} decided "
-        f"there;\n{turned or 'none'} turned from held to reversed or back. Three seeds in color often cannot tell,\n"
-        "and verdicts with files that were not trained both ways are no surer than these."
+        f"there;\n{turned or 'none'} turned from held to reversed or back. Three seeds in color often cannot tell.\n"
+        "These were trained both ways because they did not hold one way, so that they say little of what held clearly."
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from docs.build.papers.results import seeds_of
 from fullrank.papers import load
 from fullrank.papers.kit.parts import Table, weigh
 from fullrank.report.papers.gallery import effect
@@ -18,6 +19,7 @@ SO = {
     "failed": "the reason is refuted",
 }
 _IN_COLOR = "In color "
+_NEARER = {False: "more", True: "nearer to level"}
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ was suspected and a test of it: if the reason is right, the headline of the test
 
 - **The reason stands** where the test held, which is not a proof, and is **refuted** where it came out the other way
   round. A reason with several tests in gray, or in color, is either only where all of them agree.
-- **It fits** where the test is a part of the same result, which was known when the reason was written.
+- **It fits** where the test held and is a part of the same result, which was known when the reason was written.
 - "Too short" stands only where more steps have a larger effect than 150 steps of the same images, seed by seed: that
   the one held and the other did not may be for the width of the intervals alone.
 - All else is **open**.
@@ -158,12 +160,13 @@ def section(places: Places, names: Mapping[str, str]) -> str:
             f"{names[place]}: {found[name]['verdict']}" for place, found in places.items() if name in found
         )
         judged = [_judged(name, reason, places) for reason in REASONS[name]]
-        for at, (reason, (which, _)) in enumerate(zip(REASONS[name], judged, strict=True)):
+        for at, (reason, (which, own)) in enumerate(zip(REASONS[name], judged, strict=True)):
             same = reason.test == name and reason.at == GRAY
             cells = [f"`{name}`", came] if at == 0 else ["", ""]
             cells += [f"{reason.says}.", "the same result" if same else f"`{reason.test}`, {names[reason.at]}", which]
-            words = {so for other, (_, so) in zip(REASONS[name], judged, strict=True) if _alike(other, reason)}
-            cells.append(words.pop() if len(words) == 1 else "open")
+            alike = [so for other, (_, so) in zip(REASONS[name], judged, strict=True) if _alike(other, reason)]
+            agree = len({so.split(":")[0] for so in alike}) == 1
+            cells.append(own if agree else "open")
             lines.append(_line(cells))
         if name in places[GRAY] and places[GRAY][name]["verdict"] != "held" and _only_in_color(REASONS[name]):
             lines.append(_line(["", "", "In gray none is suspected.", "", "", "open"]))
@@ -190,29 +193,30 @@ def _judged(name: str, reason: Reason, places: Places) -> tuple[str, str]:
         return "not run", "open"
     so = SO[part["label"]]
     if reason.control and part["label"] == "held":
-        so = _beside_fewer_steps(reason, places)
+        so = beside_fewer_steps(reason, places)
     elif part["label"] == "held" and (reason.test, reason.at) == (name, GRAY):
         so = "it fits"
     return f"{part['says']}: **{part['label']}**, {effect(part)}", so
 
 
-def _beside_fewer_steps(reason: Reason, places: Places) -> str:
+def beside_fewer_steps(reason: Reason, places: Places) -> str:
     """Whether the effect of a part that held is larger than in the control, by the seeds that both have."""
     fewer = asked(replace(reason, at=reason.control), places)
     if fewer is None:
         return "open: no control"
     if fewer["label"] == "held":
         return "open: it held with fewer steps, too"
-    more, less = (_effects(places[at][reason.test], reason) for at in (reason.at, reason.control))
-    grew = weigh([a - b for a, b in zip(more, less, strict=False)], "more", 0.0)
-    by = f"{grew.effect:.3g} [{grew.low:.3g}, {grew.high:.3g}] more than after 150"
-    return f"the reason stands: {by}" if grew.label == "held" else f"open: {by}"
-
-
-def _effects(result: Mapping[str, Any], reason: Reason) -> Sequence[float]:
-    """The effect of the part that tests a reason, seed by seed."""
+    results = [places[at][reason.test] for at in (reason.at, reason.control)]
+    seeds = set.intersection(*(set(seeds_of(result)) for result in results))
+    if len(seeds) < 2:
+        return "open: no two seeds in common"
     part = next(part for part in load(reason.test).parts if part.says.startswith(reason.part))
-    return part.effect(Table(result["rows"]))
+    more, less = (part.effect(Table([row for row in one["rows"] if row["seed"] in seeds])) for one in results)
+    if part.kind == "level":
+        more, less = ([-abs(value) for value in values] for values in (more, less))
+    grew = weigh([a - b for a, b in zip(more, less, strict=True)], "more", 0.0)
+    by = f"{grew.effect:.3g} [{grew.low:.3g}, {grew.high:.3g}] {_NEARER[part.kind == 'level']} than after 150"
+    return f"the reason stands: {by}" if grew.label == "held" else f"open: {by}"
 
 
 def unheld(places: Places) -> list[str]:

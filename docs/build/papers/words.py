@@ -21,16 +21,17 @@ the margin that matters.
 
 - **held**: the interval is above zero and the mean effect at least the margin. So something is there, and the best
   guess is that it matters; the interval may reach below the margin. **reversed**: the same, the other way round.
-- **undecided**: everything else. Where the whole interval is on one side of zero it says "as claimed" or "against the
-  claim", and "too small to matter" where the whole interval is within the margin. What is left is what chance gives.
+- **undecided**: everything else. It says "as claimed" or "against the claim" where the whole interval is on one side
+  of zero, and "too small to matter" where all of it is within the margin, "perhaps" where a part is. Undecided without
+  such words fits with no effect, and with one that matters.
 - A part that two things are **level** holds where the interval is within the margin, and is reversed where all of it is
   outside; one that something is **less than so much behind** holds where the interval is above minus the margin. Where
   a part has a threshold, such as "does not collapse", the effect is counted from it, and reversed means below it.
 - **Exact** parts have no chance in them: they hold in every value to rounding, or the part has **failed**.
 
-**Margins.** Half a point of accuracy counts as better, and up to two count as level: where a difference is as clear as
-that it lies between the two, a part says "not equal, but within the margin". In gray half a point is 25 of 5,000 test
-images, in color 5 of 1,018.
+**Margins.** Half a point of accuracy counts as better, and up to two count as level. A level part says "not equal, but
+within the margin" where its interval is on one side of zero. In gray half a point is 25 of 5,000 test images, in color
+5 of 1,018.
 
 **What the intervals leave out.** They are of the seeds, on one set of test images. Each is at 95 % by itself: of many
 parts in which nothing is there, some are held or reversed by chance. In simulated results of every shape that exists

@@ -169,7 +169,7 @@ IMPLICIT = Experiment(
     minutes=0.33,
     full="10,000 steps at a learning rate of 0.01",
     run=implicit_regularization,
-    caveat="The headline said \"in every live dimension\" until it was seen that not every seed is above 0.9; its "
+    caveat='The headline said "in every live dimension" until it was seen that not every seed is above 0.9; its '
     "effect, the mean over seeds of the least aligned one, was the same.",
     parts=(
         Part(
