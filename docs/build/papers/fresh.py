@@ -39,7 +39,7 @@ and of them the fresh seeds are the check:
 def stable(published: Results, fresh: Results) -> str:
     """How many verdicts and labels fresh seeds repeat, and those that they do not."""
     changed = [name for name, found in fresh.items() if found["verdict"] != published[name]["verdict"]]
-    turns = (f"`{name}`, {_of(published[name])} above and {_of(fresh[name])} with fresh ones" for name in changed)
+    turns = (f"`{name}`, {_of(published[name])} seeds above and {_of(fresh[name])} fresh ones" for name in changed)
     labels = list(_labels(published, fresh, fresh))
     turned = sum({before, after} == {"held", "reversed"} for before, after in labels)
     kinds = {"train on images": [name for name in fresh if trains(name)]}
@@ -53,12 +53,12 @@ def stable(published: Results, fresh: Results) -> str:
     before = sum(_first(published[name])["label"] == _first(one)["label"] for name, one in fresh.items())
     return FRESH_SEEDS.format(
         count=len(fresh), published=len(published), rows="\n".join(rows), first=FIRST, before=before,
-        others=f"Different are: {'; '.join(turns)}." if changed else "", all_parts=len(labels), turned=turned or "none",
+        others=f"Different are {'; '.join(turns)}." if changed else "", all_parts=len(labels), turned=turned or "none",
     )  # fmt: skip
 
 
 def _of(result: Result) -> str:
-    return f"{result['verdict']} with {len(seeds_of(result))} seeds"
+    return f"{result['verdict']} with {len(seeds_of(result))}"
 
 
 def _labels(published: Results, fresh: Results, names: Iterable[str]) -> Iterable[tuple[str, str]]:
