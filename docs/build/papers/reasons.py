@@ -83,7 +83,11 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     ),
     "hsr/few-labels": (_short("hsr/few-labels"),),
     "hsr/separability": (_short("hsr/separability"),),
-    "intl/batch-size": (Reason(_RATE, "intl/learning-rate"), Reason(_RATE, "intl/learning-rate", "arrays")),
+    "intl/batch-size": (
+        Reason(_RATE, "intl/learning-rate"),
+        Reason(_RATE, "intl/learning-rate", "arrays"),
+        _short("intl/batch-size"),
+    ),
     "intl/beta-rule": (
         Reason(
             "The rule follows the logarithm of the batch, which makes up for a part of what the batch does",
