@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from docs.build.papers import reasons, words
 from docs.build.papers.counts import count, summary
 from docs.build.papers.fresh import added, stable
-from docs.build.papers.results import BUDGETS, COLOR, FRESH, GRAY, PLACES, Result, Results, read, seeds_of, trains
+from docs.build.papers.results import (
+    BUDGETS,
+    COLOR,
+    FRESH,
+    GRAY,
+    PLACES,
+    Result,
+    Results,
+    of_first_seeds,
+    read,
+    seeds_of,
+    trains,
+)
 from fullrank.papers import catalog
 from fullrank.report.papers.gallery import effect, said
 
@@ -46,8 +58,9 @@ def page() -> str:
 def _twice(color: Mapping[str, Results]) -> str:
     """How many verdicts differ where the same seeds were trained of files and in memory."""
     files, memory = color["150"], color["arrays"]
-    both = [name for name in files if name in memory and seeds_of(files[name]) == seeds_of(memory[name])]
-    pairs = [(files[name]["verdict"], memory[name]["verdict"]) for name in both]
+    seeds = {name: len(seeds_of(one)) for name, one in files.items()}
+    both = [name for name, some in seeds.items() if name in memory and some <= len(seeds_of(memory[name]))]
+    pairs = [(files[name]["verdict"], of_first_seeds(memory[name], seeds[name])["label"]) for name in both]
     decided = [pair for pair in pairs if pair[0] != "undecided"]
     turned = sum({*pair} == {"held", "reversed"} for pair in pairs)
     anew = sum(a == "undecided" != b for a, b in pairs)
