@@ -170,7 +170,7 @@ def section(places: Places, names: Mapping[str, str]) -> str:
             cells += [f"{reason.says}.", "the same result" if same else f"`{reason.test}`, {names[reason.at]}", which]
             alike = [so for other, (_, so) in zip(REASONS[name], judged, strict=True) if _alike(other, reason)]
             agree = len({so.split(":")[0] for so in alike}) == 1
-            cells.append(own if agree else "open")
+            cells.append(own if agree or own.startswith("open") else f"open, as the tests differ; by this one {own}")
             lines.append(_line(cells))
         if name in places[GRAY] and places[GRAY][name]["verdict"] != "held" and _only_in_color(REASONS[name]):
             lines.append(_line(["", "", "In gray none is suspected.", "", "", "open"]))
