@@ -53,7 +53,7 @@ def stable(published: Results, fresh: Results) -> str:
     before = sum(_first(published[name])["label"] == _first(one)["label"] for name, one in fresh.items())
     return FRESH_SEEDS.format(
         count=len(fresh), published=len(published), rows="\n".join(rows), first=FIRST, before=before,
-        others=f"Different are {'; '.join(turns)}." if changed else "", all_parts=len(labels), turned=turned or "none",
+        others=f"Different: {'; '.join(turns)}." if changed else "", all_parts=len(labels), turned=turned or "none",
     )  # fmt: skip
 
 
