@@ -61,7 +61,10 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     "directclr/heads": (
         Reason(_NO_BLOCK, "directclr/residual-heads"),
         Reason(_NO_BLOCK, "directclr/residual-heads", "150"),
+        Reason(_NO_BLOCK, "directclr/residual-heads", "arrays"),
+        Reason(_NO_BLOCK, "directclr/residual-heads", "900"),
         _short("directclr/heads"),
+        _short("directclr/heads", "4000"),
     ),
     "directclr/projector": (
         Reason(_NO_BLOCK, "directclr/residual-projector"),
