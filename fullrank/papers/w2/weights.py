@@ -143,8 +143,8 @@ FINER_WEIGHTS = Experiment(
     run=finer_weights,
     caveat="The host is alignment alone, none of the paper's. A first version had five weights each, of Wang and "
     "Isola's loss none between 0.1 and 0.3, which biased the headline for W2: it held. In color Wang and Isola's loss "
-    "has no weight between the alignments 0.04 and 1.0, and W2 none between 0.25 and 1.5, so that straight lines decide "
-    "there again; the best weights of the two cannot be told apart.",
+    "has no weight between the alignments 0.04 and 1.0, and W2 none between 0.25 and 1.5, so that straight lines "
+    "decide there again; the best weights of the two cannot be told apart.",
     parts=(
         Part(
             says=f"kNN (%): W2 is less than {POINTS.least:g} points behind Wang-Isola at equal alignment",
