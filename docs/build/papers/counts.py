@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from docs.build.papers.reasons import tests_of_reasons
 from docs.build.papers.results import BUDGETS, PLACES, Result, Results, trains
+from docs.build.papers.words import row
 from fullrank.papers.kit.parts import Source
 from fullrank.report.papers.gallery import VERDICTS
 
@@ -51,9 +52,8 @@ def summary(gray: Results, places: Mapping[str, Results]) -> str:
         f"its code, and {theirs} are ours.\n\n"
         f"{_by_paper(gray, places)}\n"
         "The columns of 900 and 4,000 steps are of claims that did not hold after 150, with files or in memory, and so "
-        "of the harder ones. No "
-        "column corrects another: what was decided after 150 steps and is undecided after 4,000 has not been refuted, "
-        "for three seeds differ as much there.\n\n"
+        "of the harder ones. No column corrects another: what was decided after 150 steps and is undecided after 4,000 "
+        "has not been refuted, for three seeds differ as much there.\n\n"
         f"All parts in gray and without images, by who says them:\n\n{_by_source(gray)}\n"
         f"{_above_the_margin(gray)}\n\n"
         f"A claim is more than its headline. The headlines of these held, and other parts did not:\n\n"
@@ -77,22 +77,22 @@ def _by_paper(gray: Results, places: Mapping[str, Results]) -> str:
         "gray": {name: one for name, one in gray.items() if trains(name)},
         **{PLACES[budget]: places[budget] for budget in BUDGETS},
     }
-    lines = [f"| headlines of | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    lines = [row(["headlines of", *columns]), "|---|" + "---|" * len(columns)]
     for key, title in {**PAPERS, "": "all"}.items():
         cells = [
             count(one["verdict"] for name, one in column.items() if not key or _whose(name, one) == key)
             for column in columns.values()
         ]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
+        lines.append(row([title, *cells]))
     return "\n".join(lines) + "\n"
 
 
 def _by_source(gray: Results) -> str:
     parts = [part for one in gray.values() for part in one["parts"]]
-    lines = [f"| parts | {' | '.join(VERDICTS)} |", "|---|" + "---|" * len(VERDICTS)]
+    lines = [row(["parts", *VERDICTS]), "|---|" + "---|" * len(VERDICTS)]
     for source, title in [*SOURCES.items(), ("", "all")]:
         found = Counter(part["label"] for part in parts if source in ("", part["source"]))
-        lines.append(f"| {title} | {' | '.join(str(found[label]) for label in VERDICTS)} |")
+        lines.append(row([title, *(str(found[label]) for label in VERDICTS)]))
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from docs.build.papers.results import PLACES, Result, Results, of_first_seeds, seeds_of, trains
+from docs.build.papers.words import row
 from fullrank.report.papers.gallery import effect
 
 FIRST = 3  # seeds of most experiments before any were added
@@ -49,7 +50,7 @@ def stable(published: Results, fresh: Results) -> str:
         pairs = list(_labels(published, fresh, names))
         same = sum(before == after for before, after in pairs)
         kept = sum(name not in changed for name in names)
-        rows.append(f"| {title} | {len(names)} | {kept} | {len(pairs)} | {same} |")
+        rows.append(row([title, *map(str, (len(names), kept, len(pairs), same))]))
     before = sum(_first(published[name])["label"] == _first(one)["label"] for name, one in fresh.items())
     return FRESH_SEEDS.format(
         count=len(fresh), published=len(published), rows="\n".join(rows), first=FIRST, before=before,
@@ -88,7 +89,7 @@ def added(places: Mapping[str, Results], fresh: Results) -> str:
             cells = [f"`{name}`, {PLACES[place] if trains(name) else 'no images'}", "; ".join(said)]
             cells += [f"**{result['verdict']}**, {effect(result['parts'][0])}"]
             cells += [f"**{again['label']}**, {effect(again)}" if again else "not run"]
-            rows.append(f"| {' | '.join(cells)} |")
+            rows.append(row(cells))
     gray = places["gray"].values()
     left = sum(one["verdict"] == "undecided" and len(seeds_of(one)) == FIRST for one in gray)
     return ADDED.format(first=FIRST, left=left, rows="\n".join(rows))

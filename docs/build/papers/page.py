@@ -86,7 +86,7 @@ def _table(results: Results, color: Mapping[str, Results], *, images: bool) -> s
             count(part["label"] for part in result["parts"]),
             f"[figure]({place}/figure.svg), [numbers]({place}/result.json)",
         ]
-        lines.append(f"| {' | '.join(_cell(one) for one in cells)} |")
+        lines.append(words.row(cells))
     return "\n".join(lines) + "\n"
 
 
@@ -98,10 +98,6 @@ def _colored(name: str, color: Mapping[str, Results]) -> list[str]:
         for budget, found in color.items()
         if name in found
     ]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _parts(name: str, result: Result) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from docs.build.papers.results import seeds_of
+from docs.build.papers.words import row
 from fullrank.papers import load
 from fullrank.papers.kit.parts import Table, weigh
 from fullrank.report.papers.gallery import effect
@@ -174,14 +175,10 @@ def section(places: Places, names: Mapping[str, str]) -> str:
             alike = [so for other, (_, so) in zip(REASONS[name], judged, strict=True) if _alike(other, reason)]
             agree = len({so.split(":")[0] for so in alike}) == 1
             cells.append(own if agree or own.startswith("open") else f"open, as the tests differ; by this one {own}")
-            lines.append(_line(cells))
+            lines.append(row(cells))
         if name in places[GRAY] and places[GRAY][name]["verdict"] != "held" and _only_in_color(REASONS[name]):
-            lines.append(_line(["", "", "In gray none is suspected.", "", "", "open"]))
+            lines.append(row(["", "", "In gray none is suspected.", "", "", "open"]))
     return SECTION + "\n".join(lines) + "\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _only_in_color(reasons: Sequence[Reason]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 HEADER = """# The papers' claims, tested
 
 What was read: of Fang et al. (W2) and Jing et al. (DirectCLR) the whole paper and code; of Weng et al. (INTL) and
@@ -86,3 +88,12 @@ ranks do, and not with linear accuracy; among seeds of one recipe it says next t
 chooses better than chance, but hardly better than always taking the default; among a host alone, with Wang and Isola's
 loss and with W2, four hosts cannot tell its choice from chance.
 """
+
+
+def row(cells: Iterable[str]) -> str:
+    """A row of a table in Markdown, in which no cell ends early.
+
+    >>> row(["a", "|v| > 0"])
+    '| a | \\\\|v\\\\| > 0 |'
+    """
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
