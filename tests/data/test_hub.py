@@ -72,6 +72,21 @@ def test_labels_of_the_test_split_count_the_classes_of_the_training_split(tmp_pa
     assert data.test.labels.tolist() == [1, 2, 2, 3]
 
 
+def test_one_image_to_test_on_is_enough_and_one_to_train_on_is_not(tmp_path: Path) -> None:
+    def saved(train: int, test: int) -> str:
+        whole = datasets.Dataset.from_dict({"img": [Image.fromarray(one) for one in PIXELS]})
+        whole = whole.cast_column("img", datasets.Image())
+        parts = {"train": whole.select(range(train)), "test": whole.select(range(test))}
+        datasets.DatasetDict(parts).save_to_disk(str(tmp_path / f"{train}-{test}"))
+        return f"hf:{tmp_path / f'{train}-{test}'}"
+
+    test = load_dataset(saved(4, 1)).test
+    assert test is not None
+    assert len(test) == 1
+    with pytest.raises(UserError, match=r"^1-4 holds one image, and training needs at least 2: add images\.$"):
+        load_dataset(saved(1, 4))
+
+
 def test_several_configurations_are_a_question_that_the_name_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,8 +84,8 @@ def items(
     source: Any, *, labels: torch.Tensor | None, classes: Sequence[str], options: DataOptions, column: str | None = None
 ) -> tuple[ImageItems, tuple[str, ...]]:
     """The images of a map-style data set, and notes on channels and range, from evenly spaced items."""
-    if len(source) < 2:
-        raise UserError(f"The data set holds {len(source)} image(s), and training needs at least 2: add images.")
+    if len(source) == 0:
+        raise UserError("The data set holds no images: add images.")
     looks = []
     for row in np.unique(np.linspace(0, len(source) - 1, _SOME).astype(int)).tolist():
         try:
@@ -103,6 +103,8 @@ def items(
 
 def as_dataset(name: str, train: ImageItems, test: ImageItems | None, notes: tuple[str, ...]) -> Dataset:
     """With mean and standard deviation of the images; the test labels count the classes of the training images."""
+    if len(train) < 2:
+        raise UserError(f"{name} holds one image, and training needs at least 2: add images.")
     mean, std = sampled(train)
     test = None if test is None else by_classes_of(train, test)
     return Dataset(name, train, test, mean, std, {}, notes, train.range)
