@@ -48,7 +48,10 @@ def _short(name: str, budget: str = "900") -> Reason:
 
 
 REASONS: dict[str, tuple[Reason, ...]] = {
-    "corinfomax/competitive": (_short("corinfomax/competitive"),),
+    "corinfomax/competitive": (
+        _short("corinfomax/competitive"),
+        _short("corinfomax/competitive", "4000"),
+    ),
     "corinfomax/dimension": (_short("corinfomax/dimension"),),
     "corinfomax/forgetting": (
         Reason(
