@@ -172,6 +172,7 @@ def pairs(source: Source, name: str, rng: np.random.Generator, *, harmful: bool)
         yield Pair(change, z, new, None, True)
     yield Pair("other rows of the same model", z, drawn, "same-distribution", True)
     yield Pair("fewer, other rows of the same model", z, drawn[: ROWS // 2], None, True)
+    yield Pair("a tenth as many, other rows of the same model", z, drawn[: ROWS // 10], None, True)
     if name == "trained":
         yield Pair("a new seed of the same training", z, source.encoders["another seed"](source.images[rows]),
                    "same-rows", True)  # fmt: skip

@@ -141,16 +141,16 @@ def check_rows(old: Sketch, new: Sketch, expect: Expectation, *, seed: int = 0) 
 
 
 def check_distribution(old: Sketch, new: Sketch, expect: Expectation | None, *, seed: int = 0) -> tuple[Check, ...]:
-    """How far the two distributions lie apart; none if the widths differ, or there are too few groups to permute."""
-    rows, groups = [], []
+    """How far the two distributions lie apart; none if the widths differ, or there are too few units to permute."""
+    rows, units = [], []
     for side in (old, new):
         picked = chosen(len(side.sample.index), seed=seed)
         rows.append(side.sample.rows[picked, 0].double())
-        groups.append(side.sample_groups[picked])
-    if rows[0].shape[1] != rows[1].shape[1] or min(len(some.unique()) for some in groups) < 4:
+        units.append(side.sample_units[picked])
+    if rows[0].shape[1] != rows[1].shape[1] or min(len(some.unique()) for some in units) < 4:
         return ()
     limits = LIMITS[expect] if expect else {}
-    found = mmd(*rows, *groups, seed=seed)
+    found = mmd(*rows, *units, seed=seed)
     apart, chance = _frechet([_fewer(side) for side in rows], seed)
     drift = _check("mmd", found.value, limits, chance=0.0, p=found.p)
     return replace(drift, low=found.low, high=found.high), _check("frechet_distance", apart, {}, chance=chance)

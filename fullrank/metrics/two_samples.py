@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from fullrank.errors import UserError
 from fullrank.metrics._embeddings import as_tensor, centered, require_one_width
 from fullrank.metrics._pairs import Distances
 
-_DRAWS = 999
+_DRAWS, _BLOCKS, _FEWEST = 999, 50, 4
 
 
 @dataclass(frozen=True)
@@ -63,51 +64,80 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     return max(apart / variance, 0.0)
 
 
-def mmd(x: Tensor, y: Tensor, x_groups: Tensor, y_groups: Tensor, *, seed: int = 0) -> Permuted:
+def mmd(
+    x: Tensor, y: Tensor, x_units: Tensor | None = None, y_units: Tensor | None = None, *, seed: int = 0
+) -> Permuted:
     """Squared maximum mean discrepancy of two sets, unbiased, with its permutation interval and p.
 
-    It is that of Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Whole groups change sides in the 999
-    permutations, so that rows which are not independent evidence raise no alarm; with 20 random groups per side, it is
-    the usual test. Memory grows with (N + M)^2.
+    It is that of Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Blocks of whole units change sides in
+    the 999 permutations, so that rows which are not independent evidence raise no alarm. All blocks are of equally many
+    units, 50 of them on the side that has fewer units, and rows of a unit that are more than the side with the smaller
+    units has on average are left out, for blocks of different sizes are not alike. Memory grows with (N + M)^2.
 
     Args:
         x: Embeddings (N, D).
         y: Embeddings (M, D).
-        x_groups: What was sampled together (N,), such as donors or documents.
-        y_groups: The same (M,) of y.
-        seed: Draws the permutations.
+        x_units: Codes (N,) of what was sampled together, such as donors or documents; by default each row by itself.
+        y_units: The same (M,) of y.
+        seed: Draws the blocks and the permutations.
 
     Returns:
         A value of about 0 for one distribution, high for two, at most 2, with its interval and p.
 
     Raises:
-        UserError: The widths differ, or there are fewer than 4 groups per side, where no p below 0.01 exists.
+        UserError: The widths differ, or there are fewer than 4 units per side, where no p below 0.01 exists.
 
     Blind to: differences on a much smaller scale than the median distance.
 
     >>> x, y = torch.randn(2, 400, 4, generator=torch.Generator().manual_seed(0))
-    >>> groups = torch.arange(400) % 20
-    >>> mmd(x, y, groups, groups).p > 0.01, mmd(x, y + 0.5, groups, groups).p
+    >>> mmd(x, y[:50]).p > 0.01, mmd(x, y[:50] + 0.5).p
     (True, 0.001)
     """
     x, y = _one_scale(x, y)
-    one, two = (side.unique(return_inverse=True)[1].to(x.device) for side in (x_groups, y_groups))
-    count, all_groups = int(one.max()) + 1, torch.cat([one, two + int(one.max()) + 1])
-    total = int(all_groups.max()) + 1
-    if min(count, total - count) < 4:
-        raise UserError(f"There are {count} and {total - count} groups: pass rows of 4 groups or more on each side.")
-    member = torch.nn.functional.one_hot(all_groups).double()  # (N + M, G)
-    sums = _kernel_sums(torch.cat([x, y]), member)
-    sizes = member.sum(0)
+    units = [
+        torch.arange(len(side)) if own is None else own.cpu().unique(return_inverse=True)[1]
+        for side, own in ((x, x_units), (y, y_units))
+    ]
+    counts = [len(own.unique()) for own in units]
+    if min(counts) < _FEWEST:
+        few = f"There are {counts[0]} and {counts[1]} groups"
+        raise UserError(f"{few}: pass rows of {_FEWEST} groups or more on each side.")
     generator = torch.Generator().manual_seed(seed)
-    first = torch.zeros(_DRAWS + 1, total, dtype=torch.float64, device=x.device)  # which groups are on the side of x
+    size, most = max(min(counts) // _BLOCKS, 1), math.ceil(min(map(_mean_size, units)))
+    one, two = (_blocks(own, size, most, generator) for own in units)
+    count = int(one.max()) + 1
+    blocks = torch.cat([one[one >= 0], two[two >= 0] + count]).to(x.device)
+    total = int(blocks.max()) + 1
+    member = torch.nn.functional.one_hot(blocks).double()  # (N + M, G)
+    sums = _kernel_sums(torch.cat([x[(one >= 0).to(x.device)], y[(two >= 0).to(x.device)]]), member)
+    first = torch.zeros(_DRAWS + 1, total, dtype=torch.float64, device=x.device)  # which blocks are on the side of x
     first[0, :count] = 1
     for draw in range(1, _DRAWS + 1):
         first[draw, torch.randperm(total, generator=generator)[:count].to(x.device)] = 1
-    values = _discrepancy(first, sums, sizes)
+    values = _discrepancy(first, sums, member.sum(0))
     value, drawn = float(values[0]), values[1:].sort().values
     low, high = (float(drawn[round(share * (_DRAWS - 1))]) for share in (0.005, 0.995))
     return Permuted(value, low, high, (1 + int((drawn >= value).sum())) / (_DRAWS + 1))
+
+
+def _mean_size(units: Tensor) -> float:
+    """Rows per unit (N,)."""
+    return len(units) / len(units.unique())
+
+
+def _blocks(units: Tensor, size: int, most: int, generator: torch.Generator) -> Tensor:
+    """The block (N,) of each row, of `size` random units (N,), numbered from 0; -1 for what is left out.
+
+    That are all but `most` random rows of a unit, and units that are too few for one more block.
+    """
+    order = torch.randperm(len(units), generator=generator)
+    own = units[order]
+    sizes = own.bincount()
+    by_unit = own.argsort(stable=True)
+    place = torch.empty_like(own).scatter_(0, by_unit, torch.arange(len(own)))
+    block = torch.randperm(len(sizes), generator=generator)[own] // size
+    block[(place - (sizes.cumsum(0) - sizes)[own] >= most) | (block >= len(sizes) // size)] = -1
+    return torch.empty_like(block).scatter_(0, order, block)
 
 
 def _kernel_sums(z: Tensor, member: Tensor) -> Tensor:

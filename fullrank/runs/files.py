@@ -17,6 +17,7 @@ from fullrank.runs.reading import parse_json, read_text, require_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # also where they lead to a file
 _STEPS = 2**53  # more than any training makes; from there on they could not be drawn
 
 
@@ -43,7 +44,14 @@ def _remedy(error: OSError) -> str:
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then rename it into place: never half a file, also after a power cut."""
+    """Let `write` fill a file beside `path`, then rename it into place: never half a file, also after a power cut.
+
+    A link is replaced and not followed. A device, a pipe, and what /dev/stdout leads to are written to as they are.
+    """
+    if _is_stream(path):
+        with full_disk_is_an_error(path):
+            write(path)
+        return
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with full_disk_is_an_error(path):
         try:
@@ -54,6 +62,10 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
             _sync(path.parent)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    return str(path.absolute()).startswith(_STREAMS) or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def _sync(path: Path) -> None:

@@ -26,7 +26,8 @@ _SHARE = 0.05  # of the time, that readings may take where nobody said how many 
 class Record(Rows):
     """Rows about the loss every 10 steps, about collapse every `every` steps; `show` is told of both.
 
-    Where `every` is None, these are 100 steps, and a reading is left out that would take too much of the time.
+    Where `every` is None, these are 100 steps, and a reading is left out that would take too much of the time, but not
+    the one before half of all steps: verdicts compare it with the end, and must not depend on the machine's speed.
     """
 
     def __init__(
@@ -66,15 +67,17 @@ class Record(Rows):
             return
         if step % EVERY == 0 or last:
             self._say_loss(trainer, pl_module)
-        if last or self.due(step):
+        if last or self.due(step, trainer.max_steps):
             self._look(trainer, pl_module)
 
-    def due(self, step: int) -> bool:
-        """Whether a reading follows on a step; neither it nor its absence changes anything of the training."""
+    def due(self, step: int, steps: int) -> bool:
+        """Whether a reading follows on a step of so many; it changes nothing of the training."""
         if self.every is not None:
             return step % self.every == 0
         if step % _USUAL:
             return False
+        if step == steps // 2 // _USUAL * _USUAL:
+            return True
         self.tick("train")
         return self.seconds["monitor"] + self.latest <= _SHARE * (self.spent + self.latest)
 

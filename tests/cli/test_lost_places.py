@@ -74,5 +74,5 @@ def test_a_page_in_a_folder_that_only_reads(
     with monkeypatch.context() as patched:
         patched.setattr("os.replace", read_only)
         assert main(["report", str(run)]) == 2
-    assert "name a file in another folder" in one_sentence(capsys.readouterr().err)
+    assert "pass --out with a folder of yours" in one_sentence(capsys.readouterr().err)
     assert (run / "report.html").read_bytes() == page

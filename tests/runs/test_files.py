@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,29 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         replace(path, fail)
     assert read_json(path) == {"a": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_pipe_is_written_to_and_a_link_replaced(tmp_path: Path) -> None:
+    pipe, link, target = (tmp_path / name for name in ("pipe", "link.json", "target.json"))
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_text)
+        write_json(pipe, {"a": 1})
+        assert read.result(timeout=60) == '{\n  "a": 1\n}\n'
+    assert pipe.is_fifo()
+    target.write_text("kept")
+    link.symlink_to(target)
+    write_json(link, {"a": 1})
+    assert (read_json(link), target.read_text()) == ({"a": 1}, "kept")
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="There is no /dev/stdout here.")
+def test_standard_output_is_written_to_where_it_is_a_file(tmp_path: Path) -> None:
+    code = "from pathlib import Path; from fullrank.runs import write_json; write_json(Path('/dev/stdout'), {'a': 1})"
+    with (tmp_path / "said.json").open("w") as said:
+        subprocess.run([sys.executable, "-c", code], stdout=said, check=True)
+    assert read_json(tmp_path / "said.json") == {"a": 1}
+    assert Path("/dev/stdout").is_symlink()
 
 
 def test_a_result_with_nan_is_refused(tmp_path: Path) -> None:

@@ -66,8 +66,10 @@ def test_units_are_never_divided() -> None:
     z = rows(n=400)[0]
     donors = torch.arange(400) % 5
     sizes = sorted(group.n for group in sketch(z.split(33), units=donors).raw)
-    assert sum(sizes) == 400
-    assert all(size % 80 == 0 for size in sizes)
+    assert sizes == [0] * 15 + [80] * 5
+    wide = torch.randn(400, 300)
+    assert sorted(group.n for group in sketch([wide], units=donors).raw) == [0] * 5 + [80] * 5
+    assert sorted(group.n for group in sketch([wide], units=torch.arange(400) % 40).raw) == [40] * 10
     made = sketch(z.split(33), units=donors, sample=100)
     for donor in range(5):
         assert len(made.sample_groups[donors[made.sample.index] == donor].unique()) == 1

@@ -34,9 +34,16 @@ def test_a_reading_that_would_exceed_its_share_is_left_out(
     train: float, monitor: float, latest: float, due: bool
 ) -> None:
     by_time = record(None, train=train, monitor=monitor, latest=latest)
-    assert [by_time.due(step) for step in (99, 100, 150)] == [False, due, False]
+    assert [by_time.due(step, 9_999) for step in (99, 100, 150)] == [False, due, False]
     by_step = record(50, train=train, monitor=monitor, latest=latest)
-    assert [by_step.due(step) for step in (99, 100, 150)] == [False, True, True]
+    assert [by_step.due(step, 9_999) for step in (99, 100, 150)] == [False, True, True]
+
+
+def test_the_reading_before_half_of_the_steps_is_never_left_out() -> None:
+    """Verdicts compare it with the last, and would depend on how fast the machine is."""
+    slow = record(None, train=1.0, monitor=1.0, latest=1.0)
+    assert [step for step in range(1, 551) if slow.due(step, 551)] == [200]
+    assert not any(slow.due(step, 199) for step in range(1, 199))
 
 
 @pytest.mark.slow

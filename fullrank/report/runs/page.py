@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +11,7 @@ from fullrank.report.draw.svg import SERIES
 from fullrank.report.html import render
 from fullrank.report.runs import figures, pictures, tables
 from fullrank.report.runs.next_steps import next_steps
+from fullrank.runs import replace
 from fullrank.runs.run import Run, read_run
 
 T = TypeVar("T")
@@ -43,13 +43,7 @@ def write_report(runs: Sequence[Path], out: Path, *, refresh: int | None = None)
     if out.is_dir() or not out.parent.is_dir():
         raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
     text = _page([read_run(folder) for folder in folders], refresh)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(f"{out} cannot be written ({error.strerror}): name a file in another folder.") from error
+    replace(out, lambda beside: beside.write_text(text, encoding="utf-8"))
     return out
 
 

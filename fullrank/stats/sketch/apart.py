@@ -22,15 +22,18 @@ _CHANCE = math.log(1000)  # a row that one in so many data sets of this tail wou
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Whole samples: their numbers (h,), their rows (h, V, D), and the group (h,), of 20, of each."""
+    """Whole samples: their numbers (h,), their rows (h, V, D), and the unit (h,) of each.
+
+    Units are what is left out together: the rest of a unit's number after division by 20 is its group.
+    """
 
     index: Tensor
     rows: Tensor
-    groups: Tensor
+    units: Tensor
 
     def take(self, which: Tensor) -> Samples:
         """Some of the samples, by position or mask."""
-        return Samples(self.index[which], self.rows[which.to(self.rows.device)], self.groups[which])
+        return Samples(self.index[which], self.rows[which.to(self.rows.device)], self.units[which])
 
     def __add__(self, other: Samples) -> Samples:
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)

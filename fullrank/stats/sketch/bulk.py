@@ -83,10 +83,10 @@ class RunningBulk:
         was, new = stays[:before], stays[before:]
         displaced = self._held.take(~was)
         self._held = self._held.take(was) + some.take(new) if bool(new.any()) else self._held
-        group = (some.groups % self._groups).masked_fill(new, self._groups)
+        group = (some.units % self._groups).masked_fill(new, self._groups)
         parts = group.argsort(stable=True).to(lengths.device).split(group.bincount(minlength=self._groups + 1).tolist())
         for number, which in enumerate(parts[: self._groups]):
-            back = displaced.rows[(displaced.groups % self._groups == number).to(which.device)].double().flatten(0, 1)
+            back = displaced.rows[(displaced.units % self._groups == number).to(which.device)].double().flatten(0, 1)
             rows = some.rows[which].flatten(0, 1).double()
             rows = torch.cat([rows, back]) if len(back) else rows
             norms = torch.cat([lengths[which].flatten(0, 1), torch.linalg.vector_norm(back, dim=1, keepdim=True)])
@@ -115,7 +115,7 @@ def _merged(x: Twin, y: Twin, more: Samples, number: int, count: int, *, at_leng
 
 def with_samples(group: Moments, some: Samples, number: int, groups: int, *, at_length_one: bool) -> Moments:
     """The moments of group `number`, which are of no use afterwards, with those of the samples that belong to it."""
-    rows = some.rows[(some.groups % groups == number).to(some.rows.device)].flatten(0, 1).to(group.mean.device)
+    rows = some.rows[(some.units % groups == number).to(some.rows.device)].flatten(0, 1).to(group.mean.device)
     return group.add(units_of(rows) if at_length_one else rows, in_place=True)
 
 

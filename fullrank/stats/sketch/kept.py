@@ -19,7 +19,7 @@ from fullrank.stats.sketch.bulk import Bulk, group_count, moments_bytes, with_sa
 from fullrank.stats.sketch.few_rows import in_few_axes, row_groups, turn
 from fullrank.stats.sketch.memory import require_memory
 from fullrank.stats.sketch.twins import Twin
-from fullrank.stats.sketch.zeros import Zeros
+from fullrank.stats.sketch.zeros import GROUPS, Zeros
 
 VERSION = 3  # of the file; those of version 0.1.0 of FullRank say none
 VECTORS = ("mean", "cubic", "quartic")  # of moments, beside their scatter
@@ -32,13 +32,14 @@ class Sketch:
     A sample is left out as a whole if it is zero, or if one of its views is exploded or near-empty by the rule of
     `apart.outlying`; only `zero_index`, `heavy` and `light` tell of it. Where half of the samples are zero they are the
     data, and stay. The views of a sample are always in the same group, so that leaving out a group leaves out whole
-    samples. The sample holds whole samples too: rows (k, V, D) and their numbers, and sample_groups (k,) says which of
-    20 groups each is in. `distinct` counts how many samples differ in their first view: equal images that were
-    augmented at random differ in every view, and a text may go with many images.
+    samples. The sample holds whole samples too: rows (k, V, D) and their numbers, and sample_units (k,) says which were
+    sampled together, sample_groups (k,) in which of 20 groups each is. `distinct` counts how many samples differ in
+    their first view: equal images that were augmented at random differ in every view, and a text may go with many
+    images.
     """
 
     drawn: Reservoir  # of the samples that are not zero
-    drawn_groups: Tensor
+    drawn_units: Tensor
     bulk: Bulk | None  # None while `drawn` holds all of them, and they are fewer rows than dimensions
     zeros: Zeros
     hashes: Distinct  # of the samples that are not zero
@@ -100,7 +101,7 @@ class Sketch:
     def groups(self) -> int:
         """How many of the groups have rows."""
         own = torch.tensor([group.n for group in self._twins])
-        more = _by_group(self._beside.groups.bincount(minlength=20) + self._zero_counts, len(own))
+        more = _by_group((self._beside.units % GROUPS).bincount(minlength=GROUPS) + self._zero_counts, len(own))
         return int((own + torch.tensor(more) > 0).sum())
 
     @cached_property
@@ -129,9 +130,14 @@ class Sketch:
         return self._sampled[0]
 
     @property
+    def sample_units(self) -> Tensor:
+        """The unit (k,) of each sample, of its own where none were given."""
+        return self._sampled[1]
+
+    @property
     def sample_groups(self) -> Tensor:
         """The group (k,), of 20, of each sample."""
-        return self._sampled[1]
+        return self.sample_units % GROUPS
 
     @cached_property
     def distinct(self) -> Distinct:
@@ -145,7 +151,7 @@ class Sketch:
     @property
     def all_drawn(self) -> Samples:
         """The sample with those that were left out, except zeros."""
-        return Samples(self.drawn.index, self.drawn.rows, self.drawn_groups)
+        return Samples(self.drawn.index, self.drawn.rows, self.drawn_units)
 
     @property
     def _held(self) -> Samples:
@@ -182,7 +188,7 @@ class Sketch:
         require_memory(
             moments_bytes(axes) + 3 * 8 * axes * dims, f"The moments of {axes - 1:,} rows", "pass fewer rows"
         )
-        group = (some.groups % count).repeat_interleave(views)
+        group = (some.units % count).repeat_interleave(views)
         return row_groups(some.rows.flatten(0, 1), group, count, self._turned)
 
     @cached_property
@@ -199,16 +205,16 @@ class Sketch:
     @cached_property
     def _sampled(self) -> tuple[Reservoir, Tensor]:
         gone = self._held.index[torch.cat(self._outlying)]
-        drawn, groups = self.drawn, self.drawn_groups
+        drawn, units = self.drawn, self.drawn_units
         if len(gone):
             stays = ~torch.isin(drawn.index, gone)
             rows = drawn.rows[stays.to(drawn.rows.device)]
-            drawn, groups = replace(drawn, index=drawn.index[stays], rows=rows), groups[stays]
+            drawn, units = replace(drawn, index=drawn.index[stays], rows=rows), units[stays]
         if not (self.zeros_stay and self.zeros.n):
-            return drawn, groups
+            return drawn, units
         zeros = self.zeros.drawn
         nothing = drawn.rows.new_zeros(1, *drawn.rows.shape[1:]).expand(len(zeros.index), -1, -1)
-        both = merge_samples(replace(drawn, rows=groups), zeros).rows
+        both = merge_samples(replace(drawn, rows=units), zeros).rows
         return merge_samples(drawn, replace(zeros, rows=nothing)), both
 
     def _outliers(self, end: int) -> Outliers:
@@ -224,12 +230,12 @@ class Sketch:
     def save(self, path: Path) -> None:
         """Write the sketch to an .npz file."""
         zeros, drawn, hashes = self.zeros, self.drawn, self.hashes
-        arrays = {"index": drawn.index, "rows": drawn.rows.cpu(), "groups": self.drawn_groups}
+        arrays = {"index": drawn.index, "rows": drawn.rows.cpu(), "groups": self.drawn_units}
         arrays |= {"zero_counts": zeros.counts, "zero_first": zeros.first}
         arrays |= {"zero_index": zeros.drawn.index, "zero_groups": zeros.drawn.rows}
         if self.bulk is not None:
             held = self.bulk.held
-            arrays |= {"held_index": held.index, "held_rows": held.rows.cpu(), "held_groups": held.groups}
+            arrays |= {"held_index": held.index, "held_rows": held.rows.cpu(), "held_groups": held.units}
             groups = self.bulk.groups
             arrays["counts"] = torch.tensor([group.n for group in groups])
             arrays["triangles"] = torch.stack([group.triangles for group in groups]).cpu()

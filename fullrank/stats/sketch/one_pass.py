@@ -35,12 +35,12 @@ from fullrank.stats.sketch.bulk import Bulk, RunningBulk, group_count, merge_bul
 from fullrank.stats.sketch.kept import VECTORS, VERSION, Sketch
 from fullrank.stats.sketch.memory import require_memory
 from fullrank.stats.sketch.twins import Twin, twin
-from fullrank.stats.sketch.zeros import Zeros, add_zeros, dealt, merge_zeros, no_zeros
+from fullrank.stats.sketch.zeros import Zeros, add_zeros, alone, in_turn, merge_zeros, no_zeros
 
 SAMPLE = 8192  # rows for what looks at pairs
 _ANY = 2**25  # bytes that any diagnosis takes
 HASHES = 2**20  # different rows that are counted exactly
-_SAMPLED, _HASHED = 2, 3  # streams of random keys; 1 deals samples into groups
+_SAMPLED, _HASHED = 2, 3  # streams of random keys; 1 deals units into groups
 
 
 def sketch(
@@ -61,7 +61,7 @@ def sketch(
         n: Number of samples in all chunks, where it is known, so that memory is checked before any is taken.
         start: Number of the first sample among all, if these are only a part.
         units: Codes (N,) of what was sampled independently (donors, documents), of all samples; groups are then made
-            of whole units.
+            of whole units, and each sample is one where there are none.
         sample: Most samples that are kept.
         seed: Decides the sample and the groups.
 
@@ -77,6 +77,7 @@ def sketch(
     """
     made: Sketch | None = None
     running: RunningBulk | None = None
+    units = None if units is None else in_turn(units, seed)
     distinct, at, seen = RunningDistinct(size=HASHES, seed=seed + _HASHED), start, 0
     for chunk in chunks:
         z = chunk.detach() if chunk.ndim == 3 else chunk.detach()[None]
@@ -90,7 +91,8 @@ def sketch(
         _check(z, views, dims, at)
         index = torch.arange(at, at + samples)
         at += samples
-        made, some = _apart_from_zeros(made, z, Samples(index, z.transpose(0, 1), dealt(index, units, seed)))
+        own = alone(index, seed) if units is None else units[index]
+        made, some = _apart_from_zeros(made, z, Samples(index, z.transpose(0, 1), own))
         distinct.add(some.rows[:, 0])
         seen += len(some.index)
         if running is None and not _fits(seen, views, dims, sample):
@@ -111,12 +113,12 @@ def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
         raise UserError(f"The sketches are of {dims} and {other[1]} dimensions: merge those of one model.")
     if other[0] != views:
         raise UserError(f"The sketches are of {views} and {other[0]} views: merge those of equally many.")
-    drawn, groups = _merged(a.drawn, a.drawn_groups, b.drawn, b.drawn_groups)
+    drawn, units = _merged(a.drawn, a.drawn_units, b.drawn, b.drawn_units)
     hashes = merge_distinct(a.hashes, b.hashes)
     few = a.bulk is None and b.bulk is None and _fits(hashes.n, views, dims, drawn.size)
     return Sketch(
         drawn=drawn,
-        drawn_groups=groups,
+        drawn_units=units,
         bulk=None if few else merge_bulks(_bulk(a), _bulk(b)),
         zeros=merge_zeros(a.zeros, b.zeros),
         hashes=hashes,
@@ -145,7 +147,7 @@ def _apart_from_zeros(made: Sketch, z: Tensor, some: Samples) -> tuple[Sketch, S
     zero[zero.clone()] = (z[:, zero.to(z.device)] == 0).all(2).all(0).cpu()
     if not bool(zero.any()):
         return made, some
-    zeros = add_zeros(made.zeros, some.index[zero], some.groups[zero])
+    zeros = add_zeros(made.zeros, some.index[zero], some.units[zero])
     return replace(made, zeros=zeros), some.take(~zero)
 
 
@@ -191,15 +193,15 @@ def _require_room(z: Tensor, n: int, sample: int, made: Sketch | None, running: 
 def _with(made: Sketch, some: Samples) -> Sketch:
     """The sketch with more samples in its sample."""
     part, own = (
-        reservoir(x, size=made.drawn.size, seed=made.drawn.seed, index=some.index) for x in (some.rows, some.groups)
+        reservoir(x, size=made.drawn.size, seed=made.drawn.seed, index=some.index) for x in (some.rows, some.units)
     )
-    drawn, groups = _merged(made.drawn, made.drawn_groups, part, own.rows)
-    return replace(made, drawn=drawn, drawn_groups=groups)
+    drawn, units = _merged(made.drawn, made.drawn_units, part, own.rows)
+    return replace(made, drawn=drawn, drawn_units=units)
 
 
 def _merged(a: Reservoir, of_a: Tensor, b: Reservoir, of_b: Tensor) -> tuple[Reservoir, Tensor]:
-    groups = merge_samples(replace(a, rows=of_a), replace(b, rows=of_b)).rows
-    return merge_samples(a, b), groups
+    units = merge_samples(replace(a, rows=of_a), replace(b, rows=of_b)).rows
+    return merge_samples(a, b), units
 
 
 def _bulk(made: Sketch) -> Bulk:
@@ -219,7 +221,7 @@ def _read(arrays: Mapping[str, NDArray[Any]]) -> Sketch:
     some = _samples(arrays, "")
     drawn, hashes = Reservoir(size, seed, some.index, some.rows), Distinct(n, most, hash_seed, arrays["hashes"])
     if version == 1:
-        return _old(Sketch(drawn, some.groups, None, no_zeros(size, seed), hashes), inside, arrays)
+        return _old(Sketch(drawn, some.units, None, no_zeros(size, seed), hashes), inside, arrays)
     counts, first, index, groups = (
         torch.from_numpy(arrays[f"zero_{x}"]) for x in ("counts", "first", "index", "groups")
     )
@@ -229,7 +231,7 @@ def _read(arrays: Mapping[str, NDArray[Any]]) -> Sketch:
         bulk = Bulk(_twins(arrays), _samples(arrays, "held_"))
     elif "raw_n" in arrays:  # of version 2 of the file
         bulk = Bulk(tuple(map(twin, _moments(arrays, "raw"), _moments(arrays, "unit"))), _samples(arrays, "held_"))
-    return Sketch(drawn, some.groups, bulk, zeros, hashes)
+    return Sketch(drawn, some.units, bulk, zeros, hashes)
 
 
 def _old(made: Sketch, inside: int, arrays: Mapping[str, NDArray[Any]]) -> Sketch:
@@ -247,7 +249,7 @@ def _old(made: Sketch, inside: int, arrays: Mapping[str, NDArray[Any]]) -> Sketc
     distinct = RunningDistinct(size=made.hashes.size, seed=made.hashes.seed)
     distinct.add(some.rows[:, 0])
     drawn = replace(made.drawn, index=some.index, rows=some.rows)
-    made = replace(made, drawn=drawn, drawn_groups=some.groups, hashes=distinct.result())
+    made = replace(made, drawn=drawn, drawn_units=some.units, hashes=distinct.result())
     return made if _fits(len(some.index), views, dims, drawn.size) else replace(made, bulk=_bulk(made))
 
 

@@ -11,13 +11,14 @@ from torch import Tensor
 from fullrank.stats.reservoir import Reservoir, merge_samples, row_keys
 
 GROUPS = 20  # of samples, of which those of moments are made
+_UNITS = np.uint64(5 << 60)  # a multiple of 20, so that the rest of a key is in the same group, and in int64
 _FIRST = 20  # numbers that are kept
 _GROUPED = 1  # stream of random keys
 
 
 @dataclass(frozen=True, eq=False)
 class Zeros:
-    """How many samples of each group (20,) are zero, their first 20 numbers, and a sample of their numbers and groups.
+    """How many samples of each group (20,) are zero, their first 20 numbers, and a sample of their numbers and units.
 
     inside: zero vectors that a sketch of version 0.1.0 has among its moments, of unknown numbers.
     """
@@ -39,13 +40,14 @@ def no_zeros(size: int, seed: int) -> Zeros:
     return Zeros(torch.zeros(GROUPS, dtype=torch.int64), nothing, Reservoir(size, seed, nothing, nothing))
 
 
-def add_zeros(a: Zeros, index: Tensor, groups: Tensor) -> Zeros:
-    """With the samples of these numbers (n,) and groups (n,) added."""
+def add_zeros(a: Zeros, index: Tensor, units: Tensor) -> Zeros:
+    """With the samples of these numbers (n,) and units (n,) added."""
     if len(index) == 0:
         return a
     nothing = no_zeros(a.drawn.size, a.drawn.seed)
-    more = merge_samples(nothing.drawn, Reservoir(a.drawn.size, a.drawn.seed, index, groups))
-    return merge_zeros(a, replace(nothing, counts=groups.bincount(minlength=GROUPS), first=index, drawn=more))
+    more = merge_samples(nothing.drawn, Reservoir(a.drawn.size, a.drawn.seed, index, units))
+    counts = (units % GROUPS).bincount(minlength=GROUPS)
+    return merge_zeros(a, replace(nothing, counts=counts, first=index, drawn=more))
 
 
 def merge_zeros(a: Zeros, b: Zeros) -> Zeros:
@@ -54,11 +56,21 @@ def merge_zeros(a: Zeros, b: Zeros) -> Zeros:
     return Zeros(a.counts + b.counts, first, merge_samples(a.drawn, b.drawn), a.inside + b.inside)
 
 
-def dealt(index: Tensor, units: Tensor | None, seed: int) -> Tensor:
-    """The group (n,), of 20, of each sample number (n,): by its unit, if there are units (N,).
+def alone(index: Tensor, seed: int) -> Tensor:
+    """A random unit (n,) of its own for each sample number (n,); its rest after division by 20 is its group.
 
-    >>> dealt(torch.arange(4), torch.tensor([7, 7, 8, 7]), 0).unique_consecutive(return_counts=True)[1]
-    tensor([2, 1, 1])
+    >>> len(alone(torch.arange(1000), 0).unique())
+    1000
     """
-    keys = row_keys(index if units is None else units[index], seed + _GROUPED)
-    return torch.from_numpy((keys % np.uint64(GROUPS)).astype(np.int64))
+    return torch.from_numpy((row_keys(index, seed + _GROUPED) % _UNITS).astype(np.int64))
+
+
+def in_turn(codes: Tensor, seed: int) -> Tensor:
+    """The units (N,) that codes (N,) name, numbered from 0 in random order, so that 20 groups get equally many.
+
+    >>> in_turn(torch.tensor([7, 7, 8, 7, 90]), 0)
+    tensor([0, 0, 2, 0, 1])
+    """
+    names, which = codes.unique(return_inverse=True)
+    order = torch.from_numpy(row_keys(names, seed + _GROUPED).argsort())
+    return torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))[which]
