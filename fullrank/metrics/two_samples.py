@@ -65,27 +65,27 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 
 
 def mmd(
-    x: Tensor, y: Tensor, x_units: Tensor | None = None, y_units: Tensor | None = None, *, seed: int = 0
+    x: Tensor, y: Tensor, x_groups: Tensor | None = None, y_groups: Tensor | None = None, *, seed: int = 0
 ) -> Permuted:
     """Squared maximum mean discrepancy of two sets, unbiased, with its permutation interval and p.
 
-    It is that of Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Blocks of whole units change sides in
-    the 999 permutations, so that rows which are not independent evidence raise no alarm. All blocks are of equally many
-    units, 50 of them on the side that has fewer units, and rows of a unit that are more than the side with the smaller
-    units has on average are left out, for blocks of different sizes are not alike. Memory grows with (N + M)^2.
+    It is that of Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Blocks of whole groups change sides
+    in the 999 permutations, so that rows which are not independent evidence raise no alarm. Blocks of different sizes
+    would not be alike: all are of equally many groups, at most 50 to 99 on the side that has fewer, and of a group no
+    more rows are taken than the side with the smaller groups has on average. Memory grows with (N + M)^2.
 
     Args:
         x: Embeddings (N, D).
         y: Embeddings (M, D).
-        x_units: Codes (N,) of what was sampled together, such as donors or documents; by default each row by itself.
-        y_units: The same (M,) of y.
+        x_groups: Codes (N,) of what was sampled together, such as donors or documents; by default each row by itself.
+        y_groups: The same (M,) of y.
         seed: Draws the blocks and the permutations.
 
     Returns:
         A value of about 0 for one distribution, high for two, at most 2, with its interval and p.
 
     Raises:
-        UserError: The widths differ, or there are fewer than 4 units per side, where no p below 0.01 exists.
+        UserError: The widths differ, or there are fewer than 4 groups per side, where no p below 0.01 exists.
 
     Blind to: differences on a much smaller scale than the median distance.
 
@@ -96,7 +96,7 @@ def mmd(
     x, y = _one_scale(x, y)
     units = [
         torch.arange(len(side)) if own is None else own.cpu().unique(return_inverse=True)[1]
-        for side, own in ((x, x_units), (y, y_units))
+        for side, own in ((x, x_groups), (y, y_groups))
     ]
     counts = [len(own.unique()) for own in units]
     if min(counts) < _FEWEST:
