@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from fullrank.errors import UserError
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import POSITIVE, SHARE, WEIGHT, Terms, combine, embedding_loss
-from fullrank.stats import log_determinant, normalize
+from fullrank.losses.terms import POSITIVE, SHARE, WEIGHT, Terms, combine, embedding_loss, finite_or
+from fullrank.stats import eigvalsh, log_determinant, normalize
 
 
 @declare(
@@ -52,8 +52,7 @@ class CorInfoMax(nn.Module):
         normalized: Whether rows are scaled to length 1 first.
 
     Raises:
-        UserError: z is not (views, N, features), or R + eps I is not positive definite (z has a NaN, or eps is too
-            small).
+        UserError: z is not (views, N, features), or R + eps I is not positive definite (eps is too small).
 
     >>> loss = CorInfoMax(features=4)
     >>> loss(torch.zeros(2, 8, 4))["log_determinant"]  # one point: all that is left is the memory of R, 0.01 I
@@ -93,7 +92,7 @@ class CorInfoMax(nn.Module):
 
         Rows of unit length give them a sum of at most 1, so that the log-determinant is largest when all are 1 / D.
         """
-        values = torch.linalg.eigvalsh(self.covariance.double()).flip(-1)
+        values = eigvalsh(self.covariance.double()).flip(-1)
         return {f"covariance_of_view_{view}": row for view, row in enumerate(values, start=1)}
 
     def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,8 +114,8 @@ def corinfomax(z: Tensor, state: CorInfoMax) -> Terms:
     mean, covariance = state.step(x)
     volume = _log_determinant(covariance, state.eps)  # (V,)
     if state.training:
-        state.mean.copy_(mean.detach())
-        state.covariance.copy_(covariance.detach())
+        state.mean.copy_(finite_or(state.mean, mean.detach()))
+        state.covariance.copy_(finite_or(state.covariance, covariance.detach()))
     squared = 2 * (x - x.mean(0)).square().sum(0) / (views - 1)  # (N, D), the mean over pairs of views
     return combine(
         {

@@ -30,7 +30,7 @@ LAWS = {
     "large norms": "norms beyond 1e9 stay finite in float32",
     "half precision": "half precision and autocast cost the rounding of the input and nothing more",
     "double precision": "float64 stays float64, with the value of float32",
-    "NaN": "NaN in the embeddings is NaN in the loss",
+    "NaN": "NaN or infinity in the embeddings is one in the loss and in its gradient, and no error",
     "order of samples": "the order of samples does not matter",
     "order of views": "the order of views does not matter",
     "rotation": "a rotation of the features does not matter",

@@ -10,7 +10,7 @@ from torch.nn.functional import log_softmax, softmax
 
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.pairs import cross_view_product
-from fullrank.losses.terms import POSITIVE, SHARE, Terms, check_features, combine, embedding_loss
+from fullrank.losses.terms import POSITIVE, SHARE, Terms, check_features, combine, embedding_loss, finite_or
 
 
 @declare(
@@ -62,7 +62,8 @@ class DINO(nn.Module):
         terms = dino(student, teacher, self, teacher_temperature)
         if self.training:
             mean = teacher.detach().flatten(0, -2).to(self.center.dtype).mean(0)
-            self.center = torch.lerp(mean, self.center, self.momentum)  # a new tensor: the old one is in the graph
+            center = torch.lerp(mean, self.center, self.momentum)
+            self.center = finite_or(self.center, center)  # a new tensor: the old one is in the graph
         return terms
 
 

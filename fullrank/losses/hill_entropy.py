@@ -11,7 +11,7 @@ from fullrank.errors import UserError
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import Terms, combine, embedding_loss
-from fullrank.stats import smaller_gram
+from fullrank.stats import eigvalsh, smaller_gram
 
 _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: for q < 1 it would be their rounding
 
@@ -62,8 +62,8 @@ def _log_hill(x: Tensor, order: float, centered: bool) -> Tensor:
     rounding = 8 * torch.finfo(x.dtype).eps * x.detach().abs().amax()
     x = x - x.mean(0) if centered else x
     x = torch.where(x.detach().abs().amax() > rounding, x, 0.0 * x)  # a constant leaves its rounding: no spectrum
-    values: Tensor = torch.linalg.eigvalsh(smaller_gram(x))
-    values = values[values > _CUT * values[-1]]
+    values = eigvalsh(smaller_gram(x))
+    values = values[~(values <= _CUT * values[-1])]  # NaN is kept
     if len(values) == 0:  # one point
         return x.sum() * 0.0
     log_p: Tensor = values.log() - values.sum().log()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fullrank.losses.terms import finite_or
 from fullrank.stats import normalize
 
 
@@ -54,4 +55,5 @@ class Queue(nn.Module):
         graph.
         """
         if self.training:
-            self.queue = torch.cat([keys.to(self.queue.dtype), self.queue])[: len(self.queue)]
+            queue = torch.cat([keys.to(self.queue.dtype), self.queue])[: len(self.queue)]
+            self.queue = finite_or(self.queue, queue)

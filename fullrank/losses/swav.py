@@ -10,7 +10,7 @@ from torch.nn.functional import log_softmax, softmax
 
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.pairs import cross_view_product
-from fullrank.losses.terms import COUNT, POSITIVE, Terms, check_features, combine, embedding_loss
+from fullrank.losses.terms import COUNT, POSITIVE, Terms, check_features, combine, embedding_loss, finite_or
 from fullrank.stats import normalize
 
 
@@ -98,8 +98,8 @@ class SwAV(nn.Module):
         terms = swav(z, self, older=self.queue) if with_queue and self.queued >= self.queue_size else swav(z, self)
         if with_queue and self.training:
             newest = normalize(z[: self.views].detach().to(self.queue.dtype))
-            self.queue = torch.cat([newest, self.queue], 1)[:, : self.queue_size]
-            self.queued += z.shape[1]
+            self.queue = finite_or(self.queue, torch.cat([newest, self.queue], 1)[:, : self.queue_size])
+            self.queued += z.shape[1] * newest.isfinite().all()
         return terms
 
 

@@ -188,6 +188,15 @@ def _match(z: Tensor, other: Tensor, loss: str, first: str, name: str) -> None:
         raise UserError(f"{loss} got {first} on {z.device} and {name} on {other.device}: pass both on one device.")
 
 
+def finite_or(old: Tensor, new: Tensor) -> Tensor:
+    """The new state of a loss, or the old one where the new is not finite: one bad step does not spoil the next ones.
+
+    >>> finite_or(torch.zeros(2), torch.tensor([1.0, torch.nan]))
+    tensor([0., 0.])
+    """
+    return torch.where(new.isfinite().all(), new, old)
+
+
 def check_features(z: Tensor, loss: str, features: int) -> None:
     """Raise a UserError if z (V, N, D) does not have the features that a loss with a state was made for."""
     if z.shape[2] != features:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.losses.declaration import declare
-from fullrank.losses.terms import SHARE, WEIGHT, Terms, check_features, combine, embedding_loss, mean_of
+from fullrank.losses.terms import SHARE, WEIGHT, Terms, check_features, combine, embedding_loss, finite_or, mean_of
 from fullrank.stats import normalize
 
 
@@ -70,7 +70,7 @@ def tico(z: Tensor, state: TiCo) -> Terms:
     share = (1 - state.memory) / samples
     cost, moment = _Covariance.apply(anchor, remembered, share)[:2]
     if state.training:
-        state.moment.mul_(state.memory).add_(moment, alpha=share)
+        state.moment.copy_(finite_or(state.moment, (state.memory * state.moment).add_(moment, alpha=share)))
     invariance = 1 - mean_of([(other * anchor).sum() for other in others]) / samples
     return combine({"invariance": (1.0, invariance), "covariance": (state.covariance, cost / samples)})
 

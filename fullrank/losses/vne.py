@@ -10,7 +10,7 @@ from torch import Tensor
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import WEIGHT, Terms, combine, embedding_loss
-from fullrank.stats import normalize, smaller_gram
+from fullrank.stats import eigvalsh, normalize, smaller_gram
 
 
 @declare(
@@ -52,6 +52,6 @@ class VNE(EmbeddingLoss, function=vne): ...
 
 def _negative_entropy(rows: Tensor) -> Tensor:
     """Sum of p log p over the eigenvalues p of U^T U / N, for unit rows U (N, D)."""
-    eigenvalues: Tensor = torch.linalg.eigvalsh(smaller_gram(rows) / len(rows))
+    eigenvalues = eigvalsh(smaller_gram(rows) / len(rows))
     p = eigenvalues.clamp_min(torch.finfo(rows.dtype).eps ** 2)  # so that the slope log p + 1 is finite
     return (p * p.log()).sum()

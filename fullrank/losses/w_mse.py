@@ -112,9 +112,11 @@ def cholesky(view: Tensor, eps: float) -> Tensor:
     """
     x, _ = center(view, "batch", dtype=torch.float64)
     white, failed = triangular_white(x, eps / x.shape[1])
+    if bool(failed) and not bool(x.isfinite().all()):
+        return x.to(view.dtype) * torch.nan
     if bool(failed) or (eps == 0 and len(x) <= x.shape[1]):
         raise UserError(
-            f"w_mse cannot whiten {len(x)} samples of {x.shape[1]} features: their covariance is not of full rank, or "
-            "they are not finite: take sub-batches of more samples, a larger eps, or a lower learning rate."
+            f"w_mse cannot whiten {len(x)} samples of {x.shape[1]} features, because their covariance is not of full "
+            "rank: take sub-batches of more samples, or a larger eps."
         )
     return white.to(view.dtype) * math.sqrt(len(x) - 1)

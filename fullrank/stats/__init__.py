@@ -1,5 +1,6 @@
 """Statistics: tensors in, tensors out."""
 
+from fullrank.stats.decompositions import decomposable, eigh, eigvalsh
 from fullrank.stats.determinant import log_determinant
 from fullrank.stats.distinct import Distinct, RunningDistinct, distinct_rows, merge_distinct, row_hashes
 from fullrank.stats.gram import products, smaller_gram
@@ -37,7 +38,10 @@ __all__ = [
     "Shares",
     "center",
     "decay",
+    "decomposable",
     "distinct_rows",
+    "eigh",
+    "eigvalsh",
     "epps_pulley",
     "hill",
     "log_determinant",

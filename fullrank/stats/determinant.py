@@ -17,10 +17,12 @@ class _LogDeterminant(torch.autograd.Function):
     def forward(a: Tensor) -> tuple[Tensor, Tensor]:
         factor, failed = torch.linalg.cholesky_ex(a)
         if bool(failed.any()):
-            raise UserError(
-                "The covariance of the embeddings is not positive definite: they are not finite, or their norm is too "
-                "large for eps: lower the learning rate, normalize the embeddings or raise eps."
-            )
+            if bool((failed.bool() & a.isfinite().all(-1).all(-1)).any()):
+                raise UserError(
+                    "The covariance of the embeddings is not positive definite, because their norm is too large for "
+                    "eps: lower the learning rate, normalize the embeddings or raise eps."
+                )
+            factor = torch.where(failed.bool()[..., None, None], torch.nan, factor)
         return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), factor
 
     @staticmethod
@@ -37,13 +39,13 @@ class _LogDeterminant(torch.autograd.Function):
 
 
 def log_determinant(a: Tensor) -> Tensor:
-    """Log-determinants (...) of symmetric positive definite matrices.
+    """Log-determinants (...) of symmetric positive definite matrices; NaN of what is not finite.
 
     Args:
         a: Matrices (..., K, K).
 
     Raises:
-        UserError: One of them is not positive definite, or not finite.
+        UserError: One of them is finite, and not positive definite.
 
     >>> log_determinant(2.0 * torch.eye(2))  # log 4
     tensor(1.3863)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fullrank.stats.decompositions import eigh, eigvalsh
 from fullrank.stats.gram import smaller_gram
 from fullrank.stats.transform import matrix_function
 
@@ -20,9 +21,9 @@ class _NuclearNorm(torch.autograd.Function):
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
         rows = x.double()
         wide = rows.shape[0] < rows.shape[1]
-        eigenvalues, vectors = torch.linalg.eigh(smaller_gram(rows))
+        eigenvalues, vectors = eigh(smaller_gram(rows))
         sigma = eigenvalues.clamp_min(0.0).sqrt()
-        kept = sigma > _CUT * sigma.max()
+        kept = ~(sigma <= _CUT * sigma.max())  # NaN is kept
         vectors = vectors[:, kept]
         inverse_root = (vectors / sigma[kept]) @ vectors.T
         polar = inverse_root @ rows if wide else rows @ inverse_root
@@ -44,7 +45,7 @@ def _polar(x: Tensor) -> Tensor:
     """The polar factor of x (N, D) as a function of x that can be differentiated."""
     rows = x.double()
     gram = smaller_gram(rows)
-    cut = (_CUT**2 * torch.linalg.eigvalsh(gram.detach()).max()).clamp_min(torch.finfo(torch.float64).tiny)
+    cut = (_CUT**2 * eigvalsh(gram.detach()).max()).clamp_min(torch.finfo(torch.float64).tiny)
     root = matrix_function(gram, lambda values: torch.where(values > cut, values.clamp_min(cut).rsqrt(), 0.0))
     return (root @ rows if rows.shape[0] < rows.shape[1] else rows @ root).to(x.dtype)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.stats.decompositions import decomposable, eigh
 from fullrank.stats.gram import smaller_gram
 
 Axis = Literal["batch", "channel"]
@@ -28,7 +29,7 @@ class _MatrixFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(a: Tensor, g: Spectral) -> tuple[Tensor, Tensor, Tensor]:
-        eigenvalues, vectors = torch.linalg.eigh(a.detach())
+        eigenvalues, vectors = eigh(a.detach())
         with torch.enable_grad():
             leaf = eigenvalues.clone().requires_grad_()
             image = g(leaf)
@@ -175,7 +176,8 @@ def principal(z: Tensor, g: Spectral) -> Tensor:
             [ 0., -1.]])
     """
     x, _ = center(z, "batch", dtype=torch.float64)
-    axes: Tensor = torch.linalg.svd(x.detach(), full_matrices=False)[2].T  # (D, K), falling
+    safe, factor = decomposable(x.detach())
+    axes: Tensor = torch.linalg.svd(safe, full_matrices=False)[2].T * factor  # (D, K), falling
     axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
     scores = x @ axes
     scatter = scores.T @ scores  # diagonal; how it leaves the diagonal turns the axes

@@ -161,15 +161,19 @@ def double_precision(loss: Loss) -> None:
 
 
 def nan_is_seen(loss: Loss) -> None:
-    """NaN in the input is NaN in the loss, or is refused."""
-    z = noise(2, 8, 4)
-    z[0, 3, 1] = math.nan
-    try:
-        answer = value(loss, z)
-    except (RuntimeError, UserError, ValueError):  # an eigendecomposition or a Cholesky factor may refuse instead
-        return
-    if not math.isnan(answer):
-        fail(f"with NaN in the input, the loss is {answer:.6g}")
+    """NaN or infinity in the input is one in the loss and in the gradient, so that a loop can skip the step."""
+    for n, d in SHAPES:
+        for bad, what in ((math.nan, "NaN"), (math.inf, "infinity")):
+            z = noise(2, n, d)
+            z[0, 3, 1] = bad
+            try:
+                answer, slope = value(loss, z), gradient(loss, z)
+            except (RuntimeError, UserError, ValueError) as error:
+                fail(f"with {what} in the input, it raises {type(error).__name__}")
+            if math.isfinite(answer):
+                fail(f"with {what} in the input, the loss is {answer:.6g}")
+            if bool(slope.isfinite().all()):
+                fail(f"with {what} in the input, the gradient is finite")
 
 
 def order_of_samples(loss: Loss) -> None:

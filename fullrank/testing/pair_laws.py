@@ -13,6 +13,7 @@ from fullrank.losses import Terms
 from fullrank.stats import normalize
 from fullrank.testing.clouds import noise
 from fullrank.testing.derivative_laws import check_gradient
+from fullrank.testing.loss_laws import nan_is_seen as nan_of_embeddings
 from fullrank.testing.loss_values import fail, number_format
 
 PairLoss = Callable[[Tensor, Tensor], Terms]
@@ -75,6 +76,11 @@ def finite(loss: PairLoss) -> None:
             fail(f"on {what}, float32, the loss is {float(answer.detach()):g}{finite_slope}")
 
 
+def nan_is_seen(loss: PairLoss) -> None:
+    """NaN or infinity in a prediction is one in the loss and in the gradient."""
+    nan_of_embeddings(lambda z: loss(z, noise(*z.shape, seed=1)))
+
+
 def half_precision(loss: PairLoss) -> None:
     """Half precision costs its own rounding and nothing more."""
     for dtype in (torch.bfloat16, torch.float16):
@@ -115,6 +121,7 @@ PAIR_LAWS: dict[str, Callable[[PairLoss], None]] = {
     "matching": matching,
     "scale": scale,
     "finite": finite,
+    "NaN": nan_is_seen,
     "half precision": half_precision,
     "order of samples": order_of_samples,
     "input": refuses,

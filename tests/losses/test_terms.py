@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fullrank.errors import UserError
-from fullrank.losses import LOSSES, Terms, combine, embedding_loss
+from fullrank.losses import DINO, LOSSES, NNCLR, CorInfoMax, MoCo, SwAV, Terms, TiCo, combine, embedding_loss
+from fullrank.testing.clouds import noise
 
 
 @embedding_loss(min_views=1, min_samples=3)
@@ -118,3 +121,14 @@ def test_a_last_batch_of_one_sample_is_a_value_or_one_sentence_with_the_remedy()
     remedy = "pass 2 or more, and drop_last=True to the DataLoader if it is the last batch."
     assert [sentence for sentence in said if not sentence.endswith(remedy)] == []
     assert len(said) > len(LOSSES) / 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("made", [CorInfoMax, TiCo, partial(SwAV, queue=16), DINO, MoCo, NNCLR])
+def test_one_bad_step_does_not_spoil_the_state(made: Callable[[int], nn.Module], bad: float) -> None:
+    loss, z = made(4), noise(2, 8, 4).float()
+    z[0, 2, 3] = bad
+    before = {name: value.clone() for name, value in loss.state_dict().items()}
+    loss(*([z, z] if made in (DINO, MoCo, NNCLR) else [z]))
+    for name, value in loss.state_dict().items():
+        assert torch.equal(value, before[name]), name

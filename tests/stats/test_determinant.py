@@ -16,7 +16,17 @@ def test_value_and_gradient_are_those_of_slogdet() -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("a", [torch.zeros(2, 2), -torch.eye(2), torch.full((2, 2), torch.nan)])
+@pytest.mark.parametrize("a", [torch.zeros(2, 2), -torch.eye(2)])
 def test_what_is_not_positive_definite_is_refused(a: torch.Tensor) -> None:
     with pytest.raises(UserError, match="not positive definite"):
         log_determinant(a)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_is_not_finite_is_nan_beside_what_is(bad: float) -> None:
+    a = torch.stack([torch.eye(2), torch.full((2, 2), bad)]).requires_grad_()
+    value = log_determinant(a)
+    assert value.isnan().tolist() == [False, True]
+    value.sum().backward()
+    assert a.grad is not None
+    assert a.grad.isfinite().flatten(1).all(1).tolist() == [True, False]

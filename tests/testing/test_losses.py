@@ -84,6 +84,16 @@ def nan_hider(z: Tensor) -> Terms:
 
 
 @embedding_loss()
+def raises_on_nan(z: Tensor) -> Terms:
+    return combine({"largest": (1.0, torch.linalg.eigvalsh(z[0].T @ z[0]).amax())})
+
+
+@embedding_loss()
+def gradient_hider(z: Tensor) -> Terms:
+    return combine({"sum": (1.0, z.sum())})
+
+
+@embedding_loss()
 def first_view_most(z: Tensor) -> Terms:
     return combine({"first": (1.0, uniformity(z[:1])["loss"]), "all": (1.0, uniformity(z)["loss"])})
 
@@ -150,6 +160,8 @@ BROKEN: tuple[tuple[str, Loss, str], ...] = (
     ("half precision", half, r"on noise of bfloat16, similarity is \S+ in bfloat16; of the same in float32 \d"),
     ("double precision", narrow, "on noise of float64, the loss is of float32"),
     ("NaN", nan_hider, "with NaN in the input, the loss is 0"),
+    ("NaN", raises_on_nan, "with NaN in the input, it raises _LinAlgError"),
+    ("NaN", gradient_hider, "with NaN in the input, the gradient is finite"),
     ("order of samples", first_half_only, r"with 9 samples in another order and as they are, it costs \S+ and \S+\."),
     ("order of views", first_view_most, "with 3 views in another order and as they are, it costs "),
     ("rotation", vicreg, "with 6 features turned and as they are, it costs "),
