@@ -27,12 +27,13 @@ class CollapseError(AssertionError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of a library says first; its kind, where it says nothing.
+    """What an error of a library says first; its kind, where it says nothing or no word.
 
-    >>> first_line(ValueError("the file is cut off\\nat byte 7")), first_line(IndexError())
-    ('the file is cut off', 'IndexError')
+    >>> first_line(ValueError("the file is cut off\\nat byte 7")), first_line(IndexError()), first_line(KeyError(105))
+    ('the file is cut off', 'IndexError', 'KeyError 105')
     """
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    first = (str(error).strip().splitlines() or [""])[0]
+    return first if any(map(str.isalpha, first)) else f"{type(error).__name__} {first}".strip()
 
 
 def suggest(name: str, known: Iterable[str], *, cutoff: float = 0.6, otherwise: str = "check its spelling.") -> str:

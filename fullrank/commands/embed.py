@@ -74,9 +74,8 @@ def embed(options: Embed, console: Console) -> int:
         console=console,
     )
     for file in files:
-        tell(
-            f"Wrote {file}" + ("" if file.suffix == ".parquet" else f", and the names of its rows in {rows_file(file)}")
-        )
+        rows = rows_file(file)
+        tell(f"Wrote {file}" + (f", and the names of its rows in {rows}" if rows else ""))
     return 0
 
 

@@ -48,12 +48,14 @@ def neighbors(options: Neighbors, console: Console) -> int:
     from fullrank.embeddings import open_embeddings
     from fullrank.embeddings.described import described
     from fullrank.evaluation.nearest import nearest
-    from fullrank.report.neighbors.page import Query, write_neighbors
+    from fullrank.report.neighbors.page import Query, missing, write_neighbors
 
     if not options.queries:
         raise UserError("Which images? Pass rows of the file, by number or name, or images behind it.")
     if options.k < 1:
         raise UserError(f"--k {options.k} is not a number of neighbors: pass 1 or more.")
+    if options.images is not None and not options.images.is_dir():
+        raise UserError(f"--images {options.images} is not a folder: pass the one that has the images of the file.")
     file, known = open_embeddings(options.file), described(options.file)
     if file.n not in (None, count := len(known.columns["name"])):
         raise UserError(f"{options.file} has {file.n} rows and {count} names: write it again by `fullrank embed`.")
@@ -66,11 +68,14 @@ def neighbors(options: Neighbors, console: Console) -> int:
         image = _shown(known, row, root) if row is not None else _image(query)
         others = [(at, value) for at, value in zip(near, values, strict=True) if at != row][: options.k]
         found.append(Query(image, [_shown(known, at, root, value) for at, value in others]))
-    page = write_neighbors(options.file, found, options.out)
+    note = missing(found)
+    page = write_neighbors(options.file, found, options.out, note=note)
     for one in found:
-        first = ", ".join(other.name for other in one.neighbors[:3])
+        first = [other.name for other in one.neighbors[:3]] + ["..."] * (len(one.neighbors) > 3)
         alike = f" ({one.alike})" if one.alike else ""
-        say(console, f"{one.image.name}: {first}, ...{alike}")
+        say(console, f"{one.image.name}: {', '.join(first) or 'there is no other image'}{alike}")
+    if note:
+        say(console, note)
     say(console, f"Page: {page}")
     return 0
 
@@ -109,19 +114,20 @@ def _vector(query: str, row: int | None, options: Neighbors, known: Described) -
 
 def _shown(known: Described, row: int, root: Path | None, cosine: float | None = None) -> Shown:
     from fullrank.data import strict_decoding
-    from fullrank.data.decode import to_show
+    from fullrank.data.decode import reason, to_show
     from fullrank.report.neighbors.page import Shown, thumbnail
 
-    name = known.columns["name"][row]
-    picture = None
+    name, picture, why = known.columns["name"][row], None, "the file does not say where they are"
     if root is not None:
         try:
             with strict_decoding():
                 picture = thumbnail(to_show(root / name))
-        except Exception:  # an image that has gone or is broken: the page says how many
-            picture = None
+        except FileNotFoundError:
+            why = f"there is no {root / name}"
+        except Exception as error:  # decoders raise anything
+            why = f"{root / name} cannot be read: {reason(error)}"
     label: Sequence[str] = known.columns.get("label", [])
-    return Shown(name, label[row] if label else "", cosine, picture)
+    return Shown(name, label[row] if label else "", cosine, picture, why)
 
 
 def _image(path: str) -> Shown:

@@ -86,6 +86,8 @@ def paper(options: PaperOptions, console: Console) -> int:
     if options.name is None and not options.all:
         print(listing())
         return 0
+    if options.name is not None:
+        load(options.name)  # an experiment that does not exist is said first
     if options.out is None:
         raise UserError("An experiment needs a folder for its result: pass --out.")
     if options.name is not None:

@@ -90,5 +90,6 @@ class Speed:
         }
 
 
-def _rate(images: int, seconds: float) -> float:
-    return round(images / max(seconds, 1e-9), 1)
+def _rate(images: int, seconds: float) -> float | None:
+    """Images per second; None where no time was measured."""
+    return round(images / seconds, 1) if seconds > 0 else None

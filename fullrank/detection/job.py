@@ -24,9 +24,10 @@ from fullrank.detection.plan import Plan, check, make_plan
 from fullrank.engine.checkpoint import begun_by, last_checkpoint
 from fullrank.engine.launcher import process_rank, with_processes
 from fullrank.engine.progress import say_once
-from fullrank.errors import UserError, command
+from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder
 from fullrank.runs import read_as_run, read_json, refuse_used
+from fullrank.runs.kind import require_made_by
 from fullrank.runs.reading import record_of
 
 
@@ -104,6 +105,8 @@ def _job(
     control: bool,
 ) -> Job:
     train, val = read_both(data, settings, partial(say_once, console))
+    if saved.encoder.channels == 1:
+        say_once(console, "Images are read in gray, as the encoder takes.")
     images = [one for one in train.images if settings.empty or any(not thing.crowd for thing in one.things)]
     plan = make_plan(settings, options, len(images))
     job = Job(saved, about, settings, options, data, train, val, images, plan, control)
@@ -138,9 +141,7 @@ def fingerprint(*sets: Annotations) -> str:
 def again(run: Path, console: Console, moved: DetectionData) -> Job:
     """The job of a run that goes on; raises UserError where its data are not as they were."""
     config = read_json(run / "config.json")
-    if config.get("kind") != "detection":
-        again = command("train", "--resume", run)
-        raise UserError(f"{run} is not a run of `fullrank detect`: go on with `{again}`.")
+    require_made_by("detect", run, config)
     with read_as_run(run):
         settings = record_of(DetectorSettings, config["settings"])
         options = with_processes(dataclasses.replace(record_of(DetectionOptions, config["run"]), out=run))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from fullrank.stats.sketch import Sketch, sketch
 def diagnose(
     z: object,
     *,
-    views: int | Sequence[object] | None = None,
+    views: object = None,
     labels: object = None,
     groups: object = None,
     before: object = None,
@@ -41,8 +41,8 @@ def diagnose(
     Args:
         z: Embeddings (N, D), or V views of N samples (V, N, D); numpy, torch on any device, or anything with DLPack or
             __array__.
-        views: How many views z (N, D) holds one after the other, or further views (N, D). With profile "clip" two
-            views are two modalities, and the gap between them is measured.
+        views: How many views z (N, D) holds one after the other, or another view (N, D), or several of them. With
+            profile "clip" two views are two modalities, and the gap between them is measured.
         labels: Classes (N,), whole numbers or names.
         groups: What was sampled together (N,) (the donor of a cell, the track of a clip), so that the intervals are
             honest.
@@ -68,6 +68,8 @@ def diagnose(
     >>> report.verdict, fullrank.diagnose(100 + 0.01 * z).kind
     ('healthy', 'complete')
     """
+    if not isinstance(seed, Integral):
+        raise UserError(f"seed is {seed!r}: pass a whole number.")
     x = as_views(z, views)
     units = None if groups is None else codes(groups, x.shape[1], "groups")
     named = None if labels is None else codes(labels, x.shape[1], "labels")

@@ -65,6 +65,9 @@ def limit_of(name: str, amount: float | str, flag: str) -> tuple[float, bool]:
 
 def check_limits(drops: Mapping[str, float | str] | None, rises: Mapping[str, float | str] | None) -> Limits:
     """The limits by measurement, ours if there are none; an unknown measurement raises a UserError."""
+    for flag, given in (("max_drop", drops), ("max_rise", rises)):
+        if given is not None and not isinstance(given, Mapping):
+            raise UserError(f"{flag} is {given!r}: pass limits by measurement, as in {{'effective_rank': '5%'}}.")
     if not drops and not rises:
         drops, rises = MAX_DROP, MAX_RISE
     found: dict[str, tuple[Literal["drop", "rise"], float, bool]] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -15,18 +16,20 @@ from fullrank.errors import UserError
 _AT_ONCE = 2**25  # numbers of one chunk
 
 
-def as_views(z: object, views: int | Sequence[object] | None) -> Tensor:
+def as_views(z: object, views: object) -> Tensor:
     """Embeddings as (V, N, D), without a copy where z allows it.
 
     Args:
         z: (N, D) or (V, N, D).
-        views: How many views (N, D) holds, one after the other, or further arrays (N, D); None where z says it.
+        views: How many views (N, D) holds, one after the other, or further arrays (N, D), or one; None where z says it.
     """
     x = as_tensor(z)
-    if isinstance(views, int):
-        return _split(x, views)
+    if isinstance(views, Integral):
+        return _split(x, int(views))
     if views is not None:
-        others = [as_tensor(view) for view in views]
+        if not isinstance(views, Iterable):
+            raise UserError(f"views is a {type(views).__name__}: pass how many there are, or a list of further arrays.")
+        others = [as_tensor(view) for view in ([views] if getattr(views, "ndim", None) == 2 else views)]
         shapes = [tuple(one.shape) for one in (x, *others)]
         if x.ndim != 2 or len(set(shapes)) != 1:
             raise UserError(f"The views have the shapes {shapes}: pass (samples, dimensions), all alike.")

@@ -6,6 +6,7 @@ A column is read whole, up to a gigabyte of it.
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,14 +17,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fullrank.embeddings.files import shards
+from fullrank.embeddings.hdf5_zarr import zarr_array
 from fullrank.embeddings.json_files import json_lines, json_whole
 from fullrank.embeddings.numpy_files import damage as damaged
 from fullrank.embeddings.numpy_files import header, member
 from fullrank.embeddings.source import damage, ending, need, opened, pick
 from fullrank.embeddings.tables import open_table
+from fullrank.embeddings.tensors import torch_columns
 from fullrank.errors import UserError
 
 _MOST = 2**30  # bytes of one column
@@ -85,7 +89,7 @@ def _values(path: Path, key: str | None) -> Values:
         way = "check the path" if path.suffix else f"a column of a table is named with its file, as in z.csv::{path}"
         raise UserError(f"There is no file {path}: {way}.")
     read = _READERS.get(ending(path))
-    if read is None or path.is_dir():
+    if read is None or (path.is_dir() and read is not _zarr):
         raise UserError(f"{path} has an ending that labels cannot be read from: pass one of {', '.join(_READERS)}.")
     return read(path, key)
 
@@ -208,6 +212,52 @@ def _hdf5(path: Path, key: str | None) -> Values:
         raise UserError(f"{name} is not an HDF5 file, or it is damaged ({error}): write it again.") from None
 
 
+def _zarr(path: Path, key: str | None) -> Values:
+    name, array = zarr_array(path, key, axes=1)
+    _small(name, array.shape, array.dtype.itemsize)
+    if array.dtype.kind == "O":
+        raise UserError(f"{name} holds objects: write it as whole numbers, or as words of zarr 3.")
+    try:
+        values = np.asarray(array[:])
+    except Exception as error:  # whatever a codec raises
+        raise UserError(f"{name} is damaged ({error}): write it again.") from None
+    return np.array([*values], dtype=np.str_) if values.dtype.kind == "T" else values  # of any length
+
+
+def _safetensors(path: Path, key: str | None) -> Values:
+    name = str(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {entry: file.get_slice(entry).get_shape() for entry in file.keys()}  # noqa: SIM118
+            entry = pick(name, key, list(shapes), [entry for entry, shape in shapes.items() if len(shape) == 1])
+            _small(f"{name}::{entry}", shapes[entry], 8)
+            return _array(file.get_tensor(entry))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{name} is not a .safetensors file, or it is damaged ({error}): write it again.") from None
+
+
+def _torch(path: Path, key: str | None) -> Values:
+    name, found = str(path), torch_columns(path)
+    if not found:
+        raise UserError(f"{name} holds no column: save the labels with torch.save(labels, file).")
+    column = found[pick(name, key, list(found))]
+    if isinstance(column, list):
+        return _alike(name, column)
+    _small(name, column.shape, 8)
+    return _array(column)
+
+
+def _array(column: Tensor) -> Values:
+    values: Values = (column.double() if column.is_floating_point() else column).numpy()  # numpy has no bfloat16
+    return values
+
+
+def _small(name: str, shape: Sequence[int], itemsize: int) -> None:
+    """Raise a UserError for what is too large for a column."""
+    if math.prod(shape) * itemsize > _MOST:
+        raise UserError(f"{name} has the shape {tuple(shape)}: pass a column of at most a gigabyte.")
+
+
 def _is_column(item: Any) -> bool:
     categorical = hasattr(item, "keys") and {"codes", "categories"} <= set(item.keys())
     return categorical or (hasattr(item, "shape") and len(item.shape or ()) == 1)
@@ -236,4 +286,9 @@ _READERS: dict[str, Callable[[Path, str | None], Values]] = {
     ".h5": _hdf5,
     ".hdf5": _hdf5,
     ".h5ad": _hdf5,
+    ".zarr": _zarr,
+    ".safetensors": _safetensors,
+    ".pt": _torch,
+    ".pth": _torch,
+    ".ckpt": _torch,
 }

@@ -42,7 +42,7 @@ def described(spec: str) -> Described:
 def _one(path: Path) -> Described:
     if not path.exists():
         raise UserError(f"There is no file {path}: check the path.")
-    columns, about = _parquet(path) if path.suffix == ".parquet" else _beside(path)
+    columns, about = _beside(path, rows) if (rows := rows_file(path)) else _parquet(path)
     if "name" not in columns:
         raise UserError(f"{path} has no column of names: pass a file that `fullrank embed` wrote.")
     return Described(columns, about)
@@ -62,8 +62,7 @@ def _parquet(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
     return words, about
 
 
-def _beside(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
-    file = rows_file(path)
+def _beside(path: Path, file: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
     if not file.is_file():
         raise UserError(f"{path} has no {file.name} beside it: pass a file that `fullrank embed` wrote.")
     with damage(str(file), "a table"), file.open(encoding="utf-8", newline="") as lines:

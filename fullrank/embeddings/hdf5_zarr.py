@@ -68,7 +68,23 @@ def _suitable(path: Path, found: Mapping[str, tuple[tuple[int, ...], str]]) -> l
 
 
 def read_zarr(path: Path, key: str | None) -> EmbeddingFile:
-    """One array of a zarr store, or the store if it is an array."""
+    """One matrix of a zarr store, or the store if it is an array."""
+    name, array = zarr_array(path, key, axes=2)
+
+    def take(first: int, last: int) -> Any:
+        try:
+            return array[first:last]
+        except Exception as error:  # whatever a codec raises
+            raise UserError(f"{name} is damaged ({error}): write it again.") from None
+
+    return from_slices(name, array.shape, str(array.dtype), 8, take)
+
+
+def zarr_array(path: Path, key: str | None, *, axes: int) -> tuple[str, Any]:
+    """The array of a zarr store that a key names, or the only one of so many axes, or the store, with its name.
+
+    Raises UserError if there is none, for a chunk that is too large, and for one that would be unpickled.
+    """
     name = str(path)
     need("zarr", name)
     import zarr
@@ -77,24 +93,19 @@ def read_zarr(path: Path, key: str | None) -> EmbeddingFile:
         store = zarr.open(str(path), mode="r")
         if isinstance(store, zarr.Group):
             arrays = {place: item for place, item in store.members(max_depth=None) if isinstance(item, zarr.Array)}
-            entry = pick(name, key, list(arrays), [place for place, item in arrays.items() if item.ndim == 2])
+            entry = pick(name, key, list(arrays), [place for place, item in arrays.items() if item.ndim == axes])
             array, name = arrays[entry], f"{name}::{entry}"
         else:
             array = store
-        shape, dtype = array.shape, str(array.dtype)
         _bounded(name, array.chunks, array.dtype.itemsize)
+        codecs = array.filters, array.compressors if hasattr(array, "compressors") else array.compressor
+        if "pickle" in repr(codecs).lower():
+            raise UserError(f"{name} holds pickled objects, which could run code: write it with a type of numbers.")
     except UserError:
         raise
     except Exception as error:  # zarr raises errors of its own, of its codecs and of the JSON that it reads
         raise UserError(f"{name} is not a zarr store, or it is damaged ({error}): write it again.") from None
-
-    def take(first: int, last: int) -> Any:
-        try:
-            return array[first:last]
-        except Exception as error:  # whatever a codec raises
-            raise UserError(f"{name} is damaged ({error}): write it again.") from None
-
-    return from_slices(name, shape, dtype, 8, take)
+    return name, array
 
 
 def _bounded(name: str, chunk: Sequence[int] | None, itemsize: int) -> None:

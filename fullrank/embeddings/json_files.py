@@ -58,6 +58,11 @@ def read_json(path: Path, key: str | None) -> EmbeddingFile:
     """A list of lists or of objects, an object that holds one, or vectors by name; at most 64 MB, parsed whole."""
     name = str(path)
     content = json_whole(path)
+    if isinstance(content, dict) and {"schema", "verdict", "measurements"} <= content.keys():
+        raise UserError(
+            f"{name} is a report of `fullrank diagnose` and holds no embeddings: pass it, by this name, to "
+            "`fullrank compare`."
+        )
     place = ""
     if isinstance(content, dict) and not (key is None and _by_name(content)):
         place, key = _place(name, content, key)

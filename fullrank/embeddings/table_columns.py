@@ -53,8 +53,8 @@ def choose(
     vectors = [column for column, kind in types.items() if _is_vector(first, column, kind)]
     vectors = vectors or [column for column, kind in types.items() if _is_loose(first, column, kind)]
     numbers = {column: is_float(kind) for column, kind in types.items() if is_float(kind) or is_int(kind)}
-    if key is not None and key not in types:
-        begun = [column for column in numbers if column.startswith(key)]
+    if key is not None and (key not in types or key in numbers):
+        begun = _begun(key, list(numbers), exactly=key in types)
         if begun:
             return Choice(_some_float(name, types, begun), tuple(map(_given, sorted(without))))
     if key is None and not vectors and any(numbers.values()):
@@ -83,12 +83,8 @@ def _wide(
     """The columns of floats, or the numbered ones of them where others stand beside."""
     inside = {column: is_dim for column, is_dim in numbers.items() if not _INDEX.fullmatch(column)}
     candidates = {column: is_dim or column in dead for column, is_dim in inside.items()}
-    families: dict[str, list[str]] = {}
-    for column, usable in candidates.items():
-        found = _NUMBERED.fullmatch(column)
-        if usable and found and named:
-            families.setdefault(found[1], []).append(column)
-    families = {stem: some for stem, some in families.items() if len(some) > 1 and any(numbers[one] for one in some)}
+    families = _families([column for column, usable in candidates.items() if usable and named])
+    families = {stem: some for stem, some in families.items() if any(numbers[one] for one in some)}
     chosen = [column for column, usable in candidates.items() if usable and (numbers[column] or not named)]
     if families:
         stem = max(families, key=lambda one: len(families[one]))
@@ -104,6 +100,33 @@ def _wide(
     rest = [column for column in numbers if column not in chosen]
     left = [_why(column, "not numbered as the others" if numbers[column] else "whole numbers") for column in rest]
     return Choice(tuple(chosen), (*left, *_others(words, "no numbers"), *map(_given, sorted(without))))
+
+
+def _families(columns: Sequence[str]) -> dict[str, list[str]]:
+    """Columns that differ in a number, by what comes before it; the name without a number is that of number 0.
+
+    >>> _families(["v", "v_1", "v_2"]), _families(["w", "w0", "w1"])
+    ({'v': ['v', 'v_1', 'v_2']}, {'w': ['w0', 'w1']})
+    """
+    numbered: dict[str, list[str]] = {}
+    for column in columns:
+        if found := _NUMBERED.fullmatch(column):
+            numbered.setdefault(found[1], []).append(column)
+    families: dict[str, list[str]] = {}
+    for stem, some in numbered.items():
+        bare = stem if stem in columns else re.sub(r"[\W_]$", "", stem)
+        begins = bare in columns and bare not in families and all(one.removeprefix(stem).strip("0") for one in some)
+        if len(some) > 1:
+            families[bare if begins else stem] = [bare, *some] if begins else some
+    return families
+
+
+def _begun(key: str, columns: Sequence[str], *, exactly: bool) -> list[str]:
+    """The columns whose names start with a key; of a key that is itself a column, those that are numbered after it."""
+    if not exactly:
+        return [column for column in columns if column.startswith(key)]
+    some = _families(columns).get(key, [])
+    return some if key in some else []
 
 
 def _others(columns: Sequence[str], reason: str) -> list[str]:

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fullrank.embeddings.source import EmbeddingFile, from_slices, pick
-from fullrank.errors import UserError
-from fullrank.runs.arrays import grows
+from fullrank.errors import UserError, first_line
+from fullrank.runs.arrays import begins_as_saved, grows
 
 
 def read_safetensors(path: Path, key: str | None) -> EmbeddingFile:
@@ -46,19 +46,7 @@ _DTYPES = {
 def read_torch(path: Path, key: str | None) -> EmbeddingFile:
     """One tensor of a file that torch.save wrote, also inside nested dicts (a.b.c); loaded with weights_only."""
     name = str(path)
-    if held := grows(path):  # it could be a bomb
-        raise UserError(f"{path} holds {held}, which torch.save does not write of tensors: write it again.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{name} holds more than tensors, and reading the rest could run code: save the embeddings with "
-            "torch.save(z, file), or as .safetensors."
-        ) from None
-    except Exception as error:  # an unpickler of broken bytes raises whatever it comes upon
-        first = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UserError(f"{name} is not a file of torch.save, or it is damaged ({first}): write it again.") from None
-    tensors = dict(_tensors(content, ""))
+    tensors = dict(_tensors(_loaded(path), ""))
     if not tensors:
         raise UserError(f"{name} holds no tensor: save the embeddings with torch.save(z, file).")
     entry = pick(name, key, list(tensors), [entry for entry, found in tensors.items() if _is_matrix(found)])
@@ -74,6 +62,50 @@ def read_torch(path: Path, key: str | None) -> EmbeddingFile:
         raise UserError(f"{spot} is a list of tensors of the shapes {shapes[0]} and {shapes[1]}: save torch.cat(list).")
     shape = (len(rows), len(rows[0]))
     return from_slices(spot, shape, _dtype(rows[0]), 4, lambda first, last: torch.stack(rows[first:last]))
+
+
+def torch_columns(path: Path) -> dict[str, Tensor | list[int | str]]:
+    """What in a file of torch.save could be a column, by its place: tensors of one axis, and lists of labels."""
+    return {
+        place: _plain(f"{path}::{place}" if place else str(path), found) if isinstance(found, Tensor) else found
+        for place, found in _columns(_loaded(path), "")
+    }
+
+
+def _columns(content: Any, place: str) -> Iterator[tuple[str, Tensor | list[int | str]]]:
+    is_list = isinstance(content, list | tuple) and all(type(value) in (int, str) for value in content)
+    if isinstance(content, Tensor) and max(content.shape, default=0) == content.numel():
+        yield place, content.reshape(-1)
+    elif is_list and content:
+        yield place, [*content]
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _columns(value, f"{place}.{key}" if place else str(key))
+
+
+def _loaded(path: Path) -> Any:
+    if held := grows(path):  # it could be a bomb
+        raise UserError(f"{path} holds {held}, which torch.save does not write of tensors: write it again.")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # an unpickler of broken bytes raises whatever it comes upon
+        raise _unreadable(str(path), path, error) from None
+
+
+def _unreadable(name: str, path: Path, error: Exception) -> UserError:
+    """Why torch could not load a file."""
+    if not begins_as_saved(path):
+        return UserError(
+            f"{name} is not a file of torch.save, which begins otherwise: write it with torch.save(z, file)."
+        )
+    if isinstance(error, pickle.UnpicklingError):
+        return UserError(
+            f"{name} holds more than tensors, and reading the rest could run code: save the embeddings with "
+            "torch.save(z, file), or as .safetensors."
+        )
+    return UserError(
+        f"{name} is not a file of torch.save, or it is damaged ({first_line(error)[:120]}): write it again."
+    )
 
 
 def _plain(name: str, z: Tensor) -> Tensor:

@@ -52,20 +52,20 @@ def check_out(out: Path) -> None:
         raise UserError(f"Writing {out} needs {package}: pip install 'fullrank[files]', or pass a name with .npy.")
 
 
-def rows_file(out: Path) -> Path:
-    """Where the columns of a file that holds numbers alone are.
+def rows_file(out: Path) -> Path | None:
+    """Where the columns of a file that holds numbers alone are; None for one that holds them itself.
 
-    >>> rows_file(Path("a/z.npy")).name
-    'z.rows.csv'
+    >>> rows_file(Path("a/z.npy")).name, rows_file(Path("z.parquet"))
+    ('z.rows.csv', None)
     """
-    return out.with_suffix(".rows.csv")
+    return None if out.suffix == ".parquet" else out.with_suffix(".rows.csv")
 
 
 def write_embeddings(out: Path, table: Table) -> None:
     """Write a table by the ending of its file; what is not in the file itself is in NAME.rows.csv beside it."""
     check_out(out)
-    if out.suffix != ".parquet":
-        replace(rows_file(out), lambda beside: _csv(beside, table))
+    if rows := rows_file(out):
+        replace(rows, lambda beside: _csv(beside, table))
     beside = out.with_name(f".{out.name}.{os.getpid()}.part")
     with full_disk_is_an_error(out):
         try:

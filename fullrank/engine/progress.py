@@ -117,7 +117,7 @@ class Progress:
         took = steps[-1][2] - steps[0][2]
         memory = most_memory()
         used = [f"memory {memory / 2**30:.1f} GiB"] if memory else []
-        return [f"{images / max(took, 1e-9):,.0f} images/s{self._limit()}", *used]
+        return [*([f"{images / took:,.0f} images/s{self._limit()}"] if took else []), *used]
 
     def _limit(self) -> str:
         """The slower of reading images and of the network, and the rate of the other."""

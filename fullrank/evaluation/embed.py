@@ -234,7 +234,7 @@ def _begin(parts: Path, about: dict[str, Any], files: list[Path]) -> None:
         return
     for file in files:
         for taken in (file, rows_file(file)):
-            if taken.exists():
+            if taken and taken.exists():
                 raise UserError(f"{taken} exists already: pass another --out, or remove it.")
     parts.mkdir(exist_ok=True)
     write_json(parts / "about.json", about)

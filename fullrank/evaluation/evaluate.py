@@ -33,11 +33,13 @@ from fullrank.engine.launcher import process_rank, with_processes
 from fullrank.engine.options import TrainerOptions
 from fullrank.engine.progress import first_speaks
 from fullrank.engine.trainer import launch
-from fullrank.errors import UserError
+from fullrank.errors import UserError, command
 from fullrank.evaluation.features import features
 from fullrank.evaluation.frozen.score import Score, score
 from fullrank.metrics import separability
 from fullrank.nn import SavedEncoder, load_encoder
+from fullrank.nn.exports import NOTE
+from fullrank.nn.weights import LIBRARIES
 from fullrank.runs import read_config, read_json, write_json
 from fullrank.terminal import bars, say
 
@@ -83,6 +85,7 @@ def evaluate_run(
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
     """
+    _require_run(run)
     config, console = read_config(run), first_speaks(console)
     options = with_processes(TrainerOptions(out=run, devices=devices, nodes=nodes), otherwise=1)
     saved = load_encoder(run / "encoder.safetensors", backbone=backbone, trust=trust)
@@ -115,6 +118,13 @@ def evaluate_run(
     if not validation:
         write_json(run / "result.json", result)
     return result
+
+
+def _require_run(run: Path) -> None:
+    """Raise a UserError for an encoder without a run, which has no settings of its own to be scored by."""
+    if str(run).startswith(LIBRARIES) or run.is_file() or (run / NOTE).is_file():
+        judged = command("evaluate", run, "--data", "DATA", "--protocol", "ours")
+        raise UserError(f"{run} is not the folder of a run, and any other encoder is scored by a protocol: `{judged}`.")
 
 
 def _baselines(saved: SavedEncoder, seed: int) -> dict[str, Callable[[Tensor], Tensor]]:

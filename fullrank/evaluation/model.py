@@ -19,6 +19,7 @@ from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_we
 from fullrank.nn.encoder import encoder_name
 from fullrank.nn.exports import NOTE, open_export
 from fullrank.nn.weights import LIBRARIES, is_foreign, published_pixels
+from fullrank.runs.reading import as_path
 
 ImageLike = str | Path | Image.Image | Tensor
 """A path, a PIL image, or one image (C, H, W), uint8 or float in [0, 1]."""
@@ -53,6 +54,8 @@ class Model(SavedEncoder):
         one = isinstance(images, str | Path | Image.Image) or (isinstance(images, Tensor) and images.ndim == 3)
         if one:
             raise UserError("One image was passed: pass a list of images, as in embed([image]).")
+        if not hasattr(images, "__len__"):
+            raise UserError(f"A {type(images).__name__} was passed: pass a list of images, as in embed([*images]).")
         if len(images) == 0:
             raise UserError("There is no image to embed: pass at least one.")
         if batch_size < 1:
@@ -93,7 +96,7 @@ def open_model(
         saved = _of_weights(str(source), network, say)
         place = str(saved.recipe)
     else:
-        path = Path(source)
+        path = as_path(source)
         if not path.exists():
             raise UserError(f"{path} does not exist: pass the folder of a run, or the file of an encoder.")
         if (path / NOTE).is_file():

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from fullrank.errors import UserError, command, first_line
 from fullrank.nn.encoder import OBJECT, Encoder, Stem, encoder, require_fit
 from fullrank.nn.own_module import code_hash
-from fullrank.runs.reading import require_file
+from fullrank.runs.kind import require_training
+from fullrank.runs.reading import read_json, require_file
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 
 _FORMAT = 3  # 1, of version 0.1.0, put "model." before every name; 2 had no checksum
@@ -188,6 +189,7 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
         if not (path.parent / "config.json").is_file():
             what = f"{path} is missing, and {path.parent} is not a run folder"
             raise UserError(f"{what}: pass a run that `fullrank train` made.") from error
+        require_training(path.parent, read_json(path.parent / "config.json"))
         raise UserError(
             f"{path} is missing: finish the training with `{command('train', '--resume', path.parent)}`."
         ) from error

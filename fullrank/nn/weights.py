@@ -14,10 +14,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, first_line, suggest
 from fullrank.nn.encoder import OBJECT, SMALL, Stem
 from fullrank.nn.encoder_file import read_encoder
-from fullrank.runs.arrays import grows
+from fullrank.runs.arrays import begins_as_saved, grows
+from fullrank.runs.kind import require_training
+from fullrank.runs.reading import read_json
 from fullrank.runs.trusted import is_file_of_code
 
 LIBRARIES = ("timm:", "torchvision:")
@@ -78,6 +80,8 @@ def open_weights(spec: str) -> Weights:
     if path.is_dir():
         path = path / "encoder.safetensors"
         if not path.is_file():
+            if (path.parent / "config.json").is_file():
+                require_training(path.parent, read_json(path.parent / "config.json"))
             raise UserError(f"{place} is a folder without encoder.safetensors: pass a finished run, or a file.")
     if not path.is_file():
         raise UserError(f"There is no file {place}: pass a file, a run, timm:NAME or torchvision:NAME.")
@@ -135,14 +139,16 @@ def _torch(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals([argparse.Namespace]):  # the settings that DINO and MoCo keep beside
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
+        if not begins_as_saved(path):
+            raise UserError(f"{path} is not a file of weights, which begins otherwise: pass {KINDS}.") from None
         more = ", ".join(_foreign(path)[:3]) or "what only running code could read"
         raise UserError(
             f"{path} holds more than tensors ({more}), and reading the rest could run code: where you trust the file, "
             "write its weights alone by torch.save(torch.load(PATH, weights_only=False)['state_dict'], 'weights.pth')."
         ) from None
     except Exception as error:  # an unpickler of broken bytes raises whatever it comes upon
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise UserError(f"{path} is not a file of weights ({first}): pass {KINDS}.") from None
+        why = f" ({first_line(error)[:120]})" if begins_as_saved(path) else ", which begins otherwise"
+        raise UserError(f"{path} is not a file of weights{why}: pass {KINDS}.") from None
     return dict(_flat(content, ""))
 
 

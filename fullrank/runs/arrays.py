@@ -55,6 +55,13 @@ def grows(path: Path) -> str | None:
             return "a bytearray" if content.find(_BYTEARRAY) >= 0 else None
 
 
+def begins_as_saved(path: Path) -> bool:
+    """Whether a file begins as torch.save begins one: as a zip file, or as a pickle."""
+    with path.open("rb") as file:
+        begins = file.read(2)
+    return begins == b"PK" or begins[:1] == b"\x80"
+
+
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz file; one of DAMAGE where it is damaged, claims more than it holds, or is a bomb."""
     with zipfile.ZipFile(path) as archive:

@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fullrank.errors import UserError
+from fullrank.runs.kind import require_training
 
 Record = TypeVar("Record")
 
@@ -31,6 +32,18 @@ def read_as_run(place: Path) -> Iterator[None]:
             f"{place} cannot be read as a run ({type(error).__name__}: {first}): restore its files; if they are as "
             "they were written, it is a defect of FullRank, and --debug shows where."
         ) from error
+
+
+def as_path(run: object) -> Path:
+    """A path from what names a run; raises UserError for what cannot name one.
+
+    >>> as_path(None)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: A NoneType names no run: pass its folder, or what train returned.
+    """
+    if not isinstance(run, str | Path):
+        raise UserError(f"A {type(run).__name__} names no run: pass its folder, or what train returned.")
+    return Path(run)
 
 
 def require_file(path: Path) -> None:
@@ -108,6 +121,7 @@ def read_config(run: Path) -> dict[str, Any]:
     """Read the config.json of a training; raises UserError if what it must say is missing, or not of its kind."""
     path = run / "config.json"
     content = read_json(path)
+    require_training(run, content)
     for name in ("recipe", "settings"):
         if name not in content:
             raise UserError(f"{path} has no {name}: restore it or train again.")

@@ -19,6 +19,7 @@ from fullrank.runs import former
 from fullrank.runs.advice import Advice, read_advice
 from fullrank.runs.arrays import DAMAGE, names_of, stored
 from fullrank.runs.files import read_rows
+from fullrank.runs.kind import require_training
 from fullrank.runs.reading import read_json
 from fullrank.runs.spectra import read_spectra
 
@@ -150,9 +151,7 @@ def read_run(path: Path) -> Run:
     if not (path / "config.json").is_file():
         raise UserError(f"{path} is not a run folder (it has no config.json): pass a folder that `train` wrote.")
     config = read_json(path / "config.json")
-    for kind, by in (("detection", "detect"), ("finetuning", "finetune")):
-        if config.get("kind") == kind:
-            raise UserError(f"{path} is a run of `fullrank {by}`: its page is {path / 'report.html'}.")
+    require_training(path, config)
     records, unreadable = _records(path / "metrics.jsonl")
     return Run(
         path=path,

@@ -23,6 +23,7 @@ from fullrank.evaluation.export import export_model
 from fullrank.evaluation.model import Model, open_model
 from fullrank.recipes import Recipe
 from fullrank.report import write_report
+from fullrank.runs.reading import as_path
 from fullrank.runs.run import Run, read_run
 from fullrank.terminal import say
 from fullrank.training.fit import resume as go_on
@@ -224,7 +225,7 @@ def export(encoder: str | Path | Run | Model, to: str, *, out: str | Path) -> Pa
 
 
 def _folder(run: str | Path | Run) -> Path:
-    return run.path if isinstance(run, Run) else Path(run)
+    return run.path if isinstance(run, Run) else as_path(run)
 
 
 def _reported(folder: Path, finished: bool) -> Run:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -289,4 +290,5 @@ def _batches(job: Job, training: Training, trainer: pl.Trainer, missing: Missing
         missing=missing,
         pace=pace,
     )
-    return pace.waiting(batches)
+    taken = iter(batches)
+    return chain(islice(taken, 1), pace.waiting(taken))  # Lightning takes the first before the clock starts

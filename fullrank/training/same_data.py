@@ -33,7 +33,8 @@ from fullrank.engine.launcher import launched, process_rank
 from fullrank.errors import UserError, printable
 from fullrank.methods import Method
 from fullrank.recipes import Recipe
-from fullrank.runs import read_as_run, read_config, write_json
+from fullrank.runs import read_as_run, read_config, read_json, write_json
+from fullrank.runs.kind import require_made_by
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
 from fullrank.terminal import say
 
@@ -51,6 +52,7 @@ def kept(run: Path, data: object, *, trust: bool = False) -> tuple[Recipe, RunOp
 
     Files of code that the run names must be those that the user has run, unless `trust`.
     """
+    require_made_by("train", run, read_json(run / "config.json"))
     config = read_config(run)
     if "run" not in config:
         raise UserError(f"{run / 'config.json'} has no options of the run: restore it or train again.")

@@ -16,6 +16,7 @@ from fullrank.errors import UserError, command
 from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.evaluation.model import Model, open_model
 from fullrank.runs import read_json
+from fullrank.runs.reading import as_path
 from fullrank.runs.run import Run
 from fullrank.transfer.evaluate import Asked, evaluate_by_protocol
 from fullrank.transfer.finetune import ENCODER, start
@@ -106,7 +107,7 @@ def evaluate(
         name = next(iter(flags), "out" if out is not None else "the name of a backbone")
         raise UserError(f"{name} acts with a protocol only: pass protocol='ours', or another one.")
     return evaluate_run(
-        run.path if isinstance(run, Run) else Path(run),
+        run.path if isinstance(run, Run) else as_path(run),
         k=20 if k is None else k,
         temperature=temperature,
         baselines=baselines,

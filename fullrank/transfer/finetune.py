@@ -29,6 +29,7 @@ from fullrank.evaluation.embed import identity
 from fullrank.nn import SavedEncoder, encoder_bytes
 from fullrank.runs import read_as_run, read_json, sole_writer, write_json
 from fullrank.runs import replace as put
+from fullrank.runs.kind import require_made_by
 from fullrank.runs.reading import record_of, value_of
 from fullrank.terminal import say
 from fullrank.transfer.fit import Fit, Fitted, fit
@@ -81,8 +82,7 @@ def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
     Raise a UserError if it is finished, or where encoder or images are not those that it began with.
     """
     config, console = read_json(folder / "config.json"), first_speaks(console)
-    if config.get("kind") != "finetuning":
-        raise UserError(f"{folder} is not a fine-tuning: pass a folder that `fullrank finetune` made.")
+    require_made_by("finetune", folder, config)
     if (folder / "result.json").exists():
         raise UserError(f"{folder} is finished: fine-tune with another --out for a new one.")
     with read_as_run(folder):

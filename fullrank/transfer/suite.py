@@ -107,15 +107,16 @@ def _write(out: Path, found: Mapping[str, dict[str, Any]], how: Protocol, tell: 
     first = next(iter(found.values()))
     tops = [content["rows"]["linear"]["last"]["top1"]["mean"] for content in found.values()]
     mean = 100 * sum(tops) / len(tops)
+    sets = f"{len(found)} data set{'s' if len(found) > 1 else ''}"
     content = {
         "kind": "suite",
         "source": first["source"],
         "data": ", ".join(found),
-        "scored_on": f"{len(found)} data sets",
+        "scored_on": sets,
         "protocol": how.name,
         "protocol_source": how.source,
         "notes": [f"{name}: {one['scored_on']}." for name, one in found.items()] + list(how.notes),
-        "sentence": f"{len(found)} data sets: linear {mean:.1f} % on average.",
+        "sentence": f"{sets}: linear {mean:.1f} %{' on average' if len(found) > 1 else ''}.",
         "classes": [],
         "seeds": first["seeds"],
         "rows": rows,

@@ -46,9 +46,13 @@ class Rows:
         A batch that is enough by itself is not kept unless a reading is due.
         """
         shape = views[0].shape
-        if len(shape) != 2 or 0 in shape or any(view.shape != shape for view in views):
+        if len(shape) != 2 or 0 in shape:
+            raise UserError(
+                f"The embeddings have the shape {tuple(shape)}: pass (samples, dimensions), both at least 1."
+            )
+        if any(view.shape != shape for view in views):
             shapes = " and ".join(str(tuple(view.shape)) for view in views)
-            raise UserError(f"The embeddings have the shape {shapes}: pass (samples, dimensions), both at least 1.")
+            raise UserError(f"The views have the shapes {shapes}: pass as many rows and dimensions in each.")
         self._like = self._like or (len(views), shape[1])
         if self._like != (len(views), shape[1]):
             before, now = self._like, (len(views), shape[1])

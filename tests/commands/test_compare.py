@@ -128,6 +128,7 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
         (["text.json", "new.npy", "--profile", "bio"], "judged as bio and as text"),
         (["figure.json", "new.npy"], "is not a report of version 1"),
         (["old.npy", "new.npy", "--html", "no/where.html"], "name a file, in a folder that exists"),
+        (["said", "new.npy"], "said/report.json is a report of `fullrank diagnose` and holds no embeddings: pass it"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,5 +136,7 @@ def test_bad_input_is_one_sentence(arguments: list[str], expected: str, capsys: 
     Path("deep.json").write_text("[" * 100_000)
     content = fullrank.diagnose(np.load("old.npy"), profile="text").to_json()
     Path("text.json").write_text(json.dumps(content))
+    Path("said").mkdir()
+    Path("said/report.json").write_text(json.dumps(content))
     Path("figure.json").write_text(json.dumps(content | {"figures": {"spectrum": {"eigenvalue": ["x"]}}}))
     assert expected in sentence(["compare", *arguments], capsys)

@@ -145,6 +145,9 @@ def test_what_is_there_is_not_written_over(here: Path, capsys: pytest.CaptureFix
     assert main([*base, "z.npy"]) == 2
     assert "z.npy exists already: pass another --out" in capsys.readouterr().err
     assert Path("z.npy").read_bytes() == before
+    assert main([*base, "z.safetensors"]) == 2
+    assert "z.rows.csv exists already" in capsys.readouterr().err
+    assert main([*base, "z.parquet"]) == 0  # which holds its rows itself
     Path("other.npy.parts").mkdir()
     Path("other.npy.parts/about.json").write_text('{"encoder": "another"}')
     assert main([*base, "other.npy"]) == 2

@@ -76,12 +76,36 @@ def test_an_image_is_embedded_by_the_encoder_that_made_the_file(
     assert "is not the encoder that made z.parquet" in capsys.readouterr().err
 
 
-def test_images_that_have_moved_are_counted_and_named_by_a_flag(embedded: Path) -> None:
+def test_images_without_a_picture_are_counted_with_the_reason_and_the_flag(
+    embedded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def seen(file: str, *flags: str) -> str:
+        capsys.readouterr()
+        assert main(["neighbors", file, "0", "--k", "3", *flags]) == 0
+        page, said = Path("neighbors.html").read_text(encoding="utf-8"), " ".join(capsys.readouterr().out.split())
+        assert ("not shown (" in page) == ("not shown (" in said)
+        return said
+
+    remedy = "--images names the folder of their files."
+    assert f"4 of 4 images are not shown (the file does not say where they are): {remedy}" in seen("z.npy")
     Path("my photos").rename("elsewhere")
-    assert main(["neighbors", "z.parquet", "0", "--k", "3"]) == 0
-    assert "4 images are not shown, since no file" in Path("neighbors.html").read_text(encoding="utf-8")
-    assert main(["neighbors", "z.parquet", "0", "--k", "3", "--images", "elsewhere"]) == 0
-    assert "are not shown" not in Path("neighbors.html").read_text(encoding="utf-8")
+    gone = Path("my photos").resolve() / "brick/01 ä.png"
+    assert f"4 of 4 images are not shown (there is no {gone}): {remedy}" in seen("z.parquet")
+    assert "not shown" not in seen("z.parquet", "--images", "elsewhere")
+    Path("elsewhere/brick/01 ä.png").write_bytes(b"no image")
+    broken = "1 of 4 images is not shown (elsewhere/brick/01 ä.png cannot be read: no image inside)"
+    assert broken in seen("z.parquet", "--images", "elsewhere")
+
+
+def test_few_neighbors_are_listed_without_dots(embedded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("one.npy", np.ones((1, 4), dtype=np.float32))
+    Path("one.rows.csv").write_text("name\nfirst.png\n")
+    assert main(["neighbors", "one.npy", "0"]) == 0
+    assert "first.png: there is no other image\n" in capsys.readouterr().out
+    np.save("two.npy", np.eye(2, 4, dtype=np.float32))
+    Path("two.rows.csv").write_text("name\nfirst.png\nsecond.png\n")
+    assert main(["neighbors", "two.npy", "0"]) == 0
+    assert "first.png: second.png\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -92,6 +116,7 @@ def test_images_that_have_moved_are_counted_and_named_by_a_flag(embedded: Path) 
         (["z.parquet", "nowhere.jpg"], "nowhere.jpg is neither a row of the file nor an image"),
         (["nowhere.parquet", "0"], "There is no file nowhere.parquet"),
         (["bare.npy", "0"], "bare.npy has no bare.rows.csv beside it"),
+        (["z.parquet", "0", "--images", "nowhere"], "--images nowhere is not a folder"),
         (["z.parquet", "0", "--k", "0"], "--k 0 is not a number of neighbors"),
         (["z.parquet", "0", "--out", "no/where.html"], "name a file, in a folder that exists"),
     ],

@@ -70,3 +70,12 @@ def test_a_network_that_waits_for_images_is_told_from_one_for_which_images_wait(
     again = speed.since(20, 0.5)  # this time nothing was read, and nothing waited for
     assert again == {"all": 40.0, "reading": None, "network": 40.0}
     assert speed.whole()["reading"] == told["reading"]
+
+
+def test_a_rate_is_unknown_where_no_time_was_measured() -> None:
+    speed = Speed(Pace(), workers=2, world=1)
+    speed.pace.read(24, 0.02)
+    speed.pace.waited = 0.2
+    assert speed.since(24, 0.1) == {"all": 240.0, "reading": 2400.0, "network": None}
+    assert speed.since(8, 0.0) == {"all": None, "reading": None, "network": None}
+    assert speed.whole() == {"all": 320.0, "reading": 2400.0, "network": None}

@@ -13,6 +13,7 @@ import fullrank
 from fullrank.cli import main
 from fullrank.detection.file import load_detector
 from fullrank.errors import UserError
+from fullrank.nn import encoder, encoder_bytes
 from fullrank.report import read_run
 from fullrank.runs import read_rows
 from tests.detection.sets import changed, coco, voc
@@ -68,6 +69,17 @@ def test_a_run_leaves_its_scores_its_detector_and_its_page(tmp_path: Path) -> No
     assert "AP of masks by class" in page
     with pytest.raises(UserError, match=r"is a run of `fullrank detect`: its page is"):
         read_run(run)
+
+
+@pytest.mark.slow
+def test_that_colors_are_read_in_gray_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = encoder_bytes(encoder("tiny", image_size=32, channels=1), mean=(0.5,), std=(0.25,))
+    (tmp_path / "gray.safetensors").write_bytes(content)
+    path, flags = str(coco(tmp_path, "train", 4)), [*FLAGS[2:], "--train", str(tmp_path / "train.json")]
+    assert (
+        main(["detect", str(tmp_path / "gray.safetensors"), *flags, "--val", path, "--out", str(tmp_path / "x")]) == 0
+    )
+    assert "Images are read in gray, as the encoder takes." in capsys.readouterr().out
 
 
 @pytest.mark.slow

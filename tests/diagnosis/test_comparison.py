@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fastjsonschema
 import pytest
@@ -284,8 +285,9 @@ def test_edges_have_an_answer(new: Tensor) -> None:
         ({"effective_rank": -1}, {}, "pass a number such as 0.05"),
         ({"effective_rank": 1}, {"effective_rank": 1}, "a limit to its drop and to its rise"),
         ({"nc1": 1}, {}, "was not measured on both sides"),
+        ("effective_rank=5%", {}, "max_drop is 'effective_rank=5%': pass limits by measurement"),
     ],
 )
-def test_limits_that_are_none(drops: dict[str, float | str], rises: dict[str, float | str], expected: str) -> None:
+def test_limits_that_are_none(drops: Any, rises: dict[str, float | str], expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         fullrank.compare(cloud(), cloud(), max_drop=drops, max_rise=rises)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fullrank.embeddings import as_tensor, chunked, codes, open_embeddings
+import fullrank
+from fullrank.embeddings import as_tensor, as_views, chunked, codes, open_embeddings
 from fullrank.errors import UserError
 
 Z = np.random.default_rng(0).standard_normal((6, 3))
@@ -61,6 +62,23 @@ def test_a_masked_array_is_refused_unless_nothing_is_masked() -> None:
 def test_a_tensor_without_numbers_is_refused() -> None:
     with pytest.raises(UserError, match="the device meta"):
         as_tensor(torch.zeros(6, 3, device="meta"))
+
+
+def test_views_are_a_number_one_array_or_several() -> None:
+    z = torch.from_numpy(Z)
+    for views in (Z, [Z], z, z[None]):
+        assert torch.equal(as_views(Z, views), torch.stack([z, z]))
+    assert torch.equal(as_views(Z, np.int64(2)), z.view(2, 3, -1))
+    with pytest.raises(UserError, match="views is a float: pass how many there are"):
+        as_views(Z, 2.5)
+    with pytest.raises(UserError, match="seed is 'a': pass a whole number"):
+        fullrank.diagnose(Z, seed="a")  # type: ignore[arg-type]
+
+
+def test_two_bytes_are_no_file_of_torch(tmp_path: Path) -> None:
+    (tmp_path / "z.pt").write_bytes(b"hi")
+    with pytest.raises(UserError, match=r"is not a file of torch\.save, which begins otherwise"):
+        open_embeddings(str(tmp_path / "z.pt"))
 
 
 def test_bytes_are_numbers() -> None:

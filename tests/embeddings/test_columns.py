@@ -10,7 +10,10 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
+import zarr
 from pyarrow import feather, parquet
+from safetensors.torch import save_file
 
 from fullrank.embeddings.columns import open_column
 from fullrank.errors import UserError
@@ -42,23 +45,32 @@ def write(folder: Path, kind: str, labels: list[Any]) -> str:
         path.write_text(json.dumps([{"id": 0.5, "label": label} for label in labels]))
     elif kind == "txt":
         path.write_text("".join(f"{label}\n" for label in labels))
+    elif kind == "zarr":
+        group = zarr.open_group(str(path), mode="w")
+        group.create_array("embedding", data=np.zeros((4, 2)))
+        group.create_array("label", shape=4, dtype=str if isinstance(labels[0], str) else int)[:] = np.array(labels)
+    elif kind == "safetensors":
+        save_file({"embedding": torch.zeros(4, 2), "label": torch.tensor(labels)}, path)
+    elif kind == "pt":
+        numbers = labels if isinstance(labels[0], str) else torch.tensor(labels)
+        torch.save({"embedding": torch.zeros(4, 2), "of": {"label": numbers}}, path)
     else:
         with h5py.File(path, "w") as file:
             file["label"] = labels
     return str(path)
 
 
-KINDS = ["npy", "npz", "parquet", "arrow", "csv", "jsonl", "json", "txt", "h5"]
+KINDS = ["npy", "npz", "parquet", "arrow", "csv", "jsonl", "json", "txt", "h5", "zarr", "pt", "safetensors"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "safetensors"])  # which holds numbers alone
 def test_names_of_every_kind_of_file(kind: str, tmp_path: Path) -> None:
     column = open_column(write(tmp_path, kind, WORDS))
     assert column.codes.tolist() == CODES
     assert column.names == ("a", "b", "c")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "h5"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("h5", "safetensors")])
 def test_names_of_a_folder_and_of_a_pattern_of_files(kind: str, tmp_path: Path) -> None:
     for at in range(2):
         (tmp_path / "parts" / str(at)).mkdir(parents=True)
@@ -117,6 +129,12 @@ def packed(value: Any) -> bytes:
     return file.getvalue()
 
 
+def torch_bytes(value: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -147,6 +165,11 @@ def packed(value: Any) -> bytes:
         ("x.json", b'{"a": [1], "b": [2]}', "say which one"),
         ("x.txt", b"\xff\xfe\n", "is not text"),
         ("x.txt", b"", "one whole number or name a row"),
+        ("x.safetensors", b"no more", "is not a .safetensors file"),
+        ("x.pt", b"no more", "is not a file of torch.save"),
+        ("x.pt", torch_bytes({"z": torch.zeros(3, 2)}), "holds no column"),
+        ("x.pt", torch_bytes(torch.zeros(1).expand(99)), "is an expanded view"),
+        ("x.pt", torch_bytes(Path("x")), "could run code"),
         ("x.exe", b"MZ", "has an ending that labels cannot be read from"),
     ],
 )
@@ -167,3 +190,12 @@ def test_a_broken_arrow_string_column_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "x.arrow").write_bytes(content.replace(offsets, np.array([0, 4, 2**30], np.int32).tobytes()))
     with pytest.raises(UserError, match="damaged"):
         open_column(str(tmp_path / "x.arrow"))
+
+
+def test_a_zarr_array_that_would_be_unpickled_is_refused(tmp_path: Path) -> None:
+    about = {"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "|O", "fill_value": "", "order": "C"}
+    about |= {"filters": [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}], "compressor": None}
+    (tmp_path / "x.zarr").mkdir()
+    (tmp_path / "x.zarr" / ".zarray").write_text(json.dumps(about))
+    with pytest.raises(UserError, match=r"pickled objects, which could run code|is not a zarr store"):
+        open_column(str(tmp_path / "x.zarr"))

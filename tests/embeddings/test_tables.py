@@ -133,6 +133,25 @@ def test_a_score_beside_numbered_dimensions_is_left_out_and_said(stem: str, tmp_
     assert file.left_out == ("score (not numbered as the others)",)
 
 
+@pytest.mark.parametrize("names", ["v,v_1,v_2,v_3", "emb,emb.1,emb.2,emb.3", "a,a,a,a", "x,x1,x2,x3"])
+@pytest.mark.parametrize("key", [False, True])
+def test_the_name_without_a_number_is_the_first_dimension(names: str, key: bool, tmp_path: Path) -> None:
+    place = csv(tmp_path / "z.csv", names, Z)
+    file = open_embeddings(f"{place}::{names.split(',')[0]}" if key else place)
+    assert holds_z(file)
+    assert file.left_out == ()
+
+
+def test_the_name_without_a_number_is_none_where_number_0_is_there(tmp_path: Path) -> None:
+    rows = [[0.5, *row] for row in Z]
+    file = open_embeddings(csv(tmp_path / "z.csv", "v,v_0,v_1,v_2,v_3", rows))
+    assert holds_z(file)
+    assert file.left_out == ("v (not numbered as the others)",)
+    names = "v,v_1,v_2,v_3,v_4,w1,w2"
+    with pytest.raises(UserError, match=r"holds the columns v to v_4 beside w1, w2.*z.csv::v\."):
+        open_embeddings(csv(tmp_path / "z.csv", names, [[*row, 0.5, 0.25, 0.125] for row in Z]))
+
+
 def test_a_column_of_labels_that_the_key_begins_is_no_dimension(tmp_path: Path) -> None:
     path = wide(tmp_path / "z.parquet", [f"x{j}" for j in range(4)], xlabel=np.arange(9) + 0.0)
     file = open_embeddings(f"{path}::x", without=[f"{path}::xlabel"])

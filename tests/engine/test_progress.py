@@ -79,9 +79,12 @@ def test_a_terminal_is_redrawn_while_nothing_is_told() -> None:
         (130.0, 5300.0, "images/s, limited by reading (network 5,300)"),
         (900.0, 128.0, "images/s, limited by the network (reading 900)"),
         (None, 128.0, "images/s  memory"),
+        (900.0, None, "images/s  memory"),
     ],
 )
-def test_the_line_names_the_slower_of_reading_and_network(reading: float | None, network: float, said: str) -> None:
+def test_the_line_names_the_slower_of_reading_and_network(
+    reading: float | None, network: float | None, said: str
+) -> None:
     progress = Progress("run", 100, Console(file=io.StringIO()))
     progress.show(TRAIN | {"images_per_second": {"all": 127.0, "reading": reading, "network": network}})
     for step in (51, 52):

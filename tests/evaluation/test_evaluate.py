@@ -12,6 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from fullrank.cli import main
 from fullrank.data import load_dataset, plain_batches
 from fullrank.evaluation import features, score
 from fullrank.evaluation.evaluate import divide, evaluate_run
@@ -96,3 +97,17 @@ def test_a_test_set_of_one_class_has_no_distance_between_classes_but_is_scored(t
     assert found["within"] > 0
     assert result["knn"] == 1.0
     assert "between" not in said
+
+
+@pytest.mark.parametrize("place", ["timm:resnet18", "torchvision:resnet18", "encoder.safetensors", "exported"])
+def test_an_encoder_without_a_run_is_told_of_protocols(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("exported").mkdir()
+    for file in ("encoder.safetensors", "exported/fullrank.json"):
+        Path(file).touch()
+    assert main(["evaluate", place, "--data", "digits"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{place} is not the folder of a run" in said
+    assert f"`fullrank evaluate {place} --data DATA --protocol ours`" in said

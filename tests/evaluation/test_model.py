@@ -103,6 +103,7 @@ GOOD = torch.zeros(3, 16, 16)
         ("a.jpg", r"One image was passed: pass a list"),
         (GOOD, r"One image was passed: pass a list"),
         ([], r"no image to embed"),
+        ((image for image in [GOOD]), r"A generator was passed: pass a list of images"),
         (torch.zeros(2, 4, 16, 16), r"4 channels, and this encoder takes 3"),
     ],
 )
@@ -132,5 +133,7 @@ def test_a_gray_encoder_takes_images_in_color(tmp_path: Path) -> None:
 def test_what_is_nowhere_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist: pass the folder of a run"):
         fullrank.load(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="A NoneType names no run: pass its folder"):
+        fullrank.load(None)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"is missing, and .* is not a run folder: pass a run"):
         fullrank.load(tmp_path)

@@ -52,7 +52,7 @@ def test_an_untrained_encoder_is_the_same_network_with_weights_that_the_seed_dec
 def test_what_is_no_encoder_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is missing, and .* is not a run folder: pass a run"):
         load_encoder(tmp_path / "encoder.safetensors")
-    (tmp_path / "config.json").touch()
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="is missing: finish the training"):
         load_encoder(tmp_path / "encoder.safetensors")
     (tmp_path / "text").write_text("hello")

@@ -195,7 +195,8 @@ class Evil:
         (Evil(), "holds more than tensors .* reading the rest could run code: where you trust the file"),
         ({"state_dict": {}, "loop": Evil()}, "holds more than tensors"),
         ({"epoch": 3}, "holds no tensor"),
-        (b"broken", "is not a file of weights"),
+        (b"broken", "is not a file of weights, which begins otherwise"),
+        (b"hi", "is not a file of weights, which begins otherwise"),
         (b"", "is not a file of weights"),
     ],
 )

@@ -30,6 +30,13 @@ def test_every_declared_experiment_is_listed() -> None:
     assert isinstance(load(next(iter(catalog()))), Experiment)
 
 
+def test_an_experiment_that_does_not_exist_is_said_before_the_folder_that_lacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["paper", "intl/nope"]) == 2
+    assert "intl/nope" in capsys.readouterr().err
+
+
 def test_the_verb_lists_them_with_their_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper"]) == 0
     said = capsys.readouterr().out

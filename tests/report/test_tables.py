@@ -66,10 +66,11 @@ def test_a_degraded_run_that_is_at_its_first_steps_is_told_to_train_for_longer(
         (800.0, 5300.0, 2, "files no larger than twice the --image-size"),
         (800.0, 300.0, 8, "The network was slower (300) than reading (800)"),
         (None, 300.0, 8, "all of them in memory"),
+        (800.0, None, 8, "It took 290 images/s."),
     ],
 )
 def test_the_page_names_the_slower_of_reading_and_network_with_what_to_do(
-    tmp_path: Path, reading: float | None, network: float, cores: int, said: str
+    tmp_path: Path, reading: float | None, network: float | None, cores: int, said: str
 ) -> None:
     rates = {"all": 290.0, "reading": reading, "network": network, "workers": 2, "cores": cores}
     run = read_run(changed(write_run(tmp_path / "run"), images_per_second=rates))
@@ -77,6 +78,7 @@ def test_the_page_names_the_slower_of_reading_and_network_with_what_to_do(
     rows = {row.name: row.cells for row in comparison([run])}
     assert rows["images per second"] == ["290"]
     assert ("images per second, reading" in rows) == (reading is not None)
+    assert ("images per second, network" in rows) == (network is not None)
 
 
 def test_dead_dimensions_are_a_share(tmp_path: Path) -> None:

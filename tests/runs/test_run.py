@@ -9,9 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fullrank.cli import main
 from fullrank.errors import UserError
+from fullrank.runs import write_json
 from fullrank.runs.run import read_run
 from tests.report.run_folders import BACKBONE, STEPS
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder `run` in the current one."""
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    return Path("run")
+
+
+def flat(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was said on stderr, in one line."""
+    return " ".join(capsys.readouterr().err.split())
 
 
 def test_a_finished_run(run: Path) -> None:
@@ -29,6 +44,49 @@ def test_a_finished_run(run: Path) -> None:
     assert read.result is not None
     assert (read.result.state, read.result.linear["validation"], read.knn) == ("healthy", 0.81, 0.69)
     assert read.result.baselines["pixels"]["knn"] == 0.6
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["embed", "run", "photos", "--out", "z.npy"],
+        ["export", "run", "--to", "timm", "--out", "x"],
+        ["finetune", "run", "--out", "x"],
+        ["evaluate", "run"],
+        ["diagnose", "run"],
+        ["diagnose", "run", "--data", "photos"],
+        ["report", "run"],
+        ["train", "simclr", "--weights", "run", "--data", "digits", "--out", "x"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(("made", "kind"), [("finetune", "finetuning"), ("detect", "detection")])
+def test_every_command_names_the_encoder_of_a_run_that_is_no_training(
+    made: str, kind: str, words: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(here / "config.json", {"kind": kind, "encoder": {"place": "run/fine-tuned-0/encoder.safetensors"}})
+    assert main(words) == 2
+    assert f"run is a run of `fullrank {made}`, which is not finished" in flat(capsys)
+    (here / "result.json").write_text("{}")
+    (here / "fine-tuned-0").mkdir()
+    (here / "fine-tuned-0" / "encoder.safetensors").touch()
+    assert main(words) == 2
+    said = flat(capsys)
+    assert f"run is a run of `fullrank {made}`: its page is run/report.html, and the encoder to pass is" in said
+    assert "run/fine-tuned-0/encoder.safetensors (evaluate needs --protocol" in said
+
+
+@pytest.mark.parametrize("command", ["train", "finetune", "detect"])
+def test_a_run_goes_on_with_the_command_that_made_it(
+    command: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, kind = ("detect", "detection") if command == "finetune" else ("finetune", "finetuning")
+    write_json(here / "config.json", {"kind": kind})
+    assert main([command, "--resume", "run"]) == 2
+    assert f"run is a run of `fullrank {other}`: go on with `fullrank {other} --resume run`." in flat(capsys)
+    (here / "result.json").write_text("{}")
+    assert main([command, "--resume", "run"]) == 2
+    assert f"run is a run of `fullrank {other}` and finished: its page is run/report.html." in flat(capsys)
 
 
 def test_an_unfinished_run_answers_with_its_newest_monitor(run: Path) -> None:

@@ -46,6 +46,8 @@ def test_a_suite_is_one_table_and_what_is_there_is_not_computed_again(
     with monkeypatch.context() as patch:
         patch.setattr(suite, "judge", None)  # it would be called
         assert main([*command, "one.npz", "two.npz"]) == 0
+        assert main([*command, "digits"]) == 0
+    assert "1 data set: linear" in capsys.readouterr().out
     assert main([*command, "one.npz", "--protocol", "moco", "--epochs", "1"]) == 2
     assert "holds another evaluation" in capsys.readouterr().err
 

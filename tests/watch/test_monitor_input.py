@@ -37,6 +37,11 @@ def test_what_no_reading_can_be_made_of_is_told_in_a_sentence(z: Any, says: str)
         CollapseMonitor()(z)
 
 
+def test_views_of_other_rows_are_told_by_their_shapes() -> None:
+    with pytest.raises(UserError, match=r"The views have the shapes \(64, 8\) and \(63, 8\): pass as many rows"):
+        CollapseMonitor()(torch.zeros(64, 8), other_view=torch.zeros(63, 8))
+
+
 def test_batches_that_could_never_be_joined_are_told_and_not_dropped() -> None:
     """A second view at every other step: no reading would ever have rows enough, and nothing would say so."""
     monitor = CollapseMonitor(every=1)

@@ -52,7 +52,10 @@ def open_export(folder: Path, *, trust: bool = False) -> SavedEncoder:
     if way is None:
         raise UserError(f"{folder} is an export to {about.format}, which this version does not know: export again.")
     if way.runs_code and not trust:
-        raise UserError(f"Reading {folder} could run code in it: pass trust=True if you know where it is from.")
+        raise UserError(
+            f"Reading {folder} could run code in it: pass --trust (trust=True from Python) if you know where it is "
+            "from; finetune and detect take no such program, but the run or file it was exported from."
+        )
     for path in folder.iterdir():
         if not path.is_dir():
             require_file(path)

@@ -17,12 +17,13 @@ _SIDE = 128  # pixels of a picture
 
 @dataclass(frozen=True)
 class Shown:
-    """An image on the page: a picture as a data URI, or none; its name, its class, and its cosine with the query."""
+    """An image on the page: name, class, cosine with the query, and a picture as a data URI, or why there is none."""
 
     name: str
     label: str
     cosine: float | None
     picture: str | None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,25 @@ class Query:
         return f"{sum(one.label == self.image.label for one in known)} of {len(known)} are {self.image.label}"
 
 
-def write_neighbors(source: str, queries: Sequence[Query], out: Path) -> Path:
+def missing(queries: Sequence[Query]) -> str:
+    """How many images have no picture, with the reason of the first and the remedy; empty if all have one.
+
+    >>> missing([Query(Shown("a.png", "", None, None, "there is no photos/a.png"), [])])
+    '1 of 1 images is not shown (there is no photos/a.png): --images names the folder of their files.'
+    """
+    images = [one for query in queries for one in [query.image, *query.neighbors]]
+    if not (unseen := [one for one in images if one.picture is None]):
+        return ""
+    verb = "is" if len(unseen) == 1 else "are"
+    return (
+        f"{len(unseen)} of {len(images)} images {verb} not shown ({unseen[0].why}): --images names the folder of their "
+        "files."
+    )
+
+
+def write_neighbors(source: str, queries: Sequence[Query], out: Path, *, note: str = "") -> Path:
     """Write the page, complete or not at all, self-contained and without scripts; returns its path."""
-    missing = sum(one.picture is None for query in queries for one in [query.image, *query.neighbors])
-    return write_html(render("neighbors/page.html.j2", {"source": source, "queries": queries, "missing": missing}), out)
+    return write_html(render("neighbors/page.html.j2", {"source": source, "queries": queries, "note": note}), out)
 
 
 def thumbnail(picture: Image.Image) -> str:

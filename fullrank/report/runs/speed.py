@@ -13,10 +13,14 @@ def speed_words(rates: Numbers) -> str:
     'It took 780 images/s. Reading was slower (800) than the network (5,300): --workers 8 uses all cores.'
     >>> speed_words({"all": 90.0, "reading": None, "network": 91.0, "workers": 2, "cores": 2})
     'It took 90 images/s, all of them in memory.'
+    >>> speed_words({"all": 239.0, "reading": 1208.0, "network": None, "workers": 2, "cores": 2})
+    'It took 239 images/s.'
     """
     every, reading, network = (rates.get(name) for name in ("all", "reading", "network"))
-    if every is None or network is None:
+    if every is None:
         return ""
+    if network is None:
+        return f"It took {number(every)} images/s."
     if reading is None:
         return f"It took {number(every)} images/s, all of them in memory."
     if reading < network:
