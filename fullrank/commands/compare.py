@@ -43,6 +43,8 @@ class Compare:
     """Limits of a rise, such as mean_cosine=0.05."""
     groups: str | None = None
     """Column that says what was sampled together (donor, document), for honest intervals."""
+    new_groups: str | None = None
+    """The same of the new side, where its rows are others; by default the column of --groups."""
     profile: str | None = None
     """What made them, as for `fullrank diagnose`. By default that of a report.json, else generic."""
     json: Path | None = None
@@ -67,8 +69,8 @@ def compare(options: Compare, console: Console) -> int:
     profile = _profile(options, reports)
     find_profile(profile)
     sides = [
-        reports[spec] if spec in reports else _read(spec, options.groups, profile, said)
-        for spec in (options.old, options.new)
+        reports[spec] if spec in reports else _read(spec, groups, profile, said)
+        for spec, groups in ((options.old, options.groups), (options.new, options.new_groups or options.groups))
     ]
     with said.status("Comparing"):
         content = compare_sides(*sides, expect=options.expect, max_drop=drops, max_rise=rises).to_json()
@@ -86,6 +88,8 @@ def compare(options: Compare, console: Console) -> int:
 
 def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
     """The profile of the reports, so that both sides are judged alike; a UserError if they differ."""
+    if options.new_groups and not options.groups:
+        raise UserError("--new-groups says what --groups says of the old side: pass both.")
     if options.groups and len(reports) == len({options.old, options.new}):
         raise UserError("--groups changes no report.json: pass it to `fullrank diagnose`, or pass the embeddings here.")
     judged = {str(report.get("profile", "generic")) for report in reports.values()}

@@ -106,11 +106,12 @@ def compare(
     Of the same rows the intervals are those of the paired difference; of others, of independent ones. A limit is broken
     when the whole interval is beyond it, and undecided when the interval spans it. Without an interval the value
     decides, but at different N nothing does. Between other rows, our own limits are broken or not, never undecided, and
-    numbers that depend on the number of rows are not held to them. A new collapse is a regression whatever the limits
-    are. docs/comparison.md shows what each expectation checks, and from which measured values on it says "different".
+    numbers without an interval, or ranks of other numbers of groups, are not held to them. A new collapse is a
+    regression whatever the limits are. docs/comparison.md shows what each expectation checks, and from which measured
+    values on it says "different".
 
     Args:
-        old: Embeddings (N, D) of any width, a report, or the JSON of one.
+        old: Embeddings (N, D) of any width, a report (`diagnose(z, groups=...)` keeps the groups), or the JSON of one.
         new: The same for the new side.
         expect: "same-model": the same samples in the same order, embedded by the same model except for a rotation, a
             scale and rounding. "same-rows": the same samples by any model, such as a new seed. "same-distribution":
@@ -143,7 +144,7 @@ def compare(
     silent = f"{expect} was not checked: {unasked[-1][1]}" if expect and not checks else None
     moved = changes(a, b, limits, intervals(*sketches) if paired else None)
     if not (paired or max_drop or max_rise):
-        moved, spared = eased(moved)
+        moved, spared = eased(moved, sketches if expected == "same-distribution" else ())
         unasked += tuple(spared)
     outcome, sentence = _outcome(a, b, checks, moved, silent)
     before, after = ({name: side[name] for name in _ABOUT} | {"spectrum": spectrum_of(side)} for side in (a, b))

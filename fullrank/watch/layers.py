@@ -146,7 +146,7 @@ def _onto(batch: Any, like: Tensor) -> Any:
 
 
 def _rows(name: str, output: Any, mask: Tensor | None) -> Tensor:
-    z = _first_tensor(output)
+    z = _first_tensor(output).float()  # a sum over many tokens is beyond float16
     if z.ndim == 3:  # (N, T, D)
         kept = mask if mask is not None and mask.shape == z.shape[:2] else z.new_ones(z.shape[:2])
         weight = kept.to(z.dtype)[..., None]
@@ -157,7 +157,7 @@ def _rows(name: str, output: Any, mask: Tensor | None) -> Tensor:
         raise UserError(
             f"The layer {name!r} returns the shape {tuple(z.shape)}: watch one that returns (samples, ...)."
         )
-    return z.float().cpu()
+    return z.cpu()
 
 
 def _first_tensor(output: Any) -> Tensor:

@@ -125,9 +125,10 @@ class CollapseMonitor:
     ) -> Reading | None:
         """Take in z (N, D), and take a reading if one is due and there are rows enough for it.
 
-        The step is that of the training, by default the count of calls; the rows of a step that is passed twice are
-        joined. With the other view of the same samples (N, D), or a second sample of their posterior, their distance
-        is watched too. Raises UserError if z has another shape or the step goes back.
+        The step is that of the optimizer, by default the count of calls, so pass it where gradients are accumulated:
+        the rows of a step that is passed twice are joined. With the other view of the same samples (N, D), or a second
+        sample of their posterior, their distance is watched too. Raises UserError if z has another shape or the step
+        goes back.
         """
         step = self._step + 1 if step is None else _whole(step)
         if step < self._step:

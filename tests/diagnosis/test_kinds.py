@@ -86,6 +86,17 @@ def test_every_remedy_runs_as_it_is_printed(name: str, remedy: Remedy) -> None:
         exec(remedy.code, workplace())
 
 
+def test_standardized_dimensions_are_finite_where_some_are_constant() -> None:
+    z = torch.randn(100, 8, generator=torch.Generator().manual_seed(0))
+    z[:, 2], z[:, 5], z[:, 6] = 0.1, 0.0, 60 * z[:, 6]
+    for name, remedy in REMEDIES:
+        if remedy.text == "standardize the dimensions":
+            names = {"z": z}
+            exec(remedy.code, names)
+            assert names["z"].shape == (100, 6), name
+            assert torch.allclose(names["z"].std(0), torch.ones(6)), name
+
+
 def parses(command: list[str]) -> None:
     """A command is understood up to its help, which is asked for last."""
     with pytest.raises(SystemExit) as ended:

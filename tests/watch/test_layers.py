@@ -47,6 +47,12 @@ class Block(nn.Module):
 IMAGES = torch.randn(10, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
+def test_a_sum_over_many_tokens_does_not_overflow_in_half_precision() -> None:
+    net = torch.nn.Sequential(torch.nn.Identity())
+    z = embed(net, ["0"], [torch.full((4, 512, 8), 200.0, dtype=torch.float16)])["0"]
+    assert torch.equal(z, torch.full((4, 8), 200.0))
+
+
 def test_layers_are_seen_in_eval_mode_and_pooled() -> None:
     net = Net()
     outputs = embed(net, ["backbone", "projector", "projector.0"], IMAGES.split(4))

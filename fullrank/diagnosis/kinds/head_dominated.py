@@ -22,6 +22,10 @@ _NUISANCE = (
     "the variance falls on behind them, as of pictures by their brightness: see what of the inputs the first "
     "direction follows"
 )
+_STANDARDIZE = Remedy(
+    "standardize the dimensions",
+    "spread = z.std(0)\nz = ((z - z.mean(0)) / spread)[:, spread > 1e-6 * spread.max()]",
+)
 
 RULES = (
     Rule(
@@ -51,7 +55,7 @@ RULES = (
                 Cause("a norm layer is missing at the output", "with it, the largest variance is near the mean"),
             ),
             (
-                Remedy("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
+                _STANDARDIZE,
                 Remedy("drop these dimensions", "spread = z.std(0)\nz = z[:, spread < 3 * spread.median()]"),
                 Remedy(
                     "normalize before the output",
@@ -93,7 +97,7 @@ RULES = (
                     "remove the first direction (all-but-the-top)",
                     "z = z - z.mean(0)\ntop = torch.linalg.eigh(z.T @ z).eigenvectors[:, -1:]\nz = z - z @ top @ top.T",
                 ),
-                Remedy("standardize the dimensions", "z = (z - z.mean(0)) / z.std(0)"),
+                _STANDARDIZE,
             ),
             "The jump among the first eigenvalues falls below 20, and the weight of the head below 0.25.",
         ),
