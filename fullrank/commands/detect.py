@@ -89,6 +89,7 @@ def _detect(options: Detect, console: Console) -> int:
         options.settings,
         options.options,
         console,
+        preset=options.preset,
         control=options.control,
     )
     name = options.settings.head

@@ -82,6 +82,8 @@ def diagnose(options: Diagnose, console: Console) -> int:
     said = spoken(console, options.json)
     if options.out is not None and not options.report:
         raise UserError("--out names the folder of the report, and --no-report leaves it out: pass one of them.")
+    if options.trust and not options.data:
+        raise UserError("--trust acts with --data only: leave it out, or pass the images to encode as --data.")
     training: list[dict[str, Any]] = []
     if options.data:
         made, classes = _image_report(options, said)

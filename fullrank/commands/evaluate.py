@@ -24,8 +24,8 @@ class Evaluate:
 
     k: int | None = None
     """Number of neighbors that vote; by default 20, or those of the protocol."""
-    temperature: float = 0.07
-    """A neighbor votes with the weight exp(cosine / temperature); protocols have their own."""
+    temperature: float | None = None
+    """A neighbor votes with the weight exp(cosine / temperature); by default 0.07. Protocols have their own."""
     baselines: bool = False
     """Also score raw pixels and the untrained encoder."""
     validation: bool = False
@@ -89,7 +89,7 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
         evaluate_run(
             run,
             k=20 if options.k is None else options.k,
-            temperature=options.temperature,
+            temperature=0.07 if options.temperature is None else options.temperature,
             baselines=options.baselines,
             validation=options.validation,
             data_root=options.data_root,
@@ -108,8 +108,8 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
 
 def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
     """Judge as a paper did; if it was stopped, it goes on by the same command."""
-    for name in ("baselines", "validation"):
-        if getattr(options, name):
+    for name in ("baselines", "validation", "temperature"):
+        if getattr(options, name) not in (None, False):
             raise UserError(f"--{name} is not a part of a protocol: leave out --{name} or --protocol.")
     with console.status("Starting"):
         from fullrank.transfer.evaluate import Asked, evaluate_by_protocol

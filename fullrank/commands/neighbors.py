@@ -60,6 +60,8 @@ def neighbors(options: Neighbors, console: Console) -> int:
     if file.n not in (None, count := len(known.columns["name"])):
         raise UserError(f"{options.file} has {file.n} rows and {count} names: write it again by `fullrank embed`.")
     rows = [_row(query, known) for query in options.queries]
+    if None not in rows:
+        _refuse_encoder(options)
     asked = [_vector(query, row, options, known) for query, row in zip(options.queries, rows, strict=True)]
     cosines, places = nearest(torch.stack(asked), file.read(0, None), options.k + 1)
     root = options.images or (Path(known.about["root"]) if known.about.get("root") else None)
@@ -92,6 +94,14 @@ def _row(query: str, known: Described) -> int | None:
     if not Path(query).is_file():
         raise UserError(f"{query} is neither a row of the file nor an image: pass a number, a name or a path.")
     return None
+
+
+def _refuse_encoder(options: Neighbors) -> None:
+    """Raise a UserError for a flag of the encoder where no query is an image."""
+    for flag, given in (("--encoder", options.encoder is not None), ("--trust", options.trust)):
+        if given:
+            does = "embeds images" if flag == "--encoder" else "is about the encoder of images"
+            raise UserError(f"{flag} {does}, and every query is a row of the file: leave it away.")
 
 
 def _vector(query: str, row: int | None, options: Neighbors, known: Described) -> Tensor:

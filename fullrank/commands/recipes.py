@@ -7,6 +7,7 @@ import sys
 from typing import get_args
 
 from fullrank.commands._common import terminal
+from fullrank.errors import UserError
 
 _WIDTH = 20
 _BEGIN = """\
@@ -31,6 +32,9 @@ def run(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         print("usage: fullrank recipes [RECIPE]\n\nList the recipes, or show one and its published settings.")
         return 0
+    named = [one for one in arguments if not one.startswith("-")]
+    if rest := [one for one in arguments if one not in named[:1]] or named[1:]:
+        raise UserError(f"`fullrank recipes` takes one RECIPE and no flags: leave out {' '.join(rest)}.")
     if arguments:
         from fullrank.recipes.presets.table import show
 

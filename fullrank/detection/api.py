@@ -81,7 +81,8 @@ def detect(
     console = Console(quiet=quiet)
     source = None if encoder is None else str(encoder)
     changed = DetectorSettings(**vars(settings) | parts[0])
-    job = prepare(source, backbone, data, changed, DetectionOptions(**parts[1]), console, control=control)
+    options = DetectionOptions(**parts[1])
+    job = prepare(source, backbone, data, changed, options, console, preset=preset, control=control)
     run, ending = start(job, console, name=changed.head, preset=preset, control=control)
     if not ending:
         raise UserError(f"The training in {run} was stopped: go on with `{command('detect', '--resume', run)}`.")

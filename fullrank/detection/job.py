@@ -15,12 +15,14 @@ from typing import Any
 from rich.console import Console
 
 from fullrank.detection.annotations import AnnotatedImage, Annotations, read_annotations
+from fullrank.detection.annotations.checks import UNMASKED
 from fullrank.detection.annotations.masks import backend
 from fullrank.detection.encoders import open_encoder
 from fullrank.detection.file import blank, network_of
 from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
-from fullrank.detection.plan import Plan, check, make_plan
+from fullrank.detection.plan import Plan, check, make_plan, refuse_idle
+from fullrank.detection.presets import begin
 from fullrank.engine.checkpoint import begun_by, last_checkpoint
 from fullrank.engine.launcher import process_rank, with_processes
 from fullrank.engine.progress import say_once
@@ -81,6 +83,7 @@ def prepare(
     options: DetectionOptions,
     console: Console,
     *,
+    preset: str | None = None,
     control: bool = False,
 ) -> Job:
     """Read the annotations and the encoder, and check all that can be wrong before anything is written."""
@@ -90,9 +93,13 @@ def prepare(
     if control and source is None:
         raise UserError("--control is the detector from random weights, and this one is that: leave it out.")
     check(settings, options)
+    refuse_idle(settings, begin(preset)[1])
     backend()
     saved, about = open_encoder(source, backbone, seed=settings.seed, say=partial(say_once, console))
-    return _job(saved, about, data, settings, options, console, control)
+    job = _job(saved, about, data, settings, options, console, control)
+    if data.voc_first is not None and "VOC" not in (job.train.kind, job.val.kind):
+        raise UserError("--voc-first acts with VOC XML only: leave it away, or pass VOC XML.")
+    return job
 
 
 def _job(
@@ -123,6 +130,8 @@ def read_both(data: DetectionData, settings: DetectorSettings, tell: Any) -> tup
     tell(val.line())
     for flag, found in (("train", train), ("val", val)):
         if not any(one.things for one in found.images):
+            if found.counted.get(UNMASKED):
+                raise UserError(f"--{flag} has no masks: leave out --masks, or pass annotations with segmentations.")
             raise UserError(f"--{flag} has no box in any image that is there: pass annotations with boxes.")
     return train, val
 

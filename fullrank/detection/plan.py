@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from fullrank.detection.options import DetectionOptions, DetectorSettings
-from fullrank.engine.launcher import refuse_uneven
+from fullrank.engine.launcher import refuse_uneven, require_strategy
 from fullrank.engine.options import require_numbers
 from fullrank.errors import UserError
 
@@ -14,6 +14,11 @@ _LEAST = {  # what the settings and options of a detection are at least
     **{"batch_size": 1, "steps": 1, "warmup": 0, "precise_bn": 0, "width": 1, "rois": 1, "test_side": 16, "seed": 0},
     **{"accumulate": 1, "checkpoint_every": 1, "evaluate_every": 1, "workers": 0, "devices": 1, "nodes": 1},
     "weight_decay": 0,
+}
+_ACTS_WITH: dict[str, dict[str, str | None]] = {  # flags, and the others of which one must have this value
+    "width": {"head": "fpn"},
+    "precise_bn": {"norm": "train", "head": "c4"},  # the head of c4 has a norm that is always trained
+    "epochs": {"steps": None},
 }
 
 
@@ -52,7 +57,25 @@ def make_plan(settings: DetectorSettings, options: DetectionOptions, images: int
 
 def check(settings: DetectorSettings, options: DetectionOptions) -> None:
     """Raise a UserError for settings that mean nothing."""
+    require_strategy(options.strategy)
     require_numbers(asdict(settings) | vars(options), _LEAST, above=("lr", "epochs", "anchor"))
     if not settings.short_side or min(settings.short_side) < 16 or max(settings.short_side) > settings.long_side:
         raise UserError("--short-side takes sides from 16 pixels up to --long-side: correct them.")
     refuse_uneven(settings.batch_size, (options.devices or 1) * options.nodes)
+
+
+def refuse_idle(settings: DetectorSettings, start: DetectorSettings) -> None:
+    """Raise a UserError for a setting that was changed from `start`, and that the others leave without effect.
+
+    >>> refuse_idle(DetectorSettings(steps=10, epochs=2.0), DetectorSettings())
+    Traceback (most recent call last):
+    fullrank.errors.UserError: --epochs acts with --steps None only: leave it away, or pass --steps None.
+    """
+    for name, others in _ACTS_WITH.items():
+        value = getattr(settings, name)
+        if not value or value == getattr(start, name):
+            continue
+        if all(getattr(settings, other) != needed for other, needed in others.items()):
+            needs = " or ".join(f"--{other} {needed}" for other, needed in others.items())
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag} acts with {needs} only: leave it away, or pass {needs}.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fullrank.engine.options import TrainerOptions
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.runs import new_run
 
 Options = TypeVar("Options", bound=TrainerOptions)
@@ -61,6 +61,18 @@ def launched() -> Launched | None:
     return None
 
 
+def require_strategy(name: str) -> None:
+    """Raise a UserError for a strategy that Lightning does not have."""
+    if name != "auto":
+        from lightning.pytorch.strategies import StrategyRegistry
+
+        known = StrategyRegistry.available_strategies()
+        if name not in known:
+            raise UserError(
+                f"--strategy {name} is unknown: {suggest(name, known, otherwise='pass auto, ddp or fsdp.')}"
+            )
+
+
 def processes() -> int:
     """How many there are by the environment, also where neither torchrun nor srun has started them.
 
@@ -82,13 +94,18 @@ def _evenly(found: Launched, count: int, flag: str) -> Launched:
 def with_processes(options: Options, *, otherwise: int | None = None) -> Options:
     """The options with the processes of the launcher, if there is one; without, and without a flag, `otherwise`.
 
-    Raises UserError where a flag says another number.
+    Raises UserError where a flag says another number, or names machines that nothing has started.
     """
     by = launched()
     if by is None and "RANK" in os.environ and processes() > 1:
         raise UserError(
             f"WORLD_SIZE says that there are {processes()} processes, and neither torchrun nor srun has started this "
             "one: start them by torchrun, or unset WORLD_SIZE and RANK."
+        )
+    if by is None and options.nodes > 1 and "MASTER_ADDR" not in os.environ:
+        raise UserError(
+            f"--nodes {options.nodes} would wait for machines that nothing has started: start the command on each by "
+            "torchrun or srun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK on each."
         )
     if by is None:
         return replace(options, devices=options.devices or otherwise)

@@ -13,7 +13,7 @@ from fullrank.data import Dataset, Views, crop_sizes
 from fullrank.data.options import data_name
 from fullrank.engine import RunOptions
 from fullrank.engine.device import world
-from fullrank.engine.launcher import refuse_uneven
+from fullrank.engine.launcher import refuse_uneven, require_strategy
 from fullrank.engine.options import require_numbers
 from fullrank.errors import UserError
 from fullrank.methods import Method
@@ -108,6 +108,7 @@ def check(recipe: Recipe, options: RunOptions) -> None:
     """Raise a UserError for the first setting that can never work, whatever the data."""
     if options.logger not in ("none", "csv"):
         _check_logger(options.logger)
+    require_strategy(options.strategy)
     require_numbers(settings(recipe) | vars(options), _LEAST, above=("lr", "epochs", "lars_trust", "clip_gradients"))
     if recipe.stepping.clip_each and recipe.stepping.clip_gradients is None:
         raise UserError("--clip-each does not say to what gradients are clipped: pass --clip-gradients too.")

@@ -51,7 +51,7 @@ def evaluate(
     *,
     protocol: str | None = None,
     k: int | None = None,
-    temperature: float = 0.07,
+    temperature: float | None = None,
     baselines: bool = False,
     validation: bool = False,
     data: object = None,
@@ -69,7 +69,7 @@ def evaluate(
             torchvision:NAME, or with `backbone` any weights.
         protocol: intl, corinfomax, directclr, w2, moco or ours, or one of their settings, as intl/imagenet.
         k: Number of neighbors that vote; by default 20, or those of the protocol.
-        temperature: A neighbor votes with the weight exp(cosine / temperature); protocols have their own.
+        temperature: A neighbor votes with the weight exp(cosine / temperature), by default 0.07; not with a protocol.
         baselines: Also score raw pixels and the untrained encoder; not with a protocol.
         validation: Score on a held-out tenth of the training labels instead of the test set, and write nothing; not
             with a protocol.
@@ -98,8 +98,10 @@ def evaluate(
     """
     root = None if data_root is None else Path(data_root)
     if protocol is not None:
-        if baselines or validation or isinstance(backbone, nn.Module):
-            name = "baselines" if baselines else "validation" if validation else "a backbone that is an object"
+        outside = {"baselines": baselines, "validation": validation, "temperature": temperature is not None}
+        given = [name for name, one in outside.items() if one]
+        if given or isinstance(backbone, nn.Module):
+            name = given[0] if given else "a backbone that is an object"
             raise UserError(f"{name} is not a part of a protocol: leave it out, or leave out protocol.")
         wanted = Wanted(source=_source(run), backbone=backbone, data=data, data_root=root, trust=trust)
         return _by_protocol(wanted, protocol, k, None if out is None else Path(out), Console(quiet=quiet), flags)
@@ -109,7 +111,7 @@ def evaluate(
     return evaluate_run(
         run.path if isinstance(run, Run) else as_path(run),
         k=20 if k is None else k,
-        temperature=temperature,
+        temperature=0.07 if temperature is None else temperature,
         baselines=baselines,
         validation=validation,
         data=data,

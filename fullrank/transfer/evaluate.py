@@ -104,6 +104,10 @@ def judge(
 
 def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
     """The protocol for the size of the images, with the changes; what was chosen is said."""
+    if asked.changes.backbone_lr is not None:
+        raise UserError("--backbone-lr trains the encoder, which is frozen here: leave it away, or use finetune.")
+    if asked.k is not None and asked.choose_k:
+        raise UserError("--choose-k chooses the number of neighbors that --k says: pass one of them.")
     how = protocol(asked.protocol, image_size=task.model.encoder.image_size)
     others = [name for name in protocols.tables(asked.protocol.partition("/")[0]) if name != how.name]
     rest = f" (others: {', '.join(others)})" if others and "/" not in asked.protocol else ""
@@ -111,6 +115,8 @@ def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
     tell(f"Scored on {task.about}.")
     say_top5(len(task.classes), tell)
     linear = None if how.linear is None else asked.changes.of(how.linear)
+    if linear is not None and linear.optimizer == "lbfgs" and linear != how.linear:
+        tell("The head is fitted by L-BFGS, without epochs, batches or a rate, unless its features exceed --memory.")
     knn = how.knn
     if asked.k is not None or asked.choose_k:
         knn = knn or protocol("ours", image_size=1).knn

@@ -211,6 +211,8 @@ def test_a_full_disk_in_between_keeps_the_last_checkpoint(
         (["report", "nowhere"], "nowhere"),
         (["report"], "report needs a run"),
         (["recipes", "simclrr"], "did you mean simclr?"),
+        (["recipes", "intl", "simclr"], "`fullrank recipes` takes one RECIPE and no flags: leave out simclr."),
+        (["recipes", "--foo", "intl"], "`fullrank recipes` takes one RECIPE and no flags: leave out --foo."),
     ],
 )
 def test_wrong_verbs_and_runs(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,6 +181,8 @@ def test_the_seed_draws_the_sample() -> None:
         (["healthy.npy", "--profile", "generik"], "did you mean generic"),
         (["healthy.npy", "--views", "3"], "has 200 rows, which are not 3 views"),
         (["healthy.npy", "--views", "0"], "--views 0 is too small"),
+        (["healthy.npy", "--trust"], "--trust acts with --data only: leave it out, or pass the images to encode"),
+        (["run", "--trust"], "--trust acts with --data only: leave it out, or pass the images to encode"),
         (["healthy.npy", "--labels", "kind"], "a column of a table is named with its file, as in z.csv::kind"),
         (["healthy.npy", "--labels", "few.txt"], "few.txt holds 2 labels for 200 samples"),
         (["healthy.npy", "--labels", "same.txt"], "same.txt holds one class only"),

@@ -117,6 +117,14 @@ def test_few_neighbors_are_listed_without_dots(embedded: Path, capsys: pytest.Ca
         (["nowhere.parquet", "0"], "There is no file nowhere.parquet"),
         (["bare.npy", "0"], "bare.npy has no bare.rows.csv beside it"),
         (["z.parquet", "0", "--images", "nowhere"], "--images nowhere is not a folder"),
+        (
+            ["z.parquet", "0", "--encoder", "nowhere"],
+            "--encoder embeds images, and every query is a row of the file: leave it away.",
+        ),
+        (
+            ["z.parquet", "0", "1", "--trust"],
+            "--trust is about the encoder of images, and every query is a row of the file: leave it away.",
+        ),
         (["z.parquet", "0", "--k", "0"], "--k 0 is not a number of neighbors"),
         (["z.parquet", "0", "--out", "no/where.html"], "name a file, in a folder that exists"),
     ],

@@ -12,6 +12,9 @@ import torch
 import fullrank
 from fullrank.cli import main
 from fullrank.detection.file import load_detector
+from fullrank.detection.options import DetectionOptions, DetectorSettings
+from fullrank.detection.plan import check, refuse_idle
+from fullrank.detection.presets import begin, presets
 from fullrank.errors import UserError
 from fullrank.nn import encoder, encoder_bytes
 from fullrank.report import read_run
@@ -101,7 +104,7 @@ def test_the_detector_that_is_loaded_finds_what_the_run_found(tmp_path: Path) ->
 @pytest.mark.slow
 def test_the_last_stage_of_a_resnet_is_a_head_of_boxes_and_masks(tmp_path: Path) -> None:
     train = coco(tmp_path, "train", 4)
-    flags = TINY | {"backbone": "test_resnet", "head": "c4", "rois": 8, "batch_size": 2}
+    flags = TINY | {"backbone": "test_resnet", "head": "c4", "width": 256, "rois": 8, "batch_size": 2}
     found = fullrank.detect(train=train, val=train, out=tmp_path / "run", masks=True, **flags)
     loaded = load_detector(found.path)
     last = loaded.detector.network.roi_heads.mask_head
@@ -170,6 +173,20 @@ def test_images_without_boxes_are_trained_on_unless_asked(tmp_path: Path) -> Non
         (["--backbone", "tiny", "--steps", "0"], "--steps 0 is too small"),
         (["--backbone", "tiny", "--preset", "coco"], "There is no preset 'coco'"),
         (["--backbone", "./net.py:Net"], "net.py"),
+        *[
+            (
+                ["--backbone", "tiny", "--batch-size", "2", *flags.split()],
+                f"{flag} acts with {needs} only: leave it away",
+            )
+            for flags, flag, needs in (
+                ("--head c4 --width 16", "--width", "--head fpn"),
+                ("--preset voc-c4-24k --width 16", "--width", "--head fpn"),
+                ("--precise-bn 2 --norm frozen", "--precise-bn", "--norm train or --head c4"),
+                ("--steps 3 --epochs 2", "--epochs", "--steps None"),
+                ("--preset voc-c4-24k --epochs 2", "--epochs", "--steps None"),
+                ("--voc-first 1", "--voc-first", "VOC XML"),
+            )
+        ],
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
@@ -182,6 +199,27 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert main(["detect", *both, *flags] if "run" not in flags else ["detect", *flags, *both]) == 2
     assert said in capsys.readouterr().err
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["train", "val"])
+def test_boxes_without_masks_are_named_as_such(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for each in ("train", "val"):
+        path, start = coco(tmp_path, each, 2), {"segmentation": []}
+        if each == name:
+            changed(path, annotations=lambda entries, start=start: [entry | start for entry in entries])
+    both = [f"--{each}={tmp_path}/{each}.json" for each in ("train", "val")]
+    assert main(["detect", "--backbone", "tiny", *both, "--masks", "--out", str(tmp_path / "run")]) == 2
+    said = f"--{name} has no masks: leave out --masks, or pass annotations with segmentations.\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_presets_and_what_acts_is_not_refused(preset: str) -> None:
+    start = begin(preset)[1]
+    check(start, DetectionOptions())
+    for flags in ({}, {"norm": "frozen"}, {"head": "fpn", "width": 64}, {"steps": None, "epochs": 2.0}):
+        refuse_idle(DetectorSettings(**vars(start) | flags), start)
+    refuse_idle(DetectorSettings(head="c4", norm="frozen", precise_bn=2), DetectorSettings())
 
 
 def test_an_old_folder_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

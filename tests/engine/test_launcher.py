@@ -11,7 +11,16 @@ import pytest
 
 from fullrank.cli import main
 from fullrank.engine import RunOptions
-from fullrank.engine.launcher import Launched, folder_of_all, launched, process_rank, processes, requeue, with_processes
+from fullrank.engine.launcher import (
+    Launched,
+    folder_of_all,
+    launched,
+    process_rank,
+    processes,
+    requeue,
+    require_strategy,
+    with_processes,
+)
 from fullrank.errors import UserError
 from fullrank.runs import read_json, read_rows
 
@@ -38,6 +47,8 @@ def test_a_launcher_is_known_by_its_environment(
 def test_its_processes_are_taken_and_a_flag_against_them_is_an_error(environment: pytest.MonkeyPatch) -> None:
     options = RunOptions(out=Path("run"))
     assert with_processes(options) == options
+    with pytest.raises(UserError, match=r"--nodes 2 would wait for machines that nothing has started: start"):
+        with_processes(RunOptions(nodes=2))
     for name, value in TORCHRUN.items():
         environment.setenv(name, value)
     found = with_processes(options)
@@ -48,6 +59,13 @@ def test_its_processes_are_taken_and_a_flag_against_them_is_an_error(environment
         with_processes(RunOptions(out=Path("run"), nodes=3))
     with pytest.raises(UserError, match="need one folder: pass --out"):
         with_processes(RunOptions())
+
+
+def test_a_strategy_that_lightning_does_not_have_is_an_error() -> None:
+    for name in ("auto", "ddp", "fsdp"):
+        require_strategy(name)
+    with pytest.raises(UserError, match=r"--strategy dpp is unknown: did you mean ddp\?"):
+        require_strategy("dpp")
 
 
 @pytest.mark.parametrize(
