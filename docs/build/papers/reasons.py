@@ -67,6 +67,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         Reason(_NO_BLOCK, "directclr/residual-heads", "150"),
         Reason(_NO_BLOCK, "directclr/residual-heads", "arrays"),
         Reason(_NO_BLOCK, "directclr/residual-heads", "900"),
+        Reason(_NO_BLOCK, "directclr/residual-heads", "4000"),
         _short("directclr/heads"),
         _short("directclr/heads", "4000"),
     ),
@@ -78,7 +79,10 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         _short("directclr/projector"),
         _short("directclr/projector", "4000"),
     ),
-    "directclr/residual-heads": (_short("directclr/residual-heads"),),
+    "directclr/residual-heads": (
+        _short("directclr/residual-heads"),
+        _short("directclr/residual-heads", "4000"),
+    ),
     "directclr/residual-projector": (_short("directclr/residual-projector"),),
     "hsr/energy": (_short("hsr/energy"),),
     "hsr/equal-energy": (
@@ -89,7 +93,10 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         ),
     ),
     "hsr/few-labels": (_short("hsr/few-labels"),),
-    "hsr/separability": (_short("hsr/separability"),),
+    "hsr/separability": (
+        _short("hsr/separability"),
+        _short("hsr/separability", "4000"),
+    ),
     "intl/batch-size": (
         Reason(_RATE, "intl/learning-rate"),
         Reason(_RATE, "intl/learning-rate", "arrays"),
