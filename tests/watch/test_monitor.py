@@ -163,7 +163,7 @@ def test_a_posterior_that_collapses_is_seen_by_two_samples() -> None:
 
 
 def test_views_of_another_shape_are_refused() -> None:
-    with pytest.raises(UserError, match=r"\(4, 8\) and \(5, 8\): pass \(samples, dimensions\)"):
+    with pytest.raises(UserError, match=r"\(4, 8\) and \(5, 8\): pass as many rows and dimensions"):
         CollapseMonitor()(torch.zeros(4, 8), other_view=torch.zeros(5, 8))
 
 
