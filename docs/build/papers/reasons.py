@@ -76,6 +76,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         Reason(_NO_BLOCK, "directclr/residual-projector", "150"),
         Reason(_NO_BLOCK, "directclr/residual-projector", "arrays"),
         Reason(_NO_BLOCK, "directclr/residual-projector", "900"),
+        Reason(_NO_BLOCK, "directclr/residual-projector", "4000"),
         _short("directclr/projector"),
         _short("directclr/projector", "4000"),
     ),
@@ -83,7 +84,10 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         _short("directclr/residual-heads"),
         _short("directclr/residual-heads", "4000"),
     ),
-    "directclr/residual-projector": (_short("directclr/residual-projector"),),
+    "directclr/residual-projector": (
+        _short("directclr/residual-projector"),
+        _short("directclr/residual-projector", "4000"),
+    ),
     "hsr/energy": (_short("hsr/energy"),),
     "hsr/equal-energy": (
         Reason(
