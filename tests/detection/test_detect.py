@@ -204,9 +204,9 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 @pytest.mark.parametrize("name", ["train", "val"])
 def test_boxes_without_masks_are_named_as_such(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for each in ("train", "val"):
-        path, start = coco(tmp_path, each, 2), {"segmentation": []}
+        path = coco(tmp_path, each, 2)
         if each == name:
-            changed(path, annotations=lambda entries, start=start: [entry | start for entry in entries])
+            changed(path, annotations=lambda entries: [entry | {"segmentation": []} for entry in entries])
     both = [f"--{each}={tmp_path}/{each}.json" for each in ("train", "val")]
     assert main(["detect", "--backbone", "tiny", *both, "--masks", "--out", str(tmp_path / "run")]) == 2
     said = f"--{name} has no masks: leave out --masks, or pass annotations with segmentations.\n"

@@ -40,4 +40,4 @@ def test_unequal_groups_raise_no_more_alarms(old: tuple[int, int], new: tuple[in
 def test_rows_of_too_few_groups_are_refused() -> None:
     z = torch.randn(2, 30, 4)
     with pytest.raises(UserError, match=r"There are 3 and 30 groups: pass rows of 4 groups or more on each side\."):
-        mmd(*z, torch.arange(30) % 3)
+        mmd(z[0], z[1], torch.arange(30) % 3)
