@@ -88,8 +88,8 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
     with read_as_run(run):
         evaluate_run(
             run,
-            k=20 if options.k is None else options.k,
-            temperature=0.07 if options.temperature is None else options.temperature,
+            k=options.k,
+            temperature=options.temperature,
             baselines=options.baselines,
             validation=options.validation,
             data_root=options.data_root,

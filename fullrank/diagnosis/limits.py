@@ -127,13 +127,14 @@ def eased(found: Sequence[Change], others: Sequence[Sketch]) -> tuple[list[Chang
 
 def _spared(change: Change, others: Sequence[Sketch]) -> str:
     """Why a number is not held to its limit; empty where it is."""
-    if change.outcome is not None and change.low is None:
-        if change.outcome == "undecided":
-            return "it depends on the number of rows, which differs"
-        return "it has no interval, and the samples are others" if others else ""
-    if change.name in _OF_UNITS and change.outcome is not None and _unlike(others):
-        return "it depends on the number of groups, which differs"
-    return ""
+    if change.outcome is None:
+        return ""
+    if change.low is None and change.outcome == "undecided":
+        return "it depends on the number of rows, which differs"
+    if change.low is None and others:
+        return "it has no interval, and the samples are others"
+    of_units = change.low is not None and change.name in _OF_UNITS
+    return "it depends on the number of groups, which differs" if of_units and _unlike(others) else ""
 
 
 def _unlike(sides: Sequence[Sketch]) -> bool:

@@ -59,8 +59,8 @@ class Split:
 def evaluate_run(
     run: Path,
     *,
-    k: int = 20,
-    temperature: float = 0.07,
+    k: int | None = None,
+    temperature: float | None = None,
     baselines: bool = False,
     validation: bool = False,
     data_root: Path | None = None,
@@ -94,6 +94,7 @@ def evaluate_run(
     division = divide(dataset, seed=seed, validation=validation, seen=seen)
     say(console, f"{run}: scored on {division.about}")
     begun = time.perf_counter()
+    k, temperature = 20 if k is None else k, 0.07 if temperature is None else temperature
     task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=seed)
     others = _baselines(saved, seed) if baselines else {}
     launch(options)

@@ -103,7 +103,8 @@ def mmd(
         few = f"There are {counts[0]} and {counts[1]} groups"
         raise UserError(f"{few}: pass rows of {_FEWEST} groups or more on each side.")
     generator = torch.Generator().manual_seed(seed)
-    size, most = max(min(counts) // _BLOCKS, 1), math.ceil(min(map(_mean_size, units)))
+    size = max(min(counts) // _BLOCKS, 1)
+    most = math.ceil(min(len(own) / count for own, count in zip(units, counts, strict=True)))
     one, two = (_blocks(own, size, most, generator) for own in units)
     count = int(one.max()) + 1
     blocks = torch.cat([one[one >= 0], two[two >= 0] + count]).to(x.device)
@@ -118,11 +119,6 @@ def mmd(
     value, drawn = float(values[0]), values[1:].sort().values
     low, high = (float(drawn[round(share * (_DRAWS - 1))]) for share in (0.005, 0.995))
     return Permuted(value, low, high, (1 + int((drawn >= value).sum())) / (_DRAWS + 1))
-
-
-def _mean_size(units: Tensor) -> float:
-    """Rows per unit (N,)."""
-    return len(units) / len(units.unique())
 
 
 def _blocks(units: Tensor, size: int, most: int, generator: torch.Generator) -> Tensor:

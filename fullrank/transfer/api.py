@@ -110,8 +110,8 @@ def evaluate(
         raise UserError(f"{name} acts with a protocol only: pass protocol='ours', or another one.")
     return evaluate_run(
         run.path if isinstance(run, Run) else as_path(run),
-        k=20 if k is None else k,
-        temperature=0.07 if temperature is None else temperature,
+        k=k,
+        temperature=temperature,
         baselines=baselines,
         validation=validation,
         data=data,

@@ -8,10 +8,9 @@ from typing import TypeVar
 
 from fullrank.errors import UserError
 from fullrank.report.draw.svg import SERIES
-from fullrank.report.html import render
+from fullrank.report.html import render, write_html
 from fullrank.report.runs import figures, pictures, tables
 from fullrank.report.runs.next_steps import next_steps
-from fullrank.runs import replace
 from fullrank.runs.run import Run, read_run
 
 T = TypeVar("T")
@@ -40,11 +39,7 @@ def write_report(runs: Sequence[Path], out: Path, *, refresh: int | None = None)
         raise UserError("No run to report on: pass the folder of a run.")
     if len(folders) > len(SERIES):
         raise UserError(f"{len(folders)} runs cannot be told apart in one figure: pass {len(SERIES)} or fewer.")
-    if out.is_dir() or not out.parent.is_dir():
-        raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
-    text = _page([read_run(folder) for folder in folders], refresh)
-    replace(out, lambda beside: beside.write_text(text, encoding="utf-8"))
-    return out
+    return write_html(_page([read_run(folder) for folder in folders], refresh), out)
 
 
 def _page(runs: Sequence[Run], refresh: int | None) -> str:
