@@ -5,6 +5,7 @@ One start of two processes serves all of these tests.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -65,7 +66,13 @@ def process(rank: int, folder: Path, port: int) -> None:
     of = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD, "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in of.items()}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "test"}
+    atexit.register(write_threads, folder.parent / f"threads-{rank}")  # what is registered first is called last
     act(folder)
+
+
+def write_threads(file: Path) -> None:
+    """The names of this process's threads."""
+    file.write_text("".join(path.read_text() for path in Path("/proc/self/task").glob("*/comm")))
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +109,16 @@ def test_features_of_two_processes_are_those_of_one_bit_for_bit(done: list[Path]
         assert not (done[1] / name / "features").exists()
     scores = [read_json(folder / "run" / "result.json") for folder in done]
     assert all(scores[0][key] == scores[1][key] for key in ("knn", "linear", "separability"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux names threads in /proc")
+def test_the_group_of_processes_ends_before_python_does(done: list[Path]) -> None:
+    """Else one exit in ten or so was aborted: a thread of Gloo asked for an interpreter that was gone."""
+    for rank in range(WORLD):
+        names = (done[1].parent / f"threads-{rank}").read_text().split()
+        assert "python" in names[0]
+        assert not [name for name in names if "gloo" in name]
 
 
 @pytest.mark.slow

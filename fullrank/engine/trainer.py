@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import warnings
@@ -33,6 +35,7 @@ def make_trainer(
 
     It neither saves checkpoints nor draws progress nor distributes the data: the callbacks and the batches do.
     """
+    _leave_in_order(options)
     cuda = torch.cuda.is_available()
     devices = options.devices or (torch.cuda.device_count() if cuda else 1)
     bf16 = cuda and torch.cuda.is_bf16_supported()
@@ -67,8 +70,24 @@ def launch(options: TrainerOptions) -> None:
     if world(options) > 1 and not torch.distributed.is_initialized():
         kind = "cuda" if torch.cuda.is_available() else "cpu"
         devices = options.devices or torch.cuda.device_count()
+        _leave_in_order(options)
         with quiet():
             Fabric(accelerator=kind, devices=devices, num_nodes=options.nodes, strategy="ddp").launch()
+
+
+def _leave_in_order(options: TrainerOptions) -> None:
+    """Have the group of processes that Lightning is about to make end while Python still runs.
+
+    A thread of Gloo that drops its last tensor later aborts the process, and Lightning ends groups of NCCL alone.
+    """
+    if world(options) > 1 and not torch.distributed.is_initialized():
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    gc.collect()  # a network that is wrapped for the group keeps it alive
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _loggers(run: Path, logger: str) -> list[Logger]:
