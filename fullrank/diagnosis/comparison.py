@@ -106,9 +106,8 @@ def compare(
     Of the same rows the intervals are those of the paired difference; of others, of independent ones. A limit is broken
     when the whole interval is beyond it, and undecided when the interval spans it. Without an interval the value
     decides, but at different N nothing does. Between other rows, our own limits are broken or not, never undecided, and
-    numbers without an interval, or ranks of other numbers of groups, are not held to them. A new collapse is a
-    regression whatever the limits are. docs/comparison.md shows what each expectation checks, and from which measured
-    values on it says "different".
+    numbers without an interval are not held to them. A new collapse is a regression whatever the limits are.
+    docs/comparison.md shows what each expectation checks, and from which measured values on it says "different".
 
     Args:
         old: Embeddings (N, D) of any width, a report (`diagnose(z, groups=...)` keeps the groups), or the JSON of one.
@@ -144,7 +143,7 @@ def compare(
     silent = f"{expect} was not checked: {unasked[-1][1]}" if expect and not checks else None
     moved = changes(a, b, limits, intervals(*sketches) if paired else None)
     if not (paired or max_drop or max_rise):
-        moved, spared = eased(moved, sketches if expected == "same-distribution" else ())
+        moved, spared = eased(moved, others=expected == "same-distribution")
         unasked += tuple(spared)
     outcome, sentence = _outcome(a, b, checks, moved, silent)
     before, after = ({name: side[name] for name in _ABOUT} | {"spectrum": spectrum_of(side)} for side in (a, b))

@@ -45,7 +45,8 @@ def diagnose(
             profile "clip" two views are two modalities, and the gap between them is measured.
         labels: Classes (N,), whole numbers or names.
         groups: What was sampled together (N,) (the donor of a cell, the track of a clip), so that the intervals are
-            honest; but ranks, also those that are unbiased in single rows, read low while groups are few.
+            honest: the participation ratio is that of rows of different groups, and other ranks, which read low while
+            groups are few, have no interval below 8 groups a dimension.
         before: Embeddings (N, D0) of the same inputs by the network before training, or the inputs themselves: a low
             rank that they have as well is the data's.
         profile: What made the embeddings, from `fullrank.diagnosis.profiles.PROFILES`; it decides what may fail.

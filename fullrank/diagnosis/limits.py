@@ -20,8 +20,7 @@ Limits = Mapping[str, tuple[Literal["drop", "rise"], float, bool]]  # way, amoun
 Outcome = Literal["regressed", "same", "better", "undecided"]
 MAX_DROP = {"relative_spread": "10%", "effective_rank": "10%", "participation_ratio": "10%"}  # ours
 MAX_RISE = {"mean_cosine": "0.05"}  # ours
-_FEW = 0.05  # ours: of the same samples, how many may be left out of one side alone; of groups, how many more
-_OF_UNITS = ("effective_rank", "participation_ratio")  # low while groups are few, also what is unbiased in single rows
+_FEW = 0.05  # ours: of the same samples, how many may be left out of one side alone
 
 
 @dataclass(frozen=True)
@@ -113,35 +112,25 @@ def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate]
     return [replace(one, outcome="undecided") if bias else one for one, bias in zip(found, biased, strict=True)]
 
 
-def eased(found: Sequence[Change], others: Sequence[Sketch]) -> tuple[list[Change], list[tuple[str, str]]]:
+def eased(found: Sequence[Change], *, others: bool) -> tuple[list[Change], list[tuple[str, str]]]:
     """Changes between rows that are not paired, for default limits; and the limits that were not checked, and why.
 
     A number that may have moved beyond its limit, but need not have, counts as the same; one that depends on the number
-    of rows is not judged. others: both sides, where they are known to be other samples, so that chance moves a number
-    without an interval, too.
+    of rows is not judged. others: whether they are known to be other samples, so that chance moves a number without an
+    interval, too.
     """
-    why = {one.title: reason for one in found if (reason := _spared(one, others))}
+    why = {one.title: reason for one in found if (reason := _spared(one, others=others))}
     held = [replace(one, limit=None, outcome=None) if one.title in why else one for one in found]
     return [replace(one, outcome="same") if one.outcome == "undecided" else one for one in held], [*why.items()]
 
 
-def _spared(change: Change, others: Sequence[Sketch]) -> str:
+def _spared(change: Change, *, others: bool) -> str:
     """Why a number is not held to its limit; empty where it is."""
-    if change.outcome is None:
+    if change.outcome is None or change.low is not None:
         return ""
-    if change.low is None and change.outcome == "undecided":
+    if change.outcome == "undecided":
         return "it depends on the number of rows, which differs"
-    if change.low is None and others:
-        return "it has no interval, and the samples are others"
-    of_units = change.low is not None and change.name in _OF_UNITS
-    return "it depends on the number of groups, which differs" if of_units and _unlike(others) else ""
-
-
-def _unlike(sides: Sequence[Sketch]) -> bool:
-    """Whether rows were sampled in groups, more on one side than on the other."""
-    counts = [len(side.sample_units.unique()) for side in sides]
-    grouped = any(count < len(side.sample_units) for count, side in zip(counts, sides, strict=True))
-    return grouped and max(counts) - min(counts) > _FEW * max(counts)
+    return "it has no interval, and the samples are others" if others else ""
 
 
 def _change(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from fullrank.embeddings.files import shards
 from fullrank.embeddings.source import damage, need
 from fullrank.embeddings.writers import rows_file
@@ -42,29 +44,52 @@ def described(spec: str) -> Described:
 def _one(path: Path) -> Described:
     if not path.exists():
         raise UserError(f"There is no file {path}: check the path.")
-    columns, about = _beside(path, rows) if (rows := rows_file(path)) else _parquet(path)
+    rows, read = rows_file(path), _READERS.get(path.suffix, _nothing)
+    beside = {} if rows is None else _beside(path, rows)
+    with damage(str(path), f"a {path.suffix} file"):
+        columns, about = read(path)
+        if not isinstance(about, dict) or not all(isinstance(about.get(name), str | None) for name in _PLACES):
+            raise ValueError("it does not say which encoder made it, and of which images")
+    columns = columns or beside
     if "name" not in columns:
         raise UserError(f"{path} has no column of names: pass a file that `fullrank embed` wrote.")
     return Described(columns, about)
 
 
-def _parquet(path: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
+def _nothing(_path: Path) -> tuple[dict[str, list[str]], object]:
+    return {}, {}
+
+
+def _parquet(path: Path) -> tuple[dict[str, list[str]], object]:
     need("pyarrow", str(path))
     from pyarrow.parquet import ParquetFile
 
-    with damage(str(path), "a parquet file"), ParquetFile(path) as file:
+    with ParquetFile(path) as file:
         there = [name for name in _COLUMNS if name in file.schema_arrow.names]
         table = file.read(columns=there)
         words = {name: [str(word or "") for word in table[name].to_pylist()] for name in there}
-        about = parse_json((file.schema_arrow.metadata or {}).get(b"fullrank", b"{}").decode())
-        if not isinstance(about, dict) or not all(isinstance(about.get(name), str | None) for name in _PLACES):
-            raise ValueError("it does not say which encoder made it, and of which images")
-    return words, about
+        return words, parse_json((file.schema_arrow.metadata or {}).get(b"fullrank", b"{}").decode())
 
 
-def _beside(path: Path, file: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
+def _safetensors(path: Path) -> tuple[dict[str, list[str]], object]:
+    with safe_open(path, framework="numpy") as file:
+        return {}, parse_json((file.metadata() or {}).get("fullrank", "{}"))
+
+
+def _zarr(path: Path) -> tuple[dict[str, list[str]], object]:
+    need("zarr", str(path))
+    import zarr
+
+    attributes = zarr.open(str(path), mode="r").attrs
+    return {}, attributes.get("fullrank", {})
+
+
+_READERS = {".parquet": _parquet, ".safetensors": _safetensors, ".zarr": _zarr}
+
+
+def _beside(path: Path, file: Path) -> dict[str, list[str]]:
     if not file.is_file():
         raise UserError(f"{path} has no {file.name} beside it: pass a file that `fullrank embed` wrote.")
     with damage(str(file), "a table"), file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-        return {name: [row[name] or "" for row in rows] for name in _COLUMNS if rows and name in rows[0]}, {}
+        return {name: [row[name] or "" for row in rows] for name in _COLUMNS if rows and name in rows[0]}

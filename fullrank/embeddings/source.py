@@ -16,6 +16,7 @@ from typing import IO, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor
 
 from fullrank.errors import UserError, suggest
@@ -28,7 +29,7 @@ LINE = 2**24  # characters of one line of text: about a million numbers
 _RANGE = 1e70  # up to its fourth power, which kurtosis takes, float64 holds it
 _BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError, EOFError),
-    *(RecursionError, zlib.error, csv.Error),
+    *(RecursionError, zlib.error, csv.Error, SafetensorError),
 )  # what reading a broken file raises
 
 

@@ -100,13 +100,15 @@ def of_moments(sketch: Sketch) -> dict[str, Measured]:
     whole = sketch.total
     some = sketch.sample.rows.flatten(0, 1)
     cloud = Cloud(whole, rows=None if whole.axes is None else some, some=some)
-    return of_groups(_records("moments", whole.n, whole.dims), sketch.raw, cloud, sketch.groups)
+    return of_groups(_records("moments", whole.n, whole.dims), sketch.raw, cloud, sketch.groups, units=sketch.units)
 
 
 def of_directions(sketch: Sketch) -> dict[str, Measured]:
     """The metrics that the moments of the rows at length 1 determine; none of the rows may be zero."""
     whole = sketch.total_unit
-    return of_groups(_records("directions", whole.n, whole.dims), sketch.unit, Cloud(whole), sketch.groups)
+    return of_groups(
+        _records("directions", whole.n, whole.dims), sketch.unit, Cloud(whole), sketch.groups, units=sketch.units
+    )
 
 
 def of_hashes(distinct: Distinct, dims: int) -> Measured:

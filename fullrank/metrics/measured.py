@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from fullrank.metrics.cloud import Cloud
-from fullrank.metrics.record import MOST, Measured, Measurement
+from fullrank.metrics.of_units import participation_of_groups
+from fullrank.metrics.participation import PARTICIPATION_RATIO
+from fullrank.metrics.record import MOST, Measured, Measurement, Measurements
 from fullrank.metrics.uncertainty import FEWEST_GROUPS, Estimate, jackknife_all
 from fullrank.stats import Moments
 
@@ -33,17 +35,19 @@ def measured(
 
 
 def of_groups(
-    records: Sequence[Measurement], groups: Sequence[Moments], whole: Cloud, count: int
+    records: Sequence[Measurement], groups: Sequence[Moments], whole: Cloud, count: int, *, units: int | None = None
 ) -> dict[str, Measured]:
     """What the records measure of `whole`, with intervals where they are valid, from its groups; `count` have rows.
 
-    Groups are made whenever they are asked for, as those of a sketch, and are written to.
+    Groups are made whenever they are asked for, as those of a sketch, and are written to. units: of how many whose
+    rows were sampled together.
     """
     n, dims = whole.n, whole.dims
     found = {}
-    smooth = [one for one in records if one.interval == "jackknife" and (enough(n, dims) or not one.biased)]
+    sure = enough(n if units is None else units, dims)
+    smooth = [one for one in records if one.interval == "jackknife" and (sure or not one.biased)]
     if count >= FEWEST_GROUPS and whole.moments is not None:
-        found = _with_intervals(smooth, groups, whole.moments, count)
+        found = _with_intervals(smooth, groups, whole.moments, count, together=units is not None)
     for record in records:
         if record.name not in found:
             found[record.name] = measured(record, float(record.function(whole)), n, dims)
@@ -54,7 +58,7 @@ def of_groups(
 
 
 def enough(n: int, dims: int) -> bool:
-    """Whether there are enough rows for the jackknife's intervals of biased numbers to be valid.
+    """Whether there are enough rows, or units of rows, for the jackknife's intervals of biased numbers to be valid.
 
     >>> enough(800, 100), enough(700, 100)
     (True, False)
@@ -69,7 +73,7 @@ def about(record: Measurement, one: Measured, found: Estimate) -> Measured:
 
 
 def _with_intervals(
-    records: Sequence[Measurement], groups: Sequence[Moments], whole: Moments, count: int
+    records: Sequence[Measurement], groups: Sequence[Moments], whole: Moments, count: int, *, together: bool
 ) -> dict[str, Measured]:
     n, dims = whole.n, whole.dims
 
@@ -78,13 +82,28 @@ def _with_intervals(
         return {one.name: one.function(cloud) for one in records}
 
     estimates = jackknife_all(ask, groups, whole=whole, anew=True)
+    if together and PARTICIPATION_RATIO.name in estimates:
+        estimates[PARTICIPATION_RATIO.name] = participation_of_groups(groups, whole)
     centers = {one.name: _center(one, estimates[one.name], dims) for one in records}
     found = {}
     for one in records:
         follows = math.nan if one.follows is None else one.follows(centers, n, dims)
         center = centers[one.name] if math.isnan(follows) else follows
         found[one.name] = _interval(one, estimates[one.name], center, n, dims, count)
-    return found
+    rank = found.get(PARTICIPATION_RATIO.name)
+    return found | _of_rank(records, found, rank, n, dims) if together and rank is not None else found
+
+
+def _of_rank(
+    records: Sequence[Measurement], found: Measurements, rank: Measured, n: int, dims: int
+) -> dict[str, Measured]:
+    """What follows from the rank alone, from one end of its interval to the other."""
+    more = {}
+    for one in records:
+        ends = [one.follows({rank.name: end}, n, dims) for end in (rank.low, rank.high) if one.follows and end]
+        if ends and not math.isnan(ends[0]):
+            more[one.name] = replace(found[one.name], low=min(ends), high=max(ends))
+    return more
 
 
 def _center(record: Measurement, found: Estimate, dims: int) -> float:

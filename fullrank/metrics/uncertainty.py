@@ -132,7 +132,7 @@ def jackknife_all(
     if len(sizes) < FEWEST_GROUPS:
         raise UserError(f"{len(sizes)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")
     return {
-        name: _estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
+        name: estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
         for name, value in values.items()
     }
 
@@ -157,7 +157,7 @@ def jackknife_rows(function: Callable[[Tensor], float], rows: Tensor, groups: Te
     """
     sizes = _sizes(groups)
     deleted = [function(rows[groups != group]) for group in groups.unique()]
-    return _estimate(function(rows), torch.tensor(deleted, dtype=torch.float64), sizes)
+    return estimate(function(rows), torch.tensor(deleted, dtype=torch.float64), sizes)
 
 
 def jackknife_pairs(
@@ -188,7 +188,7 @@ def jackknife_pairs(
     left = sizes.sum() - sizes
     deleted = [function(mean) for mean in (rest / (left * (left - 1) / 2)).tolist()]
     n = len(groups)
-    return _estimate(function(float(sums.sum()) / (n * (n - 1) / 2)), torch.tensor(deleted, dtype=torch.float64), sizes)
+    return estimate(function(float(sums.sum()) / (n * (n - 1) / 2)), torch.tensor(deleted, dtype=torch.float64), sizes)
 
 
 def jackknife_difference(
@@ -226,7 +226,7 @@ def jackknife_difference(
     deleted = [_difference(function(a), function(b)) for a, b in rests]
     sizes = torch.tensor([group.n for group in before], dtype=torch.float64)
     return {
-        name: _estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
+        name: estimate(value, torch.tensor([rest[name] for rest in deleted], dtype=torch.float64), sizes)
         for name, value in values.items()
     }
 
@@ -287,7 +287,8 @@ def _dealt(sizes: Tensor, groups: int, seed: int) -> Tensor:
     return group
 
 
-def _estimate(value: float, deleted: Tensor, sizes: Tensor) -> Estimate:
+def estimate(value: float, deleted: Tensor, sizes: Tensor) -> Estimate:
+    """The `jackknife` of a value, from those (G,) without each group, and the rows (G,) of each."""
     if not (math.isfinite(value) and bool(deleted.isfinite().all())):
         return Estimate(value, value, math.inf, -math.inf, math.inf)
     share = sizes / sizes.sum()

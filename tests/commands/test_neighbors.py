@@ -22,9 +22,13 @@ __all__ = ["here"]  # a fixture
 
 @pytest.fixture
 def embedded(here: Path) -> Path:
-    for ending in ("parquet", "npy"):
-        assert main(["embed", "encoder.safetensors", "my photos", "--out", f"z.{ending}", "--workers", "0"]) == 0
+    for file in ("z.parquet", "z.npy"):
+        embed(file)
     return here
+
+
+def embed(file: str) -> None:
+    assert main(["embed", "encoder.safetensors", "my photos", "--out", file, "--workers", "0"]) == 0
 
 
 def test_the_nearest_rows_of_chunks_are_those_of_the_whole() -> None:
@@ -37,11 +41,13 @@ def test_the_nearest_rows_of_chunks_are_those_of_the_whole() -> None:
     assert nearest(queries, [rows[:2]], 5)[1].shape == (3, 2)
 
 
-@pytest.mark.parametrize("file", ["z.parquet", "z.npy"])
+@pytest.mark.parametrize("file", ["z.parquet", "z.npy", "s.safetensors", "r.zarr"])
 def test_the_page_shows_images_and_needs_nothing_else(
     file: str, embedded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     extra = ["--images", "my photos"] if file == "z.npy" else []
+    if not Path(file).exists():
+        embed(file)
     assert main(["neighbors", file, "3", "wood/02 ä.png", "--k", "4", "--out", "similar.html", *extra]) == 0
     page = Path("similar.html").read_text(encoding="utf-8")
     assert page.count('src="data:image/jpeg;base64,') == 2 * 5
@@ -61,8 +67,11 @@ def test_an_image_is_embedded_by_the_encoder_that_made_the_file(
     embedded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = "my photos/brick/05 ä.png"
-    assert main(["neighbors", "z.parquet", query, "--k", "2"]) == 0
-    assert f"{query}: brick/05 ä.png, " in capsys.readouterr().out
+    for file in ("s.safetensors", "r.zarr"):
+        embed(file)
+    for file in ("z.parquet", "s.safetensors", "r.zarr"):
+        assert main(["neighbors", file, query, "--k", "2"]) == 0
+        assert f"{query}: brick/05 ä.png, " in capsys.readouterr().out
     page = Path("neighbors.html").read_text(encoding="utf-8")
     assert "<b>1.000</b> brick" in page
     assert main(["neighbors", "z.npy", query]) == 2

@@ -135,6 +135,12 @@ class Sketch:
         return self._sampled[1]
 
     @property
+    def units(self) -> int | None:
+        """How many units the samples are of; None where each is its own."""
+        count = len(self.sample_units.unique())
+        return count if count < len(self.sample_units) else None
+
+    @property
     def sample_groups(self) -> Tensor:
         """The group (k,), of 20, of each sample."""
         return self.sample_units % GROUPS
