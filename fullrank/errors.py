@@ -57,6 +57,26 @@ def command(*words: Path | str) -> str:
     return shlex.join(["fullrank", *map(str, words)])
 
 
+def as_flag(name: str) -> str:
+    """A setting as the flag of a command.
+
+    >>> as_flag("batch_size")
+    '--batch-size'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def as_given(name: str, value: object) -> str:
+    """A setting with its value as they are passed to a command.
+
+    >>> as_given("batch_size", 64), as_given("steps", (1, 2)), as_given("masks", False)
+    ('--batch-size 64', '--steps 1 2', '--no-masks')
+    """
+    if isinstance(value, bool):
+        return as_flag(name if value else f"no_{name}")
+    return f"{as_flag(name)} {' '.join(map(str, value if isinstance(value, tuple) else (value,)))}"
+
+
 def printable(text: object, *, lines: bool = False) -> str:
     r"""Text as it may be shown anywhere: what a terminal would obey, or that hides other text, is written as an escape.
 

@@ -111,6 +111,7 @@ def test_a_training_from_python_is_quiet_and_gives_a_run_a_score_and_an_encoder(
     assert (run.path / "report.html").is_file()
     assert run.result is not None
     assert run.result.sentence in run._repr_html_()
+    assert repr(run) == f"Run({str(run.path)!r}, 'vicreg': {run.result.sentence})"
     score = fullrank.evaluate(run)
     assert 0.1 < score["knn"] <= 1
     features = fullrank.load(run)(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))

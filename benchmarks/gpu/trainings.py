@@ -22,7 +22,7 @@ _FEW = 30  # steps that say how long one takes
 def trained(recipe: str, data: object, folder: Path, *, root: Path | None, tiny: bool, steps: int) -> dict[str, Any]:
     """What a training of so many steps leaves."""
     flags: dict[str, Any] = {"backbone": "tiny", "batch_size": 16, "probe": 64} if tiny else {"backbone": "resnet18"}
-    flags |= {"data_root": root} if root else {}
+    flags |= {"data_root": root} if root and isinstance(data, str) else {}
     run = fullrank.train(recipe, data=data, out=folder, steps=steps, devices=1, monitor_every=10**6, **flags)
     result = read_json(run.path / "result.json")
     last = [row for row in read_rows(run.path / "metrics.jsonl") if row["kind"] == "monitor"][-1]

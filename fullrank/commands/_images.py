@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fullrank.data import DataOptions, load_dataset, with_channels
+from fullrank.data import DataOptions, ImageSet, load_dataset, with_channels
 from fullrank.data.identity import compared
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.known import NOTHING, Known, parts_of
@@ -17,8 +17,10 @@ from fullrank.diagnosis.training import profile_of
 from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import open_model
+from fullrank.nn import SavedEncoder
+from fullrank.nn.encoder import OBJECT
 from fullrank.runs import read_as_run, read_config
-from fullrank.stats.sketch import sketch
+from fullrank.stats.sketch import Sketch, sketch
 from fullrank.terminal import say, watched
 
 
@@ -43,13 +45,10 @@ def image_report(
     said = {"same": "the training images", "other": "other images than it was trained on", "unknown": "images"}[same]
     line = f"{dataset.inventory().line()}; {said} through the encoder of {source}"
     say(console, line)
-    rows = features_of(saved, dataset.train, workers=2)
-    shown = watched(rows, len(dataset.train), "Encoding", "images", console=console, size=len)
-    found = sketch(shown, n=len(dataset.train), seed=seed)
     labels = dataset.train.labels
     known = labels is not None and bool((labels >= 0).all())
-    made = diagnose_sketch(
-        found,
+    report = partial(
+        diagnose_sketch,
         labels=labels if known else None,
         profile=objective.name,
         where="backbone",
@@ -58,4 +57,14 @@ def image_report(
         seed=seed,
         known=numbers,
     )
+    found = _sketch(saved, dataset.train, seed, console)
+    made = report(found)
+    if made.verdict != "healthy" and not saved.encoder.name.startswith(OBJECT):  # it may be the images' own
+        made = report(found, _sketch(saved.untrained(seed), dataset.train, seed, console, "Encoding, untrained"))
     return made, [*dataset.train.classes] if known else []
+
+
+def _sketch(saved: SavedEncoder, images: ImageSet, seed: int, console: Console, doing: str = "Encoding") -> Sketch:
+    """The sketch of the features of all images."""
+    rows = features_of(saved, images, workers=2)
+    return sketch(watched(rows, len(images), doing, "images", console=console, size=len), n=len(images), seed=seed)

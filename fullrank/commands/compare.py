@@ -92,6 +92,8 @@ def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
         raise UserError("--new-groups says what --groups says of the old side: pass both.")
     if options.groups and len(reports) == len({options.old, options.new}):
         raise UserError("--groups changes no report.json: pass it to `fullrank diagnose`, or pass the embeddings here.")
+    if options.new_groups and options.new in reports:
+        raise UserError(f"--new-groups changes no report.json, as {options.new} is: leave it out.")
     judged = {str(report.get("profile", "generic")) for report in reports.values()}
     judged |= {options.profile} if options.profile else set()
     if len(judged) > 1:

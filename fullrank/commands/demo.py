@@ -47,7 +47,8 @@ def demo(options: Demo, console: Console) -> int:
     say(
         console,
         "Three encoders for 1,797 digits in random colors, alike in network, images, augmentation and seed.\n"
-        "The first is not trained. The second learns only to pull the two views of an image together, and collapses.\n"
+        "The first is not trained: its one step has a rate of 1e-9.\n"
+        "The second learns only to pull the two views of an image together, and collapses.\n"
         "The third is trained by INTL, which keeps every dimension in use.\n",
     )
     data, runs = _color_digits(out / "digits.npz"), []

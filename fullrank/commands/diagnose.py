@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from fullrank.commands._common import parse, terminal
-from fullrank.errors import UserError
+from fullrank.errors import UserError, as_flag
 from fullrank.terminal import say
 
 if TYPE_CHECKING:
@@ -179,8 +179,7 @@ def _refuse_flags_of_files(options: Diagnose, what: str) -> None:
     of_files = ("labels", "groups", "before", "on", "loss", *SETTINGS)
     given = [name for name in of_files if getattr(options, name) is not None] + ["views"] * (options.views != 1)
     if given:
-        flag = f"--{given[0].replace('_', '-')}"
-        raise UserError(f"{flag} is of no use for {what}, only for a file of embeddings: leave it out.")
+        raise UserError(f"{as_flag(given[0])} is of no use for {what}, only for a file of embeddings: leave it out.")
 
 
 def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[str, Any]], list[str]]:
@@ -209,21 +208,26 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
 
 def loss_of(options: Diagnose) -> LossValue | None:
     """What --loss and its companions say."""
-    from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue
+    from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue, settings_of
+    from fullrank.engine.options import require_numbers
 
+    given = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
     if options.loss is None:
-        for name in SETTINGS:
-            if getattr(options, name) is not None:
-                flag = f"--{name.replace('_', '-')}"
-                raise UserError(f"{flag} is a setting of a loss: pass --loss too, such as --loss infonce=5.54.")
+        for name in given:
+            raise UserError(f"{as_flag(name)} is a setting of a loss: pass --loss too, such as --loss infonce=5.54.")
         return None
-
     name, _, value = options.loss.partition("=")
     try:
         number = float(value)
     except ValueError:
         raise UserError(f"--loss {options.loss} is not a name and value: write it as infonce=5.54.") from None
-    return LossValue(name, number, options.batch_size, options.local_batch, options.prototypes, options.margin)
+    needed, useful = settings_of(LossValue(name, number).loss)
+    if idle := [setting for setting in given if setting not in useful]:
+        raise UserError(f"The plateau of {name} does not depend on {as_flag(idle[0])}: leave it out.")
+    if lacking := [setting for setting in SETTINGS if setting in needed and setting not in given]:
+        raise UserError(f"The plateau of {name} depends on {as_flag(lacking[0])}: pass it too.")
+    require_numbers(given, {"batch_size": 2, "local_batch": 1, "prototypes": 2})
+    return LossValue(name, number, **given)
 
 
 def spoken(console: Console, json_to: Path | None) -> Console:

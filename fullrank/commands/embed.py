@@ -48,7 +48,10 @@ class Embed:
 
 def embed(options: Embed, console: Console) -> int:
     """Run the command; returns the exit code."""
+    from fullrank.data.sources.acting import refuse_idle_reading
+    from fullrank.data.sources.objects import is_place
     from fullrank.embeddings.writers import check_out, rows_file
+    from fullrank.engine.progress import first_speaks
     from fullrank.evaluation.embed import Shards, embed_to, images_of, read_as_trained
     from fullrank.evaluation.model import open_model
     from fullrank.runs import read_as_run
@@ -56,8 +59,10 @@ def embed(options: Embed, console: Console) -> int:
     if not options.images:
         raise UserError("Which images? Pass images, a folder, or a data set's name behind the run.")
     check_out(options.out)
+    some = options.images if is_place(options.images) else options.images[0]  # images alone are read alike
+    refuse_idle_reading(some, options.reading, root=options.data_root)
     shards = Shards.of(options.shards, options.shard)
-    tell = partial(say, console)
+    tell = partial(say, first_speaks(console))
     model = open_model(options.encoder, trust=options.trust, network=options.backbone, say=tell)
     with read_as_run(Path(options.encoder)):
         reading = read_as_trained(model, options.reading)
@@ -75,7 +80,7 @@ def embed(options: Embed, console: Console) -> int:
     )
     for file in files:
         rows = rows_file(file)
-        tell(f"Wrote {file}" + (f", and the names of its rows in {rows}" if rows else ""))
+        say(console, f"Wrote {file}" + (f", and the names of its rows in {rows}" if rows else ""))
     return 0
 
 

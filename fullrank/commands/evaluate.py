@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ from tyro.conf import arg
 
 from fullrank.commands._common import parse, stopped, terminal
 from fullrank.data.options import DataOptions
-from fullrank.errors import UserError, shell
+from fullrank.errors import UserError, as_flag, shell
 from fullrank.terminal import say
 from fullrank.transfer.options import Changes, Where
 
@@ -42,9 +42,9 @@ class Evaluate:
     intl/imagenet; by default kNN and a linear probe. RUN may then also be the file of an encoder, an export, timm:NAME
     or torchvision:NAME."""
     suite: tuple[str, ...] = ()
-    """Score on several data sets in one table, by --protocol: flowers102,pets,dtd,food101,eurosat,caltech101,
-    aircraft,cars,svhn,sun397, other named sets, and paths. --data-root is the folder of torchvision's data sets, and
-    --download gets them."""
+    """Score on several data sets in one table, by --protocol: flowers102,pets,dtd,food101,eurosat,
+    caltech101,aircraft,cars,svhn,sun397, other named sets, and paths. --data-root is the folder of torchvision's data
+    sets, and --download gets them."""
     seeds: int = 1
     """Seeds of the linear head; with several, mean and standard deviation are shown."""
     choose_k: bool = False
@@ -147,11 +147,8 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
 
 def _refuse_of_protocols(options: Evaluate) -> None:
     """Raise a UserError for a flag that acts in a protocol only."""
-    default = Evaluate()
-    for name in ("seeds", "choose_k", "backbone", "memory", "out", "changes", "where"):
-        given = getattr(options, name)
-        if name == "where":  # which processes there are acts in both
-            given = replace(given, devices=None, nodes=1)
-        if given != getattr(default, name):
-            flag = "flag of a classifier" if name in ("changes", "where") else f"--{name.replace('_', '-')}"
-            raise UserError(f"The {flag} acts with --protocol only: pass --protocol ours, or another one.")
+    given, default = ({**vars(each), **vars(each.changes), **vars(each.where)} for each in (options, Evaluate()))
+    of_protocols = ("seeds", "choose_k", "backbone", "memory", "out", *vars(options.changes), *vars(options.where))
+    for name in of_protocols:
+        if name not in ("devices", "nodes") and given[name] != default[name]:  # these two act in both
+            raise UserError(f"{as_flag(name)} acts with --protocol only: pass --protocol ours, or another one.")

@@ -6,28 +6,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from fullrank.commands._common import one_source, parse, stopped, terminal
-from fullrank.data.options import DataOptions
 from fullrank.errors import UserError, command
 from fullrank.terminal import say
-from fullrank.transfer.options import Changes, Finetuning, Where
+from fullrank.transfer.options import Changes, Finetuning, Reading, Where
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fullrank.engine.signals import Ending
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading(DataOptions):
-    """How data are read; --labels is the share of the labels here."""
-
-    labels: Annotated[Literal["auto", "folders", "none"], tyro.conf.arg(name="folder-labels")] = "auto"
-    """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
 
 
 @dataclass(frozen=True, kw_only=True)

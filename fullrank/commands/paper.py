@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from fullrank.commands._common import parse, terminal
-from fullrank.errors import UserError, command
+from fullrank.errors import UserError, as_flag, command
 from fullrank.papers import Entry, Experiment, Outcome, Settings, catalog, load
 from fullrank.papers.kit.parts import judged, plain
 from fullrank.papers.listed import hours, listing
@@ -108,7 +108,7 @@ def _require_one_thing(options: PaperOptions) -> None:
         return
     for field in dataclasses.fields(options):
         if field.name not in named and getattr(options, field.name) != field.default:
-            of_a_run = f"{_flag(field.name)} is for running experiments"
+            of_a_run = f"{as_flag(field.name)} is for running experiments"
             remedy = f"leave it away with {asked[0]}" if asked else "pass the name of an experiment, or --all"
             raise UserError(f"{of_a_run}: {remedy}.")
 
@@ -183,12 +183,14 @@ def _data(entry: Entry, options: PaperOptions) -> str:
     of_images = ("data", "data_root", "download")
     asked = [name for name in of_images if options.name and getattr(options, name)]  # --all: for those that read
     if asked and not entry.data:
-        raise UserError(f"{entry.name} makes up its data: leave {_flag(asked[0])} away.")
+        raise UserError(f"{entry.name} makes up its data: leave {as_flag(asked[0])} away.")
     chosen = options.data or entry.data
     if options.data or (entry.data and options.download):
         from fullrank.data import DataOptions, load_dataset
+        from fullrank.data.sources.acting import refuse_idle_reading
 
         reading = DataOptions(download=options.download)  # a wrong name is an error before anything is written
+        refuse_idle_reading(chosen, reading, root=options.data_root)
         load_dataset(chosen, root=options.data_root, options=reading)
     return chosen
 
@@ -198,9 +200,9 @@ def _sizes(entry: Entry, options: PaperOptions) -> dict[str, Any]:
     asked = {name: value for name in _SIZES if (value := getattr(options, name)) is not None}
     for name, value in asked.items():
         if not entry.data:
-            raise UserError(f"{entry.name} trains on no images: leave {_flag(name)} away.")
+            raise UserError(f"{entry.name} trains on no images: leave {as_flag(name)} away.")
         if isinstance(value, int) and value < 1:
-            raise UserError(f"{_flag(name)} is {value}: pass at least 1.")
+            raise UserError(f"{as_flag(name)} is {value}: pass at least 1.")
     return asked
 
 
@@ -259,7 +261,7 @@ def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Se
     flags += ["--data", settings.data] if settings.data else []
     sizes = {name: value for name in _SIZES if (value := getattr(settings, name)) is not None}
     for name, value in sizes.items():
-        flags += [_flag(name), str(value)]
+        flags += [as_flag(name), str(value)]
     again = command("paper", entry.name, "--out", settings.out, *flags)
     return {
         "name": entry.name,
@@ -277,10 +279,6 @@ def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Se
         "rows": rows,
         "panels": [plain(dataclasses.asdict(panel)) for panel in outcome.panels],
     }
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _seed(row: Mapping[str, str | float], first: int) -> dict[str, float]:

@@ -92,6 +92,9 @@ def _parsed(name: str, arguments: list[str]) -> Any:
     both.__doc__ = sys.modules[recipe_class.__module__].__doc__
     parsed = parse(both, flags, f"train {name}", both(recipe, RunOptions(), preset, run_like, False))
     require_data(name, preset, parsed.recipe)
+    from fullrank.training.step_plan import refuse_idle
+
+    refuse_idle(parsed.recipe, recipe)
     return parsed
 
 

@@ -11,6 +11,7 @@ from fullrank.data.options import DataOptions
 if TYPE_CHECKING:
     from fullrank.data.batches import Batch, Order, plain_batches, train_batches
     from fullrank.data.centers import center_of_image, center_of_tensor
+    from fullrank.data.channels import with_channels
     from fullrank.data.decode import as_gray_or_rgb, read_image, strict_decoding
     from fullrank.data.images import (
         Dataset,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         labeled,
         select,
         split,
-        with_channels,
     )
     from fullrank.data.sources.load import NAMES, load_dataset
     from fullrank.data.views.augmentation import Augmentation, Parameters, draw
@@ -66,6 +66,7 @@ __all__ = [
 
 _FILES = {  # file -> what it holds
     "batches": ("Batch", "Order", "plain_batches", "train_batches"),
+    "channels": ("with_channels",),
     "centers": ("center_of_image", "center_of_tensor"),
     "decode": ("as_gray_or_rgb", "read_image", "strict_decoding"),
     "images": (
@@ -78,7 +79,6 @@ _FILES = {  # file -> what it holds
         "labeled",
         "select",
         "split",
-        "with_channels",
     ),
     "sources.load": ("NAMES", "load_dataset"),
     "views.augmentation": ("Augmentation", "Parameters", "draw"),

@@ -55,7 +55,7 @@ class ImageFolder:
 
     `range` is what becomes 0 and 255 in files of more than 8 bits, `pages` the page of each entry of `files` (empty:
     the first), `max_pixels` the limit against decompression bombs where it is not Pillow's, `sizes` (N,) the bytes of
-    each file when it was looked at.
+    each file when it was looked at; with `gray`, the three channels are equal whatever the file has.
 
     >>> len(ImageFolder(("a.png", "b.png"), None, (), channels=3))
     2
@@ -70,6 +70,7 @@ class ImageFolder:
     pages: tuple[int, ...] = ()
     max_pixels: int | None = None
     sizes: NDArray[np.int64] | None = None
+    gray: bool = False
 
     def __len__(self) -> int:
         return len(self.files)
@@ -87,7 +88,7 @@ class ImageFolder:
         path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
             with strict_decoding(self.max_pixels):
-                decoding = Decoding(self.channels, self.range)
+                decoding = Decoding(self.channels, self.range, gray=self.gray)
                 return read_image(Path(path), page=page, decoding=decoding, shrink=shrink)
         except Exception as error:  # decoders raise anything
             why = reason(error)
@@ -117,6 +118,7 @@ class ImageItems:
     skipped: tuple[tuple[str, str], ...] = ()
     column: str | None = None
     range: tuple[float, float] | None = None
+    gray: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -129,7 +131,8 @@ class ImageItems:
         """Fetch image `index`; raises UserError if it is not an image or has other channels."""
         row = int(self.rows[index])
         try:
-            return image_of(self.source[row], self.column, Decoding(self.channels, self.range), shrink)
+            decoding = Decoding(self.channels, self.range, gray=self.gray)
+            return image_of(self.source[row], self.column, decoding, shrink)
         except Exception as error:  # their code raises anything
             name, why = f"Item {row} of the data", reason(error)
             raise Unreadable(f"{name} cannot be read ({why}): repair or remove it.", name, why) from error
@@ -264,37 +267,3 @@ def held_out(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor
 def _evenly(total: int, count: int) -> NDArray[np.int64]:
     """`count` places in range(total) at equal distances."""
     return (2 * np.arange(count) + 1) * total // max(2 * count, 1)
-
-
-def with_channels(dataset: Dataset, channels: int) -> Dataset:
-    """The same images with so many channels: gray is repeated, color turned to gray; anything else is a UserError.
-
-    >>> gray = ImageTensor(torch.full((2, 1, 4, 4), 7, dtype=torch.uint8), None, ())
-    >>> with_channels(Dataset("mine", gray, None, (0.5,), (0.25,)), 3).inventory().line()
-    'mine: 2 images, no labels, no test set; gray repeated in 3 channels, as the encoder takes'
-    """
-    given = dataset.train.channels
-    if given == channels:
-        return dataset
-    if {given, channels} != {1, 3}:
-        raise UserError(
-            f"{dataset.name} has {given} channels and the encoder takes {channels}: pass images of {channels} channels."
-        )
-    what = "gray repeated in 3 channels" if channels == 3 else "colors turned to gray"
-    return replace(
-        dataset,
-        train=_converted(dataset.train),
-        test=None if dataset.test is None else _converted(dataset.test),
-        notes=(*dataset.notes, f"{what}, as the encoder takes"),
-    )
-
-
-def _converted(images: ImageSet) -> ImageSet:
-    """Gray to color or color to gray."""
-    if not isinstance(images, ImageTensor):
-        return replace(images, channels=4 - images.channels)
-    if images.channels == 1:
-        return replace(images, images=images.images.expand(-1, 3, -1, -1).contiguous())
-    luma = torch.tensor([0.299, 0.587, 0.114])  # ITU-R 601, as in PIL
-    gray = [(part.float() * luma.view(3, 1, 1)).sum(1, keepdim=True).round() for part in images.images.split(4096)]
-    return replace(images, images=torch.cat(gray).to(torch.uint8))

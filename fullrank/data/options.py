@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from fullrank.errors import as_flag
 from fullrank.runs.reading import record_of
 
 
@@ -46,15 +47,25 @@ class DataOptions:
         """
         return record_of(cls, settings)
 
+    def flag(self, name: str) -> str:
+        """What the user writes for an option.
+
+        >>> DataOptions().flag("max_pixels")
+        '--max-pixels'
+        """
+        return as_flag(name)
+
     def changed_by(self, other: DataOptions | None) -> DataOptions:
-        """These, and of the other what is not a default.
+        """These, and of the other what is not a default; its flags are the other's.
 
         >>> DataOptions(split="none").changed_by(DataOptions(labels="folders")).split
         'none'
         """
+        if other is None:
+            return self
         default = DataOptions()
-        changes = {} if other is None else {field.name: getattr(other, field.name) for field in fields(other)}
-        return replace(self, **{name: value for name, value in changes.items() if value != getattr(default, name)})
+        kept = {name: value for name, value in vars(self).items() if getattr(other, name) == getattr(default, name)}
+        return replace(other, **kept)
 
 
 def data_name(data: str | Sequence[str]) -> str:

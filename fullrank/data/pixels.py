@@ -60,10 +60,14 @@ Decoded = Image.Image | Bands
 
 @dataclass(frozen=True)
 class Decoding:
-    """How pixels become 8 bits: `channels` is None for those of the file, `range` what becomes 0 and 255."""
+    """How pixels become 8 bits: `channels` is None for those of the file, `range` what becomes 0 and 255.
+
+    With `gray`, the three channels are the gray of the image.
+    """
 
     channels: int | None = None
     range: tuple[float, float] | None = None
+    gray: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,10 @@ class Raw:
 
 def finished(raw: Raw, decoding: Decoding) -> Decoded:
     """8 bits and the channels that are asked for; ValueError where that would be a guess."""
+    if decoding.gray:
+        image = finished(raw, Decoding(1, decoding.range))
+        assert isinstance(image, Image.Image)  # as of one channel
+        return _in_mode(image, "RGB")
     wanted, content = decoding.channels, raw.content
     if isinstance(content, Image.Image):
         if wanted is not None and wanted == raw.channels + 1 and raw.alpha:

@@ -96,10 +96,7 @@ def prepare(
     refuse_idle(settings, begin(preset)[1])
     backend()
     saved, about = open_encoder(source, backbone, seed=settings.seed, say=partial(say_once, console))
-    job = _job(saved, about, data, settings, options, console, control)
-    if data.voc_first is not None and "VOC" not in (job.train.kind, job.val.kind):
-        raise UserError("--voc-first acts with VOC XML only: leave it away, or pass VOC XML.")
-    return job
+    return _job(saved, about, data, settings, options, console, control)
 
 
 def _job(
@@ -112,6 +109,8 @@ def _job(
     control: bool,
 ) -> Job:
     train, val = read_both(data, settings, partial(say_once, console))
+    if data.voc_first is not None and "VOC" not in (train.kind, val.kind):
+        raise UserError("--voc-first acts with VOC XML only: leave it away, or pass VOC XML.")
     if saved.encoder.channels == 1:
         say_once(console, "Images are read in gray, as the encoder takes.")
     images = [one for one in train.images if settings.empty or any(not thing.crowd for thing in one.things)]

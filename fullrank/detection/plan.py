@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from fullrank.detection.options import DetectionOptions, DetectorSettings
 from fullrank.engine.launcher import refuse_uneven, require_strategy
-from fullrank.engine.options import require_numbers
+from fullrank.engine.options import require_acting, require_numbers
 from fullrank.errors import UserError
 
 _FIRST = 1e-3  # the share of the learning rate that a warm-up begins with (detectron2)
@@ -71,11 +71,4 @@ def refuse_idle(settings: DetectorSettings, start: DetectorSettings) -> None:
     Traceback (most recent call last):
     fullrank.errors.UserError: --epochs acts with --steps None only: leave it away, or pass --steps None.
     """
-    for name, others in _ACTS_WITH.items():
-        value = getattr(settings, name)
-        if not value or value == getattr(start, name):
-            continue
-        if all(getattr(settings, other) != needed for other, needed in others.items()):
-            needs = " or ".join(f"--{other} {needed}" for other, needed in others.items())
-            flag = f"--{name.replace('_', '-')}"
-            raise UserError(f"{flag} acts with {needs} only: leave it away, or pass {needs}.")
+    require_acting(asdict(settings), _ACTS_WITH, asdict(start), asdict(DetectorSettings()))

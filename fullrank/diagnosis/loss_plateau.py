@@ -35,10 +35,8 @@ class LossValue:
             known = f"pass one of {', '.join(sorted(_PLATEAUS))}."
             hint = f"did you mean {other.lower()}?" if other else suggest(self.loss, _PLATEAUS, otherwise=known)
             raise UserError(f"There is no plateau of a loss {self.loss!r}: {hint}")
-        needed = _PLATEAUS[self.loss].needs
-        useful = (*needed, "local_batch") if "batch_size" in needed else needed
         for name in SETTINGS:
-            if getattr(self, name) is not None and name not in useful:
+            if getattr(self, name) is not None and name not in settings_of(self.loss)[1]:
                 raise UserError(f"The plateau of {self.loss} does not depend on {name}: leave it out.")
 
 
@@ -53,6 +51,16 @@ _OTHERS: dict[str, Point] = {  # of other people's losses
     "soft_margin": Point(lambda: math.log(2), "ln 2"),
 }
 _PLATEAUS = _OURS | _OTHERS
+
+
+def settings_of(loss: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The settings that the plateau of a loss depends on, and those with all that say something of it.
+
+    >>> settings_of("infonce")
+    (('batch_size',), ('batch_size', 'local_batch'))
+    """
+    needed = _PLATEAUS[loss].needs
+    return needed, (*needed, "local_batch") if "batch_size" in needed else needed
 
 
 def at_plateau(training: LossValue) -> str | None:

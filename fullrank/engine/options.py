@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, as_flag, suggest
 
 _MOST = {  # the most that means anything: one number more is a slip, or comes from a damaged file
     "steps": 10**12,
@@ -21,6 +21,9 @@ _MOST = {  # the most that means anything: one number more is a slip, or comes f
     "workers": 16 * (os.cpu_count() or 4),
 }
 _MOST_OF_ANY = 2**53  # up to here floats and JSON tell whole numbers apart
+ActsWith = Mapping[str, Mapping[str, object]]
+"""A setting -> the others of which one must have this value, one of these, or any that is `GIVEN`, for it to act."""
+GIVEN = object()  # of a setting that another acts with: any value but None and 0
 
 
 def by_record(caller: str, flags: Mapping[str, Any], *kinds: type[Any]) -> list[dict[str, Any]]:
@@ -55,16 +58,58 @@ def require_numbers(values: Mapping[str, object], least: Mapping[str, float], *,
     fullrank.errors.UserError: --steps 1000000000000000000 is too large: pass 1000000000000 or less.
     """
     for name, value in _numbers(values):
-        flag = f"--{name.replace('_', '-')}"
         if name in above and not 0 < value < math.inf:
-            raise UserError(f"{flag} must be positive, got {value}.")
+            raise UserError(f"{as_flag(name)} must be positive, got {value}.")
         if not math.isfinite(value):
-            raise UserError(f"{flag} {value} is not a number that can be used: pass a finite one.")
+            raise UserError(f"{as_flag(name)} {value} is not a number that can be used: pass a finite one.")
         if name in least and value < least[name]:
-            raise UserError(f"{flag} {value} is too small: pass {least[name]} or more.")
+            raise UserError(f"{as_flag(name)} {value} is too small: pass {least[name]} or more.")
         most = _MOST.get(name, math.inf if isinstance(value, float) else _MOST_OF_ANY)
         if value > most:
-            raise UserError(f"{flag} {value} is too large: pass {most} or less.")
+            raise UserError(f"{as_flag(name)} {value} is too large: pass {most} or less.")
+
+
+def require_acting(
+    values: Mapping[str, object],
+    acts_with: ActsWith,
+    *unchanged: Mapping[str, object],
+    named: Callable[[str], str] = as_flag,
+) -> None:
+    """Raise a UserError for the first setting that was changed and that the others leave without effect.
+
+    Args:
+        values: The settings by name.
+        acts_with: What each setting acts with; one without others never acts.
+        *unchanged: Settings that somebody began with; what has its value in one of them was not changed.
+        named: How the user wrote a setting.
+
+    >>> require_acting({"epochs": 2, "steps": 9}, {"epochs": {"steps": None}}, {"epochs": 1})
+    Traceback (most recent call last):
+    fullrank.errors.UserError: --epochs acts with --steps None only: leave it away, or pass --steps None.
+    """
+    for name, others in acts_with.items():
+        if any(values[name] == each[name] for each in unchanged):
+            continue
+        if any(_is(values[other], needed) for other, needed in others.items()):
+            continue
+        needs = " or ".join(_said(named(other), needed) for other, needed in others.items())
+        if not needs:
+            raise UserError(f"{named(name)} has no effect here: leave it away.")
+        raise UserError(f"{named(name)} acts with {needs} only: leave it away, or pass {needs}.")
+
+
+def _is(value: object, needed: object) -> bool:
+    if needed is GIVEN:
+        return bool(value)
+    return value in needed if isinstance(needed, tuple) else value == needed
+
+
+def _said(name: str, needed: object) -> str:
+    """A setting with the value that it must have, as a flag or as an argument of Python."""
+    if needed is GIVEN:
+        return name
+    between, each = (" ", str) if name.startswith("--") else ("=", repr)
+    return name + between + " or ".join(map(each, needed if isinstance(needed, tuple) else (needed,)))
 
 
 def _numbers(values: Mapping[str, object]) -> Iterator[tuple[str, int | float]]:

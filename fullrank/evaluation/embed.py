@@ -66,7 +66,7 @@ def images_of(
         Path(name) for name in data if Path(name).is_file() and not name.lower().endswith((".npz", ".txt", ".csv"))
     ]
     if len(images) == len(data) and data:
-        return _images(images, Decoding(channels, parse_range(options.range)), options.max_pixels)
+        return _images(images, options, channels)
     if images:
         raise UserError(f"{images[0]} is an image, and other data is not: pass images alone, or folders alone.")
     dataset = with_channels(load_dataset([*data], root=root, options=options, say=say), channels)
@@ -104,17 +104,19 @@ def _words(images: ImageSet) -> list[str]:
     return [images.classes[label] if label >= 0 else "" for label in images.labels.tolist()]
 
 
-def _images(files: list[Path], decoding: Decoding, max_pixels: int | None) -> Images:
+def _images(files: list[Path], options: DataOptions, channels: int) -> Images:
+    span, most = parse_range(options.range), options.max_pixels
+    images = ImageFolder(tuple(map(str, files)), None, (), options.channels or channels, range=span, max_pixels=most)
+    dataset = with_channels(Dataset("images", images, None, (), ()), channels)
+    asked = Decoding(channels, span, gray=images.channels == 1 < channels)
     for file in files:
         try:
-            with strict_decoding(max_pixels):
-                read_image(file, decoding=decoding)
+            with strict_decoding(most):
+                read_image(file, decoding=asked)
         except Exception as error:  # decoders raise anything
             remedy = "pass it" if "--range" in str(error) else "leave it out"
             raise UserError(f"{file} cannot be read ({reason(error)}): {remedy}.") from None
-    names = tuple(map(str, files))
-    images = ImageFolder(names, None, (), decoding.channels or 3, range=decoding.range, max_pixels=max_pixels)
-    return images_in(Dataset("images", images, None, (), ()))
+    return images_in(dataset)
 
 
 def read_as_trained(model: Model, given: DataOptions) -> DataOptions:

@@ -26,6 +26,7 @@ from fullrank.data import (
     with_channels,
 )
 from fullrank.data.identity import compared, options_of, other_data, place_of, quoted, unknown_data
+from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.device import this_device
 from fullrank.engine.gather import gather_rows, share_of
@@ -104,6 +105,8 @@ def evaluate_run(
             task.features(name, encode, console)
         return {}
     result = read_json(run / "result.json")
+    if result.get("scored_on") != division.about:  # what was scored on other images does not stand beside these
+        result.pop("baselines", None)
     result |= {"scored_on": division.about, **_whole(task.score("encoder", train, test, console))}
     result["separability"] = task.separability(test, console)
     some, width = saved.loss_features, train.shape[1]
@@ -150,6 +153,7 @@ def _data(
         dataset = from_object(data, options)
     else:
         place = place_of(run, config, places_in(data))
+        refuse_idle_reading(place, reading or DataOptions(), root=data_root)
         dataset = load_dataset(place, root=root, options=options, say=partial(say, console))
     same = compared(config, dataset)
     dataset = with_channels(dataset, saved.encoder.channels)

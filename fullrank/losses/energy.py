@@ -145,12 +145,21 @@ def layer_energy(
     >>> layer_energy(net)
     tensor(0.5000, grad_fn=<SumBackward0>)
     """
-    layers = (part for part in module.modules() if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d))
-    energies = [energy(layer.weight.flatten(1)) for layer in layers if len(layer.weight) > 1]
+    energies = [energy(weight.flatten(1)) for weight in weights_of_layers(module)]
     if not energies:
         raise UserError("layer_energy found no linear or convolutional layer with two outputs: pass another network.")
     stacked = torch.stack(energies)
     return stacked.sum() if reduction == "sum" else stacked.mean()
+
+
+def weights_of_layers(module: nn.Module) -> list[Tensor]:
+    """The weights that have an energy: of linear and convolutional layers with two outputs or more.
+
+    >>> [weight.shape for weight in weights_of_layers(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1)))]
+    [torch.Size([3, 4])]
+    """
+    layers = (part for part in module.modules() if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d))
+    return [layer.weight for layer in layers if len(layer.weight) > 1]
 
 
 def _all_cosines(rows: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from tyro.conf import arg
 
 from fullrank.data.options import DataOptions
+from fullrank.engine.options import GIVEN, ActsWith
 from fullrank.errors import UserError
 from fullrank.recipes._start import Start
 from fullrank.recipes._stepping import Stepping
@@ -55,6 +56,13 @@ class Recipe:
     """The settings that decide what is learned; a recipe file adds those of its loss and overrides `objective`."""
 
     family: ClassVar[Family] = "your own"
+    acts_with: ClassVar[ActsWith] = {
+        "epochs": {"steps": None},
+        "lars_trust": {"optimizer": "lars"},
+        "uniform_on": {"w2": GIVEN, "w2_end": GIVEN, "uniformity": GIVEN},
+        **{f"energy_{name}": {"energy": GIVEN} for name in ("power", "angular", "half_space", "on")},
+    }
+    """Flags that act only where one of some others has a value, as `require_acting` takes them."""
 
     data: Annotated[str | tuple[str, ...], arg(metavar="DATA [DATA ...]")] = "fashion-mnist"
     """digits, fashion-mnist, cifar10, cifar100, stl10, an .npz file with `images`, or folders and lists of images."""

@@ -15,7 +15,8 @@ class Start:
     stem: Literal["imagenet", "small"] | None = None
     """First layers: as published, or for small images; by default those of the weights, else small up to 64 px."""
     normalize: Literal["imagenet", "half", "data"] | None = None
-    """Mean and deviation of pixels: ImageNet's, 0.5, or the data set's; by default those of the weights, else data."""
+    """Mean and deviation of pixels: ImageNet's, 0.5, or the data set's, which of files of 8 bits are ImageNet's; by
+    default those of the weights, else data."""
     freeze: int = 0
     """How many of the encoder's first layers stay as they are; 1 is what lies before the first block."""
     norm_statistics: Literal["kept", "learned"] | None = None

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from fullrank.engine.options import ActsWith
 from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class DirectCLR(Recipe):
     """Contrastive learning on a sub-vector."""
 
     family: ClassVar[Family] = "contrastive"
+    acts_with: ClassVar[ActsWith] = {
+        **Recipe.acts_with,
+        "projector": {},
+        "d0": {"head": ("first", "random", "low-rank")},
+    }
     d0: int | None = None
     """Features that enter the loss; by default 360 of 2048, in proportion."""
     head: Literal["first", "random", "group", "none", "linear", "mlp", "orthogonal", "diagonal", "low-rank"] = "first"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from fullrank.engine.options import ActsWith
 from fullrank.errors import UserError
 from fullrank.recipes._recipe import Family, Recipe
 
@@ -34,6 +35,11 @@ class Spectral(Recipe):
     """The family that whitening belongs to."""
 
     family: ClassVar[Family] = "whitening"
+    acts_with: ClassVar[ActsWith] = {
+        **Recipe.acts_with,
+        "power": {"transform": "power"},
+        "iterations": {"transform": "newton"},
+    }
     projector: tuple[int, ...] = (512, 64)
     """Widths of the projector's layers, the last one is the embedding's."""
     transform: Literal["power", "zca", "pca", "cholesky", "newton", "identity"] = "newton"

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from fullrank.engine.options import GIVEN, ActsWith
 from fullrank.recipes._recipe import Family, Recipe
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class SwAVRecipe(Recipe):
     """Swapped assignments of views."""
 
     family: ClassVar[Family] = "clustering"
+    acts_with: ClassVar[ActsWith] = {**Recipe.acts_with, "queue_from": {"queue": GIVEN}}
     prototypes: int = 300
     """Trainable directions that samples are assigned to."""
     temperature: float = 0.1

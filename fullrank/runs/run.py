@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import math
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fullrank.errors import UserError
 from fullrank.runs import former
 from fullrank.runs.advice import Advice, read_advice
-from fullrank.runs.arrays import DAMAGE, names_of, stored
+from fullrank.runs.arrays import DAMAGE
 from fullrank.runs.files import read_rows
 from fullrank.runs.kind import require_training
 from fullrank.runs.reading import read_json
+from fullrank.runs.samples import Array, Samples, read_samples, require
 from fullrank.runs.spectra import read_spectra
 
-_LARGEST = 2**30  # bytes of an array in a run's folder
-
 Numbers = Mapping[str, float | None]
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -59,18 +53,6 @@ class Spectra:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Pictures and points to look at; whatever the run did not save is None or empty."""
-
-    views: Array | None = None  # (V, n, H, W, C) uint8
-    neighbors: Array | None = None  # (q, k + 1, H, W, C) uint8, the query first
-    neighbor_labels: Array | None = None  # (q, k + 1)
-    projection: Array | None = None  # (n, 2)
-    projection_labels: Array | None = None  # (n,)
-    classes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Result:
     """What a finished run says of itself; accuracies in [0, 1], times in seconds."""
 
@@ -80,6 +62,7 @@ class Result:
     advice: tuple[Advice, ...]
     knn: float | None
     linear: Numbers
+    scored_on: str  # the images of these accuracies, and how many
     sub_vector: Numbers  # scores of the features that alone entered the loss
     separability: Numbers  # of the classes
     baselines: Mapping[str, Numbers]
@@ -125,12 +108,19 @@ class Run:
         """The newest kNN accuracy among the probe images."""
         return next((record.knn for record in reversed(self.monitor) if record.knn is not None), None)
 
+    def __repr__(self) -> str:
+        """What a prompt shows: the folder, the recipe and the verdict."""
+        return f"Run({str(self.path)!r}, {self.recipe!r}: {self._said})"
+
+    @property
+    def _said(self) -> str:
+        return self.result.sentence if self.result else f"Unfinished, at step {self.step}."
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the recipe, the verdict and the page."""
-        said = self.result.sentence if self.result else f"Unfinished, at step {self.step}."
         page = self.path / "report.html"
         link = f' <a href="{escape(str(page))}">report</a>' if page.exists() else ""
-        return f"<p><b>{escape(self.recipe)}</b> ({escape(str(self.path))}): {escape(said)}{link}</p>"
+        return f"<p><b>{escape(self.recipe)}</b> ({escape(str(self.path))}): {escape(self._said)}{link}</p>"
 
     def collapse(self, space: str) -> Numbers:
         """The final metrics of "backbone" or "embedding", or the newest ones of an unfinished run."""
@@ -164,7 +154,7 @@ def read_run(path: Path) -> Run:
         monitor=tuple(_monitor(record) for record in records if record["kind"] == "monitor"),
         unreadable=unreadable,
         spectra=_spectra(path),
-        samples=_samples(path / "samples.npz"),
+        samples=read_samples(path / "samples.npz"),
         result=_result(path / "result.json"),
     )
 
@@ -226,6 +216,7 @@ def _result(path: Path) -> Result | None:
         advice=read_advice(verdict.get("findings")),
         knn=_number(value.get("knn")),
         linear=_numbers(value.get("linear")),
+        scored_on=str(value.get("scored_on", "")),
         sub_vector=_numbers(value.get("sub_vector")),
         separability=_numbers(value.get("separability")),
         probe_baselines=_numbers(value.get("probe_baselines")),
@@ -239,23 +230,6 @@ def _result(path: Path) -> Result | None:
     )
 
 
-def _arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an .npz file; none when there is no file."""
-    if not path.is_file():
-        return {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: stored(archive, name, _LARGEST) for name in names_of(archive)}
-    except DAMAGE as error:
-        raise UserError(f"{path} cannot be read ({str(error)[:120]}): delete it to report without it.") from error
-
-
-def _require(path: Path, conditions: Iterable[tuple[bool, str]]) -> None:
-    for holds, sentence in conditions:
-        if not holds:
-            raise UserError(f"{path}: {sentence}: delete the file to report without it.")
-
-
 def _spectra(run: Path) -> Spectra | None:
     path = run / ("spectra.rows" if (run / "spectra.rows").is_file() else "spectra.npz")
     try:
@@ -264,36 +238,8 @@ def _spectra(run: Path) -> Spectra | None:
         raise UserError(f"{path} cannot be read ({str(error)[:120]}): delete it to report without it.") from error
     if not arrays:
         return None
-    _require(path, [({"steps", "backbone", "embedding"} <= set(arrays), "steps, backbone or embedding missing")])
+    require(path, [({"steps", "backbone", "embedding"} <= set(arrays), "steps, backbone or embedding missing")])
     steps = arrays.pop("steps")
     shaped = steps.ndim == 1 and all(array.ndim == 2 and len(array) == len(steps) for array in arrays.values())
-    _require(path, [(shaped, "one spectrum per step expected")])
+    require(path, [(shaped, "one spectrum per step expected")])
     return Spectra(steps, arrays.pop("backbone"), arrays.pop("embedding"), arrays) if len(steps) else None
-
-
-def _samples(path: Path) -> Samples:
-    arrays = _arrays(path)
-    arrays = {former.ARRAYS.get(name, name): array for name, array in arrays.items()}
-    views, neighbors, points = (arrays.get(name) for name in ("views", "neighbors", "projection"))
-    labels, groups = arrays.get("neighbor_labels"), arrays.get("projection_labels")
-    _require(
-        path,
-        [
-            (views is None or _pictures(views), "views must be uint8 (V, n, H, W, 1 or 3)"),
-            (neighbors is None or _pictures(neighbors), "neighbors must be uint8 (q, k + 1, H, W, 1 or 3)"),
-            (labels is None or _labels(labels, neighbors, 2), "an integer is expected as the label of each neighbor"),
-            (points is None or (points.ndim == 2 and points.shape[1] == 2), "projection must be (n, 2)"),
-            (groups is None or _labels(groups, points, 1), "one projection label (an integer) per point expected"),
-        ],
-    )
-    classes = tuple(str(name) for name in arrays.get("classes", ()))
-    return Samples(views, neighbors, labels, points, groups, classes)
-
-
-def _pictures(array: Array) -> bool:
-    return array.dtype == np.uint8 and array.ndim == 5 and array.shape[-1] in (1, 3) and array.size > 0
-
-
-def _labels(labels: Array, items: Array | None, axes: int) -> bool:
-    """Whether there is one whole number for each of the items, which fill the first axes."""
-    return items is not None and labels.dtype.kind in "iu" and labels.shape == items.shape[:axes]

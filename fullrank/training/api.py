@@ -29,6 +29,7 @@ from fullrank.terminal import say
 from fullrank.training.fit import resume as go_on
 from fullrank.training.fit import start
 from fullrank.training.same_data import kept, place
+from fullrank.training.step_plan import refuse_idle
 
 
 def train(
@@ -75,14 +76,9 @@ def train(
     if out is not None:
         flags["out"] = Path(out)
     changed, where = _apart(name, chosen, options or RunOptions(), flags)
-    folder, ending = start(
-        name,
-        recipes.with_settings(chosen, changed),
-        where,
-        Console(quiet=quiet),
-        backbone=network,
-        data=data if is_object(data) else None,
-    )
+    asked, images = recipes.with_settings(chosen, changed), data if is_object(data) else None
+    refuse_idle(asked, chosen, data=images, named=str)
+    folder, ending = start(name, asked, where, Console(quiet=quiet), backbone=network, data=images)
     return _reported(folder, bool(ending))
 
 

@@ -112,9 +112,10 @@ def begin(
 
 def _settled_norms(start: Start, made: Encoder, *, goes_on: bool) -> tuple[Start, dict[str, str]]:
     """What happens to the statistics of batch norm, and the reason if it was chosen; a run that goes on has chosen."""
-    if start.norm_statistics == "kept" and not has_statistics(made):
-        raise UserError(f"--norm-statistics kept: {made.name} has no batch norm: leave out the flag.")
-    if start.norm_statistics is not None or start.weights is None or goes_on or not has_statistics(made):
+    asked = start.norm_statistics
+    if asked is not None and not has_statistics(made) and not goes_on:
+        raise UserError(f"--norm-statistics {asked}: {made.name} has no batch norm: leave out the flag.")
+    if asked is not None or start.weights is None or goes_on or not has_statistics(made):
         return start, {}
     return dataclasses.replace(start, norm_statistics="kept"), {"norm_statistics": _KEPT}
 

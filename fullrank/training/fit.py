@@ -27,7 +27,7 @@ from fullrank.engine.checkpoint import Checkpoint, begun_by, from_previous, last
 from fullrank.engine.device import world
 from fullrank.engine.launcher import process_rank, with_processes
 from fullrank.engine.memory import memory_is_an_error
-from fullrank.engine.progress import Progress, Steps, say_once
+from fullrank.engine.progress import Progress, Steps, first_speaks
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
 from fullrank.errors import UserError
@@ -46,6 +46,7 @@ from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import finish, made_run, save_probe, write_result
 from fullrank.training.probe import Probe, probe_size, read, take_probe
 from fullrank.training.record import Record
+from fullrank.training.regularize import require_parts
 from fullrank.training.same_data import (
     keep_same_data,
     keep_same_settings,
@@ -77,8 +78,9 @@ def start(
     options = with_processes(options)
     if options.out is not None and process_rank() == 0:
         refuse_used(options.out)
-    job = prepare(recipe, options, console, backbone=backbone, data=data)
-    say_chosen(job.recipe, job.options, job.reasons, console)
+    spoken = first_speaks(console)
+    job = prepare(recipe, options, spoken, backbone=backbone, data=data)
+    say_chosen(job.recipe, job.options, job.reasons, spoken)
     with made_run(name, job, preset) as run, _writing(run), _gone_if_nothing_was_done(run):
         return run, fit(run, job, console)
 
@@ -103,21 +105,21 @@ def resume(
     options = with_processes(options)
     if is_finished(run):
         raise UserError(f"{run} is finished: train with another --out for a new run.")
-    config = read_config(run)
+    config, spoken = read_config(run), first_speaks(console)
     with _writing(run):
         if previous and process_rank() == 0:
             from_previous(run)
         begun = last_checkpoint(run).exists()
         with read_as_run(run):
             start = config.get("start", {}) if begun else None
-            job = prepare(recipe, options, console, kept=start, data=data, run=run)
+            job = prepare(recipe, options, spoken, kept=start, data=data, run=run)
             now = learned(job.recipe, job.options)
             changed = False
             if begun:
                 then = begun_by(run)
-                changed = keep_same_settings(run, then, now, console, any_settings=any_settings)
-                say_processes(run, then, world(job.options), job.method, console)
-            keep_same_data(run, recipe.data, job.dataset, console, any_data=any_data)
+                changed = keep_same_settings(run, then, now, spoken, any_settings=any_settings)
+                say_processes(run, then, world(job.options), job.method, spoken)
+            keep_same_data(run, recipe.data, job.dataset, spoken, any_data=any_data)
         return fit(run, job, console, changed=changed)
 
 
@@ -179,12 +181,12 @@ def prepare(
             weights=weights,
             kept=kept,
             backbone=backbone,
-            say=partial(say_once, console),
+            say=partial(say, console),
         )
         recipe = dataclasses.replace(recipe, start=begun.start)
         with memory_is_an_error("a smaller --projector, --image-size or --backbone"):
-            method = recipe.build(begun.encoder)
-    method.to(memory_format=torch.channels_last)
+            method = recipe.build(begun.encoder).to(memory_format=torch.channels_last)
+        require_parts(recipe, method, sizes)
     views = Views(augmentations, mean=begun.mean, std=begun.std)
     chosen = choose(
         recipe,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fullrank.data import Dataset, Views, crop_sizes
 from fullrank.data.options import data_name
+from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.engine import RunOptions
 from fullrank.engine.device import world
 from fullrank.engine.launcher import refuse_uneven, require_strategy
-from fullrank.engine.options import require_numbers
-from fullrank.errors import UserError
+from fullrank.engine.options import require_acting, require_numbers
+from fullrank.errors import UserError, as_flag
 from fullrank.methods import Method
 from fullrank.recipes import Recipe, settings
 
@@ -102,6 +103,26 @@ def _check_logger(name: str) -> None:
             f"--logger mlflow writes to a database in the run folder, which needs {' and '.join(lacking)}: {remedy}, "
             "or set MLFLOW_TRACKING_URI to a server."
         )
+
+
+def refuse_idle(
+    recipe: Recipe, begun: Recipe, *, data: object = None, named: Callable[[str], str] | None = None
+) -> None:
+    """Raise a UserError for a setting that the user changed from those `begun` with, and that cannot act.
+
+    `data` is an object with images in the place of the recipe's; `named` says how the user writes a setting, by default
+    as a flag.
+    """
+    now, before, default = (settings(each) for each in (recipe, begun, type(recipe)()))
+    require_acting(now, recipe.acts_with, before, default, named=named or as_flag)
+    refuse_idle_reading(
+        recipe.data if data is None else data,
+        recipe.reading,
+        root=recipe.data_root,
+        begun=begun.reading,
+        begun_root=begun.data_root,
+        named=named,
+    )
 
 
 def check(recipe: Recipe, options: RunOptions) -> None:

@@ -22,7 +22,7 @@ from fullrank.engine.options import require_numbers
 from fullrank.engine.progress import first_speaks
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import launch
-from fullrank.errors import UserError
+from fullrank.errors import UserError, as_flag
 from fullrank.runs import new_run, sole_writer
 from fullrank.terminal import say
 from fullrank.transfer import protocols
@@ -35,7 +35,7 @@ from fullrank.transfer.options import LEAST, Changes, Where
 from fullrank.transfer.protocols import Neighbors, Protocol, protocol
 from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
 from fullrank.transfer.scores import Scores, scores_of
-from fullrank.transfer.task import Say, Task, Wanted, labels_of, task_of
+from fullrank.transfer.task import Say, Task, Wanted, labels_of, refuse_idle, task_of
 
 Course = tuple[list[Scores], list[dict[str, Any]]]  # the scores of a head, the last one last, and those of the epochs
 
@@ -62,6 +62,7 @@ def evaluate_by_protocol(
     require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
     console = first_speaks(console)
     tell = partial(say, console)
+    refuse_idle(wanted)
     task = task_of(wanted, seed=0, say=tell)
     how = settled(asked, task, tell)
     folder = folder_of(wanted, f"{how.name.replace('/', '-')}-{data_name(task.name)}", where, out)
@@ -79,9 +80,14 @@ def evaluate_by_protocol(
 def together(hows: Sequence[Protocol], where: Where, folder: Path) -> None:
     """Have all processes, after everything that can be wrong has been found."""
     options = where.options(folder)
-    for how in hows:
-        if how.linear is not None and how.linear.on == "crops":
-            refuse_uneven(how.linear.batch_size, world(options))
+    on_crops = [how.linear for how in hows if how.linear is not None and how.linear.on == "crops"]
+    for linear in on_crops:
+        refuse_uneven(linear.batch_size, world(options))
+    for name in ("precision", "checkpoint_every"):
+        if not on_crops and getattr(where, name) != getattr(Where(), name):
+            raise UserError(
+                f"{as_flag(name)} is for heads that are trained on crops, and {hows[0].name} has none: leave it out."
+            )
     launch(options)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from safetensors.torch import save
 
-from fullrank.data import DataOptions, select
+from fullrank.data import select
 from fullrank.data.identity import OBJECT, absolute, fingerprint
 from fullrank.data.missing import MISSING, Missing
 from fullrank.data.options import data_name
@@ -34,10 +34,10 @@ from fullrank.runs.reading import record_of, value_of
 from fullrank.terminal import say
 from fullrank.transfer.fit import Fit, Fitted, fit
 from fullrank.transfer.labels import Labels, said, write_list
-from fullrank.transfer.options import LEAST, Changes, Finetuning, Where
+from fullrank.transfer.options import LEAST, Changes, Finetuning, Reading, Where
 from fullrank.transfer.protocols import Classify, Protocol, with_finetuning
 from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
-from fullrank.transfer.task import Say, Task, Wanted, labels_of, task_of
+from fullrank.transfer.task import Say, Task, Wanted, labels_of, refuse_idle, task_of
 
 ENCODER, CONTROL = "fine-tuned", "from scratch"
 
@@ -64,6 +64,7 @@ def start(
     """
     console = first_speaks(console)
     processes = world(where.options(out))
+    refuse_idle(wanted)
     job = prepare(wanted, asked, changes, where, console)
     refuse_uneven(job.how.batch_size, processes)
     name = f"finetune-{Path(wanted.source).name.replace(':', '-')}-{data_name(job.task.name)}"
@@ -101,7 +102,7 @@ def resume(folder: Path, console: Console, *, data: object = None) -> Ending:
 
 def _kept(wanted: dict[str, Any], data: object) -> Wanted:
     """What config.json says of encoder and images; `data` are these in their new place."""
-    reading = DataOptions.from_json(wanted["reading"])
+    reading = Reading.from_json(wanted["reading"])
     said = {name: value_of(name, str | None, wanted[name]) for name in ("source", "backbone", "data_root")}
     trust = bool(value_of("trust", bool, wanted["trust"]))
     root = None if said["data_root"] is None else Path(said["data_root"])

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Literal
 
+from tyro.conf import arg
+
+from fullrank.data.options import DataOptions
 from fullrank.engine.launcher import with_processes
 from fullrank.engine.options import Stepwise, TrainerOptions, require_numbers
 from fullrank.transfer.protocols import Classify
@@ -47,6 +51,18 @@ class Changes:
         given = {name: value for name, value in vars(self).items() if value is not None}
         require_numbers(given, {}, above=(*given,))
         return replace(how, **given, sources={**how.sources, **dict.fromkeys(given, "changed by a flag")})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(DataOptions):
+    """How the data of a fine-tuning are read, where --labels is the share of the labels."""
+
+    labels: Annotated[Literal["auto", "folders", "none"], arg(name="folder-labels")] = "auto"
+    """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
+
+    def flag(self, name: str) -> str:
+        """What the user writes for an option."""
+        return "--folder-labels" if name == "labels" else super().flag(name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from fullrank.transfer.evaluate import Asked, folder_of, judge, settled, togethe
 from fullrank.transfer.options import Where
 from fullrank.transfer.protocols import Protocol
 from fullrank.transfer.results import sentences, settings_rows, write_results
-from fullrank.transfer.task import Say, Task, Wanted, task_of
+from fullrank.transfer.task import Say, Task, Wanted, refuse_idle, task_of
 
 SETS = {
     "flowers102": "Flowers102",
@@ -63,6 +63,7 @@ def evaluate_suite(
     if wanted.data is not None:
         raise UserError("--data and --suite both say which images: pass one of them.")
     tell, sets = partial(say, console), places(names)
+    refuse_idle(wanted, [*sets.values()])
     tasks = {name: task_of(replace(wanted, data=[place]), seed=0, say=tell) for name, place in sets.items()}
     out = folder_of(wanted, f"suite-{asked.protocol.replace('/', '-')}", where, out)
     hows: dict[str, Protocol] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, select, with_channels
 from fullrank.data.identity import compared, place_of
 from fullrank.data.missing import restored
+from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.gather import share_of
 from fullrank.errors import UserError
@@ -56,6 +57,16 @@ class Task:
         if shared and len(mine) < len(images):
             images = select(images, torch.arange(mine.start, mine.stop))
         return plain_batches(images, size=self.model.encoder.image_size, batch_size=BATCH, workers=workers)
+
+
+def refuse_idle(wanted: Wanted, places: Sequence[str] = ()) -> None:
+    """Raise a UserError for what was said of reading the images, if it acts on none of them or of `places`."""
+    run = Path(wanted.source)
+    data: object = places or wanted.data
+    if data is None and (run / "config.json").is_file():
+        with read_as_run(run):
+            data = place_of(run, read_config(run), None)
+    refuse_idle_reading(data, wanted.reading, root=wanted.data_root)
 
 
 def task_of(wanted: Wanted, *, seed: int, say: Say, record: Path | None = None) -> Task:

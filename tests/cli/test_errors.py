@@ -52,7 +52,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--views", "simclrr"], "did you mean simclr"),
         (["--epochs", "nan"], "--epochs must be positive, got nan"),
         (["--lr", "-1"], "--lr must be positive, got -1.0"),
-        (["--lars-trust", "0"], "--lars-trust must be positive, got 0.0"),
+        (["--optimizer", "lars", "--lars-trust", "0"], "--lars-trust must be positive, got 0.0"),
         (["--steps", "0"], "--steps 0 is too small"),
         (["--projector"], "has no width"),
         (["--projector", "1000000000"], "are free: pass a smaller --projector"),
@@ -67,7 +67,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--iterations", "1000000"], "--iterations 1000000 is too large"),
         (["--image-size", "1000000"], "needs more memory for 1000000 x 1000000 px"),
         (["--w2", "nan"], "--w2 nan is not a number that can be used"),
-        (["--max-corrupt", "inf"], "--max-corrupt inf is not a number that can be used"),
+        (["--data", ".", "--max-corrupt", "inf"], "--max-corrupt inf is not a number that can be used"),
         (["--out", "/proc/run"], "/proc/run cannot be written"),
     ],
 )

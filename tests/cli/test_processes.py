@@ -153,7 +153,11 @@ def test_two_processes_of_torchrun_embed_what_one_does(tmp_path: Path, monkeypat
     assert main([*command, "one.npy"]) == 0
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     two = [*torchrun, "fullrank.cli", *command, "two.npy"]
-    subprocess.run(two, env=environment(), cwd=tmp_path, check=True, timeout=300)
+    done = subprocess.run(
+        two, env=environment(), cwd=tmp_path, check=True, timeout=300, stdout=subprocess.PIPE, text=True
+    )
+    assert done.stdout.count("photos: 14 images") == 1
+    assert done.stdout.count("Wrote two-0000") == 2
     files = [tmp_path / f"two-0000{at}-of-00002.npy" for at in range(2)]
     assert sorted(tmp_path.glob("two*.npy")) == files
     assert np.concatenate([np.load(file) for file in files]).tolist() == np.load(tmp_path / "one.npy").tolist()

@@ -125,6 +125,10 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
         (["text.json", "new.npy", *ROWS], "A report keeps no rows"),
         (["old.npy", "new.npy", "--profile", "recs"], "did you mean recsys"),
         (["text.json", "text.json", "--groups", "g.txt"], "--groups changes no report.json"),
+        (
+            ["new.npy", "text.json", "--groups", "g.txt", "--new-groups", "h.txt"],
+            "--new-groups changes no report.json, as text.json is: leave it out.",
+        ),
         (["text.json", "new.npy", "--profile", "bio"], "judged as bio and as text"),
         (["figure.json", "new.npy"], "is not a report of version 1"),
         (["old.npy", "new.npy", "--html", "no/where.html"], "name a file, in a folder that exists"),

@@ -167,6 +167,14 @@ def test_what_is_there_is_not_written_over(here: Path, capsys: pytest.CaptureFix
         (["encoder.safetensors", "my photos", "--out", "z.npy", "--shards", "99"], "more than the 28 images"),
         (["encoder.safetensors", "encoder.safetensors", "--out", "z.npy"], "encoder.safetensors cannot be read"),
         (["encoder.safetensors", "my photos/wood/00 ä.png", "my photos", "--out", "z.npy"], "is an image, and other"),
+        (
+            ["encoder.safetensors", "my photos", "--columns", "a", "--out", "z.npy"],
+            "--columns does not act on my photos",
+        ),
+        (
+            ["encoder.safetensors", "my photos/wood/00 ä.png", "--split", "none", "--out", "z.npy"],
+            "--split does not act",
+        ),
     ],
 )
 def test_wrong_calls_are_one_sentence_and_write_nothing(
@@ -191,6 +199,22 @@ def test_images_alone_and_data_in_memory_are_embedded_too(here: Path) -> None:
     assert table.num_rows == 1797
     assert table["split"].to_pylist() == ["train"] * 1397 + ["test"] * 400
     assert set(table["label"].to_pylist()) == set("0123456789")
+
+
+def test_images_are_embedded_in_gray_where_that_is_asked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By an encoder of three channels: alone and in a folder, as those that were made gray before."""
+    files = sorted(str(path) for path in Path("my photos").rglob("*.png"))
+    base = ["embed", "encoder.safetensors", "--workers", "0", "--channels", "1"]
+    assert main([*base, *files, "--out", "alone.npy"]) == 0
+    assert main([*base, "my photos", "--out", "folder.npy"]) == 0
+    assert "gray repeated in 3 channels, as the encoder takes" in " ".join(capsys.readouterr().out.split())
+    colors = expected()[1]
+    for path in files:
+        Image.open(path).convert("L").save(path)
+    gray = expected()[1]
+    assert not torch.allclose(colors, gray)
+    for name in ("alone.npy", "folder.npy"):
+        torch.testing.assert_close(rows(name), gray)
 
 
 def test_one_part_at_a_time_is_in_memory(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,7 @@ def test_a_run_that_was_asked_to_stop_equals_one_that_was_not(tmp_path: Path, mo
         with pytest.raises(RuntimeError, match="power cut"):
             fullrank.detect(train=path, val=path, out=run, **flags)
     assert not (run / "result.json").exists()
+    assert main(["detect", "--resume", str(run), "--voc-first", "1"]) == 2  # which does not act on COCO's
     assert main(["detect", "--resume", str(run)]) == 0
     assert same(run, whole.path)
     kinds = [[(row["kind"], row["step"]) for row in read_rows(one / "metrics.jsonl")] for one in (run, whole.path)]

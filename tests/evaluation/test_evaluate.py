@@ -80,6 +80,17 @@ def test_where_all_features_entered_the_loss_there_is_no_part_of_them(
     assert "first" not in said
 
 
+@pytest.mark.slow
+def test_scores_of_other_images_do_not_stay_beside_these(tmp_path: Path) -> None:
+    run = make_run(tmp_path, None, [0, 1] * 20)
+    assert "baselines" in evaluate(run, baselines=True)[0]
+    assert "baselines" in evaluate(run)[0]  # of the same images
+    np.savez(tmp_path / "others.npz", images=np.zeros((30, 8, 8), np.uint8), labels=np.arange(30) % 2)
+    result, _ = evaluate(run, data=str(tmp_path / "others.npz"))
+    assert result["scored_on"].startswith("6 held-out images")
+    assert "baselines" not in read_json(run / "result.json")
+
+
 def test_a_validation_writes_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path, 3, [0, 1] * 20)
     before = (run / "result.json").read_bytes()

@@ -230,7 +230,7 @@ def test_the_listing_shows_all(recipe: str, capsys: pytest.CaptureFixture[str]) 
         for field, setting in one.settings.items():
             flag, values = f"--{field.replace('_', '-')}", setting.value
             shown = [
-                f"{v:g}" if isinstance(v, float) else str(v)
+                {True: "on", False: "off"}[v] if isinstance(v, bool) else f"{v:g}" if isinstance(v, float) else str(v)
                 for v in (values if isinstance(values, tuple) else [values])
             ]
             assert f"  {flag}: {setting.source}" in said

@@ -81,7 +81,8 @@ def test_kept_statistics_are_resumed_exactly(
     stopping_and_resuming_changes_nothing(train, recipe, monkeypatch)
 
 
-def test_a_network_without_batch_norm_has_no_statistics_to_keep() -> None:
+@pytest.mark.parametrize("asked", ["kept", "learned"])
+def test_a_network_without_batch_norm_has_no_statistics(asked: Literal["kept", "learned"]) -> None:
     recipe = fullrank.recipes.load("simclr")(data="digits", backbone="vit_tiny_patch16_224", image_size=16)
-    with pytest.raises(UserError, match=r"--norm-statistics kept: vit_tiny_patch16_224 has no batch norm: leave out"):
-        prepare(replace(recipe, start=Start(norm_statistics="kept")), RunOptions(), Console(file=io.StringIO()))
+    with pytest.raises(UserError, match=rf"--norm-statistics {asked}: vit_tiny_patch16_224 has no batch norm: leave"):
+        prepare(replace(recipe, start=Start(norm_statistics=asked)), RunOptions(), Console(file=io.StringIO()))

@@ -141,7 +141,13 @@ def test_features_on_disk_give_nearly_the_scores_of_features_in_memory(
         (["--protocol", "ours", "--k", "5", "--choose-k"], "pass one of them."),
         (["--nodes", "2", "--protocol", "ours"], "--nodes 2 would wait for machines that nothing has started"),
         (["--protocol", "ours", "--k", "0"], "--k 0 is too small: pass 1 or more."),
-        (["--choose-k"], "The --choose-k acts with --protocol only: pass --protocol ours, or another one."),
+        (["--choose-k"], "fullrank: --choose-k acts with --protocol only: pass --protocol ours, or another one."),
+        (["--workers", "0"], "fullrank: --workers acts with --protocol only: pass --protocol ours, or another one."),
+        (["--batch-size", "8"], "fullrank: --batch-size acts with --protocol only: pass --protocol ours"),
+        (["--protocol", "ours", "--checkpoint-every", "9"], "--checkpoint-every is for heads that are"),
+        (["--protocol", "intl/cifar", "--precision", "32-true"], "on crops, and intl/cifar has none: leave it out."),
+        (["--protocol", "ours", "--pages", "all"], "--pages does not act on made.npz, only on folders of images"),
+        (["--protocol", "ours", "--data-root", "x"], "--data-root does not act on made.npz, only on fashion-mnist and"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(

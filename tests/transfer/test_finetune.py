@@ -150,6 +150,16 @@ def test_a_finetuning_is_gone_on_with_by_its_encoder_and_its_images_alone(
         (["encoder.safetensors", "--data", "made.npz", "--protocol", "w2"], "w2 has no protocol of fine-tuning"),
         (["encoder.safetensors", "--data", "split"], "1 of the 3 classes of the test set have no training images"),
         (["--resume", "nowhere"], "nowhere is not a run folder"),
+        (
+            ["encoder.safetensors", "--data", "split/mixed"],
+            "pass --folder-labels folders if the folders are classes, or",
+        ),
+        (
+            ["encoder.safetensors", "--data", "made.npz", "--folder-labels", "folders"],
+            "--folder-labels folders does not act on made.npz, only on folders of images and lists of images: leave it",
+        ),
+        (["encoder.safetensors", "--data", "wrong.npz"], "save one label per image, or pass --folder-labels none."),
+        (["encoder.safetensors", "--data", "made.npz", "--pages", "all"], "--pages does not act on made.npz, only on"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_written(
@@ -160,9 +170,26 @@ def test_what_cannot_be_is_said_before_anything_is_written(
             (source / "split" / part / kind).mkdir(parents=True)
             for at in range(3):
                 Image.new("L", (8, 8), at).save(source / "split" / part / kind / f"{at}.png")
+    for at, place in enumerate(("a", "b", ".", ".", ".")):
+        (source / "split" / "mixed" / place).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), at).save(source / "split" / "mixed" / place / f"{at}.png")
+    np.savez("wrong.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.arange(3))
     assert main(["finetune", *command]) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
     assert not (source / "runs").exists()
+
+
+def test_labels_that_are_left_out_are_said_by_the_flag_that_leaves_them_out(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in "ab":
+        (source / "photos" / kind).mkdir(parents=True)
+        for at in range(3):
+            Image.new("L", (8, 8), at).save(source / "photos" / kind / f"{at}.png")
+    assert main(["finetune", "encoder.safetensors", "--data", "photos", "--folder-labels", "none"]) == 2
+    said = capsys.readouterr()
+    assert "labels left out by --folder-labels none" in " ".join(said.out.split())
+    assert "have no labels" in said.err
 
 
 @pytest.mark.slow

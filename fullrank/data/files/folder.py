@@ -96,7 +96,7 @@ def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Coun
     notes = [f"{root}: {note}" for root, layout in zip(roots, layouts, strict=True) for note in layout.notes]
     train = _joined([layout.train for layout in layouts], where)
     if not train.labeled:
-        notes.append("each is flat (--labels folders makes each a class)")
+        notes.append(f"each is flat ({options.flag('labels')} folders makes each a class)")
     return Layout(train, _joined(tests, where) if tests else None, tuple(notes)), left_out
 
 

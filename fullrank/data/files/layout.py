@@ -187,12 +187,12 @@ def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part
     """
     known = Counter(name for name in part.names if name is not None)
     loose = len(part) - sum(known.values())
-    bare = Part(part.files, [None] * len(part), part.where)
+    bare, flag = Part(part.files, [None] * len(part), part.where), options.flag("labels")
     if options.labels == "none":
-        return bare, ("labels left out by --labels none",) if known else ()
+        return bare, (f"labels left out by {flag} none",) if known else ()
     if options.labels == "folders" and len(known) < 2 and ask:
         raise UserError(
-            f"--labels folders: {part.where} has {len(known)} folder{'' if len(known) == 1 else 's'} of images, and "
+            f"{flag} folders: {part.where} has {len(known)} folder{'' if len(known) == 1 else 's'} of images, and "
             "classes are two or more: leave it out."
         )
     if len(known) < 2:
@@ -200,6 +200,6 @@ def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part
     if loose > len(part) * _FEW and options.labels == "auto" and ask:
         raise UserError(
             f"{part.where} holds {counted(loose)} beside {len(known)} folders ({listed(sorted(known))}) with "
-            f"{sum(known.values()):,}: pass --labels folders if the folders are classes, or --labels none."
+            f"{sum(known.values()):,}: pass {flag} folders if the folders are classes, or {flag} none."
         )
     return part, ()

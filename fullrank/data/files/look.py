@@ -16,6 +16,7 @@ from fullrank.errors import UserError
 _BITS = (8, 10, 12, 14, 16, 32)
 _USED = 1 / 4  # of a range of so many bits, from which on it is taken whole
 _STRAY = 0.1  # percent of the pixels of an image at each end that may be defects of a sensor
+IDLE_RANGE = "--range applies to images of more than 8 bits, and there are none"
 _PIXELS = 1 << 16  # of an image, for its percentiles
 
 
@@ -120,7 +121,7 @@ def range_of(looks: Sequence[Look], options: DataOptions) -> tuple[tuple[float, 
     asked = parse_range(options.range)
     deep = [look for look in looks if look.depth]
     if not deep:
-        return asked, ["--range applies to images of more than 8 bits, and there are none"] if asked else []
+        return asked, [IDLE_RANGE] if asked else []
     low, high = min(look.low for look in deep), max(look.high for look in deep)
     inner = min(look.inner_low for look in deep), max(look.inner_high for look in deep)
     if len({look.depth for look in deep}) > 1 and asked is None:

@@ -59,9 +59,9 @@ def ask_where_folders_repeat(base: str, files: Sequence[str], options: DataOptio
     repeated = sorted(name for name, count in common.items() if count >= most)
     if options.labels != "auto" or options.split == "none" or len(repeated) < 2:
         return
-    outer = sorted(inside)
+    outer, flag = sorted(inside), options.flag("labels")
     parts = " ".join(shell(os.path.join(base, name)) for name in outer[:3]) + (" ..." if len(outer) > 3 else "")
     raise UserError(
-        f"{base or '.'} holds {listed(outer)}, and most of these hold {listed(repeated)}: pass --labels folders if the "
-        f"outer ones are the classes, --data {parts} if the inner ones are, or --labels none."
+        f"{base or '.'} holds {listed(outer)}, and most of these hold {listed(repeated)}: pass {flag} folders if the "
+        f"outer ones are the classes, --data {parts} if the inner ones are, or {flag} none."
     )

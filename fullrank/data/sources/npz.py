@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fullrank.data.files.look import chosen_range, parse_range
+from fullrank.data.files.look import IDLE_RANGE, chosen_range, parse_range
 from fullrank.data.files.names import role
 from fullrank.data.images import ImageTensor
 from fullrank.data.options import DataOptions
@@ -47,9 +47,9 @@ def read_npz(path: Path, options: DataOptions | None = None) -> Read:
     is unknown) or strings; the classes are their sorted values. Raises UserError for anything else.
     """
     options = options or DataOptions()
-    channels, span = options.channels, parse_range(options.range)
+    span = parse_range(options.range)
     arrays, train, test, notes = _arrays(path, options.split, labels=options.labels != "none")
-    read = _to_train(_read(*arrays[train], path, channels, span), path)
+    read = _to_train(_read(*arrays[train], path, options, span), path)
     if test is None:
         return replace(read, notes=(*notes, *read.notes))
     if arrays[test][0].dtype != arrays[train][0].dtype:
@@ -57,14 +57,15 @@ def read_npz(path: Path, options: DataOptions | None = None) -> Read:
             f"{path}: images of {train} are {arrays[train][0].dtype}, those of {test} {arrays[test][0].dtype}: save "
             f"both alike, or pass --split {train}."
         )
-    beside = _read(*arrays[test], Path(f"{path}, {test}"), read.images.channels, read.range or span).images
+    like = replace(options, channels=read.images.channels)
+    beside = _read(*arrays[test], Path(f"{path}, {test}"), like, read.range or span).images
     return replace(read, notes=(*notes, *read.notes), test=by_classes_of(read.images, beside))
 
 
 def images_of_arrays(images: Array, labels: Array | None, name: str, options: DataOptions) -> Read:
     """The same of arrays in memory."""
     labels = None if options.labels == "none" else labels
-    return _to_train(_read(images, labels, Path(name), options.channels, parse_range(options.range)), name)
+    return _to_train(_read(images, labels, Path(name), options, parse_range(options.range)), name)
 
 
 def _to_train(read: Read, name: Path | str) -> Read:
@@ -75,16 +76,16 @@ def _to_train(read: Read, name: Path | str) -> Read:
 
 
 def _read(
-    given: Array, labels: Array | None, path: Path, channels: int | None, span: tuple[float, float] | None
+    given: Array, labels: Array | None, path: Path, options: DataOptions, span: tuple[float, float] | None
 ) -> Read:
-    first = _channels_first(given, path, channels)
+    first = _channels_first(given, path, options.channels)
     values, chosen, notes = _bytes(first, path, span)
     if given.ndim == 4 and given.shape[1] == given.shape[3]:
         notes = (*notes, f"of the shape {given.shape} the last axis was taken for the channels, not the second")
     images = torch.from_numpy(np.ascontiguousarray(values))
     if labels is None:
         return Read(ImageTensor(images, None, ()), chosen, notes)
-    numbers, classes = numbered(labels, len(images), path)
+    numbers, classes = numbered(labels, len(images), path, options.flag("labels"))
     return Read(ImageTensor(images, torch.from_numpy(numbers), classes), chosen, notes)
 
 
@@ -150,10 +151,9 @@ def _named(names: Sequence[str], path: Path) -> dict[str, tuple[str, str | None]
 def _bytes(
     images: Array, path: Path, span: tuple[float, float] | None
 ) -> tuple[Array, tuple[float, float] | None, tuple[str, ...]]:
-    if images.dtype == np.uint8:
-        return images, None, ()
-    if images.dtype == np.bool_:
-        return images.astype(np.uint8) * 255, None, ()
+    if images.dtype in (np.uint8, np.bool_):
+        levels = images if images.dtype == np.uint8 else images.astype(np.uint8) * 255
+        return levels, None, () if span is None else (IDLE_RANGE,)
     floats = bool(np.issubdtype(images.dtype, np.floating))
     if not floats and not np.issubdtype(images.dtype, np.integer):
         raise UserError(f"{path}: images are {images.dtype}: save them as whole numbers, or as float in [0, 1].")
@@ -198,17 +198,17 @@ def _at_end(images: Array, path: Path, channels: int | None) -> bool:
     return False
 
 
-def numbered(labels: Array, count: int, path: Path) -> tuple[Array, tuple[str, ...]]:
+def numbered(labels: Array, count: int, path: Path, flag: str = "--labels") -> tuple[Array, tuple[str, ...]]:
     """Labels (N,) or (N, 1), whole numbers or strings, as numbers of classes and their names; -1 stays unknown."""
     if labels.shape == (count, 1):  # as MedMNIST has them
         labels = labels[:, 0]
     if labels.shape != (count,):
         raise UserError(
             f"{path}: labels have shape {labels.shape} for {count} images: save one label per image, "
-            "or pass --labels none."
+            f"or pass {flag} none."
         )
     if labels.dtype.kind not in "iuU":
-        raise UserError(f"{path}: labels are {labels.dtype}: save integers or strings, or pass --labels none.")
+        raise UserError(f"{path}: labels are {labels.dtype}: save integers or strings, or pass {flag} none.")
     values, numbers = np.unique(labels, return_inverse=True)
     if labels.dtype.kind == "i" and values[0] < -1:
         raise UserError(f"{path}: labels go down to {values[0]}: use 0 and more, or -1 for unknown.")

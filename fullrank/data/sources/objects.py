@@ -35,9 +35,8 @@ def from_object(data: object, options: DataOptions) -> Dataset:
     if isinstance(data, Dataset):
         return data
     name = type(data).__name__
-    pair = data if isinstance(data, tuple) and len(data) == 2 and _is_array(data[0]) else None
-    if pair is not None or _is_array(data):
-        images, labels = pair if pair is not None else (data, None)
+    if is_array(data):
+        images, labels = data if isinstance(data, tuple) else (data, None)
         read = images_of_arrays(_array(images), None if labels is None else _array(labels), name, options)
         made = measured(name, read.images, None)
         return Dataset(name, made.train, None, made.mean, made.std, {}, read.notes, read.range)
@@ -46,7 +45,7 @@ def from_object(data: object, options: DataOptions) -> Dataset:
             f"A {name} has no images by index: pass a path, a tensor, an array, a list of images, or a data set with "
             "__len__ and __getitem__."
         )
-    labels, classes = _labels(data)
+    labels, classes = (None, ()) if options.labels == "none" else _labels(data)
     images = items(data, labels=labels, classes=classes, options=options)
     return as_dataset(name, images[0], None, images[1])
 
@@ -72,8 +71,14 @@ def places_in(data: Any) -> list[str]:
     return [] if data is None else [str(data)] if isinstance(data, str | Path) else [str(each) for each in data]
 
 
-def _is_array(data: object) -> bool:
-    return isinstance(data, torch.Tensor | np.ndarray)
+def is_array(data: object) -> bool:
+    """Whether data are a tensor or an array, or a pair of one and its labels.
+
+    >>> is_array(torch.zeros(2, 8, 8)), is_array((torch.zeros(2, 8, 8), [0, 1])), is_array([torch.zeros(8, 8)])
+    (True, True, False)
+    """
+    images = data[0] if isinstance(data, tuple) and len(data) == 2 else data
+    return isinstance(images, torch.Tensor | np.ndarray)
 
 
 def _array(values: Any) -> Any:

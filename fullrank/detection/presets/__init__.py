@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fullrank.detection.options import DetectorSettings
-from fullrank.errors import UserError, suggest
+from fullrank.errors import UserError, as_given, suggest
 from fullrank.recipes.presets import Preset, sourced
 
 
@@ -44,8 +44,7 @@ def described() -> Iterator[str]:
         if preset.reported:
             yield f"  reported {preset.reported}"
         for flag, setting in preset.settings.items():
-            values = setting.value if isinstance(setting.value, tuple) else (setting.value,)
-            yield f"  --{flag.replace('_', '-')} {' '.join(map(str, values))}  ({setting.source})"
+            yield f"  {as_given(flag, setting.value)}  ({setting.source})"
         yield from (f"  {note}" for note in preset.notes)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fullrank.errors import command
+from fullrank.errors import as_flag, command
 from fullrank.recipes._recipe import CHOSEN, Recipe
 from fullrank.recipes._settings import settings
 from fullrank.recipes.presets import Preset, presets
@@ -32,7 +32,7 @@ def show(name: str, recipe: type[Recipe], console: Console) -> None:
     _say_each(console, "", {preset: [one.source] for preset, one in known.items()})
     for field in _fields(known):
         sources = {preset: [one.settings[field].source] for preset, one in known.items() if field in one.settings}
-        _say_each(console, f"{_flag(field)}: ", sources)
+        _say_each(console, f"{as_flag(field)}: ", sources)
     say(console, "\nNotes")
     _say_each(console, "", {preset: one.notes for preset, one in known.items()})
 
@@ -42,7 +42,7 @@ def _table(default: Recipe, known: dict[str, Preset]) -> Table:
     for field in _fields(known):
         cells = [_text(one.settings[field].value) if field in one.settings else "" for one in known.values()]
         default_text = "chosen" if defaults[field] is None and field in CHOSEN else _text(defaults[field])
-        table.add_row(_flag(field), default_text, *cells)
+        table.add_row(as_flag(field), default_text, *cells)
     return table
 
 
@@ -51,14 +51,12 @@ def _fields(known: dict[str, Preset]) -> list[str]:
     return list(dict.fromkeys(field for one in known.values() for field in one.settings))
 
 
-def _flag(field: str) -> str:
-    return f"--{field.replace('_', '-')}"
-
-
 def _text(value: Any) -> str:
     """A value as it is passed to its flag."""
     if isinstance(value, tuple):
         return " ".join(map(_text, value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value) or "(pass it)"
 
 

@@ -14,7 +14,7 @@ from fullrank.report.draw.lines import FLOOR, POINTS, SIZE, Panel, column, name_
 from fullrank.report.draw.scatter import cloud, edge_words, largest
 from fullrank.report.draw.svg import INK, OTHER, SERIES, svg, variable
 from fullrank.report.runs.figures import Key, Plot
-from fullrank.runs.run import Array
+from fullrank.runs.samples import Array
 
 Drawing = Mapping[str, Any]
 _DASHES = (0, (4, 2))

@@ -57,7 +57,8 @@ def junit(content: Mapping[str, Any], *, fail_on: str) -> str:
     for finding in content.get("findings", ()):
         case = ElementTree.Element("testcase", classname="fullrank.diagnose", name=finding["rule"])
         if finding["severity"] in counted:
-            remedies = "\n".join(f"{item['text']} {item.get('code') or ''}".strip() for item in finding["remedies"])
+            tried = (filter(None, (item["text"], item.get("code"))) for item in finding["remedies"])
+            remedies = "\n".join(map(": ".join, tried))
             ElementTree.SubElement(case, "failure", message=xml_text(finding["sentence"])).text = xml_text(remedies)
         cases.append(case)
     verdict = ElementTree.Element("testcase", classname="fullrank.diagnose", name="verdict")

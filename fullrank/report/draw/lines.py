@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from fullrank.report.draw.svg import INK, SERIES, svg
-from fullrank.runs.run import Array
+from fullrank.runs.samples import Array
 
 SIZE = (4.6, 2.9)  # inches
 POINTS = 400  # of one line; more cannot be seen

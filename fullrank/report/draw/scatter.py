@@ -9,7 +9,7 @@ from matplotlib.path import Path
 
 from fullrank.report.draw.lines import Panel
 from fullrank.report.draw.svg import OTHER, SERIES, svg
-from fullrank.runs.run import Array
+from fullrank.runs.samples import Array
 
 SIZE = (5.4, 4.2)  # inches
 NAMED = 20  # classes with a color and a number of their own

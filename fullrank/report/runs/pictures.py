@@ -10,7 +10,8 @@ from io import BytesIO
 from PIL import Image
 
 from fullrank.report.runs.figures import class_name
-from fullrank.runs.run import Array, Run
+from fullrank.runs.run import Run
+from fullrank.runs.samples import Array
 
 EDGE = 64  # pixels; larger pictures are shrunk to keep the page small
 ROWS, COLUMNS = 10, 9  # of one sheet

@@ -99,6 +99,7 @@ def card(run: Run, label: str) -> Card:
     else:
         facts.append(("kNN accuracy", percent(run.knn)))
         facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
+        facts.append(("scored on", (run.result.scored_on if run.result else "") or NONE))
     state = "unfinished" if run.result is None else run.result.state
     return Card(label, state, words(run), sentence(run), [fact for fact in facts if fact[1] != NONE])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fullrank.runs.run import Array
+from fullrank.runs.samples import Array
 
 _MOST = 30  # classes of a grid that can be read
 _PAIRS = 20

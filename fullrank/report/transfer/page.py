@@ -15,7 +15,7 @@ from fullrank.report.runs.figures import Plot, run_keys
 from fullrank.report.transfer.confusion import Grid, confusion_of
 from fullrank.runs import read_json
 from fullrank.runs.arrays import read_npz
-from fullrank.runs.run import Array
+from fullrank.runs.samples import Array
 
 _HEADINGS = (("top1", "top-1"), ("top5", "top-5"), ("balanced", "balanced accuracy"))
 _SPACES = ("representation", "embedding")
