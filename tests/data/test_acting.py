@@ -31,7 +31,7 @@ VALUES: dict[str, Any] = {
 }
 ACTS: dict[str, str] = {
     "digits": "classes",
-    **dict.fromkeys(set(NAMES) - {"digits"}, "classes download"),
+    **dict.fromkeys((name for name in NAMES if name != "digits"), "classes download"),
     "photos": "max_corrupt split labels classes channels range pages max_pixels",
     "list.txt": "max_corrupt labels classes channels range pages max_pixels",
     "photos/000.png": "channels range max_pixels",
