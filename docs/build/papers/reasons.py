@@ -52,7 +52,10 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         _short("corinfomax/competitive"),
         _short("corinfomax/competitive", "4000"),
     ),
-    "corinfomax/dimension": (_short("corinfomax/dimension"),),
+    "corinfomax/dimension": (
+        _short("corinfomax/dimension"),
+        _short("corinfomax/dimension", "4000"),
+    ),
     "corinfomax/forgetting": (
         Reason(
             "The authors' factor for small images looks back over hardly more than one batch, and a longer memory does "
