@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from fullrank.diagnosis.known import NOTHING, Known, parts_of
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.diagnosis.training import profile_of
+from fullrank.errors import UserError
 from fullrank.evaluation.embed import read_as_trained
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import open_model
 from fullrank.nn import SavedEncoder
 from fullrank.nn.encoder import OBJECT
 from fullrank.runs import read_as_run, read_config
+from fullrank.runs.trusted import is_file_of_code
 from fullrank.stats.sketch import Sketch, sketch
 from fullrank.terminal import say, watched
 
@@ -59,9 +62,20 @@ def image_report(
     )
     found = _sketch(saved, dataset.train, seed, console)
     made = report(found)
-    if made.verdict != "healthy" and not saved.encoder.name.startswith(OBJECT):  # it may be the images' own
-        made = report(found, _sketch(saved.untrained(seed), dataset.train, seed, console, "Encoding, untrained"))
+    fresh = None if made.verdict == "healthy" else untrained(saved, seed)
+    if fresh is not None:  # a low rank may be the images' own
+        made = report(found, _sketch(fresh, dataset.train, seed, console, "Encoding, untrained"))
     return made, [*dataset.train.classes] if known else []
+
+
+def untrained(saved: SavedEncoder, seed: int) -> SavedEncoder | None:
+    """The network as it was before training; None where nothing but somebody's own code makes it again."""
+    name = saved.encoder.name
+    if name.startswith(OBJECT) or is_file_of_code(name):
+        return None
+    with suppress(UserError):  # an export may name a network that is not one of these libraries
+        return saved.untrained(seed)
+    return None
 
 
 def _sketch(saved: SavedEncoder, images: ImageSet, seed: int, console: Console, doing: str = "Encoding") -> Sketch:

@@ -81,6 +81,7 @@ class _Pairs:
 
     def ratio(self, weights: Tensor) -> float:
         """(tr C)^2 / tr C^2 for weights (G,) of the groups; plug-in where an estimate of either is not positive."""
+        weights = weights / weights.sum()  # whose fourth power fits any numbers
         four = torch.einsum("g,h,k,l->ghkl", weights, weights, weights, weights) * _different(len(weights))
         three = four.sum(1)
         square = (three.sum(2) * self.products).sum() - 2 * (three * self.turned).sum()

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from fullrank.cli import main
-from fullrank.nn import encoder, encoder_bytes
+from fullrank.commands._images import untrained
+from fullrank.nn import SavedEncoder, encoder, encoder_bytes
 
 
 @pytest.mark.slow
@@ -29,3 +30,11 @@ def test_what_may_be_the_images_own_is_compared_with_the_untrained_network(
     found = json.loads(Path("found.json").read_text())
     assert (code, found["verdict"]) == ((0, "healthy") if kept == 512 else (1, "collapsed"))
     assert ("Before training they had 512 dimensions" in found["read_as"]) == (kept == 4)
+
+
+@pytest.mark.parametrize("name", ["{here}/net.py:Net", "module mine.Net", "resnet81"])
+def test_a_network_is_not_made_again_by_code_that_a_file_names(name: str, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("raise RuntimeError('executed')\n")
+    made = encoder("tiny", image_size=8, channels=1).eval()
+    made.name = name.format(here=tmp_path)
+    assert untrained(SavedEncoder(made, (0.5,), (0.25,)), 0) is None
