@@ -140,6 +140,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         Reason(_DRAWN, "intl/crops-alike"),
         Reason(_DRAWN, "intl/crops-alike", "150"),
         _short("intl/teacher-crops"),
+        _short("intl/teacher-crops", "4000"),
     ),
     "w2/floor": (Reason("32 dimensions are few", "w2/floor", part="N/D = 4: 128 and 512"),),
     "w2/hosts": (
