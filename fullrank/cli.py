@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     List the recipes, or show one and its published settings.
     0
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: threads that spin keep the cores from others
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]

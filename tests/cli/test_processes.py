@@ -165,3 +165,15 @@ def test_two_processes_of_torchrun_embed_what_one_does(tmp_path: Path, monkeypat
     whole = (tmp_path / "one.rows.csv").read_text(encoding="utf-8").splitlines()
     assert [*tables[0], *tables[1][1:]] == whole
     assert len(whole) == 15
+
+
+@pytest.mark.parametrize("asked", [None, "active"])
+def test_waiting_threads_leave_the_cores_to_others_unless_the_user_says_otherwise(asked: str | None) -> None:
+    program = (
+        "import os, sys; from fullrank.cli import main; assert 'torch' not in sys.modules; main(['--version']); "
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    given = {name: value for name, value in environment().items() if name != "OMP_WAIT_POLICY"}
+    given |= {} if asked is None else {"OMP_WAIT_POLICY": asked}
+    done = subprocess.run([sys.executable, "-c", program], env=given, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == (asked or "passive")
