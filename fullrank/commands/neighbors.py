@@ -98,9 +98,9 @@ def _row(query: str, known: Described) -> int | None:
 
 def _refuse_encoder(options: Neighbors) -> None:
     """Raise a UserError for a flag of the encoder where no query is an image."""
-    for flag, given in (("--encoder", options.encoder is not None), ("--trust", options.trust)):
+    encoder, trust = (options.encoder is not None, "embeds images"), (options.trust, "is about the encoder of images")
+    for flag, (given, does) in {"--encoder": encoder, "--trust": trust}.items():
         if given:
-            does = "embeds images" if flag == "--encoder" else "is about the encoder of images"
             raise UserError(f"{flag} {does}, and every query is a row of the file: leave it away.")
 
 

@@ -75,6 +75,11 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
+    @property
+    def decoding(self) -> Decoding:
+        """How the pixels of a file become 8 bits."""
+        return Decoding(self.channels, self.range, gray=self.gray)
+
     def shorter_side(self, index: int) -> int:
         """The shorter side of image `index` in pixels, by its header where that can be read alone."""
         try:
@@ -88,8 +93,7 @@ class ImageFolder:
         path, page = self.files[index], self.pages[index] if self.pages else 0
         try:
             with strict_decoding(self.max_pixels):
-                decoding = Decoding(self.channels, self.range, gray=self.gray)
-                return read_image(Path(path), page=page, decoding=decoding, shrink=shrink)
+                return read_image(Path(path), page=page, decoding=self.decoding, shrink=shrink)
         except Exception as error:  # decoders raise anything
             why = reason(error)
             raise Unreadable(

@@ -35,8 +35,9 @@ class LossValue:
             known = f"pass one of {', '.join(sorted(_PLATEAUS))}."
             hint = f"did you mean {other.lower()}?" if other else suggest(self.loss, _PLATEAUS, otherwise=known)
             raise UserError(f"There is no plateau of a loss {self.loss!r}: {hint}")
+        _, useful = settings_of(self.loss)
         for name in SETTINGS:
-            if getattr(self, name) is not None and name not in settings_of(self.loss)[1]:
+            if getattr(self, name) is not None and name not in useful:
                 raise UserError(f"The plateau of {self.loss} does not depend on {name}: leave it out.")
 
 

@@ -33,7 +33,6 @@ from fullrank.data import (
 from fullrank.data.decode import reason
 from fullrank.data.files.look import parse_range
 from fullrank.data.identity import fingerprint, options_of
-from fullrank.data.pixels import Decoding
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.engine.launcher import process_rank, processes
 from fullrank.engine.options import require_numbers
@@ -108,11 +107,11 @@ def _images(files: list[Path], options: DataOptions, channels: int) -> Images:
     span, most = parse_range(options.range), options.max_pixels
     images = ImageFolder(tuple(map(str, files)), None, (), options.channels or channels, range=span, max_pixels=most)
     dataset = with_channels(Dataset("images", images, None, (), ()), channels)
-    asked = Decoding(channels, span, gray=images.channels == 1 < channels)
+    assert isinstance(dataset.train, ImageFolder)  # with other channels
     for file in files:
         try:
             with strict_decoding(most):
-                read_image(file, decoding=asked)
+                read_image(file, decoding=dataset.train.decoding)
         except Exception as error:  # decoders raise anything
             remedy = "pass it" if "--range" in str(error) else "leave it out"
             raise UserError(f"{file} cannot be read ({reason(error)}): {remedy}.") from None

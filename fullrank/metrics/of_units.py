@@ -48,6 +48,7 @@ class _Pairs:
         traces: tr A (G,).
         turned: (G, G, G), d_k . A_g d_l at [g, k, l].
         products: tr A_g A_k (G, G).
+        different: Whether four groups are different (G, G, G, G).
     """
 
     sizes: Tensor
@@ -55,6 +56,7 @@ class _Pairs:
     traces: Tensor
     turned: Tensor
     products: Tensor
+    different: Tensor
 
     @classmethod
     def of(cls, groups: Sequence[Moments], whole: Moments) -> _Pairs:
@@ -77,12 +79,13 @@ class _Pairs:
                 product = covariance.flatten() @ groups[numbers[before]].covariance.flatten()
                 products[at, before] += product
                 products[before, at] += product
-        return cls(torch.tensor(sizes).double(), *(one.cpu() for one in (inner, traces, turned, products)))
+        rows, different = torch.tensor(sizes).double(), _different(len(sizes))
+        return cls(rows, inner.cpu(), traces.cpu(), turned.cpu(), products.cpu(), different)
 
     def ratio(self, weights: Tensor) -> float:
         """(tr C)^2 / tr C^2 for weights (G,) of the groups; plug-in where an estimate of either is not positive."""
         weights = weights / weights.sum()  # whose fourth power fits any numbers
-        four = torch.einsum("g,h,k,l->ghkl", weights, weights, weights, weights) * _different(len(weights))
+        four = torch.einsum("g,h,k,l->ghkl", weights, weights, weights, weights) * self.different
         three = four.sum(1)
         square = (three.sum(2) * self.products).sum() - 2 * (three * self.turned).sum()
         square += torch.einsum("ghkl,gk,hl->", four, self.inner, self.inner)

@@ -17,6 +17,7 @@ from torch import nn
 
 from fullrank.data import ImageSet, ImageTensor
 from fullrank.engine import RunOptions
+from fullrank.errors import as_given
 from fullrank.nn import has_statistics
 from fullrank.recipes import Recipe, settings
 from fullrank.terminal import say
@@ -186,5 +187,5 @@ def say_chosen(recipe: Recipe, options: RunOptions, reasons: dict[str, str], con
     given = settings(recipe) | {"workers": options.workers}
     for name, reason in reasons.items():
         value = given[name]
-        flag = f"--{name.replace('_', '-')} {value if isinstance(value, str) else f'{value:g}'}"
+        flag = as_given(name, value if isinstance(value, str) else f"{value:g}")
         say(console, f"  {flag:<22} {reason}")
