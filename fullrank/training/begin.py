@@ -86,10 +86,13 @@ def begin(
 ) -> Beginning:
     """Make the encoder of a settled recipe, fill it, and say so.
 
-    `kept` is what a run that goes on noted at its beginning. Random numbers are drawn from the global state.
+    `kept` is what a run that goes on noted at its beginning. Random numbers are drawn from the global state. Raises
+    UserError for a flag that this encoder leaves without effect.
     """
     of = {"image_size": image_size, "channels": dataset.train.channels}
     made = encoder(backbone or recipe.backbone, view_sizes=view_sizes, stem=recipe.start.stem, **of)
+    if kept is None and recipe.start.stem == "small" != made.stem and (weights is None or weights.stem != "small"):
+        raise UserError(f"--stem small: {made.name} has no first layers that could be smaller: leave out the flag.")
     mean, std, whose = _pixels(recipe, dataset, weights)
     about: dict[str, Any] = {"mean": list(mean), "std": list(std)}
     if is_file_of_code(made.name):

@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from fullrank.data import Augmentation, Batch, Dataset, Views, crop_views, default_preset, train_batches
+from fullrank.data import Augmentation, Batch, Dataset, ImageTensor, Views, crop_views, default_preset, train_batches
 from fullrank.data.missing import Missing
 from fullrank.data.pace import Pace, Speed
 from fullrank.data.views.own import own_views
@@ -167,6 +167,8 @@ def prepare(
         dataset = with_missing(dataset, run, recipe.data, console)
     images = dataset.train
     refuse_large_batch(recipe, len(images))
+    if isinstance(images, ImageTensor) and options.workers is None:
+        options = dataclasses.replace(options, workers=0)  # there is no file to read
     size, reasons = settled_side(recipe, images, resumed=kept is not None)
     recipe = dataclasses.replace(recipe, image_size=size)
     sizes, channels = recipe.view_sizes(size), images.channels

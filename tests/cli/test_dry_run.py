@@ -25,6 +25,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
     assert "1,000, with 10 batches of 128 images in a pass; 117 images are left out of each pass" in said
     assert "2 per image (8 px, 8 px)" in said
     assert "time about" in said
+    assert "--workers" not in said  # images in memory have nothing to read
     assert list(tmp_path.iterdir()) == []
 
 

@@ -137,6 +137,7 @@ def test_frozen_layers_stay_and_early_layers_are_slower(train: Train, small: Rec
         (Start(freeze=-1), "--freeze -1 is too small"),
         (Start(freeze=9), "--freeze 9 is not a number of layers of tiny: pass 0 to 3"),
         (Start(weights="nowhere.pth"), "There is no file nowhere.pth"),
+        (Start(stem="small"), "--stem small: tiny has no first layers that could be smaller: leave out the flag"),
     ],
 )
 def test_wrong_settings_of_the_start(start: Start, sentence: str, small: Recipe, train: Train) -> None:
