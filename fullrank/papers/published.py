@@ -28,7 +28,11 @@ MULTIPLICATIONS = {  # (network, stem for small images) -> of one forward pass, 
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """One published number, or one row of a table, and where it stands."""
+    """One published number, or one row of a table, and where it stands.
+
+    then: what follows the training: "evaluate" by the paper's protocol for images of that size, "evaluate PAPER/TABLE"
+    by that one, "score" by our own probes, "finetune SHARE" of the labels, or "coco".
+    """
 
     paper: str
     what: str
@@ -52,13 +56,14 @@ class Number:
         own = presets(recipe)[name].settings["data"].value == ""
         data = ["--data", "DATA"] if own else ["--data-root", "DATA", "--download"]
         train = command("train", recipe, "--preset", name, *data, "--out", "RUN")
-        verb, _, labels = self.then.partition(" ")
+        verb, _, of = self.then.partition(" ")
         if verb == "finetune":
-            return [train, command("finetune", "RUN", "--labels", labels, "--protocol", self.paper)]
+            return [train, command("finetune", "RUN", "--labels", of, "--protocol", self.paper)]
         if verb == "coco":
             given = ["--train", "instances_train2017.json", "--val", "instances_val2017.json", "--masks"]
             return [train, command("detect", "RUN", "--preset", "coco-c4-2x", *given)]
-        return [train, command("evaluate", "RUN", "--protocol", self.paper)]
+        by = [] if verb == "score" else ["--protocol", of or self.paper]
+        return [train, command("evaluate", "RUN", *by)]
 
     def needs(self) -> str:
         """The images, and the hours of a GPU that its training is estimated to take."""

@@ -14,11 +14,12 @@ from fullrank.cli import main
 from fullrank.nn import encoder
 from fullrank.papers.published import MULTIPLICATIONS, Number, gpu_hours, listing, numbers
 from fullrank.recipes.presets import presets
+from fullrank.transfer.protocols import protocol
 from tests.cli.test_printed_commands import understood
 
 
 def test_the_numbers_of_a_paper_are_all_there() -> None:
-    assert Counter(number.paper for number in numbers()) == {"intl": 16, "corinfomax": 9, "directclr": 9, "w2": 32}
+    assert Counter(number.paper for number in numbers()) == {"intl": 16, "corinfomax": 10, "directclr": 9, "w2": 32}
 
 
 @pytest.mark.parametrize("number", numbers(), ids=lambda number: f"{number.paper}: {number.what}")
@@ -36,6 +37,24 @@ def test_a_number_has_commands_or_says_why_not(number: Number, monkeypatch: pyte
     reported = presets(recipe)[name].reported
     if number.then == "evaluate" and reported and number.what.endswith("linear top-1"):
         assert number.value in reported  # a number stands twice, here and beside its preset
+
+
+@pytest.mark.parametrize("number", [each for each in numbers() if (each.then or "").startswith("evaluate")])
+def test_the_protocol_of_a_number_measures_it_as_its_paper_does(number: Number) -> None:
+    assert number.preset is not None
+    settings = presets(number.preset.split("/")[0])[number.preset.split("/")[1]].settings
+    size = settings["image_size"].value if "image_size" in settings else 224
+    by = protocol(number.commands()[1].rpartition(" ")[2], image_size=size)
+    assert by.knn if "-NN" in number.what else by.linear
+    multicrop = {"views", "crops"} & settings.keys() and "six crops" in number.what
+    assert by.name.endswith("-multicrop") == bool(multicrop)
+    large = number.what.startswith("ImageNet, ")
+    assert (by.name == "corinfomax/imagenet") == (number.paper == "corinfomax" and large)
+
+
+def test_a_sub_vector_is_scored_by_our_probes() -> None:
+    (sub_vector,) = [number for number in numbers() if "sub-vector" in number.what]
+    assert sub_vector.commands()[1] == "fullrank evaluate RUN"
 
 
 @pytest.mark.parametrize(("network", "small"), MULTIPLICATIONS)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, MultiStepLR, StepLR
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, MultiStepLR, StepLR
 from torch.utils.data import BatchSampler
 
 from fullrank.data import Batch, Order
@@ -51,7 +51,7 @@ LINEAR = {
     "intl/imagenet-multicrop": Paper(0.4, 0.0, lambda stepper: MultiStepLR(stepper, [60, 80], 0.1)),
     "corinfomax/small": Paper(0.2, 0.0, lambda stepper: CosineAnnealingLR(stepper, 100, 2e-3), small_head=False),
     "corinfomax/imagenet": Paper(25.0, 0.0, lambda stepper: StepLR(stepper, 20, 0.1), small_head=False),
-    "directclr": Paper(0.1, 1e-6, lambda stepper: CosineAnnealingLR(stepper, 100)),
+    "directclr": Paper(0.1, 1e-6, lambda stepper: ConstantLR(stepper, 1.0)),  # its cosine is never stepped
     "w2": Paper(0.3, 1e-6, lambda stepper: CosineAnnealingLR(stepper, 100)),
     "moco": Paper(30.0, 0.0, lambda stepper: MultiStepLR(stepper, [60, 80], 0.1)),
 }
