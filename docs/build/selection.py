@@ -90,7 +90,7 @@ def _gray_row(number: str, space: str, experiments: Mapping[str, tuple[str, str]
 
 
 def _groups(name: str, number: str, accuracy: str, sign: int) -> list[tuple[str, list[Cell]]]:
-    """The settings of an experiment by host, if it has several, and seed."""
+    """The settings of an experiment by host, if it has several, and seed; one training under two names is one."""
     rows = json.loads((PAPERS / name / "result.json").read_text(encoding="utf-8"))["rows"]
     case = next(iter(rows[0]))
     found: dict[tuple[str, int], list[Cell]] = {}
@@ -98,7 +98,9 @@ def _groups(name: str, number: str, accuracy: str, sign: int) -> list[tuple[str,
         if row[case] not in _NOT_SETTINGS:
             host = str(row[case]).partition(" + ")[0] if name == "w2/hosts" else name
             cell = {"score": sign * row[number], "accuracy": row[accuracy] / 100}
-            found.setdefault((host, row["seed"]), []).append(cell)
+            cells = found.setdefault((host, row["seed"]), [])
+            if cell not in cells:
+                cells.append(cell)
     return [(recipe, cells) for (recipe, _), cells in found.items()]
 
 

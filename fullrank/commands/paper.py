@@ -219,8 +219,9 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
     out = settings.out
     chosen = {"experiment": name, "full": settings.full, "data": settings.data, "seed_from": settings.seed_from}
     chosen |= {name: getattr(settings, name) for name in _SIZES}
+    chosen |= {"images_in": _images_in(settings)}
     if (out / "config.json").exists():
-        config = read_json(out / "config.json")
+        config = {"images_in": chosen["images_in"], **read_json(out / "config.json")}  # a former one does not say it
         if {key: config.get(key) for key in chosen} != chosen:
             raise UserError(f"{out} was begun with other settings (see its config.json): pass those, or another --out.")
         if _finished(out, settings.seeds):
@@ -237,6 +238,12 @@ def _begin(name: str, settings: Settings) -> dict[str, Any]:
     config = {**chosen, "seeds": settings.seeds, "seconds": 0.0, "cpu_seconds": 0.0}
     write_json(out / "config.json", config)
     return config
+
+
+def _images_in(settings: Settings) -> str:
+    """Where the images are: the whole path of a file or folder, or the folder of named sets; else nothing."""
+    place = Path(settings.data) if settings.data and Path(settings.data).exists() else settings.data_root
+    return str(place.resolve()) if place else ""
 
 
 @contextmanager
@@ -259,6 +266,7 @@ def _result(experiment: Experiment, entry: Entry, outcome: Outcome, settings: Se
     flags += ["--seeds", str(settings.seeds)]
     flags += ["--seed-from", str(settings.seed_from)] if settings.seed_from else []
     flags += ["--data", settings.data] if settings.data else []
+    flags += ["--data-root", str(settings.data_root)] if settings.data_root else []
     sizes = {name: value for name in _SIZES if (value := getattr(settings, name)) is not None}
     for name, value in sizes.items():
         flags += [as_flag(name), str(value)]

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fullrank.cli import main
+from fullrank.commands import paper
+from fullrank.errors import UserError
 from fullrank.papers import Entry, Experiment, Outcome, Panel, Series, Settings
 from fullrank.papers.kit.parts import POINTS, Part, Table
 
@@ -202,6 +205,40 @@ def test_a_folder_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFi
     (begun / "config.json").unlink()  # as published results are
     assert main(["paper", "toy/stopping", "--out", str(begun), "--seeds", "20"]) == 2
     assert "finished experiment: pass another --out" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stopping")
+def test_seeds_of_other_images_are_not_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        np.savez(tmp_path / place / "made.npz", images=np.zeros((4, 8, 8), np.uint8))
+    again = ["paper", "toy/trained", "--out", str(tmp_path / "out"), "--data", "made.npz", "--seeds"]
+    monkeypatch.chdir(tmp_path / "a")
+    assert main([*again, "1"]) == 0
+    monkeypatch.chdir(tmp_path / "b")
+    assert main([*again, "2"]) == 2
+    assert "begun with other settings" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path / "a")
+    assert main([*again, "2"]) == 0
+
+
+def test_the_folder_of_named_sets_is_noted_and_repeated(tmp_path: Path) -> None:
+    root, out = tmp_path / "root", tmp_path / "out"
+    chosen = paper._begin("toy", Settings(out=out, data="cifar10", data_root=root))
+    assert chosen["images_in"] == str(root)
+    with pytest.raises(UserError, match="begun with other settings"):
+        paper._begin("toy", Settings(out=out, data="cifar10", data_root=tmp_path, seeds=20))
+    former = {name: value for name, value in chosen.items() if name != "images_in"}  # did not say it
+    (out / "config.json").write_text(json.dumps(former))
+    assert paper._begin("toy", Settings(out=out, data="cifar10", data_root=root, seeds=20))["images_in"] == str(root)
+    made = experiment("toy", outcome, "cifar10")
+    entry = Entry(
+        name="toy", paper="", title="", claim="", minutes=0.1, full="", data="cifar10", trainings=2, module=""
+    )
+    result = paper._result(made, entry, outcome(Settings(out=out)), Settings(out=out, data="cifar10", data_root=root))
+    assert result["command"].endswith(f"--data cifar10 --data-root {root}")
 
 
 def test_more_seeds_are_added_to_a_finished_experiment(stopping: Stopping, tmp_path: Path) -> None:

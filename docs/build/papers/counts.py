@@ -56,8 +56,9 @@ def summary(gray: Results, places: Mapping[str, Results]) -> str:
         "has not been refuted, for three seeds differ as much there.\n\n"
         f"All parts in gray and without images, by who says them:\n\n{_by_source(gray)}\n"
         f"{_above_the_margin(gray)}\n\n"
-        f"A claim is more than its headline. The headlines of these held, and other parts did not:\n\n"
-        f"{_held_with_others(gray)}\n"
+        "A claim is more than its headline. Beside these headlines other parts were reversed, or failed; in color "
+        "those are listed that a paper, an abstract or code says:\n\n"
+        f"{_beside_headlines(gray, places)}\n"
         f"{_shared(gray)}\n\n"
         f"All without images and in gray took {hours:.1f} hours of one CPU core.\n"
     )
@@ -111,15 +112,19 @@ def _above_the_margin(gray: Results) -> str:
     )
 
 
-def _held_with_others(gray: Results) -> str:
-    """Claims whose headline held while another part was reversed or failed, with the first two of these."""
+def _beside_headlines(gray: Results, places: Mapping[str, Results]) -> str:
+    """The parts beside the headline that were reversed or failed, by place and claim; the first three of each."""
     lines = []
-    for name, one in gray.items():
-        wrong = [part for part in one["parts"] if part["label"] in _WRONG]
-        if one["verdict"] == "held" and wrong:
-            said = "; ".join(f"{part['says']} ({part['label']})" for part in wrong[:2])
-            more = f"; and {len(wrong) - 2} more" if len(wrong) > 2 else ""
-            lines.append(f"- `{name}`, {len(wrong)} of {len(one['parts'])} parts: {said}{more}")
+    for place, results in {"gray": gray, **places}.items():
+        for name, one in results.items():
+            wrong = [part for part in one["parts"][1:] if part["label"] in _WRONG]
+            if place != "gray":
+                wrong = [part for part in wrong if part["source"] != "ours"]
+            if wrong:
+                said = "; ".join(f"{part['says']} ({part['label']}, {part['source']})" for part in wrong[:3])
+                more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+                where = PLACES[place] if trains(name) else "no images"
+                lines.append(f"- `{name}`, {where}, headline {one['verdict']}: {said}{more}")
     return "\n".join(lines) + "\n"
 
 

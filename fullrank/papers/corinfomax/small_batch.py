@@ -20,8 +20,11 @@ _THEIRS = 0.01
 _COSINE = "cosine"
 
 
-def small_batch(settings: Settings, steps: int = 60) -> Outcome:
-    """The gradient of the log-determinant, and how near it is to that of the covariance of the distribution itself."""
+def small_batch(settings: Settings, steps: int = 200) -> Outcome:
+    """The gradient of the log-determinant, and how near it is to that of the covariance of the distribution itself.
+
+    The later half of the steps is read: of the identity, with which the running covariance starts, 0.9^100 is left.
+    """
     found = {
         (batch, memory): [_cosine(batch, memory, seed, steps) for seed in settings.each_seed]
         for batch in BATCHES
@@ -122,10 +125,11 @@ SMALL_BATCH = Experiment(
     title="The running covariance where a batch has fewer samples than dimensions",
     claim="Where one batch is singular, a covariance that is estimated recursively with a long memory, a factor of "
     "0.9, gives a better gradient than that of the batch alone.",
-    minutes=0.4,
+    minutes=1.4,
     run=small_batch,
     caveat="The authors' factors are 0.01 and 0.1. The distribution stays as it is, where that of a training moves, "
     "which is what a long memory is bad at. A first version compared with a gradient that left the sphere: its "
-    "headline was undecided (0.042).",
+    "headline was undecided (0.042). A second one read the steps from 30 to 60, where 4 % of the identity of the start "
+    "still lay on the covariance: its headline held (0.063).",
     parts=_parts(BATCHES),
 )

@@ -240,7 +240,7 @@ DIMENSION = Experiment(
     minutes=0.13,
     full="50,000 samples in up to 4,096 dimensions",
     run=dimension,
-    caveat="Only directions are tested: Wang and Isola's loss with t = 1 passes as well.",
+    caveat="The part on Wang and Isola's loss tests a direction: with t = 1 it passes as well.",
     parts=(
         _flat(50),
         _flat(25),
