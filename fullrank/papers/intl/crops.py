@@ -21,8 +21,8 @@ _SIZES = (224, 224, 192, 160, 128, 96)  # pixels of the authors' views on ImageN
 def teacher_crops(settings: Settings, size: Size | None = None) -> Outcome:
     """Two views, six, a teacher, and both: as many images and steps each.
 
-    The six views have the authors' sizes, in proportion. Their momentum of 0.996 averages over 250 steps, more than 150:
-    it is 0.9, 10 steps, whatever --steps, but for --full.
+    The six views have the authors' sizes, in proportion. Their momentum of 0.996 averages over 250 steps, more than
+    150: it is 0.9, 10 steps, whatever --steps, but for --full.
     """
     crops, momentum = _six(_side(settings, size)), _momentum(settings)
     recipes = {
@@ -90,9 +90,9 @@ TEACHER_CROPS = Experiment(
     run=teacher_crops,
     caveat="The six crops have blur, solarize and another scale, on 7 to 16 px, and the two views do not; but in color "
     "two views that are drawn so are ahead as well (`intl/crops-alike`), and after 900 steps the crops alone are ahead "
-    "of two views; whether of the teacher with crops, and of anything after 4,000, cannot be told. The teacher's momentum "
-    "is 0.9 at every budget, so that 900 and 4,000 steps are no test of the authors' 0.996. The embedding has as many "
-    "dimensions as the batch has samples, which are whitened; the authors' has eight times as many or more.",
+    "of two views; whether of the teacher with crops, and of anything after 4,000, cannot be told. The teacher's "
+    "momentum is 0.9 at every budget, so that 900 and 4,000 steps are no test of the authors' 0.996. The embedding has as "
+    "many dimensions as the batch has samples, which are whitened; the authors' has eight times as many or more.",
     parts=(
         higher("kNN accuracy (%)", _BOTH, _PLAIN, POINTS, "code"),
         higher("kNN accuracy (%)", "teacher", _PLAIN, POINTS, "ours"),
