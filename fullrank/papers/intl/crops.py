@@ -91,8 +91,8 @@ TEACHER_CROPS = Experiment(
     caveat="The six crops have blur, solarize and another scale, on 7 to 16 px, and the two views do not; but in color "
     "two views that are drawn so are ahead as well (`intl/crops-alike`), and after 900 steps the crops alone are ahead "
     "of two views; whether of the teacher with crops, and of anything after 4,000, cannot be told. The teacher's "
-    "momentum is 0.9 at every budget, so that 900 and 4,000 steps are no test of the authors' 0.996. The embedding has as "
-    "many dimensions as the batch has samples, which are whitened; the authors' has eight times as many or more.",
+    "momentum is 0.9 at every budget, so that 900 and 4,000 steps are no test of the authors' 0.996. The embedding has "
+    "as many dimensions as the batch has samples, which are whitened; the authors' has eight times as many or more.",
     parts=(
         higher("kNN accuracy (%)", _BOTH, _PLAIN, POINTS, "code"),
         higher("kNN accuracy (%)", "teacher", _PLAIN, POINTS, "ours"),
