@@ -20,6 +20,8 @@ from torch.multiprocessing.spawn import spawn
 
 import fullrank
 from fullrank.cli import main
+from fullrank.engine.gather import wait_for_all
+from fullrank.engine.launcher import process_rank
 from fullrank.nn import encoder, encoder_bytes
 from fullrank.runs import read_json, read_rows
 from fullrank.transfer.task import labels_of
@@ -58,6 +60,12 @@ def act(folder: Path) -> None:
     """All commands, in one folder."""
     os.chdir(folder)
     assert [main(command) for command in COMMANDS.values()] == [0] * len(COMMANDS)
+    wait_for_all()
+    if process_rank() == 0:
+        Path("boxes/predictions.json").rename("boxes/before.json")
+        Path("boxes/result.json").unlink()  # as if it had been killed after its last checkpoint
+    wait_for_all()
+    assert main(["detect", "--resume", "boxes"]) == 0
 
 
 def process(rank: int, folder: Path, port: int) -> None:
@@ -141,6 +149,8 @@ def test_two_processes_learn_and_find_what_one_does(done: list[Path]) -> None:
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
     found = [json.loads((folder / "boxes" / "predictions.json").read_text()) for folder in done]
+    before = [json.loads((folder / "boxes" / "before.json").read_text()) for folder in done]
+    assert before == found  # of a run that was scored after its last checkpoint, by all processes
     assert len({entry["image_id"] for entry in found[1]}) == 6
     assert len(found[0]) == pytest.approx(len(found[1]), rel=0.05)
     kinds = [[(row["kind"], row["step"]) for row in read_rows(folder / "boxes" / "metrics.jsonl")] for folder in done]

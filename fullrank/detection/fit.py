@@ -28,7 +28,7 @@ from fullrank.engine.checkpoint import Checkpoint, last_checkpoint
 from fullrank.engine.device import this_device
 from fullrank.engine.environment import environment
 from fullrank.engine.gather import place_among_processes
-from fullrank.engine.launcher import folder_of_all, process_rank
+from fullrank.engine.launcher import folder_of_all, lost_process_is_an_error, process_rank
 from fullrank.engine.progress import Progress, Steps, say_once
 from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import Batches, in_good_order, make_trainer
@@ -116,8 +116,13 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> Ending:
         made = Batches(lambda: _batches(job, trainer.global_step, trainer.global_rank, trainer.world_size))
         trainer.fit(training, made, ckpt_path=begun, weights_only=True)
     done = bool(trainer.global_step >= plan.steps)
-    if done and trainer.is_global_zero:
-        found, scores = record.last or score(training.device, True)  # killed between its last step and its result
+    if done and record.last is None:  # killed between its last checkpoint, whose norms are settled, and its result
+        device = trainer.strategy.root_device
+        detector.to(device)
+        with lost_process_is_an_error():
+            record.last = score(device, False)
+    if record.last is not None and done and trainer.is_global_zero:
+        found, scores = record.last
         _write(run, detector, job, found, scores, record.spent)
         checkpoint.forget_previous()
     return Ending(done, checkpoint.stopped_by)

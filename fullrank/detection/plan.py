@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from fullrank.detection.options import DetectionOptions, DetectorSettings
+from fullrank.engine.device import world
 from fullrank.engine.launcher import refuse_uneven, require_strategy
 from fullrank.engine.options import require_acting, require_numbers
 from fullrank.errors import UserError
@@ -61,7 +62,7 @@ def check(settings: DetectorSettings, options: DetectionOptions) -> None:
     require_numbers(asdict(settings) | vars(options), _LEAST, above=("lr", "epochs", "anchor"))
     if not settings.short_side or min(settings.short_side) < 16 or max(settings.short_side) > settings.long_side:
         raise UserError("--short-side takes sides from 16 pixels up to --long-side: correct them.")
-    refuse_uneven(settings.batch_size, (options.devices or 1) * options.nodes)
+    refuse_uneven(settings.batch_size, world(options))
 
 
 def refuse_idle(settings: DetectorSettings, start: DetectorSettings) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fullrank.detection.annotations import Annotations, Runs, read_annotations
 from fullrank.detection.annotations.masks import drawn, packed, read_mask, unpack, unpacked
+from fullrank.detection.predict import as_results
+from fullrank.detection.scores import Found
 from fullrank.errors import UserError
 from tests.detection.sets import changed, coco
 
@@ -163,6 +166,53 @@ def test_the_classes_of_another_set_are_matched_by_name(tmp_path: Path) -> None:
     changed(path, categories=[{"id": 1, "name": "cat"}, {"id": 2, "name": "square"}])
     with pytest.raises(UserError, match="--val has the class cat, which the training has not"):
         read(path, like=train, flag="val")
+
+
+def numbered(**ids: int) -> list[dict[str, Any]]:
+    return [{"id": number, "name": name} for name, number in ids.items()]
+
+
+@pytest.mark.parametrize(
+    ("kept", "numbers"),
+    [
+        ({"ball": 1, "square": 2}, (2, 1)),
+        ({"ball": 7, "square": 40}, (40, 7)),
+        ({"ball": 5}, (1, 5)),  # a class that the file lacks keeps its number,
+        ({"ball": 1}, (3, 1)),  # unless the file has given it to another
+    ],
+)
+def test_predictions_number_the_classes_as_the_file_that_is_scored(
+    kept: dict[str, int], numbers: tuple[int, ...], tmp_path: Path
+) -> None:
+    train = read(coco(tmp_path, "train", 1))
+    path = changed(coco(tmp_path, "val", 1), categories=numbered(**kept))
+    val = read(changed(path, annotations=lambda entries: [entries[0] | {"category_id": kept["ball"]}]), like=train)
+    assert (val.classes, val.ids) == (("square", "ball"), numbers)
+    thing = val.images[0].things[0]
+    found = Found(torch.tensor([thing.box]), torch.tensor([0.9]), torch.tensor([thing.label]))
+    assert [one["category_id"] for one in as_results([found], val)] == [kept["ball"]]
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [({"ball": 2, "square": 1}, ""), ({"ball": 1}, "ball as 1"), ({"square": 4}, "square as 4")]
+)
+def test_files_that_number_their_classes_otherwise_are_no_set_to_score_on(
+    kept: dict[str, int], said: str, tmp_path: Path
+) -> None:
+    paths = [coco(tmp_path, name, 1) for name in ("val", "other")]
+    changed(paths[1], categories=numbered(**kept), annotations=[])
+    train = read(paths[0])
+    if not said:
+        assert read_annotations(paths, like=train).ids == train.ids
+        return
+    with pytest.raises(UserError, match=rf"other\.json has the class {said}, which the other files of"):
+        read_annotations(paths, like=train, flag="val")
+    assert read_annotations(paths).classes == ("square", "ball")  # to train on it is one, since names are what counts
+
+
+def test_the_ending_of_a_file_may_have_capital_letters(tmp_path: Path) -> None:
+    path = coco(tmp_path, "train", 1)
+    assert len(read(path.rename(tmp_path / "train.JSON")).images) == 1
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools with numpy 2

@@ -222,6 +222,19 @@ def test_presets_and_what_acts_is_not_refused(preset: str) -> None:
     refuse_idle(DetectorSettings(head="c4", norm="frozen", precise_bn=2), DetectorSettings())
 
 
+@pytest.mark.parametrize(("batch", "gpus", "devices", "pass_"), [(16, 3, None, 15), (2, 4, None, 4), (16, 3, 2, 0)])
+def test_a_batch_is_shared_by_all_gpus_unless_devices_says_otherwise(
+    batch: int, gpus: int, devices: int | None, pass_: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    settings, options = DetectorSettings(batch_size=batch), DetectionOptions(devices=devices)
+    if not pass_:
+        check(settings, options)
+        return
+    with pytest.raises(UserError, match=f"cannot be shared by {gpus} processes: pass --batch-size {pass_}"):
+        check(settings, options)
+
+
 def test_an_old_folder_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = coco(tmp_path, "train", 2)
     both = ["--train", str(path), "--val", str(path), "--out", str(tmp_path)]

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import fullrank
 from fullrank.cli import main
+from fullrank.detection.models import Detector
+from fullrank.detection.predict import find_all
 from fullrank.runs import read_json, read_rows, write_json
 from tests.detection.sets import changed, coco
 from tests.detection.test_detect import FLAGS, TINY
 from tests.killing import killed
 
+KEPT = ("detector.safetensors", "predictions.json")
 FULLRANK = [sys.executable, "-m", "fullrank.cli"]
 
 
@@ -29,8 +33,7 @@ def flags_for(path: Path, *more: str) -> list[str]:
 
 
 def same(one: Path, other: Path) -> bool:
-    names = ("detector.safetensors", "predictions.json")
-    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in KEPT)
 
 
 @pytest.mark.slow
@@ -70,6 +73,27 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> 
     for arguments in (["detect", "--resume", str(dead)], [*flags, "--out", str(whole)]):
         assert main(arguments) == 0
     assert same(dead, whole)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_before_its_result_is_scored_on_its_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
+    path = coco(tmp_path, "train", 4)
+    run = fullrank.detect(train=path, val=path, out=tmp_path / "run", **TINY, precise_bn=2).path
+    before = {name: (run / name).read_bytes() for name in KEPT}
+    for name in ("result.json", *KEPT):
+        (run / name).unlink()
+    seen: list[str] = []
+
+    def noted(detector: Detector, *images: Any, device: torch.device, **settings: Any) -> Any:
+        seen.extend((device.type, next(detector.parameters()).device.type))
+        return find_all(detector, *images, device=device, **settings)
+
+    monkeypatch.setattr("fullrank.detection.fit.find_all", noted)
+    assert main(["detect", "--resume", str(run)]) == 0
+    assert seen == [device.type, device.type]
+    assert {name: (run / name).read_bytes() for name in KEPT} == before
 
 
 @pytest.mark.slow

@@ -100,3 +100,29 @@ def test_lists_and_folders_that_cannot_be_read_are_one_sentence(tmp_path: Path) 
         read_annotations([names])
     with pytest.raises(UserError, match="holds no XML file"):
         read_annotations([tmp_path / "JPEGImages"])
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_list_that_is_not_utf_8_is_one_sentence(encoding: str, tmp_path: Path) -> None:
+    names = voc(tmp_path, 1)
+    names.write_bytes("0000\ncaf\u00e9\n".encode(encoding))
+    with pytest.raises(UserError, match=r"train\.txt cannot be read as a list of names .*: save it as text in"):
+        read_annotations([names])
+
+
+def test_a_list_may_begin_with_the_mark_of_utf_8(tmp_path: Path) -> None:
+    names = voc(tmp_path, 2)
+    names.write_bytes(b"\xef\xbb\xbf0000\n")
+    assert [image.id for image in read_annotations([names]).images] == ["0000"]
+
+
+def test_the_endings_of_files_may_have_capital_letters(tmp_path: Path) -> None:
+    names = voc(tmp_path, 2)
+    file = (tmp_path / "Annotations" / "0001.xml").rename(tmp_path / "Annotations" / "0001.XML")
+    names = names.rename(names.with_suffix(".TXT"))
+    for path, count in ((file, 1), (tmp_path / "Annotations", 2), (names, 2)):
+        assert len(read_annotations([path]).images) == count
+    names.write_text("0000.xml\n0001.XML\n")
+    assert len(read_annotations([names]).images) == 2
+    with pytest.raises(UserError, match=r"train\.lst ends in none of \.json, \.xml and \.txt: pass"):
+        read_annotations([names.rename(tmp_path / "train.lst")])

@@ -64,6 +64,17 @@ def test_text_of_others_stays_text() -> None:
     assert ElementTree.fromstring(junit(hostile, fail_on="fail")).attrib["name"] == HOSTILE
 
 
+@pytest.mark.parametrize("evil", [0xD800, 0xDCE9, 0xFFFE, 0xFFFF, 0, 0x1B, 0x85, 0x0D, 0x1FFFF])
+def test_text_that_xml_cannot_hold_makes_no_junit_that_cannot_be_read(evil: int) -> None:
+    words = f"caf{chr(evil)}\n像"
+    content = diagnosis("collapsed") | {"source": words, "sentence": words}
+    remedies = [{"text": words, "code": words}]
+    content["findings"] = [FINDING | {"severity": "fail", "sentence": words, "remedies": remedies}]
+    root = ElementTree.fromstring(junit(content, fail_on="fail").encode())
+    assert [re.sub(r"\\\w+|\U0001ffff", "", root.attrib["name"])] == ["caf\n像"]
+    assert root.attrib["failures"] == "2"
+
+
 def test_embeddings_without_variance_have_a_page() -> None:
     content = diagnosis("collapsed")
     content["figures"]["spectrum"]["eigenvalue"] = [0.0] * 24

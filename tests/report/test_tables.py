@@ -129,3 +129,56 @@ def test_the_card_shows_the_number_that_the_sentence_of_a_verdict_names(tmp_path
     run = read_run(write_run(tmp_path / "run"))
     said = ("backbone: directions, by singular values", f"{run.collapse('backbone')['rankme_centered']:.1f} of 48")
     assert said in card(run, "run").facts
+
+
+def test_accuracies_are_compared_where_they_are_of_the_same_images(tmp_path: Path) -> None:
+    """Runs of one data set may have been scored on another, and an unfinished one is on its probe images."""
+    one, other, none = (write_run(tmp_path / name, decay=decay) for name, decay in (("a", 0.03), ("b", 0.02), ("c", 0)))
+    changed(one, scored_on="400 test images")
+    changed(none, knn=None, linear=None, scored_on="")
+
+    def compared() -> tuple[str, list[list[int]]]:
+        runs = [read_run(run) for run in (one, other, none)]
+        best = [[*row.best] for row in comparison(runs) if row.name in ("kNN accuracy", "linear accuracy, test")]
+        return answer(runs, ["a", "b", "c"]), best
+
+    changed(other, scored_on="400 test images")
+    said, best = compared()
+    assert said.endswith("The best kNN accuracy is 69.0 %, by b.")
+    assert best == [[1], [1]]
+    changed(other, scored_on="10 test images of other")
+    for _ in range(2):
+        said, best = compared()
+        assert said.endswith("They were scored on different data, so their accuracies are not compared.")
+        assert best == [[], []]
+        (other / "result.json").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "images", "flag"),
+    [
+        ({"data": "cifar10", "data_root": None}, "cifar10", ""),
+        ({"data": "cifar10", "data_root": "/my data"}, "cifar10 --data-root '/my data'", ""),
+        ({"data": ["/a", "/b c"], "data_root": None}, "/a '/b c'", ""),
+        ({"data": "object:torch.Tensor", "data_root": None}, "IMAGES", " --data IMAGES"),
+        ({}, "IMAGES", ""),  # of version 0.1.0
+    ],
+)
+def test_commands_name_images_that_they_find(tmp_path: Path, settings: Any, images: str, flag: str) -> None:
+    folder = write_run(tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"settings": {"epochs": 2, **settings}}))
+
+    def said() -> dict[str, str]:
+        return dict(next_steps(read_run(folder), "run").commands)
+
+    changed(folder, knn=None)
+    assert said()["Use it: vectors of images, with names and labels."] == (
+        f"fullrank embed {folder} {images} --out z.npy"
+    )
+    assert said()["Score it on labeled images."] == f"fullrank evaluate {folder}{flag}"
+    changed(folder, verdict={"kind": "healthy", "collapsed": False, "state": "early", "sentence": "It is too early."})
+    assert said()["Train for longer."] == f"fullrank train intl --like {folder}{flag} --epochs 4"
+    (folder / "result.json").unlink()
+    python = f"fullrank.resume({str(folder)!r}, data=IMAGES)"
+    assert [*said().values()] == [python if flag else f"fullrank train --resume {folder}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from fullrank.detection.annotations.coco import read_coco
@@ -30,7 +31,7 @@ def read_annotations(
         masks: Read masks too, and leave out what has none.
         first: The number of the first pixel in VOC's files, 0 or 1; by default 0 where a box begins there, else 1.
         flag: What sentences call the set.
-        like: The set whose classes these are, by their names.
+        like: The set whose classes these are, by their names; each keeps the number that it has in `paths`.
 
     Raises:
         UserError: One sentence on what cannot be read, or could mean two things.
@@ -43,18 +44,22 @@ def read_annotations(
         raise UserError(f"--{flag} needs annotations: pass COCO JSON, or VOC XML.")
     if first not in (None, 0, 1):
         raise UserError(f"--voc-first {first} is not a number of a first pixel: pass 0 or 1.")
-    kinds = {path.suffix == ".json" for path in paths}
+    kinds = {_is_json(path) for path in paths}
     if len(kinds) > 1:
         raise UserError(f"--{flag} mixes COCO JSON and VOC XML: pass one format.")
     if masks and kinds == {False}:
         raise UserError("VOC's XML holds no masks: leave out --masks, or pass COCO JSON.")
     parts = [
         read_coco(path, images=images, masks=masks, flag=flag)
-        if path.suffix == ".json"
+        if _is_json(path)
         else read_voc(path, images=images, first=first, flag=flag)
         for path in paths
     ]
     return _together(parts, like, flag)
+
+
+def _is_json(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
 
 
 def _together(parts: Sequence[Annotations], like: Annotations | None, flag: str) -> Annotations:
@@ -69,7 +74,10 @@ def _together(parts: Sequence[Annotations], like: Annotations | None, flag: str)
                 f"--{flag} has the class {unknown[0]}, which the training has not: pass annotations of both."
             )
         names = dict.fromkeys(like.classes)
-    ids = like.ids if like is not None else parts[0].ids if len(parts) == 1 else tuple(range(1, len(names) + 1))
+    if like is not None:
+        ids = _ids(parts, like, flag)
+    else:
+        ids = parts[0].ids if len(parts) == 1 else tuple(range(1, len(names) + 1))
     place = {name: at for at, name in enumerate(names)}
     images: list[AnnotatedImage] = []
     for part in parts:
@@ -82,3 +90,21 @@ def _together(parts: Sequence[Annotations], like: Annotations | None, flag: str)
     source = " and ".join(part.source for part in parts)
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     return Annotations(source, parts[0].kind, images, tuple(names), ids, counted, notes)
+
+
+def _ids(parts: Sequence[Annotations], like: Annotations, flag: str) -> tuple[int, ...]:
+    """The number of each class of `like` in COCO's files; one that they lack has that of `like`, or a free one."""
+    if parts[0].kind == "VOC":  # whose files number no class
+        return like.ids
+    known: dict[str, int] = {}
+    owner: dict[int, str] = {}
+    for part in parts:
+        for name, number in zip(part.classes, part.ids, strict=True):
+            if known.setdefault(name, number) != number or owner.setdefault(number, name) != name:
+                raise UserError(
+                    f"{part.source} has the class {name} as {number}, which the other files of --{flag} contradict: "
+                    "give each class one id in all of them."
+                )
+    free = count(max(*owner, *like.ids) + 1)
+    own = zip(like.classes, like.ids, strict=True)
+    return tuple(known[name] if name in known else next(free) if number in owner else number for name, number in own)

@@ -13,6 +13,7 @@ from fullrank.detection.annotations import checks
 from fullrank.detection.annotations.record import AnnotatedImage, Annotations, Thing
 from fullrank.detection.annotations.xml import read_xml
 from fullrank.errors import UserError
+from fullrank.runs.reading import read_text
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ def read_voc(path: Path, *, images: Path | None, first: int | None, flag: str) -
 
 
 def _files(path: Path, flag: str) -> list[Path]:
-    if path.suffix == ".xml" and path.is_file():
+    if _is_xml(path) and path.is_file():
         return [path]
-    if path.suffix == ".txt" and path.is_file():
+    if path.suffix.lower() == ".txt" and path.is_file():
         return _of_list(path)
+    if path.is_file():
+        raise UserError(f"{path} ends in none of .json, .xml and .txt: pass COCO JSON, or VOC XML or a list of names.")
     if not path.is_dir():
         raise UserError(f"There is no {path}: pass COCO JSON, or VOC XML, a folder of it or a list of names.")
     if (path / "Annotations").is_dir():
@@ -61,14 +64,21 @@ def _files(path: Path, flag: str) -> list[Path]:
         if lists:
             raise UserError(f"{path} has several sets: pass one as --{flag} {path}/ImageSets/Main/{lists[0].name}.")
         path = path / "Annotations"
-    if found := sorted(path.glob("*.xml")):
+    if found := sorted(one for one in path.iterdir() if _is_xml(one)):
         return found
     raise UserError(f"{path} holds no XML file: pass the folder with VOC's annotations.")
 
 
+def _is_xml(path: Path) -> bool:
+    return path.suffix.lower() == ".xml"
+
+
 def _of_list(path: Path) -> list[Path]:
     """The files that a list of ImageSets/Main names, from ../../Annotations, or from beside the list."""
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        lines = [line.split() for line in read_text(path).splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a list of names ({error}): save it as text in UTF-8.") from None
     if not lines:
         raise UserError(f"{path} names no image: pass another list.")
     if any(len(line) > 1 for line in lines):
@@ -76,13 +86,23 @@ def _of_list(path: Path) -> list[Path]:
             f"{path} has more than one name per line, as lists of one class have: pass train.txt or the like."
         )
     places = [path.parent.parent.parent / "Annotations", path.parent / "Annotations", path.parent]
-    names = [Path(line[0]).name.removesuffix(".xml") + ".xml" for line in lines]
-    folder = next((place for place in places if (place / names[0]).is_file()), None)
+    names = [Path(line[0]).name for line in lines]
+    tried = [_named(place, names[0]) for place in places]
+    folder = next((first.parent for first in tried if first.is_file()), None)
     if folder is None:
-        raise UserError(f"{names[0]} of {path} is not in {', '.join(map(str, places))}: keep VOC's folders together.")
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        raise UserError(f"{folder / missing[0]}, which {path} names, is missing: restore it.")
-    return [folder / name for name in names]
+        where = ", ".join(map(str, places))
+        raise UserError(f"{tried[0].name} of {path} is not in {where}: keep VOC's folders together.")
+    files = [_named(folder, name) for name in names]
+    if missing := [file for file in files if not file.is_file()]:
+        raise UserError(f"{missing[0]}, which {path} names, is missing: restore it.")
+    return files
+
+
+def _named(folder: Path, name: str) -> Path:
+    """The XML file of a name in a list, which may have its ending."""
+    name = name[:-4] if name.lower().endswith(".xml") else name
+    large = folder / f"{name}.XML"
+    return large if large.is_file() else folder / f"{name}.xml"
 
 
 def _file(path: Path, images: Path | None, flag: str) -> _File:

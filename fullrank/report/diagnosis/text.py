@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
@@ -116,5 +117,5 @@ def _say(console: Console, text: str) -> None:
 
 
 def xml_text(text: str) -> str:
-    """Without the characters that XML cannot hold."""
-    return "".join(character for character in text if character >= " " or character in "\n\t")
+    """Without what XML cannot hold: the two that are no characters are left out, the others become an escape."""
+    return re.sub("[\ufffe\uffff]", "", printable(text, lines=True))

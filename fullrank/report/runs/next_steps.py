@@ -12,6 +12,8 @@ from fullrank.runs.advice import Advice
 from fullrank.runs.run import Run
 
 _FIRST = 1000  # steps, as the rule for few dimensions has it
+_OBJECT = "object:"  # data that were passed from Python, in config.json
+_IMAGES = "IMAGES"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ def next_steps(run: Run, label: str) -> Next:
 
 def _decision(run: Run, label: str) -> Next:
     if run.result is None:
+        if _of_object(run):
+            return Next(label, (), [("Finish it, from Python.", f"fullrank.resume({str(run.path)!r}, data=IMAGES)")])
         return Next(label, (), [("Finish it.", command("train", "--resume", run.path))])
     look = ("Every finding with its evidence, rows and figures.", command("diagnose", run.path))
     if run.result.state in ("collapsed", "degraded"):
@@ -51,17 +55,30 @@ def _decision(run: Run, label: str) -> Next:
         return Next(label, found, [look])
     if again := train_longer(run):
         return Next(label, (), [("Train for longer.", again), look])
-    data = _data(run)
-    use = ("Use it: vectors of images, with names and labels.", command("embed", run.path, *data, "--out", "z.npy"))
+    embed = command("embed", run.path, *_images(run), "--out", "z.npy")
+    use = ("Use it: vectors of images, with names and labels.", embed)
     if run.knn is None:
-        score = ("Score it on labeled images.", command("evaluate", run.path))
+        score = ("Score it on labeled images.", command("evaluate", run.path, *_anew(run)))
         return Next(label, (), [score, use, look])
     return Next(label, (), [use, ("Take it elsewhere.", command("export", run.path, "--to", "torch-export")), look])
 
 
-def _data(run: Run) -> list[str]:
-    data = run.settings.get("data")
-    return [str(item) for item in data] if isinstance(data, list | tuple) else [str(data)]
+def _of_object(run: Run) -> bool:
+    return str(run.settings.get("data")).startswith(_OBJECT)
+
+
+def _anew(run: Run) -> tuple[str, ...]:
+    """The flag of the images that a command cannot find again."""
+    return ("--data", _IMAGES) if _of_object(run) else ()
+
+
+def _images(run: Run) -> list[str]:
+    """The images of a run as `embed` takes them; a word in their place where no command can name them."""
+    data, root = run.settings.get("data"), run.settings.get("data_root")
+    if data is None or _of_object(run):
+        return [_IMAGES]
+    named = [str(item) for item in data] if isinstance(data, list | tuple) else [str(data)]
+    return [*named, *(["--data-root", str(root)] if root else [])]
 
 
 def train_longer(run: Run) -> str:
@@ -72,13 +89,18 @@ def train_longer(run: Run) -> str:
     for name, least in (("steps", 200), ("epochs", 2)):
         amount = run.settings.get(name)
         if isinstance(amount, int | float):
-            return command("train", run.recipe, "--like", run.path, f"--{name}", str(max(2 * amount, least)))
-    return command("train", run.recipe, "--like", run.path)
+            return f"{_again(run)} --{name} {max(2 * amount, least)}"
+    return _again(run)
+
+
+def _again(run: Run) -> str:
+    """Another run with the settings of this one."""
+    return command("train", run.recipe, "--like", run.path, *_anew(run))
 
 
 def _pasted(remedies: Sequence[tuple[str, str]], run: Run) -> tuple[tuple[str, str], ...]:
     """Flags as the whole command: another run with the settings of this one."""
-    again = command("train", run.recipe, "--like", run.path)
+    again = _again(run)
     return tuple((sentence(text), f"{again} {code}" if code.startswith("--") else code) for text, code in remedies)
 
 

@@ -61,7 +61,7 @@ def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
     counts = [f"{name} ({said.count(name)})" for name in dict.fromkeys(said)]
     line = f"{len(runs)} runs: {', '.join(counts)}."
     scored = [(run.knn, label) for run, label in zip(runs, labels, strict=True) if run.knn is not None]
-    if scored and not on_same_data(runs):
+    if scored and not on_same_data([run for run in runs if run.knn is not None]):
         line += " They were scored on different data, so their accuracies are not compared."
     elif scored:
         knn, label = max(scored)
@@ -70,9 +70,14 @@ def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
 
 
 def on_same_data(runs: Sequence[Run]) -> bool:
-    """Whether all were trained, and so are scored, on the same images, as far as their settings tell."""
-    told = [[run.settings.get(name) for name in ("data", "data_root", "reading")] for run in runs]
+    """Whether all were trained and scored on the same images, as far as their settings and results tell."""
+    told = [[*(run.settings.get(name) for name in ("data", "data_root", "reading")), _scored_on(run)] for run in runs]
     return all(one == told[0] for one in told)
+
+
+def _scored_on(run: Run) -> str | None:
+    """What a result says of it; None of an unfinished run, whose accuracy is that among its probe images."""
+    return run.result.scored_on if run.result else None
 
 
 def sentence(run: Run) -> str:
@@ -99,7 +104,7 @@ def card(run: Run, label: str) -> Card:
     else:
         facts.append(("kNN accuracy", percent(run.knn)))
         facts.append(("linear accuracy (test)", percent(_linear(run, "test"))))
-        facts.append(("scored on", (run.result.scored_on if run.result else "") or NONE))
+        facts.append(("scored on", _scored_on(run) or NONE))
     state = "unfinished" if run.result is None else run.result.state
     return Card(label, state, words(run), sentence(run), [fact for fact in facts if fact[1] != NONE])
 
@@ -160,7 +165,8 @@ def _speed(runs: Sequence[Run]) -> list[Row]:
 def _higher(runs: Sequence[Run], values: Sequence[float | None]) -> tuple[str, Sequence[int]]:
     """The remark of a row, and where its best values are; across different data none is."""
     known = [value for value in values if value is not None]
-    if len(known) < 2 or not on_same_data(runs):
+    with_one = [run for run, value in zip(runs, values, strict=True) if value is not None]
+    if len(known) < 2 or not on_same_data(with_one):
         return "higher is better", ()
     return "higher is better, the best in bold", [at for at, value in enumerate(values) if value == max(known)]
 
