@@ -46,11 +46,10 @@ def of_loss(known: Known, found: Mapping[str, Measured]) -> list[Finding]:
 
     if known.loss is None:
         return []
-    local, plateau = not_gathered(known.loss), at_plateau(known.loss)
-    if local is not None:
-        return finding("negatives not gathered", "warn", local, words.NOT_GATHERED)
+    plateau = at_plateau(known.loss)
     if plateau is None:
-        return []
+        local = not_gathered(known.loss)
+        return [] if local is None else finding("negatives not gathered", "warn", local, words.NOT_GATHERED)
     if not math.isfinite(known.loss.value):
         return finding("diverged loss", "fail", plateau, words.DIVERGED, "to a loss that is not a number")
     return finding("loss plateau", "warn", plateau, words.PLATEAU)

@@ -11,27 +11,33 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fullrank.diagnosis.diagnose import diagnose
-from fullrank.diagnosis.limits import Change, Outcome, Side, changes, check_limits, eased, intervals, words
-from fullrank.diagnosis.report import Report
+from fullrank.diagnosis.limits import Change, Outcome, changes, check_limits, eased, intervals, unmeasured, words
+from fullrank.diagnosis.report import Report, Side, common_profile, saved_side, spectrum_of
 from fullrank.diagnosis.sameness import (
     EXPECTATIONS,
     FEWEST,
     LIMITS,
     Check,
     Expectation,
+    Question,
+    amount,
     check_broken,
     check_distribution,
     check_rows,
     same_rows,
     say_broken,
+    say_difference,
 )
 from fullrank.errors import CollapseError, UserError, suggest
 from fullrank.stats.sketch import Sketch
 
 SCHEMA = 2  # of the JSON; docs/comparison.schema.json
-_MOST = 0.9  # share of rows that do not correspond, from which no single row is named
 _HAIR = 0.01  # share by which a number moves at least, or a new verdict is not reported
-_SURE = 0.99  # rank of its own row from which a row surely corresponds
+_ASKS: Mapping[Expectation, Question] = {
+    "same-model": "correspondence",
+    "same-rows": "correspondence",
+    "same-distribution": "distribution",
+}
 _ABOUT = ("source", "n", "dims", "verdict", "kind", "sentence")
 
 
@@ -63,7 +69,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the sentence, and every number that is held to a limit."""
-        held = [f"{one.outcome}: {escape(one.title)}: {one.value:.3g}" for one in self.checks if one.outcome]
+        held = [f"{one.outcome}: {escape(one.title)}: {amount(one.value, 3)}" for one in self.checks if one.outcome]
         held += [
             f"{one.outcome}: {escape(one.title)}: {one.old:.3g} to {one.new:.3g}" for one in self.changes if one.outcome
         ]
@@ -74,7 +80,8 @@ class Comparison:
         """All of it as a dict for JSON, by docs/comparison.schema.json; what is not finite is None."""
         content = {"schema": SCHEMA, "fullrank": version("fullrank"), **asdict(self)}
         for check in content["checks"]:
-            check["value"] = check["value"] if math.isfinite(check["value"]) else None
+            for name in ("value", "chance"):
+                check[name] = check[name] if check[name] is not None and math.isfinite(check[name]) else None
         content["unasked"] = [{"question": question, "because": because} for question, because in self.unasked]
         return content
 
@@ -99,7 +106,7 @@ def compare(
     expect: Expectation | None = None,
     max_drop: Mapping[str, float | str] | None = None,
     max_rise: Mapping[str, float | str] | None = None,
-    profile: str = "generic",
+    profile: str | None = None,
 ) -> Comparison:
     """Compare new embeddings with old ones: are they what is expected, and not worse by more than the limits?
 
@@ -119,10 +126,11 @@ def compare(
         max_drop: How far a measurement may fall, by name, as a number or as a share of the old one ("10%"). By default
             relative spread, effective rank and participation ratio may drop by 10 %.
         max_rise: How far a measurement may rise; by default the mean cosine by 0.05.
-        profile: What made the embeddings, as in `fullrank.diagnose`.
+        profile: What made the embeddings, as in `fullrank.diagnose`; by default that of the reports, else generic.
 
     Raises:
-        UserError: A measurement or expectation is unknown, or these rows cannot answer the expectation.
+        UserError: A measurement, expectation or profile is unknown, the reports are of two profiles, a measurement with
+            a limit that was passed is not there, or these rows cannot answer the expectation.
 
     Blind to: a few rows that changed places (fewer than 1 in 100); what moves less than the limits.
 
@@ -133,16 +141,20 @@ def compare(
     """
     limits = check_limits(max_drop, max_rise)
     check_expectation(expect)
-    reports = [side if isinstance(side, Report | Mapping) else diagnose(side, profile=profile) for side in (old, new)]
+    reports = _reports(old, new, profile)
     a, b = (side.to_json() if isinstance(side, Report) else side for side in reports)
+    given = bool(max_drop or max_rise)
+    missing = unmeasured(a, b, limits, given=given)
     sketches = [side.sketch for side in reports if isinstance(side, Report)]
     paired = len(sketches) == 2 and same_rows(*sketches)
     expected = _expected(expect, sketches, paired)
     paired = paired and expected != "same-distribution"
     checks, unasked = _checks(expected, sketches)
-    silent = f"{expect} was not checked: {unasked[-1][1]}" if expect and not checks else None
+    why = dict(unasked).get(_ASKS[expected]) if expected else None
+    silent = f"{expect} was not checked: {why}" if expect and why else None
+    unasked += tuple(missing)
     moved = changes(a, b, limits, intervals(*sketches) if paired else None)
-    if not (paired or max_drop or max_rise):
+    if not (paired or given):
         moved, spared = eased(moved, others=expected == "same-distribution")
         unasked += tuple(spared)
     outcome, sentence = _outcome(a, b, checks, moved, silent)
@@ -150,9 +162,15 @@ def compare(
     return Comparison(outcome, sentence, expected, checks, tuple(moved), unasked, paired, before, after)
 
 
-def spectrum_of(side: Side) -> list[float]:
-    """The eigenvalues of a report's JSON, largest first; none if it has no figures."""
-    return list(side.get("figures", {}).get("spectrum", {}).get("eigenvalue", []))
+def _reports(old: object, new: object, profile: str | None) -> list[Report | Side]:
+    """Both sides as reports or the JSON of reports, judged as one profile."""
+    named = {"old": old, "new": new}
+    sides = {
+        name: saved_side(side, f"The {name} side") if isinstance(side, Mapping) else side
+        for name, side in named.items()
+    }
+    judged = common_profile(profile, [side for side in sides.values() if isinstance(side, Report | Mapping)])
+    return [side if isinstance(side, Report | Mapping) else diagnose(side, profile=judged) for side in sides.values()]
 
 
 def check_expectation(expect: str | None) -> None:
@@ -213,7 +231,7 @@ def _outcome(
         found["undecided"] = "; ".join([silent, *filter(None, [found.get("undecided")])])
     if any(check.outcome == "different" for check in checks):
         also = f" Regressed too: {found['regressed']}." if "regressed" in found else ""
-        return "different", f"Different: {_different(checks)}{also}"
+        return "different", f"Different: {say_difference(checks)}{also}"
     also = _index(checks) + say_broken(checks)
     for outcome, word in (("regressed", "Regressed"), ("undecided", "Undecided"), ("better", "Better")):
         if outcome in found:
@@ -236,49 +254,6 @@ def _has_collapsed(old: Side, new: Side) -> bool:
     pairs = [(before.get(name), after.get(name)) for name in shown]
     moved = [one is None or two is None or abs(two - one) > _HAIR * max(abs(one), abs(two)) for one, two in pairs]
     return any(moved) or not shown
-
-
-def _different(checks: Sequence[Check]) -> str:
-    """What differs first, and which expectation would allow it."""
-    found = {check.name: check for check in checks}
-    broken = [check for check in checks if check.outcome == "different"]
-    if found.get("broken_rows") in broken:
-        rows = found["broken_rows"]
-        return f"{rows.value:.1%} of the {rows.title}, such as rows {', '.join(map(str, rows.which[:3]))}."
-    if "misplaced_rows" not in found:
-        drift, apart = found["mmd"], found["frechet_distance"]
-        return (
-            f"the distributions differ: squared MMD {drift.value:.2g}, of one distribution up to {drift.high:.2g} (p = "
-            f"{drift.p:.3f}); Frechet distance {apart.value:.2g} of the old variance, by chance {apart.chance:.2g}."
-        )
-    rows, moved = found["misplaced_rows"], found["mean_shift"]
-    unsorted = rows.value > LIMITS["same-rows"][rows.name] or found["matched_rank"].value > _SURE
-    if rows in broken and unsorted:
-        return _unsorted(rows, found.get("mmd"))
-    if moved in broken and rows not in broken and _unturned(found):
-        also = f"; {_listed(some)}" if (some := [one for one in broken if one is not moved]) else ""
-        return f"the mean has moved by {moved.value:.2g} standard deviations (at most {moved.limit:.2g}){also}."
-    same = "the rows are the same samples, but not of the same model"
-    return f"{same}: {_listed(broken)}. If another model or seed is meant, expect same-rows."
-
-
-def _unsorted(rows: Check, drift: Check | None) -> str:
-    """A sentence that rows do not correspond: how many, which, and whether they may only be in another order."""
-    order = drift is not None and drift.p is not None and drift.p >= LIMITS["same-distribution"]["mmd"]
-    why = ", though both sides are of one distribution: they may stand in another order" if order else ""
-    some = f" (such as rows {', '.join(map(str, sorted(rows.which[:3])))})" if rows.value < _MOST else ""
-    share = f"about {rows.value:.0%} of them are not the same samples{some}{why}"
-    return f"the rows do not correspond: {share}. If other samples are meant, expect same-distribution."
-
-
-def _unturned(found: Mapping[str, Check]) -> bool:
-    """Whether old and new vectors are in one space."""
-    return "matched_cosine" in found and abs(found["matched_cosine"].value - found["turned_cosine"].value) < 1e-6
-
-
-def _listed(broken: Sequence[Check]) -> str:
-    way = {"low": "at most", "high": "at least"}
-    return ", ".join(f"{one.title} {one.value:.3g} ({way[one.better]} {one.limit:.2g})" for one in broken)
 
 
 def _index(checks: Sequence[Check]) -> str:

@@ -8,6 +8,7 @@ from numbers import Integral
 from torch import Tensor
 
 from fullrank.diagnosis.judge import judge
+from fullrank.diagnosis.kinds.complete import SPREAD_FAILS
 from fullrank.diagnosis.known import NOTHING, Known
 from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue
 from fullrank.diagnosis.profiles import find_profile
@@ -16,6 +17,7 @@ from fullrank.embeddings.arrays import as_views, chunked, codes, require_classes
 from fullrank.errors import UserError
 from fullrank.metrics.measure import measure
 from fullrank.metrics.rank import effective_rank
+from fullrank.metrics.spread import relative_spread
 from fullrank.stats.sketch import Sketch, sketch
 
 
@@ -47,21 +49,22 @@ def diagnose(
         groups: What was sampled together (N,) (the donor of a cell, the track of a clip), so that the intervals are
             honest: the participation ratio is that of rows of different groups, and other ranks, which read low while
             groups are few, have no interval below 8 groups a dimension.
-        before: Embeddings (N, D0) of the same inputs by the network before training, or the inputs themselves: a low
-            rank that they have as well is the data's.
+        before: Embeddings (N, D0) of the same inputs by the network before training, or the inputs themselves, which
+            vary in several dimensions: a low rank that they have as well is the data's.
         profile: What made the embeddings, from `fullrank.diagnosis.profiles.PROFILES`; it decides what may fail.
         where: The layer, for the report.
         source: The name of the embeddings, for the report.
         loss: Name and value of the loss, such as ("infonce", 5.545), to see whether it stands at that of a collapse.
         batch_size, local_batch, prototypes, margin: What the value of a collapse needs of the loss; local_batch is
-            that of one process.
+            the share of the batch that one process has, of a loss with negatives.
         seed: Decides every random draw.
 
     Returns:
         The report: `verdict`, `kind`, `sentence`, `findings` with causes and remedies, and every measurement.
 
     Raises:
-        UserError: Anything else was passed, labels hold no class of several rows, or the embeddings have NaN.
+        UserError: Anything else was passed, labels hold no class of several rows, the embeddings have NaN, or those
+            from before training are one point, one dimension or hold an index.
 
     >>> import torch, fullrank
     >>> z = torch.randn(500, 32, generator=torch.Generator().manual_seed(0))
@@ -78,7 +81,10 @@ def diagnose(
         require_classes(named, "The array of labels", "labels=")
     known = NOTHING
     if loss is not None:
+        if not (isinstance(loss, tuple | list) and len(loss) == 2):
+            raise UserError(f"loss is {loss!r}: pass its name and value, as in loss=('infonce', 5.545).")
         name, value = loss
+        value = value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
         known = Known(loss=LossValue(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
     elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
         raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
@@ -141,13 +147,19 @@ def diagnose_sketch(
 
 
 def _since(before: Sketch, found: Sketch, known: Known) -> tuple[Known, str]:
-    """What is known with the rank since before training, and a sentence about it; other rows raise a UserError."""
+    """What is known with the rank since before training, and a sentence about it; a UserError for other rows, and for
+    one point or one dimension, which have no rank that could fall.
+    """
     of_before, now = (one.n // one.sample.rows.shape[1] + one.left_out for one in (before, found))
     if of_before != now:
         raise UserError(
             f"There are {of_before:,} rows from before training and {now:,} after it: pass those of the same inputs."
         )
+    _refuse_index(before, "the rows from before training")
     rank, dims = effective_rank(before.total), before.sample.rows.shape[2]
+    if dims == 1 or relative_spread(before.total) < SPREAD_FAILS:
+        have = "have one dimension" if dims == 1 else "are one point"
+        raise UserError(f"The rows from before training {have}, so that there is no rank to compare: leave them out.")
     told = f"Before training they had {dims:,} dimensions, of effective rank {rank:.3g}."
     return replace(known, numbers={**known.numbers, "rank_since_start": effective_rank(found.total) / rank}), told
 

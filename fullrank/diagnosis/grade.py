@@ -46,16 +46,33 @@ def beyond(value: float, threshold: float, way: Literal["above", "below"]) -> bo
 
 
 def is_open(gate: Gate, found: Mapping[str, Measured], known: Known) -> bool:
-    """Whether a gate's measurement, or what is known of the training, lies on its side of the threshold or at it."""
+    """Whether a gate's measurement, or what is known of the training, lies on its side of the threshold.
+
+    A number at the threshold lies on the harmless side, where no rule that is graded by the threshold speaks. So each
+    threshold that rules share belongs to exactly one of them.
+
+    >>> found = {"zero_rows": Measured("zero_rows", 0.25)}
+    >>> [is_open(Gate("zero_rows", way, 0.25), found, Known()) for way in ("above", "below")]
+    [False, True]
+    """
     value = found[gate.name].value if gate.name in found else known.numbers.get(gate.name)
-    inwards = 1 - gate.band if gate.way == "above" else 1 + gate.band
-    return gate.or_missing if value is None else beyond(value, inwards * gate.threshold, gate.way)
+    if value is None:
+        return gate.or_missing
+    edge = gate.threshold * (1 - gate.band if gate.way == "above" else 1 + gate.band)
+    return beyond(value, edge, gate.way) or (value == edge and gate.way == _harmless(gate.name))
+
+
+def _harmless(name: str) -> Literal["above", "below"]:
+    """The side on which a number is no trouble; what is known of a training is a share of what was, or a part of it."""
+    return "above" if name not in RECORDS or RECORDS[name].direction == "high" else "below"
 
 
 def is_ajar(gate: Gate, found: Mapping[str, Measured]) -> bool:
     """Whether an open gate's measurement is at the threshold, within its band."""
+    if gate.band == 0 or gate.name not in found:
+        return False
     outwards = 1 + gate.band if gate.way == "above" else 1 - gate.band
-    return gate.name in found and not beyond(found[gate.name].value, outwards * gate.threshold, gate.way)
+    return not beyond(found[gate.name].value, outwards * gate.threshold, gate.way)
 
 
 def excludes(gate: Gate) -> bool:

@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fullrank.diagnosis.loss_plateau import LossValue
+from fullrank.diagnosis.loss_plateau import CONTRASTIVE, LossValue
 from fullrank.diagnosis.rule import Objective
 
-CONTRASTIVE = {  # losses and recipes with negatives
-    *("infonce", "nt_xent", "simclr", "dcl", "clip", "moco", "moco_v3", "nnclr", "directclr", "spectral_contrastive"),
-    *("align_uniform",),
-}
 _OF_LOSS: dict[str, Objective] = {  # every other loss has two branches and no negatives
     **dict.fromkeys(("triplet", "soft_margin"), "metric learning"),
     **dict.fromkeys(CONTRASTIVE, "contrastive"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from fullrank.diagnosis.report import Side
 from fullrank.errors import UserError, suggest
 from fullrank.metrics import Estimate, jackknife_difference
 from fullrank.metrics.measure import RECORDS, of_spectrum, of_unit
@@ -14,7 +15,6 @@ from fullrank.metrics.uncertainty import FEWEST_GROUPS
 from fullrank.stats import Moments
 from fullrank.stats.sketch import Sketch
 
-Side = Mapping[str, Any]  # the JSON of a report
 _Function = Callable[[Moments], Mapping[str, float]]
 Limits = Mapping[str, tuple[Literal["drop", "rise"], float, bool]]  # way, amount, whether it is a share of the old
 Outcome = Literal["regressed", "same", "better", "undecided"]
@@ -93,6 +93,18 @@ def intervals(old: Sketch, new: Sketch) -> dict[str, Estimate]:
     return found
 
 
+def unmeasured(old: Side, new: Side, limits: Limits, *, given: bool) -> list[tuple[str, str]]:
+    """The limits of what was not measured on both sides, and why they are not checked; a UserError if they were given.
+
+    given: whether somebody asked for these limits, so that leaving one out would pass what was to be held.
+    """
+    known = [{row["name"] for row in side["measurements"] if row["value"] is not None} for side in (old, new)]
+    missing = [name for name in limits if name not in known[0] & known[1]]
+    if missing and given:
+        raise UserError(f"{missing[0]} was not measured on both sides: leave out its limit, or pass what it needs.")
+    return [(RECORDS[name].title, "it was not measured on both sides") for name in missing]
+
+
 def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate] | None) -> list[Change]:
     """Every number that both reports have, those with a limit first.
 
@@ -100,9 +112,6 @@ def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate]
     side leaves out change a number no more than leaving them out of both would.
     """
     before, after = ({row["name"]: row for row in side["measurements"]} for side in (old, new))
-    missing = [name for name in limits if name not in before or name not in after]
-    if missing and limits.keys() - MAX_DROP.keys() - MAX_RISE.keys():
-        raise UserError(f"{missing[0]} was not measured on both sides: leave out its limit, or pass what it needs.")
     names = [name for name in before if name in after and None not in (before[name]["value"], after[name]["value"])]
     order = sorted(names, key=lambda name: name not in limits)  # stable: those with a limit first
     found = [_change(before[name], after[name], limits.get(name), (paired or {}).get(name)) for name in order]

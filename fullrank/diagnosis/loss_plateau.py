@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from fullrank.errors import UserError, suggest
 from fullrank.losses import LOSSES, PAIR_LOSSES, STATEFUL_LOSSES
 from fullrank.losses.declaration import Point, declaration, sibling
 
+CONTRASTIVE = {  # losses and recipes with negatives
+    *("infonce", "nt_xent", "simclr", "dcl", "clip", "moco", "moco_v3", "nnclr", "directclr", "spectral_contrastive"),
+    *("align_uniform",),
+}
+_NEGATIVES = {*CONTRASTIVE, "mnrl"}
 SETTINGS = ("batch_size", "local_batch", "prototypes", "margin")  # of a loss, that people pass
 _NEAR = 0.01  # of the plateau, or of 1 where that is less
 
@@ -18,7 +24,8 @@ _NEAR = 0.01  # of the plateau, or of 1 where that is less
 class LossValue:
     """What is known of a loss: its name and value, and the settings that its plateau needs.
 
-    An unknown name, and a setting on which the plateau does not depend, raise a UserError.
+    An unknown name, a value that is no number, and a setting that is none, cannot be, or on which the plateau does not
+    depend, raise a UserError. The local batch is a part of the batch, of a loss with negatives.
     """
 
     loss: str
@@ -30,6 +37,8 @@ class LossValue:
     dims: int | None = None
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.loss, str) and _is_number(self.value, Real)):
+            raise UserError(f"The loss is {self.loss!r}, {self.value!r}: pass its name and a number.")
         if self.loss not in _PLATEAUS:
             other = sibling(self.loss, _PUBLIC)
             known = f"pass one of {', '.join(sorted(_PLATEAUS))}."
@@ -37,8 +46,14 @@ class LossValue:
             raise UserError(f"There is no plateau of a loss {self.loss!r}: {hint}")
         _, useful = settings_of(self.loss)
         for name in SETTINGS:
-            if getattr(self, name) is not None and name not in useful:
+            value = getattr(self, name)
+            if value is not None and name not in useful:
                 raise UserError(f"The plateau of {self.loss} does not depend on {name}: leave it out.")
+            if value is not None:
+                _check_setting(name, value)
+        if self.local_batch and self.batch_size and self.local_batch >= self.batch_size:
+            part = f"{self.local_batch} of a batch of {self.batch_size}"
+            raise UserError(f"local_batch is {part}: pass the share of one process, or leave it out.")
 
 
 _PUBLIC: tuple[Callable[..., object], ...] = (*LOSSES, *STATEFUL_LOSSES, *PAIR_LOSSES)
@@ -61,7 +76,22 @@ def settings_of(loss: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     (('batch_size',), ('batch_size', 'local_batch'))
     """
     needed = _PLATEAUS[loss].needs
-    return needed, (*needed, "local_batch") if "batch_size" in needed else needed
+    return needed, (*needed, "local_batch") if "batch_size" in needed and loss in _NEGATIVES else needed
+
+
+def _is_number(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _check_setting(name: str, value: object) -> None:
+    """Raise a UserError for a margin that is no number, and for any other setting that is no whole number from 2."""
+    if name == "margin":
+        if not (_is_number(value, Real) and math.isfinite(value)):  # type: ignore[arg-type]
+            raise UserError(f"{name} is {value!r}: pass a number.")
+    elif not _is_number(value, Integral):
+        raise UserError(f"{name} is {value!r}: pass a whole number.")
+    elif value < 2:  # type: ignore[operator]
+        raise UserError(f"{name} is {value}: pass 2 or more.")
 
 
 def at_plateau(training: LossValue) -> str | None:
@@ -88,13 +118,13 @@ def at_plateau(training: LossValue) -> str | None:
 
 
 def not_gathered(training: LossValue) -> str | None:
-    """The sentence about a loss of a batch at the plateau of one process's share of it; None if it is not.
+    """The sentence about a loss with negatives at the plateau of one process's share of a batch; None if it is not.
 
     >>> not_gathered(LossValue("infonce", 4.159, batch_size=256, local_batch=64))
     'infonce stands at 4.159 = ln 64, that of the local batch: the negatives of other processes are not gathered'
     """
     point = _PLATEAUS[training.loss]
-    if "batch_size" not in point.needs or training.local_batch is None or training.local_batch == training.batch_size:
+    if training.local_batch is None:
         return None
     settings = {**_settings(training, point), "batch_size": training.local_batch}
     if not _near(training.value, point(settings)):
@@ -112,8 +142,6 @@ def _settings(training: LossValue, point: Point) -> dict[str, float]:
         value: float | None = getattr(training, name)
         if value is None:
             raise UserError(f"The plateau of {training.loss} depends on {name}: pass {name}=.")
-        if name in ("batch_size", "prototypes") and value < 2:
-            raise UserError(f"{name} is {value}: pass 2 or more.")
         found[name] = value
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -15,14 +15,18 @@ from torch import Tensor
 
 from fullrank.diagnosis.finding import Finding
 from fullrank.diagnosis.judge import State
+from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.rule import Kind
-from fullrank.errors import CollapseError
+from fullrank.errors import CollapseError, UserError
 from fullrank.metrics.figures import figures
 from fullrank.metrics.measure import RECORDS, Measured
+from fullrank.runs.former import NUMBERS
 from fullrank.stats.sketch import Sketch
 
+Side = Mapping[str, Any]  # the JSON of a report
 _BESIDE = ("where", "verdict", "sentence")
 SCHEMA = 1  # of the JSON; docs/diagnosis.schema.json
+_WORDS = ("source", "verdict", "sentence")  # of the JSON, that a comparison uses
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,3 +163,61 @@ def as_json(one: Finding) -> dict[str, Any]:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def saved_side(content: Mapping[str, Any], name: str) -> Side:
+    """The JSON of a report with the numbers under the names of today; a UserError that begins with the name if it is
+    none.
+
+    >>> saved_side({"z": 1}, "old.json")
+    Traceback (most recent call last):
+    fullrank.errors.UserError: old.json is not a report of version 1: pass the report.json of `fullrank diagnose`.
+    """
+    try:
+        rows, findings = _rows(content), _findings(content)
+        known = content["schema"] == SCHEMA and "kind" in content
+        known = known and all(isinstance(content[word], str) for word in _WORDS)
+        known = known and isinstance(content.get("profile", ""), str)
+        known = known and all(isinstance(content[size], int) for size in ("n", "dims"))
+        known = known and all(isinstance(x, int | float) for x in spectrum_of(content))
+    except (KeyError, TypeError, AttributeError, IndexError):
+        known = False
+    if not known:
+        raise UserError(f"{name} is not a report of version 1: pass the report.json of `fullrank diagnose`.")
+    return {**content, "measurements": rows, "findings": findings}
+
+
+def _rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The measurements; what is missing or of another type raises an error of Python."""
+    rows = [{**row, "name": NUMBERS.get(row["name"], row["name"])} for row in content["measurements"]]
+    for row in rows:
+        numbers = (row["value"], row["low"], row["high"])
+        if not isinstance(row["title"], str) or not all(isinstance(x, int | float | None) for x in numbers):
+            raise TypeError
+    return rows
+
+
+def _findings(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The findings, of which the severity and the first evidence are used; raises errors as above."""
+    found = []
+    for one in content.get("findings", []):
+        first, *others = one["evidence"]
+        found.append({**one, "severity": one["severity"], "evidence": [NUMBERS.get(first, first), *others]})
+    return found
+
+
+def common_profile(asked: str | None, reports: Iterable[Report | Side]) -> str:
+    """The profile of the reports, so that both sides are judged alike; a UserError if they differ or none is known."""
+    judged = {one.profile if isinstance(one, Report) else one.get("profile", "generic") for one in reports}
+    judged |= {asked} if asked is not None else set()
+    for name in judged:
+        find_profile(name)
+    if len(judged) > 1:
+        both = " and as ".join(sorted(judged))
+        raise UserError(f"The embeddings are judged as {both}: judge both sides with one and the same profile.")
+    return judged.pop() if judged else "generic"
+
+
+def spectrum_of(side: Side) -> list[float]:
+    """The eigenvalues of a report's JSON, largest first; none if it has no figures."""
+    return list(side.get("figures", {}).get("spectrum", {}).get("eigenvalue", []))

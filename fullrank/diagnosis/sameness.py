@@ -23,6 +23,7 @@ from fullrank.metrics import (
     turned,
 )
 from fullrank.metrics._pairs import chosen, first_copies
+from fullrank.metrics.two_samples import can_differ
 from fullrank.stats.sketch import Sketch
 
 Expectation = Literal["same-model", "same-rows", "same-distribution"]
@@ -33,7 +34,7 @@ _WIDE = 1024  # rows for what decomposes a matrix of them
 _LISTED = 20  # rows that are named
 _NEIGHBORS = 10
 _RECORDS: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # title, and which way is alike
-    "broken_rows": ("correspondence", "rows that are zero, exploded or near-empty in the new embeddings only", "low"),
+    "broken_rows": ("correspondence", "zero, exploded or near-empty rows, more than in the old embeddings", "low"),
     "misplaced_rows": ("correspondence", "rows that do not correspond", "low"),
     "matched_rank": ("correspondence", "rank of its own row, median", "high"),
     "matched_cosine": ("correspondence", "cosine, old to new", "high"),
@@ -45,6 +46,8 @@ _RECORDS: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # titl
     "mmd": ("distribution", "squared MMD", "high"),  # of which p is held to the limit
     "frechet_distance": ("distribution", "Frechet distance / old variance", "low"),
 }
+_MOST = 0.9  # share of rows that do not correspond, from which no single row is named
+_SURE = 0.99  # rank of its own row from which a row surely corresponds
 _HALVES = 3  # draws of the Frechet distance by chance
 # Measured by benchmarks/compare_gate.py: the most or the least of each number that raises no alarm.
 LIMITS: Mapping[Expectation, Mapping[str, float]] = {
@@ -62,7 +65,8 @@ class Check:
 
     Attributes:
         better: Whether less or more is more similar.
-        chance: What unrelated rows, or for a distance halves of one set, give on average.
+        chance: What unrelated rows, or for a distance halves of one set, give on average; of broken rows of other
+            samples, three standard errors, which the value is beyond.
         low, high: 99 % interval of permutations, for `mmd` alone.
         p: Share of the permutations that reach the value, for `mmd` alone.
         limit: The most of a distance, the least of a similarity, the least p of `mmd`; None if there is no limit.
@@ -103,12 +107,13 @@ def check_broken(old: Sketch, new: Sketch, expect: Expectation) -> tuple[Check, 
     more = shares[1] - shares[0]
     if more <= 0:
         return ()
-    chance = 0.0
+    chance = None
     if expect == "same-distribution":
         chance = 3 * math.sqrt(sum(share * (1 - share) / count for share, count in zip(shares, counts, strict=True)))
     gone = [torch.cat([side.zero_index, side.heavy.index, side.light.index]).tolist() for side in (old, new)]
-    which = tuple(sorted(set(gone[1]) - set(gone[0]))[:_LISTED])
-    return (replace(_check("broken_rows", max(more - chance, 0.0), LIMITS[expect]), which=which),)
+    before = gone[0] if chance is None else []  # of other samples, equal numbers mean nothing
+    found = _check("broken_rows", max(more - (chance or 0.0), 0.0), LIMITS[expect], chance=chance)
+    return (replace(found, which=tuple(sorted(set(gone[1]) - set(before))[:_LISTED])),)
 
 
 def say_broken(checks: Sequence[Check]) -> str:
@@ -119,7 +124,65 @@ def say_broken(checks: Sequence[Check]) -> str:
     few = ", ".join(map(str, rows.which[:3])) + (" and others" if len(rows.which) > 3 else "")
     one = len(rows.which) == 1
     what = f"Row {few} is" if one else f"Rows {few} are"
-    return f" {what} zero, exploded or near-empty in the new embeddings only, and left out."
+    only = " only" if rows.chance is None else ""
+    return f" {what} zero, exploded or near-empty in the new embeddings{only}, and left out."
+
+
+def say_difference(checks: Sequence[Check]) -> str:
+    """What differs first, and which expectation would allow it."""
+    found = {check.name: check for check in checks}
+    broken = [check for check in checks if check.outcome == "different"]
+    if found.get("broken_rows") in broken:
+        return _many_broken(found["broken_rows"])
+    if "misplaced_rows" not in found:
+        drift, apart = found["mmd"], found["frechet_distance"]
+        return (
+            f"the distributions differ: squared MMD {drift.value:.2g}, of one distribution up to {drift.high:.2g} (p = "
+            f"{drift.p:.3f}); Frechet distance, in old variances, {amount(apart.value)}, by chance "
+            f"{amount(apart.chance or 0.0)}."
+        )
+    rows, moved = found["misplaced_rows"], found["mean_shift"]
+    unsorted = rows.value > LIMITS["same-rows"][rows.name] or found["matched_rank"].value > _SURE
+    if rows in broken and unsorted:
+        return _unsorted(rows, found.get("mmd"))
+    if moved in broken and rows not in broken and _unturned(found):
+        also = f"; {_listed(some)}" if (some := [one for one in broken if one is not moved]) else ""
+        far = amount(moved.value, infinite="infinitely many")
+        return f"the mean has moved by {far} standard deviations (at most {moved.limit:.2g}){also}."
+    same = "the rows are the same samples, but not of the same model"
+    return f"{same}: {_listed(broken)}. If another model or seed is meant, expect same-rows."
+
+
+def _many_broken(rows: Check) -> str:
+    """A sentence about rows that broke and are so many that the sides differ."""
+    beyond = "" if rows.chance is None else ", beyond chance"
+    such = f", such as rows {', '.join(map(str, rows.which[:3]))}" if rows.which else ""
+    said = f"{rows.value:.1%} more of the rows are zero, exploded or near-empty in the new embeddings than in the old"
+    return f"{said} ones{beyond}{such}."
+
+
+def _unsorted(rows: Check, drift: Check | None) -> str:
+    """A sentence that rows do not correspond: how many, which, and whether they may only be in another order."""
+    order = drift is not None and drift.p is not None and drift.p >= LIMITS["same-distribution"]["mmd"]
+    why = ", though both sides are of one distribution: they may stand in another order" if order else ""
+    some = f" (such as rows {', '.join(map(str, sorted(rows.which[:3])))})" if rows.value < _MOST else ""
+    share = f"about {rows.value:.0%} of them are not the same samples{some}{why}"
+    return f"the rows do not correspond: {share}. If other samples are meant, expect same-distribution."
+
+
+def _unturned(found: Mapping[str, Check]) -> bool:
+    """Whether old and new vectors are in one space."""
+    return "matched_cosine" in found and abs(found["matched_cosine"].value - found["turned_cosine"].value) < 1e-6
+
+
+def _listed(broken: Sequence[Check]) -> str:
+    way = {"low": "at most", "high": "at least"}
+    return ", ".join(f"{one.title} {amount(one.value, 3)} ({way[one.better]} {one.limit:.2g})" for one in broken)
+
+
+def amount(value: float, digits: int = 2, *, infinite: str = "infinite") -> str:
+    """A number in a sentence."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else infinite
 
 
 def check_rows(old: Sketch, new: Sketch, expect: Expectation, *, seed: int = 0) -> tuple[Check, ...]:
@@ -147,7 +210,7 @@ def check_distribution(old: Sketch, new: Sketch, expect: Expectation | None, *, 
         picked = chosen(len(side.sample.index), seed=seed)
         rows.append(side.sample.rows[picked, 0].double())
         units.append(side.sample_units[picked])
-    if rows[0].shape[1] != rows[1].shape[1] or min(len(some.unique()) for some in units) < 4:
+    if rows[0].shape[1] != rows[1].shape[1] or not can_differ(*(len(some.unique()) for some in units)):
         return ()
     limits = LIMITS[expect] if expect else {}
     found = mmd(*rows, *units, seed=seed)
@@ -190,7 +253,6 @@ def _check(
 ) -> Check:
     question, title, better = _RECORDS[name]
     limit, judged = limits.get(name), value if p is None else p
-    value = value if math.isfinite(value) else 1e300
     if limit is None:
         return Check(question, name, title, better, value, chance, p=p)
     kept = judged <= limit if better == "low" else judged >= limit

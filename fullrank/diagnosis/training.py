@@ -11,7 +11,8 @@ import torch
 
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.judge import Verdict, judge_row
-from fullrank.diagnosis.known import CONTRASTIVE, RISES, YOUNG, Known, since_start
+from fullrank.diagnosis.known import RISES, YOUNG, Known, since_start
+from fullrank.diagnosis.loss_plateau import CONTRASTIVE
 from fullrank.diagnosis.profiles import Profile, find_profile
 from fullrank.diagnosis.report import Report
 from fullrank.runs.probe import ProbeRows

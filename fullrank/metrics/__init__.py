@@ -1,6 +1,6 @@
 """Metrics of embeddings: each is one number, with what it means and what it cannot see.
 
-Every metric takes a tensor, an array, lists of numbers, or a `Cloud`.
+Every metric takes a tensor, an array, lists of numbers, or a `Cloud`, whose own seed then counts; LiDAR takes a stack.
 """
 
 from __future__ import annotations

@@ -9,18 +9,37 @@ from torch import Tensor
 from fullrank.errors import UserError
 from fullrank.stats import ROUNDING, Moments, normalize, spectrum
 
+_WIDENED = {  # dtypes in which torch does not compute
+    **dict.fromkeys((torch.uint16, torch.uint32), torch.int64),
+    torch.uint64: torch.float64,
+}
+
 
 def as_tensor(z: object) -> Tensor:
-    """A tensor as it is, and an array or lists of numbers as a tensor of their own.
+    """A tensor as it is, and an array or lists of numbers as a tensor of their own, of a dtype that torch computes in.
 
     >>> as_tensor([[1.0, 2.0]]), as_tensor("ten")
     Traceback (most recent call last):
     fullrank.errors.UserError: The embeddings are of type str: pass rows (N, D) as a tensor, an array or lists.
     """
-    if isinstance(z, Tensor):
-        return z
+    x = z if isinstance(z, Tensor) else _of_array(z)
+    if x.is_meta:
+        raise UserError("The embeddings are on the device meta, which holds no numbers: compute them on a real one.")
+    if x.layout != torch.strided:
+        raise UserError(f"The embeddings are sparse ({x.layout}): pass them dense.")
+    if x.is_complex():
+        raise UserError(f"The embeddings are complex ({x.dtype}): pass their real parts or their magnitudes.")
+    narrow = x.is_floating_point() and x.dtype.itemsize == 1
+    return x.float() if narrow else x.to(_WIDENED.get(x.dtype, x.dtype))
+
+
+def _of_array(z: object) -> Tensor:
+    if isinstance(z, np.ma.MaskedArray) and bool(np.ma.getmaskarray(z).any()):
+        raise UserError("The array has masked values: leave their rows out, with numpy.ma.compress_rows(z).")
     try:
-        return torch.from_numpy(np.array(z))
+        array = np.array(z)
+        known = array.dtype if array.dtype.kind != "f" or array.dtype.itemsize <= 8 else np.dtype(np.float64)
+        return torch.from_numpy(array.astype(known.newbyteorder("="), copy=False))
     except (TypeError, ValueError, RuntimeError):
         raise UserError(
             f"The embeddings are of type {type(z).__name__}: pass rows (N, D) as a tensor, an array or lists."
@@ -34,6 +53,19 @@ def embeddings(z: Tensor) -> Tensor:
     tensor([[ 0.5000, -1.0000]], dtype=torch.float64)
     """
     z = as_tensor(z)
+    x, largest = with_magnitude(z)
+    if not largest > 0:
+        return x
+    return x / largest if x.data_ptr() == z.data_ptr() else x.div_(largest)  # a copy is ours
+
+
+def with_magnitude(z: Tensor) -> tuple[Tensor, Tensor]:
+    """z (N, D) checked, detached, in float64, and its largest magnitude.
+
+    >>> with_magnitude(torch.tensor([[1, -2]], dtype=torch.int8))
+    (tensor([[ 1., -2.]], dtype=torch.float64), tensor(2., dtype=torch.float64))
+    """
+    z = as_tensor(z)
     if z.ndim != 2 or 0 in z.shape:
         raise UserError(f"Embeddings have the shape {tuple(z.shape)}: pass (samples, dimensions), both at least 1.")
     x = z.detach()
@@ -41,9 +73,20 @@ def embeddings(z: Tensor) -> Tensor:
     least, most = x.aminmax()
     largest = torch.maximum(-least, most)
     _require_finite(largest)
-    if not largest > 0:
-        return x
-    return x / largest if x.data_ptr() == z.data_ptr() else x.div_(largest)  # a copy is ours
+    return x, largest
+
+
+def on_one_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (N, D) and (M, D) of two sets, checked, in float64, divided by the largest magnitude of both.
+
+    >>> on_one_scale(torch.tensor([[1e30]]), torch.tensor([[-2e30]]))
+    (tensor([[0.5000]], dtype=torch.float64), tensor([[-1.]], dtype=torch.float64))
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    require_one_width(x, y)
+    (x, of_x), (y, of_y) = with_magnitude(x), with_magnitude(y)
+    largest = max(float(of_x), float(of_y))
+    return (x / largest, y / largest) if largest > 0 else (x, y)
 
 
 def require_one_width(x: Tensor, y: Tensor) -> None:

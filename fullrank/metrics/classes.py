@@ -172,7 +172,7 @@ def _relative(z: Cloud, part: str) -> tuple[Tensor, Tensor]:
     """The classes, the weakest first, and their values over the median; none where fewer than two have a value."""
     found = {label: row for label, row in z.once(_by_class).items() if row["n"] >= _FEWEST_OF_CLASS[part]}
     values = torch.tensor([row[part] for row in found.values()])
-    median = values.median() if len(values) > 1 else values.new_zeros(())
+    median = values.quantile(0.5) if len(values) > 1 else values.new_zeros(())  # of two classes, their mean
     share = values / median if median > 0 else torch.ones_like(values)
     order = share.argsort(stable=True)
     return torch.tensor([*found])[order], share[order]

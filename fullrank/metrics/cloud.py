@@ -35,10 +35,10 @@ class Cloud:
     Every metric takes a cloud where it takes embeddings.
 
     Args:
-        seed: Decides every random draw.
+        seed: Decides every random draw of these rows; the `seed` of a metric is that of rows that are no cloud.
         labels: Classes (N,) of the rows.
         rows: The rows of the moments, where they are at hand.
-        some: Rows that are among those of the moments.
+        some: Rows that are among those of the moments, in the same unit.
 
     >>> import torch
     >>> from fullrank.metrics import effective_rank, nesum
@@ -57,7 +57,8 @@ class Cloud:
         some: Tensor | None = None,
     ) -> None:
         self.moments = without_rounding(z) if isinstance(z, Moments) else None
-        self._z = rows if isinstance(z, Moments) else as_tensor(z)
+        given = rows if isinstance(z, Moments) else z
+        self._z = None if given is None else as_tensor(given)
         self._some = some
         self.seed = seed
         self.labels = labels
@@ -73,21 +74,28 @@ class Cloud:
         """Number of dimensions."""
         return self.rows.shape[1] if self.moments is None else self.moments.dims
 
-    @cached_property
-    def rows(self) -> Tensor:
-        """The rows (N, D), checked, in float64, divided by `scale`; moments have none, and raise a UserError."""
+    @property
+    def given(self) -> Tensor:
+        """The rows as they were passed, in their own unit; moments of no rows raise a UserError."""
         if self._z is None:
             raise UserError("This number is about single rows, which moments do not hold: pass embeddings (N, D).")
-        return embeddings(self._z)
+        return self._z
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """The rows (N, D), checked, in float64, divided by their largest magnitude, whatever the moments' unit is."""
+        return embeddings(self.given)
 
     @property
     def known_rows(self) -> Tensor | None:
-        """The rows, or of moments those that are at hand."""
-        return self._some if self._z is None else self.rows
+        """The rows, or of moments those that are at hand, in the unit of `mean_and_variance`."""
+        if self.moments is None:
+            return self.rows
+        return self._z if self._some is None else self._some
 
     @cached_property
     def scale(self) -> float:
-        """The largest magnitude of all values, or 1: the unit of `rows` and of everything that is read off them."""
+        """The largest magnitude of all values, or 1: the unit of `rows` and of what is read off them; 1 of moments."""
         if self.moments is not None or self._z is None:
             return 1.0
         least, most = self._z.detach().aminmax()
@@ -173,8 +181,7 @@ class Cloud:
     @cached_property
     def distinct_index(self) -> Tensor:
         """Numbers (M,) of the distinct rows: the first of each set of copies."""
-        index = first_copies(self.rows)
-        return index.sort().values if self.n <= MOST else index
+        return first_copies(self.rows)
 
     @cached_property
     def distinct(self) -> Tensor:
@@ -225,6 +232,8 @@ class Cloud:
         """Distances and numbers (M, <= k) of the nearest rows by cosine, of at most 8,192 rows; ties are broken at
         random.
         """
+        if k < 1:
+            raise UserError(f"k is {k}: pass 1 or more neighbors.")
         if k > _NEAR:
             return self.drawn_apart.nearest(min(k, len(self.drawn) - 1))
         near, index = self.once(_nearest)
@@ -253,6 +262,11 @@ Data = Tensor | Moments | Cloud
 def as_cloud(z: Data, seed: int = 0) -> Cloud:
     """A cloud as it is, and anything else as a new cloud."""
     return z if isinstance(z, Cloud) else Cloud(z, seed=seed)
+
+
+def as_given(z: Rows) -> Tensor:
+    """The rows that a cloud was made of, and anything else as it is."""
+    return z.given if isinstance(z, Cloud) else z
 
 
 def _near(cloud: Cloud) -> Tensor:

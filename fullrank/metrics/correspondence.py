@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import as_tensor, centered, embeddings, require_one_width
+from fullrank.metrics._embeddings import centered, embeddings, on_one_scale, with_magnitude
 from fullrank.metrics._pairs import neighbors, sampled, with_broken_ties
-from fullrank.stats import normalize
+from fullrank.metrics.cloud import Rows, as_given
+from fullrank.stats import ROUNDING, normalize
 
 _ANCHORS = 512  # rows that the others are described by
 _UNTURNED = 0.99  # cosine of two clouds' deviations from which they are in one space
@@ -18,7 +19,7 @@ _HINT = 1e-6  # weight of the means in finding a rotation
 _TIE = 1e-9  # similarities in [-1, 1] that are nearer than this are equal up to rounding
 
 
-def matched_ranks(z1: Tensor, z2: Tensor, *, seed: int = 0) -> Tensor:
+def matched_ranks(z1: Rows, z2: Rows, *, seed: int = 0) -> Tensor:
     """How far each row of z2 stands out as the partner of its row of z1.
 
     A row is described by its cosines, about the mean, to up to 512 anchors, which are the same samples in both
@@ -29,7 +30,7 @@ def matched_ranks(z1: Tensor, z2: Tensor, *, seed: int = 0) -> Tensor:
     anchors of the other.
 
     Args:
-        z1: Embeddings (N, D1).
+        z1: Embeddings (N, D1), as rows or a `Cloud`.
         z2: Embeddings (N, D2) of the same samples.
         seed: Decides the halves.
 
@@ -77,11 +78,11 @@ def misplaced(ranks: Tensor) -> float:
     return min(1.0, 2 * float((ranks < 0.5).double().mean() + 0.5 * (ranks == 0.5).double().mean()))
 
 
-def matched_cosine(z1: Tensor, z2: Tensor) -> float:
+def matched_cosine(z1: Rows, z2: Rows) -> float:
     """Mean cosine of a row of z1 and the same row of z2: can one index hold vectors of both?
 
     Args:
-        z1: Embeddings (N, D).
+        z1: Embeddings (N, D), as rows or a `Cloud`.
         z2: Embeddings (N, D) of the same samples.
 
     Returns:
@@ -99,13 +100,13 @@ def matched_cosine(z1: Tensor, z2: Tensor) -> float:
     return float((normalize(x) * normalize(y)).sum(1).mean())
 
 
-def index_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> float:
+def index_overlap(z1: Rows, z2: Rows, *, k: int = 10, seed: int = 0) -> float:
     """Share of the k nearest rows of z1 that the row of z1 and the row of z2 of the same sample both find, by cosine.
 
     It says what becomes of an index of old vectors z1 that is searched with new ones z2; the row itself is among the k.
 
     Args:
-        z1: Embeddings (N, D).
+        z1: Embeddings (N, D), as rows or a `Cloud`.
         z2: Embeddings (N, D) of the same samples.
         k: Number of neighbors, at least 1.
         seed: Draws the sample where there are more than 8,192 rows.
@@ -133,7 +134,7 @@ def index_overlap(z1: Tensor, z2: Tensor, *, k: int = 10, seed: int = 0) -> floa
     return float((both[:, 1:] == both[:, :-1]).sum()) / (len(x) * k)
 
 
-def turned(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
+def turned(z1: Rows, z2: Rows) -> tuple[Tensor, Tensor]:
     """Both embeddings, after the rotation and scale that bring the deviations of z1 closest to those of z2.
 
     This is orthogonal Procrustes (Schoenemann, 1966) about the two means; where no deviation determines the rotation,
@@ -141,7 +142,7 @@ def turned(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
     dimensions a rotation fits anything.
 
     Args:
-        z1: Embeddings (N, D1).
+        z1: Embeddings (N, D1), as rows or a `Cloud`.
         z2: Embeddings (N, D2) of the same samples.
 
     Returns:
@@ -154,32 +155,35 @@ def turned(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
     1.732
     """
     x, y = _both(z1, z2)
-    y = y * float(as_tensor(z2).detach().abs().amax())
+    unit = float(with_magnitude(as_given(z2))[1]) or 1.0
     a, b = centered(x), centered(y)
     length = float(torch.linalg.vector_norm(a)) * float(torch.linalg.vector_norm(b))
     if x.shape == y.shape and float((a * b).sum()) >= _UNTURNED * length:
-        return x * (float((a * b).sum()) / max(float(a.square().sum()), 1e-300)), y
+        return x * (float((a * b).sum()) / max(float(a.square().sum()), 1e-300) * unit), y * unit
     if len(x) < max(x.shape[1], y.shape[1]):
         x, y = (torch.linalg.qr(side.T, mode="r").R.T for side in (x, y))
     width = max(x.shape[1], y.shape[1])
     x, y = (torch.nn.functional.pad(side, (0, width - side.shape[1])) for side in (x, y))
     a, b = x - x.mean(0), y - y.mean(0)
     left, values, right = torch.linalg.svd(a.T @ b + _HINT * len(x) * torch.outer(x.mean(0), y.mean(0)))
-    return x @ (left @ right) * (float(values.sum()) / max(float(a.square().sum()), 1e-300)), y
+    return x @ (left @ right) * (float(values.sum()) / max(float(a.square().sum()), 1e-300) * unit), y * unit
 
 
-def mean_shift(z1: Tensor, z2: Tensor) -> float:
+def mean_shift(z1: Rows, z2: Rows) -> float:
     """How far the mean of z2 lies from that of z1, in units of the root total variance of z2.
 
     Take it of `turned` embeddings if the second space may be rotated.
 
     Args:
-        z1: Embeddings (N, D).
+        z1: Embeddings (N, D), as rows or a `Cloud`.
         z2: Embeddings (M, D).
 
     Returns:
         At least 0; 0 is ideal; a mean that moved by t standard deviations in every dimension gives t; infinity if z2
             is one point elsewhere.
+
+    Raises:
+        UserError: The widths differ.
 
     Blind to: all but the means.
 
@@ -187,12 +191,12 @@ def mean_shift(z1: Tensor, z2: Tensor) -> float:
     >>> round(mean_shift(z, z + 0.5), 1), round(mean_shift(*turned(z, 2 * z.flip(1))), 6)
     (0.5, 0.0)
     """
-    z1, z2 = as_tensor(z1), as_tensor(z2)
-    require_one_width(z1, z2)
-    y = z2.detach().double()
-    apart = float(torch.linalg.vector_norm(z1.detach().double().mean(0) - y.mean(0)))
+    x, y = on_one_scale(as_given(z1), as_given(z2))
+    apart = float(torch.linalg.vector_norm(x.mean(0) - y.mean(0)))
     spread = float(centered(y).square().sum(1).mean().sqrt())
-    return apart / spread if spread > 0 else 0.0 if apart == 0 else math.inf
+    if spread > 0:
+        return apart / spread
+    return 0.0 if apart <= ROUNDING * float(torch.linalg.vector_norm(y.mean(0))) else math.inf
 
 
 def _standard(similarity: Tensor) -> Tensor:
@@ -200,14 +204,14 @@ def _standard(similarity: Tensor) -> Tensor:
     return normalize(similarity - similarity.mean(1, keepdim=True))
 
 
-def _both(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
-    x, y = embeddings(z1), embeddings(z2)
+def _both(z1: Rows, z2: Rows) -> tuple[Tensor, Tensor]:
+    x, y = embeddings(as_given(z1)), embeddings(as_given(z2))
     if len(x) != len(y):
         raise UserError(f"There are {len(x)} and {len(y)} rows: pass two embeddings of the same samples.")
     return x, y
 
 
-def _one_width(z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
+def _one_width(z1: Rows, z2: Rows) -> tuple[Tensor, Tensor]:
     x, y = _both(z1, z2)
     if x.shape != y.shape:
         raise UserError(f"The rows have {x.shape[1]} and {y.shape[1]} dimensions: pass embeddings of one width.")

@@ -17,10 +17,11 @@ _NEAR = 0.99  # cosine
 
 
 def duplicate_rows(z: Rows) -> float:
-    """Share of the rows that repeat another one, to 1e-6 of the spread.
+    """Share of the rows that repeat another one: the two are at most 1e-6 of the spread apart.
 
-    It is 1 - distinct / N: of m copies, m - 1 count. Remove copies before you read any metric of neighbors. It does not
-    measure collapse.
+    It is 1 - distinct / N: of m copies, m - 1 count. Copies that differ by float32's rounding count here, and not in a
+    diagnosis, whose hashes count rows that are equal in every value. The metrics of neighbors leave copies out. It does
+    not measure collapse.
 
     Args:
         z: Embeddings (N, D), as rows or a `Cloud`.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fullrank.metrics._embeddings import unit_rows
 from fullrank.metrics._pairs import MOST, sample
-from fullrank.metrics.cloud import Cloud, Rows, as_cloud
+from fullrank.metrics.cloud import Cloud, Rows, as_cloud, as_given
 from fullrank.metrics.energy import CLOSEST
 from fullrank.metrics.hubs import DRAWS, gaussian_neighbors, occurrences, skewness
 from fullrank.metrics.neighbors import two_nn_of
@@ -68,7 +68,7 @@ def _hub_excess(cloud: Cloud, groups: Tensor) -> Estimate:
     return Estimate(value, value, error, value - reach, value + reach)
 
 
-def alignment_estimate(z1: Tensor, z2: Tensor, groups: Tensor) -> Estimate:
+def alignment_estimate(z1: Rows, z2: Rows, groups: Tensor) -> Estimate:
     """`jackknife` of `alignment`, which is a mean over samples, leaving out each group of samples in turn.
 
     Args:
@@ -79,5 +79,5 @@ def alignment_estimate(z1: Tensor, z2: Tensor, groups: Tensor) -> Estimate:
     >>> alignment_estimate(torch.eye(5), torch.eye(5), torch.arange(5)).high
     0.0
     """
-    apart = (unit_rows(z1) - unit_rows(z2)).square().sum(1)
+    apart = (unit_rows(as_given(z1)) - unit_rows(as_given(z2))).square().sum(1)
     return jackknife_rows(lambda rows: float(rows.mean()), apart, groups)

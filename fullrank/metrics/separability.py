@@ -9,20 +9,21 @@ from torch import Tensor
 
 from fullrank.errors import UserError
 from fullrank.metrics._embeddings import as_tensor, unit_rows
+from fullrank.metrics.cloud import Rows, as_given
 from fullrank.stats import normalize
 
 _SAME = 1e-12  # a cosine distance below this is what float32 makes of equal features (their rounding, squared)
 _SAMPLE = 4000  # rows of the silhouette: 4000 x 4000 distances in float64 are 128 MB
 
 
-def separability(z: Tensor, labels: Tensor, *, seed: int = 0) -> dict[str, float | None]:
+def separability(z: Rows, labels: Tensor, *, seed: int = 0) -> dict[str, float | None]:
     """How far apart the classes lie: distances between and within classes, their ratio, and the silhouette.
 
     The paper that reports a class separability (Durrant & Leontidis, 2022) could not be read for its definition: these
     four numbers are ours. No value means much by itself: compare encoders on the same samples.
 
     Args:
-        z: Embeddings (N, D).
+        z: Embeddings (N, D), as rows or a `Cloud`.
         labels: Classes (N,), any integers.
         seed: Draws the sample of `silhouette`.
 
@@ -52,14 +53,14 @@ def separability(z: Tensor, labels: Tensor, *, seed: int = 0) -> dict[str, float
     }
 
 
-def between_class_distance(z: Tensor, labels: Tensor) -> float:
+def between_class_distance(z: Rows, labels: Tensor) -> float:
     """Mean cosine distance between the centroids of two classes, of rows scaled to length 1.
 
     Every pair of classes counts alike, however many samples the classes have. The definition is ours: that of the paper
     that `separability` names is not known.
 
     Args:
-        z: Embeddings (N, D).
+        z: Embeddings (N, D), as rows or a `Cloud`.
         labels: Classes (N,), any integers.
 
     Returns:
@@ -85,13 +86,13 @@ def between_class_distance(z: Tensor, labels: Tensor) -> float:
     return _distance(_other_pairs(centroids) / (c * (c - 1)))
 
 
-def within_class_distance(z: Tensor, labels: Tensor) -> float:
+def within_class_distance(z: Rows, labels: Tensor) -> float:
     """Mean cosine distance between two samples of one class, averaged over the classes of two or more samples.
 
     The definition is ours, as that of `between_class_distance`.
 
     Args:
-        z: Embeddings (N, D).
+        z: Embeddings (N, D), as rows or a `Cloud`.
         labels: Classes (N,), any integers.
 
     Returns:
@@ -117,14 +118,14 @@ def within_class_distance(z: Tensor, labels: Tensor) -> float:
     return _distance(float((cosines / (counts * (counts - 1)))[several].mean()))
 
 
-def silhouette(z: Tensor, labels: Tensor, *, seed: int = 0) -> float:
+def silhouette(z: Rows, labels: Tensor, *, seed: int = 0) -> float:
     """Mean silhouette by cosine distance (Rousseeuw, 1987; scikit-learn's `silhouette_score`).
 
     It is (b - a) / max(a, b) of each sample, with a its mean distance to its own class and b that to the nearest other
     class; a class of one sample counts 0.
 
     Args:
-        z: Embeddings (N, D).
+        z: Embeddings (N, D), as rows or a `Cloud`.
         labels: Classes (N,), any integers.
         seed: Draws 4,000 of more samples.
 
@@ -154,9 +155,9 @@ def silhouette(z: Tensor, labels: Tensor, *, seed: int = 0) -> float:
     return float(silhouette_score(distance.cpu().numpy(), which.cpu().numpy(), metric="precomputed"))
 
 
-def _checked(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _checked(z: Rows, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of z at length 1 (N, D), and the class of each (N,), counted from 0."""
-    u, labels = unit_rows(z), as_tensor(labels)
+    u, labels = unit_rows(as_given(z)), as_tensor(labels)
     if labels.shape != (len(u),) or labels.is_floating_point():
         raise UserError(
             f"There are {len(u)} samples, but labels {labels.dtype} of shape {tuple(labels.shape)}: pass a whole "

@@ -169,7 +169,7 @@ def _cosine_excess(found: Measurements, _n: int, _dims: int) -> Measured | None:
         return None
     cosine = found["mean_cosine"]
     negative = found["negative_share"].value
-    usual = 2 / math.pi if min(negative, 1 - negative) < FEW_NEGATIVE else 0.0
+    usual = 2 / math.pi if min(negative, 1 - negative) <= FEW_NEGATIVE else 0.0
     value, low, high = (
         None if end is None else (end - usual) / (1 - usual) for end in (cosine.value, cosine.low, cosine.high)
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fullrank.metrics.cloud import Cloud, as_cloud
+from fullrank.metrics.cloud import Cloud, Data, as_cloud
 from fullrank.metrics.dimensions import DEAD_DIMENSIONS, DIMENSION_GAP, DUPLICATE_DIMENSIONS, ROGUE_DIMENSION
 from fullrank.metrics.head import HEAD_GAP
 from fullrank.metrics.outweighing import OUTWEIGHING_SHARE, RANK_BEHIND
@@ -33,7 +33,6 @@ from fullrank.metrics.spread import (
     ROW_NORM,
 )
 from fullrank.metrics.uniformity import UNIFORMITY, W2_UNIFORMITY, alignment
-from fullrank.stats import Moments
 
 _ROW = (
     *(RELATIVE_SPREAD, MEAN_COSINE, NEGATIVE_SHARE, DIMENSION_STD, ZERO_ROWS, ROW_NORM, NORM_VARIATION),
@@ -91,13 +90,13 @@ def what_follows(row: Mapping[str, float], n: int, dims: int) -> dict[str, float
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
-def summarize_moments(z: Moments) -> dict[str, float]:
+def summarize_moments(z: Data) -> dict[str, float]:
     """The smooth numbers that moments determine, with one decomposition of the covariance and one of the second moment.
 
     It is meant for streams, and for `jackknife_all`.
 
     Args:
-        z: Moments of the rows.
+        z: Moments of the rows; rows or a `Cloud` too.
 
     Returns:
         Numbers by the names of `summarize`, and "nesum".
@@ -107,5 +106,5 @@ def summarize_moments(z: Moments) -> dict[str, float]:
     >>> round(summarize_moments(moments(torch.eye(3)))["rankme_centered"], 6)
     2.0
     """
-    cloud = Cloud(z)
+    cloud = as_cloud(z)
     return {one.name: one.function(cloud) for one in _SMOOTH}

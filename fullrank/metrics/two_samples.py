@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations, islice
 
 import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import as_tensor, centered, require_one_width
+from fullrank.metrics._embeddings import as_tensor, centered, on_one_scale
 from fullrank.metrics._pairs import Distances
+from fullrank.metrics.cloud import Rows, as_given
+from fullrank.stats import ROUNDING
 
-_DRAWS, _BLOCKS, _FEWEST = 999, 50, 4
+_DRAWS, _BLOCKS = 999, 50
+_LEAST_P = 0.01  # what a p must be able to fall below, or it says nothing
+_TIE = 1e-12  # of values of at most 2: those nearer than this are equal up to rounding
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Permuted:
     p: float
 
 
-def frechet_distance(x: Tensor, y: Tensor) -> float:
+def frechet_distance(x: Rows, y: Rows) -> float:
     """Frechet distance between two sets, each taken as Gaussian, as a share of the total variance of the first.
 
     It is (|mean x - mean y|^2 + tr(A + B - 2 (A B)^(1/2))) / tr A with the covariances A, B (divisor N), which is that
@@ -38,7 +43,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     at equal N, or with halves of one set.
 
     Args:
-        x: Embeddings (N, D).
+        x: Embeddings (N, D), as rows or a `Cloud`.
         y: Embeddings (M, D).
 
     Returns:
@@ -53,29 +58,28 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     >>> round(frechet_distance(z, z), 6), round(frechet_distance(z, z + 1), 1), round(frechet_distance(z, 2 * z), 1)
     (0.0, 1.0, 1.0)
     """
-    x, y = _one_scale(x, y)
+    x, y = on_one_scale(as_given(x), as_given(y))
     a, b = centered(x) / len(x) ** 0.5, centered(y) / len(y) ** 0.5
     variance = float(a.square().sum())
     roots = [torch.linalg.qr(side, mode="r").R for side in (a, b)]  # at most D rows each, and the same covariance
     shared = float(torch.linalg.svdvals(roots[0] @ roots[1].T).sum())
     apart = float((x.mean(0) - y.mean(0)).square().sum()) + variance + float(b.square().sum()) - 2 * shared
     if variance == 0:
-        return 0.0 if apart <= 0 else float("inf")
+        return 0.0 if apart <= ROUNDING**2 * float(y.square().sum(1).mean()) else math.inf
     return max(apart / variance, 0.0)
 
 
-def mmd(
-    x: Tensor, y: Tensor, x_groups: Tensor | None = None, y_groups: Tensor | None = None, *, seed: int = 0
-) -> Permuted:
+def mmd(x: Rows, y: Rows, x_groups: Tensor | None = None, y_groups: Tensor | None = None, *, seed: int = 0) -> Permuted:
     """Squared maximum mean discrepancy of two sets, unbiased, with its permutation interval and p.
 
     It is that of Gretton et al. (2012), with the kernel exp(-d^2 / median d^2). Blocks of whole groups change sides
-    in the 999 permutations, so that rows which are not independent evidence raise no alarm. Blocks of different sizes
-    would not be alike: all are of equally many groups, at most 50 to 99 on the side that has fewer, and of a group no
-    more rows are taken than the side with the smaller groups has on average. Memory grows with (N + M)^2.
+    in 999 permutations, or in all of them where no more than 999 differ, so that rows which are not independent
+    evidence raise no alarm. Blocks of different sizes would not be alike: all are of equally many groups, at most 50 to
+    99 on the side that has fewer, and of a group no more rows are taken than the side with the smaller groups has on
+    average. Memory grows with (N + M)^2.
 
     Args:
-        x: Embeddings (N, D).
+        x: Embeddings (N, D), as rows or a `Cloud`.
         y: Embeddings (M, D).
         x_groups: Codes (N,) of what was sampled together, such as donors or documents; by default each row by itself.
         y_groups: The same (M,) of y.
@@ -85,7 +89,7 @@ def mmd(
         A value of about 0 for one distribution, high for two, at most 2, with its interval and p.
 
     Raises:
-        UserError: The widths differ, or there are fewer than 4 groups per side, where no p below 0.01 exists.
+        UserError: The widths differ, or the groups are too few for a p below 0.01, such as 4 on each side.
 
     Blind to: differences on a much smaller scale than the median distance.
 
@@ -93,17 +97,17 @@ def mmd(
     >>> mmd(x, y[:50]).p > 0.01, mmd(x, y[:50] + 0.5).p
     (True, 0.001)
     """
-    x, y = _one_scale(x, y)
+    x, y = on_one_scale(as_given(x), as_given(y))
     units = [
-        torch.arange(len(side)) if own is None else own.cpu().unique(return_inverse=True)[1]
+        torch.arange(len(side)) if own is None else _codes(own, len(side))
         for side, own in ((x, x_groups), (y, y_groups))
     ]
     counts = [len(own.unique()) for own in units]
-    if min(counts) < _FEWEST:
-        few = f"There are {counts[0]} and {counts[1]} groups"
-        raise UserError(f"{few}: pass rows of {_FEWEST} groups or more on each side.")
+    if not can_differ(*counts):
+        few = f"There are {counts[0]} and {counts[1]} groups, whose permutations give no p below {_LEAST_P}"
+        raise UserError(f"{few}: pass rows of 5 groups or more on each side.")
     generator = torch.Generator().manual_seed(seed)
-    size = max(min(counts) // _BLOCKS, 1)
+    size = _size(*counts)
     most = math.ceil(min(len(own) / count for own, count in zip(units, counts, strict=True)))
     one, two = (_blocks(own, size, most, generator) for own in units)
     count = int(one.max()) + 1
@@ -111,14 +115,52 @@ def mmd(
     total = int(blocks.max()) + 1
     member = torch.nn.functional.one_hot(blocks).double()  # (N + M, G)
     sums = _kernel_sums(torch.cat([x[(one >= 0).to(x.device)], y[(two >= 0).to(x.device)]]), member)
-    first = torch.zeros(_DRAWS + 1, total, dtype=torch.float64, device=x.device)  # which blocks are on the side of x
-    first[0, :count] = 1
-    for draw in range(1, _DRAWS + 1):
-        first[draw, torch.randperm(total, generator=generator)[:count].to(x.device)] = 1
+    first = _sides(count, total, generator).to(x.device)
     values = _discrepancy(first, sums, member.sum(0))
-    value, drawn = float(values[0]), values[1:].sort().values
-    low, high = (float(drawn[round(share * (_DRAWS - 1))]) for share in (0.005, 0.995))
-    return Permuted(value, low, high, (1 + int((drawn >= value).sum())) / (_DRAWS + 1))
+    value, drawn = float(values[0]), values.sort().values if len(values) <= _DRAWS else values[1:].sort().values
+    low, high = (float(drawn[round(share * (len(drawn) - 1))]) for share in (0.005, 0.995))
+    return Permuted(value, low, high, int((values >= value - _TIE).sum()) / len(values))
+
+
+def can_differ(n: int, m: int) -> bool:
+    """Whether some p of `mmd` of n and m groups is below 0.01: their permutations are many enough.
+
+    >>> can_differ(4, 4), can_differ(4, 5), can_differ(3, 50)
+    (False, True, True)
+    """
+    one, two = n // _size(n, m), m // _size(n, m)
+    return min(n, m) > 1 and 1 / _permutations(one, one + two) < _LEAST_P
+
+
+def _size(n: int, m: int) -> int:
+    """How many groups a block has where the sides have n and m groups."""
+    return max(min(n, m) // _BLOCKS, 1)
+
+
+def _permutations(count: int, total: int) -> int:
+    """How many ways to choose `count` of `total` blocks give different values: a half gives that of the other half."""
+    return math.comb(total, count) // (2 if total == 2 * count else 1)
+
+
+def _sides(count: int, total: int, generator: torch.Generator) -> Tensor:
+    """Which blocks are on the side of x (P, total), 0 or 1: first as they are, then by permutations."""
+    different = _permutations(count, total)
+    if different <= _DRAWS:  # with equally many, those that the first block stays in come first
+        chosen = torch.tensor([*islice(combinations(range(total), count), different)])
+    else:
+        drawn = [torch.randperm(total, generator=generator)[:count] for _ in range(_DRAWS)]
+        chosen = torch.stack([torch.arange(count), *drawn])
+    found: Tensor = torch.zeros(len(chosen), total, dtype=torch.float64).scatter_(1, chosen, 1.0)
+    return found
+
+
+def _codes(groups: Tensor, n: int) -> Tensor:
+    """Numbers (n,) from 0 of the groups (n,) of n rows."""
+    found = as_tensor(groups).cpu()
+    if found.shape != (n,):
+        raise UserError(f"The groups have the shape {tuple(found.shape)}: pass one number for each of the {n} rows.")
+    which: Tensor = found.unique(return_inverse=True)[1]
+    return which
 
 
 def _blocks(units: Tensor, size: int, most: int, generator: torch.Generator) -> Tensor:
@@ -153,12 +195,3 @@ def _discrepancy(first: Tensor, sums: Tensor, sizes: Tensor) -> Tensor:
     n, m = first @ sizes, second @ sizes
     within, other, across = (((a @ sums) * b).sum(1) for a, b in ((first, first), (second, second), (first, second)))
     return within / (n * (n - 1)) + other / (m * (m - 1)) - 2 * across / (n * m)
-
-
-def _one_scale(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in float64, divided by one number."""
-    x, y = as_tensor(x), as_tensor(y)
-    require_one_width(x, y)
-    x, y = x.detach().double(), y.detach().double()
-    largest = float(torch.maximum(x.abs().amax(), y.abs().amax()))
-    return (x / largest, y / largest) if largest > 0 else (x, y)

@@ -218,12 +218,13 @@ def _same_rows(z1: Rows, z2: Rows, seed: int = 0) -> tuple[Cloud, Cloud]:
 
 
 def _paired(z1: Rows, z2: Rows, seed: int) -> tuple[Cloud, Cloud]:
-    """Both embeddings, or the same sample of both."""
+    """Both embeddings, or the same sample of both, with seeds of their own, so that equal rows get unequal noise."""
     one, two = _same_rows(z1, z2, seed)
+    other = two.seed + (one.seed == two.seed)
     if one.n <= MOST:
-        return one, two
-    chosen = sampled(one.n, seed).to(one.rows.device)
-    return Cloud(one.rows[chosen], seed=one.seed), Cloud(two.rows[chosen], seed=two.seed)
+        return one, two if other == two.seed else Cloud(two.given, seed=other)
+    chosen = sampled(one.n, one.seed).to(one.rows.device)
+    return Cloud(one.rows[chosen], seed=one.seed), Cloud(two.rows[chosen], seed=other)
 
 
 CKA = Measurement(

@@ -89,6 +89,11 @@ class ProbeMonitor:
         """The alarms of all layers, by step."""
         return sorted((alarm for one in self.monitors.values() for alarm in one.alarms), key=lambda alarm: alarm.step)
 
+    def begin(self, step: int) -> None:
+        """Forget what was seen if it is of another training, which starts at this step."""
+        if step == 0 or any(one.readings and one.readings[-1].step > step for one in self.monitors.values()):
+            self.restart()
+
     def restart(self) -> None:
         """Forget what was seen, for another training; the samples of the probe stay."""
         self.schedule = self.schedule.anew()

@@ -65,8 +65,7 @@ class LightningMonitor(Callback):
         return self._monitor.schedule.cost
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.global_step == 0:  # another training than the one before
-            self._monitor.restart()
+        self._monitor.begin(trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -20,7 +20,7 @@ from fullrank.diagnosis.profiles import find_profile
 from fullrank.errors import UserError
 from fullrank.watch.early_warning import Reading, Rule, Rules, Severity, Watcher
 from fullrank.watch.numbers import numbers
-from fullrank.watch.rows import Rows
+from fullrank.watch.rows import FEWEST, Rows
 from fullrank.watch.schedule import BUDGET, Cost, Schedule
 
 Embeddings = Tensor | NDArray[Any]
@@ -130,10 +130,7 @@ class CollapseMonitor:
         sample of their posterior, their distance is watched too. Raises UserError if z has another shape or the step
         goes back.
         """
-        step = self._step + 1 if step is None else _whole(step)
-        if step < self._step:
-            raise UserError(f"Step {step} comes after step {self._step}: pass the step of the whole training, or none.")
-        self._step = step
+        step = self._at(self._step + 1 if step is None else step)
         due = self._schedule.due(step)
         self._rows.add(_views(z, other_view), due=due)
         if not due or self._rows.lacking:
@@ -142,10 +139,13 @@ class CollapseMonitor:
             return self._look(self._rows.take(), step, self._rows.batches)
 
     def look(self, z: Embeddings, step: int, *, other_view: Embeddings | None = None) -> Reading:
-        """Take a reading of the rows of z (N, D) alone, now, whatever is due."""
+        """Take a reading of the rows of z (N, D) alone, now, whatever is due; calls without a step count on from it.
+
+        Raises UserError if z is no batch of embeddings or the step goes back.
+        """
         rows = Rows()
         rows.add(_views(z, other_view))
-        return self._look(rows.take(), step, batches=1)
+        return self._look(rows.take(), self._at(step), batches=1)
 
     @property
     def cost(self) -> Cost:
@@ -159,18 +159,29 @@ class CollapseMonitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the readings of `state_dict`, in the place of those that the monitor has.
 
-        What they alarmed is known, but not said again while it lasts, and does not stop a training that goes on.
+        What they alarmed is known, but not said again while it lasts, and does not stop a training that goes on. Its
+        readings have as many rows as theirs, whatever the batches are now, since ranks compare at equal N only.
         Raises UserError for any other state.
         """
         self.restart()
         try:
             for one in state["readings"]:
                 self._take(one["step"], one["row"])
-            self._step = state["step"]
+            self._step = max([state["step"], *(one.step for one in self.readings)])
         except (KeyError, TypeError) as error:
             self.restart()
             raise UserError(f"A monitor cannot read this state ({error!r}): pass what state_dict() gave.") from None
+        enough = (int(one.row["n"]) for one in reversed(self.readings) if "not_finite" not in one.row)
+        self._rows = Rows(next((n for n in enough if n >= FEWEST), 0))
         self.should_stop = False
+
+    def _at(self, step: int) -> int:
+        """The step of a reading, which no other may come before."""
+        step = _whole(step)
+        if step < self._step:
+            raise UserError(f"Step {step} comes after step {self._step}: pass the step of the whole training, or none.")
+        self._step = step
+        return step
 
     def _look(self, views: tuple[Tensor, ...], step: int, batches: int) -> Reading:
         reading, new = self._take(step, numbers(views) | {"batches": batches})

@@ -15,9 +15,9 @@ FEWEST, MOST = 256, 1024  # rows of a reading
 class Rows:
     """Collects the rows of batches (N, D) of any size until they are enough for a reading.
 
-    Every reading has the same number of rows, for ranks compare at equal N only: that of the first batch, but 256 to
-    1,024. Larger batches are thinned evenly; of smaller ones the last are joined. What a reading took is gone, so that
-    no row is read twice. Batches of another width, or with a second view only sometimes, are refused.
+    Every reading has the same number of rows, for ranks compare at equal N only: `count`, or that of the first batch,
+    but 256 to 1,024. Larger batches are thinned evenly; of smaller ones the last are joined. What a reading took is
+    gone, so that no row is read twice. Batches of another width, or with a second view only sometimes, are refused.
 
     >>> rows = Rows()
     >>> for size in (100, 30, 100):
@@ -29,8 +29,8 @@ class Rows:
     [torch.Size([256, 4])]
     """
 
-    def __init__(self) -> None:
-        self.count = 0  # rows of a reading; 0 before the first batch
+    def __init__(self, count: int = 0) -> None:
+        self.count = count  # rows of a reading; 0 before the first batch
         self.batches = 0  # that the last reading was made of
         self._like: tuple[int, int] | None = None  # views and dimensions of every batch
         self._kept: deque[tuple[Tensor, ...]] = deque()

@@ -100,6 +100,14 @@ def test_a_report_of_version_0_1_0_is_read_under_the_names_of_today(capsys: pyte
     assert "dimension_std" in {change["name"] for change in json.loads(Path("c.json").read_text())["changes"]}
 
 
+def test_embeddings_in_json_are_no_report() -> None:
+    for name in ("old", "permuted"):
+        Path(f"{name}.json").write_text(json.dumps(np.load(f"{name}.npy").tolist()), encoding="utf-8")
+    Path("named.json").write_text(json.dumps({"rows": np.load("old.npy").tolist()}), encoding="utf-8")
+    assert main(["compare", "old.json", "named.json"]) == 0
+    assert main(["compare", "old.npy", "permuted.json"]) == 1
+
+
 @pytest.mark.slow
 def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[str]) -> None:
     main(["diagnose", "old.npy", "--profile", "text", "--json", "old.json", "--no-report"])
@@ -117,7 +125,7 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
         (["old.npy", "none.npy"], "There is no file none.npy"),
         (["none.json", "old.npy"], "There is no file none.json"),
         (["bad.json", "old.npy"], "is not a report of version 1"),
-        (["deep.json", "old.npy"], "is not a report of version 1"),
+        (["deep.json", "old.npy"], "deep.json is not JSON"),
         (["old.npy", "new.npy", "--max-drop", "effective_rank"], "write it as effective_rank=10%"),
         (["old.npy", "new.npy", "--max-drop", "effektive_rank=1"], "did you mean effective_rank"),
         (["old.npy", "new.npy", "--max-rise", "mean_cosine=x"], "pass a number such as 0.05"),

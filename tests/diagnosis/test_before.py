@@ -49,7 +49,25 @@ def test_a_collapse_stays_one_whatever_there_was_before() -> None:
     for before in (line, gaussian(600, 64)):
         assert fullrank.diagnose(line, before=before).verdict in ("degraded", "collapsed")
     point = 100 + 0.01 * gaussian(600, 64)
-    assert fullrank.diagnose(point, before=point).verdict == "collapsed"
+    assert fullrank.diagnose(point, before=gaussian(600, 64)).verdict == "collapsed"
+
+
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [
+        (torch.zeros(600, 8), "are one point, so that there is no rank to compare: leave them out"),
+        (torch.full((600, 8), 0.1), "are one point"),
+        (100 + 0.01 * gaussian(600, 64), "are one point"),
+        (gaussian(600, 1), "have one dimension, so that there is no rank to compare: leave them out"),
+        (torch.arange(600.0)[:, None], "Dimension 0 of the rows from before training .* is an index"),
+        (torch.cat([torch.arange(600.0)[:, None], gaussian(600, 8)], 1), "Dimension 0 of the rows .* is an index"),
+    ],
+)
+def test_what_has_no_rank_excuses_no_collapse(before: Tensor, says: str) -> None:
+    few = gaussian(600, 4) @ gaussian(4, 64, seed=1)
+    assert fullrank.diagnose(few).verdict == "collapsed"
+    with pytest.raises(UserError, match=says):
+        fullrank.diagnose(few, before=before)
 
 
 def test_what_was_before_is_of_the_same_samples() -> None:

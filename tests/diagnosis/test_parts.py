@@ -10,7 +10,8 @@ from torch import nn
 
 from fullrank.diagnosis.advise import advice_for
 from fullrank.diagnosis.kinds import RULES
-from fullrank.diagnosis.known import CONTRASTIVE, Known, parts_of
+from fullrank.diagnosis.known import Known, parts_of
+from fullrank.diagnosis.loss_plateau import CONTRASTIVE
 from fullrank.diagnosis.rule import Advice
 from fullrank.diagnosis.training import profile_of
 from fullrank.methods import Method

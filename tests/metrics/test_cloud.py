@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fullrank.metrics import Cloud, _scatter, bimodality, coherence, summarize
+from fullrank.metrics import Cloud, _scatter, bimodality, coherence, dead_dimensions, summarize
+from fullrank.metrics._owners import without_owners
 from fullrank.metrics._pairs import Distances, first_copies
 from fullrank.metrics.head import principal
+from fullrank.metrics.measure import of_moments
 from fullrank.stats import normalize, products, smaller_gram, spectrum
+from fullrank.stats.sketch import sketch
 from tests.metrics.clouds import gaussian, power_law
 
 WIDE = {
@@ -56,6 +59,22 @@ def test_a_row_of_few_rows_takes_one_matrix_of_inner_products(monkeypatch: pytes
     monkeypatch.setattr(import_module("fullrank.stats.spectrum"), "products", counted)
     summarize(gaussian(30, 500))
     assert taken == [(30, 500)]
+
+
+@pytest.mark.parametrize("unit", [1e-3, 0.1, 1.0, 10.0, 1e3])
+def test_few_rows_are_judged_alike_in_any_unit(unit: float) -> None:
+    """Dimensions 0 to 19 vary for row 5 alone, which is left out of them, as it is of many rows."""
+    z = gaussian(100, 256)
+    z[:, :20] = 0
+    z[5, :20] = gaussian(1, 20, seed=1)[0].abs() + 1
+    found = of_moments(sketch([unit * z]))
+    assert (found["dead_dimensions"].value, found["duplicate_dimensions"].value) == (20 / 256, 0)
+    assert found["dead_dimensions"].value == dead_dimensions(unit * z)
+    healthy = unit * normalize(gaussian(40, 768))
+    made = sketch([healthy])
+    some = made.sample.rows.flatten(0, 1)
+    for cloud in (Cloud(made.total, rows=some, some=some), Cloud(made.total, rows=some), Cloud(healthy)):
+        assert without_owners(cloud) is cloud
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

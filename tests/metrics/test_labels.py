@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fullrank.errors import UserError
-from fullrank.metrics import class_ranks, neural_collapse
+from fullrank.metrics import Cloud, class_ranks, neural_collapse
+from fullrank.metrics.classes import CLASS_RANK, CLASS_SPREAD
 from tests.metrics.clouds import gaussian, rotation
 
 LABELS = torch.arange(200) % 4
@@ -73,3 +74,17 @@ def test_class_ranks_find_the_class_that_collapsed() -> None:
     assert ranks[0]["participation_ratio"] == pytest.approx(8, rel=0.1)
     assert ranks[10]["participation_ratio"] == pytest.approx(1, abs=0.01)
     assert ranks[0]["n"] == 200
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_half_of_the_classes_that_collapsed_are_not_what_is_usual(count: int) -> None:
+    z, labels = gaussian(400, 8), torch.arange(400) % count
+    assert CLASS_SPREAD.function(Cloud(z, labels=labels)) > 0.9
+    assert CLASS_RANK.function(Cloud(z, labels=labels)) > 0.9
+    for label in range(count // 2):
+        z[labels == label] = 5.0 + 1e-3 * z[labels == label, :1]
+    cloud = Cloud(z, labels=labels)
+    assert CLASS_SPREAD.function(cloud) < 0.01
+    assert CLASS_RANK.function(cloud) < 0.3
+    assert CLASS_SPREAD.which is not None
+    assert CLASS_SPREAD.which(cloud).sort().values.tolist() == [*range(count // 2)]

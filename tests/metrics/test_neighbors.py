@@ -23,6 +23,7 @@ from fullrank.metrics import (
     koleo,
     mle_dimension,
     near_duplicate_rows,
+    neighbor_agreement,
     neighbor_jump,
     relative_contrast,
     sigreg,
@@ -31,7 +32,7 @@ from fullrank.metrics import (
     uniform_energy,
     uniformity,
 )
-from fullrank.metrics._pairs import Distances, neighbors, sample
+from fullrank.metrics._pairs import Distances, first_copies, neighbors, sample
 from fullrank.metrics.hubs import occurrences
 from fullrank.stats import normalize
 from tests.metrics.clouds import gaussian, offset, power_law
@@ -148,6 +149,30 @@ def test_duplicates_are_counted_whatever_their_place() -> None:
     assert near_duplicate_rows(gaussian(100, 64)) == 0
 
 
+@pytest.mark.parametrize("noise", [1e-8, 1e-7, 5e-7])
+def test_copies_are_found_across_the_edges_of_any_grid(noise: float) -> None:
+    z = gaussian(300, 768)
+    copied = torch.cat([z, z + noise * gaussian(300, 768, seed=1)])
+    assert first_copies(copied).tolist() == [*range(300)]
+    assert duplicate_rows(copied[torch.randperm(600, generator=torch.Generator().manual_seed(0))]) == 0.5
+    assert duplicate_rows(torch.cat([z, z + 1e-5 * gaussian(300, 768, seed=1)])) == 0
+
+
+def test_copies_that_float32_rounded_move_no_metric_of_neighbors() -> None:
+    z = gaussian(500, 64)
+    rounded = torch.cat([z, (z * (1 + 1.2e-7 * gaussian(500, 64, seed=1).sign()))]).float()
+    for metric in (relative_contrast, two_nn, mle_dimension):
+        assert metric(rounded) == pytest.approx(metric(z), rel=1e-4)
+
+
+def test_noise_as_small_as_a_copy_takes_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pairs, "_IN_VAIN", 1 << 20)
+    spots = gaussian(4, 64).repeat(300, 1)
+    assert len(first_copies(spots)) == 4
+    assert len(first_copies(spots + 1e-9 * gaussian(1200, 64, seed=1))) == 4
+    assert len(first_copies(spots + 2e-6 * gaussian(1200, 64, seed=1))) == 1200
+
+
 def cloud() -> torch.Tensor:
     rng = np.random.default_rng(0)
     flat = rng.standard_normal((300, 3)) @ rng.standard_normal((3, 20))
@@ -239,3 +264,9 @@ def test_rows_that_lie_in_turn_with_clusters_do_not_hide_them() -> None:
     z[::4] = gaussian(n // 4, 64, seed=2)  # a quarter
     assert neighbor_jump(z) > 10
     assert neighbor_jump(z.roll(1, 0)) > 10
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_no_neighbors_are_refused(k: int) -> None:
+    with pytest.raises(UserError, match=f"k is {k}: pass 1 or more neighbors"):
+        neighbor_agreement(gaussian(30, 4), k=k)

@@ -11,7 +11,8 @@ from torchmetrics.functional.pairwise import pairwise_cosine_similarity
 from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 from fullrank.errors import UserError
-from fullrank.metrics import cka, knn_overlap, lidar, modality_gap, view_retrieval
+from fullrank.metrics import Cloud, _pairs, cka, knn_overlap, lidar, modality_gap, view_retrieval
+from fullrank.metrics import views as views_of
 from tests.metrics.clouds import gaussian, rotation
 
 
@@ -132,3 +133,21 @@ def test_two_points_in_one_place_have_no_gap(value: float) -> None:
     assert (gap.distance, gap.ratio, gap.separable) == (0, 0, 0.5)
     assert modality_gap(torch.ones(40, 4), -torch.ones(40, 4)).ratio == math.inf
     assert modality_gap(torch.ones(1, 4), -torch.ones(1, 4)).separable == 1
+
+
+@pytest.mark.parametrize("seeds", [(0, 0), (3, 3), (0, 1)])
+def test_two_clouds_of_one_point_are_found_again_by_chance(seeds: tuple[int, int]) -> None:
+    one, two = (Cloud(torch.ones(200, 8), seed=seed) for seed in seeds)
+    assert view_retrieval(one, two) < 0.05
+    assert knn_overlap(one, two) == pytest.approx(10 / 199, abs=0.03)
+    assert modality_gap(one, two).retrieval < 0.05
+    assert view_retrieval(one, one) < 0.05
+
+
+def test_the_seed_of_a_cloud_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views_of, "MOST", 50)
+    monkeypatch.setattr(_pairs, "MOST", 50)
+    z = gaussian(200, 4)
+    noisy = z + gaussian(200, 4, seed=1)
+    for metric in (view_retrieval, knn_overlap):
+        assert metric(Cloud(z, seed=5), Cloud(noisy, seed=5)) == metric(z, noisy, seed=5)

@@ -81,6 +81,38 @@ def test_a_sketch_whose_moments_do_not_fit_says_so(monkeypatch: pytest.MonkeyPat
         made.total  # noqa: B018
 
 
+GB = 2**30
+MACHINE = {"/proc/meminfo": "MemTotal: 99 kB\nMemAvailable:   33554432 kB\n"}
+SECOND = {"memory.max": 8 * GB, "memory.current": 7 * GB, "memory.stat": f"file 9\ninactive_file {2 * GB}\nanon 3"}
+FIRST = {"memory.limit_in_bytes": 8 * GB, "memory.usage_in_bytes": 7 * GB, "memory.stat": f"total_inactive_file {GB}"}
+
+
+def group(place: str, files: dict[str, object]) -> dict[str, str]:
+    return {f"/sys/fs/cgroup{place}/{name}": f"{value}\n" for name, value in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "free"),
+    [
+        ("0::/\n", {}, 32),
+        ("0::/\n", group("", SECOND), 3),  # of a container, which sees itself as the root
+        ("", group("", SECOND), 3),
+        ("0::/user/job\n", group("", {"memory.max": "max"}) | group("/user/job", SECOND), 3),
+        ("0::/user/job\n", group("/user", SECOND) | group("/user/job", SECOND | {"memory.max": 10 * GB}), 3),
+        ("0::/user/job\n", group("/user", SECOND | {"memory.current": 12 * GB}) | group("/other", FIRST), 0),
+        ("5:cpu:/\n4:memory:/job\n0::/\n", group("/memory/job", FIRST), 2),
+        ("4:cpu,memory:/docker/a:b\n", group("/memory", FIRST), 2),  # whose group is the root inside
+        ("0::/\n", group("", {"memory.max": 8 * GB}), 8),
+    ],
+)
+def test_what_a_container_has_taken_is_not_free(
+    cgroup: str, files: dict[str, str], free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = MACHINE | {"/proc/self/cgroup": cgroup} | files
+    monkeypatch.setattr(memory, "_read", lambda path: known.get(path, ""))
+    assert memory.free_memory() == free * GB
+
+
 PEAK = """
 import torch
 from fullrank import diagnose

@@ -3,11 +3,13 @@ from __future__ import annotations
 from functools import reduce
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
+from fullrank.runs import write_npz
 from fullrank.stats import Moments, moments, normalize
 from fullrank.stats.sketch import Sketch, group_count, load_sketch, merge_sketches, sketch
 
@@ -73,6 +75,30 @@ def test_units_are_never_divided() -> None:
     made = sketch(z.split(33), units=donors, sample=100)
     for donor in range(5):
         assert len(made.sample_groups[donors[made.sample.index] == donor].unique()) == 1
+
+
+def test_units_are_counted_in_all_rows_and_not_in_the_sample(tmp_path: Path) -> None:
+    z, units = rows(n=900, d=4)[0], torch.arange(900) // 2
+    z[100:200] = 0  # 50 units that are left out as a whole
+    parts = [sketch(z[a:b].split(90), start=a, units=units, sample=40) for a, b in ((0, 301), (301, 640), (640, 900))]
+    for made in (sketch(z.split(7), units=units, sample=40), reduce(merge_sketches, parts[::-1])):
+        assert made.units == 400
+        made.save(tmp_path / "sketch.npz")
+        assert load_sketch(tmp_path / "sketch.npz").units == 400
+    assert sketch([z], sample=40).units is None
+    assert sketch([z], units=torch.arange(900), sample=40).units is None
+    z[:500] = 0  # more than half, so that they stay
+    assert sketch([z], units=units, sample=4000).units == 450
+
+
+def test_a_file_without_units_tells_those_of_its_sample(tmp_path: Path) -> None:
+    made = sketch([rows()[0]], units=torch.arange(600) // 2, sample=40)
+    made.save(tmp_path / "sketch.npz")
+    with np.load(tmp_path / "sketch.npz") as arrays:
+        write_npz(tmp_path / "old.npz", {name: arrays[name] for name in arrays if name != "met"})
+    found = load_sketch(tmp_path / "old.npz")
+    assert found.units in (None, len(made.sample_units.unique()))
+    same(found, made)
 
 
 def test_copies_are_counted_among_all_rows_and_not_in_the_sample() -> None:

@@ -110,6 +110,17 @@ def test_a_callback_that_is_used_for_a_second_training_watches_it_from_its_start
     assert [reading.step for reading in callback._monitor.monitors["projector"].readings] == [1, 3]
 
 
+def test_a_training_that_goes_on_from_before_what_was_seen_is_another_one() -> None:
+    callback = LightningMonitor(["projector"], PROBE, every=1)
+    for step in (0, 60):
+        callback._monitor.look(Module(healthy), step)
+    callback._monitor.begin(60)
+    assert [one.step for one in callback._monitor.monitors["projector"].readings] == [0, 60]
+    callback._monitor.begin(50)  # a checkpoint without the callback's state
+    assert callback._monitor.monitors["projector"].readings == []
+    callback._monitor.look(Module(healthy), 51)
+
+
 def test_an_unknown_layer_stops_with_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean projector"):
         fit(tmp_path, healthy, LightningMonitor(["projektor"], PROBE), 2)

@@ -93,3 +93,47 @@ def test_the_page_says_how_many_numbers_a_reading_is() -> None:
     page = (Path(__file__).parents[2] / "docs/watching.md").read_text(encoding="utf-8")
     row = feed([gaussian(256, 16)]).readings[0].row
     assert f"is {len(row.keys() - {'n', 'dims', 'batches'})} numbers of 256 to 1,024 rows" in page
+
+
+@pytest.mark.filterwarnings("ignore::fullrank.watch.CollapseWarning")
+@pytest.mark.parametrize(("before", "after"), [(1024, 256), (1024, 300), (300, 1024), (256, 64)])
+def test_a_resumed_monitor_reads_as_many_rows_as_before(before: int, after: int) -> None:
+    """The effective rank of fewer rows is lower, which was an alarm for a healthy training."""
+    first = CollapseMonitor(every=1)
+    for step in range(8):
+        first(gaussian(before, 64, step), step)
+    first(gaussian(before, 64) / 0, 8)  # has no numbers
+    second = CollapseMonitor(every=1)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    for step in range(9, 9 + 4 * -(-before // after)):
+        second(gaussian(after, 64, step), step)
+    rows = [one.row["n"] for one in second.readings]
+    assert len(rows) > 9
+    assert set(rows) == {before}
+    assert {alarm.rule for alarm in second.alarms} == {"not finite"}
+    second.restart()
+    second(gaussian(after, 64))
+    assert {one.row["n"] for one in second.readings} <= {after}  # another training
+
+
+def test_a_look_is_a_step_of_the_training() -> None:
+    monitor = CollapseMonitor(every=1)
+    monitor.look(gaussian(256, 8), 1000)
+    assert [(reading := monitor(gaussian(256, 8, seed))) and reading.step for seed in range(2)] == [1001, 1002]
+    monitor.look(gaussian(256, 8), 1002)
+    for back in (monitor.look, monitor):
+        with pytest.raises(UserError, match="Step 5 comes after step 1002: pass the step of the whole training"):
+            back(gaussian(256, 8), 5)
+    with pytest.raises(UserError, match=r"The step is 4\.5"):
+        monitor.look(gaussian(256, 8), 4.5)  # type: ignore[arg-type]
+    assert monitor.state_dict()["step"] == 1002
+
+
+def test_a_state_of_looks_alone_goes_on_from_the_last_of_them() -> None:
+    first = CollapseMonitor()
+    for step in (10, 20):
+        first.look(gaussian(256, 8, step), step)
+    second = CollapseMonitor(every=1)
+    second.load_state_dict({**first.state_dict(), "step": -1})  # as version 0.1.0 wrote it
+    assert second(gaussian(256, 8)) is not None
+    assert second.readings[-1].step == 21

@@ -23,14 +23,14 @@ _ADVICE = Advice(
     ),
     "The perplexity of the codes approaches their number.",
 )
-FEWEST = 16  # ours: fewer values are not a codebook, but a few points
+FEW = 15  # ours: so many values, or fewer, are not a codebook, but a few points
 LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies
-REPEAT = 0.75  # ours: where fewer rows repeat another, values are taken less than four times
+REPEAT = 0.75  # ours: where no more rows repeat another, values are taken at most four times
 _USED = "the sampled rows take {different_rows:.0f} values, as those of a codebook, and use {code_use:.0%} of them"
 _CODES = (
     Gate("duplicate_rows", "above", REPEAT),
     Gate("lone_rows", "below", LONE),
-    Gate("different_rows", "above", FEWEST - 1),
+    Gate("different_rows", "above", FEW),
 )
 
 RULES = (
@@ -47,7 +47,7 @@ RULES = (
     Rule(
         "codes",
         "codebook",
-        (Evidence(Graded("different_rows", "above", FEWEST - 1), _USED, _CODES),),
+        (Evidence(Graded("different_rows", "above", FEW), _USED, _CODES),),
         _ADVICE,
         least=64,
         most="note",

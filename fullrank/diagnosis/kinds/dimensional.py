@@ -45,7 +45,7 @@ _NO_REST = (
 _NO_CLUSTERS = Gate("neighbor_jump", "below", JUMPS, or_missing=True)  # or the directions are those of their centers
 STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
-FEW_ZERO = 0.01  # ours: share of the values that are exactly 0, from which a ReLU made them
+FEW_ZERO = 0.01  # ours: share of the values that are exactly 0, above which a ReLU made them
 RECTIFIED = Gate("zero_values", "above", FEW_ZERO, or_missing=True)
 UNRECTIFIED = Gate("zero_values", "below", FEW_ZERO)
 _SIGNED = Gate("negative_share", "above", FEW_NEGATIVE, or_missing=True)

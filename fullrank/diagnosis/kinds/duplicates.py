@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
-from fullrank.diagnosis.kinds.codebook import FEWEST, LONE, REPEAT
+from fullrank.diagnosis.kinds.codebook import FEW, LONE, REPEAT
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 # Ours. Copies of inputs have copies of embeddings under any encoder, and sets in use have up to 14 % of them (Lee et
@@ -12,12 +13,13 @@ from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remed
 # usual row is not told from another. One vector for a twentieth of the rows is a large direction and a neighbor of its
 # own, and for a quarter of them an answer that does not depend on the input.
 NOTED, MANY, MOST, ONE = 0.02, 0.25, 0.5, 0.05
+LESS = math.nextafter(MOST, 0.0)  # than a half of the rows: a half of zeros are not left out, but are the data
 BAND = 0.2  # two standard deviations of the share in a sample of 2,048 rows
 _SAID = "{duplicate_rows:.1%} of the rows repeat another one"
 _INPUTS = "equal inputs have equal rows under any encoder, so look at theirs"
 _NOT_CODES = (  # of rows that are not a codebook's, one of its gates is closed
     Gate("lone_rows", "above", LONE, or_missing=True),
-    Gate("different_rows", "below", FEWEST),
+    Gate("different_rows", "below", FEW),
     Gate("duplicate_rows", "below", REPEAT),
 )
 _ONE_CAUSES = 0.2  # ours: share of other copies, below which one vector is what is said; a sample of it moves by 0.2
@@ -25,7 +27,7 @@ _SEVERAL = (
     Gate("other_copies", "above", _ONE_CAUSES, or_missing=True),
     Gate("commonest_row", "below", ONE * (1 - BAND)),
 )
-_NOT_ZERO = Gate("zero_rows", "below", MOST, or_missing=True)  # or it is said of rows of zeros
+_NOT_ZERO = Gate("zero_rows", "below", LESS, or_missing=True)  # or it is said of rows of zeros
 _COPIES = Advice(
     "Copies leak between training and test sets, are false negatives, and falsify numbers about neighbors.",
     (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.kinds.duplicates import MOST
+from fullrank.diagnosis.kinds.duplicates import LESS
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
-_NO_ZEROS = Gate("zero_rows", "below", MOST, or_missing=True)  # half of them are everyone's neighbors
+_NO_ZEROS = Gate("zero_rows", "below", LESS, or_missing=True)  # half of them are everyone's neighbors
 
 RULES = (
     Rule(

@@ -53,9 +53,6 @@ DIVERGED = Advice(
 NOT_GATHERED = Advice(
     "Each process contrasts its own share of the batch only: a larger batch does not give more negatives.",
     (Cause("the embeddings are not gathered before the loss", "the plateau grows by ln 2 with a doubled local batch"),),
-    (
-        Remedy("train with FullRank, which gathers before every loss", "fullrank train simclr --devices 2"),
-        Remedy("gather with gradient", "from torch.distributed.nn.functional import all_gather"),
-    ),
+    (Remedy("gather with gradient, before the loss", "views = fullrank.gather(views, dim=1)"),),
     "At the start the loss is the logarithm of the global batch.",
 )

@@ -43,6 +43,7 @@ class Sketch:
     bulk: Bulk | None  # None while `drawn` holds all of them, and they are fewer rows than dimensions
     zeros: Zeros
     hashes: Distinct  # of the samples that are not zero
+    met: Tensor | None = None  # which units (U,) have samples that are not zero, by number, where units were given
     memo: dict[object, object] = field(default_factory=dict, repr=False)  # what was computed of it once
 
     @property
@@ -137,8 +138,13 @@ class Sketch:
     @property
     def units(self) -> int | None:
         """How many units the samples are of; None where each is its own."""
-        count = len(self.sample_units.unique())
-        return count if count < len(self.sample_units) else None
+        if self.met is None:  # none were given, or only the sample's are known
+            count, samples = len(self.sample_units.unique()), len(self.sample_units)
+        else:
+            zeros = self.zeros.n * self.zeros_stay
+            count = int(self.met.sum()) + int((~self.met[self.zeros.drawn.rows[:zeros].unique()]).sum())
+            samples = self.hashes.n + zeros
+        return count if count < samples else None
 
     @property
     def sample_groups(self) -> Tensor:
@@ -249,6 +255,7 @@ class Sketch:
                 for at, part in enumerate(VECTORS):
                     arrays[f"{kind}_{part}"] = torch.stack([getattr(group, kind)[at] for group in groups]).cpu()
         arrays["numbers"] = torch.tensor([drawn.size, drawn.seed, hashes.n, hashes.size, hashes.seed, zeros.inside])
+        arrays |= {} if self.met is None else {"met": self.met}
         arrays["version"] = torch.tensor(VERSION)
         write_npz(path, {name: _array(x) for name, x in arrays.items()} | {"hashes": hashes.hashes})
 

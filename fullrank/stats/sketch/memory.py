@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import torch
 
 from fullrank.errors import UserError
+
+# Files of a control group, by version: its limit, what is used, and its statistics, with the name of what is cached and
+# goes when memory is needed.
+_FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "total_inactive_file")
+_SECOND = ("memory.max", "memory.current", "memory.stat", "inactive_file")
 
 
 def require_memory(wanted: int, what: str, remedy: str, device: torch.device | None = None) -> None:
@@ -25,14 +31,26 @@ def require_memory(wanted: int, what: str, remedy: str, device: torch.device | N
 
 
 def free_memory() -> int:
-    """Bytes that this process can still take, of the machine or of the container, whichever is less (Linux)."""
+    """Bytes that this process can still take, of the machine or of its container, whichever is less (Linux)."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**63
     machine = re.search(r"MemAvailable:\s+(\d+) kB", _read("/proc/meminfo"))
-    free = int(machine[1]) * 1024 if machine else pages
-    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        limit = _read(place).strip()
-        free = min(free, int(limit)) if limit.isdigit() else free
-    return free
+    return min([int(machine[1]) * 1024 if machine else pages, *_left_in_groups()])
+
+
+def _left_in_groups() -> Iterator[int]:
+    """What is left in each control group of this process that has a limit, its own and those above it."""
+    for line in (_read("/proc/self/cgroup") or "0::/\n1:memory:/").splitlines():
+        _, kinds, own = line.split(":", 2)
+        if kinds and "memory" not in kinds.split(","):
+            continue
+        names = _FIRST if kinds else _SECOND
+        root = Path("/sys/fs/cgroup") / ("memory" if kinds else "")
+        inside = PurePosixPath(own.lstrip("/"))
+        for place in (inside, *inside.parents):  # the last is the root, which is the container's own from within it
+            limit, used, unused = (_read(str(root / place / name)).strip() for name in names[:3])
+            cached = re.search(rf"^{names[3]} (\d+)$", unused, re.MULTILINE)
+            if limit.isdigit():
+                yield max(int(limit) - int(used or 0) + (int(cached[1]) if cached else 0), 0)
 
 
 def _read(path: str) -> str:

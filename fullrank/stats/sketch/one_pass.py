@@ -35,7 +35,7 @@ from fullrank.stats.sketch.bulk import Bulk, RunningBulk, group_count, merge_bul
 from fullrank.stats.sketch.kept import VECTORS, VERSION, Sketch
 from fullrank.stats.sketch.memory import require_memory
 from fullrank.stats.sketch.twins import Twin, twin
-from fullrank.stats.sketch.zeros import Zeros, add_zeros, alone, in_turn, merge_zeros, no_zeros
+from fullrank.stats.sketch.zeros import Zeros, add_zeros, alone, both_met, in_turn, merge_zeros, no_zeros
 
 SAMPLE = 8192  # rows for what looks at pairs
 _ANY = 2**25  # bytes that any diagnosis takes
@@ -78,6 +78,7 @@ def sketch(
     made: Sketch | None = None
     running: RunningBulk | None = None
     units = None if units is None else in_turn(units, seed)
+    met = None if units is None else torch.zeros(len(units), dtype=torch.bool)
     distinct, at, seen = RunningDistinct(size=HASHES, seed=seed + _HASHED), start, 0
     for chunk in chunks:
         z = chunk.detach() if chunk.ndim == 3 else chunk.detach()[None]
@@ -94,6 +95,8 @@ def sketch(
         own = alone(index, seed) if units is None else units[index]
         made, some = _apart_from_zeros(made, z, Samples(index, z.transpose(0, 1), own))
         distinct.add(some.rows[:, 0])
+        if met is not None:
+            met[some.units] = True
         seen += len(some.index)
         if running is None and not _fits(seen, views, dims, sample):
             running = RunningBulk(views, dims, z.device)
@@ -103,7 +106,7 @@ def sketch(
         made = _with(made, some)
     if made is None:
         raise UserError("There is no embedding to look at: pass at least one row.")
-    return replace(made, hashes=distinct.result(), bulk=None if running is None else running.result())
+    return replace(made, hashes=distinct.result(), bulk=None if running is None else running.result(), met=met)
 
 
 def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
@@ -122,6 +125,7 @@ def merge_sketches(a: Sketch, b: Sketch) -> Sketch:
         bulk=None if few else merge_bulks(_bulk(a), _bulk(b)),
         zeros=merge_zeros(a.zeros, b.zeros),
         hashes=hashes,
+        met=both_met(a.met, b.met),
     )
 
 
@@ -231,7 +235,8 @@ def _read(arrays: Mapping[str, NDArray[Any]]) -> Sketch:
         bulk = Bulk(_twins(arrays), _samples(arrays, "held_"))
     elif "raw_n" in arrays:  # of version 2 of the file
         bulk = Bulk(tuple(map(twin, _moments(arrays, "raw"), _moments(arrays, "unit"))), _samples(arrays, "held_"))
-    return Sketch(drawn, some.units, bulk, zeros, hashes)
+    met = torch.from_numpy(arrays["met"]) if "met" in arrays else None  # files of 0.2.0 have none
+    return Sketch(drawn, some.units, bulk, zeros, hashes, met)
 
 
 def _old(made: Sketch, inside: int, arrays: Mapping[str, NDArray[Any]]) -> Sketch:

@@ -74,3 +74,17 @@ def in_turn(codes: Tensor, seed: int) -> Tensor:
     names, which = codes.unique(return_inverse=True)
     order = torch.from_numpy(row_keys(names, seed + _GROUPED).argsort())
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))[which]
+
+
+def both_met(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """Which units (U,) were met in a or in b, by number; None if one of them does not know.
+
+    >>> both_met(torch.tensor([True]), torch.tensor([False, False, True]))
+    tensor([ True, False,  True])
+    """
+    if a is None or b is None:
+        return None
+    found = torch.zeros(max(len(a), len(b)), dtype=torch.bool)
+    found[: len(a)] |= a
+    found[: len(b)] |= b
+    return found
