@@ -10,7 +10,7 @@ from tyro.conf import arg
 
 from fullrank.commands._common import parse, stopped, terminal
 from fullrank.data.options import DataOptions
-from fullrank.errors import UserError, as_flag, shell
+from fullrank.errors import UserError, as_flag, command, shell
 from fullrank.terminal import say
 from fullrank.transfer.options import Changes, Where
 
@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
     options: Evaluate = parsed.flags
     console = terminal()
     if options.protocol is not None or options.suite:
-        return _by_protocol(parsed.run, options, console)
+        return _by_protocol(parsed.run, options, console, arguments)
     _refuse_of_protocols(options)
     return _of_run(parsed.run, options, console)
 
@@ -81,11 +81,12 @@ def run(arguments: list[str]) -> int:
 def _of_run(run: Path, options: Evaluate, console: Console) -> int:
     with console.status("Starting"):
         from fullrank.engine.launcher import process_rank
+        from fullrank.engine.memory import memory_is_an_error
         from fullrank.evaluation.evaluate import evaluate_run
         from fullrank.report import write_report
         from fullrank.runs import read_as_run
 
-    with read_as_run(run):
+    with read_as_run(run), memory_is_an_error("--protocol ours, which keeps features in a file (--memory)"):
         evaluate_run(
             run,
             k=options.k,
@@ -106,8 +107,8 @@ def _of_run(run: Path, options: Evaluate, console: Console) -> int:
     return 0
 
 
-def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
-    """Judge as a paper did; if it was stopped, it goes on by the same command."""
+def _by_protocol(run: Path, options: Evaluate, console: Console, arguments: list[str]) -> int:
+    """Judge as a paper did; if it was stopped, it goes on by the same command in the same folder."""
     for name in ("baselines", "validation", "temperature"):
         if getattr(options, name) not in (None, False):
             raise UserError(f"--{name} is not a part of a protocol: leave out --{name} or --protocol.")
@@ -132,16 +133,17 @@ def _by_protocol(run: Path, options: Evaluate, console: Console) -> int:
         changes=options.changes,
     )
     if options.suite:
-        done = evaluate_suite(options.suite, wanted, asked, options.where, console, out=options.out)
+        folder, ending = evaluate_suite(options.suite, wanted, asked, options.where, console, out=options.out)
     else:
-        done = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
+        folder, ending = evaluate_by_protocol(wanted, asked, options.where, console, out=options.out)
     from fullrank.engine.launcher import process_rank
 
     if process_rank() != 0:
         return 0
-    if not isinstance(done, Path):
-        return stopped(done, "the same command", console)
-    say(console, f"Report: {shell(done / 'report.html')}")
+    if not ending:
+        again = "the same command" if options.out else command("evaluate", *arguments, "--out", folder)
+        return stopped(ending, again, console)
+    say(console, f"Report: {shell(folder / 'report.html')}")
     return 0
 
 

@@ -79,7 +79,8 @@ def evaluate(
         backbone: A network to take the weights of a run whose backbone was an object; with a protocol the name of the
             network that weights of another framework are of.
         trust: Run the file of code that the run names as its backbone, although the user has not run it as it is.
-        out: Folder of a protocol's result and page; by default RUN/transfer/PROTOCOL-DATA.
+        out: Folder of a protocol's result and page; by default RUN/transfer/PROTOCOL-DATA, or for other
+            encoders than runs the first free runs/evaluate-PROTOCOL-DATA-1, -2, ...
         quiet: Without progress in the terminal.
         **flags: With a protocol: seeds, choose_k and memory; epochs, batch_size and lr in the place of the protocol's;
             precision, workers and checkpoint_every.
@@ -129,10 +130,10 @@ def _by_protocol(
     others = {name: flag for name, flag in flags.items() if name not in judged}
     changes, where = by_record("evaluate", others, Changes, Where)
     asked = Asked(protocol=protocol, k=k, changes=Changes(**changes), **judged)
-    done = evaluate_by_protocol(wanted, asked, Where(**where), console, out=out)
-    if not isinstance(done, Path):
-        raise UserError("The evaluation was stopped: the same call goes on with it.")
-    return dict(read_json(done / "result.json"))
+    folder, ending = evaluate_by_protocol(wanted, asked, Where(**where), console, out=out)
+    if not ending:
+        raise UserError(f"The evaluation was stopped: the same call with out={str(folder)!r} goes on with it.")
+    return dict(read_json(folder / "result.json"))
 
 
 def _source(encoder: str | Path | Run) -> str:

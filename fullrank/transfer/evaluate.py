@@ -24,9 +24,10 @@ from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import launch
 from fullrank.errors import UserError, as_flag
 from fullrank.runs import new_run, sole_writer
+from fullrank.runs.reading import is_run
 from fullrank.terminal import say
 from fullrank.transfer import protocols
-from fullrank.transfer.fit import Fit, fit
+from fullrank.transfer.fit import Fit, fit, settings_of
 from fullrank.transfer.frozen.head import fit_head
 from fullrank.transfer.frozen.neighbors import choose_k, votes
 from fullrank.transfer.frozen.sphere import lies, projector_of
@@ -54,41 +55,61 @@ class Asked:
 
 def evaluate_by_protocol(
     wanted: Wanted, asked: Asked, where: Where, console: Console, *, out: Path | None = None
-) -> Path | Ending:
-    """Judge an encoder by a protocol; the folder with result.json and report.html, or how it was asked to stop.
+) -> tuple[Path, Ending]:
+    """Judge an encoder by a protocol; the folder with result.json and report.html, and how it ended: false if stopped.
 
-    The folder is `out`, or RUN/transfer/PROTOCOL-DATA for a run; one that was left unfinished goes on.
+    The folder is `out`, or RUN/transfer/PROTOCOL-DATA for a run; one that was left unfinished goes on. Everything that
+    can be wrong is found before the folder is made.
     """
-    require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
+    refuse_numbers(wanted, asked, where)
     console = first_speaks(console)
     tell = partial(say, console)
     refuse_idle(wanted)
     task = task_of(wanted, seed=0, say=tell)
     how = settled(asked, task, tell)
-    folder = folder_of(wanted, f"{how.name.replace('/', '-')}-{data_name(task.name)}", where, out)
-    if (folder / "result.json").exists():
-        raise UserError(f"{folder} is finished: remove it, or pass --out for another evaluation.")
-    together([how], where, folder)
+    name = f"{how.name}-{data_name(task.name)}"
+    known = known_folder(wanted, name, out)
+    if known is not None and (known / "result.json").exists():
+        raise UserError(f"{known} is finished: remove it, or pass --out for another evaluation.")
+    folder = together([how], where, name, known)
     content = judge(folder, task, how, asked, where, console, source=wanted.source)
     if isinstance(content, Ending):
-        return content
+        return folder, content
     for line in sentences(content.get("rows", {})):
         tell(line)
-    return folder
+    return folder, Ending(True)
 
 
-def together(hows: Sequence[Protocol], where: Where, folder: Path) -> None:
-    """Have all processes, after everything that can be wrong has been found."""
-    options = where.options(folder)
+def refuse_numbers(wanted: Wanted, asked: Asked, where: Where) -> None:
+    """Raise a UserError for a number that cannot be used."""
+    require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
+
+
+def known_folder(wanted: Wanted, name: str, out: Path | None) -> Path | None:
+    """Where an evaluation is kept: `out`, or in RUN/transfer for a run; None where a new folder is to be made."""
+    run = Path(wanted.source)
+    return out or (run / "transfer" / _in_a_path(name) if is_run(run) else None)
+
+
+def _in_a_path(name: str) -> str:
+    return name.replace("/", "-").replace(", ", "-").replace(" ", "-")
+
+
+def together(hows: Sequence[Protocol], where: Where, name: str, known: Path | None) -> Path:
+    """Have all processes, after everything that can be wrong has been found, and the folder: `known`, or a new one."""
+    options = where.options(known)
+    if known is None and world(options) > 1:
+        raise UserError("Several processes need one folder: pass --out.")
     on_crops = [how.linear for how in hows if how.linear is not None and how.linear.on == "crops"]
     for linear in on_crops:
         refuse_uneven(linear.batch_size, world(options))
-    for name in ("precision", "checkpoint_every"):
-        if not on_crops and getattr(where, name) != getattr(Where(), name):
+    for flag in ("precision", "checkpoint_every"):
+        if not on_crops and getattr(where, flag) != getattr(Where(), flag):
             raise UserError(
-                f"{as_flag(name)} is for heads that are trained on crops, and {hows[0].name} has none: leave it out."
+                f"{as_flag(flag)} is for heads that are trained on crops, and {hows[0].name} has none: leave it out."
             )
     launch(options)
+    return known or new_run(None, f"evaluate-{_in_a_path(name)}")
 
 
 def judge(
@@ -131,14 +152,20 @@ def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
     return replace(how, linear=linear, knn=knn)
 
 
-def folder_of(wanted: Wanted, name: str, where: Where, out: Path | None) -> Path:
-    """Where an evaluation is kept: `out`, in RUN/transfer for a run, else the first free runs/evaluate-NAME-1, ..."""
-    name, run = name.replace(", ", "-").replace(" ", "-"), Path(wanted.source)
-    if out is not None or (run / "config.json").is_file():
-        return out or run / "transfer" / name
-    if world(where.options()) > 1:
-        raise UserError("Several processes need one folder: pass --out.")
-    return new_run(None, f"evaluate-{name}")
+def question(task: Task, how: Protocol, asked: Asked, where: Where) -> dict[str, Any]:
+    """What is asked of which encoder and images, as JSON has it: where it is the same, a result is."""
+    parts = {"linear": how.linear, "knn": how.knn, "sphere": how.sphere}
+    return {
+        **task.identity,
+        "source": task.model.place,
+        "classes": [*task.classes],
+        "protocol": how.name,
+        **{name: None if part is None else settings_of(part) for name, part in parts.items()},
+        "seeds": asked.seeds,
+        "choose_k": asked.choose_k,
+        "memory": asked.memory,
+        "precision": where.precision,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +221,7 @@ class _Judge:
             "seeds": [*range(self.asked.seeds)],
             "rows": rows,
             "settings": settings_rows({"linear": how.linear, "knn": how.knn, "sphere": how.sphere}),
+            "asked": question(task, self.how, self.asked, self.where),
         }
 
     def _bank(self, device: torch.device) -> Stored | None:
@@ -247,7 +275,7 @@ class _Judge:
         if how is None or how.on == "features":
             return []
         for seed in range(self.asked.seeds):
-            job = Fit(self.task.model, self.task.train, self.task, how, seed)
+            job = Fit(self.task.model, self.task.train, self.task, how, seed, of=self.task.identity)
             done = fit(self.folder / f"linear-{seed}", job, self.where, self.console, name=f"linear, seed {seed}")
             if isinstance(done, Ending):
                 return done

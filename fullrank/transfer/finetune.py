@@ -139,7 +139,7 @@ def prepare(
     tell(f"Protocol {protocol.name}: {protocol.source}.")
     tell(f"Learned from {said(rows, labels_of(task.train), task.classes)}; scored on {task.about}.")
     say_top5(len(task.classes), tell)
-    return Job(task, asked, labels, how, protocol, where, wanted.reading.max_corrupt)
+    return Job(task, asked, labels, how, protocol, where, wanted.reading.most_corrupt)
 
 
 def finish(folder: Path, job: Job, console: Console) -> Ending:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from fullrank.data import Batch, ImageSet, train_batches
 from fullrank.data.missing import Missing
 from fullrank.engine.checkpoint import Checkpoint, begun_by, last_checkpoint
-from fullrank.engine.device import world
+from fullrank.engine.device import this_device, world
 from fullrank.engine.gather import gather_rows, same_buffers
 from fullrank.engine.progress import Progress, Steps
 from fullrank.engine.signals import Ending
@@ -24,7 +24,7 @@ from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder
 from fullrank.transfer.classifier import Classifier, new_head, order_of, views_of
 from fullrank.transfer.options import Where
-from fullrank.transfer.protocols import Classify
+from fullrank.transfer.protocols import Classify, Neighbors, Sphere
 from fullrank.transfer.record import Epochs, course
 from fullrank.transfer.scores import Scores, scores_of
 from fullrank.transfer.task import Task, labels_of
@@ -41,6 +41,8 @@ class Fit:
     seed: int
     missing: Missing | None = None
     """Notes the images that cannot be read any more, in whose place others come; without it they are an error."""
+    of: Mapping[str, str] = field(default_factory=dict)
+    """What else must be the same where it goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,8 @@ class Fitted:
 def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) -> Fitted | Ending:
     """Train the classifier of a folder to its end; how it ended if it was asked to stop, also at its last step."""
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    learned = {**settings_of(job.how), "seed": job.seed, "images": len(job.train), "classes": list(job.task.classes)}
+    about = {"seed": job.seed, "images": len(job.train), "classes": list(job.task.classes)}
+    learned = {**settings_of(job.how), **about, **job.of}
     begun = _begun(folder, learned)
     options = where.options(folder)
     classifier = classifier_of(job, world(options))
@@ -76,11 +79,20 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
     if trainer.global_step < steps or checkpoint.stopped_by:
         return Ending(False, checkpoint.stopped_by)
     checkpoint.forget_previous()
-    return Fitted(epochs.last or score(classifier), course(folder), classifier)
+    return Fitted(epochs.last or _again(classifier, score), course(folder), classifier)
 
 
-def settings_of(how: Classify) -> dict[str, Any]:
-    """The settings of a classifier by name, as JSON has them."""
+def _again(classifier: Classifier, score: Callable[[Classifier], Scores]) -> Scores:
+    """The scores of a classifier that was finished before; Lightning has left it on the CPU, also beside a GPU."""
+    classifier.to(this_device())
+    classifier.encoder.to(this_device())
+    found = score(classifier)
+    classifier.cpu()
+    return found
+
+
+def settings_of(how: Classify | Neighbors | Sphere) -> dict[str, Any]:
+    """The settings of a part of a protocol by name, as JSON has them."""
     values = {one.name: getattr(how, one.name) for one in fields(how) if one.name != "sources"}
     return {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
 

@@ -105,7 +105,7 @@ def names_of(images: ImageSet) -> dict[str, int | None]:
     known: dict[str, int | None] = {}
     for row, path in enumerate(images.files):
         folder, name = os.path.split(path)
-        for called in (name, f"{os.path.basename(folder)}/{name}", path):
+        for called in {name, f"{os.path.basename(folder)}/{name}", path}:  # a short path is one of the others
             known[called] = None if called in known else row
     return known
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import arg
 
-from fullrank.data.options import DataOptions
+from fullrank.data.options import DataOptions, Labels
 from fullrank.engine.launcher import with_processes
 from fullrank.engine.options import Stepwise, TrainerOptions, require_numbers
 from fullrank.transfer.protocols import Classify
 
-LEAST = {"seeds": 1, "k": 1, "workers": 0, "devices": 1, "nodes": 1, "checkpoint_every": 1, "max_corrupt": 0}
+LEAST = {
+    **dict.fromkeys(("seeds", "k", "devices", "nodes", "checkpoint_every"), 1),
+    **dict.fromkeys(("workers", "memory", "max_corrupt"), 0),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,13 @@ class Where(Stepwise):
     """Processes that decode images."""
 
     def options(self, out: Path | None = None) -> TrainerOptions:
-        """The same as the trainer takes it, with the processes of a launcher, if there is one."""
+        """The same as the trainer takes it, with the processes of a launcher, if there is one.
+
+        Raise a UserError for a precision that this machine does not have.
+        """
+        from fullrank.engine.device import require_precision  # here, since it loads torch
+
+        require_precision(self.precision)
         asked = TrainerOptions(out=out, devices=self.devices, nodes=self.nodes, precision=self.precision)
         return with_processes(asked, otherwise=1)
 
@@ -57,8 +66,9 @@ class Changes:
 class Reading(DataOptions):
     """How the data of a fine-tuning are read, where --labels is the share of the labels."""
 
-    labels: Annotated[Literal["auto", "folders", "none"], arg(name="folder-labels")] = "auto"
-    """Whether folders are classes: auto says what it found, and asks where images lie beside the folders."""
+    labels: Annotated[Labels, arg(name="folder-labels")] = None
+    """Whether folders are classes: auto says what it found, and asks where images lie beside the folders; by default
+    auto."""
 
     def flag(self, name: str) -> str:
         """What the user writes for an option."""

@@ -34,6 +34,7 @@ class Epochs(Rows):
             self.tick()
         about = {"step": step, "epoch": round(step / per_epoch, 4), "seconds": round(self.spent, 3)}
         if trainer.is_global_zero and (step % EVERY == 0 or step % per_epoch == 0):
+            pl_module.require_finite()  # no row can hold what is not
             self.write({"kind": "train", **about, "loss": float(pl_module.loss), "terms": {}})
         if step % per_epoch:
             return

@@ -16,11 +16,11 @@ from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.runs import read_json
 from fullrank.terminal import say
-from fullrank.transfer.evaluate import Asked, folder_of, judge, settled, together
+from fullrank.transfer.evaluate import Asked, judge, known_folder, question, refuse_numbers, settled, together
 from fullrank.transfer.options import Where
 from fullrank.transfer.protocols import Protocol
 from fullrank.transfer.results import sentences, settings_rows, write_results
-from fullrank.transfer.task import Say, Task, Wanted, refuse_idle, task_of
+from fullrank.transfer.task import Say, Wanted, refuse_idle, task_of
 
 SETS = {
     "flowers102": "Flowers102",
@@ -53,48 +53,51 @@ def places(names: Sequence[str]) -> dict[str, str]:
 
 def evaluate_suite(
     names: Sequence[str], wanted: Wanted, asked: Asked, where: Where, console: Console, *, out: Path | None = None
-) -> Path | Ending:
-    """Judge an encoder on each data set; the folder with the table, or how it was asked to stop.
+) -> tuple[Path, Ending]:
+    """Judge an encoder on each data set; the folder with the table, and how it ended: false if stopped.
 
     All data sets are opened before the first is scored, so that one that is missing is said at once. The folder is
     `out`, or RUN/transfer/suite-PROTOCOL for a run; what is there already is not computed again.
     """
+    refuse_numbers(wanted, asked, where)
     console = first_speaks(console)
     if wanted.data is not None:
         raise UserError("--data and --suite both say which images: pass one of them.")
     tell, sets = partial(say, console), places(names)
     refuse_idle(wanted, [*sets.values()])
     tasks = {name: task_of(replace(wanted, data=[place]), seed=0, say=tell) for name, place in sets.items()}
-    out = folder_of(wanted, f"suite-{asked.protocol.replace('/', '-')}", where, out)
     hows: dict[str, Protocol] = {}
     for name, task in tasks.items():
         tell(f"{name}:")
         hows[name] = settled(asked, task, tell)
-    together([*hows.values()], where, out)
+    suite = f"suite-{asked.protocol}"
+    known, kept = known_folder(wanted, suite, out), dict[str, dict[str, Any]]()
+    for name, task in tasks.items():
+        if known is not None and (file := known / name / "result.json").exists():
+            kept[name] = _answered(file, question(task, hows[name], asked, where))
+    out = together([*hows.values()], where, suite, known)
     found: dict[str, dict[str, Any]] = {}
-    for (name, task), how in zip(tasks.items(), hows.values(), strict=True):
-        content = _known(out / name, task, how) or judge(
-            out / name, task, how, asked, where, console, source=wanted.source
-        )
+    for name, task in tasks.items():
+        content = kept.get(name) or judge(out / name, task, hows[name], asked, where, console, source=wanted.source)
         if isinstance(content, Ending):
-            return content
+            return out, content
         found[name] = content
         for line in sentences(content.get("rows", {})):
             tell(f"{name}: {line.strip()}")
     if process_rank() == 0:
-        _write(out, found, how, tell)
-    return out
+        _write(out, found, hows[name], tell)
+    return out, Ending(True)
 
 
-def _known(folder: Path, task: Task, how: Protocol) -> dict[str, Any] | None:
-    """The result that is there already; raises UserError if it is of another encoder, protocol or data set."""
-    if not (folder / "result.json").exists():
-        return None
-    content = read_json(folder / "result.json")
-    now = (task.model.place, task.name, how.name, settings_rows({"linear": how.linear}))
-    settings = [row for row in content["settings"] if row["part"] == "linear"]
-    if (content["source"], content["data"], content["protocol"], settings) != now:
-        raise UserError(f"{folder} holds another evaluation: remove it, or pass another --out.")
+def _answered(file: Path, now: Mapping[str, Any]) -> dict[str, Any]:
+    """The result that is there already; raises UserError if it answers another question than what is asked now."""
+    content = read_json(file)
+    before = content.get("asked", {})
+    if changed := [name for name, value in now.items() if before.get(name) != value]:
+        raise UserError(
+            f"{file.parent} holds another evaluation (with another {', '.join(changed)}): remove it, or pass another "
+            "--out."
+        )
     return content
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +14,18 @@ import torch
 from torch import Tensor
 
 from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, select, with_channels
-from fullrank.data.identity import compared, place_of
+from fullrank.data.identity import Same, fingerprint, place_of, read_for
 from fullrank.data.missing import restored
 from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.gather import share_of
 from fullrank.errors import UserError
-from fullrank.evaluation.embed import read_as_trained
+from fullrank.evaluation.embed import identity, read_as_trained
 from fullrank.evaluation.evaluate import Split, divide
 from fullrank.evaluation.model import Model, open_model
+from fullrank.nn.exports import NOTE
 from fullrank.runs import read_as_run, read_config
+from fullrank.runs.reading import is_run
 
 BATCH = 512  # images that are encoded together
 Say = Callable[[str], None]
@@ -51,6 +56,15 @@ class Task:
     whole: ImageSet  # of which `train` is a part
     root: Path | None = None  # the folder of the images, where it is one
 
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """Hashes that tell the encoder and the images, with their labels, from others."""
+        return {
+            "encoder": _encoder(self.model),
+            "training images": _hash(self.train),
+            "test images": _hash(self.test),
+        }
+
     def plain(self, images: ImageSet, workers: int, *, shared: bool = False) -> Iterator[Tensor]:
         """Every image once, in order and at the encoder's size, as it is; `shared`: those of this process alone."""
         mine = share_of(len(images))
@@ -63,7 +77,7 @@ def refuse_idle(wanted: Wanted, places: Sequence[str] = ()) -> None:
     """Raise a UserError for what was said of reading the images, if it acts on none of them or of `places`."""
     run = Path(wanted.source)
     data: object = places or wanted.data
-    if data is None and (run / "config.json").is_file():
+    if data is None and is_run(run):
         with read_as_run(run):
             data = place_of(run, read_config(run), None)
     refuse_idle_reading(data, wanted.reading, root=wanted.data_root)
@@ -106,10 +120,26 @@ def labels_of(images: ImageSet) -> Tensor:
     return images.labels
 
 
+def _encoder(model: Model) -> str:
+    """A hash of an encoder: of an export whose weights are in its files alone, of these."""
+    found, export = hashlib.sha256(identity(model).encode()), Path(model.place)
+    if not model.encoder.state_dict() and (export / NOTE).is_file():
+        for file in sorted(path for path in export.iterdir() if path.is_file()):
+            found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def _hash(images: ImageSet) -> str:
+    """A hash of images, of how their pixels are read, and of their labels."""
+    read = [getattr(images, name, None) for name in ("channels", "range", "gray", "pages")]
+    content = json.dumps([fingerprint(images), read, labels_of(images).tolist()])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def _dataset(wanted: Wanted, model: Model, say: Say) -> tuple[Dataset, bool, Path | None]:
     """The images, whether the encoder was trained on them, and their folder, where they are in one."""
     run = Path(wanted.source)
-    config = read_config(run) if (run / "config.json").is_file() else None
+    config = read_config(run) if is_run(run) else None
     with read_as_run(run):
         return _read(wanted, model, run, config, say)
 
@@ -117,21 +147,28 @@ def _dataset(wanted: Wanted, model: Model, say: Say) -> tuple[Dataset, bool, Pat
 def _read(
     wanted: Wanted, model: Model, run: Path, config: Mapping[str, Any] | None, say: Say
 ) -> tuple[Dataset, bool, Path | None]:
-    reading = read_as_trained(model, wanted.reading)
     place: str | list[str] | None = None
     if is_object(wanted.data):
-        dataset = from_object(wanted.data, reading)
+        load = partial(from_object, wanted.data)
     else:
         kept = None if config is None else config["settings"].get("data_root")
         root = wanted.data_root or (Path(kept) if kept else None)
         place = _place(wanted, run, config)
-        dataset = load_dataset(place, root=root, options=reading, say=say)
+        load = partial(_loaded, place, root, say)
+    same: Same = "other"
+    if config is None:
+        dataset = load(read_as_trained(model, wanted.reading, wanted.data))
+    else:
+        dataset, same = read_for(config, wanted.reading, wanted.data, load)
     dataset = with_channels(dataset, model.encoder.channels)
     say(dataset.inventory().line())
-    same = "other" if config is None else compared(config, dataset)
     if same == "other" and config is not None:
         say(f"These are not the images that {run} was trained on.")
     return dataset, same == "same", Path(place) if isinstance(place, str) and Path(place).is_dir() else None
+
+
+def _loaded(place: str | list[str], root: Path | None, say: Say, options: DataOptions) -> Dataset:
+    return load_dataset(place, root=root, options=options, say=say)
 
 
 def _place(wanted: Wanted, run: Path, config: Mapping[str, Any] | None) -> str | list[str]:

@@ -46,6 +46,16 @@ def test_a_list_names_files_as_simclrs_do_or_by_class(tmp_path: Path) -> None:
     assert Labels.of(tmp_path / "again.txt").rows(made, torch.zeros(6), 5).tolist() == [0, 4]  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("prefix", ["", "photos/", "/data/photos/"])
+def test_a_path_that_is_its_own_class_and_name_is_the_name_of_one_image(prefix: str, tmp_path: Path) -> None:
+    """As in --data . they are."""
+    files = tuple(f"{prefix}{kind}/{kind}{at}.png" for kind in "ab" for at in range(2))
+    made = ImageFolder(files, torch.tensor([0, 0, 1, 1]), ("a", "b"), 3)
+    for lines in (["a/a0.png", "b/b1.png"], ["a0.png", "b1.png"], [files[0], files[3]]):
+        (tmp_path / "list.txt").write_text("\n".join(lines))
+        assert Labels.of(str(tmp_path / "list.txt")).rows(made, torch.zeros(4), 0).tolist() == [0, 3]
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [

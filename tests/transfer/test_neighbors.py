@@ -39,6 +39,23 @@ def test_five_euclidean_neighbors_vote_by_majority_and_the_smallest_class_wins_a
         assert int(found[query].argmax()) == counts.index(max(counts))
 
 
+def test_a_euclidean_vote_does_not_depend_on_the_other_queries() -> None:
+    """A very long one beside them, one of length 0, and rows that are equally near, of which the first ones win."""
+    (bank, labels), (queries, _) = cloud(0, 90), cloud(1, 40)
+    bank[50:60], labels[50:60] = bank[50].clone(), torch.arange(10) % 4
+    queries[0], queries[1], queries[2] = 0, bank[50], 1e-3 * queries[2]
+    how = Neighbors(k=5, distance="euclidean", vote="majority")
+    alone = torch.cat([votes(Stored(bank), labels, query[None], how, classes=4) for query in queries])
+    for length in (1e4, 1e7, 1e12):
+        with_long = votes(Stored(bank), labels, torch.cat([queries, torch.full((1, 6), length)]), how, classes=4)
+        assert torch.equal(with_long[:-1], alone)
+    distances = torch.cdist(queries.double(), bank.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    order = labels.argsort(stable=True)
+    for query, counted in zip(distances, alone, strict=True):
+        near = labels[order][query[order].argsort(stable=True)[:5]]
+        assert counted.tolist() == torch.bincount(near, minlength=4).tolist()
+
+
 def test_a_weighted_vote_by_cosine_is_that_of_the_usual_evaluation() -> None:
     (bank, labels), (queries, _) = cloud(0, 90), cloud(1, 40)
     how = Neighbors(k=20, distance="cosine", vote="weighted", temperature=0.07)

@@ -16,7 +16,7 @@ from fullrank.transfer.frozen.stored import Stored
 from fullrank.transfer.protocols import Classify
 from fullrank.transfer.scores import Scores, scores_of
 
-_EPOCHS = 50  # of Adam in the place of L-BFGS
+_EPOCHS = 50  # of Adam in the place of L-BFGS, unless others are asked for
 
 
 @torch.inference_mode(False)
@@ -33,11 +33,14 @@ def fit_head(
 ) -> list[Scores]:
     """Train a head on train (N, F), and score it on test (M, F) after every epoch; the last epoch comes last.
 
+    Test features are rounded as those of train are kept: an offset between the two sets would be learned by no head.
+
     >>> x, y = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]), torch.tensor([0, 0, 1, 1])
     >>> how = Classify(epochs=9, batch_size=2, optimizer="adam", lr=0.1, schedule="constant", on="features")
     >>> [one.top1 for one in fit_head(Stored(x), y, x, y, how, classes=2, seed=0)][-1]
     1.0
     """
+    test = train.rounded(test)
     if how.optimizer == "lbfgs":
         if isinstance(train.rows, Tensor):
             return [_probe(train.rows, labels, test, test_labels, classes, seed, progress)]
@@ -88,4 +91,5 @@ def _by_steps(train: Stored, test: Tensor, how: Classify) -> tuple[Classify, Sto
     scaled = train.standardized()
     assert scaled.mean is not None
     assert scaled.scale is not None
-    return replace(how, optimizer="adam", epochs=_EPOCHS), scaled, (test - scaled.mean) * scaled.scale
+    how = replace(how, optimizer="adam", epochs=how.epochs or _EPOCHS)
+    return how, scaled, (test - scaled.mean) * scaled.scale

@@ -73,14 +73,18 @@ def _nearest(bank: Stored, order: Tensor, queries: Tensor, k: int, distance: str
 
 
 def _euclidean(queries: Tensor, chunks: Iterator[Tensor], k: int) -> tuple[Tensor, Tensor]:
-    """Minus the squared distances (q, k), descending, and rows (q, k) from 0."""
+    """Minus the squared distances (q, k), descending, and rows (q, k) from 0.
+
+    They are rounded, relative to the squares of distance and query: what is finer would part equal rows.
+    """
     q = queries.double()  # float32 would lose small differences of long rows
-    grain = 2.0**-40 * max(float(q.square().sum(1).max()), 1e-300)  # finer is rounding, and would part equal rows
+    squares = q.square().sum(1, keepdim=True)
     best, at, read = q.new_zeros(len(q), 0), torch.zeros(len(q), 0, dtype=torch.int64), 0
     for chunk in chunks:
         b = chunk.double()
-        near = 2 * q @ b.T - b.square().sum(1) - q.square().sum(1, keepdim=True)
-        near = (near / grain).round_().mul_(grain)
+        far = (2 * q @ b.T).neg_().add_(b.square().sum(1)).add_(2 * squares)
+        split = far * (2.0**13 + 1)  # Veltkamp's: of the 53 bits, the first 40 stay
+        near = squares - (split - (split - far))
         here = torch.arange(read, read + len(b)).expand(len(q), -1)
         near, rows = torch.cat([best, near], 1), torch.cat([at, here], 1)
         best, chosen = largest(near, min(k, near.shape[1]))

@@ -19,6 +19,7 @@ from fullrank.errors import UserError
 from fullrank.evaluation.model import Model
 from fullrank.metrics import alignment, uniformity, w2_uniformity
 from fullrank.runs import read_json
+from fullrank.runs.reading import is_run
 from fullrank.stats import normalize, spectrum
 from fullrank.transfer.protocols import Sphere
 from fullrank.transfer.task import Task
@@ -83,7 +84,7 @@ def _two_views(
 def projector_of(source: str, model: Model) -> tuple[nn.Module | None, str]:
     """The projector of a run from its last checkpoint, in eval mode, or None and why there is none."""
     run = Path(source)
-    if not (run / "config.json").is_file():
+    if not is_run(run):
         return None, "no embedding: only a run keeps its projector"
     config: dict[str, Any] = read_json(run / "config.json")
     name = str(config.get("recipe", ""))

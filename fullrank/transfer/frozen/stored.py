@@ -18,6 +18,7 @@ from fullrank.evaluation.features import encoded
 from fullrank.runs import full_disk_is_an_error
 
 Half = NDArray[np.float16]
+_ROUNDING, _ROUNDING_OF_HALF = 2.0**-24, 2.0**-11  # of a number, relative to it: in float32 and in float16
 _CPU = torch.device("cpu")
 LIMIT = 2**30  # bytes of float32 features that are kept in memory; logistic regression holds two copies of them
 
@@ -61,14 +62,20 @@ class Stored:
             yield self.take(order[first : first + size])
 
     def standardized(self) -> Stored:
-        """The same rows, with mean 0 and standard deviation 1 in every feature."""
-        total, square = torch.zeros(2, self.width, dtype=torch.float64)
+        """The same rows, with mean 0 and standard deviation 1 in every feature; one that varies by rounding is 0."""
+        total, square, largest = torch.zeros(3, self.width, dtype=torch.float64)
         for chunk in self.chunks(16_384):
             total += chunk.double().sum(0)
             square += chunk.double().square().sum(0)
+            largest = largest.maximum(chunk.double().abs().amax(0))
         mean = total / len(self)
-        variance = square / len(self) - mean.square()
-        return replace(self, mean=mean.float(), scale=variance.clamp_min(1e-12).rsqrt().float())
+        deviation = (square / len(self) - mean.square()).clamp_min(0).sqrt()
+        varies = deviation > largest * (_ROUNDING if self.in_memory else _ROUNDING_OF_HALF)
+        return replace(self, mean=mean.float(), scale=torch.where(varies, 1 / deviation, 0).float())
+
+    def rounded(self, rows: Tensor) -> Tensor:
+        """Other rows (M, F), rounded as these are kept."""
+        return rows if self.in_memory else _halves(rows).float()
 
     def _standard(self, rows: Tensor) -> Tensor:
         return rows if self.mean is None or self.scale is None else (rows - self.mean) * self.scale
@@ -98,14 +105,9 @@ def store(
         if isinstance(kept, Tensor):
             kept[done : done + len(z)] = z
         else:
-            half = z.half()
-            if not bool(half.isfinite().all()):
-                raise UserError(
-                    "The features are not finite, or above the 65,504 that float16 holds in a file: raise --memory "
-                    "to keep them in memory, or check that the encoder's training did not diverge."
-                )
+            half = _halves(z).cpu().numpy()
             with full_disk_is_an_error(file):
-                kept[done : done + len(z)] = half.cpu().numpy()
+                kept[done : done + len(z)] = half
         done += len(z)
     if kept is None:
         raise UserError("There is no image to encode: pass a data set with at least one image.")
@@ -113,6 +115,17 @@ def store(
         return Stored(gather_rows(kept, n))
     wait_for_all()
     return Stored(npy.open_memmap(file, mode="r"))
+
+
+def _halves(rows: Tensor) -> Tensor:
+    """Rows in float16; raises UserError for what it cannot hold."""
+    half = rows.half()
+    if not bool(half.isfinite().all()):
+        raise UserError(
+            "The features are not finite, or above the 65,504 that float16 holds in a file: raise --memory "
+            "to keep them in memory, or check that the encoder's training did not diverge."
+        )
+    return half
 
 
 def _room(n: int, mine: range, width: int, file: Path, limit: int) -> Tensor | Half:
