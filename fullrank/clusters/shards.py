@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from fullrank.clusters.engines import engine
 from fullrank.embeddings import EmbeddingFile, open_embeddings
-from fullrank.embeddings.files import shards
+from fullrank.embeddings.files import own_columns
 from fullrank.errors import UserError
 from fullrank.stats.sketch import Sketch, merge_sketches, sketch
 
@@ -52,11 +53,12 @@ def sketch_on(
 
 def parts(file: EmbeddingFile, without: Collection[str]) -> list[Shard]:
     """The shards of a file, each with its own columns that are no dimensions."""
-    own: dict[str, tuple[str, ...]] = {}
-    for place, _, column in (one.partition("::") for one in without):
-        for path in map(str, shards(place)):
-            own[path] = (*own.get(path, ()), f"{path}::{column}")
-    return [Shard(place, rows, 0, own.get(place.partition("::")[0], ())) for place, rows in file.parts]
+    paths = [place.partition("::")[0] for place, _ in file.parts]
+    own = own_columns([*map(Path, paths)], without)
+    return [
+        Shard(place, rows, 0, tuple(f"{path}::{column}" for column in columns))
+        for (place, rows), path, columns in zip(file.parts, paths, own, strict=True)
+    ]
 
 
 def numbered(found: Sequence[Shard]) -> list[Shard]:

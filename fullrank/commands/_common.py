@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fullrank.errors import UserError, printable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fullrank.engine.signals import Ending
 
 
-def terminal() -> Console:
-    """The terminal, or what stands in its place; it ignores control sequences in a text."""
+def terminal(*, stderr: bool = False) -> Console:
+    """The terminal, or what stands in its place, or standard error; it ignores control sequences in a text."""
     from rich.console import Console
     from rich.text import Text
 
@@ -27,7 +27,7 @@ def terminal() -> Console:
         def render_str(self, text: str, **settings: Any) -> Text:
             return super().render_str(printable(text, lines=True), **settings)
 
-    return Terminal()
+    return Terminal(stderr=stderr)
 
 
 def parse(kind: Any, arguments: list[str], command: str, default: Any = None) -> Any:
@@ -112,6 +112,10 @@ class _Unread:
 def unread_output() -> Iterator[None]:
     """During the body, a reader of standard output that leaves changes nothing of what a command does."""
     stream = sys.stdout
+    if stream is None:  # closed before the start (>&-)
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
+        return
     sys.stdout = output = _Unread(stream)
     try:
         yield

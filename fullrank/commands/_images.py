@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fullrank.data import DataOptions, ImageSet, load_dataset, with_channels
-from fullrank.data.identity import compared
+from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, with_channels
+from fullrank.data.identity import Same, read_for
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.known import NOTHING, Known, parts_of
 from fullrank.diagnosis.profiles import find_profile
@@ -22,6 +22,7 @@ from fullrank.evaluation.model import open_model
 from fullrank.nn import SavedEncoder
 from fullrank.nn.encoder import OBJECT
 from fullrank.runs import read_as_run, read_config
+from fullrank.runs.reading import is_run
 from fullrank.runs.trusted import is_file_of_code
 from fullrank.stats.sketch import Sketch, sketch
 from fullrank.terminal import say, watched
@@ -35,15 +36,19 @@ def image_report(
     `source` is the folder of a run, the file of an encoder, timm:NAME or torchvision:NAME.
     """
     saved = open_model(source, trust=trust, say=partial(say, console))
-    is_run = (Path(source) / "config.json").is_file()
-    config = read_config(Path(source)) if is_run else {"settings": {}}
-    of_run = profile_of(str(config["recipe"])).name if is_run else "generic"
+    of_a_run = is_run(Path(source))
+    config = read_config(Path(source)) if of_a_run else {"settings": {}}
+    of_run = profile_of(str(config["recipe"])).name if of_a_run else "generic"
     objective = find_profile(profile or of_run)
     with read_as_run(Path(source)):
-        options = read_as_trained(saved, DataOptions())
-        dataset = load_dataset(data, root=config["settings"].get("data_root"), options=options)
-        same = compared(config, dataset) if is_run else "unknown"
-        numbers = Known(of_run=True, numbers=parts_of(config["recipe"], config["settings"])) if is_run else NOTHING
+        root = config["settings"].get("data_root")
+        load = partial(_loaded, data, None if root is None else Path(root))
+        same: Same = "unknown"
+        if of_a_run:
+            dataset, same = read_for(config, None, data, load)
+        else:
+            dataset = load(read_as_trained(saved, DataOptions(), data))
+        numbers = Known(of_run=True, numbers=parts_of(config["recipe"], config["settings"])) if of_a_run else NOTHING
     dataset = with_channels(dataset, saved.encoder.channels)
     said = {"same": "the training images", "other": "other images than it was trained on", "unknown": "images"}[same]
     line = f"{dataset.inventory().line()}; {said} through the encoder of {source}"
@@ -64,8 +69,14 @@ def image_report(
     made = report(found)
     fresh = None if made.verdict == "healthy" else untrained(saved, seed)
     if fresh is not None:  # a low rank may be the images' own
-        made = report(found, _sketch(fresh, dataset.train, seed, console, "Encoding, untrained"))
+        earlier = _sketch(fresh, dataset.train, seed, console, "Encoding, untrained")
+        with suppress(UserError):  # untrained, it may give one point, which has no rank to compare
+            made = report(found, earlier)
     return made, [*dataset.train.classes] if known else []
+
+
+def _loaded(data: tuple[str, ...], root: Path | None, options: DataOptions) -> Dataset:
+    return load_dataset(data, root=root, options=options)
 
 
 def untrained(saved: SavedEncoder, seed: int) -> SavedEncoder | None:

@@ -7,7 +7,7 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fullrank.errors import UserError
@@ -37,7 +37,25 @@ def parsed(parse: Parser, arguments: list[str], command: str) -> Any:
         raise UserError(
             _no_such_flag(unknown[0], flags, command) if unknown else _stray(left[0], flags, usage, command)
         )
+    refuse_doubled(arguments)
     return found
+
+
+def refuse_doubled(arguments: Sequence[str]) -> None:
+    """Raise a UserError for a flag that is there twice, since only what stands behind the last one would count.
+
+    >>> refuse_doubled(["--data", "cats", "--data=dogs"])
+    Traceback (most recent call last):
+    fullrank.errors.UserError: --data is there twice: write it once, with all its values behind it.
+    """
+    seen: dict[str, str] = {}
+    for flag in (_name(one) for one in arguments if one.startswith("--") and _is_flag(one)):
+        setting = flag.replace("--no-", "--", 1)
+        if (before := seen.get(setting)) == flag:
+            raise UserError(f"{flag} is there twice: write it once, with all its values behind it.")
+        if before is not None:
+            raise UserError(f"{before} and {flag} say the opposite: pass one of them.")
+        seen[setting] = flag
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,8 @@ from torch import Tensor
 from fullrank.embeddings import EmbeddingFile, open_embeddings
 from fullrank.embeddings.arrays import require_classes
 from fullrank.embeddings.columns import Column, open_column
+from fullrank.embeddings.files import ENDINGS
+from fullrank.embeddings.source import ending
 from fullrank.errors import UserError
 from fullrank.stats.sketch import Sketch, sketch
 from fullrank.terminal import say, watched
@@ -101,13 +104,19 @@ def _column(spec: str, what: str, n: int | None) -> Column:
     return column
 
 
-def stem(spec: str) -> str:
-    """A name for the folder of a report.
+def stem(source: str) -> str:
+    """A name for a folder that is made of embeddings, of a run or of an encoder.
 
-    >>> stem("a/b/z.npy"), stem("ckpt.pt::item.weight"), stem("parts/*.parquet"), stem("-"), stem("runs/intl/")
-    ('z', 'ckpt', 'parts', 'stdin', 'intl')
+    >>> stem("a/b/z.npy"), stem("ckpt.pt::item.weight"), stem("parts/*.parquet"), stem("-"), stem("z.csv.gz")
+    ('z', 'ckpt', 'parts', 'stdin', 'z')
+    >>> stem("runs/byol-tau0.99/"), stem("timm:resnet18.a1_in1k"), stem("runs/intl/encoder.safetensors")
+    ('byol-tau0.99', 'timm-resnet18.a1_in1k', 'intl')
     """
-    place = Path(spec.partition("::")[0])
-    if spec == "-":
+    if source == "-":
         return "stdin"
-    return place.parent.resolve().name if any(letter in place.name for letter in "*?[") else place.stem
+    path = Path(os.path.abspath(source.partition("::")[0]))  # . and .. have no name of their own
+    if any(letter in path.name for letter in "*?[") or path.name == "encoder.safetensors":
+        path = path.parent
+    name = (path.stem if path.suffix.lower() == ".gz" else path.name).replace(":", "-")
+    kind = ending(Path(name))
+    return name[: -len(kind)] if kind in ENDINGS else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ import tyro
 from fullrank.commands._common import parse, terminal
 from fullrank.commands.diagnose import spoken, write_json_to, write_text
 from fullrank.errors import UserError
-from fullrank.runs.former import NUMBERS
 from fullrank.terminal import say
 
 if TYPE_CHECKING:
@@ -61,13 +61,14 @@ def compare(options: Compare, console: Console) -> int:
     drops, rises = _limits(options.max_drop, "--max-drop"), _limits(options.max_rise, "--max-rise")
     from fullrank.diagnosis.comparison import compare as compare_sides
     from fullrank.diagnosis.limits import check_limits
-    from fullrank.diagnosis.profiles import find_profile
+    from fullrank.diagnosis.report import common_profile
     from fullrank.report.comparison.text import comparison_junit, print_comparison
 
     check_limits(drops, rises)  # a mistyped name is found before large files are read
-    reports = {spec: _saved(Path(spec)) for spec in (options.old, options.new) if spec.endswith(".json")}
-    profile = _profile(options, reports)
-    find_profile(profile)
+    found = {spec: _saved(Path(spec)) for spec in (options.old, options.new)}
+    reports = {spec: report for spec, report in found.items() if report is not None}
+    _check_groups(options, reports)
+    profile = common_profile(options.profile, reports.values())
     sides = [
         reports[spec] if spec in reports else _read(spec, groups, profile, said)
         for spec, groups in ((options.old, options.groups), (options.new, options.new_groups or options.groups))
@@ -86,20 +87,14 @@ def compare(options: Compare, console: Console) -> int:
     return {"different": 1, "regressed": 1, "undecided": 3}.get(content["outcome"], 0)
 
 
-def _profile(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """The profile of the reports, so that both sides are judged alike; a UserError if they differ."""
+def _check_groups(options: Compare, reports: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise a UserError for groups of a report.json, and for those of one side alone."""
     if options.new_groups and not options.groups:
         raise UserError("--new-groups says what --groups says of the old side: pass both.")
     if options.groups and len(reports) == len({options.old, options.new}):
         raise UserError("--groups changes no report.json: pass it to `fullrank diagnose`, or pass the embeddings here.")
     if options.new_groups and options.new in reports:
         raise UserError(f"--new-groups changes no report.json, as {options.new} is: leave it out.")
-    judged = {str(report.get("profile", "generic")) for report in reports.values()}
-    judged |= {options.profile} if options.profile else set()
-    if len(judged) > 1:
-        both = " and as ".join(sorted(judged))
-        raise UserError(f"The embeddings are judged as {both}: judge both sides with one and the same --profile.")
-    return judged.pop() if judged else "generic"
 
 
 def _read(spec: str, groups: str | None, profile: str, console: Console) -> Report:
@@ -110,30 +105,18 @@ def _read(spec: str, groups: str | None, profile: str, console: Console) -> Repo
     return diagnose_sketch(found, profile=profile, source=file.name, read_as=said_of(file, found))
 
 
-def _saved(path: Path) -> Mapping[str, Any]:
-    """The report.json of a diagnosis."""
-    import json
+def _saved(path: Path) -> Mapping[str, Any] | None:
+    """The report.json of a diagnosis; None for every other file, which is read as embeddings."""
+    from fullrank.diagnosis.report import saved_side
+    from fullrank.runs.reading import parse_json, read_text
 
-    from fullrank.diagnosis.comparison import spectrum_of
-    from fullrank.runs.reading import read_text
-
-    if not path.is_file():
-        raise UserError(f"There is no file {path}: check the path.")
+    if path.suffix != ".json" or not os.path.isfile(path):  # nor what may not be looked at
+        return None
     try:
-        content = json.loads(read_text(path))
-        known = content["schema"] == 1 and {"n", "dims", "verdict", "kind", "sentence", "source"} <= content.keys()
-        rows = [
-            (str(row["name"]), str(row["title"]), row["value"], row["low"], row["high"])
-            for row in content["measurements"]
-        ]
-        known = known and all(isinstance(x, int | float | None) for _, _, *numbers in rows for x in numbers)
-        known = known and all(isinstance(x, int | float) for x in spectrum_of(content))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        known = False
-    if not known:
-        raise UserError(f"{path} is not a report of version 1: pass the report.json of `fullrank diagnose`.")
-    renamed = [{**row, "name": NUMBERS.get(row["name"], row["name"])} for row in content["measurements"]]
-    return {**content, "measurements": renamed}
+        content = parse_json(read_text(path))
+    except ValueError:  # the reader of embeddings says what is wrong with it
+        return None
+    return saved_side(content, str(path)) if isinstance(content, Mapping) and "schema" in content else None
 
 
 def _limits(pairs: Sequence[str], flag: str) -> dict[str, str]:
@@ -142,6 +125,8 @@ def _limits(pairs: Sequence[str], flag: str) -> dict[str, str]:
         name, equals, amount = pair.partition("=")
         if not equals:
             raise UserError(f"{flag} {pair} has no amount: write it as effective_rank=10% or mean_cosine=0.05.")
+        if name in found:
+            raise UserError(f"{flag} has {name} twice: pass one limit of it.")
         found[name] = amount
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from fullrank.commands._common import parse, terminal
+from fullrank.engine.options import require_numbers
 from fullrank.errors import UserError, as_flag
+from fullrank.runs.reading import is_run
 from fullrank.terminal import say
 
 if TYPE_CHECKING:
@@ -50,9 +53,9 @@ class Diagnose:
     loss: str | None = None
     """Name and value of the loss, such as infonce=5.54, to see whether it stands at that of a collapse."""
     batch_size: int | None = None
-    """Samples of a whole batch, for a contrastive --loss."""
+    """Samples of a whole batch, for a --loss whose value depends on it."""
     local_batch: int | None = None
-    """Samples of a batch in one process, for a contrastive --loss."""
+    """Samples of a batch in one process, fewer than of the whole batch, for a contrastive --loss."""
     prototypes: int | None = None
     """Prototypes, for a --loss of DINO, SwAV or MSN."""
     margin: float | None = None
@@ -82,12 +85,13 @@ def diagnose(options: Diagnose, console: Console) -> int:
     said = spoken(console, options.json)
     if options.out is not None and not options.report:
         raise UserError("--out names the folder of the report, and --no-report leaves it out: pass one of them.")
+    require_numbers({"seed": options.seed}, {"seed": 0})
     if options.trust and not options.data:
         raise UserError("--trust acts with --data only: leave it out, or pass the images to encode as --data.")
     training: list[dict[str, Any]] = []
     if options.data:
         made, classes = _image_report(options, said)
-    elif (Path(options.file) / "config.json").is_file():
+    elif is_run(Path(options.file)):
         made, training, classes = _run_report(options, said)
     else:
         made, classes = _file_report(options, said)
@@ -209,7 +213,6 @@ def _run_report(options: Diagnose, console: Console) -> tuple[Report, list[dict[
 def loss_of(options: Diagnose) -> LossValue | None:
     """What --loss and its companions say."""
     from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue, settings_of
-    from fullrank.engine.options import require_numbers
 
     given = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
     if options.loss is None:
@@ -226,17 +229,16 @@ def loss_of(options: Diagnose) -> LossValue | None:
         raise UserError(f"The plateau of {name} does not depend on {as_flag(idle[0])}: leave it out.")
     if lacking := [setting for setting in SETTINGS if setting in needed and setting not in given]:
         raise UserError(f"The plateau of {name} depends on {as_flag(lacking[0])}: pass it too.")
-    require_numbers(given, {"batch_size": 2, "local_batch": 1, "prototypes": 2})
+    require_numbers(given, {"batch_size": 2, "local_batch": 2, "prototypes": 2})
+    if given.get("local_batch", 0) >= given.get("batch_size", math.inf):
+        whole = f"--batch-size {options.batch_size}"
+        raise UserError(f"--local-batch {options.local_batch} is not a part of {whole}: pass the share of one process.")
     return LossValue(name, number, **given)
 
 
 def spoken(console: Console, json_to: Path | None) -> Console:
     """Where words go: to standard error if the JSON goes to standard output."""
-    if json_to != STDOUT:
-        return console
-    from rich.console import Console
-
-    return Console(stderr=True)
+    return terminal(stderr=True) if json_to == STDOUT else console
 
 
 def write_json_to(path: Path | None, content: Mapping[str, Any]) -> None:

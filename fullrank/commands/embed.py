@@ -65,7 +65,7 @@ def embed(options: Embed, console: Console) -> int:
     tell = partial(say, first_speaks(console))
     model = open_model(options.encoder, trust=options.trust, network=options.backbone, say=tell)
     with read_as_run(Path(options.encoder)):
-        reading = read_as_trained(model, options.reading)
+        reading = read_as_trained(model, options.reading, options.images)
     images = images_of(
         options.images, channels=model.encoder.channels, root=options.data_root, options=reading, say=tell
     )

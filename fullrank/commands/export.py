@@ -35,25 +35,16 @@ class Export:
 def export(options: Export, console: Console) -> int:
     """Run the command; returns the exit code."""
     with console.status("Exporting"):
+        from fullrank.commands._reading import stem
         from fullrank.evaluation.export import export_model
         from fullrank.evaluation.model import open_model
 
         model = open_model(options.encoder, trust=options.trust)
-        out = options.out or Path(f"{_name(options.encoder)}-{options.to}")
+        out = options.out or Path(f"{stem(options.encoder)}-{options.to}")
         share = export_model(model, options.to, out)
     said = f"Wrote {out}, and read it again in a fresh process: features differ by at most {share:.0e} of the largest."
     say(console, said)
     return 0
-
-
-def _name(source: str) -> str:
-    """A name for the folder.
-
-    >>> _name("runs/intl/"), _name("timm:resnet18.a1_in1k"), _name("runs/intl/encoder.safetensors")
-    ('intl', 'timm-resnet18.a1_in1k', 'intl')
-    """
-    path = Path(source)
-    return path.resolve().parent.name if path.name == "encoder.safetensors" else path.name.replace(":", "-")
 
 
 def run(arguments: list[str]) -> int:

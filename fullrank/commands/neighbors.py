@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor
 
+    from fullrank.embeddings import EmbeddingFile
     from fullrank.embeddings.described import Described
     from fullrank.report.neighbors.page import Shown
 
@@ -47,7 +49,6 @@ def neighbors(options: Neighbors, console: Console) -> int:
 
     from fullrank.embeddings import open_embeddings
     from fullrank.embeddings.described import described
-    from fullrank.evaluation.nearest import nearest
     from fullrank.report.neighbors.page import Query, missing, write_neighbors
 
     if not options.queries:
@@ -63,14 +64,14 @@ def neighbors(options: Neighbors, console: Console) -> int:
     if None not in rows:
         _refuse_encoder(options)
     asked = [_vector(query, row, options, known) for query, row in zip(options.queries, rows, strict=True)]
-    cosines, places = nearest(torch.stack(asked), file.read(0, None), options.k + 1)
+    near_each, left_out = _nearest(file, torch.stack(asked), options.k + 1)
     root = options.images or (Path(known.about["root"]) if known.about.get("root") else None)
     found = []
-    for query, row, values, near in zip(options.queries, rows, cosines.tolist(), places.tolist(), strict=True):
+    for query, row, near in zip(options.queries, rows, near_each, strict=True):
         image = _shown(known, row, root) if row is not None else _image(query)
-        others = [(at, value) for at, value in zip(near, values, strict=True) if at != row][: options.k]
+        others = [(at, cosine) for at, cosine in near if at != row][: options.k]
         found.append(Query(image, [_shown(known, at, root, value) for at, value in others]))
-    note = missing(found)
+    note = " ".join(filter(None, (left_out, missing(found))))
     page = write_neighbors(options.file, found, options.out, note=note)
     for one in found:
         first = [other.name for other in one.neighbors[:3]] + ["..."] * (len(one.neighbors) > 3)
@@ -80,6 +81,27 @@ def neighbors(options: Neighbors, console: Console) -> int:
         say(console, note)
     say(console, f"Page: {page}")
     return 0
+
+
+def _nearest(file: EmbeddingFile, asked: Tensor, k: int) -> tuple[list[list[tuple[int, float]]], str]:
+    """The nearest rows of each query (q, D) with their cosines, and what is said of rows that are left out."""
+    from fullrank.evaluation.nearest import nearest
+
+    broken = 0
+
+    def chunks() -> Iterator[Tensor]:
+        nonlocal broken
+        for chunk in file.read(0, None):
+            broken += int((~chunk.isfinite().all(1)).sum())
+            yield chunk
+
+    cosines, places = nearest(asked, chunks(), k)
+    found = [
+        [(at, cosine) for at, cosine in zip(near, values, strict=True) if cosine != -math.inf]
+        for near, values in zip(places.tolist(), cosines.tolist(), strict=True)
+    ]
+    rows = f"{broken:,} row{'s' * (broken != 1)} with NaN or infinity"
+    return found, f"Left out: {rows}." if broken else ""
 
 
 def _row(query: str, known: Described) -> int | None:
@@ -112,6 +134,8 @@ def _vector(query: str, row: int | None, options: Neighbors, known: Described) -
 
     if row is not None:
         found: Tensor = next(iter(open_embeddings(options.file).read(row, row + 1)))[0]
+        if not bool(found.isfinite().all()):
+            raise UserError(f"Row {row} has NaN or infinity, so that nothing is near to it: pass another one.")
         return found
     place = options.encoder or known.about.get("encoder")
     if place is None:

@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     from fullrank.runs import full_disk_is_an_error, read_as_run
 
     place = parsed.out or parsed.runs[0] / "report.html"
-    with read_as_run(parsed.runs[0]), full_disk_is_an_error(place):
+    with read_as_run(Path(" or ".join(map(str, parsed.runs)))), full_disk_is_an_error(place):  # of all in one figure
         page = write_report(parsed.runs, place)
     say(terminal(), f"Report: {page}")
     return 0

@@ -55,6 +55,7 @@ __all__ = [
     "labeled",
     "load_dataset",
     "plain_batches",
+    "plain_rows",
     "preset",
     "read_image",
     "select",
@@ -65,7 +66,7 @@ __all__ = [
 ]
 
 _FILES = {  # file -> what it holds
-    "batches": ("Batch", "Order", "plain_batches", "train_batches"),
+    "batches": ("Batch", "Order", "plain_batches", "plain_rows", "train_batches"),
     "channels": ("with_channels",),
     "centers": ("center_of_image", "center_of_tensor"),
     "decode": ("as_gray_or_rgb", "read_image", "strict_decoding"),

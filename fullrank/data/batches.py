@@ -184,18 +184,28 @@ def plain_batches(
     >>> [batch.shape[0] for batch in plain_batches(small, size=16, batch_size=4)]
     [4, 1]
     """
+    return (batch for batch, _ in plain_rows(images, size, batch_size=batch_size, workers=workers, missing=missing))
+
+
+def plain_rows(
+    images: ImageSet, size: int, *, batch_size: int = 512, workers: int = 0, missing: Missing | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """As `plain_batches`, each with the indices (n,) of its images, of those that took the place of others too.
+
+    >>> from fullrank.data.images import ImageTensor
+    >>> small = ImageTensor(torch.zeros(5, 1, 8, 8, dtype=torch.uint8), None, ())
+    >>> [rows.tolist() for _, rows in plain_rows(small, 16, batch_size=4)]
+    [[0, 1, 2, 3], [4]]
+    """
+    numbers = torch.arange(len(images)).split(batch_size)
     if not isinstance(images, ImageTensor):
-        chunks = [
-            [(0, i, i) for i in range(first, min(first + batch_size, len(images)))]
-            for first in range(0, len(images), batch_size)
-        ]
-        crop, replace = partial(_centered, size=size), missing is not None
-        made = _loader(images, chunks, workers, crop, seed=0, pin=False, replace=replace)
-        for one in _sound(made, images, missing)():
-            yield one.views[0]
+        chunks = [[(0, i, i) for i in rows.tolist()] for rows in numbers if len(rows)]
+        crop = partial(_centered, size=size)
+        made = _loader(images, chunks, workers, crop, seed=0, pin=False, replace=missing is not None)
+        yield from ((one.views[0], torch.tensor(one.rows)) for one in _sound(made, images, missing)())
     else:
-        for part in images.images.split(batch_size):
-            yield center_of_tensor(part, size)
+        for part, rows in zip(images.images.split(batch_size), numbers, strict=True):
+            yield center_of_tensor(part, size), rows
 
 
 class _Made(NamedTuple):

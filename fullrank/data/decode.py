@@ -12,14 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fullrank.data.formats import EXTRAS, bounded, read_extra, read_tiff
+from fullrank.data.formats import EXTRAS, ORIENTATION, TURNED, bounded, read_extra, read_tiff, turned
 from fullrank.data.pixels import Decoded, Decoding, Raw, finished
 
 # These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
 _NO_PIXELS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
 _SMALLER = ("JPEG", "MPO")  # these can be decoded at a half, a quarter or an eighth of their size
-_ORIENTATION = 0x0112  # of Exif
-_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _FRAMED = ("GIF", "PNG", "TIFF", "WEBP")  # several images in one file; of an MPO the first is the image
 
 Shrink = Callable[[int, int], int]  # width and height of an upright image to how many times smaller it may be decoded
@@ -142,15 +140,17 @@ def reason(error: Exception) -> str:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    width, height = image.size
-    turned = image.format in (*_SMALLER, "TIFF") and image.getexif().get(_ORIENTATION) in _TURNED
-    return (height, width) if turned else (width, height)
+    if image.format not in (*_SMALLER, "TIFF"):
+        return image.size
+    tags: Any = getattr(image, "tag_v2", {})  # Pillow turns the size of a TIFF when it opens or when it loads it
+    width, height = tags.get(256, image.width), tags.get(257, image.height)
+    return (height, width) if image.getexif().get(ORIENTATION) in TURNED else (width, height)
 
 
 def _draft(image: Image.Image, times: int) -> None:
     """Decode so many times smaller; less so where the part of a pixel at the end would be turned to the beginning."""
-    turned = image.getexif().get(_ORIENTATION, 1) != 1
-    while turned and (image.width % times or image.height % times):
+    lies = image.getexif().get(ORIENTATION, 1) != 1
+    while lies and (image.width % times or image.height % times):
         times //= 2
     image.draft(image.mode, (max(1, image.width // times), max(1, image.height // times)))
 
@@ -159,12 +159,26 @@ def _of_pil(image: Image.Image, page: int) -> Raw:
     frames = getattr(image, "n_frames", 1) if image.format in _FRAMED else 1
     if page:
         image.seek(page)
-    image.load()
-    turned = image.getexif().get(_ORIENTATION, 1) != 1
-    upright = ImageOps.exif_transpose(image) if turned else image  # which would also copy what is upright
+    with _unmapped(image):
+        image.load()
+    lies = image.getexif().get(ORIENTATION, 1) != 1
+    upright = ImageOps.exif_transpose(image) if lies else image  # which would also copy what is upright
     if upright.mode == "F" or upright.mode.startswith("I"):  # I;16, I;16B, I
         return Raw(np.asarray(upright)[..., None], frames)
     return Raw(upright, frames)
+
+
+@contextmanager
+def _unmapped(image: Any) -> Iterator[None]:
+    """Read a TIFF without mapping its file into memory, for which Pillow takes the size that it will be turned to."""
+    if image.format != "TIFF":
+        yield
+        return
+    name, image.filename = image.filename, ""
+    try:
+        yield
+    finally:
+        image.filename = name
 
 
 def _deep_png(path: Path, image: Image.Image) -> Raw:
@@ -181,7 +195,7 @@ def _deep_png(path: Path, image: Image.Image) -> Raw:
     if values.shape[2] == 4:  # on white
         share = values[..., 3:] / 65535
         values = (values[..., :3] * share + 65535 * (1 - share)).round().astype(np.uint16)
-    return Raw(values)
+    return Raw(turned(values, image.getexif().get(ORIENTATION, 1)))
 
 
 def _more_than_pil(image: Any) -> bool:

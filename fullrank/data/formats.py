@@ -22,6 +22,8 @@ EXTRAS = {  # ending -> the package that reads it, and FullRank's extra with it
     ".dcm": ("pydicom", "dicom"),
     ".dicom": ("pydicom", "dicom"),
 }
+ORIENTATION = 0x0112  # of Exif
+TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _UNPACKED_WHOLE: dict[int, Callable[[], Any]] = {  # by TIFF's numbers
     8: zlib.decompressobj,
     32946: zlib.decompressobj,
@@ -64,6 +66,7 @@ def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
         bounded(math.prod(one.shape), 1, channels=MOST_CHANNELS)
         _bounded_segments(path, one)
         values, axes = one.asarray(), one.axes
+        orientation = one.tags[ORIENTATION].value if ORIENTATION in one.tags else 1
         count = len(file.pages) if frames is None else frames
     if axes == "SYX":
         values = np.moveaxis(values, 0, 2)
@@ -72,7 +75,18 @@ def read_tiff(path: Path, page: int, frames: int | None) -> Raw:
     if values.ndim != 3 or not 1 <= values.shape[2] <= MOST_CHANNELS:
         what = f"a TIFF of the shape {values.shape} ({axes})"
         raise ValueError(f"{what} is not an image of 1 to {MOST_CHANNELS} channels")
-    return Raw(values.astype(values.dtype.newbyteorder("=")), count)
+    return Raw(turned(values.astype(values.dtype.newbyteorder("=")), orientation), count)
+
+
+def turned(values: Array, orientation: int) -> Array:
+    """Pixels (H, W, C) upright, by an orientation of Exif.
+
+    >>> turned(np.arange(2).reshape(1, 2, 1), 3)[..., 0], turned(np.arange(2).reshape(1, 2, 1), 6).shape
+    (array([[1, 0]]), (2, 1, 1))
+    """
+    upright = values.swapaxes(0, 1) if orientation in TURNED else values
+    from_right, from_below = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return upright[:: -1 if from_below else 1, :: -1 if from_right else 1]
 
 
 def _bounded_segments(path: Path, page: Any) -> None:
@@ -105,7 +119,7 @@ def _heif(path: Path) -> Raw:
 
 
 def _dicom(path: Path, page: int) -> Raw:
-    """Values by the modality's table (Hounsfield units of CT); where white is low, the other way around."""
+    """Values by the modality's table (Hounsfield units of CT), colors by a palette; turned where white is low."""
     import pydicom
     import pydicom.pixels as pixels
 
@@ -118,6 +132,10 @@ def _dicom(path: Path, page: int) -> Raw:
     values: Array = tools.pixel_array(data, index=page)
     if values.ndim == 3:
         return Raw(values, frames)
+    if data.PhotometricInterpretation == "PALETTE COLOR":
+        colors: Array = tools.apply_color_lut(values, data)  # of 8 or 16 bits, for a screen either way
+        levels = colors if colors.dtype == np.uint8 else (colors / 257).round().astype(np.uint8)
+        return Raw(Image.fromarray(levels), frames)
     if data.PhotometricInterpretation == "MONOCHROME1":
         values = (-1 if data.PixelRepresentation else (1 << int(data.BitsStored)) - 1) - values.astype(np.int32)
     elif values.dtype == np.uint8 and "RescaleSlope" not in data:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from fullrank.data.images import Dataset, ImageItems, ImageSet, ImageTensor
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.hub import place_and_config
 from fullrank.data.sources.load import NAMES
+from fullrank.data.sources.objects import is_place, places_in
 from fullrank.errors import UserError
 from fullrank.runs.reading import value_of
 
@@ -46,7 +48,8 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
             pixels = np.ascontiguousarray(images.open(row))
             digest.update(f"{pixels.shape}".encode() + pixels.tobytes())
         return {"of": f"{len(rows)} images, evenly spaced", "images": len(images), "hash": digest.hexdigest()}
-    paths = images.files
+    here = os.getcwd()
+    paths = [os.path.join(here, path) for path in images.files]  # some may be absolute and some not
     base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
     names = [path[len(base) :].replace(os.sep, "/").lstrip("/") for path in paths]
     sizes = [os.stat(path).st_size for path in paths] if images.sizes is None else images.sizes.tolist()
@@ -73,6 +76,37 @@ def options_of(config: Mapping[str, Any]) -> DataOptions:
     if "pages" not in config["settings"]:  # version 0.1.0 took the first
         options = replace(options, pages="first")
     return options
+
+
+def reading_of(config: Mapping[str, Any], given: DataOptions | None, data: object) -> DataOptions:
+    """How `data` (None: those of the run) are read for its encoder, and as somebody `given` says otherwise.
+
+    Its own are read as they were, and of others only the pixels.
+    """
+    own = options_of(config)
+    return (own if _is_own_place(config, data) else own.of_pixels()).changed_by(given)
+
+
+def read_for(
+    config: Mapping[str, Any], given: DataOptions | None, data: object, load: Callable[[DataOptions], Dataset]
+) -> tuple[Dataset, Same]:
+    """The images that `load` reads for the encoder of a run, and whether they are its own, maybe at a new place."""
+    options, own = reading_of(config, given, data), options_of(config).changed_by(given)
+    dataset = load(options)
+    same = compared(config, dataset)
+    if same == "other" and options != own:
+        with suppress(UserError):  # other images may have no such splits or classes
+            moved = load(own)
+            if compared(config, moved) == "same":
+                return moved, "same"
+    return dataset, same
+
+
+def _is_own_place(config: Mapping[str, Any], data: object) -> bool:
+    given, kept = places_in(data) if is_place(data) else [], config["settings"].get("data")
+    if data is None or not kept:
+        return data is None
+    return bool(given) and absolute(given[0] if len(given) == 1 else given) == absolute(kept)
 
 
 def absolute(data: str | Sequence[str]) -> str | list[str]:

@@ -122,6 +122,7 @@ class ImageItems:
     skipped: tuple[tuple[str, str], ...] = ()
     column: str | None = None
     range: tuple[float, float] | None = None
+    max_pixels: int | None = None
     gray: bool = False
 
     def __len__(self) -> int:
@@ -136,7 +137,8 @@ class ImageItems:
         row = int(self.rows[index])
         try:
             decoding = Decoding(self.channels, self.range, gray=self.gray)
-            return image_of(self.source[row], self.column, decoding, shrink)
+            with strict_decoding(self.max_pixels):  # it may be their code that decodes
+                return image_of(self.source[row], self.column, decoding, shrink)
         except Exception as error:  # their code raises anything
             name, why = f"Item {row} of the data", reason(error)
             raise Unreadable(f"{name} cannot be read ({why}): repair or remove it.", name, why) from error

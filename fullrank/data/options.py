@@ -5,22 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from tyro.constructors import PrimitiveConstructorSpec
 
 from fullrank.errors import as_flag
 from fullrank.runs.reading import record_of
 
+_LABELS = ("auto", "folders", "none")
+Labels = Annotated[
+    Literal["auto", "folders", "none"] | None,
+    PrimitiveConstructorSpec[str | None](  # without the word None beside none
+        nargs=1,
+        metavar=f"{{{','.join(_LABELS)}}}",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: value in (None, *_LABELS),
+        str_from_instance=lambda value: [value or "auto"],
+        choices=_LABELS,
+    ),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """What decides how a data set is understood; the defaults are right where only one reading makes sense."""
+    """What decides how a data set is understood; the defaults are right where only one reading makes sense.
 
-    max_corrupt: float = 0.1
-    """Share of unreadable images in a folder above which training is refused."""
-    split: str = "auto"
-    """Folders, or splits of a file, to train and to test on, such as train,val; none: such folders are classes."""
-    labels: Literal["auto", "folders", "none"] = "auto"
-    """Whether folders are classes: auto says what it found, and asks where images lie beside; none reads no labels."""
+    None is what nobody said, so that a default that was said can take the place of what a run began with.
+    """
+
+    max_corrupt: float | None = None
+    """Share of unreadable images in a folder above which training is refused; by default 0.1."""
+    split: str | None = None
+    """Folders, or splits of a file, to train and to test on, such as train,val; none: such folders are classes; by
+    default auto, which goes by their names."""
+    labels: Labels = None
+    """Whether folders are classes: auto says what it found, and asks where images lie beside; none reads no labels;
+    by default auto."""
     classes: Path | None = None
     """File with the classes to keep, one per line; by default all."""
     channels: int | None = None
@@ -55,17 +75,28 @@ class DataOptions:
         """
         return as_flag(name)
 
-    def changed_by(self, other: DataOptions | None) -> DataOptions:
-        """These, and of the other what is not a default; its flags are the other's.
+    @property
+    def most_corrupt(self) -> float:
+        """The share of `max_corrupt`, or its default."""
+        return 0.1 if self.max_corrupt is None else self.max_corrupt
 
-        >>> DataOptions(split="none").changed_by(DataOptions(labels="folders")).split
+    def changed_by(self, other: DataOptions | None) -> DataOptions:
+        """These, and of the other what somebody said; its flags are the other's, and whether it may download.
+
+        >>> DataOptions(split="none").changed_by(DataOptions(labels="auto")).split
         'none'
         """
         if other is None:
             return self
-        default = DataOptions()
-        kept = {name: value for name, value in vars(self).items() if getattr(other, name) == getattr(default, name)}
-        return replace(other, **kept)
+        return replace(other, **{name: value for name, value in vars(self).items() if getattr(other, name) is None})
+
+    def of_pixels(self) -> DataOptions:
+        """What of these holds for other images: how pixels are read, and not which are there and what they show.
+
+        >>> DataOptions(split="none", channels=1).of_pixels().split is None
+        True
+        """
+        return DataOptions(channels=self.channels, range=self.range, pages=self.pages, max_pixels=self.max_pixels)
 
 
 def data_name(data: str | Sequence[str]) -> str:

@@ -92,6 +92,29 @@ class Raw:
         )
 
 
+def gives(channels: int, alpha: bool, wanted: int) -> bool:
+    """Whether pixels of so many channels, and maybe transparency, become the wanted number without a guess.
+
+    >>> gives(3, False, 1), gives(3, True, 4), gives(3, False, 4), gives(4, False, 3), gives(5, False, 3)
+    (True, True, False, True, False)
+    """
+    if wanted in (1, 3) and channels in (1, 3, wanted + 1):  # as gray or color, or without the last
+        return True
+    return wanted == channels or (alpha and wanted == channels + 1)
+
+
+def channels_last(first: int, last: int, channels: int | None) -> bool | None:
+    """Whether the last of these axes is that of the channels and not the first; None where it could be both.
+
+    >>> channels_last(3, 16, None), channels_last(32, 3, None), channels_last(8, 16, None), channels_last(8, 16, 8)
+    (False, True, None, False)
+    """
+    for fits in (lambda size: size == channels, lambda size: size in (1, 3), lambda size: size <= MOST_CHANNELS):
+        if fits(last) or fits(first):
+            return None if fits(last) and fits(first) else fits(last)
+    return False
+
+
 def finished(raw: Raw, decoding: Decoding) -> Decoded:
     """8 bits and the channels that are asked for; ValueError where that would be a guess."""
     if decoding.gray:
@@ -99,22 +122,18 @@ def finished(raw: Raw, decoding: Decoding) -> Decoded:
         assert isinstance(image, Image.Image)  # as of one channel
         return _in_mode(image, "RGB")
     wanted, content = decoding.channels, raw.content
+    if wanted is not None and not gives(raw.channels, raw.alpha, wanted):
+        raise ValueError(f"{raw.channels} channels, not {wanted}")
     if isinstance(content, Image.Image):
-        if wanted is not None and wanted == raw.channels + 1 and raw.alpha:
+        if wanted in (2, 4):
             return Bands(np.asarray(content.convert("LA" if wanted == 2 else "RGBA")))
-        if wanted not in (None, 1, 3):
-            raise ValueError(f"{raw.channels} channels, not {wanted}")
         flat = _on_white(content)
         return flat if wanted is None else _in_mode(flat, "L" if wanted == 1 else "RGB")
     pixels = eight_bit(content, decoding.range)
     if wanted in (1, 3) and raw.channels == wanted + 1:
         pixels = pixels[..., :wanted]
     if pixels.shape[2] not in (1, 3):
-        if wanted not in (None, raw.channels):
-            raise ValueError(f"{raw.channels} channels, not {wanted}")
         return Bands(pixels)
-    if wanted not in (None, 1, 3):
-        raise ValueError(f"{raw.channels} channels, not {wanted}")
     image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
     return image if wanted is None else _in_mode(image, "L" if wanted == 1 else "RGB")
 

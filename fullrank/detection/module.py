@@ -44,6 +44,10 @@ class Detecting(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """No checkpoint keeps weights that are not finite."""
+        self.require_finite()
+
+    def require_finite(self) -> None:
+        """Raise a UserError for the first step whose loss was not finite; a GPU is waited for."""
         self._refuse(self.finite.first())
 
     def _refuse(self, step: int | None) -> None:

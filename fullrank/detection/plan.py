@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from fullrank.detection.options import DetectionOptions, DetectorSettings
-from fullrank.engine.device import world
+from fullrank.engine.device import require_precision, world
 from fullrank.engine.launcher import refuse_uneven, require_strategy
 from fullrank.engine.options import require_acting, require_numbers
 from fullrank.errors import UserError
@@ -59,6 +59,7 @@ def make_plan(settings: DetectorSettings, options: DetectionOptions, images: int
 def check(settings: DetectorSettings, options: DetectionOptions) -> None:
     """Raise a UserError for settings that mean nothing."""
     require_strategy(options.strategy)
+    require_precision(options.precision)
     require_numbers(asdict(settings) | vars(options), _LEAST, above=("lr", "epochs", "anchor"))
     if not settings.short_side or min(settings.short_side) < 16 or max(settings.short_side) > settings.long_side:
         raise UserError("--short-side takes sides from 16 pixels up to --long-side: correct them.")

@@ -41,6 +41,7 @@ class Record(Rows):
             self._look(trainer, pl_module, last)
 
     def _say_loss(self, trainer: pl.Trainer, module: Detecting) -> None:
+        module.require_finite()  # no row can hold what is not
         terms = {name: float(value) for name, value in module.terms.items()}
         rate = module.settings.lr * module.plan.rate(trainer.global_step - 1)
         self.write({**self._when("train", trainer, module), "lr": rate, "loss": terms.pop("loss"), "terms": terms})

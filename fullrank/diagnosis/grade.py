@@ -63,7 +63,7 @@ def is_open(gate: Gate, found: Mapping[str, Measured], known: Known) -> bool:
 
 
 def _harmless(name: str) -> Literal["above", "below"]:
-    """The side on which a number is no trouble; what is known of a training is a share of what was, or a part of it."""
+    """The harmless side of a number; what is known of a training is a share of what was, or a part of it."""
     return "above" if name not in RECORDS or RECORDS[name].direction == "high" else "below"
 
 

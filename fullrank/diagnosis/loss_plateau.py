@@ -24,8 +24,8 @@ _NEAR = 0.01  # of the plateau, or of 1 where that is less
 class LossValue:
     """What is known of a loss: its name and value, and the settings that its plateau needs.
 
-    An unknown name, a value that is no number, and a setting that is none, cannot be, or on which the plateau does not
-    depend, raise a UserError. The local batch is a part of the batch, of a loss with negatives.
+    An unknown name, a value that is not a number, and a setting that is none, cannot be, or on which the plateau does
+    not depend, raise a UserError. The local batch is a part of the batch, of a loss with negatives.
     """
 
     loss: str
@@ -84,7 +84,7 @@ def _is_number(value: object, kind: type) -> bool:
 
 
 def _check_setting(name: str, value: object) -> None:
-    """Raise a UserError for a margin that is no number, and for any other setting that is no whole number from 2."""
+    """Raise a UserError for a margin that is not a number, and for another setting that is not whole, or below 2."""
     if name == "margin":
         if not (_is_number(value, Real) and math.isfinite(value)):  # type: ignore[arg-type]
             raise UserError(f"{name} is {value!r}: pass a number.")

@@ -6,7 +6,6 @@ A column is read whole, up to a gigabyte of it.
 from __future__ import annotations
 
 import json
-import math
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,23 +15,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from fullrank.embeddings.delimited import delimited, layout
 from fullrank.embeddings.files import shards
-from fullrank.embeddings.hdf5_zarr import zarr_array
+from fullrank.embeddings.hdf5_zarr import Values, hdf5_column, zarr_column
 from fullrank.embeddings.json_files import json_lines, json_whole
 from fullrank.embeddings.numpy_files import damage as damaged
 from fullrank.embeddings.numpy_files import header, member
-from fullrank.embeddings.source import damage, ending, need, opened, pick
+from fullrank.embeddings.source import MOST, damage, ending, need, opened, pick, small
 from fullrank.embeddings.tables import open_table
 from fullrank.embeddings.tensors import torch_columns
 from fullrank.errors import UserError
 
-_MOST = 2**30  # bytes of one column
 _LINE = 2**16  # bytes of one label
-Values = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +64,14 @@ def open_column(spec: str) -> Column:
     parts = [_values(path, key or None) for path in shards(place, _READERS)]
     if len({part.dtype.kind in "US" for part in parts}) > 1:
         raise UserError(f"{spec} mixes names and numbers: write them all alike.")
-    values = parts[0] if len(parts) == 1 else np.concatenate([part.reshape(-1) for part in parts])
+    values = parts[0] if len(parts) == 1 else _joined(parts)
     if values.ndim == 2 and 1 in values.shape:
         values = values.reshape(-1)
     if values.ndim != 1 or len(values) == 0:
         raise UserError(f"{spec} has the shape {values.shape}: pass one whole number or name a row.")
-    if values.dtype.kind == "f" and bool((values == np.round(values)).all()):
+    if _are_whole_floats(values):
+        if _is_coarse(values):
+            raise UserError(f"{spec} holds ids that are too large for {values.dtype}: write them as text.")
         values = values.astype(np.int64)  # whole numbers that a table keeps as floats
     if values.dtype.kind not in "iubUS":
         raise UserError(f"{spec} holds {values.dtype}: pass whole numbers or names, one per row.")
@@ -83,13 +82,33 @@ def open_column(spec: str) -> Column:
     return Column(spec, torch.from_numpy(codes.astype(np.int64)), words)
 
 
+def _joined(parts: Sequence[Values]) -> Values:
+    """Columns one after another; whole numbers of 64 bits with and without a sign stay what they are."""
+    columns = [part.reshape(-1) for part in parts]
+    if all(part.dtype.kind in "iub" for part in columns) and np.result_type(*columns).kind == "f":
+        return _whole_numbers([number for part in columns for number in part.tolist()])
+    return np.concatenate(columns)
+
+
+def _whole_numbers(values: Sequence[int]) -> Values:
+    """Whole numbers in 64 bits, or, where these do not hold all of them, as words.
+
+    >>> _whole_numbers([1, 2**64 - 1]), _whole_numbers([-1, 2**63])
+    (array([                   1, 18446744073709551615], dtype=uint64), array(['-1', '9223372036854775808'], ...))
+    """
+    low, high = min(values, default=0), max(values, default=0)
+    if low >= -(2**63) and high < 2**63:
+        return np.array(values)
+    return np.array(values, np.uint64) if low >= 0 and high < 2**64 else np.array([*map(str, values)])
+
+
 def _values(path: Path, key: str | None) -> Values:
     """What one file holds."""
     if not path.exists():
         way = "check the path" if path.suffix else f"a column of a table is named with its file, as in z.csv::{path}"
         raise UserError(f"There is no file {path}: {way}.")
     read = _READERS.get(ending(path))
-    if read is None or (path.is_dir() and read is not _zarr):
+    if read is None or (path.is_dir() and read is not zarr_column):
         raise UserError(f"{path} has an ending that labels cannot be read from: pass one of {', '.join(_READERS)}.")
     return read(path, key)
 
@@ -112,7 +131,7 @@ def _npz(path: Path, key: str | None) -> Values:
 
 def _numbers(name: str, shape: Sequence[int], dtype: np.dtype[Any], there: int, take: Callable[[int], bytes]) -> Values:
     expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if expected > min(there, _MOST):
+    if expected > min(there, MOST):
         raise UserError(f"{name} is cut off, or too large for labels: its header promises {str(expected)[:30]} bytes.")
     data = take(expected)
     if len(data) < expected or dtype.itemsize == 0:
@@ -134,12 +153,30 @@ def _table(path: Path, key: str | None) -> Values:
         for batch in batches:
             column = batch.column(chosen)
             column.validate(full=True)  # offsets and indices of a broken file point anywhere
-            if column.null_count:
-                raise UserError(f"{name}::{chosen} has missing values: every row needs one.")
             if isinstance(column, pyarrow.DictionaryArray):
                 column = column.dictionary_decode()
+            if column.null_count:
+                raise UserError(f"{name}::{chosen} has missing values: every row needs one.")
             parts.append(_plain(column))
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        values = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        is_text = ending(path) in (".csv", ".tsv")
+        return _from_text(path, chosen) if is_text and _are_whole_floats(values) and _is_coarse(values) else values
+
+
+def _are_whole_floats(values: Values) -> bool:
+    return values.dtype.kind == "f" and bool((np.isfinite(values) & (values == np.round(values))).all())
+
+
+def _is_coarse(values: Values) -> bool:
+    """Whether some numbers are so large that whole ones beside them are the same float."""
+    return bool((np.abs(values) >= 2.0 / np.finfo(values.dtype).eps).any())
+
+
+def _from_text(path: Path, chosen: str) -> Values:
+    """A column of text whose numbers no float holds, as whole numbers, or as the words that they are written in."""
+    words = [word for batch in delimited(path, layout(path), (chosen,), words=True) for word in batch[0].to_pylist()]
+    digits = all(word is not None and word.strip().lstrip("+-").isdigit() for word in words)
+    return _whole_numbers([*map(int, words)]) if digits else np.array(words, dtype=np.str_)
 
 
 def _is_label(kind: Any) -> bool:
@@ -191,37 +228,8 @@ def _text(path: Path, key: str | None) -> Values:
 def _alike(name: str, values: Sequence[int | str]) -> Values:
     if len({isinstance(value, str) for value in values}) > 1:
         raise UserError(f"{name} mixes names and numbers: write them all alike.")
-    return np.array(values)
-
-
-def _hdf5(path: Path, key: str | None) -> Values:
-    """A data set, or a column of AnnData's obs, whose categories are stored apart from their codes."""
-    name = str(path)
-    need("h5py", name)
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            found: list[str] = []
-            file.visititems(lambda place, item: found.append(place) if _is_column(item) else None)
-            item = file[pick(name, key, found)]
-            if isinstance(item, h5py.Group):
-                return np.asarray(_dataset(name, item["categories"]))[_dataset(name, item["codes"])]
-            return _dataset(name, item)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{name} is not an HDF5 file, or it is damaged ({error}): write it again.") from None
-
-
-def _zarr(path: Path, key: str | None) -> Values:
-    name, array = zarr_array(path, key, axes=1)
-    _small(name, array.shape, array.dtype.itemsize)
-    if array.dtype.kind == "O":
-        raise UserError(f"{name} holds objects: write it as whole numbers, or as words of zarr 3.")
-    try:
-        values = np.asarray(array[:])
-    except Exception as error:  # whatever a codec raises
-        raise UserError(f"{name} is damaged ({error}): write it again.") from None
-    return np.array([*values], dtype=np.str_) if values.dtype.kind == "T" else values  # of any length
+    numbers = [value for value in values if not isinstance(value, str)]
+    return _whole_numbers(numbers) if numbers else np.array(values)
 
 
 def _safetensors(path: Path, key: str | None) -> Values:
@@ -230,7 +238,7 @@ def _safetensors(path: Path, key: str | None) -> Values:
         with safe_open(path, framework="pt") as file:
             shapes = {entry: file.get_slice(entry).get_shape() for entry in file.keys()}  # noqa: SIM118
             entry = pick(name, key, list(shapes), [entry for entry, shape in shapes.items() if len(shape) == 1])
-            _small(f"{name}::{entry}", shapes[entry], 8)
+            small(f"{name}::{entry}", shapes[entry], 8)
             return _array(file.get_tensor(entry))
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{name} is not a .safetensors file, or it is damaged ({error}): write it again.") from None
@@ -243,33 +251,14 @@ def _torch(path: Path, key: str | None) -> Values:
     column = found[pick(name, key, list(found))]
     if isinstance(column, list):
         return _alike(name, column)
-    _small(name, column.shape, 8)
+    small(name, column.shape, 8)
     return _array(column)
 
 
 def _array(column: Tensor) -> Values:
-    values: Values = (column.double() if column.is_floating_point() else column).numpy()  # numpy has no bfloat16
+    unknown = column.is_floating_point() and column.dtype not in (torch.float16, torch.float32, torch.float64)
+    values: Values = (column.double() if unknown else column).numpy()
     return values
-
-
-def _small(name: str, shape: Sequence[int], itemsize: int) -> None:
-    """Raise a UserError for what is too large for a column."""
-    if math.prod(shape) * itemsize > _MOST:
-        raise UserError(f"{name} has the shape {tuple(shape)}: pass a column of at most a gigabyte.")
-
-
-def _is_column(item: Any) -> bool:
-    categorical = hasattr(item, "keys") and {"codes", "categories"} <= set(item.keys())
-    return categorical or (hasattr(item, "shape") and len(item.shape or ()) == 1)
-
-
-def _dataset(name: str, item: Any) -> Values:
-    import h5py
-
-    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.nbytes > _MOST:
-        raise UserError(f"{name}::{item.name} is not a plain column of at most a gigabyte: write it as one.")
-    is_text = h5py.check_string_dtype(item.dtype) is not None
-    return np.array(list(item.asstr(errors="replace")[:]), dtype=np.str_) if is_text else np.asarray(item[:])
 
 
 _READERS: dict[str, Callable[[Path, str | None], Values]] = {
@@ -283,10 +272,10 @@ _READERS: dict[str, Callable[[Path, str | None], Values]] = {
     ".jsonl": _jsonl,
     ".json": _json,
     ".txt": _text,
-    ".h5": _hdf5,
-    ".hdf5": _hdf5,
-    ".h5ad": _hdf5,
-    ".zarr": _zarr,
+    ".h5": hdf5_column,
+    ".hdf5": hdf5_column,
+    ".h5ad": hdf5_column,
+    ".zarr": zarr_column,
     ".safetensors": _safetensors,
     ".pt": _torch,
     ".pth": _torch,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv as plain
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from fullrank.embeddings.source import LINE, opened
+from fullrank.errors import UserError
 
 _NAMES = 100_000  # columns; a longer first line is taken as it is
 _COMMA = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
@@ -36,18 +37,66 @@ class Layout:
 
 def layout(path: Path) -> Layout:
     """The layout by the first two lines that are neither empty nor comments."""
+    comments: list[tuple[int, str]] = []
     with io.TextIOWrapper(opened(path), "utf-8-sig") as file:
         lines = enumerate(iter(lambda: file.readline(LINE), ""))
-        found = [*islice(((at, line) for at, line in lines if line.strip() and line[0] != "#"), 2), (0, ""), (0, "")]
-    (before, first), (_, second) = found[:2]
+        found: list[tuple[int, str]] = []
+        while len(found) < 2 and (line := next(lines, None)):
+            if line[1].strip():
+                (comments if line[1][0] == "#" else found).append(line)
+    (before, first), (_, second) = (*found, (0, ""), (0, ""))[:2]
     delimiter = _delimiter(first, second or first)
-    cells = [[cell.strip() for cell in _split(line, delimiter)] for line in (first, second or first)]
+    cells = [_split(line, delimiter) for line in (first, second or first)]
     commas, points = (sum(bool(kind.fullmatch(cell)) for cell in cells[1]) for kind in (_COMMA, _POINT))
     decimal = "," if commas and not points else "."
-    is_data = all(is_number(cell, decimal) for cell in cells[0]) and not _is_count(cells[0], cells[1])
-    equal = len(set(cells[0])) < len(cells[0]) <= _NAMES and not is_data
-    names = _apart(cells[0]) if equal else ()
-    return Layout(delimiter, decimal, named=not is_data, wrapped='"[' in second, names=names, before=before)
+    marked = [at for at, line in comments if at < before and _is_row(_split(line, delimiter), cells[0])]
+    if marked:  # words that begin with # are no comments
+        return Layout(delimiter, decimal, named=False, before=marked[0])
+    named = _are_names(str(path), cells[0], cells[1], spaced=delimiter == " ")
+    names = _apart(cells[0]) if named and len(set(cells[0])) < len(cells[0]) <= _NAMES else ()
+    return Layout(delimiter, decimal, named=named, wrapped='"[' in first + second, names=names, before=before)
+
+
+def _is_row(cells: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether cells are a word and numbers, some of them fractions, as many as another line has behind its word."""
+    alike = len(cells) == len(other) > 1 and not is_number(other[0])
+    return alike and all(map(_holds_numbers, (*cells[1:], *other[1:]))) and any(map(_is_fraction, cells[1:]))
+
+
+def _are_names(file: str, first: Sequence[str], second: Sequence[str], *, spaced: bool) -> bool:
+    """Whether the cells of a first line name the columns; a UserError is raised where they could be a row, too."""
+    numbers, below = ([cell for cell in line if _holds_numbers(cell)] for line in (first, second))
+    distinct = len(set(numbers)) == len(numbers)
+    if any(map(_is_fraction, numbers)):
+        unclear = len(numbers) < min(len(below), len(first)) or not first[0]
+    elif len(numbers) == len(first):
+        if _is_count(first, second):
+            return True
+        unclear = distinct and len(second) == len(first) > 1 and all(map(_is_fraction, second))
+    else:
+        under = [low for cell, low in zip(first, second, strict=False) if _holds_numbers(cell)]
+        counted = len(numbers) > 1 and _is_count(numbers, under)
+        if not first[0] or counted or len(numbers) < max(len(below), 1):  # an index of pandas has no name
+            return True
+        unclear = distinct
+    if unclear and not spaced:
+        begins = textwrap.shorten(", ".join(first), 60, placeholder=" ...")
+        raise UserError(
+            f"{file} begins with {begins}, which could be names or a row: put a line of names (x0, x1, ...) above it "
+            "or in its place."
+        )
+    return False
+
+
+def _holds_numbers(cell: str) -> bool:
+    """Whether a cell is a number, or the beginning of a vector."""
+    parts = cell.strip("[]").replace(",", " ").split()
+    return bool(parts) and all(map(is_number, parts))
+
+
+def _is_fraction(cell: str) -> bool:
+    """Whether a cell has numbers that are not whole, so that it is hardly a name."""
+    return _holds_numbers(cell) and not cell.lstrip("+-").isdigit() and any(map(str.isdigit, cell))
 
 
 def _apart(names: Sequence[str]) -> tuple[str, ...]:
@@ -79,7 +128,9 @@ def _delimiter(first: str, second: str) -> str:
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    return line.split() if delimiter == " " else next(plain.reader([line.rstrip("\r\n")], delimiter=delimiter), [""])
+    if delimiter == " ":
+        return line.split()
+    return [cell.strip() for cell in next(plain.reader([line.rstrip("\r\n")], delimiter=delimiter), [""])]
 
 
 def _is_count(first: Sequence[str], second: Sequence[str]) -> bool:
@@ -99,7 +150,7 @@ def is_number(cell: str, decimal: str = ".") -> bool:
         float(cell.replace(decimal, "."))
     except ValueError:
         return False
-    return True
+    return "_" not in cell  # which Python takes for a mark of thousands
 
 
 def delimited(path: Path, how: Layout, columns: Sequence[str] | None = None, words: bool = False) -> Any:

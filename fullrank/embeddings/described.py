@@ -35,7 +35,13 @@ def described(spec: str) -> Described:
     Traceback (most recent call last):
     fullrank.errors.UserError: There is no file nowhere.npy: check the path.
     """
-    parts = [_one(path) for path in shards(spec.partition("::")[0])]
+    paths = shards(spec.partition("::")[0])
+    parts = [_one(path) for path in paths]
+    for path, part in zip(paths, parts, strict=True):
+        for name in _PLACES:
+            if part.about.get(name) != parts[0].about.get(name):
+                said = f"{part.about.get(name)} as its {name}, {paths[0]} names {parts[0].about.get(name)}"
+                raise UserError(f"{path} names {said}: pass files that one `fullrank embed` wrote.")
     names = [name for name in _COLUMNS if all(name in part.columns for part in parts)]
     columns = {name: [word for part in parts for word in part.columns[name]] for name in names}
     return Described(columns, parts[0].about)

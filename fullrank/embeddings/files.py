@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Collection, Iterator
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fullrank.embeddings.source import EmbeddingFile, ending, measurable, need
 from fullrank.embeddings.tables import parquet, read_arrow, read_parquet, read_text
 from fullrank.embeddings.tensors import read_safetensors, read_torch
 from fullrank.errors import UserError, command
-from fullrank.runs.reading import require_file
+from fullrank.runs.reading import is_run, require_file
 
 __all__ = ["ENDINGS", "READERS", "TABLES", "EmbeddingFile", "open_embeddings"]
 
@@ -72,9 +73,8 @@ def _opened(spec: str, without: Collection[str]) -> EmbeddingFile:
     if "://" in place:
         remote = _remote(place, key or None)
         return replace(remote, parts=((spec, remote.n),))
-    taken = [(path, column) for file, _, column in (one.partition("::") for one in without) for path in shards(file)]
     paths = shards(place)
-    files = [_one(path, key or None, taken) for path in paths]
+    files = [_one(path, key or None, own) for path, own in zip(paths, own_columns(paths, without), strict=True)]
     names = [f"{path}::{key}" if key else str(path) for path in paths]
     file = files[0] if paths == [Path(place)] else _shards(spec, files)
     return replace(file, parts=tuple((name, one.n) for name, one in zip(names, files, strict=True)))
@@ -87,18 +87,36 @@ def shards(place: str, endings: Collection[str] = ENDINGS) -> list[Path]:
     """
     found = _named(place, endings)
     for path in found:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             require_file(path)
     return found
 
 
+def own_columns(paths: Sequence[Path], without: Collection[str]) -> list[tuple[str, ...]]:
+    """Which columns (file::key) of `without` are in each of the files, by any name that leads to it."""
+    taken: dict[tuple[int, int], dict[str, None]] = {}
+    for place, _, column in (one.partition("::") for one in without if "::" in one):
+        for found in filter(None, map(_which, shards(place))):
+            taken.setdefault(found, {})[column] = None
+    return [tuple(taken.get(_which(path) or (0, 0), ())) for path in paths]
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """What tells a file from every other; None where there is none."""
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    return known.st_dev, known.st_ino
+
+
 def _named(place: str, endings: Collection[str]) -> list[Path]:
-    if any(character in place for character in "*?[") and not Path(place).exists():
+    if any(character in place for character in "*?[") and not os.path.exists(place):
         paths = sorted(glob.glob(place))
         if not paths:
             raise UserError(f"No file matches {place}: check the pattern.")
         return [Path(path) for path in paths]
-    if Path(place).is_dir() and Path(place).suffix.lower() != ".zarr":
+    if os.path.isdir(place) and Path(place).suffix.lower() != ".zarr":
         return _folder(Path(place), endings)
     return [Path(place)]
 
@@ -106,12 +124,16 @@ def _named(place: str, endings: Collection[str]) -> list[Path]:
 def _folder(folder: Path, endings: Collection[str]) -> list[Path]:
     """The shards in a folder, in the order of their names; text and JSON only if there is nothing else."""
     kinds: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}): ask its owner for the right to.") from None
+    for path in inside:
         if ending(path) in endings and path.name[0] not in "._":
             kinds.setdefault(ending(path), []).append(path)
     plain = {kind: paths for kind, paths in kinds.items() if kind not in (".json", ".txt")} or kinds
     if len(plain) != 1:
-        if (folder / "config.json").is_file():
+        if is_run(folder):
             embed = command("embed", folder, "IMAGES", "--out", "FILE.npy")
             raise UserError(f"{folder} is a run and not a file of embeddings: `{embed}` makes one.")
         held = (
@@ -121,7 +143,7 @@ def _folder(folder: Path, endings: Collection[str]) -> list[Path]:
     return next(iter(plain.values()))
 
 
-def _one(path: Path, key: str | None, taken: Collection[tuple[Path, str]]) -> EmbeddingFile:
+def _one(path: Path, key: str | None, without: Collection[str]) -> EmbeddingFile:
     if not path.exists():
         raise UserError(f"There is no file {path}: check the path.")
     kind = ending(path)
@@ -132,8 +154,7 @@ def _one(path: Path, key: str | None, taken: Collection[tuple[Path, str]]) -> Em
     if path.is_dir() and kind != ".zarr":
         raise UserError(f"{path} is a folder: pass a file, or a pattern such as '{path}/*{path.suffix}'.")
     if kind in TABLES:
-        columns = {column for file, column in taken if column and file.exists() and file.samefile(path)}
-        return TABLES[kind](path, key, columns)
+        return TABLES[kind](path, key, without)
     return READERS[kind](path, key)
 
 
@@ -148,6 +169,10 @@ def _shards(name: str, files: list[EmbeddingFile]) -> EmbeddingFile:
             f"{other.name} has the columns {other.columns}, {files[0].name} has {files[0].columns}: pass files of one "
             "kind, or ::key."
         )
+    whole = next((file for file in files if (file.dtype == "int8") != (files[0].dtype == "int8")), None)
+    if whole is not None:
+        kinds = f"{whole.name} holds {whole.dtype}, {files[0].name} holds {files[0].dtype}"
+        raise UserError(f"{kinds}: pass files of one kind of numbers.")
     counts = [file.n for file in files if file.n is not None]
     n = sum(counts) if len(counts) == len(files) else None
 

@@ -1,14 +1,19 @@
-"""Readers of .h5, .hdf5, .h5ad (obsm/X_pca, or X) and .zarr; dense matrices only, read in slices."""
+"""Readers of .h5, .hdf5, .h5ad (obsm/X_pca, or X) and .zarr: dense matrices, in slices, and single columns."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fullrank.embeddings.source import EmbeddingFile, from_slices, need, pick
+import numpy as np
+from numpy.typing import NDArray
+
+from fullrank.embeddings.source import MOST, EmbeddingFile, from_slices, need, pick, small
 from fullrank.errors import UserError
+
+Values = NDArray[Any]
 
 
 def read_hdf5(path: Path, key: str | None) -> EmbeddingFile:
@@ -112,3 +117,82 @@ def _bounded(name: str, chunk: Sequence[int] | None, itemsize: int) -> None:
     """Raise a UserError if one chunk, which is unpacked whole, is larger than a gigabyte."""
     if chunk is not None and math.prod(chunk) * itemsize > 2**30:
         raise UserError(f"{name} has chunks of {tuple(chunk)}, over a gigabyte each: write it with smaller chunks.")
+
+
+def hdf5_column(path: Path, key: str | None) -> Values:
+    """A data set, or a column of AnnData's obs, whose categories are stored apart from their codes."""
+    name = str(path)
+    need("h5py", name)
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            found: list[str] = []
+            file.visititems(lambda place, item: found.append(place) if _is_column(item) else None)
+            place = pick(name, key, found)
+            item = file[place]
+            if isinstance(item, h5py.Group):
+                codes = _dataset(name, item["codes"])
+                return np.asarray(_dataset(name, item["categories"]))[_present(f"{name}::{place}", codes, codes < 0)]
+            values = _dataset(name, item)
+            lacks = _lacks(place, values, item.parent, lambda: _dataset(name, item.parent["mask"]))
+            return _present(f"{name}::{place}", values, lacks)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f"{name} is not an HDF5 file, or it is damaged ({error}): write it again.") from None
+
+
+def zarr_column(path: Path, key: str | None) -> Values:
+    """An array of a zarr store that is a column."""
+    name, array = zarr_array(path, key, axes=1)
+    import zarr
+
+    small(name, array.shape, array.dtype.itemsize)
+    if array.dtype.kind == "O":
+        raise UserError(f"{name} holds objects: write it as whole numbers, or as words of zarr 3.")
+    place = name.partition("::")[2]
+    above = place.rpartition("/")[0]
+    try:
+        values = np.asarray(array[:])
+        places = dict(zarr.open_group(str(path), mode="r").members(max_depth=None)) if above else {}
+        beside = [one for one in ("categories", "mask") if f"{above}/{one}" in places]
+        lacks = _lacks(place, values, beside, lambda: np.asarray(zarr_array(path, f"{above}/mask", axes=1)[1][:]))
+    except UserError:
+        raise
+    except Exception as error:  # whatever a codec raises
+        raise UserError(f"{name} is damaged ({error}): write it again.") from None
+    words = np.array([*values], dtype=np.str_) if values.dtype.kind == "T" else values  # of any length
+    return _present(name, words, lacks)
+
+
+def _lacks(place: str, values: Values, beside: Collection[str], mask: Callable[[], Values]) -> Values:
+    """Which rows of a column of AnnData lack a value: by their codes, or by the mask beside the values."""
+    last = place.rpartition("/")[2]
+    if last == "codes" and "categories" in beside:
+        return np.asarray(values < 0)
+    return mask().astype(bool) if last == "values" and "mask" in beside else np.zeros(len(values), bool)
+
+
+def _present(name: str, values: Values, lacks: Values) -> Values:
+    """The values; raises a UserError where some rows lack one.
+
+    >>> _present("z.h5ad::donor", np.array([0, -1]), np.array([False, True]))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: z.h5ad::donor has missing values in 1 of 2 rows: every row needs one.
+    """
+    if lacks.any():
+        raise UserError(f"{name} has missing values in {lacks.sum()} of {len(values)} rows: every row needs one.")
+    return values
+
+
+def _is_column(item: Any) -> bool:
+    categorical = hasattr(item, "keys") and {"codes", "categories"} <= set(item.keys())
+    return categorical or (hasattr(item, "shape") and len(item.shape or ()) == 1)
+
+
+def _dataset(name: str, item: Any) -> Values:
+    import h5py
+
+    if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual or item.nbytes > MOST:
+        raise UserError(f"{name}::{item.name} is not a plain column of at most a gigabyte: write it as one.")
+    is_text = h5py.check_string_dtype(item.dtype) is not None
+    return np.array(list(item.asstr(errors="replace")[:]), dtype=np.str_) if is_text else np.asarray(item[:])

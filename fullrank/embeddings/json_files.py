@@ -187,4 +187,7 @@ def _numbers(where: str, value: Any) -> list[float]:
         value = parsed(where, [value])[0]
     if not isinstance(value, list) or not value or any(type(x) not in (int, float) for x in value):
         raise UserError(f"{where} holds no flat list of numbers: write one embedding per line.")
-    return value
+    try:
+        return [*map(float, value)]
+    except OverflowError:
+        raise UserError(f"{where} holds a whole number beyond any float: rescale the numbers.") from None

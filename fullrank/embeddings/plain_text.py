@@ -20,52 +20,76 @@ _LOOK = 100  # lines that say which columns are embeddings
 
 @dataclass(frozen=True)
 class _Plan:
-    """How many lines come before the first embedding, and which cells of a line are its numbers."""
+    """Which cells of a line are its numbers, and whether the first line is a heading above them."""
 
-    skipped: int
+    headed: bool
     words: bool
     cells: tuple[int, ...]
     width: int
     left_out: tuple[str, ...]
+    promised: int | None
+    """Rows, by the first line of word2vec."""
 
 
 def read_spaced(path: Path, how: Layout) -> EmbeddingFile:
     """The numbers of every line, without a word before them, a column of whole numbers, or a first line of counts."""
     name = str(path)
     with damage(name, "text"):
-        plan = _plan(name, list(islice(_lines(path), _LOOK)), how)
+        plan = _plan(name, list(islice((cells for cells in _lines(path) if not _marked(cells)), _LOOK)), how)
     dims = len(plan.cells)
 
     def read(start: int, stop: int | None) -> Iterator[Tensor]:
-        begin = plan.skipped
+        at = start
         with damage(name, "text"):
-            chosen = islice(_lines(path), begin + start, None if stop is None else begin + stop)
+            chosen = islice(_body(path, plan, how), start, stop)
             while some := list(islice(chosen, rows_at_once(dims, 8))):
+                at += len(some)
                 yield torch.from_numpy(np.array([_row(name, line, plan, how) for line in some]))
+        if stop is None and plan.promised not in (None, at):
+            raise UserError(f"{name} has {at} rows, and its first line says {plan.promised}: write it again, whole.")
 
     return EmbeddingFile(name, None, dims, "float64", read, left_out=plan.left_out)
 
 
 def _lines(path: Path) -> Iterator[list[str]]:
-    """The cells of the lines that are neither empty nor comments."""
+    """The cells of the lines that are not empty."""
     with opened(path) as file:
         for line in iter(lambda: file.readline(LINE), b""):
             if len(line) >= LINE:
                 raise UserError(f"{path} has a line of more than {LINE} bytes: write one embedding per line.")
             cells = line.decode("utf-8-sig").split()
-            if cells and not cells[0].startswith("#"):
+            if cells:
                 yield cells
+
+
+def _marked(cells: Sequence[str]) -> bool:
+    """Whether a line begins as comments do."""
+    return cells[0].startswith("#")
+
+
+def _body(path: Path, plan: _Plan, how: Layout) -> Iterator[list[str]]:
+    """The lines of embeddings; a word that begins with # has one, too."""
+    headed = plan.headed
+    for cells in _lines(path):
+        if _marked(cells):
+            if plan.words and len(cells) - 1 == plan.width == _count(cells[1:], how):
+                yield cells
+        elif headed:
+            headed = False
+        else:
+            yield cells
 
 
 def _plan(name: str, lines: Sequence[list[str]], how: Layout) -> _Plan:
     if not lines:
         raise UserError(f"{name} is empty: pass at least one row.")
-    left, skipped = [], 0
+    left, promised = [], None
     if len(lines) > 1 and len(lines[0]) == 2 != len(lines[1]) and all(cell.isdigit() for cell in lines[0]):
-        left, skipped = ["the first line (how many words and dimensions)"], 1
-    elif len(lines) > 1 and how.named and _count(lines[0], how) in (*range(_count(lines[1], how)), len(lines[0])):
-        left, skipped = ["the first line (names)"], 1
-    body = lines[skipped:]
+        left, promised = ["the first line (how many words and dimensions)"], int(lines[0][0])
+    elif len(lines) > 1 and how.named:
+        left = ["the first line (names)"]
+    headed = bool(left)
+    body = lines[headed:]
     words = not is_number(body[0][0], how.decimal)
     if words:
         left.append("the first word of each line")
@@ -76,7 +100,7 @@ def _plan(name: str, lines: Sequence[list[str]], how: Layout) -> _Plan:
     if not cells:
         raise UserError(f"{name} holds no numbers with a fraction: pass floating-point embeddings, one per line.")
     left += [f"column {j + 1 + words} (whole numbers)" for j in whole]
-    return _Plan(skipped, words, cells, width, tuple(left))
+    return _Plan(headed, words, cells, width, tuple(left), promised)
 
 
 def _count(cells: Sequence[str], how: Layout) -> int:

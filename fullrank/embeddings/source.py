@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib.util
+import math
 import textwrap
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -24,12 +25,13 @@ from fullrank.errors import UserError, suggest
 CHUNK = 2**26  # bytes of one chunk
 LONGEST = 2**26  # numbers of one row
 LINE = 2**24  # characters of one line of text: about a million numbers
+MOST = 2**30  # bytes of one column of labels
 
 
 _RANGE = 1e70  # up to its fourth power, which kurtosis takes, float64 holds it
 _BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError, EOFError),
-    *(RecursionError, zlib.error, csv.Error, SafetensorError),
+    *(RecursionError, OverflowError, zlib.error, csv.Error, SafetensorError),
 )  # what reading a broken file raises
 
 
@@ -109,6 +111,12 @@ def equally_wide(
     return width
 
 
+def small(name: str, shape: Sequence[int], itemsize: int) -> None:
+    """Raise a UserError for what is too large for a column of labels."""
+    if math.prod(shape) * itemsize > MOST:
+        raise UserError(f"{name} has the shape {tuple(shape)}: pass a column of at most a gigabyte.")
+
+
 def rows_at_once(dims: int, itemsize: int) -> int:
     """How many rows a chunk has."""
     return max(1, CHUNK // (dims * itemsize))
@@ -160,10 +168,14 @@ def measurable(rows: Tensor, name: str) -> Tensor:
 
 def pick(name: str, key: str | None, keys: Sequence[str], suitable: Sequence[str] | None = None) -> str:
     """The entry that `file::key` names, in full or by its end; without a key the only one that is suitable."""
-    listed = textwrap.shorten(", ".join(str(entry)[:60] for entry in keys[:12]), 200, placeholder=" ...") or "nothing"
+    listed = textwrap.shorten(", ".join(str(entry)[:60] for entry in keys[:12]), 200, placeholder=" ...")
     listed += ", ..." if len(keys) > 12 else ""
+    if not keys:
+        raise UserError(f"{name} holds nothing that can be read: check what was saved in it.")
     if key is None:
         candidates = list(keys if suitable is None else suitable)
+        if not candidates and len(keys) == 1:
+            return keys[0]  # its reader says what is wrong with it
         if len(candidates) == 1:
             return candidates[0]
         raise UserError(f"{name} holds {listed}: say which one, as in {name}::{(candidates or ['KEY'])[0][:100]}.")

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fullrank.embeddings.source import EmbeddingFile, from_slices, pick
+from fullrank.embeddings.source import EmbeddingFile, equally_wide, from_slices, pick
 from fullrank.errors import UserError, first_line
 from fullrank.runs.arrays import begins_as_saved, grows
 
@@ -46,7 +46,10 @@ _DTYPES = {
 def read_torch(path: Path, key: str | None) -> EmbeddingFile:
     """One tensor of a file that torch.save wrote, also inside nested dicts (a.b.c); loaded with weights_only."""
     name = str(path)
-    tensors = dict(_tensors(_loaded(path), ""))
+    try:
+        tensors = dict(_tensors(_loaded(path), ""))
+    except (OverflowError, RuntimeError) as error:
+        raise UserError(f"{name} holds numbers beyond any float ({first_line(error)[:120]}): rescale them.") from None
     if not tensors:
         raise UserError(f"{name} holds no tensor: save the embeddings with torch.save(z, file).")
     entry = pick(name, key, list(tensors), [entry for entry, found in tensors.items() if _is_matrix(found)])
@@ -56,12 +59,20 @@ def read_torch(path: Path, key: str | None) -> EmbeddingFile:
         z = _plain(spot, found)
         return from_slices(spot, z.shape, _dtype(z), 4, lambda first, last: z[first:last].clone())
     rows = [_plain(spot, row) for row in found]
-    odd = next((at for at, row in enumerate(rows) if row.shape != rows[0].shape or row.dtype != rows[0].dtype), None)
-    if odd is not None or rows[0].ndim != 1:
-        shapes = tuple(rows[0].shape), tuple(rows[odd or 0].shape)
-        raise UserError(f"{spot} is a list of tensors of the shapes {shapes[0]} and {shapes[1]}: save torch.cat(list).")
+    _refuse_batches(spot, rows)
     shape = (len(rows), len(rows[0]))
     return from_slices(spot, shape, _dtype(rows[0]), 4, lambda first, last: torch.stack(rows[first:last]))
+
+
+def _refuse_batches(spot: str, rows: Sequence[Tensor]) -> None:
+    """Raise a UserError for a list of tensors that are not rows of one width and one type."""
+    if any(row.ndim != 1 for row in rows):
+        shapes = " and ".join(dict.fromkeys(str(tuple(row.shape)) for row in rows[:9]))
+        how = "torch.stack" if all(row.ndim == 0 for row in rows) else "torch.cat"
+        raise UserError(f"{spot} is a list of tensors of the shape {shapes}: save {how}(list), as (samples, D).")
+    equally_wide(spot, [len(row) for row in rows])
+    if len(kinds := sorted({_dtype(row) for row in rows})) > 1:
+        raise UserError(f"{spot} is a list of rows of {' and '.join(kinds)}: save all of them in one type.")
 
 
 def torch_columns(path: Path) -> dict[str, Tensor | list[int | str]]:
@@ -134,7 +145,8 @@ def _tensors(content: Any, place: str) -> Iterator[tuple[str, Tensor | list[Tens
         if all(isinstance(row, Tensor) for row in content):
             yield place, list(content)
         elif all(isinstance(row, list | tuple) and row and _is_numbers(row) for row in content):
-            yield place, [torch.tensor(row) for row in content]
+            whole = all(type(number) is int for row in content for number in row)
+            yield place, [torch.tensor(row, dtype=None if whole else torch.get_default_dtype()) for row in content]
     elif isinstance(content, Mapping):
         for key, value in content.items():
             yield from _tensors(value, f"{place}.{key}" if place else str(key))

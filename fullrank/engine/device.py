@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from fullrank.engine.options import TrainerOptions
+from fullrank.errors import UserError
 
 
 def this_device() -> torch.device:
@@ -14,6 +15,26 @@ def this_device() -> torch.device:
     True
     """
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision_of(asked: str) -> str:
+    """The precision that this machine trains in: what was asked for, or for auto the best of its own.
+
+    >>> precision_of("bf16-mixed")
+    'bf16-mixed'
+    """
+    if asked != "auto":
+        return asked
+    return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def require_precision(asked: str) -> None:
+    """Raise a UserError for 16-mixed without a GPU, where Lightning would train in bf16-mixed.
+
+    >>> require_precision("32-true")
+    """
+    if asked == "16-mixed" and not torch.cuda.is_available():
+        raise UserError("--precision 16-mixed needs a GPU: pass bf16-mixed or 32-true.")
 
 
 def seed_networks(seed: int, device: torch.device) -> None:

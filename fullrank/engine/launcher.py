@@ -34,13 +34,18 @@ class Launched:
 
 
 def process_rank() -> int:
-    """Rank of this process, also before the process group exists: the launchers say it in the environment.
+    """Rank of this process, also before the process group exists: its launcher says it in the environment.
+
+    Without one, Lightning says which machine of its this is, and which of its processes; only the first is 0.
 
     >>> process_rank()
     0
     """
-    said = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return next((int(value) for value in said if value and value.isdigit()), 0)
+    by = launched()
+    if by is not None:
+        return _number("SLURM_PROCID" if by.who == "srun" else "RANK", 0)
+    lightnings = _number("NODE_RANK", 0) * _number("LOCAL_WORLD_SIZE", 1) + _number("LOCAL_RANK", 0)
+    return max(_number("RANK", 0), lightnings)  # what a shell inherits may be 0 in all of them
 
 
 def launched() -> Launched | None:
@@ -102,12 +107,8 @@ def with_processes(options: Options, *, otherwise: int | None = None) -> Options
             f"WORLD_SIZE says that there are {processes()} processes, and neither torchrun nor srun has started this "
             "one: start them by torchrun, or unset WORLD_SIZE and RANK."
         )
-    if by is None and options.nodes > 1 and "MASTER_ADDR" not in os.environ:
-        raise UserError(
-            f"--nodes {options.nodes} would wait for machines that nothing has started: start the command on each by "
-            "torchrun or srun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK on each."
-        )
     if by is None:
+        _refuse_machines(options)
         return replace(options, devices=options.devices or otherwise)
     for flag, asked, has in (("--devices", options.devices, by.devices), ("--nodes", options.nodes, by.nodes)):
         if asked not in (None, has) and not (flag == "--nodes" and asked == 1):
@@ -116,6 +117,22 @@ def with_processes(options: Options, *, otherwise: int | None = None) -> Options
     if options.out is None:
         raise UserError(f"The processes that {by.who} has started need one folder: pass --out.")
     return replace(options, devices=by.devices, nodes=by.nodes)
+
+
+def _refuse_machines(options: TrainerOptions) -> None:
+    """Raise a UserError for several machines without a launcher that cannot find each other, or this one's place."""
+    if options.nodes > 1 and not {"MASTER_ADDR", "MASTER_PORT", "NODE_RANK"} <= {*os.environ}:
+        raise UserError(
+            f"--nodes {options.nodes} would wait for machines that nothing has started: start the command on each by "
+            "torchrun or srun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK on each."
+        )
+    if options.nodes > 1 and options.out is None:
+        raise UserError(f"The processes of {options.nodes} machines need one folder: pass --out.")
+    if _number("NODE_RANK", 0) >= options.nodes:
+        raise UserError(
+            f"NODE_RANK says that this is machine {_number('NODE_RANK', 0)}, counted from 0, and --nodes says "
+            f"{options.nodes}: pass --nodes, or unset NODE_RANK."
+        )
 
 
 @contextmanager

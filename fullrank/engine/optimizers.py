@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from fullrank.errors import UserError, suggest
+
+_NAMES = ("adamw", "sgd", "lars")
 _FINAL = 1e-3  # the cosine ends at this share of the peak (INTL's and W2's code)
 
 
@@ -68,7 +71,8 @@ def optimizer(
 ) -> Optimizer:
     """The named optimizer over the trainable parameters of a module; those of one dimension are not decayed.
 
-    `shares` says of some parameters which share of the learning rate they have; the others have all of it.
+    `shares` says of some parameters which share of the learning rate they have; the others have all of it. Raises
+    UserError for a name that is none of these.
 
     >>> [group["weight_decay"] for group in optimizer("sgd", nn.Linear(2, 2), lr=0.1, weight_decay=1e-4).param_groups]
     [0.0001, 0.0]
@@ -85,7 +89,9 @@ def optimizer(
         return torch.optim.AdamW(groups, lr=lr)
     if name == "sgd":
         return torch.optim.SGD(groups, lr=lr, momentum=0.9)
-    return LARS(groups, lr=lr, trust=lars_trust)
+    if name == "lars":
+        return LARS(groups, lr=lr, trust=lars_trust)
+    raise UserError(f"There is no optimizer {name}: {suggest(name, _NAMES, otherwise='pass adamw, sgd or lars.')}")
 
 
 def warmup_cosine(step: int, *, total: int, warmup: int) -> float:

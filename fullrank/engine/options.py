@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from fullrank.errors import UserError, as_flag, suggest
+from fullrank.runs.reading import value_of
 
 _MOST = {  # the most that means anything: one number more is a slip, or comes from a damaged file
     "steps": 10**12,
@@ -29,7 +30,7 @@ GIVEN = object()  # of a setting that another acts with: any value but None and 
 def by_record(caller: str, flags: Mapping[str, Any], *kinds: type[Any]) -> list[dict[str, Any]]:
     """The flags of a call from Python, parted by the record that has each as a field.
 
-    Raises UserError for an unknown one.
+    Raises UserError for an unknown one, and for a value of another kind than it is declared.
 
     >>> by_record("train", {"nodes": 2}, RunOptions)
     [{'nodes': 2}]
@@ -42,7 +43,11 @@ def by_record(caller: str, flags: Mapping[str, Any], *kinds: type[Any]) -> list[
     for flag in flags:
         if flag not in names:
             raise UserError(f"{caller} has no setting {flag}: {suggest(flag, names)}")
-    return [{name: flags[name] for name in flags if name in each} for each in known]
+    hints = [get_type_hints(kind) for kind in kinds]
+    return [
+        {name: value_of(name, declared[name], flags[name], argument=True) for name in flags if name in each}
+        for each, declared in zip(known, hints, strict=True)
+    ]
 
 
 def require_numbers(values: Mapping[str, object], least: Mapping[str, float], *, above: tuple[str, ...] = ()) -> None:
@@ -124,7 +129,8 @@ class Stepwise:
     """The settings of every training: how its steps compute, and how often they are kept."""
 
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """auto is bf16-mixed on a GPU that has it, else 32-true. The losses of recipes are always computed in float32."""
+    """auto is bf16-mixed on a GPU that has it, else 32-true; 16-mixed needs a GPU. The losses of recipes are always
+    computed in float32."""
     checkpoint_every: int = 500
     """Steps between two checkpoints; the last step and Ctrl-C save one too."""
 

@@ -15,11 +15,15 @@ from typing import Generic, TypeVar
 import lightning.pytorch as pl
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from fullrank.engine.checkpoint import Checkpoint
-from fullrank.engine.device import world
-from fullrank.engine.launcher import lost_process_is_an_error
+from fullrank.engine.device import precision_of, world
+from fullrank.engine.launcher import launched, lost_process_is_an_error
 from fullrank.engine.options import TrainerOptions
 from fullrank.engine.progress import Progress
 from fullrank.engine.sealed import Sealed
@@ -38,13 +42,12 @@ def make_trainer(
     _leave_in_order(options)
     cuda = torch.cuda.is_available()
     devices = options.devices or (torch.cuda.device_count() if cuda else 1)
-    bf16 = cuda and torch.cuda.is_bf16_supported()
     trainer = pl.Trainer(
         accelerator="cuda" if cuda else "cpu",
         devices=devices,
         num_nodes=options.nodes,
         strategy=options.strategy,
-        precision=("bf16-mixed" if bf16 else "32-true") if options.precision == "auto" else options.precision,
+        precision=precision_of(options.precision),  # type: ignore[arg-type]
         accumulate_grad_batches=options.accumulate,
         max_steps=steps,
         max_epochs=-1,
@@ -56,7 +59,7 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=run,
-        plugins=[Sealed()],
+        plugins=[Sealed(), _environment()],
     )
     leave_signals_alone(trainer)
     return trainer
@@ -72,7 +75,16 @@ def launch(options: TrainerOptions) -> None:
         devices = options.devices or torch.cuda.device_count()
         _leave_in_order(options)
         with quiet():
-            Fabric(accelerator=kind, devices=devices, num_nodes=options.nodes, strategy="ddp").launch()
+            by = _environment()
+            Fabric(accelerator=kind, devices=devices, num_nodes=options.nodes, strategy="ddp", plugins=by).launch()
+
+
+def _environment() -> ClusterEnvironment:
+    """Who starts the processes, as `launched` finds it: Lightning takes a single task of SLURM for one of srun's."""
+    by = launched()
+    if by is None:
+        return LightningEnvironment()
+    return SLURMEnvironment(auto_requeue=False) if by.who == "srun" else TorchElasticEnvironment()
 
 
 def _leave_in_order(options: TrainerOptions) -> None:

@@ -31,8 +31,9 @@ from fullrank.data import (
     with_channels,
 )
 from fullrank.data.decode import reason
+from fullrank.data.files.lists import ENDINGS
 from fullrank.data.files.look import parse_range
-from fullrank.data.identity import fingerprint, options_of
+from fullrank.data.identity import fingerprint, reading_of
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.engine.launcher import process_rank, processes
 from fullrank.engine.options import require_numbers
@@ -40,6 +41,7 @@ from fullrank.errors import UserError
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.model import Model
 from fullrank.runs import read_json, write_json
+from fullrank.runs.reading import is_run
 from fullrank.terminal import bars, say
 
 PART = 1024  # rows that are encoded, and then kept, together
@@ -61,9 +63,7 @@ def images_of(
     data: Sequence[str], *, channels: int, root: Path | None, options: DataOptions, say: Callable[[str], None]
 ) -> Images:
     """The images that paths or a data set's name stand for, with so many channels: training images, then test."""
-    images = [
-        Path(name) for name in data if Path(name).is_file() and not name.lower().endswith((".npz", ".txt", ".csv"))
-    ]
+    images = [Path(name) for name in data if Path(name).is_file() and not name.lower().endswith((".npz", *ENDINGS))]
     if len(images) == len(data) and data:
         return _images(images, options, channels)
     if images:
@@ -118,11 +118,14 @@ def _images(files: list[Path], options: DataOptions, channels: int) -> Images:
     return images_in(dataset)
 
 
-def read_as_trained(model: Model, given: DataOptions) -> DataOptions:
-    """How images are read for an encoder: as those of its run were, with their range, and as `given` says otherwise."""
-    config = Path(model.place) / "config.json"
-    if config.is_file():
-        return options_of(read_json(config)).changed_by(given)
+def read_as_trained(model: Model, given: DataOptions, data: object) -> DataOptions:
+    """How images are read for an encoder: as those of its run were, with their range, and as `given` says otherwise.
+
+    Of other images than the run's own only the pixels are read so.
+    """
+    run = Path(model.place)
+    if is_run(run):
+        return reading_of(read_json(run / "config.json"), given, data)
     if given.range is None and model.range is not None:
         return replace(given, range=f"{model.range[0]!r},{model.range[1]!r}")
     return given

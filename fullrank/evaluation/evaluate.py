@@ -25,13 +25,13 @@ from fullrank.data import (
     split,
     with_channels,
 )
-from fullrank.data.identity import compared, options_of, other_data, place_of, quoted, unknown_data
+from fullrank.data.identity import other_data, place_of, quoted, read_for, unknown_data
 from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.device import this_device
 from fullrank.engine.gather import gather_rows, share_of
 from fullrank.engine.launcher import process_rank, with_processes
-from fullrank.engine.options import TrainerOptions
+from fullrank.engine.options import TrainerOptions, require_numbers
 from fullrank.engine.progress import first_speaks
 from fullrank.engine.trainer import launch
 from fullrank.errors import UserError, command
@@ -42,8 +42,10 @@ from fullrank.nn import SavedEncoder, load_encoder
 from fullrank.nn.exports import NOTE
 from fullrank.nn.weights import LIBRARIES
 from fullrank.runs import read_config, read_json, write_json
+from fullrank.runs.reading import value_of
 from fullrank.terminal import bars, say
 
+_K, _TEMPERATURE = 20, 0.07  # of the kNN classifier
 _BATCH = 512
 _WORKERS = 2  # processes that decode the images of a folder
 
@@ -86,6 +88,7 @@ def evaluate_run(
     With `validation` a held-out tenth of the training labels takes the place of the test set, and nothing is
     written; with `baselines` raw pixels and the untrained encoder are scored too.
     """
+    k, temperature, voting = _voting(k, temperature)
     _require_run(run)
     config, console = read_config(run), first_speaks(console)
     options = with_processes(TrainerOptions(out=run, devices=devices, nodes=nodes), otherwise=1)
@@ -93,9 +96,9 @@ def evaluate_run(
     dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
     seed = config["settings"]["seed"]
     division = divide(dataset, seed=seed, validation=validation, seen=seen)
-    say(console, f"{run}: scored on {division.about}")
+    about = division.about + voting
+    say(console, f"{run}: scored on {about}")
     begun = time.perf_counter()
-    k, temperature = 20 if k is None else k, 0.07 if temperature is None else temperature
     task = _Task(division, size=saved.encoder.image_size, k=k, temperature=temperature, seed=seed)
     others = _baselines(saved, seed) if baselines else {}
     launch(options)
@@ -105,9 +108,10 @@ def evaluate_run(
             task.features(name, encode, console)
         return {}
     result = read_json(run / "result.json")
-    if result.get("scored_on") != division.about:  # what was scored on other images does not stand beside these
+    if result.get("scored_on") != about:  # what was scored on other images, or otherwise, does not stand beside these
         result.pop("baselines", None)
-    result |= {"scored_on": division.about, **_whole(task.score("encoder", train, test, console))}
+    result |= {"scored_on": about, "k": k, "temperature": temperature}
+    result |= _whole(task.score("encoder", train, test, console))
     result["separability"] = task.separability(test, console)
     some, width = saved.loss_features, train.shape[1]
     if some is not None and some < width:
@@ -122,6 +126,21 @@ def evaluate_run(
     if not validation:
         write_json(run / "result.json", result)
     return result
+
+
+def _voting(k: int | None, temperature: float | None) -> tuple[int, float, str]:
+    """How many neighbors vote, their temperature, and what is said of both where they are not the usual ones.
+
+    Raises UserError for what cannot be.
+
+    >>> _voting(None, None), _voting(1, 0.5)
+    ((20, 0.07, ''), (1, 0.5, ', with k = 1 and temperature = 0.5'))
+    """
+    count = _K if k is None else value_of("k", int, k, argument=True)
+    sharpness = _TEMPERATURE if temperature is None else value_of("temperature", float, temperature, argument=True)
+    require_numbers({"k": count, "temperature": sharpness}, {"k": 1}, above=("temperature",))
+    others = [f"k = {count}"] * (count != _K) + [f"temperature = {sharpness:g}"] * (sharpness != _TEMPERATURE)
+    return count, sharpness, f", with {' and '.join(others)}" if others else ""
 
 
 def _require_run(run: Path) -> None:
@@ -148,14 +167,13 @@ def _data(
     """The images to score on, and whether the encoder was trained on them; what was understood is said."""
     settings = config["settings"]
     root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
-    options = options_of(config).changed_by(reading)
     if is_object(data):
-        dataset = from_object(data, options)
+        dataset, same = read_for(config, reading, data, partial(from_object, data))
     else:
         place = place_of(run, config, places_in(data))
         refuse_idle_reading(place, reading or DataOptions(), root=data_root)
-        dataset = load_dataset(place, root=root, options=options, say=partial(say, console))
-    same = compared(config, dataset)
+        load = partial(load_dataset, place, root=root, say=partial(say, console))
+        dataset, same = read_for(config, reading, data, lambda options: load(options=options))
     dataset = with_channels(dataset, saved.encoder.channels)
     say(console, dataset.inventory().line())
     if same == "other" and data is None:

@@ -19,6 +19,7 @@ from fullrank.evaluation.model import Model
 from fullrank.nn.exports import FORMATS, About, open_export
 from fullrank.report.runs.card import model_card
 from fullrank.runs import full_disk_is_an_error, read_as_run, read_json, refuse_used
+from fullrank.runs.reading import is_run
 
 _TOLERANCE = 1e-4  # of the largest feature: other libraries add in another order
 _REFERENCE = "reference.safetensors"
@@ -88,9 +89,9 @@ def _environment() -> dict[str, str]:
 
 def _card(model: Model, about: About, use: str, out: Path) -> str:
     place = Path(model.place)
-    run = place if (place / "config.json").is_file() else place.parent
-    config: dict[str, Any] = read_json(run / "config.json") if (run / "config.json").is_file() else {}
-    result: dict[str, Any] = read_json(run / "result.json") if (run / "result.json").is_file() else {}
+    run = place if is_run(place) else place.parent
+    config: dict[str, Any] = read_json(run / "config.json") if is_run(run) else {}
+    result: dict[str, Any] = read_json(run / "result.json") if config and (run / "result.json").is_file() else {}
     shown = {
         "FOLDER": out.name,
         "NAME": about.name.removeprefix("torchvision/").partition(".")[0],

@@ -85,32 +85,40 @@ def open_model(
     """The model of a run, the file of an encoder, an export's folder, or the weights timm:NAME or torchvision:NAME.
 
     `backbone` and `trust` are those of `fullrank.nn.load_encoder`, and a torch-export needs trust too; `say` hears how
-    many tensors of weights fit. `network` is the backbone that the file of another framework is of. Raises UserError if
-    there is none.
+    many tensors of weights fit. `network` is the backbone that the file of another framework is of; one of FullRank's
+    must be of it too. Raises UserError if there is none, and for a network of which weights are missing.
 
     >>> open_model("nowhere")
     Traceback (most recent call last):
     fullrank.errors.UserError: nowhere does not exist: pass the folder of a run, or the file of an encoder.
     """
-    if str(source).startswith(LIBRARIES) or network is not None:
+    if str(source).startswith(LIBRARIES) or (network is not None and "::" in str(source)):
         saved = _of_weights(str(source), network, say)
         place = str(saved.recipe)
     else:
         path = as_path(source)
         if not path.exists():
             raise UserError(f"{path} does not exist: pass the folder of a run, or the file of an encoder.")
-        if (path / NOTE).is_file():
-            saved = open_export(path, trust=trust)
-        else:
-            file = path / "encoder.safetensors" if path.is_dir() else path
-            if is_foreign(file):
-                example = command("embed", path, "IMAGES", "--backbone", "resnet50", "--out", "z.parquet")
-                raise UserError(
-                    f"{path} holds weights and does not say of which network: name it by --backbone, as in `{example}`."
-                )
-            saved = load_encoder(file, backbone=backbone, trust=trust)
-        place = str(path.resolve())
+        saved = _of_path(path, backbone if network is None else network, trust, say)
+        place = str(saved.recipe if is_foreign(path) else path.resolve())
     return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)}, place=place)
+
+
+def _of_path(path: Path, backbone: str | nn.Module | None, trust: bool, say: Callable[[str], None]) -> SavedEncoder:
+    """The encoder of a run, an export's folder, or a file; a name of its network decides for foreign files alone."""
+    if (path / NOTE).is_file():
+        if isinstance(backbone, str):
+            raise UserError(f"{path} is an export, which says of which network it is: leave out --backbone.")
+        return open_export(path, trust=trust)
+    file = path / "encoder.safetensors" if path.is_dir() else path
+    if not is_foreign(file):
+        return load_encoder(file, backbone=backbone, trust=trust)
+    if isinstance(backbone, str):
+        return _of_weights(str(path), backbone, say)
+    example = command("embed", path, "IMAGES", "--backbone", "resnet50", "--out", "z.parquet")
+    raise UserError(
+        f"{path} holds weights and does not say of which network: name it by --backbone, as in `{example}`."
+    )
 
 
 def _of_weights(source: str, network: str | None, say: Callable[[str], None]) -> SavedEncoder:
@@ -123,10 +131,18 @@ def _of_weights(source: str, network: str | None, say: Callable[[str], None]) ->
         )
     known = published_pixels(name)
     mean, std, size = known if known is not None else (IMAGENET_MEAN, IMAGENET_STD, 224)
-    made = encoder(name, image_size=weights.image_size or size, stem=weights.stem or "imagenet")
+    side, channels = weights.image_size or size, len(weights.mean or mean)
+    made = encoder(name, image_size=side, channels=channels, stem=weights.stem or "imagenet")
     saved = SavedEncoder(made.eval(), weights.mean or mean, weights.std or std, recipe=weights.source)
     values = "mean {} and deviation {}".format(*(", ".join(f"{v:g}" for v in each) for each in (saved.mean, saved.std)))
-    say(f"{begin_from(weights, made).sentence(made.name)} Pixels are normalized with {values}.")
+    begun = begin_from(weights, made)
+    if begun.left:
+        some = ", ".join(begun.left[:3])
+        raise UserError(
+            f"{weights.source} has no weights for {len(begun.left)} of {begun.of} tensors of {made.name} ({some}), "
+            "which would be random: pass the --backbone that they are of, or train from them by --weights."
+        )
+    say(f"{begun.sentence(made.name)} Pixels are normalized with {values}.")
     return saved
 
 

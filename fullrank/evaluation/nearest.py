@@ -16,7 +16,8 @@ _GROUP = 16  # columns whose largest value is looked at first
 def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, Tensor]:
     """The k rows of largest cosine with each query (q, D): cosines (q, k), descending, and rows (q, k) from 0.
 
-    Fewer where there are fewer rows. Of equal cosines the first row wins. Raises UserError where the widths differ.
+    Fewer where there are fewer rows. Of equal cosines the first row wins; that of a row with NaN or infinity is -inf.
+    Raises UserError where the widths differ.
 
     >>> nearest(torch.tensor([[1.0, 0.0]]), [torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.tensor([[1.0, 1.0]])], 2)
     (tensor([[1.0000, 0.7071]]), tensor([[1, 2]]))
@@ -31,7 +32,8 @@ def nearest(queries: Tensor, chunks: Iterable[Tensor], k: int) -> tuple[Tensor, 
                 f"The rows have {chunk.shape[1]} dimensions and the query has {unit.shape[1]}: pass those of one model."
             )
         here = torch.arange(read, read + len(chunk)).expand(len(unit), -1)
-        cosines, rows = torch.cat([best, unit @ normalize(chunk.float()).T], 1), torch.cat([at, here], 1)
+        near = (unit @ normalize(chunk.float()).T).where(chunk.isfinite().all(1), -torch.inf)
+        cosines, rows = torch.cat([best, near], 1), torch.cat([at, here], 1)
         best, order = largest(cosines, min(k, cosines.shape[1]))
         at = rows.gather(1, order)
         read += len(chunk)

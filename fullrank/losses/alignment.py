@@ -37,8 +37,9 @@ def alignment(z: Tensor, *, alpha: float = 2.0) -> Terms:
     >>> alignment(torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]]))["loss"]  # a right angle
     tensor(2.0000)
     """
-    distances = [torch.linalg.vector_norm(a - b, dim=-1) for a, b in combinations(normalize(z), 2)]
-    return combine({"alignment": (1.0, torch.stack(distances).pow(alpha).mean())})
+    distances = torch.stack([torch.linalg.vector_norm(a - b, dim=-1) for a, b in combinations(normalize(z), 2)])
+    equal = distances == 0  # where the slope of a power below 1 is infinite; false for NaN
+    return combine({"alignment": (1.0, torch.where(equal, 0.0, torch.where(equal, 1.0, distances).pow(alpha)).mean())})
 
 
 class Alignment(EmbeddingLoss, function=alignment): ...

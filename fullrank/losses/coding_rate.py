@@ -12,6 +12,8 @@ from fullrank.losses.module import EmbeddingLoss
 from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import log_determinant, normalize, smaller_gram
 
+EPS = 0.2  # the authors' distortion
+
 
 @declare(
     formula="−200 c(u, mean view) − ½ log det(I + D/(Nε) UᵀU)",
@@ -22,7 +24,7 @@ from fullrank.stats import log_determinant, normalize, smaller_gram
     blind_to="the norm.",
 )
 @embedding_loss(settings={"eps": POSITIVE, "invariance": WEIGHT, "expansion": WEIGHT})
-def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expansion: float = 1.0) -> Terms:
+def coding_rate(z: Tensor, *, eps: float = EPS, invariance: float = 200.0, expansion: float = 1.0) -> Terms:
     """EMP-SSL: pull every view to the mean of its sample, and maximize the coding rate of each view.
 
     This is the authors' code, on l2-normalized rows U. The term `similarity` is minus the mean cosine between a view
@@ -43,11 +45,20 @@ def coding_rate(z: Tensor, *, eps: float = 0.2, invariance: float = 200.0, expan
     """
     rows = normalize(z.double())
     similarity = (rows * normalize(rows.mean(0))).sum(2).mean()
-    expanded = torch.stack([rate(view, eps) for view in rows]).mean()
+    expanded = mean_rate(rows, eps)
     return combine({"similarity": (invariance, -similarity.to(z.dtype)), "rate": (expansion, -expanded.to(z.dtype))})
 
 
 class CodingRate(EmbeddingLoss, function=coding_rate): ...
+
+
+def mean_rate(rows: Tensor, eps: float = EPS) -> Tensor:
+    """The mean over views of the rate of rows (V, N, D) of unit length; one view is enough.
+
+    >>> mean_rate(torch.ones(2, 3, 1), eps=1.0)  # log(2) / 2
+    tensor(0.3466)
+    """
+    return torch.stack([rate(view, eps) for view in rows]).mean()
 
 
 def rate(rows: Tensor, eps: float) -> Tensor:

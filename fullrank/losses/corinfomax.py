@@ -48,7 +48,7 @@ class CorInfoMax(nn.Module):
         invariance: Weight of `invariance`.
         covariance_memory: Share of the old covariance that is kept at each step, from 0 to 1.
         mean_memory: Share of the old mean that is kept at each step, from 0 to 1.
-        eps: What is added to the eigenvalues of R.
+        eps: What is added to the eigenvalues of R, not negative.
         normalized: Whether rows are scaled to length 1 first.
 
     Raises:
@@ -76,6 +76,7 @@ class CorInfoMax(nn.Module):
         for name, memory in (("covariance_memory", covariance_memory), ("mean_memory", mean_memory)):
             SHARE.check("CorInfoMax", name, memory)
         WEIGHT.check("CorInfoMax", "invariance", invariance)
+        WEIGHT.check("CorInfoMax", "eps", eps)
         super().__init__()
         self.invariance = invariance
         self.covariance_memory, self.mean_memory = covariance_memory, mean_memory

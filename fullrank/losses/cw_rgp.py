@@ -13,7 +13,7 @@ from fullrank.losses.terms import COUNT, Rule, Terms, combine, embedding_loss
 from fullrank.losses.w_mse import whitened_distance
 from fullrank.stats import center, spectral_of_centered
 
-SIZE = Rule("2 samples or more", lambda size: size >= 2)
+SIZE = Rule("a whole number of at least 2", lambda size: hasattr(size, "__index__") and size >= 2)
 
 
 @declare(

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.stats import normalize
 
 _CLOSEST = 2e-6  # of 1 - cosine; below it float32 holds only rounding, which a power would blow up to a kick
@@ -137,7 +137,7 @@ def layer_energy(
         The energy of all layers, a number.
 
     Raises:
-        UserError: The module has no such layer.
+        UserError: The module has no such layer, or the reduction is unknown.
 
     >>> net = nn.Sequential(nn.Linear(4, 3, bias=False), nn.ReLU(), nn.Linear(3, 1))
     >>> nn.init.orthogonal_(net[0].weight) is net[0].weight
@@ -145,6 +145,9 @@ def layer_energy(
     >>> layer_energy(net)
     tensor(0.5000, grad_fn=<SumBackward0>)
     """
+    if reduction not in ("sum", "mean"):
+        hint = suggest(str(reduction), ("sum", "mean"), otherwise="pass sum or mean.")
+        raise UserError(f"layer_energy got reduction={reduction!r}: {hint}")
     energies = [energy(weight.flatten(1)) for weight in weights_of_layers(module)]
     if not energies:
         raise UserError("layer_energy found no linear or convolutional layer with two outputs: pass another network.")

@@ -57,7 +57,7 @@ def intl(z: Tensor, *, axis: Axis = "channel", iterations: int = 4, beta: float 
         z: Embeddings (V, N, D).
         axis: What is whitened: "channel", the authors' default, the samples with their N x N covariance, "batch" the
             features with their D x D covariance.
-        iterations: Steps of Newton's iteration, at least 1.
+        iterations: Steps of Newton's iteration; 0 centers, and whitens nothing.
         beta: Weight of `trace`; None takes `intl_beta` of N or D, whichever is whitened.
 
     >>> intl(torch.ones(2, 8, 4), axis="batch", beta=0.05)["loss"]  # one point: 2 + 2 beta D

@@ -30,7 +30,7 @@ class MoCo(Queue):
 
     Args:
         features: Number of features D of the embeddings.
-        size: Number of keys in the queue.
+        size: Number of keys in the queue, at least 1.
         temperature: Divides the cosines, above 0.
 
     >>> moco = MoCo(features=4, size=8)

@@ -91,7 +91,8 @@ class SlicedLoss(EmbeddingLoss):
 
     The step starts at `seed` and is a persistent buffer: it is the same on every process, and a resumed training goes
     on with the next draw. It is counted beside the buffer too, so that no step waits for a GPU to say it. A module in
-    eval mode draws what the next step will draw, and does not count. It is blind to what its function is blind to.
+    eval mode draws what the next step will draw, and does not count. Another `seed` later draws nothing else: write
+    another `step`. It is blind to what its function is blind to.
 
     >>> from fullrank.losses import SIGReg
     >>> objective, z = SIGReg(slices=8), torch.eye(4).expand(2, 4, 4)

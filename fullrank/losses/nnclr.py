@@ -29,7 +29,7 @@ class NNCLR(Queue):
 
     Args:
         features: Number of features D of the embeddings.
-        size: Number of targets in the queue.
+        size: Number of targets in the queue, at least 1.
         temperature: Divides the cosines, above 0.
 
     >>> NNCLR(features=4, size=8)(torch.ones(2, 3, 4), torch.ones(2, 3, 4))["loss"]  # one point: ln 3

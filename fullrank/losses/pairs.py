@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fullrank.losses.terms import finite_or
+from fullrank.losses.terms import COUNT, finite_or
 from fullrank.stats import normalize
 
 
@@ -46,6 +46,7 @@ class Queue(nn.Module):
     queue: Tensor
 
     def __init__(self, features: int, size: int) -> None:
+        COUNT.check(type(self).__name__, "size", size)
         super().__init__()
         self.register_buffer("queue", normalize(torch.randn(size, features)))
 

@@ -56,7 +56,7 @@ def spectral_transformation(
     >>> spectral_transformation(torch.ones(2, 8, 4))["loss"]  # one point: nothing is left to compare
     tensor(2.)
     """
-    if components and axis == "channel":
+    if components and axis != "batch":
         raise UserError(
             'spectral_transformation has components with axis="batch" only: along channels they are not samples.'
         )

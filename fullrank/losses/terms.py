@@ -39,8 +39,8 @@ class Rule:
 POSITIVE = Rule("a number above 0", lambda value: 0 < value < math.inf)
 WEIGHT = Rule("a number that is not negative", lambda value: 0 <= value < math.inf)
 SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
-STEPS = Rule("a whole number that is not negative", lambda value: value >= 0 and value % 1 == 0)
-COUNT = Rule("a whole number of at least 1", lambda value: value >= 1 and value % 1 == 0)
+STEPS = Rule("a whole number that is not negative", lambda value: hasattr(value, "__index__") and value >= 0)
+COUNT = Rule("a whole number of at least 1", lambda value: hasattr(value, "__index__") and value >= 1)  # 2.0 is none
 
 
 def combine(weighted: Mapping[str, tuple[float, Tensor]]) -> Terms:

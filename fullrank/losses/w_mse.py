@@ -37,7 +37,7 @@ Whitening = Literal["cholesky", "zca"]
         "keeps the rank up."
     ),
 )
-@embedding_loss(settings={"iterations": COUNT, "eps": WEIGHT})
+@embedding_loss(settings={"size": COUNT, "iterations": COUNT, "eps": WEIGHT})
 def w_mse(
     z: Tensor,
     *,

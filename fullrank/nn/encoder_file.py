@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from fullrank.errors import UserError, command, first_line
-from fullrank.nn.encoder import OBJECT, Encoder, Stem, encoder, require_fit
+from fullrank.nn.encoder import OBJECT, Encoder, Stem, encoder, encoder_name, require_fit
 from fullrank.nn.own_module import code_hash
 from fullrank.runs.kind import require_training
 from fullrank.runs.reading import read_json, require_file
@@ -40,6 +41,7 @@ class SavedEncoder:
         recipe: What trained it; None where the file does not say.
         versions: Versions of the libraries that trained it, by name.
         range: What became 0 and 255 in the training images of more than 8 bits; None where there were none.
+        inside: Mean and standard deviation that the network itself normalizes by, as an exported graph does.
     """
 
     encoder: Encoder
@@ -49,6 +51,7 @@ class SavedEncoder:
     recipe: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     range: tuple[float, float] | None = None
+    inside: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Representation (N, width) of images (N, C, S, S), uint8 or float in [0, 1], on their device.
@@ -75,7 +78,8 @@ class SavedEncoder:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             fresh = encoder(of.name, image_size=of.image_size, channels=of.channels, stem=of.stem)
-        return replace(self, encoder=fresh.eval())
+        mean, std = self.inside or (self.mean, self.std)
+        return replace(self, encoder=fresh.eval(), mean=mean, std=std, inside=None)
 
 
 def pixels_of(images: Tensor, channels: int) -> Tensor:
@@ -154,13 +158,26 @@ def encoder_bytes(
     }
     if is_file_of_code(trained.name):
         about["code_sha256"] = code_hash(trained.name)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in trained.model.state_dict().items()}
+    tensors = tensors_of(trained.model)
     about["checksum"] = _checksum(about, tensors)
     content: bytes = save(tensors, metadata={"fullrank": json.dumps(about)})  # a second entry would come in any order
     return content
 
 
-def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: bool = False) -> SavedEncoder:
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a network on the CPU, by its library's names; each has its own memory, as safetensors wants it.
+
+    >>> tied = nn.Linear(2, 2, bias=False)
+    >>> [*tensors_of(nn.Sequential(tied, tied))]
+    ['0.weight', '1.weight']
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    times = Counter(value.untyped_storage().data_ptr() for value in tensors.values())
+    shared = {name for name, value in tensors.items() if times[value.untyped_storage().data_ptr()] > 1}
+    return {name: value.clone() if name in shared else value for name, value in tensors.items()}
+
+
+def load_encoder(path: str | Path, *, backbone: str | nn.Module | None = None, trust: bool = False) -> SavedEncoder:
     """Read an encoder.safetensors file, also of version 0.1.0.
 
     No code in it is run. Where it names a file of code as its network, that file is run if the user has run it before
@@ -168,11 +185,11 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
 
     Args:
         path: The file.
-        backbone: The network, where it was an object of one's own.
+        backbone: The network, where it was an object or a file of one's own; any other name must be the file's.
         trust: Whether a file of code that it names may be run.
 
     Raises:
-        UserError: The file is missing, is not one of FullRank's, or names code that may not be run.
+        UserError: The file is missing, is not one of FullRank's, names another network, or code that may not be run.
     """
     path = Path(path)
     try:
@@ -201,9 +218,15 @@ def load_encoder(path: str | Path, *, backbone: nn.Module | None = None, trust: 
     return SavedEncoder(fresh.eval(), mean, std, *said, range=tuple(about["range"]) if about.get("range") else None)
 
 
-def _known_network(path: Path, about: Mapping[str, Any], backbone: nn.Module | None, trust: bool) -> str | nn.Module:
-    """What makes the network of a file: its name, if that runs no code that changed, or the object of the caller."""
+def _known_network(
+    path: Path, about: Mapping[str, Any], backbone: str | nn.Module | None, trust: bool
+) -> str | nn.Module:
+    """What makes the network of a file: its name, if that runs no code that changed, or what the caller says."""
     name = str(about["name"])
+    if isinstance(backbone, str):
+        backbone = encoder_name(backbone)
+        if backbone != name and not (name.startswith(OBJECT) or is_file_of_code(name)):
+            raise UserError(f"{path} holds weights of {name}, not of {backbone}: leave out --backbone.")
     if backbone is not None:
         return backbone
     if name.startswith(OBJECT):

@@ -125,7 +125,7 @@ def _safetensors(path: Path) -> Weights:
         stem: Stem = about.get("stem") or ("small" if about["image_size"] <= SMALL else "imagenet")
         name = about["name"]  # code that a file names is not run: there the caller says which backbone
         known = None if is_file_of_code(name) or name.startswith(OBJECT) else name
-        return Weights(str(path), tensors, known, stem, mean, std)
+        return Weights(str(path), tensors, known, stem, mean, std, about["image_size"])
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0]
         raise UserError(f"{path} is not a .safetensors file, or it is damaged ({first}): write it again.") from None
@@ -176,6 +176,8 @@ def _of_timm(name: str) -> Weights:
             f"timm has no model {kind}: {suggest(kind, timm.list_models(), otherwise='see timm.list_models().')}"
         )
     known = timm.list_pretrained(f"{kind}.*")
+    if not known:
+        raise UserError(f"timm publishes no weights of {kind}: pass another network, or the path of a file.")
     if name not in (kind, *known):
         raise UserError(f"timm has no weights {name}: {suggest(name, known, otherwise=f'pass {kind}.')}")
     model = _downloaded(f"timm:{name}", lambda: timm.create_model(name, pretrained=True, num_classes=0))

@@ -12,9 +12,19 @@ from types import ModuleType
 
 from fullrank.errors import UserError, suggest
 from fullrank.recipes._recipe import Family, Recipe
-from fullrank.recipes._settings import from_settings, settings, with_settings
+from fullrank.recipes._settings import as_declared, from_settings, settings, with_settings
 
-__all__ = ["Family", "Recipe", "documentation", "from_settings", "load", "names", "settings", "with_settings"]
+__all__ = [
+    "Family",
+    "Recipe",
+    "as_declared",
+    "documentation",
+    "from_settings",
+    "load",
+    "names",
+    "settings",
+    "with_settings",
+]
 
 
 def names() -> list[str]:
@@ -30,7 +40,7 @@ def documentation(name: str) -> str:
     """The header of a recipe's file: what it is, its command, its cost and its measured result.
 
     Args:
-        name: A name that `names` lists, or a Python file.
+        name: A name that `names` lists.
 
     >>> documentation("vicreg").splitlines()[0]
     'VICReg: keep the variance of every dimension, remove the covariance between them.'

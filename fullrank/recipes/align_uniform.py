@@ -36,7 +36,10 @@ class AlignUniform(Recipe):
     def objective(self) -> Callable[[Tensor], Terms]:
         """The weighted sum of both."""
         from fullrank.losses import alignment, combine, uniformity
+        from fullrank.losses.terms import WEIGHT
 
+        for name, weight in (("align", self.align), ("spread", self.spread)):
+            WEIGHT.check("align_uniform", name, weight)
         return lambda z: combine(
             {
                 "alignment": (self.align, alignment(z)["loss"]),

@@ -19,9 +19,10 @@ class CodingRate(Regularizer):
     """Weight of the coding rate of the embedding, which is maximized; 0.1 has an effect beside an alignment loss."""
 
     def term(self, step: Step) -> tuple[float, Tensor] | None:
-        """Minus the rate of `fullrank.losses.coding_rate`, without its similarity."""
+        """Minus the rate of `fullrank.losses.coding_rate`, without its similarity, which a single view lacks."""
         if self.coding_rate == 0:
             return None
-        from fullrank.losses import coding_rate
+        from fullrank.losses.coding_rate import mean_rate
+        from fullrank.stats import normalize
 
-        return self.coding_rate, coding_rate(step.outputs["embedding"])["rate"]
+        return self.coding_rate, -mean_rate(normalize(step.outputs["embedding"].double())).float()

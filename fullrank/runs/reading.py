@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.runs.kind import require_training
 
 Record = TypeVar("Record")
 
+NOTE = "fullrank.json"  # of an export: what it is of
+
 _LARGEST = 2**26  # bytes of a JSON file
 _LARGEST_TEXT = 2**32  # of rows, names or labels
 _RECORDS = ("data", "start", "run", "chosen", "settings")  # of config.json
+_WORDS: Mapping[Any, str] = {
+    **{int: "a whole number", float: "a number", bool: "True or False"},
+    **{str: "a text", Path: "a path", NoneType: "None"},
+}
 
 
 @contextmanager
@@ -34,6 +43,17 @@ def read_as_run(place: Path) -> Iterator[None]:
         ) from error
 
 
+def is_run(place: Path) -> bool:
+    """Whether a place is the folder of a run; one that cannot be looked at, or that no file can be named, is none.
+
+    Nor is an export for a library that has a config.json of its own.
+
+    >>> is_run(Path("a" * 300))
+    False
+    """
+    return os.path.isfile(place / "config.json") and not os.path.isfile(place / NOTE)
+
+
 def as_path(run: object) -> Path:
     """A path from what names a run; raises UserError for what cannot name one.
 
@@ -47,7 +67,9 @@ def as_path(run: object) -> Path:
 
 
 def require_file(path: Path) -> None:
-    """Raise UserError where something is at a place that is not a file: reading a pipe or a device may never end.
+    """Raise UserError where something is at a place that is not a file, or that may not be read.
+
+    Reading a pipe or a device may never end.
 
     >>> require_file(Path("/"))
     Traceback (most recent call last):
@@ -57,10 +79,14 @@ def require_file(path: Path) -> None:
         known = stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
         return
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): ask its owner for the right to.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): put the file back that belongs there.") from None
     if not known:
         raise UserError(f"{path} is not a file: put the file back that belongs there.")
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise UserError(f"{path} cannot be read ({os.strerror(errno.EACCES)}): ask its owner for the right to.")
 
 
 def read_text(path: Path, *, errors: str = "strict") -> str:
@@ -74,10 +100,7 @@ def read_text(path: Path, *, errors: str = "strict") -> str:
     size = path.stat().st_size
     if size > _LARGEST_TEXT:
         raise UserError(f"{path} has {size / 2**30:,.1f} GB, more than any file of its kind: check what it is.")
-    try:
-        return path.read_text(encoding="utf-8-sig", errors=errors)
-    except PermissionError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): ask its owner for the right to.") from None
+    return path.read_text(encoding="utf-8-sig", errors=errors)
 
 
 def parse_json(text: str) -> Any:
@@ -142,14 +165,59 @@ def record_of(kind: type[Record], values: Mapping[str, Any]) -> Record:
     return kind(**{name: value_of(name, hints[name], value) for name, value in values.items() if name in hints})
 
 
-def value_of(name: str, hint: Any, value: Any) -> Any:
-    """A value of config.json as the field has it; raises UserError if it is of another kind."""
-    read = tuple(value) if isinstance(value, list) else value
-    if isinstance(value, str) and "Path" in str(hint):
-        read = Path(value)
-    if not _is(read, hint):
-        raise UserError(f"config.json says {name} is {str(value)[:80]!r}, which it cannot be: restore it.")
-    return read
+def value_of(name: str, hint: Any, value: Any, *, argument: bool = False) -> Any:
+    """A value of config.json, or an `argument` from Python, as the field has it.
+
+    A list becomes a tuple, text a path where one is declared and a path text where none is, and a number of numpy one
+    of Python. Raises UserError if it is of another kind.
+
+    >>> value_of("projector", tuple[int, ...], [512, 256])
+    (512, 256)
+    >>> value_of("lr", float | None, "0.1", argument=True)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: lr='0.1' is not what it can be: pass a number or None.
+    """
+    read = _plain(value, paths="Path" in str(hint))
+    if _is(read, hint):
+        return read
+    if argument:
+        remedy = suggest(str(value), _choices(hint), otherwise=f"pass {_in_words(hint)}.")
+        raise UserError(f"{name}={repr(value)[:80]} is not what it can be: {remedy}")
+    raise UserError(f"config.json says {name} is {str(value)[:80]!r}, which it cannot be: restore it.")
+
+
+def _plain(value: Any, *, paths: bool) -> Any:
+    """A value as settings have it."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(each, paths=paths) for each in value)
+    if isinstance(value, str | Path):
+        return Path(value) if paths else str(value)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return value
+
+
+def _choices(hint: Any) -> list[str]:
+    """The words that a field may be, where they are counted up."""
+    if get_origin(hint) is Literal:
+        return [each for each in get_args(hint) if isinstance(each, str)]
+    return [word for part in get_args(hint) for word in _choices(part)]
+
+
+def _in_words(hint: Any) -> str:
+    """What may be passed to a field, as a sentence has it.
+
+    >>> _in_words(tuple[int, ...] | None), _in_words(Literal["warn", "stop"])
+    ('a list, each of it a whole number or None', "'warn' or 'stop'")
+    """
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Literal:
+        return " or ".join(map(repr, parts))
+    if kind in (Union, UnionType):
+        return " or ".join(map(_in_words, parts))
+    if kind is tuple:
+        return f"a list, each of it {_in_words(parts[0])}"
+    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def _is(value: Any, hint: Any) -> bool:
@@ -163,4 +231,6 @@ def _is(value: Any, hint: Any) -> bool:
         return isinstance(value, tuple) and all(_is(each, parts[0]) for each in value)
     if hint is float:
         return type(value) in (int, float)
+    if hint is Path:
+        return isinstance(value, Path)
     return type(value) is hint if hint in (int, bool, str, NoneType) else True

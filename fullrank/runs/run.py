@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from fullrank.runs.advice import Advice, read_advice
 from fullrank.runs.arrays import DAMAGE
 from fullrank.runs.files import read_rows
 from fullrank.runs.kind import require_training
-from fullrank.runs.reading import read_json
+from fullrank.runs.reading import is_run, read_json, require_file
 from fullrank.runs.samples import Array, Samples, read_samples, require
 from fullrank.runs.spectra import read_spectra
 
@@ -138,7 +139,9 @@ def read_run(path: Path) -> Run:
     Traceback (most recent call last):
     fullrank.errors.UserError: no/such/folder is not a run folder (it has no config.json): pass a folder that...
     """
-    if not (path / "config.json").is_file():
+    if not is_run(path):
+        if not os.path.isfile(path):
+            require_file(path / "config.json")  # which says so where it may not be looked at
         raise UserError(f"{path} is not a run folder (it has no config.json): pass a folder that `train` wrote.")
     config = read_json(path / "config.json")
     require_training(path, config)

@@ -19,8 +19,9 @@ class _LogDeterminant(torch.autograd.Function):
         if bool(failed.any()):
             if bool((failed.bool() & a.isfinite().all(-1).all(-1)).any()):
                 raise UserError(
-                    "The covariance of the embeddings is not positive definite, because their norm is too large for "
-                    "eps: lower the learning rate, normalize the embeddings or raise eps."
+                    "The covariance of the embeddings is not positive definite, because its rank is too low or their "
+                    "norm too large for eps: raise eps, take more samples, normalize the embeddings or lower the "
+                    "learning rate."
                 )
             factor = torch.where(failed.bool()[..., None, None], torch.nan, factor)
         return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1), factor

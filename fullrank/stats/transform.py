@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from fullrank.errors import UserError
+from fullrank.errors import UserError, suggest
 from fullrank.stats.decompositions import decomposable, eigh
 from fullrank.stats.gram import smaller_gram
 
@@ -100,11 +100,15 @@ def power(p: float) -> Spectral:
 def center(z: Tensor, axis: Axis, *, dtype: torch.dtype | None = None) -> tuple[Tensor, int]:
     """Centered z (N, D), in `dtype`, and its covariance's divisor: features over the batch, or samples over channels.
 
-    A constant gives exact zeros: what rounding leaves of it is not a spectrum, though whitening makes it one.
+    A constant gives exact zeros: what rounding leaves of it is not a spectrum, though whitening makes it one. Raises a
+    UserError for an unknown axis.
 
     >>> center(torch.full((7, 2), 0.1), "batch")[0].abs().max()
     tensor(0.)
     """
+    if axis not in get_args(Axis):
+        hint = suggest(str(axis), get_args(Axis), otherwise=f"pass {' or '.join(get_args(Axis))}.")
+        raise UserError(f"A covariance got axis={axis!r}: {hint}")
     dim = 0 if axis == "batch" else 1
     wide = z if dtype is None else z.to(dtype)
     x = wide - wide.mean(dim, keepdim=True)

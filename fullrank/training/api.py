@@ -62,7 +62,8 @@ def train(
         The finished run, or an unfinished one if it was asked to stop; `path` is its folder.
 
     Raises:
-        UserError: for what the command refuses, and for a flag that the recipe does not have.
+        UserError: for what the command refuses, for a flag that the recipe does not have, and for a value that it
+            cannot have.
 
     >>> train("intll")
     Traceback (most recent call last):
@@ -76,7 +77,8 @@ def train(
     if out is not None:
         flags["out"] = Path(out)
     changed, where = _apart(name, chosen, options or RunOptions(), flags)
-    asked, images = recipes.with_settings(chosen, changed), data if is_object(data) else None
+    asked, where = recipes.as_declared(recipes.with_settings(chosen, changed)), recipes.as_declared(where)
+    images = data if is_object(data) else None
     refuse_idle(asked, chosen, data=images, named=str)
     folder, ending = start(name, asked, where, Console(quiet=quiet), backbone=network, data=images)
     return _reported(folder, bool(ending))
@@ -191,7 +193,7 @@ def embed(
     source = encoder.path if isinstance(encoder, Run) else encoder
     model = source if isinstance(source, Model) else open_model(source, say=tell)
     data = [str(images)] if isinstance(images, str | Path) else [str(image) for image in images]
-    reading = read_as_trained(model, DataOptions())
+    reading = read_as_trained(model, DataOptions(), data)
     found = images_of(data, channels=model.encoder.channels, root=None, options=reading, say=tell)
     one = Shards(1, (0,))
     return embed_to(Path(out), model, found, shards=one, batch_size=batch_size, workers=workers, console=console)[0]

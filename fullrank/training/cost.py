@@ -10,21 +10,41 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.data import Views
+from fullrank.errors import UserError, first_line
 from fullrank.methods import Method
 
 
 def bytes_per_image(network: nn.Module, channels: int, view_sizes: Sequence[int]) -> int:
     """Memory that the backward pass of all views of one image needs, measured without computing anything.
 
+    A network that must compute, since it looks at a number or holds tensors that do not move with it, does so for a few
+    images. Raises UserError where it cannot.
+
     >>> bytes_per_image(nn.Sequential(nn.Conv2d(1, 2, 1), nn.Sigmoid()), 1, [4, 4])  # input and output, both views
     384
     """
+    try:
+        return _measured(network, channels, view_sizes, torch.device("meta"))
+    except Exception:  # torch and networks of one's own raise anything there
+        here = next(network.parameters(), torch.empty(0)).device
+    try:
+        return _measured(network, channels, view_sizes, here)
+    except Exception as error:
+        raise UserError(
+            f"The memory of the network cannot be measured ({first_line(error)[:120]}): pass --batch-size."
+        ) from error
+
+
+def _measured(network: nn.Module, channels: int, view_sizes: Sequence[int], device: torch.device) -> int:
     with torch.random.fork_rng():
-        idle = copy.deepcopy(network).to("meta").train()
-        return sum((_saved(idle, channels, side, 4) - _saved(idle, channels, side, 2)) // 2 for side in view_sizes)
+        trial = copy.deepcopy(network).to(device).train()
+        return sum(
+            (_saved(trial, channels, side, 4, device) - _saved(trial, channels, side, 2, device)) // 2
+            for side in view_sizes
+        )
 
 
-def _saved(network: nn.Module, channels: int, side: int, count: int) -> int:
+def _saved(network: nn.Module, channels: int, side: int, count: int, device: torch.device) -> int:
     """Bytes that autograd keeps of so many images, each storage counted once."""
     storages: dict[int, int] = {}
 
@@ -34,7 +54,7 @@ def _saved(network: nn.Module, channels: int, side: int, count: int) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        out = network(torch.empty(count, channels, side, side, device="meta"))
+        out = network(torch.zeros(count, channels, side, side, device=device))
     del out
     return sum(storages.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from fullrank.data import ImageTensor
 from fullrank.engine import RunOptions
+from fullrank.errors import UserError
 from fullrank.recipes import Recipe
 from fullrank.report.numbers import duration
 from fullrank.terminal import say
@@ -31,7 +33,6 @@ def dry_run(recipe: Recipe, options: RunOptions, console: Console) -> None:
     each_pass = plan.steps_per_epoch * plan.batch_size
     weights = sum(parameter.numel() for parameter in job.method.parameters() if parameter.requires_grad)
     sides = [view.size for view in job.views.augmentations]
-    memory = bytes_per_image(job.method.encoder, job.dataset.train.channels, sides) * plan.batch_size
     views = ", ".join(f"{side} px" for side in sides)
     left = images - each_pass
     rest = f"; {left} images are left out of each pass, others each time" if left else ""
@@ -40,12 +41,22 @@ def dry_run(recipe: Recipe, options: RunOptions, console: Console) -> None:
         "steps": f"{plan.steps:,}, with {plan.steps_per_epoch:,} {batches} of {plan.batch_size} images in a pass{rest}",
         "network": f"{job.recipe.backbone}, {weights / 1e6:.2g} million weights with its heads",
         "views": f"{len(sides)} per image ({views})",
-        "memory": f"about {decimal(memory)} for the backward pass of a batch in 32-bit numbers",
+        "memory": _memory(job),
         "time": _time(job),
     }
     for name, text in lines.items():
-        say(console, f"{name:<8} {text}")
+        if text:
+            say(console, f"{name:<8} {text}")
     say(console, "This was a dry run: nothing was written.")
+
+
+def _memory(job: Job) -> str:
+    """What a batch needs; nothing of a network that cannot be measured."""
+    sides = [view.size for view in job.views.augmentations]
+    with suppress(UserError):
+        memory = bytes_per_image(job.method.encoder, job.dataset.train.channels, sides) * job.plan.batch_size
+        return f"about {decimal(memory)} for the backward pass of a batch in 32-bit numbers"
+    return ""
 
 
 def _time(job: Job) -> str:

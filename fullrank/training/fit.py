@@ -46,7 +46,7 @@ from fullrank.training.on_collapse import OnCollapse
 from fullrank.training.outputs import finish, made_run, save_probe, write_result
 from fullrank.training.probe import Probe, probe_size, read, take_probe
 from fullrank.training.record import Record
-from fullrank.training.regularize import require_parts
+from fullrank.training.regularize import by_flag, require_loss
 from fullrank.training.same_data import (
     keep_same_data,
     keep_same_settings,
@@ -113,7 +113,7 @@ def resume(
         with read_as_run(run):
             start = config.get("start", {}) if begun else None
             job = prepare(recipe, options, spoken, kept=start, data=data, run=run)
-            now = learned(job.recipe, job.options)
+            now = learned(str(config["recipe"]), job.recipe, job.options)
             changed = False
             if begun:
                 then = begun_by(run)
@@ -175,20 +175,13 @@ def prepare(
     augmentations = _augmentations(recipe, dataset, size, console)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
+        tell = partial(say, console)
         begun = begin(
-            recipe,
-            dataset,
-            image_size=size,
-            view_sizes=sizes,
-            weights=weights,
-            kept=kept,
-            backbone=backbone,
-            say=partial(say, console),
+            recipe, dataset, image_size=size, view_sizes=sizes, weights=weights, kept=kept, backbone=backbone, say=tell
         )
         recipe = dataclasses.replace(recipe, start=begun.start)
-        with memory_is_an_error("a smaller --projector, --image-size or --backbone"):
+        with memory_is_an_error("a smaller --projector, --image-size or --backbone"), by_flag(recipe):
             method = recipe.build(begun.encoder).to(memory_format=torch.channels_last)
-        require_parts(recipe, method, sizes)
     views = Views(augmentations, mean=begun.mean, std=begun.std)
     chosen = choose(
         recipe,
@@ -199,6 +192,7 @@ def prepare(
         machine=this_machine(options.devices),
     )
     plan = make_plan(chosen.recipe, chosen.options, len(images))
+    require_loss(chosen.recipe, method, sizes, plan.batch_size)
     reasons |= begun.reasons | chosen.reasons
     return Job(chosen.recipe, chosen.options, reasons, dataset, method, views, plan, size, begun.about)
 
@@ -228,13 +222,10 @@ def _fit(run: Path, job: Job, console: Console, *, changed: bool) -> Ending:
     missing = missing_of(run, job.recipe, job.dataset, console)
     probe = take_probe(job.dataset.train, size=job.image_size, count=count, seed=job.recipe.seed, missing=missing)
     progress, page = Progress(run.name, plan.steps, console), LivePage(run)
-    checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=learned(job.recipe, options))
-    watch = OnCollapse(
-        run,
-        profile_of(str(read_config(run)["recipe"])),
-        say=partial(say, console),
-        stop=checkpoint.ask_to_stop if options.on_collapse == "stop" else None,
-    )
+    name = str(read_config(run)["recipe"])
+    checkpoint = Checkpoint(run, every=options.checkpoint_every, learned=learned(name, job.recipe, options))
+    stop = checkpoint.ask_to_stop if options.on_collapse == "stop" else None
+    watch = OnCollapse(run, profile_of(name), say=partial(say, console), stop=stop)
 
     def show(row: dict[str, Any]) -> None:
         progress.show(row)

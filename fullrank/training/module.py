@@ -62,9 +62,10 @@ class Training(pl.LightningModule):
     def _check(self, step: int) -> None:
         """Let a loss or gradient that was not finite end the run, where it is time to ask."""
         if is_time(self.device, step):
-            self._refuse_what_is_not_finite()
+            self.require_finite()
 
-    def _refuse_what_is_not_finite(self) -> None:
+    def require_finite(self) -> None:
+        """Raise a UserError for the first step whose loss or gradient was not finite; a GPU is waited for."""
         for what, finite in self.finite.items():
             step = finite.first()
             if step is not None and (what == "loss" or self.trainer.precision != "16-mixed"):
@@ -99,7 +100,7 @@ class Training(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """No checkpoint keeps weights that are not finite."""
-        self._refuse_what_is_not_finite()
+        self.require_finite()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Version 0.1.0 spelled DINO's center in another way."""

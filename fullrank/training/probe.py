@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from fullrank.data import ImageSet, ImageTensor, Views, labeled, plain_batches, split
+from fullrank.data import ImageSet, ImageTensor, Views, labeled, plain_rows, split
 from fullrank.data.missing import Missing
 from fullrank.evaluation import knn_accuracy
 from fullrank.losses import log_determinant_mutual_information
@@ -58,16 +58,16 @@ def take_probe(images: ImageSet, *, size: int, count: int, seed: int, missing: M
     """A seeded sample of at most `count` training images at `size` pixels, un-augmented.
 
     Where at most a tenth of the images has no label, these are not a part of it. In the place of an image that cannot
-    be read any more comes another, if `missing` notes it.
+    be read any more comes another with its own label, if `missing` notes it.
     """
     if images.labels is not None and (images.labels >= 0).double().mean() >= _KNOWN:
         images = labeled(images)
     several = images.labels is not None and 2 * len(images.labels.unique()) <= count  # else a class is asked by one
     chosen = images if len(images) <= count else split(images, count / len(images), seed, by_class=several)[1]
-    pixels = torch.cat(list(plain_batches(chosen, size=size, missing=missing)))
+    pixels, rows = map(torch.cat, zip(*plain_rows(chosen, size, missing=missing), strict=True))
     known = chosen.labels is not None and bool((chosen.labels >= 0).all())
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed))
-    labels = chosen.labels[order] if known and chosen.labels is not None else None
+    labels = chosen.labels[rows[order]] if known and chosen.labels is not None else None
     return Probe(pixels[order], labels, images.classes)
 
 

@@ -83,7 +83,8 @@ class Record(Rows):
 
     def _say_loss(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Training)
-        terms = {name: float(value) for name, value in module.terms.items()}  # a GPU has done all of its work then
+        module.require_finite()  # a GPU has done all of its work then, and no row can hold what is not
+        terms = {name: float(value) for name, value in module.terms.items()}
         loss, plan = terms.pop("loss"), module.plan
         norm = None if module.gradient_norm is None else float(module.gradient_norm)
         self.tick("train")
@@ -91,8 +92,8 @@ class Record(Rows):
             **self._when("train", trainer, module),
             "lr": plan.lr * warmup_cosine(trainer.global_step - 1, total=plan.steps, warmup=plan.warmup),
             "loss": loss,
-            "terms": terms,
-            "gradient_norm": norm if norm is not None and np.isfinite(norm) else None,
+            "terms": {name: _known(value) for name, value in terms.items()},
+            "gradient_norm": None if norm is None else _known(norm),
             "images_per_second": self._rates(trainer.global_step, plan.batch_size * plan.accumulate),
         }
         self.write(row)
@@ -109,6 +110,7 @@ class Record(Rows):
 
     def _look(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Training)
+        module.require_finite()
         self.tick("train")
         before = self.seconds["monitor"]
         self.last = read(module.method, self.probe, module.views)
@@ -137,3 +139,8 @@ class Record(Rows):
             write_spectra(self.run, {name: values[kept] for name, values in spectra.items()})
         except DAMAGE as error:
             raise UserError(f"The spectra in {self.run} are damaged ({str(error)[:120]}): delete them.") from error
+
+
+def _known(value: float) -> float | None:
+    """A number as JSON has it: a term that takes no part in the loss may be infinite, as float16's gradients may be."""
+    return value if np.isfinite(value) else None

@@ -29,9 +29,11 @@ from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine import RunOptions
 from fullrank.engine.checkpoint import Begun
+from fullrank.engine.device import precision_of
 from fullrank.engine.launcher import launched, process_rank
 from fullrank.errors import UserError, printable
 from fullrank.methods import Method
+from fullrank.nn.own_module import code_hash
 from fullrank.recipes import Recipe
 from fullrank.runs import read_as_run, read_config, read_json, write_json
 from fullrank.runs.kind import require_made_by
@@ -89,10 +91,17 @@ def keep_same_data(run: Path, data: str | Sequence[str], dataset: Dataset, conso
         write_json(run / "config.json", config | {"data": kept})
 
 
-def learned(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
-    """The settings that decide what is learned from the data, as JSON has them; a checkpoint keeps them."""
-    own = {name: value for name, value in recipes.settings(recipe).items() if name not in _OF_DATA}
-    chosen = own | {"accumulate": options.accumulate, "precision": options.precision}
+def learned(name: str, recipe: Recipe, options: RunOptions) -> dict[str, Any]:
+    """What decides what is learned from the data, as JSON has it; a checkpoint keeps it.
+
+    That is the settings of the recipe of this name, the precision that this machine trains in, and hashes of files of
+    code.
+    """
+    own = {each: value for each, value in recipes.settings(recipe).items() if each not in _OF_DATA}
+    chosen = own | {"accumulate": options.accumulate, "precision": precision_of(options.precision)}
+    for what, code in (("recipe", name), ("backbone", recipe.backbone), ("views", recipe.views)):
+        if is_file_of_code(code) and file_of_code(code).is_file():
+            chosen[f"code of {what}"] = code_hash(code)[:12]
     made: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
     return made
 
@@ -100,7 +109,7 @@ def learned(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
 def keep_same_settings(
     run: Path, begun: Begun, now: Mapping[str, Any], console: Console, *, any_settings: bool
 ) -> bool:
-    """Whether settings are others than those of the last checkpoint; raises UserError if so, unless `any_settings`.
+    """Whether what is `learned` is other than in the last checkpoint; raises UserError if so, unless `any_settings`.
 
     What changes is said, and kept in config.json under `changed`.
     """
@@ -111,15 +120,16 @@ def keep_same_settings(
             f"The last checkpoint of {run} has no checksum and names no settings, as those of version 0.1.0: that it "
             "is whole, and config.json as it was, is not checked.",
         )
-    shared = [name for name in then or {} if name in now]  # a later version knows more
+    asked = ("precision", "auto")  # a former version kept what was asked for, and a later one knows more
+    shared = [name for name, value in (then or {}).items() if name in now and (name, value) != asked]
     other = {name: [then[name], now[name]] for name in shared if then is not None and then[name] != now[name]}
     if not other:
         return False
     said = ", ".join(f"{name} {was} then, {is_now} now" for name, (was, is_now) in sorted(other.items()))
     if not any_settings:
         raise UserError(
-            f"{run} was trained with other settings than its config.json names ({said}): put them back, or pass "
-            "--any-settings to go on with those of now."
+            f"{run} was trained with other settings, code or precision than it has now ({said}): put them back, or "
+            "pass --any-settings to go on with those of now."
         )
     if process_rank() == 0:
         say(console, f"{run} goes on with other settings: {said}.")
@@ -182,7 +192,7 @@ def with_missing(dataset: Dataset, run: Path, data: str | Sequence[str], console
 
 def missing_of(run: Path, recipe: Recipe, dataset: Dataset, console: Console) -> Missing:
     """What notes the images of a run that cannot be read any more."""
-    most = recipe.reading.max_corrupt
+    most = recipe.reading.most_corrupt
     return Missing(dataset.train, _root(recipe.data), most, run / MISSING, partial(say, console))
 
 

@@ -13,7 +13,7 @@ from fullrank.data import Dataset, Views, crop_sizes
 from fullrank.data.options import data_name
 from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.engine import RunOptions
-from fullrank.engine.device import world
+from fullrank.engine.device import require_precision, world
 from fullrank.engine.launcher import refuse_uneven, require_strategy
 from fullrank.engine.options import require_acting, require_numbers
 from fullrank.errors import UserError, as_flag
@@ -23,7 +23,7 @@ from fullrank.recipes import Recipe, settings
 _LEAST = {  # what the settings and options of a training are at least
     **{"batch_size": 2, "steps": 1, "image_size": 1, "warmup_epochs": 0, "weight_decay": 0, "weight_decay_end": 0},
     **{"freeze": 0, "max_corrupt": 0, "seed": 0, "devices": 1, "nodes": 1, "accumulate": 1, "workers": 0},
-    **{"monitor_every": 1, "checkpoint_every": 1, "probe": 8},
+    **{"monitor_every": 1, "checkpoint_every": 1, "probe": 8, "w2_end": 0},
 }
 
 
@@ -130,7 +130,9 @@ def check(recipe: Recipe, options: RunOptions) -> None:
     if options.logger not in ("none", "csv"):
         _check_logger(options.logger)
     require_strategy(options.strategy)
-    require_numbers(settings(recipe) | vars(options), _LEAST, above=("lr", "epochs", "lars_trust", "clip_gradients"))
+    require_precision(options.precision)
+    least = _LEAST | dict.fromkeys(recipe.regularizers(), 0)  # named by their weights
+    require_numbers(settings(recipe) | vars(options), least, above=("lr", "epochs", "lars_trust", "clip_gradients"))
     if recipe.stepping.clip_each and recipe.stepping.clip_gradients is None:
         raise UserError("--clip-each does not say to what gradients are clipped: pass --clip-gradients too.")
     if not 0 < recipe.start.layer_decay <= 1:

@@ -141,7 +141,7 @@ class CollapseMonitor:
     def look(self, z: Embeddings, step: int, *, other_view: Embeddings | None = None) -> Reading:
         """Take a reading of the rows of z (N, D) alone, now, whatever is due; calls without a step count on from it.
 
-        Raises UserError if z is no batch of embeddings or the step goes back.
+        Raises UserError if z is not a batch of embeddings or the step goes back.
         """
         rows = Rows()
         rows.add(_views(z, other_view))

@@ -47,7 +47,10 @@ def test_like_takes_the_settings_of_a_run_and_a_flag_wins(tmp_path: Path, capsys
     [
         (["--like"], "--like needs a run: pass its folder."),
         (["--like", "nowhere"], "nowhere is not a run folder"),
+        (["--like="], "--like needs a run: pass its folder."),
         (["--like", "nowhere", "--preset", "cifar10"], "pass one of them"),
+        (["--like", "nowhere", "--preset=cifar10"], "pass one of them"),
+        (["--preset=cifar10", "--like=nowhere"], "pass one of them"),
     ],
 )
 def test_a_wrong_like_gets_one_sentence(flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

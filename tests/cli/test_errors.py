@@ -72,7 +72,8 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_wrong_settings(flags: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert expected in sentence(["train", "intl", "--data", "digits", "--image-size", "16", *flags], capsys)
+    base = [(flag, value) for flag, value in (("--data", "digits"), ("--image-size", "16")) if flag not in flags]
+    assert expected in sentence(["train", "intl", *(word for pair in base for word in pair), *flags], capsys)
     assert list(tmp_path.iterdir()) == []
 
 

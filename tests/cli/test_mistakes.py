@@ -54,10 +54,18 @@ def test_every_command_names_the_flag_that_it_has_not(name: str, capsys: pytest.
         ("train simclr --stem bogus", "--stem cannot be bogus: pass one of imagenet, small."),
         ("train simclr --lr abc", "--lr cannot be abc: pass a number."),
         ("neighbors z.npy 1 --k abc", "--k cannot be abc: pass a whole number."),
+        ("train simclr --data a --data b", "--data is there twice: write it once, with all its values behind it."),
+        ("train simclr --data=a --data=b", "--data is there twice: write it once, with all its values behind it."),
+        ("train simclr --like a --like=b --data c", "--like is there twice"),
+        ("train intl --preset cifar10 --preset imagenet --data a", "--preset is there twice"),
+        ("train simclr --batch_size 8 --data a --batch-size 9", "--batch-size is there twice"),
+        ("compare a b --max-drop x=1 --max-drop y=1", "--max-drop is there twice"),
+        ("diagnose z.npy --report --no-report", "--report and --no-report say the opposite: pass one of them."),
+        ("detect run --masks --no-masks", "--masks and --no-masks say the opposite: pass one of them."),
     ],
 )
 def test_a_mistake_has_its_remedy(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert sentence(arguments.split(), capsys) == said
+    assert sentence(arguments.split(), capsys).startswith(said)
 
 
 def test_all_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,6 +69,16 @@ def test_everything_is_written_though_nobody_reads() -> None:
     assert Path("verdict.xml").exists()
 
 
+@pytest.mark.parametrize("arguments", [["recipes", "--help"], ["diagnose", "none.npy", "--json", "-"]])
+def test_without_a_standard_output_a_command_ends_as_with_one(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(arguments) == (2 if "none.npy" in arguments else 0)
+    monkeypatch.undo()
+    assert capsys.readouterr().err.count("\n") == int("none.npy" in arguments)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "collapsed"])
 def test_a_whole_process_ends_with_the_code_of_the_verdict_and_without_a_complaint(name: str) -> None:

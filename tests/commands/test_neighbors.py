@@ -106,6 +106,22 @@ def test_images_without_a_picture_are_counted_with_the_reason_and_the_flag(
     assert broken in seen("z.parquet", "--images", "elsewhere")
 
 
+def test_rows_that_are_not_finite_are_no_neighbors(embedded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    z = np.eye(4, dtype=np.float32)
+    z[1, 0] = np.nan
+    np.save("n.npy", z)
+    Path("n.rows.csv").write_text("name\na.png\nb.png\nc.png\nd.png\n")
+    assert main(["neighbors", "n.npy", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "a.png: c.png, d.png\n" in said
+    assert "Left out: 1 row with NaN or infinity." in said
+    page = Path("neighbors.html").read_text(encoding="utf-8")
+    assert "Left out: 1 row with NaN or infinity." in page
+    assert "nan" not in re.findall(r"<b>(.*?)</b>", page)
+    assert main(["neighbors", "n.npy", "b.png"]) == 2
+    assert "Row 1 has NaN or infinity, so that nothing is near to it" in capsys.readouterr().err
+
+
 def test_few_neighbors_are_listed_without_dots(embedded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save("one.npy", np.ones((1, 4), dtype=np.float32))
     Path("one.rows.csv").write_text("name\nfirst.png\n")

@@ -36,8 +36,8 @@ ACTS: dict[str, str] = {
     "list.txt": "max_corrupt labels classes channels range pages max_pixels",
     "photos/000.png": "channels range max_pixels",
     "some.npz": "split labels classes channels range",
-    "hf:org/name": "max_corrupt split labels classes channels range columns download",
-    "torchvision:SVHN": "max_corrupt labels classes channels range download",
+    "hf:org/name": "max_corrupt split labels classes channels range max_pixels columns download",
+    "torchvision:SVHN": "max_corrupt labels classes channels range max_pixels download",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from fullrank.data import Dataset, ImageFolder, ImageItems, with_channels
+from fullrank.data.files.look import Look, channels_of
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.objects import from_object
 from fullrank.errors import UserError
@@ -73,3 +75,54 @@ def test_what_cannot_be_honored_is_a_sentence(tmp_path: Path) -> None:
     data: Dataset = load(tmp_path, channels=4)
     with pytest.raises(UserError, match="has 4 channels and the encoder takes 3: pass images of 3 channels"):
         with_channels(data, 3)
+
+
+def some(folder: Path, *modes: str) -> Path:
+    """An image of each mode, half transparent where it can be."""
+    folder.mkdir()
+    for at, mode in enumerate(modes):
+        Image.new("RGBA", (4, 4), (9, 9, 9, 100)).convert(mode).save(folder / f"{at}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("modes", "asked", "remedy"),
+    [
+        (("RGB", "RGB"), 4, r"2 of 3 channels\): pass --channels 3, or --channels 1"),
+        (("RGB", "RGB"), 2, r"2 of 3 channels\): pass --channels 3, or --channels 1"),
+        (("RGB", "RGBA"), 4, r"2 of 3 channels\): pass --channels 3, or --channels 1"),
+        (("LA", "LA"), 4, r"2 of 1 channels\): pass --channels 3, or --channels 2, or --channels 1"),
+        (("L", "RGB"), 7, r"1 of 1, 1 of 3 channels\): pass --channels 3, or --channels 1"),
+    ],
+)
+def test_channels_that_not_all_images_can_give_are_refused_with_those_that_they_can(
+    modes: tuple[str, ...], asked: int, remedy: str, tmp_path: Path
+) -> None:
+    """They were said to have been readable at the start."""
+    photos = some(tmp_path / "photos", *modes)
+    with pytest.raises(UserError, match=f"^--channels {asked}: not all images can be read so .{remedy}.$"):
+        load(photos, channels=asked)
+    for each in re.findall(r"--channels (\d)", remedy):
+        assert load(photos, channels=int(each)).train.channels == int(each)
+
+
+@pytest.mark.parametrize(
+    ("modes", "keeps"), [(("LA", "LA"), 2), (("RGBA", "RGBA"), 4), (("RGB", "RGBA"), None), (("LA", "RGBA"), None)]
+)
+def test_what_keeps_transparency_is_named_where_it_does(
+    modes: tuple[str, ...], keeps: int | None, tmp_path: Path
+) -> None:
+    photos = some(tmp_path / "photos", *modes)
+    said = re.search(r"with transparency, on white(?: \(--channels (\d) keeps it as a channel\))?", line(load(photos)))
+    assert said is not None
+    assert said[1] == (keeps and str(keeps))
+    if keeps is not None:
+        assert load(photos, channels=keeps).train.channels == keeps
+
+
+def test_more_than_16_channels_are_refused() -> None:
+    for shape in ((20, 20, 17), (17, 20, 30)):
+        with pytest.raises(UserError, match=r"an array of the shape .* has no axis of 1 to 16 channels"):
+            from_object([np.zeros(shape, dtype=np.uint8)] * 3, DataOptions())
+    with pytest.raises(UserError, match=r"more than 16 \(2 of 17 channels\): save all with the same channels"):
+        channels_of([Look(channels=17)] * 2, DataOptions())

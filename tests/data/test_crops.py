@@ -39,6 +39,10 @@ def test_sizes_come_in_their_order(crops: str, sizes: tuple[int, ...]) -> None:
         ("28,0", "has no view at '0'"),
         ("0x28,28", "has no view at '0x28'"),
         ("28", "is one view: pass at least two, such as 2x28"),
+        ("1x28", "is one view: pass at least two, such as 2x28."),
+        ("100000000x8", "has more than 1000 views: pass fewer"),
+        ("999x8,2x9", "has more than 1000 views: pass fewer"),
+        ("9" * 5000 + "x8", "cannot be read at"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error(crops: str, sentence: str) -> None:

@@ -176,3 +176,14 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
     Path(images.files[1]).unlink()
     with pytest.raises(UserError, match=r"001\.png could be read at the start and cannot be read now \(there is no"):
         images.open(1)
+
+
+def test_a_test_folder_of_which_nothing_is_readable_is_left_out(tmp_path: Path) -> None:
+    for place in ("train/a", "train/b"):
+        plain(tmp_path / place, 2)
+    for place in ("test/a/0.png", "test/b/0.png"):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_text("not an image")
+    found = read_folder(tmp_path, options=DataOptions(max_corrupt=1.0), say=quiet)
+    assert (len(found.train), found.test) == (4, None)
+    assert "without a test set, of which none of 2 images can be read" in found.notes

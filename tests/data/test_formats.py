@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import pytest
 from PIL import Image
 
 from fullrank.data import plain_batches
+from fullrank.data.decode import header_size, read_raw, strict_decoding
+from fullrank.data.decode import upright as to_upright
 from fullrank.errors import UserError
 from tests.data.trees import line, load, pixels
 
@@ -46,6 +51,68 @@ def test_tiff_of_16_bits_and_many_channels(tmp_path: Path) -> None:
     assert len(data.mean) == 13
     (batch,) = plain_batches(data.train, size=8)
     assert batch.shape == (4, 13, 8, 8)
+
+
+AS_SAVED: dict[int, Callable[[Array], Array]] = {  # what an orientation of Exif makes of an array (H, W)
+    1: lambda array: array,
+    2: np.fliplr,
+    3: lambda array: np.rot90(array, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda array: np.rot90(array, -1),
+    7: lambda array: np.rot90(array, 2).T,
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", AS_SAVED)
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("packed", [None, "zlib"])
+def test_a_tiff_is_upright(tmp_path: Path, orientation: int, depth: Any, channels: int, packed: str | None) -> None:
+    """One of 16 bits in color was not turned, and a gray one of 8 bits came back in rows of a wrong length."""
+    tifffile = pytest.importorskip("tifffile")
+    values = np.random.default_rng(0).integers(0, 256, (10, 20, channels)).astype(depth)
+    path, kind = tmp_path / "a.tif", "rgb" if channels == 3 else "minisblack"
+    tag = (274, "H", 1, orientation, True)
+    squeezed = values[..., 0] if channels == 1 else values
+    tifffile.imwrite(path, squeezed, photometric=kind, compression=packed, planarconfig="contig", extratags=[tag])
+    upright = np.stack([AS_SAVED[orientation](values[..., at]) for at in range(channels)], axis=2)
+    read = np.asarray(read_raw(path).content).reshape(upright.shape)
+    assert (read == upright).all()
+    if channels < 5:  # Pillow opens no TIFF of five channels
+        assert header_size(path) == upright.shape[1::-1]
+    if channels == 1:
+        with Image.open(path) as opened:  # by its user
+            assert (np.asarray(to_upright(opened).content).reshape(upright.shape) == upright).all()
+
+
+@pytest.mark.parametrize("orientation", AS_SAVED)
+def test_a_png_of_16_bits_in_color_is_upright(tmp_path: Path, orientation: int) -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (4, 6, 3)).astype(np.uint16)
+    deep_png(tmp_path / "a.png", values, orientation)
+    upright = np.stack([AS_SAVED[orientation](values[..., at]) for at in range(3)], axis=2)
+    with strict_decoding():
+        assert np.array_equal(np.asarray(read_raw(tmp_path / "a.png").content), upright)
+
+
+def deep_png(path: Path, values: Array, orientation: int) -> None:
+    """Color of 16 bits, which Pillow does not write."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0),
+        b"eXIf": exif.tobytes().removeprefix(b"Exif\0\0"),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    chunks = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts.items()
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 
 def test_a_tiff_that_pillow_would_crush_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +179,23 @@ def test_dicom_is_read_by_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "pydicom" else real(name, *a))
     with pytest.raises(UserError, match=r"pip install 'fullrank\[dicom\]' reads \.dcm"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_dicom_with_a_palette_has_its_colors(tmp_path: Path, bits: int) -> None:
+    """The places in its palette were taken for gray."""
+    places = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    palette = np.stack([255 - np.arange(256), np.zeros(256), np.arange(256)], axis=1).astype(np.uint16)
+    words = {}
+    for name, column in zip(("Red", "Green", "Blue"), palette.T, strict=True):
+        words[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, bits]
+        words[f"{name}PaletteColorLookupTableData"] = (
+            column.astype(np.uint8).tobytes() if bits == 8 else (column * 257).tobytes()
+        )
+    for number in range(2):
+        of = {"PhotometricInterpretation": "PALETTE COLOR", "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+        dicom(tmp_path / f"{number}.dcm", places, PixelData=places.tobytes(), **of, **words)
+    assert (pixels(load(tmp_path)) == palette[places]).all()
 
 
 def test_a_deflated_dicom_is_read_as_others(tmp_path: Path) -> None:

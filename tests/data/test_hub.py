@@ -72,6 +72,26 @@ def test_labels_of_the_test_split_count_the_classes_of_the_training_split(tmp_pa
     assert data.test.labels.tolist() == [1, 2, 2, 3]
 
 
+def test_a_test_split_may_have_no_labels_and_must_have_images(tmp_path: Path) -> None:
+    """Without its column of labels it was a KeyError."""
+
+    def split(**columns: Any) -> Any:
+        features = {name: datasets.Image() if name == "img" else datasets.Value("string") for name in columns}
+        return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+
+    images = [Image.fromarray(one) for one in PIXELS[:4]]
+    train = split(img=images, kind=["a", "b", "a", "b"])
+    for name, test in (("bare", split(img=images)), ("empty", split(kind=["a"] * 4))):
+        datasets.DatasetDict({"train": train, "test": test}).save_to_disk(str(tmp_path / name))
+    asked = DataOptions(columns="img,kind")
+    data = load_dataset(f"hf:{tmp_path / 'bare'}", options=asked)
+    assert data.test is not None
+    assert (data.train.classes, data.test.labels) == (("a", "b"), None)
+    with pytest.raises(UserError, match="the split test has no column img: pass --split train"):
+        load_dataset(f"hf:{tmp_path / 'empty'}", options=asked)
+    assert load_dataset(f"hf:{tmp_path / 'empty'}", options=DataOptions(columns="img,kind", split="train")).test is None
+
+
 def test_one_image_to_test_on_is_enough_and_one_to_train_on_is_not(tmp_path: Path) -> None:
     def saved(train: int, test: int) -> str:
         whole = datasets.Dataset.from_dict({"img": [Image.fromarray(one) for one in PIXELS]})

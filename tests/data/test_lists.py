@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from fullrank.data import DataOptions, Dataset, ImageTensor, load_dataset
+from fullrank.data.files import index
+from fullrank.data.identity import fingerprint
 from fullrank.errors import UserError
 from tests.data.trees import tree, understood
 
@@ -104,3 +106,18 @@ def test_bad_lists(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message):
         load_dataset(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("fewest", [500, 2])
+def test_paths_may_be_absolute_and_not(fewest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were read and checked, and then had no fingerprint."""
+    monkeypatch.setattr(index, "FEWEST", fewest)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tree(tmp_path, "here/a", "there/b"))
+    (tmp_path / "l.txt").write_text(f"here/a/0.png a\nhere/a/1.png a\n{tmp_path}/there/b/0.png b\n")
+    prints = []
+    for data in (["here", str(tmp_path / "there")], [str(tmp_path / "here"), "there"], ["here", "there"], "l.txt"):
+        train = load_dataset(data, options=DataOptions(labels="folders")).train
+        prints.append(fingerprint(train))
+    assert [each["images"] for each in prints] == [4, 4, 4, 3]
+    assert prints[0] == prints[1] == prints[2]

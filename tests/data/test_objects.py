@@ -53,6 +53,18 @@ class Streamed(torch.utils.data.IterableDataset[Any]):
         return iter(PIXELS)
 
 
+class Broken(Mine):
+    """One that cannot be read at one place."""
+
+    def __getitem__(self, row: int) -> tuple[Image.Image, int]:
+        if row == 3:
+            raise OSError("disk")
+        return super().__getitem__(row)
+
+
+GRAY = torch.zeros(1, 8, 8, dtype=torch.uint8)
+
+
 def on_disk(folder: Path) -> str:
     """A data set of Hugging Face's in a folder."""
     datasets = pytest.importorskip("datasets")
@@ -122,6 +134,13 @@ def test_labels_of_a_data_set_that_knows_them_cost_no_image() -> None:
         ([object(), object()], "Item 0 of the data cannot be read .a object is not an image: give PIL images"),
         ([{"a": 1}, {"a": 2}], "an item has a and no single image"),
         (np.zeros((4, 5)), "images have shape"),
+        ([np.zeros((8, 16, 12), np.uint8)] * 2, "channels first or last: pass --channels 8 or --channels 12"),
+        ([(GRAY, torch.zeros(40))] * 2, "is a Tensor, .*: give one label per image, or pass --labels none"),
+        ([(GRAY, GRAY)] * 2, "the label of item 0 is a Tensor, and not one number or string"),
+        ([(GRAY, [1]), (GRAY, [1, 2])], "the label of item 0 is a list, and not one number or string"),
+        ([(GRAY, 1), (GRAY, None)], "the label of item 1 is a NoneType, and not one number or string"),
+        ((torch.zeros(2, 8, 8), [[1], [1, 2]]), "tuple: the label of item 0 is a list"),
+        (Broken(), "^Item 3 of the data cannot be read .disk.: repair or remove it.$"),
     ],
 )
 def test_objects_that_are_no_images(data: object, text: str) -> None:

@@ -76,7 +76,7 @@ def test_the_flag_decides_the_range(tmp_path: Path) -> None:
     data = load(tmp_path, range="1000,2000")
     assert "1000 to 2000 become 256 levels (--range)" in line(data)
     assert (pixels(data) == np.floor((values.astype(float) - 1000) * 0.255 + 0.5).clip(0, 255)).all()
-    for text in ("4095", "0,x", "5,5", "9,1"):
+    for text in ("4095", "0,x", "5,5", "9,1", "-inf,5", "0,inf", "nan,1", "-1e308,1e308", "0,1e-320"):
         with pytest.raises(UserError, match=f"--range {text}"):
             load(tmp_path, range=text)
     noise(8, 8, 0).save(tmp_path / "a.png")
@@ -84,7 +84,9 @@ def test_the_flag_decides_the_range(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").unlink()
     noise(8, 8, 0).save(tmp_path / "b.png")
-    assert "--range applies to images of more than 8 bits, and there are none" in line(load(tmp_path, range="0,9"))
+    idle, plain = load(tmp_path, range="0,9"), load(tmp_path)
+    assert "--range applies to images of more than 8 bits, and there are none" in line(idle)
+    assert (idle.range, idle.mean, idle.std) == (None, plain.mean, plain.std)
 
 
 def test_floats_beyond_one_need_the_flag(tmp_path: Path) -> None:

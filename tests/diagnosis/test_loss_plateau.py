@@ -123,7 +123,7 @@ def test_the_loss_may_be_a_number_of_torch_or_numpy() -> None:
     ("flags", "says"),
     [
         (["dcl=0.5", "--batch-size", "64", "--local-batch", "1"], "--local-batch 1 is too small: pass 2 or more"),
-        (["infonce=6.238", "--batch-size", "256", "--local-batch", "512"], "--local-batch 512 is no part of --batch"),
+        (["infonce=6.238", "--batch-size", "256", "--local-batch", "512"], "--local-batch 512 is not a part of"),
         (["mmcr=-8", "--batch-size", "256", "--local-batch", "64"], "does not depend on --local-batch: leave it out"),
     ],
 )

@@ -21,16 +21,21 @@ from fullrank.engine.launcher import (
     require_strategy,
     with_processes,
 )
+from fullrank.engine.trainer import make_trainer, quiet
 from fullrank.errors import UserError
 from fullrank.runs import read_json, read_rows
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "RANK": "5", "LOCAL_RANK": "1"}
 SRUN = {"SLURM_NTASKS": "6", "SLURM_PROCID": "0", "SLURM_NNODES": "3", "SLURM_JOB_ID": "4711"}
+BY_HAND = {"MASTER_ADDR": "node1", "MASTER_PORT": "29500", "NODE_RANK": "0"}
+BATCH = {"SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_JOB_ID": "4711", "SLURM_JOB_NAME": "job"}  # a shell's, too
+PLACE = {"SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_NAME": "interactive", "SLURM_NTASKS_PER_NODE": "2"}
+CHILD = BY_HAND | {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}  # of Lightning, on the first machine
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in [*TORCHRUN, *SRUN]:
+    for name in [*TORCHRUN, *SRUN, *BATCH, *BY_HAND]:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -59,6 +64,62 @@ def test_its_processes_are_taken_and_a_flag_against_them_is_an_error(environment
         with_processes(RunOptions(out=Path("run"), nodes=3))
     with pytest.raises(UserError, match="need one folder: pass --out"):
         with_processes(RunOptions())
+
+
+@pytest.mark.parametrize(
+    ("said", "rank"),
+    [
+        (TORCHRUN, 5),
+        (TORCHRUN | SRUN, 5),  # torchrun on machines of SLURM
+        (SRUN | {"SLURM_PROCID": "4", "RANK": "0"}, 4),
+        (BY_HAND, 0),
+        (BY_HAND | {"NODE_RANK": "1"}, 1),
+        (BY_HAND | {"NODE_RANK": "1", "LOCAL_WORLD_SIZE": "4", "LOCAL_RANK": "2"}, 6),
+        (CHILD, 1),
+        (BATCH, 0),
+        (BATCH | CHILD, 1),
+        ({"SLURM_PROCID": "0", "SLURM_JOB_ID": "4711"} | CHILD, 1),  # a job that says no number of tasks
+        ({"RANK": "0", "WORLD_SIZE": "1"} | CHILD, 1),
+        ({"SLURM_PROCID": "3"}, 0),
+    ],
+)
+def test_only_the_first_process_of_all_has_rank_0(
+    said: dict[str, str], rank: int, environment: pytest.MonkeyPatch
+) -> None:
+    for name, value in said.items():
+        environment.setenv(name, value)
+    assert process_rank() == rank
+
+
+def test_machines_without_a_launcher_must_find_each_other_and_one_folder(environment: pytest.MonkeyPatch) -> None:
+    options = RunOptions(nodes=2, out=Path("run"))
+    for missing in BY_HAND:
+        for name, value in BY_HAND.items():
+            environment.setenv(name, value)
+        environment.delenv(missing)
+        with pytest.raises(UserError, match="set MASTER_ADDR, MASTER_PORT and NODE_RANK on each"):
+            with_processes(options)
+    environment.setenv("NODE_RANK", "1")
+    assert with_processes(options) == options
+    with pytest.raises(UserError, match="The processes of 2 machines need one folder: pass --out"):
+        with_processes(RunOptions(nodes=2))
+    with pytest.raises(UserError, match=r"this is machine 1, counted from 0, and --nodes says 1: pass --nodes, or"):
+        with_processes(RunOptions(out=Path("run")))
+
+
+@pytest.mark.parametrize(("said", "kind"), [({}, "Lightning"), (BATCH, "Lightning"), (SRUN | PLACE, "SLURM")])
+def test_lightning_starts_processes_exactly_where_no_launcher_did(
+    said: dict[str, str], kind: str, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in said.items():
+        environment.setenv(name, value)
+    options = with_processes(RunOptions(out=tmp_path, devices=2, precision="32-true"))
+    with quiet():
+        trainer = make_trainer(tmp_path, options, steps=1, callbacks=[])
+    of = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
+    assert type(of).__name__ == f"{kind}Environment"
+    assert of.creates_processes_externally == (kind == "SLURM")
+    assert trainer.num_devices == 2
 
 
 def test_a_strategy_that_lightning_does_not_have_is_an_error() -> None:

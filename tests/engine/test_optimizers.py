@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from fullrank.engine.optimizers import LARS, optimizer, warmup_cosine
+from fullrank.errors import UserError
 
 
 def test_w2_check_15_lars_is_the_published_update() -> None:
@@ -67,6 +68,11 @@ def test_the_trust_of_lars_is_the_share_of_the_norm_that_a_step_moves(trust: flo
     module(torch.ones(2, 3, dtype=torch.float64)).square().sum().backward()
     optimizer("lars", module, lr=0.5, weight_decay=0.0, lars_trust=trust).step()
     assert float((module.weight.detach() - before).norm() / before.norm()) == pytest.approx(0.5 * trust)
+
+
+def test_an_optimizer_of_another_name_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"There is no optimizer adam: did you mean adamw\?"):
+        optimizer("adam", nn.Linear(2, 2), lr=0.1, weight_decay=0.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from fullrank.cli import main
 from fullrank.data import load_dataset, plain_batches
+from fullrank.errors import UserError
 from fullrank.evaluation import features, score
 from fullrank.evaluation.evaluate import divide, evaluate_run
 from fullrank.metrics import separability
@@ -89,6 +90,35 @@ def test_scores_of_other_images_do_not_stay_beside_these(tmp_path: Path) -> None
     result, _ = evaluate(run, data=str(tmp_path / "others.npz"))
     assert result["scored_on"].startswith("6 held-out images")
     assert "baselines" not in read_json(run / "result.json")
+
+
+def test_baselines_of_other_neighbors_do_not_stay_beside_these(tmp_path: Path) -> None:
+    run = make_run(tmp_path, None, [0, 1] * 20)
+    result, _ = evaluate(run, baselines=True)
+    assert (result["k"], result["temperature"], result["scored_on"].partition(" images")[0]) == (20, 0.07, "8 held-out")
+    assert "baselines" in evaluate(run, k=20, temperature=0.07)[0]
+    result, said = evaluate(run, k=1)
+    kept = read_json(run / "result.json")
+    assert (kept["k"], "baselines" in kept) == (1, False)
+    assert result["scored_on"].endswith(", with k = 1")
+    assert "with k = 1" in said
+    assert "baselines" in evaluate(run, k=1, baselines=True)[0]
+    assert "baselines" not in evaluate(run, k=1, temperature=0.5)[0]
+    assert read_json(run / "result.json")["scored_on"].endswith(", with k = 1 and temperature = 0.5")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"k": 0}, "--k 0 is too small: pass 1 or more"),
+        ({"k": 1.5}, "k=1.5 is not what it can be: pass a whole number"),
+        ({"temperature": 0.0}, "--temperature must be positive"),
+        ({"temperature": float("nan")}, "--temperature must be positive"),
+    ],
+)
+def test_what_neighbors_cannot_vote_by_is_refused_before_anything_is_read(flags: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        evaluate(Path("no/such/run"), **flags)
 
 
 def test_a_validation_writes_nothing(tmp_path: Path) -> None:

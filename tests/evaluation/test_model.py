@@ -12,10 +12,21 @@ from PIL import Image
 from torch import Tensor
 
 import fullrank
-from fullrank.data import load_dataset, plain_batches
+from fullrank.data import DataOptions, load_dataset, plain_batches
 from fullrank.errors import UserError
-from fullrank.evaluation.model import Model
+from fullrank.evaluation.embed import read_as_trained
+from fullrank.evaluation.model import Model, open_model
 from fullrank.nn import encoder, encoder_bytes
+from fullrank.nn.exports import FORMATS, About
+from fullrank.runs.reading import is_run
+
+NET = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__(nn.Conv2d(channels, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+"""
 
 
 @pytest.fixture
@@ -128,6 +139,69 @@ def test_a_gray_encoder_takes_images_in_color(tmp_path: Path) -> None:
     path.write_bytes(encoder_bytes(encoder("tiny", image_size=16, channels=1), mean=(0.5,), std=(0.25,)))
     model = fullrank.load(path)
     torch.testing.assert_close(model.embed([image()]), model.embed([image().convert("L")]))
+
+
+@pytest.fixture
+def gray(tmp_path: Path) -> Path:
+    path = tmp_path / "gray.safetensors"
+    trained = encoder("tiny", image_size=16, channels=1)
+    path.write_bytes(encoder_bytes(trained, mean=(0.5,), std=(0.25,), span=(0.0, 900.0)))
+    return path
+
+
+def test_the_name_of_its_network_changes_nothing_of_an_encoder_that_says_it(gray: Path) -> None:
+    """It had 224 px, three channels and a first convolution of random weights."""
+    named, alone = open_model(gray, network="tiny"), fullrank.load(gray)
+    assert (named.encoder.image_size, named.encoder.channels, named.mean, named.range) == (16, 1, (0.5,), (0.0, 900.0))
+    images = torch.randint(0, 256, (2, 1, 16, 16), dtype=torch.uint8)
+    assert torch.equal(named(images), alone(images))
+    with pytest.raises(UserError, match=r"holds weights of tiny, not of resnet18: leave out --backbone"):
+        open_model(gray, network="resnet18")
+
+
+def test_a_part_of_an_encoder_has_its_size_and_channels(gray: Path) -> None:
+    whole = open_model(f"{gray}::", network="tiny")
+    assert (whole.encoder.image_size, whole.encoder.channels) == (16, 1)
+
+
+def test_an_encoder_of_code_takes_its_network_from_where_it_is_now(tmp_path: Path) -> None:
+    for name in ("then.py", "now.py"):
+        (tmp_path / name).write_text(NET)
+    path, images = tmp_path / "own.safetensors", torch.randint(0, 256, (2, 1, 16, 16), dtype=torch.uint8)
+    trained = encoder(f"{tmp_path / 'then.py'}:Net", image_size=16, channels=1)
+    path.write_bytes(encoder_bytes(trained, mean=(0.5,), std=(0.25,)))
+    (tmp_path / "then.py").unlink()
+    with pytest.raises(UserError, match="There is no file"):
+        open_model(path)
+    found = open_model(path, network=f"{tmp_path / 'now.py'}:Net")
+    assert (found.encoder.image_size, found.encoder.channels) == (16, 1)
+    torch.testing.assert_close(found(images), trained.eval()((images / 255 - 0.5) / 0.25))
+
+
+def test_a_frozen_encoder_has_no_random_layer(tmp_path: Path) -> None:
+    weights = {f"model.{name}": value for name, value in encoder("tiny", image_size=16).model.state_dict().items()}
+    first = next(name for name, value in weights.items() if value.ndim == 4)
+    torch.save(weights, tmp_path / "whole.pth")
+    assert open_model(tmp_path / "whole.pth", network="tiny").encoder.channels == 3
+    weights.pop(first)
+    torch.save(weights, tmp_path / "part.pth")
+    with pytest.raises(UserError, match=rf"no weights for 1 of 18 tensors of tiny \({first[6:]}\), which would"):
+        open_model(tmp_path / "part.pth", network="tiny")
+
+
+def test_an_export_with_a_config_of_its_library_is_no_run(tmp_path: Path) -> None:
+    exported, run = tmp_path / "run" / "exported", tmp_path / "run"
+    exported.mkdir(parents=True)
+    made = Model(encoder("resnet10t", image_size=32, stem="imagenet").eval(), (0.5,) * 3, (0.25,) * 3, place="x")
+    FORMATS["timm"].write(made, exported)
+    About.of(made, "timm").write(exported)
+    (run / "config.json").write_text("{}")
+    assert (exported / "config.json").is_file()
+    assert (is_run(exported), is_run(run), is_run(tmp_path)) == (False, True, False)
+    image().save(tmp_path / "a.png")
+    assert read_as_trained(fullrank.load(exported), DataOptions(), str(tmp_path / "a.png")) == DataOptions()
+    written = np.load(fullrank.embed(exported, tmp_path / "a.png", out=tmp_path / "z.npy", workers=0))
+    torch.testing.assert_close(torch.from_numpy(written), made.embed([tmp_path / "a.png"]), rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_nowhere_is_said(tmp_path: Path) -> None:

@@ -40,3 +40,16 @@ def test_opposite_views_are_the_worst() -> None:
 
 def test_one_sample_is_enough() -> None:
     assert value(alignment, torch.eye(2)[:, None, :]) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_views_that_agree_cost_nothing_and_get_a_finite_gradient(alpha: float) -> None:
+    z = noise(2, 5, 3)
+    z[1, 0] = z[0, 0]
+    z.requires_grad_()
+    alignment(z, alpha=alpha)["loss"].backward()
+    assert z.grad is not None
+    assert bool(z.grad.isfinite().all())
+    assert bool((z.grad[:, 0] == 0).all())
+    assert bool((z.grad[:, 1:] != 0).any())
+    assert value(partial(alignment, alpha=alpha), aligned(noise(5, 3))) == 0.0

@@ -284,3 +284,10 @@ def test_bad_input_is_explained_and_does_not_spoil_the_state() -> None:
     assert loss(bad)["loss"].isnan()
     assert torch.equal(loss.covariance, CorInfoMax(4).covariance)
     assert torch.equal(loss.mean, CorInfoMax(4).mean)
+
+
+def test_an_eps_below_zero_is_refused_and_one_that_is_too_small_for_the_rank_says_so() -> None:
+    with pytest.raises(UserError, match=r"CorInfoMax got eps=-1\.0: pass a number that is not negative"):
+        CorInfoMax(4, eps=-1.0)
+    with pytest.raises(UserError, match="its rank is too low or their norm too large for eps: raise eps, take more"):
+        CorInfoMax(8, eps=0.0, covariance_memory=0.0, mean_memory=0.0)(torch.ones(2, 4, 8))

@@ -75,7 +75,7 @@ def test_sub_batches_and_iterations_are_averaged() -> None:
     assert value(partial(cw_rgp, size=4), z) != value(partial(cw_rgp, size=12), z)
     assert value(partial(cw_rgp, size=12), z) == value(cw_rgp, z)
     assert value(partial(cw_rgp, iterations=2), z) != value(cw_rgp, z)
-    with pytest.raises(UserError, match="cw_rgp got size=1: pass 2 samples or more"):
+    with pytest.raises(UserError, match="cw_rgp got size=1: pass a whole number of at least 2"):
         cw_rgp(z, size=1)
 
 

@@ -41,6 +41,13 @@ def test_the_draw_is_an_argument() -> None:
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def test_an_unknown_reduction_is_refused() -> None:
+    with pytest.raises(UserError, match="layer_energy got reduction='avg': pass sum or mean"):
+        layer_energy(nn.Linear(4, 3), reduction="avg")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"reduction='means': did you mean mean\?"):
+        layer_energy(nn.Linear(4, 3), reduction="means")  # type: ignore[arg-type]
+
+
 def test_layers_are_summed_and_small_ones_left_out() -> None:
     net = nn.Sequential(
         nn.Conv1d(2, 3, 3), nn.Conv3d(1, 4, 2), nn.LayerNorm(7), nn.Linear(5, 6), nn.Linear(6, 1), nn.Embedding(9, 3)

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.losses import intl, intl_beta, intl_with_teacher
+from fullrank.losses import INTL, intl, intl_beta, intl_with_teacher, spectral_transformation
 from fullrank.stats import newton
 from fullrank.testing.clouds import aligned, noise
 from fullrank.testing.derivative_laws import check_gradient
@@ -249,3 +251,29 @@ def test_one_feature_has_no_variance_along_channels() -> None:
     with pytest.raises(UserError, match="embeddings of one feature"):
         intl(torch.randn(2, 8, 1))
     assert bool(intl(torch.randn(2, 8, 1), axis="batch")["loss"].isfinite())
+
+
+@pytest.mark.parametrize(
+    ("axis", "said"),
+    [("chanel", "did you mean channel?"), ("features", "pass batch or channel."), (0, "pass batch or")],
+)
+def test_an_unknown_axis_is_refused(axis: Any, said: str) -> None:
+    z = noise(2, 8, 4)
+    asked: list[Callable[[], object]] = [
+        lambda: intl(z, axis=axis),
+        lambda: INTL(axis=axis)(z),
+        lambda: intl_with_teacher(z, z, axis=axis),
+        lambda: spectral_transformation(z, axis=axis),
+    ]
+    for call in asked:
+        with pytest.raises(UserError, match=f"axis={axis!r}: {re.escape(said)}"):
+            call()
+    with pytest.raises(UserError, match='axis="batch" only'):
+        spectral_transformation(z, axis=axis, components=True)
+
+
+def test_no_iterations_whiten_nothing() -> None:
+    z = noise(2, 8, 4)
+    centered = z - z.mean(2, keepdim=True)
+    cosine = torch.nn.functional.cosine_similarity(centered[0], centered[1]).mean()
+    assert float(intl(z, iterations=0)["similarity"]) == pytest.approx(float(2 - 2 * cosine), rel=1e-9)

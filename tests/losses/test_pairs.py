@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
+from fullrank.errors import UserError
+from fullrank.losses import NNCLR, MoCo
 from fullrank.losses.pairs import cross_view_cosine
 from fullrank.testing.clouds import noise
 
@@ -20,3 +22,10 @@ def test_the_target_has_no_gradient() -> None:
     target = noise(2, 6, 5).requires_grad_()
     assert not cross_view_cosine(noise(2, 6, 5, seed=1), target).requires_grad
     assert torch.isfinite(cross_view_cosine(torch.zeros(2, 6, 5), target))
+
+
+@pytest.mark.parametrize("loss", [MoCo, NNCLR])
+@pytest.mark.parametrize("size", [0, -3, 8.0])
+def test_a_queue_without_room_is_refused(loss: type[MoCo | NNCLR], size: int) -> None:
+    with pytest.raises(UserError, match=rf"{loss.__name__} got size={size}: pass a whole number of at least 1\."):
+        loss(4, size=size)

@@ -103,7 +103,7 @@ def test_a_setting_that_cannot_work_is_refused_in_one_sentence() -> None:
     for loss in LOSSES:
         for name, setting in inspect.signature(loss).parameters.items():
             if setting.annotation in ("float", "int", "float | None", "int | None") and name not in free:
-                for wrong in (-1.0, math.nan):
+                for wrong in (-1.0, math.nan) if "float" in setting.annotation else (-1, -1.0, math.nan, 2.0):
                     with pytest.raises(UserError, match=f"{loss.__name__} got .*: pass "):
                         loss(z, **{name: wrong})
             if name in ("temperature", "eps") and loss.__name__ != "w_mse":

@@ -17,6 +17,7 @@ from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder, encoder, encoder_bytes, load_encoder
 from fullrank.nn.encoder_file import _checksum as checksum
 from fullrank.nn.encoder_file import read_encoder
+from fullrank.nn.exports.folder import About, Pixels, whole
 from tests.memory import takes_less_than
 
 
@@ -170,6 +171,40 @@ def test_a_file_of_version_0_1_0_is_read_as_before(tmp_path: Path) -> None:
     save_file(older, path, metadata={"fullrank": json.dumps(about)})
     images = torch.randint(0, 256, (2, 1, 16, 16), dtype=torch.uint8)
     torch.testing.assert_close(load_encoder(str(path))(images), trained((images / 255 - 0.5) / 0.2))
+
+
+class Twice(nn.Module):
+    """One convolution under two names, tied weights, and two buffers of one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3)
+        self.again = self.first
+        self.up, self.down = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.down.weight = self.up.weight
+        for name, row in zip(("low", "high"), torch.randn(2, 8), strict=True):
+            self.register_buffer(name, row)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.down(self.up(self.again(images).mean((2, 3))))
+        return made + self.get_buffer("low") + self.get_buffer("high")
+
+
+def test_a_network_that_holds_a_tensor_under_two_names_is_written_and_read(tmp_path: Path) -> None:
+    """It trained for hours, and then its encoder could not be written."""
+    trained, path = encoder(Twice(), image_size=16).eval(), tmp_path / "encoder.safetensors"
+    path.write_bytes(encoder_bytes(trained, mean=(0.0,) * 3, std=(1.0,) * 3))
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(load_encoder(path, backbone=Twice())(images), trained(images))
+
+
+def test_the_untrained_network_of_an_exported_graph_sees_normalized_pixels() -> None:
+    mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    saved = SavedEncoder(encoder("tiny", image_size=16).eval(), mean, std)
+    exported = whole(About.of(saved, "onnx"), Pixels(saved))
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(exported(images), saved(images))
+    torch.testing.assert_close(exported.untrained(3)(images), saved.untrained(3)(images))
 
 
 @pytest.mark.parametrize("of", ["mean", "name", "image_size"])

@@ -215,6 +215,7 @@ def test_places_that_hold_nothing(tmp_path: Path) -> None:
         str(tmp_path): "is a folder without encoder.safetensors",
         str(tmp_path / "cut.safetensors"): "is not a .safetensors file",
         "timm:resnet81": "timm has no model resnet81: did you mean resnet18",
+        "timm:coatnet_0_224": "timm publishes no weights of coatnet_0_224: pass another network, or the path of a file",
         "timm:resnet18.a1_in1": "timm has no weights resnet18.a1_in1: did you mean resnet18.a1_in1k",
         "torchvision:resnt18": "torchvision has no classifier resnt18: did you mean resnet18",
         "torchvision:resnet18.V9": "torchvision has no weights resnet18.V9: pass resnet18.IMAGENET1K_V1",

@@ -86,7 +86,7 @@ PUBLISHED: list[tuple[str, str, dict[str, Any]]] = [
     ("vicreg", "cifar10-solo", {"lr": 0.3, "batch_size": 256, "epochs": 1000.0, "lars_trust": 0.02}),
     ("barlow_twins", "imagenet", {"lr": 1.6, "weight_decay": 1e-6, "off_diagonal": 0.0051, "epochs": 1000.0}),
     ("byol", "imagenet-100-solo", {"lr": 0.5, "weight_decay": 1e-6, "predictor": (8192,), "epochs": 400.0}),
-    ("moco", "imagenet", {"lr": 0.03, "batch_size": 256, "queue": 65536, "teacher": 0.999, "optimizer": "sgd"}),
+    ("moco", "imagenet", {"lr": 0.015, "batch_size": 256, "queue": 65536, "teacher": 0.999, "optimizer": "sgd"}),
     ("moco_v3", "imagenet-1000epochs", {"lr": 4.8, "weight_decay": 1.5e-6, "teacher": 0.996, "batch_size": 4096}),
     ("simsiam", "imagenet", {"lr": 0.1, "batch_size": 512, "predictor": (512,), "views": "moco-v2"}),
     ("swav", "imagenet", {"lr": 0.6, "prototypes": 3000, "queue": 3840, "queue_from": 15.0, "freeze_prototypes": 1.0}),
@@ -158,8 +158,9 @@ def test_every_value_has_a_source(recipe: str, name: str) -> None:
     assert one.notes
     for field, setting in one.settings.items():
         assert re.match("code|paper|command|README|ours|.*training images$", setting.source), field
-        for base, batch, of in re.findall(r"([\d.]+) x (\d+)/(\d+)", setting.source) if field == "lr" else ():
-            assert setting.value == pytest.approx(float(base) * int(batch) / int(of))
+        product = r"([\d.]+) x (\d+)/(\d+)(?: / (\d+))?"
+        for base, batch, of, scale in re.findall(product, setting.source) if field == "lr" else ():
+            assert setting.value == pytest.approx(float(base) * int(batch) / int(of) / int(scale or 1))
             assert one.settings["batch_size"].value == int(batch)
 
 

@@ -14,7 +14,7 @@ from fullrank.commands._common import parse
 from fullrank.errors import UserError
 from fullrank.recipes import Recipe, from_settings, settings, with_settings
 from fullrank.recipes.byol import BYOL
-from fullrank.recipes.presets import begin
+from fullrank.recipes.presets import begin, like
 from fullrank.regularizers.coding_rate import CodingRate
 from fullrank.regularizers.energy import Energy
 from fullrank.regularizers.uniformity import Uniformity
@@ -130,3 +130,19 @@ def test_the_name_of_a_field_is_the_flag_of_its_weight() -> None:
     for name, regularizer in Recipe().regularizers().items():
         assert fields(regularizer)[0].name == name
         assert getattr(regularizer, name) == 0.0
+
+
+@pytest.mark.parametrize("flags", [["--backbone=tiny", "--views=simclr"], ["--backbone", "tiny", "--views", "simclr"]])
+def test_code_that_a_run_names_is_not_asked_about_where_a_flag_takes_its_place(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("net", "augment"):
+        (tmp_path / f"{name}.py").write_text("")
+    settings = {"backbone": f"{tmp_path}/net.py:Net", "views": f"{tmp_path}/augment.py:views"}
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": "simclr", "settings": settings}), encoding="utf-8")
+    asked = ["--like", str(tmp_path)]
+    assert like("simclr", recipes.load("simclr"), asked + flags)[2] == flags
+    for one in (flags[: len(flags) // 2], []):
+        with pytest.raises(UserError, match=r"name it as --(views|backbone) yourself"):
+            like("simclr", recipes.load("simclr"), asked + one)

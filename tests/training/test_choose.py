@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 from torch import nn
 
+from fullrank.cli import main
 from fullrank.data import load_dataset
 from fullrank.engine import RunOptions
 from fullrank.errors import UserError
@@ -109,6 +110,59 @@ def test_the_memory_of_an_image_is_what_autograd_keeps() -> None:
     before = {name: value.clone() for name, value in TINY.state_dict().items()}
     bytes_per_image(TINY, 1, [8, 8])
     assert all(torch.equal(value, before[name]) for name, value in TINY.state_dict().items())
+
+
+class Plain(nn.Module):
+    """A convolution whose map, mean and deviation are told apart by a tensor that no `to` moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.shift = torch.full((1, 1, 1, 1), 0.5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = torch.relu(self.first(images - self.shift)).mean((2, 3))
+        return features
+
+
+class Branching(Plain):
+    """The same, which looks at a number."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = super().forward(images)
+        return features.clamp(-1e9, 1e9) if features.abs().max() > 1e9 else features
+
+
+class Unable(Plain):
+    """The same, which takes batches of eight alone."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images.view(8, *images.shape[1:]))
+
+
+@pytest.mark.parametrize("kind", [Plain, Branching])
+def test_the_memory_of_a_network_that_must_compute_is_measured(kind: type[Plain]) -> None:
+    kept = {"input": 8 * 8, "after the convolution": 4 * 8 * 8}
+    assert bytes_per_image(kind(), 1, [8]) == pytest.approx(4 * sum(kept.values()), abs=64)
+
+
+def test_a_network_that_cannot_be_measured_asks_for_the_batch_size(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"The memory of the network cannot be measured \(.*\): pass --batch-size"):
+        bytes_per_image(Unable(), 1, [8])
+
+
+def test_a_dry_run_says_nothing_of_memory_that_cannot_be_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise UserError("It cannot be measured: pass --batch-size.")
+
+    flags = ["--data", "digits", "--batch-size", "16", "--steps", "1", "--image-size", "8", "--dry-run"]
+    monkeypatch.setattr("fullrank.training.dry_run.bytes_per_image", fail)
+    assert main(["train", "simclr", *flags]) == 0
+    said = capsys.readouterr().out
+    assert "\nmemory" not in said
+    assert "\ntime" in said
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from fullrank.data import ImageTensor, Views, preset
+from fullrank.data import ImageFolder, ImageTensor, Views, preset
+from fullrank.data.missing import Missing
 from fullrank.diagnosis import judge
 from fullrank.diagnosis.profiles import PROFILES
 from fullrank.losses import CorInfoMax, alignment, log_determinant_mutual_information
@@ -40,6 +45,20 @@ def test_the_probe_is_a_fixed_sample_with_its_labels() -> None:
     assert torch.equal(bright, first.labels == 0)
     assert not torch.equal(first.images, take_probe(data, size=16, count=40, seed=4).images)
     assert len(take_probe(data, size=16, count=1000, seed=0).images) == 100
+
+
+def test_an_image_in_the_place_of_a_lost_one_has_its_own_label(tmp_path: Path) -> None:
+    for number in range(10):
+        Image.fromarray(np.full((16, 16), 20 * number, np.uint8)).save(tmp_path / f"{number}.png")
+    files = tuple(str(tmp_path / f"{number}.png") for number in range(10))
+    data = ImageFolder(files, torch.arange(10), tuple(map(str, range(10))), 1)
+    (tmp_path / "3.png").unlink()
+    missing = Missing(data, tmp_path, 0.5, tmp_path / "missing.jsonl", lambda text: None)
+    probe = take_probe(data, size=16, count=20, seed=0, missing=missing)
+    assert probe.labels is not None
+    assert len(probe.images) == 10
+    assert (probe.images.float().mean((1, 2, 3)) / 20).round().tolist() == probe.labels.tolist()
+    assert 3 not in probe.labels
 
 
 def test_a_reading_is_that_of_the_current_weights_in_eval_mode() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from fullrank.losses import alignment, combine, uniformity, w2
+from fullrank.losses import alignment, coding_rate, combine, uniformity, w2
 from fullrank.losses.energy import hyperspherical_energy, layer_energy
 from fullrank.methods import JointEmbedding
 from fullrank.nn import encoder
@@ -116,6 +116,13 @@ def test_the_coding_rate_spreads_the_embedding_and_pulls_no_views() -> None:
     rates = [0.5 * torch.logdet(torch.eye(4) + 4 / (8 * 0.2) * view.T @ view) for view in rows]
     torch.testing.assert_close(terms["+coding_rate"].double(), -torch.stack(rates).mean(), rtol=1e-6, atol=0)
     torch.testing.assert_close(terms["loss"], 2.0 + 2.0 * terms["+coding_rate"])
+
+
+def test_the_coding_rate_of_a_single_view() -> None:
+    """As INTL's student has beside a teacher."""
+    out = {name: z[:1] for name, z in outputs().items()}
+    one = regularize(TERMS, out, METHOD, Recipe(coding_rate=CodingRate(1.0)), epoch=1, epochs=1)["+coding_rate"]
+    torch.testing.assert_close(one, coding_rate(out["embedding"].expand(2, -1, -1))["rate"])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -10,12 +11,18 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from fullrank import recipes
 from fullrank.cli import main
-from fullrank.engine.checkpoint import last_checkpoint
+from fullrank.engine import RunOptions
+from fullrank.engine.checkpoint import Begun, last_checkpoint
 from fullrank.engine.sealed import Sealed, previous, read
+from fullrank.errors import UserError
+from fullrank.recipes import Recipe
 from fullrank.runs import read_json, read_rows
+from fullrank.training.same_data import keep_same_settings, learned
+from fullrank.transfer.options import Where
 from tests.cli.test_errors import sentence
 
 Train = Callable[..., tuple[Path, bool]]
@@ -100,6 +107,60 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_ends_alike(
     assert main(["train", "--resume", str(stopped), "--previous"]) == 0
     assert (stopped / "encoder.safetensors").read_bytes() == (whole / "encoder.safetensors").read_bytes()
     assert sorted(file.name for file in path.parent.iterdir()) == ["last.ckpt"]
+
+
+@pytest.mark.slow
+def test_another_precision_of_this_machine_is_refused_and_said(
+    stopped: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fullrank.training.same_data.precision_of", lambda asked: "bf16-mixed")
+    said = sentence(["train", "--resume", str(stopped)], capsys)
+    assert "precision 32-true then, bf16-mixed now" in said
+    assert "--any-settings" in said
+
+
+CODE = {
+    "recipe": "from fullrank.recipes.invariance import Invariance\n\n\nclass Mine(Invariance):\n    pass\n",
+    "backbone": "from torch import nn\n\n\ndef net():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8))\n",
+    "views": "from fullrank.data import preset\n\n\ndef views():\n    return preset('gray', size=8, channels=1)\n",
+}
+
+
+def test_what_decides_what_is_learned_has_the_hash_of_each_file_of_code(tmp_path: Path) -> None:
+    files = {what: tmp_path / f"{what}.py" for what in CODE}
+    for what, file in files.items():
+        file.write_text(CODE[what])
+    recipe = Recipe(backbone=f"{files['backbone']}:net", views=f"{files['views']}:views")
+    whole = learned(str(files["recipe"]), recipe, RunOptions())
+    for what, file in files.items():
+        file.write_text(CODE[what] + "\n# other\n")
+        now = learned(str(files["recipe"]), recipe, RunOptions())
+        assert [name for name, value in now.items() if value != whole[name]] == [f"code of {what}"]
+        file.write_text(CODE[what])
+    assert not [name for name in learned("intl", Recipe(), RunOptions()) if name.startswith("code")]
+
+
+def test_a_file_of_code_that_is_another_is_refused_and_named_and_what_a_former_version_kept_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now, said = {"precision": "32-true", "code of recipe": "b"}, Console(file=io.StringIO())
+    with pytest.raises(UserError, match=r"\(code of recipe a then, b now\): put them back, or pass --any-settings"):
+        keep_same_settings(tmp_path, Begun(True, now | {"code of recipe": "a"}), now, said, any_settings=False)
+    for then in ({"precision": "auto"}, {"precision": "32-true"}):
+        assert not keep_same_settings(tmp_path, Begun(True, then), now, said, any_settings=False)
+
+
+def test_float16_without_a_gpu_is_refused_before_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning trained in bf16-mixed, and config.json said 16-mixed."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    flags = ["--precision", "16-mixed", "--out", str(tmp_path / "run")]
+    assert main(["train", "intl", "--data", "digits", *flags]) == 2
+    assert "--precision 16-mixed needs a GPU: pass bf16-mixed or 32-true." in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match="--precision 16-mixed needs a GPU"):
+        Where(precision="16-mixed").options()
 
 
 @pytest.mark.slow

@@ -52,13 +52,17 @@ def read_folder(paths: Path | Sequence[Path], *, options: DataOptions, say: Call
         notes.append(f"{len(keep)} classes kept by {options.classes}")
     both = train.files + (test.files if test else [])
     looks, sizes = looked(both, options, lambda files: check(files, options, say), say)
-    parts = [_readable(train, looks[: len(train)], sizes[: len(train)], options.max_corrupt)]
+    parts = [_readable(train, looks[: len(train)], sizes[: len(train)], options.most_corrupt)]
     if len(parts[0].part) < 2:
         raise UserError(
             f"{train.where} holds {len(parts[0].part)} readable image(s), and training needs at least 2: add images."
         )
     if test is not None and len(test):
-        parts.append(_readable(test, looks[len(train) :], sizes[len(train) :], options.max_corrupt))
+        held = _readable(test, looks[len(train) :], sizes[len(train) :], options.most_corrupt)
+        if len(held.part):
+            parts.append(held)
+        else:
+            notes.append(f"without a test set, of which none of {len(test):,} images can be read")
     seen = [look for part in parts for look in part.looks]
     notes += pages_of([path for part in parts for path in part.part.files], seen, options)
     channels, on_channels = channels_of(seen, options)

@@ -23,7 +23,7 @@ from fullrank.runs import write_npz
 from fullrank.runs.arrays import read_npz
 
 FEWEST = 500  # files from which on an index is kept
-_FORMAT = 2  # of the file, to be raised with every change of what a Look says
+_FORMAT = 3  # of the file, to be raised with every change of what a Look says
 _DEPTHS = ("", "integer", "float")
 _KEPT = [each.name for each in fields(Look) if each.name != "problem"]  # what cannot be read is tried again
 
@@ -59,7 +59,9 @@ def looked(files: list[str], options: DataOptions, check: Check, say: Callable[[
     """
     if len(files) < FEWEST:
         return check(files), _sizes(files)
-    base = os.path.abspath(os.path.commonpath([min(files), max(files)]))  # what these two share, all share
+    here = os.getcwd()
+    whole = [os.path.join(here, path) for path in files]  # some may be absolute and some not
+    base = os.path.abspath(os.path.commonpath([min(whole), max(whole)]))  # what these two share, all share
     place = cache_folder() / "index" / f"{_key(base, options)}.npz"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -24,15 +24,15 @@ def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout
 
     Raises UserError, with the flag that decides, where it is ambiguous.
     """
-    top = "" if root == Path() else str(root)
+    top, split = "" if root == Path() else str(root), "auto" if options.split is None else options.split
     files, notes = without_masks(top, files)
-    base = _inner(top, files, stop_at_train=options.split != "none")
+    base = _inner(top, files, stop_at_train=split != "none")
     tops = by_first_folder(base, files)
     notes += [f"read in {base[len(below(top)) :]}/"] if base != top else []
     if strays := len(files) - sum(len(inside) for inside in tops.values()):
         notes.append(f"{counted(strays)} beside it left out")
-    chosen = _splits(base, tops, options.split)
-    if chosen is None and options.split == "auto" and (nested := splits_inside_classes(base, tops)):
+    chosen = _splits(base, tops, split)
+    if chosen is None and split == "auto" and (nested := splits_inside_classes(base, tops)):
         return replace(nested, notes=(*notes, *nested.notes))
     if chosen is None:
         ask_where_folders_repeat(base, _all(tops), options)
@@ -43,7 +43,7 @@ def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout
     ask_where_folders_repeat(inner, train.files, options)
     tests = [_test(os.path.join(base, other), tops[other], train, root) for other in held]
     usable = [test for test in tests if test.labeled or not train.labeled]
-    test = _first(base, usable, explicit=options.split != "auto")
+    test = _first(base, usable, explicit=split != "auto")
     notes.append(f"trained on {name}/" + (f", tested on {_name(test)}/" if test else ""))
     for other in tests:
         if other is not test:
@@ -51,7 +51,7 @@ def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout
             notes.append(f"{_name(other)}/ ({counted(len(other))}) {why}")
     for beside, inside in tops.items():
         if beside != name and beside not in held:
-            why = "is not a split" if options.split == "auto" else "--split does not name"
+            why = "is not a split" if split == "auto" else "--split does not name"
             place = "beside the splits" if beside == "" else f"in {beside}/, which {why},"
             notes.append(f"{counted(len(inside))} {place} left out")
     return Layout(train, test, tuple(notes))
@@ -197,7 +197,7 @@ def decided(part: Part, options: DataOptions, *, ask: bool = True) -> tuple[Part
         )
     if len(known) < 2:
         return (bare if ask else part), ()
-    if loose > len(part) * _FEW and options.labels == "auto" and ask:
+    if loose > len(part) * _FEW and options.labels in (None, "auto") and ask:
         raise UserError(
             f"{part.where} holds {counted(loose)} beside {len(known)} folders ({listed(sorted(known))}) with "
             f"{sum(known.values()):,}: pass {flag} folders if the folders are classes, or {flag} none."

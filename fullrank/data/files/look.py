@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from fullrank.data.options import DataOptions
-from fullrank.data.pixels import MOST_CHANNELS, Raw
+from fullrank.data.pixels import MOST_CHANNELS, Raw, gives
 from fullrank.errors import UserError
 
 _BITS = (8, 10, 12, 14, 16, 32)
@@ -27,6 +28,8 @@ class Look:
     channels: int = 0
     alpha: bool = False
     """A channel is marked as transparency, and something is transparent."""
+    marked: bool = False
+    """A channel is marked as transparency."""
     depth: str = ""
     """"" for 8 bits, "integer" or "float" for more."""
     frames: int = 1
@@ -41,7 +44,8 @@ def look_at(raws: Sequence[Raw]) -> Look:
     """At all pages that were decoded of one file, or its first."""
     first = raws[0]
     if isinstance(first.content, Image.Image):
-        return Look(channels=first.channels, alpha=any(map(_transparent, raws)), frames=first.frames)
+        alpha, marked = any(map(_transparent, raws)), all(raw.alpha for raw in raws)
+        return Look(channels=first.channels, alpha=alpha, marked=marked, frames=first.frames)
     if first.content.dtype == np.uint8:
         return Look(channels=first.channels, frames=first.frames)
     values = np.concatenate([np.asarray(raw.content).reshape(-1) for raw in raws])
@@ -86,26 +90,29 @@ def pages_of(files: Sequence[str], looks: Sequence[Look], options: DataOptions) 
 def channels_of(looks: Sequence[Look], options: DataOptions) -> tuple[int, list[str]]:
     """How many channels images have, and notes on it.
 
-    Raises UserError where the files differ in more than color and gray.
+    Raises UserError where the files differ in more than color and gray, or cannot give those that are asked for.
     """
     counts = Counter(look.channels for look in looks)
     transparent = sum(look.alpha for look in looks)
-    asked = options.channels
+    asked, fitting = options.channels, _fitting(looks)
     if asked is not None and not 1 <= asked <= MOST_CHANNELS:
         raise UserError(f"--channels {asked}: images have 1 to {MOST_CHANNELS}.")
+    said = ", ".join(f"{count:,} of {channels}" for channels, count in sorted(counts.items()))
+    if asked is not None and asked not in fitting:
+        raise UserError(
+            f"--channels {asked}: not all images can be read so ({said} channels): {_remedy(fitting, max(counts))}."
+        )
     notes = []
     if transparent and asked in (None, 1, 3):
-        notes.append(f"{_images(transparent)} with transparency, on white (--channels 4 keeps it as a channel)")
+        keeps = [f" (--channels {each} keeps it as a channel)" for each in fitting if each in (2, 4)]
+        notes.append(f"{_images(transparent)} with transparency, on white{''.join(keeps)}")
     if asked is None:
         if set(counts) <= {1, 3}:
             return max(counts), notes
-        if len(counts) > 1 or max(counts) in (2, 4):
-            said = ", ".join(f"{count:,} of {channels}" for channels, count in sorted(counts.items()))
-            most = max(counts)
-            also = f", or --channels {most - 1} to leave out the last" if most in (2, 4) else ""
+        if len(counts) > 1 or max(counts) in (2, 4) or not fitting:
             raise UserError(
-                f"The images differ in channels, or have one more than gray or color, not marked as transparency "
-                f"({said} channels): pass --channels {most}{also}."
+                f"The images differ in channels, or have one more than gray or color, not marked as transparency, or "
+                f"more than {MOST_CHANNELS} ({said} channels): {_remedy(fitting, max(counts))}."
             )
         (asked,) = counts
     if asked not in (1, 3) or max(counts) > 3:
@@ -116,12 +123,26 @@ def channels_of(looks: Sequence[Look], options: DataOptions) -> tuple[int, list[
     return asked, notes
 
 
+def _fitting(looks: Sequence[Look]) -> list[int]:
+    """The numbers of channels that every image can give, the highest first."""
+    kinds = {(look.channels, look.marked) for look in looks}
+    return [wanted for wanted in range(MOST_CHANNELS, 0, -1) if all(gives(*kind, wanted) for kind in kinds)]
+
+
+def _remedy(fitting: Sequence[int], most: int) -> str:
+    """What to pass, of the numbers of channels that every image can give; `most` is the highest that one has."""
+    if not fitting:
+        return "save all with the same channels"
+    last = {most - 1: " to leave out the last"}
+    return "pass " + ", or ".join(f"--channels {each}{last.get(each, '')}" for each in fitting)
+
+
 def range_of(looks: Sequence[Look], options: DataOptions) -> tuple[tuple[float, float] | None, list[str]]:
     """What becomes 0 and 255 in files of more than 8 bits, and a note on it."""
     asked = parse_range(options.range)
     deep = [look for look in looks if look.depth]
     if not deep:
-        return asked, [IDLE_RANGE] if asked else []
+        return None, [IDLE_RANGE] if asked else []
     low, high = min(look.low for look in deep), max(look.high for look in deep)
     inner = min(look.inner_low for look in deep), max(look.inner_high for look in deep)
     if len({look.depth for look in deep}) > 1 and asked is None:
@@ -182,8 +203,8 @@ def parse_range(text: str | None) -> tuple[float, float] | None:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
         raise UserError(f"--range {text} cannot be read: pass two numbers, such as --range 0,4095.") from None
-    if not low < high < float("inf"):
-        raise UserError(f"--range {text} is none: pass the lower number first.")
+    if not (low < high and math.isfinite(high - low) and math.isfinite(255 / (high - low))):
+        raise UserError(f"--range {text} is none: pass two finite numbers, the lower first.")
     return low, high
 
 

@@ -57,7 +57,7 @@ def ask_where_folders_repeat(base: str, files: Sequence[str], options: DataOptio
     common = Counter(name for names in inside.values() for name in names)
     most = max(2, len(tops) / 2)
     repeated = sorted(name for name, count in common.items() if count >= most)
-    if options.labels != "auto" or options.split == "none" or len(repeated) < 2:
+    if options.labels not in (None, "auto") or options.split == "none" or len(repeated) < 2:
         return
     outer, flag = sorted(inside), options.flag("labels")
     parts = " ".join(shell(os.path.join(base, name)) for name in outer[:3]) + (" ..." if len(outer) > 3 else "")

@@ -23,7 +23,7 @@ _ACTS = {  # flag, or flag and value -> the kinds of data on which it acts
     "channels": _READ,
     "range": _READ,
     "pages": _FILES,
-    "max_pixels": (*_FILES, "image"),
+    "max_pixels": (*_FILES, "image", *_ITEMS),
     "columns": ("hf",),
     "download": ("built-in", "hf", "torchvision"),
     "data_root": ("built-in", "torchvision"),

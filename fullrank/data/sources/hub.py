@@ -8,12 +8,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from fullrank.data.images import Dataset
 from fullrank.data.options import DataOptions
-from fullrank.data.sources.objects import as_dataset, items, named
+from fullrank.data.sources.objects import as_dataset, items, named, stacked
 from fullrank.data.sources.splits import chosen_splits
 from fullrank.errors import UserError
 
@@ -39,6 +38,8 @@ def from_hub(name: str, options: DataOptions) -> Dataset:
     parts = dict(found) if isinstance(found, Mapping) else {"train": found}
     train, test, notes = chosen_splits(f"hf:{name}", list(parts), options.split)
     column, label = _columns(name, parts[train].features, options.columns)
+    if test is not None and column not in parts[test].features:
+        raise UserError(f"hf:{name}: the split {test} has no column {column}: pass --split {train}.")
     made = [_items(parts[part], column, label, options) for part in (train, test) if part is not None]
     told = (*notes, f"images of {column}" + (f", labels of {label}" if label else ""), *made[0][1])
     return as_dataset(Path(name).name, made[0][0], made[1][0] if len(made) > 1 else None, told)
@@ -100,8 +101,8 @@ def _columns(name: str, features: Mapping[str, Any], asked: str | None) -> tuple
 def _items(part: Any, column: str, label: str | None, options: DataOptions) -> Any:
     labels: torch.Tensor | None = None
     classes: tuple[str, ...] = ()
-    if label is not None and options.labels != "none":
+    if label is not None and label in part.features and options.labels != "none":  # test images may have none
         names = getattr(part.features[label], "names", None)
-        labels, classes = named(np.array(part[label][:]), names)
+        labels, classes = named(stacked(part[label][:], "The data set", options), names)
     only: Any = part.select_columns([column])
     return items(only, labels=labels, classes=classes, options=options, column=column)

@@ -16,7 +16,7 @@ from fullrank.data.files.look import IDLE_RANGE, chosen_range, parse_range
 from fullrank.data.files.names import role
 from fullrank.data.images import ImageTensor
 from fullrank.data.options import DataOptions
-from fullrank.data.pixels import MOST_CHANNELS, eight_bit
+from fullrank.data.pixels import MOST_CHANNELS, channels_last, eight_bit
 from fullrank.data.sources.splits import by_classes_of, chosen_splits
 from fullrank.errors import UserError
 from fullrank.runs.arrays import DAMAGE, is_bomb, names_of, unpacked
@@ -92,7 +92,7 @@ def _read(
 Pair = tuple[Array, Array | None]
 
 
-def _arrays(path: Path, split: str, *, labels: bool) -> tuple[dict[str, Pair], str, str | None, list[str]]:
+def _arrays(path: Path, split: str | None, *, labels: bool) -> tuple[dict[str, Pair], str, str | None, list[str]]:
     """Images and labels of the splits to train and to test on, the names of these, and what is to be said of them."""
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is not an .npz file, or it is cut off: write it again with numpy.savez.")
@@ -187,15 +187,13 @@ def _channels_first(images: Array, path: Path, channels: int | None) -> Array:
 def _at_end(images: Array, path: Path, channels: int | None) -> bool:
     """Whether the last axis is that of the channels; raises UserError where it could be both."""
     first, last = images.shape[1], images.shape[3]
-    for fits in (lambda size: size == channels, lambda size: size in (1, 3), lambda size: size <= MOST_CHANNELS):
-        if fits(last) or fits(first):
-            if fits(last) and fits(first) and first != last and {first, last} != {1, 3}:
-                raise UserError(
-                    f"{path}: images have shape {images.shape}, with the channels first or last: pass --channels "
-                    f"{first} or --channels {last}."
-                )
-            return fits(last)
-    return False
+    found = channels_last(first, last, channels)
+    if found is None and first != last and {first, last} != {1, 3}:
+        raise UserError(
+            f"{path}: images have shape {images.shape}, with the channels first or last: pass --channels {first} or "
+            f"--channels {last}."
+        )
+    return found is not False
 
 
 def numbered(labels: Array, count: int, path: Path, flag: str = "--labels") -> tuple[Array, tuple[str, ...]]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from fullrank.data.decode import reason
+from fullrank.data.decode import reason, strict_decoding
 from fullrank.data.files.find import image_endings
 from fullrank.data.files.look import channels_of, look_at, range_of
 from fullrank.data.images import Dataset, ImageItems
-from fullrank.data.items import label_of, raw_of
+from fullrank.data.items import as_array, label_of, raw_of
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.npz import images_of_arrays, numbered
 from fullrank.data.sources.pixels import measured, sampled
@@ -37,7 +37,8 @@ def from_object(data: object, options: DataOptions) -> Dataset:
     name = type(data).__name__
     if is_array(data):
         images, labels = data if isinstance(data, tuple) else (data, None)
-        read = images_of_arrays(_array(images), None if labels is None else _array(labels), name, options)
+        known = None if labels is None or options.labels == "none" else stacked(labels, name, options)
+        read = images_of_arrays(as_array(images), known, name, options)
         made = measured(name, read.images, None)
         return Dataset(name, made.train, None, made.mean, made.std, {}, read.notes, read.range)
     if isinstance(data, str | bytes | dict) or not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
@@ -45,7 +46,7 @@ def from_object(data: object, options: DataOptions) -> Dataset:
             f"A {name} has no images by index: pass a path, a tensor, an array, a list of images, or a data set with "
             "__len__ and __getitem__."
         )
-    labels, classes = (None, ()) if options.labels == "none" else _labels(data)
+    labels, classes = (None, ()) if options.labels == "none" else _labels(data, options)
     images = items(data, labels=labels, classes=classes, options=options)
     return as_dataset(name, images[0], None, images[1])
 
@@ -81,10 +82,6 @@ def is_array(data: object) -> bool:
     return isinstance(images, torch.Tensor | np.ndarray)
 
 
-def _array(values: Any) -> Any:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
-
-
 def items(
     source: Any, *, labels: torch.Tensor | None, classes: Sequence[str], options: DataOptions, column: str | None = None
 ) -> tuple[ImageItems, tuple[str, ...]]:
@@ -94,7 +91,10 @@ def items(
     looks = []
     for row in np.unique(np.linspace(0, len(source) - 1, _SOME).astype(int)).tolist():
         try:
-            looks.append(look_at([raw_of(source[row], column)]))
+            with strict_decoding(options.max_pixels):
+                looks.append(look_at([raw_of(source[row], column, channels=options.channels)]))
+        except UserError:
+            raise
         except Exception as error:  # their code raises anything
             raise UserError(f"Item {row} of the data cannot be read ({reason(error)}): repair or remove it.") from error
         if looks[-1].problem:
@@ -102,7 +102,8 @@ def items(
     channels, on_channels = channels_of(looks, options)
     span, on_range = range_of(looks, options)
     rows = torch.arange(len(source))
-    made = ImageItems(source, rows, labels, tuple(classes), channels, column=column, range=span)
+    read = {"column": column, "range": span, "max_pixels": options.max_pixels}
+    made = ImageItems(source, rows, labels, tuple(classes), channels, **read)  # type: ignore[arg-type]
     return made, (*on_channels, *on_range)
 
 
@@ -115,21 +116,46 @@ def as_dataset(name: str, train: ImageItems, test: ImageItems | None, notes: tup
     return Dataset(name, train, test, mean, std, {}, notes, train.range)
 
 
-def _labels(data: Any) -> tuple[torch.Tensor | None, tuple[str, ...]]:
+def _labels(data: Any, options: DataOptions) -> tuple[torch.Tensor | None, tuple[str, ...]]:
     """From an attribute of the data set, or by going through all items once, where the first has a label."""
     names = getattr(data, "classes", None)
     for attribute in ("targets", "labels", "_labels", "y"):
         found = getattr(data, attribute, None)
         if found is not None and len(found) == len(data):
-            return named(_array(found), names)
-    first = data[0] if len(data) else None
+            return named(stacked(found, "The data set", options), names)
+    first = _item(data, 0, options) if len(data) else None
     if isinstance(first, str | Path) or label_of(first) is None:
         return None, ()
-    return named(np.array([_plain(label_of(data[row])) for row in range(len(data))]), names)
+    labels = [label_of(_item(data, row, options)) for row in range(len(data))]
+    return named(stacked(labels, "The data set", options), names)
+
+
+def _item(data: Any, row: int, options: DataOptions) -> Any:
+    try:
+        with strict_decoding(options.max_pixels):
+            return data[row]
+    except Exception as error:  # their code raises anything
+        raise UserError(f"Item {row} of the data cannot be read ({reason(error)}): repair or remove it.") from error
+
+
+def stacked(labels: Any, name: str, options: DataOptions) -> Any:
+    """Labels as one array (N, ...); raises UserError where one of them is not a number or a string."""
+    if isinstance(labels, torch.Tensor | np.ndarray):
+        return as_array(labels)
+    plain = [_plain(label) for label in labels]
+    for row, label in enumerate(plain):
+        if not isinstance(label, str | int | float | np.generic):
+            raise UserError(
+                f"{name}: the label of item {row} is a {type(label).__name__}, and not one number or string: give one "
+                f"label per image, or pass {options.flag('labels')} none."
+            )
+    return np.array(plain)
 
 
 def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, torch.Tensor) else label
+    """A label as a number of Python where it is a tensor or an array of one."""
+    one = isinstance(label, torch.Tensor | np.ndarray) and label.reshape(-1).shape == (1,)
+    return label.item() if one else label
 
 
 def named(values: Any, names: Sequence[str] | None) -> tuple[torch.Tensor, tuple[str, ...]]:

@@ -12,16 +12,18 @@ from fullrank.data.images import Images, ImageSet
 from fullrank.errors import UserError
 
 
-def chosen_splits(source: str, parts: Sequence[str], asked: str) -> tuple[str, str | None, list[str]]:
+def chosen_splits(source: str, parts: Sequence[str], asked: str | None) -> tuple[str, str | None, list[str]]:
     """The split to train on, the one to test on, and what is to be said of it.
 
-    A test split is taken before one for validation. `asked` is --split: one or two names, auto or none.
+    A test split is taken before one for validation. `asked` is --split: one or two names, none, or auto,
+    which is also None.
 
     >>> chosen_splits("a.npz", ["train", "val", "test"], "auto")
     ('train', 'test', ['trained on train, tested on test', 'val not used'])
     >>> chosen_splits("a.npz", ["train", "val", "test"], "train,val")
     ('train', 'val', ['trained on train, tested on val', 'test not used'])
     """
+    asked = "auto" if asked is None else asked
     if asked == "none" and len(parts) > 1:
         raise UserError(f"--split none is for folders: pass one or two of the splits of {source}, {', '.join(parts)}.")
     if asked not in ("auto", "none"):

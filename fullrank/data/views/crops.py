@@ -10,6 +10,7 @@ from fullrank.data.views.augmentation import Augmentation
 from fullrank.data.views.published import preset
 from fullrank.errors import UserError
 
+_MOST = 1000  # views of an image; methods use up to a dozen
 _SCALE, _BLUR, _SOLARIZE = (0.2, 1.0), 0.5, 0.1  # of the largest crop; INTL (Weng et al., 2024), the authors' code
 
 
@@ -30,15 +31,17 @@ def crop_sizes(crops: str) -> tuple[int, ...]:
     """
     sizes: list[int] = []
     for part in crops.split(","):
-        match = re.fullmatch(r"(?:(\d+)x)?(\d+)", part.strip(), flags=re.ASCII)
+        match = re.fullmatch(r"(?:(\d{1,9})x)?(\d{1,9})", part.strip(), flags=re.ASCII)
         if match is None:
             raise UserError(f"--crops {crops} cannot be read at {part!r}: pass sizes such as 2x224,192,160,128,96.")
         times, size = int(match[1] or 1), int(match[2])
         if times < 1 or size < 1:
             raise UserError(f"--crops {crops} has no view at {part!r}: pass sizes and numbers of at least 1.")
+        if times + len(sizes) > _MOST:
+            raise UserError(f"--crops {crops} has more than {_MOST} views: pass fewer.")
         sizes += [size] * times
     if len(sizes) < 2:
-        raise UserError(f"--crops {crops} is one view: pass at least two, such as 2x{crops}.")
+        raise UserError(f"--crops {crops} is one view: pass at least two, such as 2x{sizes[0]}.")
     return tuple(sizes)
 
 

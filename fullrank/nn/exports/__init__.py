@@ -11,9 +11,9 @@ import torch
 from fullrank.errors import UserError, first_line
 from fullrank.nn.encoder_file import SavedEncoder
 from fullrank.nn.exports import detectron2, huggingface, onnx, timm, torch_export, torchvision
-from fullrank.nn.exports.folder import NOTE, About
+from fullrank.nn.exports.folder import About
 from fullrank.nn.room import require_room
-from fullrank.runs.reading import require_file
+from fullrank.runs.reading import NOTE, require_file
 
 __all__ = ["FORMATS", "NOTE", "About", "Format", "open_export"]
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.nn.encoder_file import SavedEncoder
+from fullrank.nn.encoder_file import SavedEncoder, tensors_of
 from fullrank.nn.exports import torchvision
-from fullrank.nn.exports.folder import ELSEWHERE, About, as_published, tensors_of
+from fullrank.nn.exports.folder import ELSEWHERE, About, as_published
 
 USE = """\
 # in a configuration of detectron2, with a ResNet backbone of this depth
@@ -40,7 +40,7 @@ def theirs(name: str) -> str:
 def write(saved: SavedEncoder, folder: Path) -> None:
     """Write model.pth; raises UserError for another network than a ResNet with ImageNet's stem."""
     name = as_published(saved, "detectron2")
-    tensors = tensors_of(saved)
+    tensors = tensors_of(saved.encoder.model)
     if not all(_RESNET.match(each) for each in tensors):
         raise UserError(f"{name} is not a ResNet as detectron2 has them: {ELSEWHERE}.")
     kept = {theirs(each): value for each, value in tensors.items() if not each.endswith("num_batches_tracked")}

@@ -15,10 +15,9 @@ from fullrank.errors import UserError
 from fullrank.nn.encoder import OBJECT, Encoder, Stem
 from fullrank.nn.encoder_file import SavedEncoder, require_plausible
 from fullrank.nn.tiny import TINY
-from fullrank.runs.reading import parse_json, read_text
+from fullrank.runs.reading import NOTE, parse_json, read_text
 from fullrank.runs.trusted import is_file_of_code
 
-NOTE = "fullrank.json"
 ELSEWHERE = "export it by --to onnx or --to torch-export, which keep any network"
 
 
@@ -105,7 +104,8 @@ def whole(about: About, call: Callable[[Tensor], Tensor]) -> SavedEncoder:
     of = {"width": about.width, "name": about.name, "channels": about.channels, "image_size": about.image_size}
     made = Encoder(Called(call), stem=about.stem, **of).eval()  # type: ignore[arg-type]
     pixels = ((0.0,) * about.channels, (1.0,) * about.channels)
-    return SavedEncoder(made, *pixels, recipe=about.recipe, versions=about.versions)
+    inside = (about.mean, about.std)
+    return SavedEncoder(made, *pixels, recipe=about.recipe, versions=about.versions, inside=inside)
 
 
 def as_published(saved: SavedEncoder, library: str) -> str:
@@ -119,8 +119,3 @@ def as_published(saved: SavedEncoder, library: str) -> str:
             "with --stem imagenet."
         )
     return of.name
-
-
-def tensors_of(saved: SavedEncoder) -> dict[str, Tensor]:
-    """The tensors of an encoder under the names of its library."""
-    return {name: value.detach().cpu().contiguous() for name, value in saved.encoder.model.state_dict().items()}

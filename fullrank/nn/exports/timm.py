@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from fullrank.errors import UserError
 from fullrank.nn.encoder import Encoder
-from fullrank.nn.encoder_file import SavedEncoder
-from fullrank.nn.exports.folder import ELSEWHERE, About, as_published, tensors_of
+from fullrank.nn.encoder_file import SavedEncoder, tensors_of
+from fullrank.nn.exports.folder import ELSEWHERE, About, as_published
 
 USE = """\
 import timm
@@ -29,7 +29,7 @@ def write(saved: SavedEncoder, folder: Path) -> None:
     if name.partition(".")[0] not in timm.list_models():
         raise UserError(f"{name} is not a network of timm: pass --to torchvision, or {ELSEWHERE}.")
     of = saved.encoder
-    save_file(tensors_of(saved), folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(tensors_of(saved.encoder.model), folder / "model.safetensors", metadata={"format": "pt"})
     pixels = {
         "input_size": [of.channels, of.image_size, of.image_size],
         "mean": list(saved.mean),

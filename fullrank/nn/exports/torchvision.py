@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from fullrank.errors import UserError
 from fullrank.nn.encoder import Encoder, encoder
-from fullrank.nn.encoder_file import SavedEncoder
-from fullrank.nn.exports.folder import ELSEWHERE, About, as_published, tensors_of
+from fullrank.nn.encoder_file import SavedEncoder, tensors_of
+from fullrank.nn.exports.folder import ELSEWHERE, About, as_published
 
 USE = """\
 import torch
@@ -27,7 +27,7 @@ def write(saved: SavedEncoder, folder: Path) -> None:
     """Write it; raises UserError for a network that torchvision does not have under the same names of tensors."""
     name = torchvision_name(as_published(saved, "torchvision"))
     theirs = _made(name, saved.encoder.image_size, saved.encoder.channels).model.state_dict()
-    ours = tensors_of(saved)
+    ours = tensors_of(saved.encoder.model)
     if {key: value.shape for key, value in ours.items()} != {key: value.shape for key, value in theirs.items()}:
         raise UserError(
             f"{saved.encoder.name} has other tensors than torchvision's {name}: pass --to timm, or {ELSEWHERE}."

@@ -73,19 +73,17 @@ def begin(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[st
     Traceback (most recent call last):
     fullrank.errors.UserError: intl has no preset 'cifar11': did you mean cifar10? Its presets are ...
     """
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--preset", nargs="?", const="")
-    found, flags = parser.parse_known_args(arguments)
-    if found.preset is None:
+    preset, flags = _taken("preset", arguments)
+    if preset is None:
         return None, recipe(), flags
     known = presets(name)
-    if found.preset not in known:
-        hint = suggest(found.preset, known, otherwise="")
+    if preset not in known:
+        hint = suggest(preset, known, otherwise="")
         rest = f"Its presets are {', '.join(known)}." if known else "It has none, leave out --preset."
-        raise UserError(f"{name} has no preset {found.preset!r}: {' '.join(part for part in (hint, rest) if part)}")
-    settings = known[found.preset].settings
+        raise UserError(f"{name} has no preset {preset!r}: {' '.join(part for part in (hint, rest) if part)}")
+    settings = known[preset].settings
     values = {field: setting.value for field, setting in settings.items()}
-    return found.preset, with_settings(recipe(), values), flags
+    return preset, with_settings(recipe(), values), flags
 
 
 def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str | None, Recipe | None, list[str]]:
@@ -97,24 +95,30 @@ def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str
     >>> like("intl", recipes.load("intl"), ["--lr", "1"])
     (None, None, ['--lr', '1'])
     """
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--like", nargs="?", const="")
-    found, flags = parser.parse_known_args(arguments)
-    if found.like is None:
+    run, flags = _taken("like", arguments)
+    if run is None:
         return None, None, flags
-    if not found.like:
+    if not run:
         raise UserError("--like needs a run: pass its folder.")
-    if "--preset" in flags:
+    if _taken("preset", flags)[0] is not None:
         raise UserError("--like and --preset both say where to begin: pass one of them.")
-    config = read_config(Path(found.like))
+    config = read_config(Path(run))
     known = settings(recipe())
     if left := [field for field in config["settings"] if field not in known]:
         print(printable(f"These settings are left out, as {name} does not have them: {', '.join(left)}."))
     shared = {field: value for field, value in config["settings"].items() if field in known}
     for field in ("backbone", "views"):
-        if is_file_of_code(str(shared.get(field, ""))) and f"--{field}" not in flags:
-            require_trust(file_of_code(shared[field]), f"{found.like} (name it as --{field} yourself, or)", trust=False)
-    return found.like, from_settings(recipe, shared), flags
+        if is_file_of_code(str(shared.get(field, ""))) and _taken(field, flags)[0] is None:
+            require_trust(file_of_code(shared[field]), f"{run} (name it as --{field} yourself, or)", trust=False)
+    return run, from_settings(recipe, shared), flags
+
+
+def _taken(flag: str, arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of a flag among the arguments, as `--flag VALUE` or `--flag=VALUE`, and the others; None without it."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(f"--{flag}", dest="value", nargs="?", const="")
+    found, others = parser.parse_known_args(arguments)
+    return found.value, others
 
 
 def describe(name: str) -> str:
@@ -137,17 +141,17 @@ def require_data(name: str, preset: str | None, recipe: Recipe) -> None:
 
 
 def left_out(name: str, preset: str | None) -> list[str]:
-    """The sentences on a preset that its training begins with: whose settings, and what no flag can express.
+    """The sentences on a preset that its training begins with: whose settings, and its notes.
 
     >>> left_out("directclr", None)
     []
     >>> print(left_out("directclr", "imagenet")[0])
-    Preset imagenet: the paper, and the authors' code (facebookresearch/directclr, commit a86f64c). Not as there:
+    Preset imagenet: the paper, and the authors' code (facebookresearch/directclr, commit a86f64c). Notes:
     """
     if preset is None:
         return []
     one = presets(name)[preset]
-    return [f"Preset {preset}: {one.source}. Not as there:", *(f"- {note}" for note in one.notes)]
+    return [f"Preset {preset}: {one.source}. Notes:", *(f"- {note}" for note in one.notes)]
 
 
 def _path(file: str) -> Path:

@@ -71,7 +71,8 @@ def check_cells(check: Mapping[str, Any]) -> list[str]:
     limit = "" if check["limit"] is None else f"{_LIMITS[check['better']]} {number(check['limit'])}"
     if check["p"] is not None:
         chance, limit = f"up to {number(check['high'])} (p {check['p']:.3f})", limit and f"p {limit}"
-    return [number(check["value"]), chance, limit, check["outcome"] or ""]
+    value = "infinite" if check["value"] is None else number(check["value"])
+    return [value, chance, limit, check["outcome"] or ""]
 
 
 def cells(change: Mapping[str, Any]) -> list[str]:

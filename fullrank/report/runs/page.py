@@ -11,6 +11,7 @@ from fullrank.report.draw.svg import SERIES
 from fullrank.report.html import render, write_html
 from fullrank.report.runs import figures, pictures, tables
 from fullrank.report.runs.next_steps import next_steps
+from fullrank.runs import read_as_run
 from fullrank.runs.run import Run, read_run
 
 T = TypeVar("T")
@@ -39,7 +40,11 @@ def write_report(runs: Sequence[Path], out: Path, *, refresh: int | None = None)
         raise UserError("No run to report on: pass the folder of a run.")
     if len(folders) > len(SERIES):
         raise UserError(f"{len(folders)} runs cannot be told apart in one figure: pass {len(SERIES)} or fewer.")
-    return write_html(_page([read_run(folder) for folder in folders], refresh), out)
+    found = []
+    for folder in folders:
+        with read_as_run(folder):
+            found.append(read_run(folder))
+    return write_html(_page(found, refresh), out)
 
 
 def _page(runs: Sequence[Run], refresh: int | None) -> str:
@@ -54,9 +59,9 @@ def _page(runs: Sequence[Run], refresh: int | None) -> str:
         "refresh": refresh,
         "keys": figures.run_keys(labels),
         "answer": tables.answer(runs, labels),
-        "cards": [tables.card(run, label) for run, label in zip(runs, labels, strict=True)],
+        "cards": _each(lambda run, _, label: tables.card(run, label), runs, labels),
         "unreadable": [(label, run.unreadable) for run, label in zip(runs, labels, strict=True) if run.unreadable],
-        "next": [next_steps(run, label) for run, label in zip(runs, labels, strict=True)],
+        "next": _each(lambda run, _, label: next_steps(run, label), runs, labels),
         "comparison": tables.comparison(runs),
         "curves": _present([draw(runs, labels) for draw in _CURVES]),
         "spectra": _present(spectra),
@@ -68,8 +73,13 @@ def _page(runs: Sequence[Run], refresh: int | None) -> str:
     return render("runs/page.html.j2", shown)
 
 
-def _each(draw: Callable[[Run, int, str], T | None], runs: Sequence[Run], labels: Sequence[str]) -> list[T | None]:
-    return [draw(run, at, label) for at, (run, label) in enumerate(zip(runs, labels, strict=True))]
+def _each(draw: Callable[[Run, int, str], T], runs: Sequence[Run], labels: Sequence[str]) -> list[T]:
+    """What is drawn of each run alone; an error names the run."""
+    drawn = []
+    for at, (run, label) in enumerate(zip(runs, labels, strict=True)):
+        with read_as_run(run.path):
+            drawn.append(draw(run, at, label))
+    return drawn
 
 
 def _present(items: Sequence[T | None]) -> list[T]:
