@@ -64,7 +64,6 @@ def nothing() -> None:
         (other_images, [], "training images, test images"),
         (other_labels, [], "training images, test images"),
     ],
-    ids=str,
 )
 def test_another_question_is_not_answered_by_what_is_there(
     change: Callable[[], None], flags: list[str], what: str, answered: Path, capsys: pytest.CaptureFixture[str]
