@@ -41,11 +41,8 @@ def short(words: list[str]) -> list[str]:
     """The words of a training, cut to two small steps."""
     if words[0] != "train" or "--dry-run" in words or "--resume" in words:
         return words
-    cut = [*SHORT, *([] if "digits" in words else ["--image-size", "16"])]
-    for flag in cut[::2]:
-        at = words.index(flag) if flag in words else len(words)
-        words = [*words[:at], *words[at + 2 :]]
-    return [*words, *cut]
+    size = [] if "digits" in words else ["--image-size", "16"]
+    return [*words, *SHORT, *size]
 
 
 def test_there_are_guides() -> None:

@@ -7,6 +7,7 @@ import difflib
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from fullrank.errors import UserError
 Parser = Callable[[list[str]], tuple[Any, list[str]]]
 _BORDER = re.compile(r"\x1b\[[0-9;]*m|^[│ ] | *│?$", re.MULTILINE)  # spaces where a terminal has no UTF-8
 _RULE = re.compile(r"^\W+$")
+_LIST = re.compile(r"^ *(--[a-z][\w-]*) (?:\S+ )?\[\S+ \.\.\.\]", re.MULTILINE)  # --data DATA [DATA ...]
 _KINDS = {"INT": "a whole number", "FLOAT": "a number", "PATH": "a path"}
 
 
@@ -37,25 +39,20 @@ def parsed(parse: Parser, arguments: list[str], command: str) -> Any:
         raise UserError(
             _no_such_flag(unknown[0], flags, command) if unknown else _stray(left[0], flags, usage, command)
         )
-    refuse_doubled(arguments)
+    _refuse_lost(parse, arguments)
     return found
 
 
-def refuse_doubled(arguments: Sequence[str]) -> None:
-    """Raise a UserError for a flag that is there twice, since only what stands behind the last one would count.
+def _refuse_lost(parse: Parser, arguments: Sequence[str]) -> None:
+    """Raise a UserError for a flag of several values that is there twice, since those behind the first would be lost.
 
-    >>> refuse_doubled(["--data", "cats", "--data=dogs"])
-    Traceback (most recent call last):
-    fullrank.errors.UserError: --data is there twice: write it once, with all its values behind it.
+    Of every other flag the last one counts, as on command lines in general.
     """
-    seen: dict[str, str] = {}
-    for flag in (_name(one) for one in arguments if one.startswith("--") and _is_flag(one)):
-        setting = flag.replace("--no-", "--", 1)
-        if (before := seen.get(setting)) == flag:
-            raise UserError(f"{flag} is there twice: write it once, with all its values behind it.")
-        if before is not None:
-            raise UserError(f"{before} and {flag} say the opposite: pass one of them.")
-        seen[setting] = flag
+    counts = Counter(_name(one) for one in arguments if one.startswith("--"))
+    doubled = [flag for flag, count in counts.items() if count > 1]
+    several = _LIST.findall(_help_text(parse)) if doubled else []
+    if lost := [flag for flag in doubled if flag in several]:
+        raise UserError(f"{lost[0]} is there twice: write it once, with all its values behind it.")
 
 
 @contextlib.contextmanager
@@ -74,13 +71,17 @@ def _columns(width: int | None) -> Iterator[None]:
 
 def _help(parse: Parser) -> tuple[list[str], str]:
     """The flags of a command, and the arguments without a flag, as its help names them."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit), _columns(80):
-        parse(["--help"])
-    text = _BORDER.sub("", said.getvalue())
+    text = _help_text(parse)
     lines = re.findall(r"^ *((?:-h, )?--[a-z].*)$", text, flags=re.MULTILINE)
     usage = re.search(r"usage: .*?\[OPTIONS\] ?(.*)", text)
     return [flag for line in lines for flag in re.findall(r"--[a-z][\w-]*", line)], usage[1] if usage else ""
+
+
+def _help_text(parse: Parser) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit), _columns(80):
+        parse(["--help"])
+    return _BORDER.sub("", said.getvalue())
 
 
 def _is_flag(argument: str) -> bool:

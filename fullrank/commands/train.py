@@ -73,12 +73,10 @@ def _parsed(name: str, arguments: list[str]) -> Any:
     import tyro
 
     from fullrank import recipes
-    from fullrank.commands._mistakes import refuse_doubled
     from fullrank.engine import RunOptions
     from fullrank.recipes.presets import begin, describe, like, require_data
 
     recipe_class = recipes.load(name)
-    refuse_doubled(arguments)  # before --preset and --like are taken out
     run_like, same, flags = like(name, recipe_class, arguments)
     preset, recipe, flags = begin(name, recipe_class, flags)
     recipe = same or recipe

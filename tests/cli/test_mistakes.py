@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from fullrank.cli import COMMANDS, main
+from fullrank.commands._common import parse
+from fullrank.commands.compare import Compare
 from fullrank.data import load_dataset
 from fullrank.errors import UserError
 
@@ -56,16 +58,16 @@ def test_every_command_names_the_flag_that_it_has_not(name: str, capsys: pytest.
         ("neighbors z.npy 1 --k abc", "--k cannot be abc: pass a whole number."),
         ("train simclr --data a --data b", "--data is there twice: write it once, with all its values behind it."),
         ("train simclr --data=a --data=b", "--data is there twice: write it once, with all its values behind it."),
-        ("train simclr --like a --like=b --data c", "--like is there twice"),
-        ("train intl --preset cifar10 --preset imagenet --data a", "--preset is there twice"),
-        ("train simclr --batch_size 8 --data a --batch-size 9", "--batch-size is there twice"),
         ("compare a b --max-drop x=1 --max-drop y=1", "--max-drop is there twice"),
-        ("diagnose z.npy --report --no-report", "--report and --no-report say the opposite: pass one of them."),
-        ("detect run --masks --no-masks", "--masks and --no-masks say the opposite: pass one of them."),
     ],
 )
 def test_a_mistake_has_its_remedy(arguments: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert sentence(arguments.split(), capsys).startswith(said)
+
+
+def test_of_a_flag_with_one_value_the_last_one_counts() -> None:
+    found = parse(Compare, ["a", "b", "--groups", "c", "--groups=d", "--max-drop", "x=1", "y=1"], "compare")
+    assert (found.groups, found.max_drop) == ("d", ("x=1", "y=1"))
 
 
 def test_all_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:

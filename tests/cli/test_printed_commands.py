@@ -33,6 +33,12 @@ FILLED = {
     "f'--{name}'": "--epochs",
     "str(max(2 * amount, least))": "2",
 }
+STARRED = {  # several words at once; by default flags
+    "*data": [HARD],
+    "*_images(run)": [HARD],
+    "*_anew(run)": ["--data", HARD],
+    "*arguments": [HARD, "--protocol", "intl"],
+}
 BEGINS = re.compile(rf"\bfullrank ({'|'.join(COMMANDS)})\b")
 
 
@@ -74,7 +80,7 @@ def calls() -> Iterator[tuple[str, list[str]]]:
                 if isinstance(word, ast.Constant):
                     words.append("imagenet" if word.value == "NAME" else FILLED.get(str(word.value), str(word.value)))
                 elif isinstance(word, ast.Starred):
-                    words += [HARD] if ast.unparse(word) == "*data" else ["--seeds", "1", "--data", HARD]
+                    words += STARRED.get(ast.unparse(word), ["--seeds", "1", "--data", HARD])
                 else:
                     said = ast.unparse(word)
                     words.append("w2/theory" if said == "entry.name" else FILLED.get(said, HARD))

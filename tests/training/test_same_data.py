@@ -178,7 +178,7 @@ def test_a_run_on_images_without_labels_is_scored_on_labeled_ones(
     assert "have no labels" in capsys.readouterr().err
     assert main(["evaluate", str(run), "--data", str(labeled), "--k", "5"]) == 0
     result = read_json(run / "result.json")
-    assert (result["scored_on"], result["knn"]) == ("6 held-out images (a fifth of labeled ä)", 1.0)
+    assert (result["scored_on"], result["knn"]) == ("6 held-out images (a fifth of labeled ä), with k = 5", 1.0)
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ SMALL_BATCH = Experiment(
     title="The running covariance where a batch has fewer samples than dimensions",
     claim="Where one batch is singular, a covariance that is estimated recursively with a long memory, a factor of "
     "0.9, gives a better gradient than that of the batch alone.",
-    minutes=1.4,
+    minutes=0.7,
     run=small_batch,
     caveat="The authors' factors are 0.01 and 0.1. The distribution stays as it is, where that of a training moves, "
     "which is what a long memory is bad at. A first version compared with a gradient that left the sphere: its "
