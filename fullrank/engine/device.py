@@ -34,7 +34,10 @@ def require_precision(asked: str) -> None:
     >>> require_precision("32-true")
     """
     if asked == "16-mixed" and not torch.cuda.is_available():
-        raise UserError("--precision 16-mixed needs a GPU: pass bf16-mixed or 32-true.")
+        raise UserError(
+            "--precision 16-mixed needs a GPU: pass bf16-mixed or 32-true, or for a run that goes on write it into its "
+            "config.json and pass --any-settings."
+        )
 
 
 def seed_networks(seed: int, device: torch.device) -> None:

@@ -192,6 +192,8 @@ def _plain(value: Any, *, paths: bool) -> Any:
         return tuple(_plain(each, paths=paths) for each in value)
     if isinstance(value, str | Path):
         return Path(value) if paths else str(value)
+    if type(value).__module__ == "numpy" and value.ndim == 0:
+        value = value.item()
     if isinstance(value, Real) and not isinstance(value, bool):
         return int(value) if isinstance(value, Integral) else float(value)
     return value

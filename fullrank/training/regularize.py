@@ -42,21 +42,34 @@ def require_loss(recipe: Recipe, method: Method, sizes: Sequence[int], batch_siz
     """Raise a UserError for what the loss of a recipe or its regularizers refuse, by computing them once on noise.
 
     The method is left as it is, and so are the random numbers. `sizes` are those of the views in pixels. Few samples
-    are tried first, since they cost little, and a whole batch where those are refused.
+    are tried first, since they cost little, and a whole batch where those do not do. What else a loss of one's own
+    raises on noise, before there are processes or a GPU, says nothing of a step.
     """
     enough = memory_is_an_error("a smaller --image-size, --batch-size or --backbone")
-    with enough, by_flag(recipe), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with by_flag(recipe), torch.random.fork_rng(devices=[]), _refusals_alone(), enough:
         trial = copy.deepcopy(method)
-        outputs = trial.eval()([torch.zeros(2, method.encoder.channels, size, size) for size in sizes])
+        with torch.no_grad():
+            outputs = trial.eval()([torch.zeros(2, method.encoder.channels, size, size) for size in sizes])
         _require_parts(recipe, trial.train(), outputs)
         widest = max(output[:, 0].numel() for output in outputs.values())
         few = min(batch_size, _FEW, max(2, _NUMBERS // widest))
         try:
             _compute(recipe, trial, outputs, few)
-        except UserError:
+        except Exception:
             if few == batch_size:
                 raise
             _compute(recipe, trial, outputs, batch_size)
+
+
+@contextmanager
+def _refusals_alone() -> Iterator[None]:
+    """During the body, an error that is not a UserError ends it without a word."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception:
+        return
 
 
 def _compute(recipe: Recipe, method: Method, outputs: Outputs, samples: int) -> None:
@@ -66,6 +79,7 @@ def _compute(recipe: Recipe, method: Method, outputs: Outputs, samples: int) -> 
         name: torch.randn(len(output), samples, *output.shape[2:], generator=generator, dtype=output.dtype)
         for name, output in outputs.items()
     }
+    noise = {name: output.requires_grad_() for name, output in noise.items()}  # a loss may take its gradient
     regularize(method.loss(noise), noise, method, recipe, epoch=1, epochs=1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def fit(folder: Path, job: Fit, where: Where, console: Console, *, name: str) ->
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     about = {"seed": job.seed, "images": len(job.train), "classes": list(job.task.classes)}
     learned = {**settings_of(job.how), **about, **job.of}
-    begun = _begun(folder, learned)
+    begun = _begun(folder, learned, later=job.of)
     options = where.options(folder)
     classifier = classifier_of(job, world(options))
     steps = job.how.epochs * classifier.order.per_epoch
@@ -97,12 +97,16 @@ def settings_of(how: Classify | Neighbors | Sphere) -> dict[str, Any]:
     return {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _begun(folder: Path, learned: dict[str, Any]) -> Path | None:
-    """The checkpoint to go on from, None at the start; raises UserError where it is of another training."""
+def _begun(folder: Path, learned: dict[str, Any], *, later: Collection[str]) -> Path | None:
+    """The checkpoint to go on from, None at the start; raises UserError where it is of another training.
+
+    What is `later` was not noted by former versions, and is then not compared.
+    """
     if not last_checkpoint(folder).exists():
         return None
     before = begun_by(folder).learned or {}
-    if changed := [name for name, value in learned.items() if before.get(name) != value]:
+    known = {name: value for name, value in learned.items() if name in before or name not in later}
+    if changed := [name for name, value in known.items() if before.get(name) != value]:
         raise UserError(
             f"{folder} was begun with another {', '.join(changed)}: remove it, or pass another --out to begin anew."
         )

@@ -92,7 +92,12 @@ def evaluate_suite(
 def _answered(file: Path, now: Mapping[str, Any]) -> dict[str, Any]:
     """The result that is there already; raises UserError if it answers another question than what is asked now."""
     content = read_json(file)
-    before = content.get("asked", {})
+    before = content.get("asked")
+    if before is None:
+        raise UserError(
+            f"{file.parent} holds an evaluation of a former version, which did not note its encoder and images: remove "
+            "it, or pass another --out."
+        )
     if changed := [name for name, value in now.items() if before.get(name) != value]:
         raise UserError(
             f"{file.parent} holds another evaluation (with another {', '.join(changed)}): remove it, or pass another "

@@ -54,6 +54,22 @@ def test_a_loss_that_needs_many_samples_is_tried_on_the_whole_batch() -> None:
         require_loss(Recipe(), method(needs_300), (16, 16), 299)
 
 
+def of_its_own_batch(z: Tensor) -> Terms:
+    """A loss whose mask is made for a batch of 300, and that takes its own gradient."""
+    (slope,) = torch.autograd.grad(z.square().sum(), z, create_graph=True)
+    return combine({"mask": (1.0, (torch.ones(300) * z[0, :, 0] + slope[0, :, 0]).mean())})
+
+
+def of_processes(z: Tensor) -> Terms:
+    """A loss that asks for what is not there before a training."""
+    return combine({"share": (1.0, z.square().mean() / torch.distributed.get_world_size())})
+
+
+@pytest.mark.parametrize("objective", [of_its_own_batch, of_processes])
+def test_what_else_a_loss_of_ones_own_raises_refuses_no_training(objective: Any) -> None:
+    require_loss(Recipe(), method(objective), (16, 16), 300)
+
+
 @pytest.mark.parametrize("name", recipes.names())
 @pytest.mark.parametrize("batch_size", [2, 300])
 def test_every_recipe_is_taken_as_it_is(name: str, batch_size: int) -> None:

@@ -67,6 +67,15 @@ def test_an_evaluation_is_gone_on_with_by_its_encoder_and_its_images_alone(
     assert read_json(source / "out" / "result.json")["rows"] == read_json(source / "whole" / "result.json")["rows"]
 
 
+def test_a_checkpoint_of_a_former_version_goes_on(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [*COMMAND, *SHORT, "--out", "out"]
+    with monkeypatch.context() as patch:
+        patch.setattr("fullrank.transfer.evaluate.Task.identity", {})  # it did not note encoder and images
+        stop_after(4, patch)
+        assert main(command) == 130
+    assert main(command) == 0
+
+
 def test_the_command_that_goes_on_has_the_folder(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fullrank.cli import main
-from fullrank.runs import read_json
+from fullrank.runs import read_json, write_json
 from fullrank.transfer import suite
 from fullrank.transfer.task import labels_of
 from tests.transfer.made import images, write_source
@@ -75,6 +75,15 @@ def test_another_question_is_not_answered_by_what_is_there(
     assert f"out/one.npz holds another evaluation (with another {what}): remove it, or pass another --out." in said
     assert read_json(answered / "out" / "result.json") == before
     assert not (answered / "out" / "two.npz").exists()
+
+
+def test_a_result_that_does_not_say_of_what_it_is_is_refused_as_such(
+    answered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = answered / "out" / "one.npz" / "result.json"
+    write_json(file, {name: value for name, value in read_json(file).items() if name != "asked"})
+    assert main([*SUITE, "one.npz"]) == 2
+    assert "holds an evaluation of a former version, which did not note its encoder" in capsys.readouterr().err
 
 
 def test_images_of_the_same_name_elsewhere_are_others_unless_they_are_the_same(
