@@ -55,7 +55,7 @@ class Diagnose:
     batch_size: int | None = None
     """Samples of a whole batch, for a --loss whose value depends on it."""
     local_batch: int | None = None
-    """Samples of a batch in one process, fewer than of the whole batch, for a contrastive --loss."""
+    """Samples of a batch in one process, at most those of the whole batch, for a contrastive --loss."""
     prototypes: int | None = None
     """Prototypes, for a --loss of DINO, SwAV or MSN."""
     margin: float | None = None
@@ -230,7 +230,7 @@ def loss_of(options: Diagnose) -> LossValue | None:
     if lacking := [setting for setting in SETTINGS if setting in needed and setting not in given]:
         raise UserError(f"The plateau of {name} depends on {as_flag(lacking[0])}: pass it too.")
     require_numbers(given, {"batch_size": 2, "local_batch": 2, "prototypes": 2})
-    if given.get("local_batch", 0) >= given.get("batch_size", math.inf):
+    if given.get("local_batch", 0) > given.get("batch_size", math.inf):
         whole = f"--batch-size {options.batch_size}"
         raise UserError(f"--local-batch {options.local_batch} is not a part of {whole}: pass the share of one process.")
     return LossValue(name, number, **given)

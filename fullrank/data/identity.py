@@ -27,6 +27,9 @@ OBJECT = "object:"  # data that were passed from Python
 Same = Literal["same", "other", "unknown"]
 
 
+_FORMER_DEFAULTS = {"split": "auto", "labels": "auto", "max_corrupt": 0.1}  # where None is what nobody said
+
+
 def fingerprint(images: ImageSet) -> dict[str, Any]:
     """The number of images, and a hash: of shape and bytes, or of the names and sizes of files below their folder.
 
@@ -75,7 +78,8 @@ def options_of(config: Mapping[str, Any]) -> DataOptions:
         options = replace(options, range=f"{span[0]!r},{span[1]!r}")
     if "pages" not in config["settings"]:  # version 0.1.0 took the first
         options = replace(options, pages="first")
-    return options
+    unsaid = {name: None for name, value in _FORMER_DEFAULTS.items() if getattr(options, name) == value}
+    return replace(options, **unsaid)
 
 
 def reading_of(config: Mapping[str, Any], given: DataOptions | None, data: object) -> DataOptions:
@@ -84,22 +88,21 @@ def reading_of(config: Mapping[str, Any], given: DataOptions | None, data: objec
     Its own are read as they were, and of others only the pixels.
     """
     own = options_of(config)
-    return (own if _is_own_place(config, data) else own.of_pixels()).changed_by(given)
+    return (own if _is_own_place(config, data) else own.of_pixels()).changed_by(given or DataOptions())
 
 
 def read_for(
     config: Mapping[str, Any], given: DataOptions | None, data: object, load: Callable[[DataOptions], Dataset]
 ) -> tuple[Dataset, Same]:
     """The images that `load` reads for the encoder of a run, and whether they are its own, maybe at a new place."""
-    options, own = reading_of(config, given, data), options_of(config).changed_by(given)
-    dataset = load(options)
-    same = compared(config, dataset)
-    if same == "other" and options != own:
+    options, own = reading_of(config, given, data), options_of(config).changed_by(given or DataOptions())
+    if options != own:
         with suppress(UserError):  # other images may have no such splits or classes
             moved = load(own)
-            if compared(config, moved) == "same":
-                return moved, "same"
-    return dataset, same
+            if (same := compared(config, moved)) != "other":
+                return moved, same
+    dataset = load(options)
+    return dataset, compared(config, dataset)
 
 
 def _is_own_place(config: Mapping[str, Any], data: object) -> bool:

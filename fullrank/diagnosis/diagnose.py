@@ -8,7 +8,6 @@ from numbers import Integral
 from torch import Tensor
 
 from fullrank.diagnosis.judge import judge
-from fullrank.diagnosis.kinds.complete import SPREAD_FAILS
 from fullrank.diagnosis.known import NOTHING, Known
 from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue
 from fullrank.diagnosis.profiles import find_profile
@@ -19,6 +18,8 @@ from fullrank.metrics.measure import measure
 from fullrank.metrics.rank import effective_rank
 from fullrank.metrics.spread import relative_spread
 from fullrank.stats.sketch import Sketch, sketch
+
+_POINT = 1e-5  # relative spread below which float32's rounding is a part of what varies
 
 
 def diagnose(
@@ -84,7 +85,7 @@ def diagnose(
         if not (isinstance(loss, tuple | list) and len(loss) == 2):
             raise UserError(f"loss is {loss!r}: pass its name and value, as in loss=('infonce', 5.545).")
         name, value = loss
-        value = value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
+        value = value.item() if getattr(value, "ndim", None) == 0 else value  # of torch, NumPy or JAX
         known = Known(loss=LossValue(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
     elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
         raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
@@ -157,7 +158,7 @@ def _since(before: Sketch, found: Sketch, known: Known) -> tuple[Known, str]:
         )
     _refuse_index(before, "the rows from before training")
     rank, dims = effective_rank(before.total), before.sample.rows.shape[2]
-    if dims == 1 or relative_spread(before.total) < SPREAD_FAILS:
+    if dims == 1 or relative_spread(before.total) < _POINT:
         have = "have one dimension" if dims == 1 else "are one point"
         raise UserError(f"The rows from before training {have}, so that there is no rank to compare: leave them out.")
     told = f"Before training they had {dims:,} dimensions, of effective rank {rank:.3g}."

@@ -51,7 +51,7 @@ class LossValue:
                 raise UserError(f"The plateau of {self.loss} does not depend on {name}: leave it out.")
             if value is not None:
                 _check_setting(name, value)
-        if self.local_batch and self.batch_size and self.local_batch >= self.batch_size:
+        if self.local_batch and self.batch_size and self.local_batch > self.batch_size:
             part = f"{self.local_batch} of a batch of {self.batch_size}"
             raise UserError(f"local_batch is {part}: pass the share of one process, or leave it out.")
 

@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fullrank.embeddings.source import LINE, opened
 from fullrank.errors import UserError
 
 _NAMES = 100_000  # columns; a longer first line is taken as it is
+_SURE = 8  # numbers that rise: of the rows one in 360,000 does
 _COMMA = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 _POINT = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 
@@ -68,7 +70,10 @@ def _are_names(file: str, first: Sequence[str], second: Sequence[str], *, spaced
     numbers, below = ([cell for cell in line if _holds_numbers(cell)] for line in (first, second))
     distinct = len(set(numbers)) == len(numbers)
     if any(map(_is_fraction, numbers)):
-        unclear = len(numbers) < min(len(below), len(first)) or not first[0]
+        rise = _rise(numbers) and not _rise(below)
+        if rise and (len(numbers) > _SURE or _rise(numbers, evenly=True)):
+            return True
+        unclear = rise or len(numbers) < min(len(below), len(first)) or not first[0]
     elif len(numbers) == len(first):
         if _is_count(first, second):
             return True
@@ -86,6 +91,19 @@ def _are_names(file: str, first: Sequence[str], second: Sequence[str], *, spaced
             "or in its place."
         )
     return False
+
+
+def _rise(cells: Sequence[str], *, evenly: bool = False) -> bool:
+    """Whether cells are four numbers or more that rise, as wavelengths do that name columns, and hardly those of a row.
+
+    >>> _rise(["0.0", "1.0", "2.0", "3.0"], evenly=True), _rise(["400.5", "401", "403", "410"], evenly=True)
+    (True, False)
+    """
+    if len(cells) < 4 or not all(map(is_number, cells)):
+        return False
+    values = [*map(float, cells)]
+    steps = [after - before for before, after in pairwise(values)]
+    return min(steps) > 0 and (not evenly or max(steps) - min(steps) <= 1e-6 * max(steps))
 
 
 def _holds_numbers(cell: str) -> bool:

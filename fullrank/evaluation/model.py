@@ -100,7 +100,7 @@ def open_model(
         if not path.exists():
             raise UserError(f"{path} does not exist: pass the folder of a run, or the file of an encoder.")
         saved = _of_path(path, backbone if network is None else network, trust, say)
-        place = str(saved.recipe if is_foreign(path) else path.resolve())
+        place = str(saved.recipe if _is_foreign(path, network) else path.resolve())
     return Model(**{field.name: getattr(saved, field.name) for field in fields(saved)}, place=place)
 
 
@@ -111,7 +111,7 @@ def _of_path(path: Path, backbone: str | nn.Module | None, trust: bool, say: Cal
             raise UserError(f"{path} is an export, which says of which network it is: leave out --backbone.")
         return open_export(path, trust=trust)
     file = path / "encoder.safetensors" if path.is_dir() else path
-    if not is_foreign(file):
+    if not _is_foreign(file, backbone):
         return load_encoder(file, backbone=backbone, trust=trust)
     if isinstance(backbone, str):
         return _of_weights(str(path), backbone, say)
@@ -119,6 +119,12 @@ def _of_path(path: Path, backbone: str | nn.Module | None, trust: bool, say: Cal
     raise UserError(
         f"{path} holds weights and does not say of which network: name it by --backbone, as in `{example}`."
     )
+
+
+def _is_foreign(file: Path, backbone: object) -> bool:
+    """Whether a file is of another framework: by its ending, or where its network is named, by any but FullRank's."""
+    named = isinstance(backbone, str) and file.is_file() and file.suffix.lower() != ".safetensors"
+    return named or is_foreign(file)
 
 
 def _of_weights(source: str, network: str | None, say: Callable[[str], None]) -> SavedEncoder:

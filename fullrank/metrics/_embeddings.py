@@ -33,6 +33,16 @@ def as_tensor(z: object) -> Tensor:
     return x.float() if narrow else x.to(_WIDENED.get(x.dtype, x.dtype))
 
 
+def as_labels(labels: object) -> Tensor:
+    """Labels or groups as a tensor; whole numbers of 64 bits without a sign keep their bits, so that all stay apart.
+
+    >>> as_labels(np.array([1, 2**64 - 1], np.uint64))
+    tensor([ 1, -1])
+    """
+    x = labels if isinstance(labels, Tensor) else _of_array(labels)
+    return x.view(torch.int64) if x.dtype == torch.uint64 else as_tensor(x)
+
+
 def _of_array(z: object) -> Tensor:
     if isinstance(z, np.ma.MaskedArray) and bool(np.ma.getmaskarray(z).any()):
         raise UserError("The array has masked values: leave their rows out, with numpy.ma.compress_rows(z).")

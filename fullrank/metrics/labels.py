@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import as_tensor, centered, embeddings
+from fullrank.metrics._embeddings import as_labels, centered, embeddings
 from fullrank.metrics.cloud import Rows, as_cloud
 from fullrank.metrics.participation import participation_ratio
 from fullrank.metrics.spread import relative_spread
@@ -116,7 +116,7 @@ def class_ranks(z: Rows, labels: Tensor) -> dict[int, dict[str, float]]:
 
 
 def _classes(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    labels = as_tensor(labels)
+    labels = as_labels(labels)
     if labels.ndim != 1 or len(labels) != len(x) or labels.is_floating_point():
         raise UserError(
             f"The labels have the shape {tuple(labels.shape)} and type {labels.dtype}: pass one integer for each of "

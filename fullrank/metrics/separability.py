@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import as_tensor, unit_rows
+from fullrank.metrics._embeddings import as_labels, unit_rows
 from fullrank.metrics.cloud import Rows, as_given
 from fullrank.stats import normalize
 
@@ -49,7 +49,7 @@ def separability(z: Rows, labels: Tensor, *, seed: int = 0) -> dict[str, float |
         "within": known["within"],
         "ratio": ratio,
         "silhouette": known["silhouette"],
-        "classes": len(as_tensor(labels).unique()),
+        "classes": len(as_labels(labels).unique()),
     }
 
 
@@ -157,7 +157,7 @@ def silhouette(z: Rows, labels: Tensor, *, seed: int = 0) -> float:
 
 def _checked(z: Rows, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of z at length 1 (N, D), and the class of each (N,), counted from 0."""
-    u, labels = unit_rows(as_given(z)), as_tensor(labels)
+    u, labels = unit_rows(as_given(z)), as_labels(labels)
     if labels.shape != (len(u),) or labels.is_floating_point():
         raise UserError(
             f"There are {len(u)} samples, but labels {labels.dtype} of shape {tuple(labels.shape)}: pass a whole "

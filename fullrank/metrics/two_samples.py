@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._embeddings import as_tensor, centered, on_one_scale
+from fullrank.metrics._embeddings import as_labels, centered, on_one_scale
 from fullrank.metrics._pairs import Distances
 from fullrank.metrics.cloud import Rows, as_given
 from fullrank.stats import ROUNDING
@@ -156,7 +156,7 @@ def _sides(count: int, total: int, generator: torch.Generator) -> Tensor:
 
 def _codes(groups: Tensor, n: int) -> Tensor:
     """Numbers (n,) from 0 of the groups (n,) of n rows."""
-    found = as_tensor(groups).cpu()
+    found = as_labels(groups).cpu()
     if found.shape != (n,):
         raise UserError(f"The groups have the shape {tuple(found.shape)}: pass one number for each of the {n} rows.")
     which: Tensor = found.unique(return_inverse=True)[1]

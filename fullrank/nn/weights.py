@@ -94,9 +94,9 @@ def open_weights(spec: str) -> Weights:
 
 def is_foreign(path: Path) -> bool:
     """Whether a file is one of weights that FullRank did not write."""
-    if path.suffix in (".pth", ".pt", ".ckpt", ".tar", ".bin"):
+    if path.suffix.lower() in (".pth", ".pt", ".ckpt", ".tar", ".bin"):
         return path.is_file()
-    if path.suffix != ".safetensors" or not path.is_file():
+    if path.suffix.lower() != ".safetensors" or not path.is_file():
         return False
     try:
         with safe_open(path, framework="pt") as file:

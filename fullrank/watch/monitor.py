@@ -141,11 +141,18 @@ class CollapseMonitor:
     def look(self, z: Embeddings, step: int, *, other_view: Embeddings | None = None) -> Reading:
         """Take a reading of the rows of z (N, D) alone, now, whatever is due; calls without a step count on from it.
 
-        Raises UserError if z is not a batch of embeddings or the step goes back.
+        A step that goes back counts as the last one, with a warning. Raises UserError if z is not a batch of
+        embeddings.
         """
         rows = Rows()
         rows.add(_views(z, other_view))
-        return self._look(rows.take(), self._at(step), batches=1)
+        if _whole(step) < self._step:
+            warnings.warn(
+                f"look at step {step} comes after step {self._step} and counts as of it: pass the step of the whole "
+                "training, or call restart() for another one.",
+                stacklevel=2,
+            )
+        return self._look(rows.take(), self._at(max(_whole(step), self._step)), batches=1)
 
     @property
     def cost(self) -> Cost:

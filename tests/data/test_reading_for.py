@@ -84,3 +84,28 @@ def test_its_own_images_at_a_new_place_are_read_as_they_were(given: str | None, 
     data, same = read(config, place, given and [place])
     assert (len(data.train), None if data.test is None else len(data.test), same) == (4, 8, "same")
     assert read(config, place, given and [place], split="auto")[1] == "other"
+
+
+def test_its_own_images_at_a_new_place_are_scored_on_the_test_images_of_the_run(tmp_path: Path) -> None:
+    """The training images are the same by either split, so that they do not tell."""
+    for split, count in (("train", 8), ("val", 4), ("test", 6)):
+        by_class(tmp_path / "own" / split, "ab", count)
+    config = trained(str(tmp_path / "own"), split="train,val")
+    config["settings"]["data"] = str(tmp_path / "gone")
+    place = str(tmp_path / "own")
+    data, same = read(config, place, [place])
+    assert (same, len(data.test or ())) == ("same", 4)
+
+
+def test_a_run_that_wrote_its_defaults_reads_other_images_once(tmp_path: Path) -> None:
+    own, other = saved(tmp_path / "own.npz"), saved(tmp_path / "other.npz", count=9)
+    config = trained(own)
+    config["settings"] |= {"split": "auto", "labels": "auto", "max_corrupt": 0.1, "download": True}
+    asked: list[DataOptions] = []
+
+    def load(options: DataOptions) -> Dataset:
+        asked.append(options)
+        return load_dataset(other, options=options)
+
+    assert read_for(config, None, [other], load)[1] == "other"
+    assert [options.download for options in asked] == [False]

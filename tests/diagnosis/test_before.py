@@ -57,7 +57,7 @@ def test_a_collapse_stays_one_whatever_there_was_before() -> None:
     [
         (torch.zeros(600, 8), "are one point, so that there is no rank to compare: leave them out"),
         (torch.full((600, 8), 0.1), "are one point"),
-        (100 + 0.01 * gaussian(600, 64), "are one point"),
+        (100 + 1e-5 * gaussian(600, 64), "are one point"),
         (gaussian(600, 1), "have one dimension, so that there is no rank to compare: leave them out"),
         (torch.arange(600.0)[:, None], "Dimension 0 of the rows from before training .* is an index"),
         (torch.cat([torch.arange(600.0)[:, None], gaussian(600, 8)], 1), "Dimension 0 of the rows .* is an index"),
@@ -68,6 +68,13 @@ def test_what_has_no_rank_excuses_no_collapse(before: Tensor, says: str) -> None
     assert fullrank.diagnose(few).verdict == "collapsed"
     with pytest.raises(UserError, match=says):
         fullrank.diagnose(few, before=before)
+
+
+def test_the_unit_of_the_inputs_has_no_say() -> None:
+    inputs = gaussian(600, 3)
+    learned = inputs @ gaussian(3, 32, seed=1)
+    said = [fullrank.diagnose(learned, before=before).sentence for before in (inputs, 300 + inputs)]
+    assert said[0] == said[1]
 
 
 def test_what_was_before_is_of_the_same_samples() -> None:

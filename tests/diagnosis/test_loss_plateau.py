@@ -84,6 +84,13 @@ def test_a_collapse_is_not_renamed_where_both_plateaus_are_near() -> None:
     assert [one.rule for one in report.findings] == ["loss plateau"]
 
 
+def test_of_one_process_the_local_batch_is_the_whole_one() -> None:
+    for value, found in ((math.log(256), ["loss plateau"]), (3.0, [])):
+        loss = "infonce", np.array(value)
+        report = fullrank.diagnose(gaussian(200, 16), loss=loss, batch_size=256, local_batch=256)
+        assert [one.rule for one in report.findings] == found
+
+
 def test_the_remedy_for_negatives_that_are_not_gathered_is_printed() -> None:
     report = fullrank.diagnose(gaussian(200, 16), loss=("infonce", math.log(64)), batch_size=256, local_batch=64)
     assert [one.code for one in report.findings[0].advice.remedies] == ["views = fullrank.gather(views, dim=1)"]
@@ -100,8 +107,7 @@ def test_the_remedy_for_negatives_that_are_not_gathered_is_printed() -> None:
         ({"loss": ("infonce", None)}, "pass its name and a number"),
         ({"local_batch": 0}, "local_batch is 0: pass 2 or more"),
         ({"local_batch": 1}, "local_batch is 1: pass 2 or more"),
-        ({"local_batch": 256}, "local_batch is 256 of a batch of 256: pass the share of one process"),
-        ({"local_batch": 512}, "local_batch is 512 of a batch of 256"),
+        ({"local_batch": 512}, "local_batch is 512 of a batch of 256: pass the share of one process"),
         ({"batch_size": "256"}, "batch_size is '256': pass a whole number"),
         ({"batch_size": 25.6}, "batch_size is 25.6: pass a whole number"),
         ({"batch_size": 1}, "batch_size is 1: pass 2 or more"),

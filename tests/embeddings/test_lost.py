@@ -123,6 +123,9 @@ def test_a_missing_category_of_an_arrow_file_is_no_class(tmp_path: Path) -> None
         ("z.csv", ",0\ncat,0.1\ndog,0.3\n", 2),
         ("z.csv", "id,100,200\n7,0.1,0.2\n", 1),
         ("z.txt", '"" 0 1\ncat 0.1 0.2\n', 1),
+        ("z.csv", "id,0.0,1.0,2.0,3.0\ns0,0.3,0.1,0.5,0.2\n", 1),  # names of float columns in pandas
+        ("z.csv", ",0.0,1.0,2.0,3.0\n0,0.3,0.1,0.5,0.2\n", 1),
+        ("z.csv", f"id,{','.join(str(400.5 + j * j) for j in range(9))}\ns0{',0.5,0.2,0.1' * 3}\n", 1),  # wavelengths
     ],
 )
 def test_a_first_line_of_numbers_is_a_row_and_one_of_names_is_none(
@@ -140,6 +143,7 @@ def test_a_first_line_of_numbers_is_a_row_and_one_of_names_is_none(
         "the,0.1,0.2\n2000,0.3,0.4\n",
         "cat,,0.3\ndog,0.1,0.2\n",
         ",0.5,0.75\n0.1,0.2,0.3\n",
+        "id,400.5,401,403,410\ns0,0.3,0.1,0.5,0.2\n",
     ],
 )
 def test_a_first_line_that_could_be_names_or_a_row_is_an_error(text: str, tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ def group(place: str, files: dict[str, object]) -> dict[str, str]:
         ("5:cpu:/\n4:memory:/job\n0::/\n", group("/memory/job", FIRST), 2),
         ("4:cpu,memory:/docker/a:b\n", group("/memory", FIRST), 2),  # whose group is the root inside
         ("0::/\n", group("", {"memory.max": 8 * GB}), 8),
+        ("0::/\n", group("", SECOND | {"memory.stat": f"active_file {3 * GB}\ninactive_file {GB}\nanon 3"}), 5),
+        ("0::/\n", group("", SECOND | {"memory.stat": f"active_anon 9\nslab_reclaimable {GB}"}), 2),
     ],
 )
 def test_what_a_container_has_taken_is_not_free(

@@ -61,6 +61,7 @@ def test_a_recipe_with_a_setting_that_it_cannot_have_is_not_trained(tmp_path: Pa
         ("data", [Path("a"), "b"], ("a", "b")),
         ("data_root", "sets", Path("sets")),
         ("epochs", None, None),
+        ("clip_each", np.bool_(True), True),
     ],
 )
 def test_what_means_the_same_is_taken(flag: str, given: Any, taken: Any) -> None:

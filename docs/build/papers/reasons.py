@@ -158,6 +158,8 @@ REASONS: dict[str, tuple[Reason, ...]] = {
             "w2/hosts",
             part="kNN (%): higher with BYOL + W2 than with BYOL + Wang",
         ),
+        _short("w2/hosts"),
+        _short("w2/hosts", "4000"),
     ),
     "w2/weights": (
         Reason(

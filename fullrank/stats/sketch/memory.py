@@ -11,10 +11,10 @@ import torch
 
 from fullrank.errors import UserError
 
-# Files of a control group, by version: its limit, what is used, and its statistics, with the name of what is cached and
-# goes when memory is needed.
-_FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "total_inactive_file")
-_SECOND = ("memory.max", "memory.current", "memory.stat", "inactive_file")
+# Files of a control group, by version: its limit, what is used, and its statistics, with the names of what is cached
+# and goes when memory is needed.
+_FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", "total_(?:in)?active_file")
+_SECOND = ("memory.max", "memory.current", "memory.stat", "(?:in)?active_file|slab_reclaimable")
 
 
 def require_memory(wanted: int, what: str, remedy: str, device: torch.device | None = None) -> None:
@@ -48,9 +48,9 @@ def _left_in_groups() -> Iterator[int]:
         inside = PurePosixPath(own.lstrip("/"))
         for place in (inside, *inside.parents):  # the last is the root, which is the container's own from within it
             limit, used, unused = (_read(str(root / place / name)).strip() for name in names[:3])
-            cached = re.search(rf"^{names[3]} (\d+)$", unused, re.MULTILINE)
+            cached = map(int, re.findall(rf"^(?:{names[3]}) (\d+)$", unused, re.MULTILINE))
             if limit.isdigit():
-                yield max(int(limit) - int(used or 0) + (int(cached[1]) if cached else 0), 0)
+                yield min(max(int(limit) - int(used or 0) + sum(cached), 0), int(limit))
 
 
 def _read(path: str) -> str:
