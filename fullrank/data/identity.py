@@ -78,7 +78,7 @@ def options_of(config: Mapping[str, Any]) -> DataOptions:
         options = replace(options, range=f"{span[0]!r},{span[1]!r}")
     if "pages" not in config["settings"]:  # version 0.1.0 took the first
         options = replace(options, pages="first")
-    unsaid = {name: None for name, value in _FORMER_DEFAULTS.items() if getattr(options, name) == value}
+    unsaid: dict[str, Any] = {name: None for name, value in _FORMER_DEFAULTS.items() if getattr(options, name) == value}
     return replace(options, **unsaid)
 
 

@@ -86,7 +86,7 @@ def test_a_collapse_is_not_renamed_where_both_plateaus_are_near() -> None:
 
 def test_of_one_process_the_local_batch_is_the_whole_one() -> None:
     for value, found in ((math.log(256), ["loss plateau"]), (3.0, [])):
-        loss = "infonce", np.array(value)
+        loss: Any = "infonce", np.array(value)
         report = fullrank.diagnose(gaussian(200, 16), loss=loss, batch_size=256, local_batch=256)
         assert [one.rule for one in report.findings] == found
 
