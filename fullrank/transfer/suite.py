@@ -72,6 +72,8 @@ def evaluate_suite(
         hows[name] = settled(asked, task, tell)
     suite = f"suite-{asked.protocol}"
     known, kept = known_folder(wanted, suite, out), dict[str, dict[str, Any]]()
+    if known is not None and (table := known / "result.json").exists() and read_json(table).get("kind") != "suite":
+        raise UserError(f"{known} holds the result of something else than a suite: pass another --out.")
     for name, task in tasks.items():
         if known is not None and (file := known / name / "result.json").exists():
             kept[name] = _answered(file, question(task, hows[name], asked, where))
