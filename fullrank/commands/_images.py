@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, with_channels
+from fullrank.data import DataOptions, ImageSet, load_dataset, with_channels
 from fullrank.data.identity import Same, read_for
 from fullrank.diagnosis.diagnose import diagnose_sketch
 from fullrank.diagnosis.known import NOTHING, Known, parts_of
@@ -42,12 +42,12 @@ def image_report(
     objective = find_profile(profile or of_run)
     with read_as_run(Path(source)):
         root = config["settings"].get("data_root")
-        load = partial(_loaded, data, None if root is None else Path(root))
+        load = partial(load_dataset, data, root=None if root is None else Path(root))
         same: Same = "unknown"
         if of_a_run:
             dataset, same = read_for(config, None, data, load)
         else:
-            dataset = load(read_as_trained(saved, DataOptions(), data))
+            dataset = load(options=read_as_trained(saved, DataOptions(), data))
         numbers = Known(of_run=True, numbers=parts_of(config["recipe"], config["settings"])) if of_a_run else NOTHING
     dataset = with_channels(dataset, saved.encoder.channels)
     said = {"same": "the training images", "other": "other images than it was trained on", "unknown": "images"}[same]
@@ -73,10 +73,6 @@ def image_report(
         with suppress(UserError):  # untrained, it may give one point, which has no rank to compare
             made = report(found, earlier)
     return made, [*dataset.train.classes] if known else []
-
-
-def _loaded(data: tuple[str, ...], root: Path | None, options: DataOptions) -> Dataset:
-    return load_dataset(data, root=root, options=options)
 
 
 def untrained(saved: SavedEncoder, seed: int) -> SavedEncoder | None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fullrank.data.files.find import whole_paths
 from fullrank.data.images import Dataset, ImageItems, ImageSet, ImageTensor
 from fullrank.data.options import DataOptions
 from fullrank.data.sources.hub import place_and_config
@@ -51,8 +52,7 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
             pixels = np.ascontiguousarray(images.open(row))
             digest.update(f"{pixels.shape}".encode() + pixels.tobytes())
         return {"of": f"{len(rows)} images, evenly spaced", "images": len(images), "hash": digest.hexdigest()}
-    here = os.getcwd()
-    paths = [os.path.join(here, path) for path in images.files]  # some may be absolute and some not
+    paths = whole_paths(images.files)
     base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
     names = [path[len(base) :].replace(os.sep, "/").lstrip("/") for path in paths]
     sizes = [os.stat(path).st_size for path in paths] if images.sizes is None else images.sizes.tolist()
@@ -92,16 +92,18 @@ def reading_of(config: Mapping[str, Any], given: DataOptions | None, data: objec
 
 
 def read_for(
-    config: Mapping[str, Any], given: DataOptions | None, data: object, load: Callable[[DataOptions], Dataset]
+    config: Mapping[str, Any], given: DataOptions | None, data: object, load: Callable[..., Dataset]
 ) -> tuple[Dataset, Same]:
-    """The images that `load` reads for the encoder of a run, and whether they are its own, maybe at a new place."""
+    """The images that `load` reads, by options=, for the encoder of a run, and whether they are its own, maybe at a new
+    place.
+    """
     options, own = reading_of(config, given, data), options_of(config).changed_by(given or DataOptions())
     if options != own:
         with suppress(UserError):  # other images may have no such splits or classes
-            moved = load(own)
+            moved = load(options=own)
             if (same := compared(config, moved)) != "other":
                 return moved, same
-    dataset = load(options)
+    dataset = load(options=options)
     return dataset, compared(config, dataset)
 
 

@@ -173,7 +173,7 @@ def _data(
         place = place_of(run, config, places_in(data))
         refuse_idle_reading(place, reading or DataOptions(), root=data_root)
         load = partial(load_dataset, place, root=root, say=partial(say, console))
-        dataset, same = read_for(config, reading, data, lambda options: load(options=options))
+        dataset, same = read_for(config, reading, data, load)
     dataset = with_channels(dataset, saved.encoder.channels)
     say(console, dataset.inventory().line())
     if same == "other" and data is None:

@@ -154,10 +154,10 @@ def _read(
         kept = None if config is None else config["settings"].get("data_root")
         root = wanted.data_root or (Path(kept) if kept else None)
         place = _place(wanted, run, config)
-        load = partial(_loaded, place, root, say)
+        load = partial(load_dataset, place, root=root, say=say)
     same: Same = "other"
     if config is None:
-        dataset = load(read_as_trained(model, wanted.reading, wanted.data))
+        dataset = load(options=read_as_trained(model, wanted.reading, wanted.data))
     else:
         dataset, same = read_for(config, wanted.reading, wanted.data, load)
     dataset = with_channels(dataset, model.encoder.channels)
@@ -165,10 +165,6 @@ def _read(
     if same == "other" and config is not None:
         say(f"These are not the images that {run} was trained on.")
     return dataset, same == "same", Path(place) if isinstance(place, str) and Path(place).is_dir() else None
-
-
-def _loaded(place: str | list[str], root: Path | None, say: Say, options: DataOptions) -> Dataset:
-    return load_dataset(place, root=root, options=options, say=say)
 
 
 def _place(wanted: Wanted, run: Path, config: Mapping[str, Any] | None) -> str | list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,16 @@ class Found:
 
     files: list[str]
     left_out: Counter[str] = field(default_factory=Counter)
+
+
+def whole_paths(files: Iterable[str]) -> list[str]:
+    """Paths of files as absolute ones, of which some may be absolute and some not; nothing else of them changes.
+
+    >>> whole_paths(["/a/b.png", "/a/../c.png"])
+    ['/a/b.png', '/a/../c.png']
+    """
+    here = os.getcwd()
+    return [os.path.join(here, path) for path in files]
 
 
 def image_endings() -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fullrank.data.files.check import check
-from fullrank.data.files.find import find_images, missing_packages
+from fullrank.data.files.find import find_images, missing_packages, whole_paths
 from fullrank.data.files.index import looked
 from fullrank.data.files.layout import decided, understand
 from fullrank.data.files.lists import read_list
@@ -111,8 +110,7 @@ def _one_class(part: Part) -> Part:
 def _joined(parts: Sequence[Part], where: str) -> Part:
     """All of them; a file that is met twice is an error, since it would count twice."""
     files = [path for part in parts for path in part.files]
-    here = os.getcwd()
-    twice = [path for path, count in Counter(os.path.join(here, path) for path in files).items() if count > 1]
+    twice = [path for path, count in Counter(whole_paths(files)).items() if count > 1]
     if twice:
         raise UserError(f"{twice[0]} and {len(twice) - 1} others are named twice by {where}: leave out one of these.")
     return Part(files, [name for part in parts for name in part.names], where)

@@ -16,6 +16,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from fullrank.data.files.find import whole_paths
 from fullrank.data.files.look import Look
 from fullrank.data.options import DataOptions
 from fullrank.errors import UserError
@@ -59,8 +60,7 @@ def looked(files: list[str], options: DataOptions, check: Check, say: Callable[[
     """
     if len(files) < FEWEST:
         return check(files), _sizes(files)
-    here = os.getcwd()
-    whole = [os.path.join(here, path) for path in files]  # some may be absolute and some not
+    whole = whole_paths(files)
     base = os.path.abspath(os.path.commonpath([min(whole), max(whole)]))  # what these two share, all share
     place = cache_folder() / "index" / f"{_key(base, options)}.npz"
     try:
