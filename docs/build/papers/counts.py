@@ -113,13 +113,12 @@ def _above_the_margin(gray: Results) -> str:
 
 
 def _beside_headlines(gray: Results, places: Mapping[str, Results]) -> str:
-    """The parts beside the headline that were reversed or failed, by place and claim; the first three of each."""
+    """The parts beside the headline that were reversed or failed, by place and claim: three of each, ours last."""
     lines = []
     for place, results in {"gray": gray, **places}.items():
         for name, one in results.items():
             wrong = [part for part in one["parts"][1:] if part["label"] in _WRONG]
-            if place != "gray":
-                wrong = [part for part in wrong if part["source"] != "ours"]
+            wrong.sort(key=lambda part: part["source"] == "ours")
             if wrong:
                 said = "; ".join(f"{part['says']} ({part['label']}, {part['source']})" for part in wrong[:3])
                 more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""

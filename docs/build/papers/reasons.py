@@ -116,6 +116,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
         Reason(_RATE, "intl/learning-rate"),
         Reason(_RATE, "intl/learning-rate", "arrays"),
         _short("intl/batch-size"),
+        _short("intl/batch-size", "4000"),
     ),
     "intl/beta-rule": (
         Reason(

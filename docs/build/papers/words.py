@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 HEADER = """# The papers' claims, tested
 
-What was read: of Fang et al. (W2) and Jing et al. (DirectCLR) the whole paper and code; of Weng et al. (INTL) and
-Ozsoy et al. (CorInfoMax) the abstract and the whole code; of Durrant & Leontidis (HSR-BYOL) abstract and
-introduction. Every part of a claim says where it is from: abstract, paper, code, or **ours**, which none of them
-says.
+What was read: of Fang et al. (W2) and Jing et al. (DirectCLR) the whole paper and code; of Weng et al. (INTL) the
+abstract, the public reviews (which name powers of the spectrum) and the whole code; of Ozsoy et al. (CorInfoMax) the
+abstract and the whole code; of Durrant & Leontidis (HSR-BYOL) abstract and introduction. Every part of a claim says
+where it is from: abstract, paper, code, or **ours**, which none of them says.
 
 `fullrank paper` lists the experiments, `fullrank paper NAME --out DIR` runs one, `fullrank paper --all --out DIR`
 all of them into a gallery. The files under [results/papers](results/papers) hold the command, the time, every

@@ -81,7 +81,7 @@ def _against(column: str, y_label: str, rows: Sequence[Mapping[str, str | float]
 
 
 def _best(table: Table, loss: str) -> list[float]:
-    """The kNN accuracy of the weight that has the best mean, seed by seed."""
+    """The kNN accuracy of the weight with the best mean of these same images, seed by seed."""
     return max((table.of(_KNN, loss, weight) for weight in _weights_of(table.rows, loss)), key=mean)
 
 
@@ -105,7 +105,7 @@ _PARTS = (
     _gains(_LINEAR, POINTS),
     _gains(_RANK, DIMENSION),
     Part(
-        says="kNN (%): the best weight of W2 is above the best of Wang-Isola",
+        says="kNN (%): the best weight of W2, by the test images, is above the best of Wang-Isola, by them",
         effect=lambda table: [a - b for a, b in zip(_best(table, _W2), _best(table, _LU), strict=True)],
         margin=POINTS,
         source="ours",
