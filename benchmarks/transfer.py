@@ -26,7 +26,6 @@ from rich.console import Console
 
 import fullrank
 from fullrank.data import Dataset, ImageSet, load_dataset, select, with_channels
-from fullrank.evaluation.evaluate import divide
 from fullrank.evaluation.features import features_of
 from fullrank.evaluation.frozen.score import score
 from fullrank.evaluation.model import Model, open_model
@@ -127,12 +126,12 @@ def model(sets: Path, kind: Kind, encoder: str, seed: int) -> Model:
 def task_of(sets: Path, kind: Kind, of: Model) -> Task:
     """What is learned and asked with an encoder."""
     images = with_channels(dataset(sets, kind.images), of.encoder.channels)
-    return with_images(of, images, divide(images, seed=0, seen=False))
+    return with_images(of, images, seed=0, seen=False)
 
 
 def learned(task: Task, cell: Cell) -> ImageSet:
     """The training images whose labels a cell has."""
-    return select(task.train, Labels(cell.labels).rows(task.train, labels_of(task.train), cell.seed))
+    return select(task.train, Labels(cell.labels).rows(task, cell.seed))
 
 
 def tuned(task: Task, cell: Cell) -> float:

@@ -53,23 +53,27 @@ def progress(
     """Show how much of `total` is done, and the time left, when it takes more than two seconds.
 
     A terminal has a bar; elsewhere `tell` gets a line, and then one every ten seconds; by default it prints them.
+    What is done in the first two seconds may have been there already, so that the time left is told by the rest.
     """
     begun = time.monotonic()
     due = begun + QUIET
+    start = (begun, 0.0)
     drawn = bars(console, TextColumn(f"{{task.completed:,}} {unit}"))
     bar = drawn.add_task(title, total=total)
 
     def show(done: float) -> None:
-        nonlocal due
+        nonlocal due, start
         now = time.monotonic()
         drawn.update(bar, completed=done)
+        if now < begun + QUIET:
+            start = (now, done)
         if now < due or drawn.live.is_started:
             return
         due = now + PLAIN_EVERY
         if console.is_terminal:
             drawn.start()
         else:
-            line = _line(title, unit, done, total, now - begun)
+            line = _line(title, unit, done, total, done - start[1], now - start[0])
             tell(line) if tell else say(console, line)
 
     try:
@@ -78,12 +82,13 @@ def progress(
         drawn.stop()
 
 
-def _line(title: str, unit: str, done: float, total: float | None, seconds: float) -> str:
-    """One plain line of progress.
+def _line(title: str, unit: str, done: float, total: float | None, new: float, seconds: float) -> str:
+    """One plain line of progress, of which the `new` part took so many seconds.
 
-    >>> _line("Reading z.npy", "rows", 500, 2000, 10.0), _line("Reading z.csv", "rows", 500, None, 10.0)
+    >>> _line("Reading z.npy", "rows", 500, 2000, 500, 10.0), _line("Reading z.csv", "rows", 500, None, 500, 10.0)
     ('Reading z.npy: 500 of 2,000 rows, 30 s left', 'Reading z.csv: 500 rows')
     """
     if total is None:
         return f"{title}: {done:,} {unit}"
-    return f"{title}: {done:,} of {total:,} {unit}, {seconds * (total - done) / max(done, 1):.0f} s left"
+    left = f", {seconds * (total - done) / new:.0f} s left" if new > 0 else ""
+    return f"{title}: {done:,} of {total:,} {unit}{left}"

@@ -44,6 +44,18 @@ def test_a_slow_file_has_a_bar_or_plain_lines(monkeypatch: pytest.MonkeyPatch) -
     assert "100 rows" in bar
 
 
+def test_what_was_there_at_the_start_tells_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 of 100 were found done at once; the next 10 took 20 seconds, so that the last 30 take 60."""
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    lines: list[str] = []
+    with terminal.progress(Console(quiet=True), "w2/cost", 100, "%", lines.append) as show:
+        show(60)
+        clock[0] = 20.0
+        show(70)
+    assert lines == ["w2/cost: 70 of 100 %, 60 s left"]
+
+
 def test_an_error_ends_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "QUIET", -1.0)
     console = Console(file=io.StringIO(), force_terminal=True)

@@ -48,6 +48,26 @@ SHARED: dict[str, Loss] = {
 }
 
 
+LEARNED = {
+    "nt_xent": "temperature",
+    "infonce": "temperature",
+    "dcl": "temperature",
+    "uniformity": "t",
+    "ssl_hsic": "scale",
+}
+
+
+def slope(name: str, inputs: Tensor) -> Tensor:
+    """The gradient of a learned setting, averaged over the processes there are, as DDP does."""
+    setting = torch.tensor(0.5, dtype=torch.float64, device=inputs.device, requires_grad=True)
+    loss = SHARED[name](gather(inputs, dim=1), **{LEARNED[name]: setting})["loss"]
+    (gradient,) = torch.autograd.grad(loss, setting)
+    if dist.is_initialized():
+        dist.all_reduce(gradient)
+        gradient /= WORLD
+    return gradient.cpu()
+
+
 def process(rank: int, folder: str, kind: str) -> None:
     device = torch.device(f"cuda:{rank}" if kind == "cuda" else kind)
     if kind == "cuda":
@@ -60,7 +80,9 @@ def process(rank: int, folder: str, kind: str) -> None:
         with sharing():
             many = MANY.chunk(WORLD, dim=1)[rank].to(device)
             steps = {name: step(loss, many, with_gather=True) for name, loss in SHARED.items()}
+            slopes = {name: slope(name, many) for name in LEARNED}
         torch.save(steps, f"{folder}/shared-{rank}.pt")
+        torch.save(slopes, f"{folder}/slopes-{rank}.pt")
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +118,16 @@ def test_processes_that_share_all_pairs_equal_one(world: Path, name: str) -> Non
         their_loss, their_gradient = read(world, "shared", rank)[name]
         torch.testing.assert_close(their_loss, loss, rtol=1e-12, atol=1e-14)
         torch.testing.assert_close(their_gradient, gradient, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEARNED)
+def test_processes_that_share_all_pairs_learn_the_setting_of_one(world: Path, name: str) -> None:
+    expected = slope(name, MANY)
+    assert abs(expected) > 1e-6
+    for rank in range(WORLD):
+        found = torch.load(world / f"slopes-{rank}.pt", weights_only=True)[name]
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.slow

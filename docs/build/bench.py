@@ -14,6 +14,8 @@ from benchmarks.bench.images import JUDGES
 from docs.build import search, selection
 from docs.build.agreement import agreement
 from docs.build.numbers import verdicts, with_interval
+from fullrank.diagnosis.judge import judge_row
+from fullrank.diagnosis.profiles import PROFILES
 from fullrank.papers.kit.parts import interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "bench"
@@ -37,8 +39,9 @@ linear probe whose penalty is chosen on a fifth of the training images, frames o
 others: it may be chosen too weak. Nothing was chosen by the test images. Brackets and what stands behind ± are the 95 %
 interval of Student's t over the seeds, which says nothing about other test images (their standard error is 0.016);
 cells with one seed have none. Rank (effective), spread (relative) and W2 (0 is uniform) are means over the seeds, of
-{looked:,} training images. "It is" has the verdicts of `fullrank diagnose` on the day of each run, of all seeds, with
-their kinds. Most of these recipes cannot be told apart.
+{looked:,} training images. "It is" has what the rules of `fullrank diagnose` say today of these numbers, for all seeds,
+with the kinds; what it said on the day of the run is in the files. {older} cells lack numbers of their spectra that
+rules ask for since, without which more is undetermined. Most of these recipes cannot be told apart.
 
 Each cell is a file of [{set}]({set}), which `benchmarks/bench` writes; a bench that was stopped goes on.
 `make docs` writes this page, and a test holds it to the files.
@@ -69,10 +72,9 @@ opposite one, 0 none. **Across** orders the means of {recipes} recipes, the cont
 (`invariance`) included. **Within** orders trainings of one recipe, which here differ in the seed alone: nothing of it
 says whether a number helps to choose a setting, which the next section asks. W2, uniformity and the decay exponent are
 low where features are spread; the others are high. LiDAR takes 128 images in 8 views. The verdict counts collapsed,
-degraded, healthy as 0, 1, 2, without the undetermined; a dash says that too few recipes have two verdicts. Verdicts of
-older runs call smooth spectra of few directions by a name, which are undetermined now. After so short a
-training these numbers are published as they came out; a bold one has an interval without 0, as one in twenty has by
-chance. LiDAR of the backbone orders recipes the wrong way round; why was not looked into.
+degraded, healthy as 0, 1, 2, without the undetermined; a dash says that too few recipes have two verdicts. After so
+short a training these numbers are published as they came out; a bold one has an interval without 0, as one in twenty
+has by chance. LiDAR of the backbone orders recipes the wrong way round; why was not looked into.
 
 | number | of | kNN, across | linear, across | kNN, within | linear, within |
 |---|---|---|---|---|---|
@@ -83,8 +85,7 @@ GRAY_TEXT = """## In gray: Fashion-MNIST
 `python -m benchmarks.bench --images fashion-mnist --size 28 --out docs/results/bench/{set} --seconds {seconds:g}
 --seeds {seeds}`: the same, with {train:,} training images of clothes, of which {judges:,} judge {test:,} test images.
 Pixels already separate these classes well, so that little is left for a training of {seconds:g} seconds to show.
-The verdicts are those of `fullrank diagnose` on the day of the run: that of seed 0 did not know "undetermined" for
-smooth spectra of few directions yet.
+The verdicts are again those of today's rules; {older} cells lack the same numbers.
 
 """
 
@@ -100,6 +101,7 @@ NUMBERS = {
     "relative_spread": "relative spread",
     "verdict": "the judge's verdict",
 }
+_SPACES = ("backbone", "embedding")
 _LOW_IS_SPREAD = ("decay_exponent", "w2_uniformity", "uniformity")
 _STATES = {"collapsed": 0.0, "degraded": 1.0, "healthy": 2.0}
 
@@ -120,6 +122,7 @@ def page() -> str:
         longest=max(seconds),
         minutes=sum(cell["cpu_seconds_of_the_cell"] for cell in cells) / 60,
         looked=recipes[0]["backbone"]["n"],
+        older=_older(cells),
         paces=_paces(recipes),
         peers=_lightly() if any(cell["of"] == "peer" for cell in cells) else "",
     )
@@ -137,10 +140,15 @@ def page() -> str:
 def _gray() -> str:
     """The bench of Fashion-MNIST."""
     about, cells = read(RESULTS / GRAY)
-    recipes = [cell for cell in cells if cell["of"] == "recipe"]
     seeds = 1 + max(cell["seed"] for cell in cells)
-    text = GRAY_TEXT.format(**about, judges=JUDGES, set=GRAY, seeds=seeds, recipes=len(_by_name(recipes)))
+    text = GRAY_TEXT.format(**about, judges=JUDGES, set=GRAY, seeds=seeds, older=_older(cells))
     return text + _table(cells, GRAY)
+
+
+def _older(cells: Sequence[Cell]) -> str:
+    """Which cells were measured before all that the rules ask for."""
+    older = sum("signal_rank" not in cell["backbone"] for cell in cells)
+    return f"All {older}" if older == len(cells) else f"{older} of the {len(cells)}"
 
 
 def _lightly() -> str:
@@ -163,10 +171,16 @@ def _paces(cells: Sequence[Cell]) -> str:
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the bench is of, and all of its cells."""
+    """What the bench is of, and all of its cells, with the verdicts of today's rules on their numbers."""
     about = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
-    paths = sorted(path for path in folder.glob("*-*.json"))
-    return about, [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    cells = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*-*.json"))]
+    return about, [cell | {space: _judged(cell, space) for space in _SPACES if space in cell} for cell in cells]
+
+
+def _judged(cell: Cell, space: str) -> dict[str, Any]:
+    numbers = {key: value for key, value in cell[space].items() if isinstance(value, int | float)}
+    verdict = judge_row(numbers, PROFILES[cell["profile"]])
+    return {**cell[space], "verdict": verdict.state, "kind": verdict.kind}
 
 
 def _by_name(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -176,8 +190,8 @@ def _by_name(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     return found
 
 
-_SPACES = ("backbone: rank, spread, W2", "it is", "embedding: rank, spread, W2", "it is")
-_COLUMNS = ("", "seeds", "steps", "kNN", "linear", *_SPACES)
+_SAID = ("backbone: rank, spread, W2", "it is", "embedding: rank, spread, W2", "it is")
+_COLUMNS = ("", "seeds", "steps", "kNN", "linear", *_SAID)
 _HEAD = f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}"
 
 
@@ -192,7 +206,7 @@ def _row(name: str, cells: Sequence[Cell], of: str) -> str:
     files = " ".join(f"[{cell['seed']}]({of}/{name}-{cell['seed']}.json)" for cell in cells)
     said = [(MARKS | PEERS).get(name, f"`{name}`"), files, str(cells[0].get("steps", "")), _accuracy(cells, "knn")]
     said.append(_accuracy(cells, "linear"))
-    for space in ("backbone", "embedding"):
+    for space in _SPACES:
         known = [cell[space] for cell in cells if space in cell]
         keys = ("effective_rank", "relative_spread", "w2_uniformity")
         said.append(", ".join(_around(known, key) for key in keys) if known else "")
@@ -215,7 +229,7 @@ def _accuracy(cells: Sequence[Cell], key: str) -> str:
 
 
 def _agreements(cells: Sequence[Cell]) -> str:
-    return "\n".join(_agreement(cells, space, name) for space in ("backbone", "embedding") for name in NUMBERS) + "\n"
+    return "\n".join(_agreement(cells, space, name) for space in _SPACES for name in NUMBERS) + "\n"
 
 
 def _agreement(cells: Sequence[Cell], space: str, name: str) -> str:

@@ -69,33 +69,39 @@ def draw() -> str:
     """The picture as SVG that follows a light or dark page: rank and accuracy of each recipe, the collapse in color."""
 
     def both(axes: Axes) -> None:
-        axes.set_position((0.1, 0.17, 0.86, 0.77))
+        axes.set_position((0.1, 0.23, 0.86, 0.73))
         for name in ROWS:
             cells = _cells(name)
             ranks = [cell["embedding"]["effective_rank"] for cell in cells if "embedding" in cell]
             middle, ends = mean(float(cell["knn"]) for cell in cells), _ends(cells)
             if not ranks:
                 axes.axhline(middle, color=OTHER, linewidth=0.8, linestyle="--")
+                axes.axhspan(*ends, color=OTHER, alpha=0.12, linewidth=0)
                 words = {"untrained": "no training", "pixels": "raw pixels", "imagenet": "ImageNet, with labels"}[name]
                 shift = (0, -9 if name == "pixels" else 3)
                 axes.annotate(words, (330, middle), shift, textcoords="offset points", ha="right", fontsize=8)
                 continue
-            collapsed = all(cell["embedding"]["verdict"] == "collapsed" for cell in cells)
-            color = SERIES[0] if collapsed else OTHER
+            states = {cell["embedding"]["verdict"] for cell in cells}
+            color = SERIES[0] if states == {"collapsed"} else OTHER
             axes.plot([mean(ranks)] * 2, ends, color=color, linewidth=1.5)
             axes.plot(mean(ranks), middle, "o", color=color, markersize=6)
-            said = f"{name}, collapsed: {_WHY[name]}" if collapsed else name
-            shift = (7, -11) if name == "vicreg" else (7, -3)
+            state = f", {states.pop()}" if len(states) == 1 else ""
+            said = f"{name}{state}: {_WHY[name]}" if name in _WHY else name
+            shift = {"vicreg": (7, -11), "directclr": (5, 4), "corinfomax": (5, -9)}.get(name, (7, -3))
             axes.annotate(said, (mean(ranks), middle), shift, textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
         axes.set_xlim(0.8, 340)
         axes.set_xticks([1, 4, 16, 64, 256], ["1", "4", "16", "64", "256"])
         axes.minorticks_off()
-        axes.set_xlabel("effective rank of the embedding, of 256 (corinfomax of 64, directclr of 90)")
+        seeds = 1 + max(cell["seed"] for cell in _cells("invariance"))
+        axes.set_xlabel(
+            "effective rank of the embedding, of 256 (corinfomax of 64, directclr of 90)\n"
+            f"bars and the band: 95 % intervals over {seeds} seeds, on sprites of figures that no training saw"
+        )
         axes.set_ylabel("kNN accuracy")
 
     label = "kNN accuracy against effective rank of recipes on color sprites; those that collapse are low in both"
-    drawn = str(svg(both, prefix="color", label=label, size=(6.6, 3.4)))
+    drawn = str(svg(both, prefix="color", label=label, size=(6.6, 3.6)))
     return on_its_own(drawn)
 
 

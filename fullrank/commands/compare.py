@@ -64,6 +64,10 @@ def compare(options: Compare, console: Console) -> int:
     from fullrank.diagnosis.report import common_profile
     from fullrank.report.comparison.text import comparison_junit, print_comparison
 
+    if options.html is not None:
+        from fullrank.report.html import require_page
+
+        require_page(options.html)
     check_limits(drops, rises)  # a mistyped name is found before large files are read
     found = {spec: _saved(Path(spec)) for spec in (options.old, options.new)}
     reports = {spec: report for spec, report in found.items() if report is not None}
@@ -108,13 +112,16 @@ def _read(spec: str, groups: str | None, profile: str, console: Console) -> Repo
 def _saved(path: Path) -> Mapping[str, Any] | None:
     """The report.json of a diagnosis; None for every other file, which is read as embeddings."""
     from fullrank.diagnosis.report import saved_side
+    from fullrank.embeddings.json_files import is_report, json_whole
     from fullrank.runs.reading import parse_json, read_text
 
     if path.suffix != ".json" or not os.path.isfile(path):  # nor what may not be looked at
         return None
     try:
         content = parse_json(read_text(path))
-    except ValueError:  # the reader of embeddings says what is wrong with it
+    except ValueError as error:
+        if is_report(json_whole(path)):  # or the reader of embeddings says what is wrong with it
+            raise UserError(f"{path} is a damaged report ({error}): let `fullrank diagnose` write it again.") from None
         return None
     return saved_side(content, str(path)) if isinstance(content, Mapping) and "schema" in content else None
 

@@ -122,7 +122,7 @@ def exit_code(verdict: str, fail_on: str) -> int:
 def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]]:
     from fullrank.commands._reading import read_sketch, said_of
     from fullrank.diagnosis.diagnose import diagnose_sketch
-    from fullrank.diagnosis.known import Known
+    from fullrank.diagnosis.known import NOTHING, known_of
     from fullrank.diagnosis.profiles import find_profile
 
     if options.layer is not None:
@@ -154,7 +154,7 @@ def _file_report(options: Diagnose, console: Console) -> tuple[Report, list[str]
             source=file.name,
             read_as=said_of(file, found),
             seed=options.seed,
-            known=Known() if loss is None else Known(loss=replace(loss, dims=found.sample.rows.shape[2])),
+            known=NOTHING if loss is None else known_of(replace(loss, dims=found.sample.rows.shape[2])),
         )
     return made, [] if labels is None else [*labels.names]
 
@@ -227,7 +227,8 @@ def loss_of(options: Diagnose) -> LossValue | None:
     needed, useful = settings_of(LossValue(name, number).loss)
     if idle := [setting for setting in given if setting not in useful]:
         raise UserError(f"The plateau of {name} does not depend on {as_flag(idle[0])}: leave it out.")
-    if lacking := [setting for setting in SETTINGS if setting in needed and setting not in given]:
+    lacking = [setting for setting in SETTINGS if setting in needed and setting not in given]
+    if lacking and math.isfinite(number):  # else it has diverged, whatever they are
         raise UserError(f"The plateau of {name} depends on {as_flag(lacking[0])}: pass it too.")
     require_numbers(given, {"batch_size": 2, "local_batch": 2, "prototypes": 2})
     if given.get("local_batch", 0) > given.get("batch_size", math.inf):

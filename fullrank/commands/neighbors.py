@@ -49,8 +49,10 @@ def neighbors(options: Neighbors, console: Console) -> int:
 
     from fullrank.embeddings import open_embeddings
     from fullrank.embeddings.described import described
+    from fullrank.report.html import require_page
     from fullrank.report.neighbors.page import Query, missing, write_neighbors
 
+    require_page(options.out)
     if not options.queries:
         raise UserError("Which images? Pass rows of the file, by number or name, or images behind it.")
     if options.k < 1:

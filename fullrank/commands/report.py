@@ -27,9 +27,12 @@ def run(arguments: list[str]) -> int:
         raise UserError("report needs a run: pass the folder of one or more runs.")
 
     from fullrank.report import write_report
+    from fullrank.report.html import require_page
     from fullrank.runs import full_disk_is_an_error, read_as_run
 
     place = parsed.out or parsed.runs[0] / "report.html"
+    if parsed.out is not None:
+        require_page(place)
     with read_as_run(Path(" or ".join(map(str, parsed.runs)))), full_disk_is_an_error(place):  # of all in one figure
         page = write_report(parsed.runs, place)
     say(terminal(), f"Report: {page}")

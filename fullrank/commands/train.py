@@ -32,6 +32,11 @@ RECIPE is one of those that `fullrank recipes` lists by family, or a Python file
 `fullrank train RECIPE --help` lists its flags with their defaults.
 `--preset NAME` starts from published settings, which `fullrank recipes RECIPE` shows."""
 
+_LIKE = (
+    "Folder of a run whose settings are used, all but --out, --devices, --nodes, --strategy and --workers; by default "
+    "the recipe's own."
+)
+
 
 def run(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
@@ -79,18 +84,16 @@ def _parsed(name: str, arguments: list[str]) -> Any:
     recipe_class = recipes.load(name)
     run_like, same, flags = like(name, recipe_class, arguments)
     preset, recipe, flags = begin(name, recipe_class, flags)
-    recipe = same or recipe
+    recipe, options = same or (recipe, RunOptions())
     chosen = Annotated[str | None, tyro.conf.arg(help=describe(name))]
-    other = Annotated[
-        str | None, tyro.conf.arg(help="Folder of a run whose settings are used; by default the recipe's own.")
-    ]
+    other = Annotated[str | None, tyro.conf.arg(help=_LIKE)]
     dry = Annotated[bool, tyro.conf.arg(help="Print the plan (steps, settings, memory, time) and stop.")]
     both = make_dataclass(
         "Train",
         [("recipe", recipe_class), ("run", RunOptions), ("preset", chosen), ("like", other), ("dry_run", dry)],
     )
     both.__doc__ = sys.modules[recipe_class.__module__].__doc__
-    parsed = parse(both, flags, f"train {name}", both(recipe, RunOptions(), preset, run_like, False))
+    parsed = parse(both, flags, f"train {name}", both(recipe, options, preset, run_like, False))
     require_data(name, preset, parsed.recipe)
     from fullrank.training.step_plan import refuse_idle
 

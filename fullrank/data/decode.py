@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fullrank.data.formats import EXTRAS, ORIENTATION, TURNED, bounded, read_extra, read_tiff, turned
+from fullrank.data.deep import read_deep
+from fullrank.data.formats import EXTRAS, ORIENTATION, TURNED, read_extra, read_tiff
 from fullrank.data.pixels import Decoded, Decoding, Raw, finished
 
 # These open only with the help of another program (EPS starts Ghostscript) or hold no pixels for PIL.
@@ -75,7 +76,8 @@ def to_show(path: Path) -> Image.Image:
     raw = read_raw(path)
     span = None
     if not isinstance(raw.content, Image.Image):  # its own range: only to look at
-        span = float(raw.content.min()), max(float(raw.content.max()), float(raw.content.min()) + 1)
+        colors = raw.colors()
+        span = float(colors.min()), max(float(colors.max()), float(colors.min()) + 1)
     image = finished(raw, Decoding(range=span))
     if isinstance(image, Image.Image):
         return image
@@ -108,8 +110,8 @@ def read_raw(path: Path, *, page: int = 0, shrink: Shrink | None = None) -> Raw:
         with Image.open(path, formats=image_formats()) as image:
             if shrink is not None and image.format in _SMALLER:
                 _draft(image, shrink(*_upright_size(image)))
-            if image.format == "PNG" and "16B" in str(image.tile) and image.mode in ("RGB", "RGBA"):
-                return _deep_png(path, image)
+            if (deep := read_deep(path, image)) is not None:
+                return deep
             if image.format == "TIFF" and _more_than_pil(image):
                 return read_tiff(path, page, getattr(image, "n_frames", 1))
             return _of_pil(image, page)
@@ -179,23 +181,6 @@ def _unmapped(image: Any) -> Iterator[None]:
         yield
     finally:
         image.filename = name
-
-
-def _deep_png(path: Path, image: Image.Image) -> Raw:
-    """Color of 16 bits, of which PIL keeps 8."""
-    import torch
-    from torchvision.io import decode_png
-
-    bounded(*image.size)
-    if path.stat().st_size > 16 * image.width * image.height + 2**24:
-        raise ValueError("far more bytes than its pixels need")
-    image.load()  # PIL checks it to the last byte
-    data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
-    values = decode_png(data).permute(1, 2, 0).numpy()
-    if values.shape[2] == 4:  # on white
-        share = values[..., 3:] / 65535
-        values = (values[..., :3] * share + 65535 * (1 - share)).round().astype(np.uint16)
-    return Raw(turned(values, image.getexif().get(ORIENTATION, 1)))
 
 
 def _more_than_pil(image: Any) -> bool:

@@ -52,13 +52,36 @@ def fingerprint(images: ImageSet) -> dict[str, Any]:
             pixels = np.ascontiguousarray(images.open(row))
             digest.update(f"{pixels.shape}".encode() + pixels.tobytes())
         return {"of": f"{len(rows)} images, evenly spaced", "images": len(images), "hash": digest.hexdigest()}
-    paths = whole_paths(images.files)
-    base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
-    names = [path[len(base) :].replace(os.sep, "/").lstrip("/") for path in paths]
-    sizes = [os.stat(path).st_size for path in paths] if images.sizes is None else images.sizes.tolist()
+    names = names_below(images.files)
+    sizes = [os.stat(path).st_size for path in images.files] if images.sizes is None else images.sizes.tolist()
     said = "".join(f"{name}\0{size}\0" for name, size in zip(names, sizes, strict=True))
     digest.update(said.encode(errors="surrogateescape"))
     return {"of": "names and sizes", "images": len(images), "hash": digest.hexdigest()}
+
+
+def names_below(files: Sequence[str]) -> list[str]:
+    """The paths of files below the folder that they share.
+
+    >>> names_below(["/data/cat/2021/1.png", "/data/dog/2.png"])
+    ['cat/2021/1.png', 'dog/2.png']
+    """
+    paths = whole_paths(files)
+    base = os.path.commonpath([os.path.dirname(path) for path in (min(paths), max(paths))])  # they share it with all
+    return [path[len(base) :].replace(os.sep, "/").lstrip("/") for path in paths]
+
+
+def hash_of_all(dataset: Dataset) -> str:
+    """What tells the images, labels and classes of a whole data set from those of another, whatever their names.
+
+    >>> import torch
+    >>> images, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 1])
+    >>> sets = [ImageTensor(images, each, ("a", "b")) for each in (labels, labels.flip(0))]
+    >>> len({hash_of_all(Dataset("mine", one, None, (0.5,), (0.25,))) for one in sets})
+    2
+    """
+    parts = [part for part in (dataset.train, dataset.test) if part is not None]
+    said = [(fingerprint(part), part.classes, None if part.labels is None else part.labels.tolist()) for part in parts]
+    return hashlib.blake2b(repr(said).encode(), digest_size=16).hexdigest()
 
 
 def kept_in_config(dataset: Dataset) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from PIL import Image
 Array = NDArray[Any]
 
 MOST_CHANNELS = 16
+DEEP_OPAQUE = 65535.0  # of transparency of 16 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,24 +73,35 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """An image as its file has it: PIL's, of 8 bits, or numbers (H, W, C) where PIL would lose some of them."""
+    """An image as its file has it: PIL's, of 8 bits, or numbers (H, W, C) where PIL would lose some of them.
+
+    The last channel of numbers of 16 bits may be `marked` as transparency.
+    """
 
     content: Image.Image | Array
     frames: int = 1
+    marked: bool = False
 
     @property
     def channels(self) -> int:
         """Without transparency."""
         if isinstance(self.content, Image.Image):
             return 1 if self.content.mode in ("1", "L", "LA") else 3
-        return int(self.content.shape[2])
+        return int(self.content.shape[2]) - self.marked
 
     @property
     def alpha(self) -> bool:
         """Whether a channel is marked as transparency."""
-        return isinstance(self.content, Image.Image) and (
-            self.content.mode in ("LA", "PA", "RGBA") or "transparency" in self.content.info
-        )
+        if not isinstance(self.content, Image.Image):
+            return self.marked
+        return self.content.mode in ("LA", "PA", "RGBA") or "transparency" in self.content.info
+
+    def colors(self) -> Array:
+        """The numbers (n, C) without transparency and without what it hides; all of them where it hides all."""
+        values = np.asarray(self.content)
+        seen = values[..., -1] > 0 if self.marked else np.zeros(1, dtype=np.bool_)
+        shown = values[seen] if seen.any() else values
+        return shown.reshape(-1, values.shape[2])[:, : self.channels]
 
 
 def gives(channels: int, alpha: bool, wanted: int) -> bool:
@@ -129,7 +141,9 @@ def finished(raw: Raw, decoding: Decoding) -> Decoded:
             return Bands(np.asarray(content.convert("LA" if wanted == 2 else "RGBA")))
         flat = _on_white(content)
         return flat if wanted is None else _in_mode(flat, "L" if wanted == 1 else "RGB")
-    pixels = eight_bit(content, decoding.range)
+    pixels = eight_bit(content[..., : raw.channels], decoding.range)
+    if raw.marked:
+        pixels = _with_alpha(pixels, content[..., -1:], on_white=wanted != raw.channels + 1)
     if wanted in (1, 3) and raw.channels == wanted + 1:
         pixels = pixels[..., :wanted]
     if pixels.shape[2] not in (1, 3):
@@ -154,6 +168,15 @@ def eight_bit(values: Array, span: tuple[float, float] | None) -> NDArray[np.uin
     low, high = span
     numbers: NDArray[np.float64] = values.astype(np.float64)
     levels: NDArray[np.uint8] = np.floor((numbers - low) * (255 / (high - low)) + 0.5).clip(0, 255).astype(np.uint8)
+    return levels
+
+
+def _with_alpha(pixels: NDArray[np.uint8], alpha: Array, *, on_white: bool) -> NDArray[np.uint8]:
+    """Pixels (H, W, C) of 8 bits on white, or with their transparency of 16 bits as one more channel."""
+    if not on_white:
+        return np.concatenate([pixels, eight_bit(alpha, (0.0, DEEP_OPAQUE))], axis=2)
+    share = alpha / DEEP_OPAQUE
+    levels: NDArray[np.uint8] = np.floor(pixels * share + 255 * (1 - share) + 0.5).astype(np.uint8)
     return levels
 
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from fullrank.data.pixels import Decoding
 from fullrank.detection.annotations import AnnotatedImage
 from fullrank.detection.annotations.checks import size_of
 from fullrank.detection.models import Detector, build
@@ -31,7 +32,7 @@ class TrainedDetector:
     detector: Detector
     classes: tuple[str, ...]
     settings: DetectorSettings
-    channels: int
+    decoding: Decoding
 
     def find(self, images: Sequence[str | Path]) -> list[Found]:
         """What is in the image files, in their order; a label is the place of its name in `classes`.
@@ -41,12 +42,12 @@ class TrainedDetector:
         """
         device = next(self.detector.parameters()).device
         annotated = [_annotated(Path(image)) for image in images]
-        return find_all(self.detector, plain(annotated, self.settings, self.channels), device=device)
+        return find_all(self.detector, plain(annotated, self.settings, self.decoding), device=device)
 
 
-def plain(images: Sequence[AnnotatedImage], settings: DetectorSettings, channels: int) -> Plain:
+def plain(images: Sequence[AnnotatedImage], settings: DetectorSettings, decoding: Decoding) -> Plain:
     """Images as a detector of these settings looks at them."""
-    return Plain(images, channels, settings.test_side or max(settings.short_side), settings.long_side)
+    return Plain(images, decoding, settings.test_side or max(settings.short_side), settings.long_side)
 
 
 def _annotated(path: Path) -> AnnotatedImage:
@@ -58,10 +59,10 @@ def _annotated(path: Path) -> AnnotatedImage:
 
 
 def network_of(saved: SavedEncoder) -> dict[str, Any]:
-    """What makes the encoder's network again, without its weights."""
+    """What makes the encoder's network again, without its weights; and how its images are read."""
     made = saved.encoder
     of = {"name": made.name, "image_size": made.image_size, "channels": made.channels, "stem": made.stem}
-    return {**of, "mean": list(saved.mean), "std": list(saved.std)}
+    return {**of, "mean": list(saved.mean), "std": list(saved.std), "range": saved.range}
 
 
 def blank(network: Mapping[str, Any]) -> SavedEncoder:
@@ -69,7 +70,15 @@ def blank(network: Mapping[str, Any]) -> SavedEncoder:
     of = {name: network[name] for name in ("image_size", "channels", "stem")}
     with torch.random.fork_rng():
         made = encoder(str(network["name"]), **of)
-    return SavedEncoder(made, tuple(network["mean"]), tuple(network["std"]))
+    span = network.get("range")  # version 0.2.0 noted none
+    return SavedEncoder(
+        made, tuple(network["mean"]), tuple(network["std"]), range=None if span is None else (span[0], span[1])
+    )
+
+
+def decoding_of(saved: SavedEncoder) -> Decoding:
+    """How images are read for an encoder."""
+    return Decoding(saved.encoder.channels, saved.range)
 
 
 def detector_bytes(
@@ -115,7 +124,7 @@ def load_detector(run: str | Path) -> TrainedDetector:
         raise UserError(
             f"{path} is not a detector of FullRank ({first}): pass one that `fullrank detect` made."
         ) from None
-    return TrainedDetector(detector.eval(), tuple(about["classes"]), settings, saved.encoder.channels)
+    return TrainedDetector(detector.eval(), tuple(about["classes"]), settings, decoding_of(saved))
 
 
 def _plain(value: object) -> Any:

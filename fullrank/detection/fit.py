@@ -102,7 +102,7 @@ def _fit(run: Path, detector: Detector, job: Job, console: Console) -> Ending:
         if last and settings.precise_bn:
             settle(detector, _settling(job), seed=settings.seed, device=device)
         found = find_all(
-            detector, plain(job.val.images, settings, job.channels), device=device, workers=options.workers
+            detector, plain(job.val.images, settings, job.decoding), device=device, workers=options.workers
         )
         return found, scored(found, job.val, masks=settings.masks) if process_rank() == 0 else {}
 
@@ -141,7 +141,7 @@ def _settling(job: Job) -> Iterable[Batch]:
 
 
 def _of(job: Job, steps: range, rank: int, world: int) -> Iterable[Batch]:
-    samples = Samples(job.images, job.settings, job.channels)
+    samples = Samples(job.images, job.settings, job.decoding)
     order = Order(len(job.images), job.settings.batch_size, job.settings.seed, steps, rank, world, stream=(ORDER,))
     return batches(samples, order, job.options.workers, pin=torch.cuda.is_available())
 

@@ -14,17 +14,20 @@ from typing import Any
 
 from rich.console import Console
 
+from fullrank.data.pixels import Decoding
 from fullrank.detection.annotations import AnnotatedImage, Annotations, read_annotations
 from fullrank.detection.annotations.checks import UNMASKED
 from fullrank.detection.annotations.masks import backend
 from fullrank.detection.encoders import open_encoder
-from fullrank.detection.file import blank, network_of
+from fullrank.detection.file import blank, decoding_of, network_of
 from fullrank.detection.models import Detector, build
 from fullrank.detection.options import DetectionData, DetectionOptions, DetectorSettings
-from fullrank.detection.plan import Plan, check, make_plan, refuse_idle
+from fullrank.detection.plan import Plan, check, make_plan, refuse_idle, refuse_other_processes
 from fullrank.detection.presets import begin
+from fullrank.detection.samples import require_taken
 from fullrank.engine.checkpoint import begun_by, last_checkpoint
-from fullrank.engine.launcher import process_rank, with_processes
+from fullrank.engine.device import world
+from fullrank.engine.launcher import launched, process_rank, with_processes
 from fullrank.engine.progress import say_once
 from fullrank.errors import UserError
 from fullrank.nn import SavedEncoder
@@ -54,9 +57,9 @@ class Job:
         return network_of(self.saved)
 
     @property
-    def channels(self) -> int:
-        """Channels of the images."""
-        return self.saved.encoder.channels
+    def decoding(self) -> Decoding:
+        """How images are read."""
+        return decoding_of(self.saved)
 
     def detector(self, *, untrained: bool = False) -> Detector:
         """A new detector on the encoder, or on one with random weights."""
@@ -89,7 +92,7 @@ def prepare(
     """Read the annotations and the encoder, and check all that can be wrong before anything is written."""
     options = with_processes(options)
     if options.out is not None and process_rank() == 0:
-        refuse_used(options.out, "detect")
+        refuse_used(options.out)
     if control and source is None:
         raise UserError("--control is the detector from random weights, and this one is that: leave it out.")
     check(settings, options)
@@ -116,6 +119,8 @@ def _job(
     images = [one for one in train.images if settings.empty or any(not thing.crowd for thing in one.things)]
     plan = make_plan(settings, options, len(images))
     job = Job(saved, about, settings, options, data, train, val, images, plan, control)
+    for each in (images, val.images):
+        require_taken(each, job.decoding)
     job.detector()  # what cannot be a detector is said before a folder is made
     return job
 
@@ -152,8 +157,10 @@ def again(run: Path, console: Console, moved: DetectionData) -> Job:
     require_made_by("detect", run, config)
     with read_as_run(run):
         settings = record_of(DetectorSettings, config["settings"])
-        options = with_processes(dataclasses.replace(record_of(DetectionOptions, config["run"]), out=run))
+        then = dataclasses.replace(record_of(DetectionOptions, config["run"]), out=run)
+        options = with_processes(then if launched() is None else dataclasses.replace(then, devices=None, nodes=1))
         _same_settings(run, settings)
+        refuse_other_processes(settings.batch_size, world(options))
         job = _job(
             blank(config["network"]),
             config["encoder"],

@@ -80,4 +80,5 @@ class DetectionData:
     val_images: Path | None = None
     """Folder that the file names of --val begin in; by default it is looked for beside the annotations."""
     voc_first: Literal[0, 1] | None = None
-    """Number of the first pixel in VOC's files; by default 0 where a box begins at 0, else 1 as in VOC's own."""
+    """Number of the first pixel in VOC's files: 1 where boxes end with their last pixel, as in VOC's own; 0 where they
+    end at its edge, as many tools write them. By default 0 where a box begins at 0, else 1."""

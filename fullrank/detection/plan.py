@@ -66,6 +66,21 @@ def check(settings: DetectorSettings, options: DetectionOptions) -> None:
     refuse_uneven(settings.batch_size, world(options))
 
 
+def refuse_other_processes(batch_size: int, world: int) -> None:
+    """Raise a UserError unless a run that goes on, and keeps its batches, can share them by so many processes.
+
+    >>> refuse_other_processes(16, 3)
+    Traceback (most recent call last):
+    fullrank.errors.UserError: The run's batches of 16 cannot be shared by 3 processes: go on with 2, by ...
+    """
+    if batch_size % world:
+        fit = max(count for count in range(1, world) if batch_size % count == 0)
+        raise UserError(
+            f"The run's batches of {batch_size} cannot be shared by {world} processes: go on with {fit}, by so many "
+            f"GPUs in CUDA_VISIBLE_DEVICES or by torchrun --nproc-per-node {fit}."
+        )
+
+
 def refuse_idle(settings: DetectorSettings, start: DetectorSettings) -> None:
     """Raise a UserError for a setting that was changed from `start`, and that the others leave without effect.
 

@@ -11,6 +11,7 @@ import torch.distributed as dist
 import torch.utils.data
 from torch import Tensor
 
+from fullrank.data.pixels import Decoding
 from fullrank.detection.annotations import AnnotatedImage, Annotations
 from fullrank.detection.annotations.masks import packed
 from fullrank.detection.models import Detector
@@ -27,13 +28,13 @@ class Plain(torch.utils.data.Dataset[Tensor | UserError]):
     """Images as they are detected in, by index."""
 
     images: Sequence[AnnotatedImage]
-    channels: int
+    decoding: Decoding
     side: int
     long_side: int
 
     def __getitem__(self, index: int) -> Tensor | UserError:
         try:
-            return opened(self.images[index], self.channels, self.side, self.long_side)
+            return opened(self.images[index], self.decoding, self.side, self.long_side)
         except UserError as error:
             return error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,9 +13,9 @@ import torch.utils.data
 from PIL import Image
 from torch import Tensor
 
-from fullrank.data import Order, read_image, strict_decoding
-from fullrank.data.decode import reason
-from fullrank.data.pixels import Decoding
+from fullrank.data import Order, strict_decoding
+from fullrank.data.decode import read_raw, reason
+from fullrank.data.pixels import Decoded, Decoding, finished
 from fullrank.detection.annotations import AnnotatedImage
 from fullrank.detection.annotations.masks import drawn
 from fullrank.detection.models.detector import Target
@@ -23,6 +24,7 @@ from fullrank.errors import UserError
 
 Key = tuple[int, int, int]  # step, position in the global batch, index of the image
 ORDER, _IMAGE = 3, 4  # streams of random numbers
+_TRIED = 8  # images of a set that are decoded before anything is written
 
 
 class Batch(NamedTuple):
@@ -40,7 +42,7 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Target] | UserError]):
 
     images: Sequence[AnnotatedImage]
     settings: DetectorSettings
-    channels: int
+    decoding: Decoding
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Target] | UserError:
         step, position, index = key
@@ -49,27 +51,55 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Target] | UserError]):
         mirrored = bool(random.random() < 0.5) and self.settings.flip
         annotated = self.images[index]
         try:
-            image = opened(annotated, self.channels, side, self.settings.long_side)
+            image = opened(annotated, self.decoding, side, self.settings.long_side)
         except UserError as error:
             return error
         target = target_of(annotated, image.shape[1:], masks=self.settings.masks)
         return mirror(image, target) if mirrored else (image, target)
 
 
-def opened(image: AnnotatedImage, channels: int, short: int, long: int) -> Tensor:
+def require_taken(images: Sequence[AnnotatedImage], decoding: Decoding) -> None:
+    """Raise a UserError where some of the images, evenly spaced, are not what the encoder takes, or broken."""
+    for at in np.unique(np.linspace(0, len(images) - 1, min(_TRIED, len(images))).astype(int)).tolist():
+        path = images[at].path
+        try:
+            with strict_decoding():
+                _shown(path, decoding)
+        except UserError:
+            raise
+        except Exception as error:  # decoders raise anything
+            raise UserError(f"{path} cannot be read ({reason(error)}): restore it.") from None
+
+
+def opened(image: AnnotatedImage, decoding: Decoding, short: int, long: int) -> Tensor:
     """An image as uint8 (C, H, W), its shorter side `short` pixels, or less where the longer would exceed `long`."""
     try:
         with strict_decoding():
-            shown = read_image(image.path, decoding=Decoding(channels))
+            shown = _shown(image.path, decoding)
             if shown.size != (image.width, image.height):
                 raise ValueError(f"it has {shown.size[0]} x {shown.size[1]} pixels now")
             scale = min(short / min(shown.size), long / max(shown.size))
             size = max(round(shown.width * scale), 1), max(round(shown.height * scale), 1)
             resized = shown if size == shown.size else shown.resize(size, Image.Resampling.BILINEAR)
             pixels = np.array(resized)
+    except UserError:
+        raise
     except Exception as error:  # decoders raise anything
         raise UserError(f"{image.path} cannot be read ({reason(error)}): restore it and go on with --resume.") from None
     return torch.from_numpy(pixels).view(size[1], size[0], -1).permute(2, 0, 1).contiguous()
+
+
+def _shown(path: Path, decoding: Decoding) -> Decoded:
+    """An image as the encoder takes it. Raises UserError for one that it does not take, anything for a broken one."""
+    raw = read_raw(path)
+    try:
+        return finished(raw, decoding)
+    except ValueError as error:
+        why = reason(error).partition(": --range")[0]  # a flag of the training
+        raise UserError(
+            f"{path} is not as the encoder takes images ({why}): convert it, or begin from an encoder that was trained "
+            "on such images."
+        ) from None
 
 
 def target_of(image: AnnotatedImage, size: Sequence[int], *, masks: bool) -> Target:

@@ -8,7 +8,7 @@ from numbers import Integral
 from torch import Tensor
 
 from fullrank.diagnosis.judge import judge
-from fullrank.diagnosis.known import NOTHING, Known
+from fullrank.diagnosis.known import NOTHING, Known, known_of
 from fullrank.diagnosis.loss_plateau import SETTINGS, LossValue
 from fullrank.diagnosis.profiles import find_profile
 from fullrank.diagnosis.report import Report
@@ -86,7 +86,7 @@ def diagnose(
             raise UserError(f"loss is {loss!r}: pass its name and value, as in loss=('infonce', 5.545).")
         name, value = loss
         value = value.item() if getattr(value, "ndim", None) == 0 else value  # of torch, NumPy or JAX
-        known = Known(loss=LossValue(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
+        known = known_of(LossValue(name, value, batch_size, local_batch, prototypes, margin, x.shape[2]))
     elif any(setting is not None for setting in (batch_size, local_batch, prototypes, margin)):
         raise UserError(f"{', '.join(SETTINGS)} are those of a loss: pass its name and value too, as loss=.")
     found = sketch(chunked(x), n=x.shape[1], units=units, seed=seed)

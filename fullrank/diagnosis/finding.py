@@ -19,6 +19,7 @@ class Finding:
         unsure: Whether the interval spans the threshold, or the value lies at it.
         may_fail: Whether the interval spans the threshold of a failure too, or the profile needs labels to tell a
             failure.
+        excused: Whether what is known of the training made it one grade milder.
     """
 
     rule: str
@@ -32,3 +33,4 @@ class Finding:
     which_are: Literal["rows", "dimensions", "classes"] | None = None
     unsure: bool = False
     may_fail: bool = False
+    excused: bool = False

@@ -145,6 +145,7 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
         which_are=RECORDS[named.name].which_are if named.which else None,
         unsure=level == "unsure",
         may_fail=untold or (worst.may_fail and most == "fail" and not excuse),
+        excused=bool(excuse),
     )
 
 
@@ -188,9 +189,10 @@ def _active(findings: list[Finding], profile: Profile) -> tuple[list[Finding], l
             continue
         if rule.from_fail and finding.severity != "fail":
             continue
-        # A warning explains no failure away, and what a profile made a note of explains no warning, and nothing that
-        # may be more than a note.
+        # A warning explains no failure away, unless it was one before it was excused; and what a profile made a note of
+        # explains no warning, and nothing that may be more than a note.
         reach: Severity = "warn" if finding.severity == "note" and rule.name not in profile.most else finding.severity
+        reach = "fail" if finding.excused and finding.severity == "warn" else reach
         named = [one.name for one in RULES[at + 1 :]] if rule.silences == ("every other",) else rule.silences
         for name in named:
             if name in by_name and _strength(by_name[name]) <= max(ORDER[reach], _strength(finding)):

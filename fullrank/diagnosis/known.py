@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fullrank.diagnosis.loss_plateau import CONTRASTIVE, LossValue
+from fullrank.diagnosis.loss_plateau import CONTRASTIVE, LossValue, parts_of_loss
 from fullrank.diagnosis.rule import Objective
 
 _OF_LOSS: dict[str, Objective] = {  # every other loss has two branches and no negatives
@@ -27,8 +27,8 @@ class Known:
         rising: Why it is too early to call a rank low.
         numbers: For the gates of rules: "steps"; "rank_since_start" and "knn_since_start", the effective rank over
             that of the untrained network and the kNN accuracy less its; "backbone_healthy", 1 or 0; those of
-            `parts_of`.
-        loss: Its name, value and settings.
+            `parts_of` and `parts_of_loss`.
+        loss: Its name, value and settings; `known_of` adds the parts that the name tells.
     """
 
     objective: Objective | None = None
@@ -45,6 +45,12 @@ class Known:
 
 
 NOTHING = Known()
+
+
+def known_of(loss: LossValue) -> Known:
+    """What the name, the value and the settings of a loss tell."""
+    return Known(numbers=parts_of_loss(loss.loss), loss=loss)
+
 
 # Ours: steps before which it is early, because a network still shows its start: 336 photographs at 60 steps still rose.
 # A run is judged at its end, however short it was, and waits for YOUNG. A monitor goes on, so it can wait for GRACE,
@@ -83,6 +89,7 @@ def parts_of(recipe: str, settings: Mapping[str, Any]) -> dict[str, float]:
         "has_target": teacher or predictor,
         "has_prototypes": "prototypes" in settings,
         "has_temperature": settings.get("temperature") is not None,
+        "has_variance_term": "variance" in settings,
         "has_weight_decay": bool(settings.get("weight_decay", 1)),
         "keeps_apart": recipe != "invariance" or any(settings.get(name) for name in _APART),
     }

@@ -10,6 +10,7 @@ from typing import Literal
 from fullrank.diagnosis.report import Side
 from fullrank.errors import UserError, suggest
 from fullrank.metrics import Estimate, jackknife_difference
+from fullrank.metrics._left_out import FEW_APART, same_samples
 from fullrank.metrics.measure import RECORDS, of_spectrum, of_unit
 from fullrank.metrics.uncertainty import FEWEST_GROUPS
 from fullrank.stats import Moments
@@ -20,7 +21,6 @@ Limits = Mapping[str, tuple[Literal["drop", "rise"], float, bool]]  # way, amoun
 Outcome = Literal["regressed", "same", "better", "undecided"]
 MAX_DROP = {"relative_spread": "10%", "effective_rank": "10%", "participation_ratio": "10%"}  # ours
 MAX_RISE = {"mean_cosine": "0.05"}  # ours
-_FEW = 0.05  # ours: of the same samples, how many may be left out of one side alone
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,16 @@ def check_limits(drops: Mapping[str, float | str] | None, rises: Mapping[str, fl
 
 def intervals(old: Sketch, new: Sketch) -> dict[str, Estimate]:
     """Differences of what moments determine, leaving out the same samples of both; none if the groups do not match."""
-    if [group.n for group in old.raw] != [group.n for group in new.raw]:
+    if not same_samples([group.n for group in old.raw], [group.n for group in new.raw]):
         return {}
     kinds: list[tuple[_Function, Sequence[Moments], Sequence[Moments]]] = [(of_spectrum, old.raw, new.raw)]
     if old.directed and new.directed:
         kinds.append((of_unit, old.unit, new.unit))
     found: dict[str, Estimate] = {}
     for function, before, after in kinds:
-        groups = [[group for group in side if group.n > 0] for side in (before, after)]
-        if len(groups[0]) >= FEWEST_GROUPS:
-            found |= jackknife_difference(function, *groups)
+        groups = [(a, b) for a, b in zip(before, after, strict=True) if a.n > 0 and b.n > 0]
+        if len(groups) >= FEWEST_GROUPS:
+            found |= jackknife_difference(function, [a for a, _ in groups], [b for _, b in groups])
     return found
 
 
@@ -115,7 +115,7 @@ def changes(old: Side, new: Side, limits: Limits, paired: Mapping[str, Estimate]
     names = [name for name in before if name in after and None not in (before[name]["value"], after[name]["value"])]
     order = sorted(names, key=lambda name: name not in limits)  # stable: those with a limit first
     found = [_change(before[name], after[name], limits.get(name), (paired or {}).get(name)) for name in order]
-    if old["n"] == new["n"] or (paired is not None and abs(old["n"] - new["n"]) <= _FEW * max(old["n"], new["n"])):
+    if old["n"] == new["n"] or (paired is not None and abs(old["n"] - new["n"]) <= FEW_APART * max(old["n"], new["n"])):
         return found
     biased = [change.outcome is not None and change.low is None for change in found]  # by N, how much is not known
     return [replace(one, outcome="undecided") if bias else one for one, bias in zip(found, biased, strict=True)]

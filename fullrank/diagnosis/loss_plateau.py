@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -57,12 +59,11 @@ class LossValue:
 
 
 _PUBLIC: tuple[Callable[..., object], ...] = (*LOSSES, *STATEFUL_LOSSES, *PAIR_LOSSES)
-_OURS = {loss.__name__.lower(): declaration(loss).point for loss in _PUBLIC}
-_OTHERS: dict[str, Point] = {  # of other people's losses
-    "clip": _OURS["infonce"],
-    "mnrl": _OURS["infonce"],
-    "simclr": _OURS["nt_xent"],
-    "msn": _OURS["dino"],
+_BY_NAME = {loss.__name__.lower(): loss for loss in _PUBLIC}
+_SAME = {"clip": "infonce", "mnrl": "infonce", "simclr": "nt_xent", "msn": "dino"}  # other people's names
+_OURS = {name: declaration(loss).point for name, loss in _BY_NAME.items()}
+_OTHERS: dict[str, Point] = {
+    **{name: _OURS[ours] for name, ours in _SAME.items()},
     "triplet": Point(lambda margin: margin, "{margin}"),
     "soft_margin": Point(lambda: math.log(2), "ln 2"),
 }
@@ -79,8 +80,35 @@ def settings_of(loss: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return needed, (*needed, "local_batch") if "batch_size" in needed and loss in _NEGATIVES else needed
 
 
+_PREDICTED = ("byol", "moco_v3", "nnclr", "simsiam")
+_TAUGHT = ("byol", "dino", "intl_with_teacher", "moco", "moco_v3", "simdino")
+
+
+def parts_of_loss(loss: str) -> dict[str, float]:
+    """Which parts a training by this loss has, 1 or 0, as far as the name tells: those of `known.parts_of`.
+
+    >>> [name for name, has in parts_of_loss("byol").items() if has]
+    ['keeps_apart', 'has_predictor', 'has_teacher', 'has_target']
+    """
+    name = _SAME.get(loss, loss)
+    settings = inspect.signature(_BY_NAME[name]).parameters if name in _BY_NAME else {}
+    has = {
+        "has_prototypes": "prototypes" in _PLATEAUS[loss].needs,
+        "has_temperature": "temperature" in settings,
+        "has_variance_term": "variance" in settings,
+        "keeps_apart": name != "alignment",
+    }
+    if has["keeps_apart"]:  # else a predictor or a teacher may do its work
+        predictor, teacher = name in _PREDICTED, name in _TAUGHT
+        has |= {"has_predictor": predictor, "has_teacher": teacher, "has_target": predictor or teacher}
+    return {part: float(value) for part, value in has.items()}
+
+
 def _is_number(value: object, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
+    """Whether a value is a number of this kind, and no larger than a float can be."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        return False
+    return not isinstance(value, int) or abs(value) <= sys.float_info.max
 
 
 def _check_setting(name: str, value: object) -> None:

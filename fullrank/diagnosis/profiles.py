@@ -43,6 +43,7 @@ UNTOLD = "training on classes causes this too: pass the labels (--labels, labels
 _POINT = ("complete collapse", "mean_cosine")
 _NO_COSINE: dict[tuple[str, str], Thresholds] = {_POINT: (1.0, None)}  # a cone of .99 is usual before fine-tuning
 _OF_CLASS = 0.5  # ours: label_gain from which clusters are the classes
+_UNTRAINED = 0.7  # ours: variation of the norms, from which the tight rows may be those that were never trained
 _TIGHT = (  # clusters and, if labels tell, classes, between which the directions lie
     Gate("neighbor_jump", "above", JUMPS),
     Gate("nc1", "below", 0.1, or_missing=True),
@@ -116,10 +117,13 @@ PROFILES: dict[str, Profile] = {
             "recommender",
             {
                 **dict.fromkeys(("one vector for many rows", "duplicate rows", "hubs"), "note"),
-                "dimensions that outweigh the rest": "warn",
+                **dict.fromkeys(("clusters", "dimensions that outweigh the rest"), "warn"),
             },
             _NO_COSINE,
-            shown={"one vector for many rows": (Gate("commonest_row", "below", MOST),)},
+            shown={
+                "one vector for many rows": (Gate("commonest_row", "below", MOST),),
+                "clusters": (Gate("norm_variation", "above", _UNTRAINED),),
+            },
         ),
         Profile(
             "bio",

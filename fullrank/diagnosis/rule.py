@@ -46,8 +46,13 @@ class Gate:
 
 
 def having(part: str) -> Gate:
-    """A gate that is open where a run has a part, as `known.parts_of` says, and where that is not known."""
+    """A gate that is open where a training has a part, as `known.parts_of` says, and where that is not known."""
     return Gate(part, "above", 0.5, or_missing=True)
+
+
+def lacking(part: str) -> Gate:
+    """A gate that is open where a training does not have a part, and where that is not known."""
+    return Gate(part, "below", 0.5, or_missing=True)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ _RECORDS: Mapping[str, tuple[Question, str, Literal["low", "high"]]] = {  # titl
 }
 _MOST = 0.9  # share of rows that do not correspond, from which no single row is named
 _SURE = 0.99  # rank of its own row from which a row surely corresponds
+_ALL_DIGITS = 17  # of a float
 _HALVES = 3  # draws of the Frechet distance by chance
 # Measured by benchmarks/compare_gate.py: the most or the least of each number that raises no alarm.
 LIMITS: Mapping[Expectation, Mapping[str, float]] = {
@@ -147,8 +148,8 @@ def say_difference(checks: Sequence[Check]) -> str:
         return _unsorted(rows, found.get("mmd"))
     if moved in broken and rows not in broken and _unturned(found):
         also = f"; {_listed(some)}" if (some := [one for one in broken if one is not moved]) else ""
-        far = amount(moved.value, infinite="infinitely many")
-        return f"the mean has moved by {far} standard deviations (at most {moved.limit:.2g}){also}."
+        far, limit = _missed(moved, 2, infinite="infinitely many")
+        return f"the mean has moved by {far} standard deviations (at most {limit}){also}."
     same = "the rows are the same samples, but not of the same model"
     return f"{same}: {_listed(broken)}. If another model or seed is meant, expect same-rows."
 
@@ -177,7 +178,19 @@ def _unturned(found: Mapping[str, Check]) -> bool:
 
 def _listed(broken: Sequence[Check]) -> str:
     way = {"low": "at most", "high": "at least"}
-    return ", ".join(f"{one.title} {amount(one.value, 3)} ({way[one.better]} {one.limit:.2g})" for one in broken)
+    shown = [(one, *_missed(one, 3)) for one in broken]
+    return ", ".join(f"{one.title} {value} ({way[one.better]} {limit})" for one, value, limit in shown)
+
+
+def _missed(check: Check, digits: int, *, infinite: str = "infinite") -> tuple[str, str]:
+    """A value and the limit that it misses, in as many digits as show that it does."""
+    judged, least = check.value, check.limit or 0.0
+    while digits < _ALL_DIGITS:
+        away = float(f"{judged:.{digits}g}") - float(f"{least:.{max(digits - 1, 2)}g}")
+        if away > 0 if check.better == "low" else away < 0:
+            break
+        digits += 1
+    return amount(judged, digits, infinite=infinite), f"{least:.{max(digits - 1, 2)}g}"
 
 
 def amount(value: float, digits: int = 2, *, infinite: str = "infinite") -> str:

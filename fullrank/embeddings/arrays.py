@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from fullrank.embeddings.source import floating, measurable, tensor
+from fullrank.embeddings.source import as_labels, floating, measurable, tensor, whole
 from fullrank.errors import UserError
 
 _AT_ONCE = 2**25  # numbers of one chunk
@@ -84,31 +84,32 @@ def chunked(x: Tensor) -> Iterator[Tensor]:
 
 
 def codes(values: object, n: int, what: str) -> Tensor:
-    """Numbers (N,) from 0 for integers or names (N,) of what a sample belongs to.
+    """Numbers (N,) from 0 for whole numbers or names (N,) of what a sample belongs to.
 
     Args:
-        values: Integers or names (N,).
+        values: Whole numbers, also as floats, or names (N,).
         n: How many there must be.
         what: What they are called in an error.
 
     Raises:
-        UserError: They are of another length or kind.
+        UserError: They are of another length or kind, or ids fall together in their floats.
     """
     if isinstance(values, np.ma.MaskedArray) and bool(np.ma.getmaskarray(values).any()):
         raise UserError(f"The {what} have masked values: give each of the {n} samples a whole number or a name.")
     if isinstance(values, Tensor):
-        values = values.numpy(force=True) if not values.is_meta else None
+        values = as_labels(f"The {what} hold", values) if not values.is_meta else None
     try:
         array = np.asarray(values)
     except ValueError:  # lists of different lengths
         array = np.empty(0, dtype=object)
     one_by_one = array.flat if array.dtype.kind in "OfM" and array.ndim == 1 else ()
     empty = sum(map(_is_missing, values if isinstance(values, list | tuple) else one_by_one))
-    empty = empty or (int((array == "").sum()) if array.dtype.kind == "U" else 0)
+    empty = empty or (int((array == array.dtype.type()).sum()) if array.dtype.kind in "US" else 0)
     if empty:
         raise UserError(f"The {what} are missing for {empty} of {n} samples: give each a whole number or a name.")
     if array.dtype.kind == "O" and array.ndim == 1:
         array = np.asarray([str(value) for value in array])
+    array = whole(f"The {what} hold", array)
     if array.shape != (n,) or array.dtype.kind not in "iubUS":
         raise UserError(
             f"The {what} have the shape {array.shape} and the type {array.dtype}: pass a whole number or a name for "
@@ -121,7 +122,9 @@ def _is_missing(value: object) -> bool:
     """Whether a label is None, NaN, an empty name, or pandas' NA or NaT, which are told by their types' names."""
     lacks = value is None or type(value).__name__ in ("NAType", "NaTType")
     return (
-        lacks or (isinstance(value, float | np.datetime64) and value != value) or (isinstance(value, str) and not value)
+        lacks
+        or (isinstance(value, float | np.datetime64) and value != value)
+        or (isinstance(value, str | bytes) and not value)
     )
 
 

@@ -24,7 +24,20 @@ from fullrank.embeddings.hdf5_zarr import Values, hdf5_column, zarr_column
 from fullrank.embeddings.json_files import json_lines, json_whole
 from fullrank.embeddings.numpy_files import damage as damaged
 from fullrank.embeddings.numpy_files import header, member
-from fullrank.embeddings.source import MOST, damage, ending, need, opened, pick, small
+from fullrank.embeddings.source import (
+    MOST,
+    are_whole,
+    as_labels,
+    damage,
+    ending,
+    is_coarse,
+    need,
+    opened,
+    pick,
+    small,
+    whole,
+)
+from fullrank.embeddings.table_columns import is_index, is_int, is_text
 from fullrank.embeddings.tables import open_table
 from fullrank.embeddings.tensors import torch_columns
 from fullrank.errors import UserError
@@ -69,10 +82,7 @@ def open_column(spec: str) -> Column:
         values = values.reshape(-1)
     if values.ndim != 1 or len(values) == 0:
         raise UserError(f"{spec} has the shape {values.shape}: pass one whole number or name a row.")
-    if _are_whole_floats(values):
-        if _is_coarse(values):
-            raise UserError(f"{spec} holds ids that are too large for {values.dtype}: write them as text.")
-        values = values.astype(np.int64)  # whole numbers that a table keeps as floats
+    values = whole(f"{spec} holds", values)
     if values.dtype.kind not in "iubUS":
         raise UserError(f"{spec} holds {values.dtype}: pass whole numbers or names, one per row.")
     if values.dtype.kind in "US" and (empty := int((values == values.dtype.type()).sum())):
@@ -144,11 +154,13 @@ def _table(path: Path, key: str | None) -> Values:
     name = str(path)
     need("pyarrow", name)
     import pyarrow
+    from pyarrow.types import is_nested
 
     with damage(name, "a table"):
         schema, batches = open_table(path)
         types = {field.name: field.type for field in schema}
-        chosen = pick(name, key, list(types), [column for column, kind in types.items() if _is_label(kind)])
+        named = [column for column in types if column] or list(types)  # nothing is named by file.csv::
+        chosen = pick(name, key, named, [column for column in named if _is_label(column, types[column])])
         parts = []
         for batch in batches:
             column = batch.column(chosen)
@@ -157,19 +169,13 @@ def _table(path: Path, key: str | None) -> Values:
                 column = column.dictionary_decode()
             if column.null_count:
                 raise UserError(f"{name}::{chosen} has missing values: every row needs one.")
+            if is_nested(column.type):
+                held = " ".join(str(column.type).split())[:80]
+                raise UserError(f"{name}::{chosen} holds {held}: pass whole numbers or names, one per row.")
             parts.append(_plain(column))
         values = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        is_text = ending(path) in (".csv", ".tsv")
-        return _from_text(path, chosen) if is_text and _are_whole_floats(values) and _is_coarse(values) else values
-
-
-def _are_whole_floats(values: Values) -> bool:
-    return values.dtype.kind == "f" and bool((np.isfinite(values) & (values == np.round(values))).all())
-
-
-def _is_coarse(values: Values) -> bool:
-    """Whether some numbers are so large that whole ones beside them are the same float."""
-    return bool((np.abs(values) >= 2.0 / np.finfo(values.dtype).eps).any())
+        is_table = ending(path) in (".csv", ".tsv")
+        return _from_text(path, chosen) if is_table and are_whole(values) and is_coarse(values) else values
 
 
 def _from_text(path: Path, chosen: str) -> Values:
@@ -179,12 +185,13 @@ def _from_text(path: Path, chosen: str) -> Values:
     return _whole_numbers([*map(int, words)]) if digits else np.array(words, dtype=np.str_)
 
 
-def _is_label(kind: Any) -> bool:
-    return any(word in str(kind) for word in ("int", "string", "bool", "dictionary"))
+def _is_label(column: str, kind: Any) -> bool:
+    is_code = is_int(kind) or str(kind) == "bool" or str(kind).startswith("dictionary")
+    return (is_code or is_text(kind)) and not is_index(column)
 
 
 def _plain(column: Any) -> Values:
-    words = "string" in str(column.type)
+    words = is_text(column.type)
     return np.array(column.to_pylist(), dtype=np.str_) if words else np.asarray(column.to_numpy(zero_copy_only=False))
 
 
@@ -239,7 +246,7 @@ def _safetensors(path: Path, key: str | None) -> Values:
             shapes = {entry: file.get_slice(entry).get_shape() for entry in file.keys()}  # noqa: SIM118
             entry = pick(name, key, list(shapes), [entry for entry, shape in shapes.items() if len(shape) == 1])
             small(f"{name}::{entry}", shapes[entry], 8)
-            return _array(file.get_tensor(entry))
+            return as_labels(f"{name}::{entry} holds", file.get_tensor(entry))
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{name} is not a .safetensors file, or it is damaged ({error}): write it again.") from None
 
@@ -248,17 +255,12 @@ def _torch(path: Path, key: str | None) -> Values:
     name, found = str(path), torch_columns(path)
     if not found:
         raise UserError(f"{name} holds no column: save the labels with torch.save(labels, file).")
-    column = found[pick(name, key, list(found))]
+    entry = pick(name, key, list(found))
+    column = found[entry]
     if isinstance(column, list):
         return _alike(name, column)
     small(name, column.shape, 8)
-    return _array(column)
-
-
-def _array(column: Tensor) -> Values:
-    unknown = column.is_floating_point() and column.dtype not in (torch.float16, torch.float32, torch.float64)
-    values: Values = (column.double() if unknown else column).numpy()
-    return values
+    return as_labels(f"{name}::{entry} holds" if entry else f"{name} holds", column)
 
 
 _READERS: dict[str, Callable[[Path, str | None], Values]] = {

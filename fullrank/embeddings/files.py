@@ -16,7 +16,7 @@ from fullrank.embeddings.numpy_files import read_npy, read_npz, read_stdin, stre
 from fullrank.embeddings.source import EmbeddingFile, ending, measurable, need
 from fullrank.embeddings.tables import parquet, read_arrow, read_parquet, read_text
 from fullrank.embeddings.tensors import read_safetensors, read_torch
-from fullrank.errors import UserError, command
+from fullrank.errors import UserError, command, shell
 from fullrank.runs.reading import is_run, require_file
 
 __all__ = ["ENDINGS", "READERS", "TABLES", "EmbeddingFile", "open_embeddings"]
@@ -139,8 +139,14 @@ def _folder(folder: Path, endings: Collection[str]) -> list[Path]:
         held = (
             f"files of the kinds {', '.join(plain)}" if plain else "no file that can be read (images: `fullrank embed`)"
         )
-        raise UserError(f"{folder} is a folder with {held}: pass a file, or a pattern such as '{folder}/*.npy'.")
+        within = _within(folder, ".npy")
+        raise UserError(f"{folder} is a folder with {held}: pass a file, or a pattern such as {within}.")
     return next(iter(plain.values()))
+
+
+def _within(folder: Path, suffix: str) -> str:
+    """The pattern of the files in a folder that end so, as a shell takes it."""
+    return shell(f"{glob.escape(str(folder))}/*{suffix}")
 
 
 def _one(path: Path, key: str | None, without: Collection[str]) -> EmbeddingFile:
@@ -152,7 +158,7 @@ def _one(path: Path, key: str | None, without: Collection[str]) -> EmbeddingFile
     if path.suffix.lower() == ".gz" and kind not in _PACKED:
         raise UserError(f"{path} can only be read unpacked: run gunzip on it first.")
     if path.is_dir() and kind != ".zarr":
-        raise UserError(f"{path} is a folder: pass a file, or a pattern such as '{path}/*{path.suffix}'.")
+        raise UserError(f"{path} is a folder: pass a file, or a pattern such as {_within(path, path.suffix)}.")
     if kind in TABLES:
         return TABLES[kind](path, key, without)
     return READERS[kind](path, key)

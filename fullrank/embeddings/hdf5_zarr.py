@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,10 @@ def zarr_array(path: Path, key: str | None, *, axes: int) -> tuple[str, Any]:
         store = zarr.open(str(path), mode="r")
         if isinstance(store, zarr.Group):
             arrays = {place: item for place, item in store.members(max_depth=None) if isinstance(item, zarr.Array)}
-            entry = pick(name, key, list(arrays), [place for place, item in arrays.items() if item.ndim == axes])
+            arrays |= _columns_of(arrays) if axes == 1 else {}
+            fitting = [place for place, item in arrays.items() if item.ndim == axes]
+            cells = _of_cells(fitting, store) if axes == 1 else []  # where it is of AnnData
+            entry = pick(name, key, list(arrays) if key else cells or list(arrays), cells or fitting)
             array, name = arrays[entry], f"{name}::{entry}"
         else:
             array = store
@@ -120,7 +124,7 @@ def _bounded(name: str, chunk: Sequence[int] | None, itemsize: int) -> None:
 
 
 def hdf5_column(path: Path, key: str | None) -> Values:
-    """A data set, or a column of AnnData's obs, whose categories are stored apart from their codes."""
+    """A data set, or a column of AnnData's obs, whose categories or mask are stored apart from its codes or values."""
     name = str(path)
     need("h5py", name)
     import h5py
@@ -129,8 +133,11 @@ def hdf5_column(path: Path, key: str | None) -> Values:
         with h5py.File(path, "r") as file:
             found: list[str] = []
             file.visititems(lambda place, item: found.append(place) if _is_column(item) else None)
-            place = pick(name, key, found)
+            cells = _of_cells(found, file) or found
+            place = pick(name, key, found if key else cells, cells)
             item = file[place]
+            if isinstance(item, h5py.Group) and "mask" in item:
+                place, item = f"{place}/values", item["values"]
             if isinstance(item, h5py.Group):
                 codes = _dataset(name, item["codes"])
                 return np.asarray(_dataset(name, item["categories"]))[_present(f"{name}::{place}", codes, codes < 0)]
@@ -141,15 +148,27 @@ def hdf5_column(path: Path, key: str | None) -> Values:
         raise UserError(f"{name} is not an HDF5 file, or it is damaged ({error}): write it again.") from None
 
 
+def _columns_of(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The codes or values of the columns of AnnData that are stored in several arrays, by the names of the columns."""
+    pairs = (("codes", "categories"), ("values", "mask"))
+    above = {place.rpartition("/")[0] for place in arrays} - {""}
+    return {
+        column: arrays[f"{column}/{first}"]
+        for column in sorted(above)
+        for first, second in pairs
+        if {f"{column}/{first}", f"{column}/{second}"} <= arrays.keys()
+    }
+
+
 def zarr_column(path: Path, key: str | None) -> Values:
-    """An array of a zarr store that is a column."""
+    """An array of a zarr store that is a column, or a column of AnnData's obs."""
     name, array = zarr_array(path, key, axes=1)
     import zarr
 
     small(name, array.shape, array.dtype.itemsize)
     if array.dtype.kind == "O":
         raise UserError(f"{name} holds objects: write it as whole numbers, or as words of zarr 3.")
-    place = name.partition("::")[2]
+    place = str(array.path)
     above = place.rpartition("/")[0]
     try:
         values = np.asarray(array[:])
@@ -161,7 +180,13 @@ def zarr_column(path: Path, key: str | None) -> Values:
     except Exception as error:  # whatever a codec raises
         raise UserError(f"{name} is damaged ({error}): write it again.") from None
     words = np.array([*values], dtype=np.str_) if values.dtype.kind == "T" else values  # of any length
-    return _present(name, words, lacks)
+    present = _present(name, words, lacks)
+    if not (name.endswith(f"::{above}") and place == f"{above}/codes"):
+        return present
+    categories = zarr_column(path, f"{above}/categories")
+    if present.max(initial=0) >= len(categories):
+        raise UserError(f"{name} is damaged (it has a code without a category): write it again.")
+    return categories[present]
 
 
 def _lacks(place: str, values: Values, beside: Collection[str], mask: Callable[[], Values]) -> Values:
@@ -185,8 +210,15 @@ def _present(name: str, values: Values, lacks: Values) -> Values:
 
 
 def _is_column(item: Any) -> bool:
-    categorical = hasattr(item, "keys") and {"codes", "categories"} <= set(item.keys())
-    return categorical or (hasattr(item, "shape") and len(item.shape or ()) == 1)
+    if hasattr(item, "keys"):
+        return {"codes", "categories"} <= set(item.keys()) or {"values", "mask"} <= set(item.keys())
+    return hasattr(item, "shape") and len(item.shape or ()) == 1
+
+
+def _of_cells(columns: Sequence[str], file: Any) -> list[str]:
+    """The columns of AnnData's obs but its index, of which each cell has its own."""
+    index = f"obs/{file['obs'].attrs.get('_index', '_index')}" if "obs" in file else ""
+    return [place for place in columns if re.fullmatch("obs/[^/]+", place) and place != index]
 
 
 def _dataset(name: str, item: Any) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -26,6 +27,7 @@ from fullrank.embeddings.table_columns import listed, parsed
 from fullrank.errors import UserError
 
 _WHOLE = 2**26  # bytes of a .json
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,9})", re.DOTALL)
 
 
 def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
@@ -58,7 +60,7 @@ def read_json(path: Path, key: str | None) -> EmbeddingFile:
     """A list of lists or of objects, an object that holds one, or vectors by name; at most 64 MB, parsed whole."""
     name = str(path)
     content = json_whole(path)
-    if isinstance(content, dict) and {"schema", "verdict", "measurements"} <= content.keys():
+    if is_report(content):
         raise UserError(
             f"{name} is a report of `fullrank diagnose` and holds no embeddings: pass it, by this name, to "
             "`fullrank compare`."
@@ -69,6 +71,7 @@ def read_json(path: Path, key: str | None) -> EmbeddingFile:
         content = content[place] if place in content else _at(content, place)
     places: list[str] = []
     if isinstance(content, dict):
+        _refuse_columns(name, content)
         places, content = list(content), list(content.values())
     columns = f"the vectors of {listed(places)}" if places else ""
     if not isinstance(content, list) or not content:
@@ -110,6 +113,41 @@ def json_whole(path: Path) -> Any:
                 f"{name} is larger than {_WHOLE} bytes: write JSON lines, as `jq -c '.[]'` does, to .jsonl."
             )
         return _loads(name, data.decode("utf-8-sig"))
+
+
+def is_report(content: Any) -> bool:
+    """Whether the content of a .json is a report of a diagnosis, and no embeddings.
+
+    >>> is_report({"schema": 1, "verdict": "healthy", "measurements": []}), is_report([[0.1, 0.2]])
+    (True, False)
+    """
+    return isinstance(content, dict) and {"schema", "verdict", "measurements"} <= content.keys()
+
+
+def _refuse_columns(name: str, content: Mapping[str, Any]) -> None:
+    """Raise a UserError for lists by name that could be the columns of a table, which would be read across.
+
+    These are lists of which most names are counted (x0, x1, ...) and that have more numbers than there are names, one
+    that counts (0, 1, 2, ...), and one of whole numbers beside fractions.
+    """
+    lists = {place: value for place, value in content.items() if isinstance(value, list)}
+    whole = {place: value for place, value in lists.items() if all(type(x) is int for x in value)}
+    counting = [place for place, value in whole.items() if len(value) > 1 and _counts(value)]
+    labels = [place for place, value in whole.items() if any(value)] if len(whole) < len(lists) else []
+    families: dict[str, list[int]] = {}
+    for found in filter(None, map(_NUMBERED.fullmatch, lists)):
+        families.setdefault(found[1], []).append(int(found[2]))
+    counted = any(_counts(sorted(one)) and len(one) > len(lists) / 2 for one in families.values())
+    if counting or labels or (counted and len(lists) < max(map(len, lists.values()))):
+        raise UserError(
+            f"{name} holds {listed(list(lists))}, which could be rows or columns: save rows as a list of lists, and "
+            "columns as .csv or .parquet."
+        )
+
+
+def _counts(numbers: Sequence[int]) -> bool:
+    """Whether whole numbers go up by one from 0 or from 1."""
+    return numbers[0] in (0, 1) and list(numbers) == [*range(numbers[0], numbers[0] + len(numbers))]
 
 
 def _by_name(value: dict[str, Any]) -> bool:

@@ -96,6 +96,9 @@ def _plan(name: str, lines: Sequence[list[str]], how: Layout) -> _Plan:
     width = len(body[0]) - words
     table = [row[len(row) - width :] for row in body if len(row) >= width]
     whole = [j for j in range(width) if all(_is_whole(row[j]) for row in table) and any(row[j] != "0" for row in table)]
+    codes = [j for j in range(width) if j not in whole and _are_codes([row[j] for row in table], how.decimal)]
+    if len(codes) == 1 < width - len(whole):  # of several, any could be a dimension
+        whole = sorted([*whole, *codes])
     cells = tuple(j for j in range(width) if j not in whole)
     if not cells:
         raise UserError(f"{name} holds no numbers with a fraction: pass floating-point embeddings, one per line.")
@@ -109,6 +112,18 @@ def _count(cells: Sequence[str], how: Layout) -> int:
 
 def _is_whole(cell: str) -> bool:
     return cell.lstrip("+-").isdigit()
+
+
+def _are_codes(cells: Sequence[str], decimal: str) -> bool:
+    """Whether cells hold whole numbers that are written as floats, and not all the same, as labels are.
+
+    >>> _are_codes(["0.0", "3e1"], "."), _are_codes(["1.0", "1.0"], "."), _are_codes(["0.5", "1.0"], ".")
+    (True, False, False)
+    """
+    if not all(is_number(cell, decimal) for cell in cells):
+        return False
+    values = {float(cell.replace(decimal, ".")) for cell in cells}
+    return len(values) > 1 and all(map(float.is_integer, values))
 
 
 def _row(name: str, cells: list[str], plan: _Plan, how: Layout) -> list[float]:

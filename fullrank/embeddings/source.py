@@ -6,13 +6,14 @@ import csv
 import gzip
 import importlib.util
 import math
+import re
 import textwrap
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
@@ -70,9 +71,9 @@ def floating(name: str, dtype: str) -> None:
         raise UserError(f"{name} holds complex numbers ({dtype}): pass their real parts or their magnitudes.")
     if dtype == "int8":
         return  # a vector database's; a common scale changes no verdict
-    if "int" in dtype or dtype == "bool":
+    if re.match(r"q?u?int\d", dtype) or dtype == "bool":
         raise UserError(f"{name} holds {dtype}: pass floating-point embeddings (de-quantize them first).")
-    if "float" not in dtype:
+    if not re.match(r"b?float\d", dtype):
         raise UserError(f"{name} holds {dtype}, no numbers: pass a matrix of floating-point embeddings.")
 
 
@@ -109,6 +110,39 @@ def equally_wide(
     if width == 0:
         raise UserError(f"{name} holds empty lists: pass at least one number per row.")
     return width
+
+
+def whole(said: str, values: NDArray[Any], kind: torch.finfo | None = None) -> NDArray[Any]:
+    """Labels, of which whole numbers that are kept as floats, or were of a narrower kind, become whole numbers.
+
+    Raises UserError, that begins as `said`, if ids fall together in these floats.
+
+    >>> whole("x.npy holds", np.array([1.0, 0.0])), whole("x.npy holds", np.array([0.5, 0.0]))
+    (array([1, 0]), array([0.5, 0. ]))
+    """
+    if not are_whole(values):
+        return values
+    if is_coarse(values, kind):
+        held = kind.dtype if kind else values.dtype
+        raise UserError(f"{said} ids that are too large for {held}: write them as text.")
+    return values.astype(np.int64)
+
+
+def as_labels(said: str, column: Tensor) -> NDArray[Any]:
+    """A tensor of labels for numpy, which lacks some floats; raises UserError as `whole`."""
+    if column.is_floating_point() and column.dtype not in (torch.float16, torch.float32, torch.float64):
+        return whole(said, column.double().numpy(force=True), torch.finfo(column.dtype))
+    return column.numpy(force=True)
+
+
+def are_whole(values: NDArray[Any]) -> bool:
+    """Whether values are floats without a fraction."""
+    return values.dtype.kind == "f" and bool((np.isfinite(values) & (values == np.round(values))).all())
+
+
+def is_coarse(values: NDArray[Any], kind: torch.finfo | None = None) -> bool:
+    """Whether some numbers are so large that whole ones beside them are the same float."""
+    return bool((np.abs(values) >= 2.0 / float((kind or np.finfo(values.dtype)).eps)).any())
 
 
 def small(name: str, shape: Sequence[int], itemsize: int) -> None:

@@ -14,7 +14,7 @@ from fullrank.embeddings.arrow.footers import groups_of
 from fullrank.embeddings.delimited import delimited, layout
 from fullrank.embeddings.plain_text import read_spaced
 from fullrank.embeddings.source import LONGEST, EmbeddingFile, damage, ending, equally_wide, need, rows_at_once, tensor
-from fullrank.embeddings.table_columns import Choice, choose, item_of, listed, parsed
+from fullrank.embeddings.table_columns import Choice, choose, is_text, item_of, listed, parsed
 from fullrank.errors import UserError
 from fullrank.runs.arrays import is_bomb
 
@@ -35,12 +35,13 @@ def parquet(
         at_once = _rows_at_once(name, opened())
         file = ParquetFile(opened())
         first = _first(name, file.iter_batches(min(64, at_once)))
-        found = choose(name, first, key, without)
-        columns = list(found.columns)
-        rows = file.metadata.num_rows
-        return _from_batches(
-            name, found, first, rows, lambda: ParquetFile(opened()).iter_batches(at_once, columns=columns)
-        )
+
+        def again(columns: list[str]) -> Iterator[Any]:
+            batches: Iterator[Any] = ParquetFile(opened()).iter_batches(at_once, columns=columns)
+            return batches
+
+        found = choose(name, first, again, key, without)
+        return _from_batches(name, found, first, file.metadata.num_rows, lambda: again(list(found.columns)))
 
 
 def _rows_at_once(name: str, source: str | IO[bytes]) -> int:
@@ -68,9 +69,12 @@ def read_arrow(path: Path, key: str | None, without: Collection[str] = ()) -> Em
     need("pyarrow", name)
     with damage(name, "an Arrow file"):
         first = _first(name, _arrow(path)[1])
-        found = choose(name, first, key, without)
-        columns = list(found.columns)
-        return _from_batches(name, found, first, None, lambda: (batch.select(columns) for batch in _arrow(path)[1]))
+
+        def again(columns: list[str]) -> Iterator[Any]:
+            return (batch.select(columns) for batch in _arrow(path)[1])
+
+        found = choose(name, first, again, key, without)
+        return _from_batches(name, found, first, None, lambda: again(list(found.columns)))
 
 
 def read_text(path: Path, key: str | None, without: Collection[str] = ()) -> EmbeddingFile:
@@ -84,8 +88,12 @@ def read_text(path: Path, key: str | None, without: Collection[str] = ()) -> Emb
                 raise UserError(f"{name} holds numbers apart by spaces, without names: pass it without ::{key}.")
             return read_spaced(path, how)
         first = _first(name, iter(delimited(path, how)))
-        found = choose(name, first, key, without, text=True, named=how.named)
-        words = "string" in str(first.schema.field(found.columns[0]).type)
+
+        def again(columns: list[str]) -> Iterator[Any]:
+            return iter(delimited(path, how, columns))
+
+        found = choose(name, first, again, key, without, text=True, named=how.named)
+        words = is_text(first.schema.field(found.columns[0]).type)
         return _from_batches(name, found, first, None, lambda: iter(delimited(path, how, found.columns, words)))
 
 
@@ -154,7 +162,7 @@ def _matrix(name: str, batch: Any, columns: Sequence[str], dims: int | None) -> 
         batch.column(column).validate(full=True)  # offsets of a broken file point anywhere
         if batch.column(column).null_count:
             raise UserError(f"{name}::{column} has missing values: leave these rows out.")
-    if "string" in str(batch.column(columns[0]).type):
+    if is_text(batch.column(columns[0]).type):
         return _parsed(f"{name}::{columns[0]}", batch.column(columns[0]), dims)
     if len(columns) > 1 or item_of(batch.column(columns[0]).type) is None:
         return np.stack([np.asarray(batch.column(column), dtype=np.float64) for column in columns], 1)

@@ -68,8 +68,10 @@ def _refuse_batches(spot: str, rows: Sequence[Tensor]) -> None:
     """Raise a UserError for a list of tensors that are not rows of one width and one type."""
     if any(row.ndim != 1 for row in rows):
         shapes = " and ".join(dict.fromkeys(str(tuple(row.shape)) for row in rows[:9]))
-        how = "torch.stack" if all(row.ndim == 0 for row in rows) else "torch.cat"
-        raise UserError(f"{spot} is a list of tensors of the shape {shapes}: save {how}(list), as (samples, D).")
+        how = ": save torch.stack(list)" if all(row.ndim == 0 for row in rows) else ": save torch.cat(list)"
+        if len({row.shape[1:] if row.ndim else None for row in rows}) > 1:  # such as embeddings and their labels
+            how = ", which cannot be joined: save the embeddings alone"
+        raise UserError(f"{spot} is a list of tensors of the shape {shapes}{how}, as (samples, D).")
     equally_wide(spot, [len(row) for row in rows])
     if len(kinds := sorted({_dtype(row) for row in rows})) > 1:
         raise UserError(f"{spot} is a list of rows of {' and '.join(kinds)}: save all of them in one type.")

@@ -25,14 +25,13 @@ from fullrank.data import (
     ImageSet,
     ImageTensor,
     load_dataset,
-    read_image,
     select,
-    strict_decoding,
     with_channels,
 )
-from fullrank.data.decode import reason
+from fullrank.data.files.alone import read_alone
+from fullrank.data.files.find import whole_paths
 from fullrank.data.files.lists import ENDINGS
-from fullrank.data.files.look import parse_range
+from fullrank.data.files.parts import below
 from fullrank.data.identity import fingerprint, reading_of
 from fullrank.embeddings.writers import Rows, Table, check_out, rows_file, write_embeddings
 from fullrank.engine.launcher import process_rank, processes
@@ -64,11 +63,12 @@ def images_of(
 ) -> Images:
     """The images that paths or a data set's name stand for, with so many channels: training images, then test."""
     images = [Path(name) for name in data if Path(name).is_file() and not name.lower().endswith((".npz", *ENDINGS))]
-    if len(images) == len(data) and data:
-        return _images(images, options, channels)
-    if images:
+    if 0 < len(images) < len(data):
         raise UserError(f"{images[0]} is an image, and other data is not: pass images alone, or folders alone.")
-    dataset = with_channels(load_dataset([*data], root=root, options=options, say=say), channels)
+    if images:
+        dataset = read_alone(images, options, channels)
+    else:
+        dataset = with_channels(load_dataset([*data], root=root, options=options, say=say), channels)
     say(dataset.inventory().line())
     return images_in(dataset)
 
@@ -76,15 +76,17 @@ def images_of(
 def images_in(dataset: Dataset) -> Images:
     """All images of a data set, with names, labels where they are known, and whether they are of its test set."""
     sets = (dataset.train,) if dataset.test is None else (dataset.train, dataset.test)
-    files = [os.path.realpath(file) for images in sets if isinstance(images, ImageFolder) for file in images.files]
+    files = whole_paths(file for images in sets if isinstance(images, ImageFolder) for file in images.files)
     root = os.path.commonpath([os.path.dirname(file) for file in files]) if files else None
-    names = [os.path.relpath(file, root) for file in files] if files else [str(at) for at in range(sum(map(len, sets)))]
+    start = len(below(root or ""))
+    names = [file[start:] for file in files] or [str(at) for at in range(sum(map(len, sets)))]
     columns = {"name": names}
     if any(images.labels is not None for images in sets):
         columns["label"] = [word for images in sets for word in _words(images)]
     if dataset.test is not None:
         columns["split"] = ["train"] * len(dataset.train) + ["test"] * len(dataset.test)
-    return Images(sets, {name: [_text(value) for value in values] for name, values in columns.items()}, root)
+    texts = {name: [_text(value) for value in values] for name, values in columns.items()}
+    return Images(sets, texts, None if root is None else os.path.realpath(root))
 
 
 def _text(name: str) -> str:
@@ -101,21 +103,6 @@ def _words(images: ImageSet) -> list[str]:
     if images.labels is None:
         return [""] * len(images)
     return [images.classes[label] if label >= 0 else "" for label in images.labels.tolist()]
-
-
-def _images(files: list[Path], options: DataOptions, channels: int) -> Images:
-    span, most = parse_range(options.range), options.max_pixels
-    images = ImageFolder(tuple(map(str, files)), None, (), options.channels or channels, range=span, max_pixels=most)
-    dataset = with_channels(Dataset("images", images, None, (), ()), channels)
-    assert isinstance(dataset.train, ImageFolder)  # with other channels
-    for file in files:
-        try:
-            with strict_decoding(most):
-                read_image(file, decoding=dataset.train.decoding)
-        except Exception as error:  # decoders raise anything
-            remedy = "pass it" if "--range" in str(error) else "leave it out"
-            raise UserError(f"{file} cannot be read ({reason(error)}): {remedy}.") from None
-    return images_in(dataset)
 
 
 def read_as_trained(model: Model, given: DataOptions, data: object) -> DataOptions:

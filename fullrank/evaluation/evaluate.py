@@ -25,7 +25,7 @@ from fullrank.data import (
     split,
     with_channels,
 )
-from fullrank.data.identity import other_data, place_of, quoted, read_for, unknown_data
+from fullrank.data.identity import hash_of_all, other_data, place_of, quoted, read_for, unknown_data
 from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.device import this_device
@@ -93,7 +93,7 @@ def evaluate_run(
     config, console = read_config(run), first_speaks(console)
     options = with_processes(TrainerOptions(out=run, devices=devices, nodes=nodes), otherwise=1)
     saved = load_encoder(run / "encoder.safetensors", backbone=backbone, trust=trust)
-    dataset, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
+    dataset, images, seen = _data(run, config, saved, data=data, data_root=data_root, reading=reading, console=console)
     seed = config["settings"]["seed"]
     division = divide(dataset, seed=seed, validation=validation, seen=seen)
     about = division.about + voting
@@ -108,9 +108,9 @@ def evaluate_run(
             task.features(name, encode, console)
         return {}
     result = read_json(run / "result.json")
-    if result.get("scored_on") != about:  # what was scored on other images, or otherwise, does not stand beside these
+    if result.get("scored_on") != about or result.get("scored_images", images) != images:  # of others, or otherwise
         result.pop("baselines", None)
-    result |= {"scored_on": about, "k": k, "temperature": temperature}
+    result |= {"scored_on": about, "scored_images": images, "k": k, "temperature": temperature}
     result |= _whole(task.score("encoder", train, test, console))
     result["separability"] = task.separability(test, console)
     some, width = saved.loss_features, train.shape[1]
@@ -163,8 +163,8 @@ def _data(
     data_root: Path | None,
     reading: DataOptions | None,
     console: Console,
-) -> tuple[Dataset, bool]:
-    """The images to score on, and whether the encoder was trained on them; what was understood is said."""
+) -> tuple[Dataset, str, bool]:
+    """The images to score on, their hash, and whether the encoder was trained on them; what was understood is said."""
     settings = config["settings"]
     root = data_root or (Path(settings["data_root"]) if settings["data_root"] else None)
     if is_object(data):
@@ -174,7 +174,7 @@ def _data(
         refuse_idle_reading(place, reading or DataOptions(), root=data_root)
         load = partial(load_dataset, place, root=root, say=partial(say, console))
         dataset, same = read_for(config, reading, data, load)
-    dataset = with_channels(dataset, saved.encoder.channels)
+    images, dataset = hash_of_all(dataset), with_channels(dataset, saved.encoder.channels)
     say(console, dataset.inventory().line())
     if same == "other" and data is None:
         place = quoted(place_of(run, config, None))
@@ -183,7 +183,7 @@ def _data(
         say(console, unknown_data(run, config))
     if same == "other":
         say(console, f"These are not the images that {run} was trained on.")
-    return dataset, same != "other"
+    return dataset, images, same != "other"
 
 
 def divide(dataset: Dataset, *, seed: int, validation: bool = False, seen: bool = True) -> Split:

@@ -19,6 +19,7 @@ from fullrank.evaluation.model import Model
 from fullrank.nn.exports import FORMATS, About, open_export
 from fullrank.report.runs.card import model_card
 from fullrank.runs import full_disk_is_an_error, read_as_run, read_json, refuse_used
+from fullrank.runs.kind import made_by
 from fullrank.runs.reading import is_run
 
 _TOLERANCE = 1e-4  # of the largest feature: other libraries add in another order
@@ -88,9 +89,7 @@ def _environment() -> dict[str, str]:
 
 
 def _card(model: Model, about: About, use: str, out: Path) -> str:
-    place = Path(model.place)
-    run = place if is_run(place) else place.parent
-    config: dict[str, Any] = read_json(run / "config.json") if is_run(run) else {}
+    run, config = _training_of(Path(model.place))
     result: dict[str, Any] = read_json(run / "result.json") if config and (run / "result.json").is_file() else {}
     shown = {
         "FOLDER": out.name,
@@ -104,6 +103,13 @@ def _card(model: Model, about: About, use: str, out: Path) -> str:
         use = use.replace(word, by)
     with read_as_run(run):
         return model_card(about=vars(about), config=config, result=result, use=use)
+
+
+def _training_of(place: Path) -> tuple[Path, dict[str, Any]]:
+    """The run whose encoder is at a place, and its config.json; empty where no training of FullRank made it."""
+    run = place.parent if place.name == "encoder.safetensors" else place
+    config = read_json(run / "config.json") if place.is_absolute() and is_run(run) else {}
+    return run, config if made_by(config) == "train" else {}
 
 
 def _check(folder: Path) -> float:

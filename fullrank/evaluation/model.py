@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from fullrank.data import as_gray_or_rgb, center_of_image, center_of_tensor, read_image, strict_decoding
-from fullrank.data.pixels import Decoded, Decoding
+from fullrank.data import as_gray_or_rgb, center_of_image, center_of_tensor, strict_decoding
+from fullrank.data.decode import read_raw
+from fullrank.data.pixels import Decoded, Decoding, finished
 from fullrank.data.sources.load import IMAGENET_MEAN, IMAGENET_STD
 from fullrank.errors import UserError, command
 from fullrank.nn import SavedEncoder, begin_from, encoder, load_encoder, open_weights, pixels_of
@@ -48,8 +49,8 @@ class Model(SavedEncoder):
                 training.
 
         Raises:
-            UserError: For a file that cannot be read or whose values have no known range, and for a tensor of another
-                type, range or number of channels; it names the image by its place.
+            UserError: For a file that cannot be read, whose values have no known range or that holds several images,
+                and for a tensor of another type, range or number of channels; it names the image by its place.
         """
         one = isinstance(images, str | Path | Image.Image) or (isinstance(images, Tensor) and images.ndim == 3)
         if one:
@@ -191,6 +192,13 @@ def _opened(path: object, decoding: Decoding) -> Decoded:
         raise UserError(f"there is no file {path}: check the path.")
     try:
         with strict_decoding():
-            return read_image(Path(path), decoding=decoding)
+            raw = read_raw(Path(path))
+            image = finished(raw, decoding)
     except Exception as error:  # decoders raise anything
         raise UserError(f"{path} cannot be read ({error}): {_remedy(error)}.") from None
+    if raw.frames > 1:
+        raise UserError(
+            f"{path} holds {raw.frames:,} images: pass each as a PIL image or a tensor, or write the embeddings of the "
+            "file by fullrank.embed, with pages='first' or 'all'."
+        )
+    return image

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fullrank.errors import UserError
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import POSITIVE, SHARE, WEIGHT, Terms, combine, embedding_loss, finite_or
+from fullrank.losses.terms import CONSTANT, SHARE, WEIGHT, Terms, combine, embedding_loss, finite_or
 from fullrank.stats import eigvalsh, log_determinant, normalize
 
 
@@ -135,7 +135,7 @@ def corinfomax(z: Tensor, state: CorInfoMax) -> Terms:
         "Take N well above 2 D: with fewer samples than that, views are correlated by their number alone."
     ),
 )
-@embedding_loss(settings={"eps": POSITIVE})
+@embedding_loss(settings={"eps": CONSTANT})
 def log_determinant_mutual_information(z: Tensor, *, eps: float = 1e-6, normalized: bool = True) -> Terms:
     """Minus 4/D times the log-determinant mutual information of two views, averaged over pairs of views.
 

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.module import SlicedLoss
-from fullrank.losses.terms import COUNT, Rule, Terms, combine, embedding_loss
+from fullrank.losses.terms import COUNT, Rule, Terms, combine, embedding_loss, is_whole
 from fullrank.losses.w_mse import whitened_distance
 from fullrank.stats import center, spectral_of_centered
 
-SIZE = Rule("a whole number of at least 2", lambda size: hasattr(size, "__index__") and size >= 2)
+SIZE = Rule("a whole number of at least 2", lambda size: is_whole(size) and size >= 2)
 
 
 @declare(

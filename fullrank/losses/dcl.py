@@ -33,7 +33,7 @@ def dcl(z: Tensor, *, temperature: float = 0.1, sigma: float | None = None) -> T
         z: Embeddings (V, N, D).
         temperature: T, above 0.
         sigma: Makes it DCLW (the authors take 0.5), whose w = 2 - exp(<u, v> / sigma) / mean over the batch gives hard
-            positives more weight, with a gradient; None is w = 1.
+            positives more weight, with a gradient, which lightly cuts; None is w = 1.
 
     >>> import torch
     >>> dcl(torch.ones(2, 8, 4))["loss"]  # one point: ln 14

@@ -7,12 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from fullrank.errors import UserError
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import Terms, combine, embedding_loss
+from fullrank.losses.terms import Rule, Terms, combine, embedding_loss
 from fullrank.stats import eigvalsh, smaller_gram
 
+ORDER = Rule("an order above 0, since an order of 0 has no gradient", lambda order: order > 0)
 _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: for q < 1 it would be their rounding
 
 
@@ -29,7 +29,7 @@ _CUT = 1e-12  # eigenvalues below this share of the largest carry no gradient: f
     point=0.0,
     blind_to=("whether views agree, and to scale; if centered to the mean, so to a cloud shrinking onto one point."),
 )
-@embedding_loss(min_views=1)
+@embedding_loss(min_views=1, settings={"order": ORDER})
 def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Terms:
     """Minus the logarithm of the Hill number D_q (`stats.hill`) of the covariance spectrum, averaged over views. Ours.
 
@@ -48,8 +48,6 @@ def hill_entropy(z: Tensor, *, order: float = 1.0, centered: bool = True) -> Ter
     >>> hill_entropy(torch.eye(4).expand(2, 4, 4), order=2.0)["loss"]  # three equal dimensions: -log 3
     tensor(-1.0986)
     """
-    if not order > 0:
-        raise UserError(f"hill_entropy got order={order}, which has no gradient: pass an order above 0.")
     return combine(
         {"hill_entropy": (1.0, -torch.stack([_log_hill(x.double(), order, centered) for x in z]).mean().to(z.dtype))}
     )

@@ -29,7 +29,7 @@ def infonce(z: Tensor, *, temperature: float = 0.1) -> Terms:
 
     Args:
         z: Embeddings (V, N, D).
-        temperature: Divides the cosines, above 0.
+        temperature: Divides the cosines, above 0; a parameter gets its gradient, and is learned.
 
     >>> infonce(torch.ones(2, 8, 4))["loss"]  # one point: ln 8
     tensor(2.0794)

@@ -11,7 +11,7 @@ from torch import Tensor
 from fullrank.losses.declaration import declare
 from fullrank.losses.mec import mec
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import POSITIVE, WEIGHT, Terms, combine, embedding_loss
+from fullrank.losses.terms import CONSTANT, POSITIVE, WEIGHT, Terms, combine, embedding_loss
 from fullrank.stats import normalize, smaller_gram
 
 
@@ -24,7 +24,7 @@ from fullrank.stats import normalize, smaller_gram
         "pulled across the singularity."
     ),
 )
-@embedding_loss(settings={"eps": POSITIVE, "cross_entropy": WEIGHT, "ridge": POSITIVE})
+@embedding_loss(settings={"eps": POSITIVE, "cross_entropy": WEIGHT, "ridge": CONSTANT})
 def matrix_ssl(z: Tensor, *, eps: float = 1 / 32, cross_entropy: float = 1.0, ridge: float = 0.5) -> Terms:
     """MEC plus the matrix cross-entropy between I / D and the covariance of two views, averaged over pairs of views.
 

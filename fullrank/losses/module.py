@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError, suggest
-from fullrank.losses.terms import Terms, rules
+from fullrank.losses.terms import Terms, check_settings, rules
 
 
 class LossModule(nn.Module):
@@ -57,8 +57,7 @@ class LossModule(nn.Module):
                 raise UserError(f"{type(self).__name__} has no setting {name}: {hint}")
         for name, value in (self.defaults | settings).items():
             setattr(self, name, value)
-        for name, rule in rules(self.function).items():
-            rule.check(type(self).__name__, name, getattr(self, name))
+        check_settings(type(self).__name__, rules(self.function), self.settings(), self.defaults)
 
     def settings(self) -> dict[str, Any]:
         """The settings by name, as they are now."""
@@ -90,9 +89,11 @@ class SlicedLoss(EmbeddingLoss):
     """A loss with a `seed` (SIGReg, VISReg, WMSE) as a module that draws anew at every step: its seed is the step.
 
     The step starts at `seed` and is a persistent buffer: it is the same on every process, and a resumed training goes
-    on with the next draw. It is counted beside the buffer too, so that no step waits for a GPU to say it. A module in
-    eval mode draws what the next step will draw, and does not count. Another `seed` later draws nothing else: write
-    another `step`. It is blind to what its function is blind to.
+    on with the next draw. A module in eval mode draws what the next step will draw, and does not count. Another `seed`
+    later draws nothing else: write another `step`. On a GPU the step is counted beside the buffer too, so that no step
+    waits for the GPU to say it. What is written there by `step.data`, by a collective (torch.distributed.broadcast) or
+    in inference mode is not seen: assign `loss.step = loss.step.clone()` afterwards. It is blind to what its function
+    is blind to.
 
     >>> from fullrank.losses import SIGReg
     >>> objective, z = SIGReg(slices=8), torch.eye(4).expand(2, 4, 4)
@@ -106,23 +107,34 @@ class SlicedLoss(EmbeddingLoss):
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)
         self.register_buffer("step", torch.tensor(self.seed))
-        self._known: tuple[int, int] | None = self.seed, self._writes()  # None: the buffer was loaded, and is asked
+        self._counted: tuple[Tensor, int, int] | None = None  # the buffer, how often it was written to, and its number
+        self._count(self.seed)
 
-    def _writes(self) -> int:
-        """How often the buffer was written to, which a GPU need not be asked for."""
-        return 0 if self.step.is_inference() else self.step._version
+    def _count(self, step: int) -> None:
+        """Note the number of the buffer as it is now."""
+        if not self.step.is_inference():
+            self._counted = self.step, self.step._version, step
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._known = None
+    def _apply(self, *args: Any, **kwargs: Any) -> SlicedLoss:
+        """Move to a device, say, which writes nothing."""
+        step = self._drawn()
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._count(step)
+        return self
+
+    def _drawn(self) -> int:
+        """The step; of a GPU it is asked only where another buffer stands, or this one was written to."""
+        if self._counted and not self.step.is_cpu and not self.step.is_inference():
+            buffer, writes, step = self._counted
+            if self.step is buffer and self.step._version == writes:
+                return step
+        return int(self.step)
 
     def forward(self, z: Tensor) -> Terms:
         """The terms of z (V, N, D) in this step's draw; in training mode, this also advances the step by one."""
-        step, writes = self._known or (0, -1)
-        if writes != self._writes():  # by a checkpoint, or by whoever owns the loss
-            step = int(self.step)
+        step = self._drawn()
         terms = self.function(z, **(self.settings() | {"seed": step}))
         if self.training:
             self.step += 1
-        self._known = step + self.training, self._writes()
+        self._count(step + self.training)
         return terms

@@ -30,7 +30,7 @@ def nt_xent(z: Tensor, *, temperature: float = 0.5) -> Terms:
 
     Args:
         z: Embeddings (V, N, D).
-        temperature: Divides the cosines, above 0.
+        temperature: Divides the cosines, above 0; a parameter gets its gradient, and is learned.
 
     >>> nt_xent(torch.ones(2, 8, 4))["loss"]  # one point: ln 15
     tensor(2.7081)

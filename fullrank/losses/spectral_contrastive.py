@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fullrank.losses.declaration import declare
 from fullrank.losses.module import EmbeddingLoss
-from fullrank.losses.terms import POSITIVE, Terms, combine, embedding_loss
+from fullrank.losses.terms import CONSTANT, Terms, combine, embedding_loss
 from fullrank.stats import normalize
 
 
@@ -21,7 +21,7 @@ from fullrank.stats import normalize
     point=-1.0,
     blind_to="norms above sqrt(mu).",
 )
-@embedding_loss(settings={"mu": POSITIVE})
+@embedding_loss(settings={"mu": CONSTANT})
 def spectral_contrastive(z: Tensor, *, mu: float = 1.0) -> Terms:
     """-2 mean <a_i, b_i> + mean over i != j of <a_i, b_j>^2 for two views, both divided by mu.
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softmax
 
+from fullrank.errors import UserError
 from fullrank.losses.declaration import Point, declare
 from fullrank.losses.pairs import cross_view_product
-from fullrank.losses.terms import COUNT, POSITIVE, Terms, check_features, combine, embedding_loss, finite_or
+from fullrank.losses.terms import CONSTANT, COUNT, POSITIVE, Terms, check_features, combine, embedding_loss, finite_or
 from fullrank.stats import normalize
 
 
@@ -56,7 +57,7 @@ class SwAV(nn.Module):
             there, for batches of fewer samples than prototypes. It is filled in training mode.
 
     Raises:
-        UserError: z does not have the `features` that the loss was made for.
+        UserError: z does not have the `features` that the loss was made for, or fewer views.
 
     >>> swav = SwAV(features=4, prototypes=3)
     >>> _ = torch.nn.init.ones_(swav.prototypes)  # equal prototypes: ln 3
@@ -78,8 +79,8 @@ class SwAV(nn.Module):
         iterations: int = 3,
         queue: int = 0,
     ) -> None:
-        for name, value in (("temperature", temperature), ("eps", eps)):
-            POSITIVE.check("SwAV", name, value)
+        POSITIVE.check("SwAV", "temperature", temperature)
+        CONSTANT.check("SwAV", "eps", eps)  # the codes are targets
         for name, count in (("prototypes", prototypes), ("iterations", iterations)):
             COUNT.check("SwAV", name, count)
         super().__init__()
@@ -107,6 +108,10 @@ class SwAV(nn.Module):
 def swav(z: Tensor, state: SwAV, *, older: Tensor | None = None) -> Terms:
     """What a `SwAV` computes, as a function, so that its input is checked like that of every loss."""
     check_features(z, "swav", state.prototypes.shape[1])
+    if len(z) < state.views:
+        raise UserError(
+            f"SwAV was made for {state.views} first views, but got {len(z)}: pass those, or views={len(z)}."
+        )
     prototypes = normalize(state.prototypes.to(z.dtype))
     scores = normalize(z) @ prototypes.T  # (V, N, K)
     balanced = scores[: state.views].detach()

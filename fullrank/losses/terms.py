@@ -7,8 +7,9 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec
+from typing import ParamSpec, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Rule:
-    """What a setting must be for a loss to work at all, in words and as a test.
+    """What a setting must be for a loss to work at all, in words and as a test, and whether it may be learned.
 
     >>> POSITIVE.check("nt_xent", "temperature", 0.0)
     Traceback (most recent call last):
@@ -29,18 +30,40 @@ class Rule:
 
     words: str
     holds: Callable[[float], bool]
+    learned: bool = False
 
-    def check(self, loss: str, setting: str, value: float | None) -> None:
-        """Raise a UserError if the value is not what the setting must be; None leaves the choice to the loss."""
-        if value is not None and not self.holds(value):
-            raise UserError(f"{loss} got {setting}={value!r}: pass {self.words}.")
+    def check(self, loss: str, setting: str, value: object) -> None:
+        """Raise a UserError if the value is not what the setting must be."""
+        if isinstance(value, Tensor) and value.ndim:
+            raise UserError(f"{loss} got {setting} of shape {tuple(value.shape)}: pass {self.words}, of shape ().")
+        if not (_is_number(value) and self.holds(value)):
+            raise UserError(f"{loss} got {setting}={' '.join(repr(value).split())}: pass {self.words}.")
+        if isinstance(value, Tensor) and value.requires_grad and not self.learned:
+            raise UserError(f"{loss} got {setting} with a gradient, and has none for it: detach the tensor.")
 
 
-POSITIVE = Rule("a number above 0", lambda value: 0 < value < math.inf)
+def _is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a real number of Python, NumPy or torch, and no truth value."""
+    if isinstance(value, Tensor):
+        return value.dtype != torch.bool and not value.is_complex()
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    """Whether a number is of a whole number's type: 2.0 is none.
+
+    >>> is_whole(2), is_whole(torch.tensor(2)), is_whole(2.0)
+    (True, True, False)
+    """
+    return hasattr(value, "__index__") and not (isinstance(value, Tensor) and value.is_floating_point())
+
+
+POSITIVE = Rule("a number above 0", lambda value: 0 < value < math.inf, learned=True)
+CONSTANT = Rule(POSITIVE.words, POSITIVE.holds)
 WEIGHT = Rule("a number that is not negative", lambda value: 0 <= value < math.inf)
 SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
-STEPS = Rule("a whole number that is not negative", lambda value: hasattr(value, "__index__") and value >= 0)
-COUNT = Rule("a whole number of at least 1", lambda value: hasattr(value, "__index__") and value >= 1)  # 2.0 is none
+STEPS = Rule("a whole number that is not negative", lambda value: is_whole(value) and value >= 0)
+COUNT = Rule("a whole number of at least 1", lambda value: is_whole(value) and value >= 1)
 
 
 def combine(weighted: Mapping[str, tuple[float, Tensor]]) -> Terms:
@@ -87,7 +110,8 @@ def embedding_loss(
 
     Covariances, eigenvalues and log-sum-exps are wrong in half precision by up to 1000 times near collapse;
     float64 stays float64. The first argument holds embeddings, and so does every other that is annotated as a
-    Tensor: a target may have other views than its prediction, but must match it in samples, features and device.
+    Tensor, if it is passed and not None: a target may have other views than its prediction, but must match it in
+    samples, features and device.
 
     Args:
         min_views: The fewest views of the first argument; any other needs one.
@@ -111,6 +135,7 @@ def embedding_loss(
     def decorate(loss: Callable[P, Terms]) -> Callable[P, Terms]:
         name, function, signature = loss.__name__, _untyped(loss), inspect.signature(loss)
         first, *others = _embeddings(signature)
+        defaults = {each.name: each.default for each in signature.parameters.values()}
 
         @functools.wraps(loss)
         def checked(*args: P.args, **kwargs: P.kwargs) -> Terms:
@@ -119,13 +144,13 @@ def embedding_loss(
             except TypeError as error:
                 raise TypeError(f"{name}(): {error}") from None
             arguments = given.arguments
-            for setting, rule in (settings or {}).items():
-                rule.check(name, setting, arguments.get(setting))
+            check_settings(name, settings or {}, arguments, defaults)
             _check(arguments[first], name, first, min_views, min_samples)
-            for other in others:
+            present = [other for other in others if arguments.get(other) is not None]
+            for other in present:
                 _check(arguments[other], name, other, 1, min_samples)
                 _match(arguments[first], arguments[other], name, first, other)
-            arguments.update({key: _lift(arguments[key]) for key in (first, *others)})
+            arguments.update({key: _lift(arguments[key]) for key in (first, *present)})
             with torch.autocast(arguments[first].device.type, enabled=False):
                 return function(*given.args, **given.kwargs)
 
@@ -139,6 +164,20 @@ def rules(loss: Callable[..., Terms]) -> Mapping[str, Rule]:
     """What the settings of a decorated loss must be, by name."""
     found: Mapping[str, Rule] = vars(loss).get("rules", {})
     return found
+
+
+def check_settings(
+    loss: str, settings: Mapping[str, Rule], given: Mapping[str, object], defaults: Mapping[str, object]
+) -> None:
+    """Raise a UserError if a setting that was given, and is not its default, cannot work; None is a default of some.
+
+    >>> check_settings("nt_xent", {"temperature": POSITIVE}, {"temperature": None}, {"temperature": 0.5})
+    Traceback (most recent call last):
+    fullrank.errors.UserError: nt_xent got temperature=None: pass a number above 0.
+    """
+    for name, rule in settings.items():
+        if name in given and given[name] is not defaults[name]:
+            rule.check(loss, name, given[name])
 
 
 def _untyped(loss: Callable[P, Terms]) -> Callable[..., Terms]:

@@ -27,7 +27,7 @@ def uniformity(z: Tensor, *, t: float = 2.0) -> Terms:
 
     Args:
         z: Embeddings (V, N, D).
-        t: Sharpness of the potential, above 0.
+        t: Sharpness of the potential, above 0; a parameter gets its gradient.
 
     >>> uniformity(torch.ones(2, 8, 4))["loss"] == 0  # one point
     tensor(True)

@@ -7,6 +7,7 @@ from functools import reduce
 
 from fullrank.stats import Moments, merge, without
 
+FEW_APART = 0.05  # ours: of the same samples, how many may be left out of one side alone
 _DIGITS = 1e-3  # of the scatter that a difference of moments must have, so that it keeps 13 digits
 
 
@@ -28,3 +29,9 @@ def _without_one(groups: Sequence[Moments], left: int, whole: Moments, energy: f
     if float(rest.variance.sum()) * rest.n < _DIGITS * energy:  # the group has almost all, and its rounding is seen
         rest = reduce(merge, (groups[other] for other in range(len(groups)) if other != left))
     return rest
+
+
+def same_samples(old: Sequence[int], new: Sequence[int]) -> bool:
+    """Whether groups of so many rows may hold the same samples, but for a few that one side alone leaves out."""
+    apart = sum(abs(before - after) for before, after in zip(old, new, strict=False))
+    return len(old) == len(new) and apart <= FEW_APART * max(sum(old), sum(new))

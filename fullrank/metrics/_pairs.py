@@ -137,6 +137,15 @@ def upper(block: Tensor) -> Tensor:
     return torch.cat([row[number:] for number, row in enumerate(block, start=1)])
 
 
+def median(values: Tensor) -> float:
+    """The median; of an even number of values the mean of the two in the middle, of which torch's is the lower.
+
+    >>> median(torch.tensor([8.0, 1.0, 2.0, 4.0]))
+    3.0
+    """
+    return float(values.median() + values.kthvalue(len(values) // 2 + 1).values) / 2
+
+
 def squared_distances(gram: Tensor, room: Tensor | None = None) -> Tensor:
     """Squared distances (N, N) of rows with these inner products (N, N), written to `room` (N, N) if it is given.
 

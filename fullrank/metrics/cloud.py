@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -63,6 +64,7 @@ class Cloud:
         self.seed = seed
         self.labels = labels
         self._memo: dict[object, object] = {}
+        self._between: WeakKeyDictionary[Cloud, dict[object, object]] = WeakKeyDictionary()
 
     @cached_property
     def n(self) -> int:
@@ -248,10 +250,10 @@ class Cloud:
 
     def between(self, other: Cloud, function: Callable[[Cloud, Cloud], T]) -> T:
         """function(this cloud, another), computed when first asked for."""
-        key = (function, id(other))
-        if key not in self._memo:
-            self._memo[key] = function(self, other)
-        found: T = self._memo[key]  # type: ignore[assignment]
+        memo = self._between.setdefault(other, {})
+        if function not in memo:
+            memo[function] = function(self, other)
+        found: T = memo[function]  # type: ignore[assignment]
         return found
 
 

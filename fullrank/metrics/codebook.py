@@ -117,7 +117,7 @@ def _other_copies(found: Measurements, n: int, _dims: int) -> Measured | None:
     return Measured("other_copies", min(max(others / copies, 0.0), 1.0))
 
 
-_OF_SAMPLE = "of the sample"
+_OF_ALL = "equal in every value, first view; exact to 2^20 different rows, estimated beyond"
 
 OTHER_COPIES = Measurement(
     *("other_copies", _other_copies, "copies of other rows than the most frequent", "share of all copies", "pairs"),
@@ -126,33 +126,30 @@ OTHER_COPIES = Measurement(
 )
 
 DIFFERENT_ROWS = Measurement(
-    *("different_rows", different_rows, "different rows", "equal in every value", "pairs"),
-    of="rows",
+    *("different_rows", different_rows, "different rows", _OF_ALL, "pairs"),
+    of="counts",
     range=(1.0, math.inf),
-    no_interval=_OF_SAMPLE,
 )
 
 CODE_USE = Measurement(
-    *("code_use", code_use, "evenness of equal rows", "perplexity of equal rows over different rows", "pairs"),
-    of="rows",
+    *("code_use", code_use, "evenness of equal rows", f"perplexity over different rows; {_OF_ALL}", "pairs"),
+    of="counts",
     direction="high",
     ideal=1.0,
     range=(0.0, 1.0),
-    no_interval=_OF_SAMPLE,
 )
 
 LONE_ROWS = Measurement(
-    *("lone_rows", lone_rows, "rows that no other repeats", "equal in every value", "pairs"),
-    of="rows",
+    *("lone_rows", lone_rows, "rows that no other repeats", _OF_ALL, "pairs"),
+    of="counts",
     range=(0.0, 1.0),
-    no_interval=_OF_SAMPLE,
 )
 
 COMMONEST_ROW = Measurement(
     *("commonest_row", commonest_row, "rows of the most frequent value", "equal in every value", "pairs"),
     of="rows",
     range=(0.0, 1.0),
-    no_interval=_OF_SAMPLE,
+    no_interval="of the sample",
     which=_commonest,
     which_are="rows",
 )

@@ -13,6 +13,7 @@ from fullrank.metrics.record import MEAN, Measured, Measurement, Measurements
 from fullrank.stats import smaller_gram
 
 HEAD = 3  # directions at most that stand before the rest
+UNSTEADY = 0.5  # ours: error of the largest eigenvalue, as a share of it, above which a few rows make it
 _TWO_PEAKS = 0.5  # of a bimodality; a normal has 1/3
 _BESIDE = 0.1  # of the variance between two groups: what varies less within one is not a third
 _ABOVE, _TURNS = 1e-11, 3  # shift above an eigenvalue, as a share of it, and steps: a gap of 1e-7 is told apart
@@ -95,6 +96,18 @@ def _inverse_kurtosis(scores: Tensor) -> float:
     return float(scores.square().mean()) ** 2 / fourth if fourth > 0 else 1.0
 
 
+def _heads(z: Cloud) -> Tensor:
+    """The fewest rows (k,) that hold half of the variance along the first direction, largest first, if one of them
+    holds a quarter of it or more: without that, its eigenvalue hangs on no single rows.
+    """
+    scores = z.once(_first_scores)
+    if scores is None or float(scores.square().sum()) == 0:
+        return torch.empty(0, dtype=torch.int64)
+    share, order = (scores.square() / scores.square().sum()).sort(descending=True, stable=True)
+    few: Tensor = order[: int((share.cumsum(0) < 0.5).sum()) + 1]
+    return few if float(share[0]) >= UNSTEADY**2 else few[:0]
+
+
 BIMODALITY = Measurement(
     "bimodality",
     bimodality,
@@ -104,6 +117,8 @@ BIMODALITY = Measurement(
     of="rows",
     range=(0.0, 1.0),
     expected=lambda _n, _dims: 1 / 3,
+    which=_heads,
+    which_are="rows",
 )
 
 
@@ -151,10 +166,11 @@ def principal(x: Tensor, count: int = 2) -> tuple[Tensor, Tensor]:
             [0.]], dtype=torch.float64)
     """
     n, dims = x.shape
-    gram = smaller_gram(x)
-    last = (len(gram) - count, len(gram) - 1)
-    values, vectors = (torch.from_numpy(part).flip(-1) for part in eigh(gram.cpu().numpy(), subset_by_index=last))
-    values, vectors = values.to(x.device), vectors.to(x.device)
+    gram = smaller_gram(x).cpu().numpy()
+    found = eigh(gram, subset_by_index=(len(gram) - count, len(gram) - 1))
+    if len(found[0]) < count:  # LAPACK finds none of many that are equal
+        found = tuple(part[..., -count:] for part in eigh(gram))
+    values, vectors = (torch.from_numpy(part).flip(-1).to(x.device) for part in found)
     directions = x.T @ vectors / values.clamp_min(1e-300).sqrt() if n < dims else vectors
     return x @ directions, directions
 
@@ -184,7 +200,8 @@ def _head_error(found: Measurements, n: int, _dims: int) -> Measured | None:
     """How uncertain the largest eigenvalue is: it is large where one row makes the eigenvalue."""
     if "bimodality" not in found:
         return None
-    return Measured("head_error", math.sqrt(max(1 / found["bimodality"].value - 1, 0.0) / n))
+    error = math.sqrt(max(1 / found["bimodality"].value - 1, 0.0) / n)
+    return Measured("head_error", error, which=found["bimodality"].which if error > UNSTEADY else ())
 
 
 HEAD_ERROR = Measurement(
@@ -195,4 +212,5 @@ HEAD_ERROR = Measurement(
     "spectrum",
     of="derived",
     direction="low",
+    which_are="rows",
 )

@@ -189,7 +189,20 @@ def _counted(sketch: Sketch, some: Cloud, index: Tensor) -> dict[str, Measured]:
     which = RECORDS["duplicate_rows"].which
     if which is not None and copies.value > 0:
         copies = replace(copies, which=tuple(index[which(some).cpu()].tolist())[:MOST])
-    return {"zero_rows": zeros, "duplicate_rows": copies}
+    return {"zero_rows": zeros, "duplicate_rows": copies} | _used(sketch.distinct, some)
+
+
+def _used(distinct: Distinct, some: Cloud) -> dict[str, Measured]:
+    """How rows that are equal in every value are used, of all rows; of the sample where a file does not hold it."""
+    use, names = distinct.use(), ("different_rows", "lone_rows", "code_use")
+    if use is None:
+        values = [RECORDS[name].function(some) for name in names]
+        return {
+            name: measured(RECORDS[name], value, some.n, some.dims, sampled=some.n)
+            for name, value in zip(names, values, strict=True)
+        }
+    values = [distinct.count()[0], *use]
+    return {name: measured(RECORDS[name], one, distinct.n, some.dims) for name, one in zip(names, values, strict=True)}
 
 
 def _all_zero(found: Measurements) -> bool:

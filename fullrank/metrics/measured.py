@@ -107,15 +107,19 @@ def _of_rank(
 
 
 def _center(record: Measurement, found: Estimate, dims: int) -> float:
-    """The value without its bias, within its range; at an end of the range it stays, since no bias is smooth there."""
+    """The value without its bias, within its range; it stays at an end of the range, and where its bias would be larger
+    than all that sets it apart from a collapse, as of a few rows that decide it: no bias is smooth there.
+    """
     least, most = record.range[0], record.most(dims)
     if any(abs(found.value - end) <= _AT_BOUND * max(1.0, abs(end)) for end in (least, most) if math.isfinite(end)):
         return found.value
-    return min(max(found.corrected, least), most)
+    beyond = found.corrected > most if record.direction == "low" else found.corrected < least
+    return found.value if beyond else min(max(found.corrected, least), most)
 
 
 def _interval(record: Measurement, found: Estimate, center: float, n: int, dims: int, groups: int) -> Measured:
     reach = (found.high - found.low) / 2
+    center = min(max(center, record.range[0]), record.most(dims))  # beyond it by rounding
     low, high = max(center - reach, record.range[0]), min(center + reach, record.most(dims))
     null = None if record.expected is None else _corrected(record.expected, n, dims, groups)
     if null is not None:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fullrank.metrics.participation import ESTIMATE_ROUNDING
 from fullrank.metrics.uncertainty import Estimate, estimate
 from fullrank.stats import Moments
+
+_MOST = 10  # ours: times the number of dimensions, which no chance gives: what is beyond is 1 over nearly 0
 
 
 def participation_of_groups(groups: Sequence[Moments], whole: Moments) -> Estimate:
@@ -24,7 +27,8 @@ def participation_of_groups(groups: Sequence[Moments], whole: Moments) -> Estima
         whole: Moments of all rows.
 
     Returns:
-        The estimate, which chance can put above the number of dimensions.
+        The estimate, which chance can put above the number of dimensions; of groups that are orthogonal to each other,
+            more than chance makes them, it is ten times that.
 
     >>> from fullrank.stats import moments
     >>> donors = torch.randn(12, 1, 16, generator=torch.Generator().manual_seed(0)).expand(12, 100, 16)  # of equal rows
@@ -49,6 +53,7 @@ class _Pairs:
         turned: (G, G, G), d_k . A_g d_l at [g, k, l].
         products: tr A_g A_k (G, G).
         different: Whether four groups are different (G, G, G, G).
+        dims: Number of dimensions.
     """
 
     sizes: Tensor
@@ -57,6 +62,7 @@ class _Pairs:
     turned: Tensor
     products: Tensor
     different: Tensor
+    dims: int
 
     @classmethod
     def of(cls, groups: Sequence[Moments], whole: Moments) -> _Pairs:
@@ -80,10 +86,10 @@ class _Pairs:
                 products[at, before] += product
                 products[before, at] += product
         rows, different = torch.tensor(sizes).double(), _different(len(sizes))
-        return cls(rows, inner.cpu(), traces.cpu(), turned.cpu(), products.cpu(), different)
+        return cls(rows, inner.cpu(), traces.cpu(), turned.cpu(), products.cpu(), different, whole.dims)
 
     def ratio(self, weights: Tensor) -> float:
-        """(tr C)^2 / tr C^2 for weights (G,) of the groups; plug-in where an estimate of either is not positive."""
+        """(tr C)^2 / tr C^2 for weights (G,) of the groups, up to its cap; plug-in where one group has all variance."""
         weights = weights / weights.sum()  # whose fourth power fits any numbers
         four = torch.einsum("g,h,k,l->ghkl", weights, weights, weights, weights) * self.different
         three = four.sum(1)
@@ -92,9 +98,11 @@ class _Pairs:
         trace = torch.einsum("gkl,g,k->", three, self.traces, self.traces)
         trace -= 2 * torch.einsum("gkl,g,kl->", three, self.traces, self.inner)
         trace += torch.einsum("ghkl,gh,kl->", four, self.inner, self.inner)
-        if square <= 0 or trace <= 0:
-            square, trace = weights @ self.products @ weights, (weights @ self.traces).square()
-        return float(trace / square) if square > 0 else 1.0
+        all_square, all_trace = weights @ self.products @ weights, (weights @ self.traces).square()
+        if trace <= ESTIMATE_ROUNDING * all_trace:
+            return float(all_trace / all_square) if all_square > 0 else 1.0
+        most = float(_MOST * self.dims)
+        return min(float(trace / square), most) if square > 0 else most
 
 
 def _different(count: int) -> Tensor:

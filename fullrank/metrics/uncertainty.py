@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from fullrank.errors import UserError
-from fullrank.metrics._left_out import without_each
+from fullrank.metrics._left_out import same_samples, without_each
 from fullrank.metrics.isotropic import isotropic_spectrum
 from fullrank.stats import Moments, hill, merge, moments
 
@@ -205,7 +205,7 @@ def jackknife_difference(
         new: Moments of the groups after.
 
     Raises:
-        UserError: The groups differ in size, or there are fewer than 5.
+        UserError: More than 5 % of the rows are left out of one side alone, or there are fewer than 5 groups.
 
     >>> z = torch.randn(400, 10, generator=torch.Generator().manual_seed(0))
     >>> old, new = moment_groups(z), moment_groups(2 * z + 0.01 * z.roll(1, 0))
@@ -214,9 +214,9 @@ def jackknife_difference(
     >>> abs(found.value) < 0.01, found.standard_error < 0.01
     (True, True)
     """
-    if [group.n for group in old] != [group.n for group in new]:
+    if not same_samples([group.n for group in old], [group.n for group in new]):
         raise UserError("The groups are of different sizes: pass embeddings of the same samples, in the same order.")
-    pairs = [(a, b) for a, b in zip(old, new, strict=True) if a.n > 0]
+    pairs = [(a, b) for a, b in zip(old, new, strict=True) if a.n > 0 and b.n > 0]
     before, after = [a for a, _ in pairs], [b for _, b in pairs]
     if len(pairs) < FEWEST_GROUPS:
         raise UserError(f"{len(pairs)} groups give no error bar: pass moments of {FEWEST_GROUPS} groups or more.")

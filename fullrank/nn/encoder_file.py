@@ -59,8 +59,8 @@ class SavedEncoder:
         They are normalized here, once. Raises UserError for numbers outside that range, as normalized ones are, and for
         another type, number of channels or size than those of the training.
         """
-        mean, std = (images.new_tensor(values, dtype=torch.float32).view(-1, 1, 1) for values in (self.mean, self.std))
         pixels = pixels_of(images, self.encoder.channels)
+        mean, std = (pixels.new_tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
         size = self.encoder.image_size
         if pixels.shape[-2:] != (size, size):
             raise UserError(
@@ -90,7 +90,7 @@ def pixels_of(images: Tensor, channels: int) -> Tensor:
         channels: How many channels they must have.
 
     Raises:
-        UserError: They are of another type, range or number of channels.
+        UserError: They are no tensor, or of another type, range or number of channels.
 
     >>> pixels_of(torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), 1).max()
     tensor(1.)
@@ -98,6 +98,8 @@ def pixels_of(images: Tensor, channels: int) -> Tensor:
     Traceback (most recent call last):
     fullrank.errors.UserError: The images are float32 from -2.1 to -2.1: pass uint8, or float in [0, 1] before ...
     """
+    if not isinstance(images, Tensor):
+        raise UserError(f"A {type(images).__name__} was passed: pass a tensor, or files and PIL images to embed().")
     if images.ndim != 4:
         raise UserError(f"The images have the shape {tuple(images.shape)}: pass (images, channels, height, width).")
     if images.shape[1] != channels:
@@ -160,8 +162,7 @@ def encoder_bytes(
         about["code_sha256"] = code_hash(trained.name)
     tensors = tensors_of(trained.model)
     about["checksum"] = _checksum(about, tensors)
-    content: bytes = save(tensors, metadata={"fullrank": json.dumps(about)})  # a second entry would come in any order
-    return content
+    return bytes(save(tensors, metadata={"fullrank": json.dumps(about)}))  # a second entry would come in any order
 
 
 def tensors_of(model: nn.Module) -> dict[str, Tensor]:
@@ -211,9 +212,8 @@ def load_encoder(path: str | Path, *, backbone: str | nn.Module | None = None, t
             f"{path} is missing: finish the training with `{command('train', '--resume', path.parent)}`."
         ) from error
     except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError, OSError) as error:
-        first = first_line(error)[:200]
-        remedy = "pass one that `fullrank train` made"
-        raise UserError(f"{path} is not an encoder of FullRank ({first}): {remedy}.") from error
+        what = f"{path} is not an encoder of FullRank ({first_line(error)[:200]})"
+        raise UserError(f"{what}: pass one that `fullrank train` made.") from error
     said = about.get("loss_features"), about.get("recipe"), about.get("versions", {})
     return SavedEncoder(fresh.eval(), mean, std, *said, range=tuple(about["range"]) if about.get("range") else None)
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fullrank.errors import UserError, printable
-from fullrank.runs import replace
+from fullrank.runs import full_disk_is_an_error, replace
 
 
 def render(template: str, shown: Mapping[str, Any]) -> str:
@@ -49,6 +49,23 @@ def marked(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
+def require_page(out: Path) -> None:
+    """Raise a UserError for a place where no page can be written, or where it would replace a file that is not a page.
+
+    >>> require_page(Path(__file__))
+    Traceback (most recent call last):
+    fullrank.errors.UserError: ...html.py exists and is not a page, and would be replaced by one: name another file.
+    """
+    if out.is_dir() or not out.parent.is_dir():
+        raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
+    stream = str(out.absolute()).startswith(("/dev/", "/proc/"))  # it may lead to a file, and is written to as it is
+    if out.is_file() and out.stat().st_size and not stream:
+        with full_disk_is_an_error(out), out.open("rb") as file:
+            begin = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+        if not begin.startswith((b"<!doctype html", b"<html")):
+            raise UserError(f"{out} exists and is not a page, and would be replaced by one: name another file.")
+
+
 def write_html(text: str, out: Path) -> Path:
     """Write a page, complete or not at all; returns its path. Raises UserError where no file can be.
 
@@ -56,7 +73,6 @@ def write_html(text: str, out: Path) -> Path:
     Traceback (most recent call last):
     fullrank.errors.UserError: no/such/folder/report.html cannot be written: name a file, in a folder that exists.
     """
-    if out.is_dir() or not out.parent.is_dir():
-        raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
+    require_page(out)
     replace(out, lambda beside: beside.write_text(text, encoding="utf-8"))
     return out

@@ -11,8 +11,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fullrank.errors import UserError, command
-from fullrank.runs.reading import parse_json, read_text, require_file
+from fullrank.errors import UserError
+from fullrank.runs.kind import goes_on_by
+from fullrank.runs.reading import is_run, parse_json, read_json, read_text, require_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,14 +147,22 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         file.write(json.dumps(row, allow_nan=False) + "\n")
 
 
-def refuse_used(out: Path, by: str = "train") -> None:
+def is_free(out: Path) -> bool:
+    """Whether there is nothing at a place, or a folder without anything that a process wrote to its end."""
+    return not out.exists() or (out.is_dir() and all(fnmatch(path.name, ".*.part") for path in out.iterdir()))
+
+
+def refuse_used(out: Path) -> None:
     """Raise a UserError if there is something at `out`: a run is never written over another.
 
-    A folder is free if it is empty, or holds only what a process that was killed had not written to its end.
+    Where it is a run that is not finished, the sentence has the command that goes on with it.
     """
-    if out.exists() and (not out.is_dir() or any(not fnmatch(path.name, ".*.part") for path in out.iterdir())):
-        again = command(by, "--resume", out)
-        raise UserError(f"{out} exists already: pass another --out, or go on with `{again}`.")
+    if is_free(out):
+        return
+    again = None
+    with suppress(UserError):  # of a damaged one
+        again = goes_on_by(out, read_json(out / "config.json")) if is_run(out) else None
+    raise UserError(f"{out} exists already: pass another --out{f', or go on with `{again}`' if again else ''}.")
 
 
 def new_run(out: Path | None, name: str) -> Path:

@@ -30,6 +30,17 @@ def _again(made: str, run: Path) -> str:
     }[made]
 
 
+def goes_on_by(run: Path, config: Mapping[str, Any]) -> str | None:
+    """The command that goes on with an unfinished run; None where there is none.
+
+    >>> goes_on_by(Path("ft"), {"kind": "finetuning"}), goes_on_by(Path("mine"), {"of": "somebody else"})
+    ('fullrank finetune --resume ft', None)
+    """
+    known = "recipe" in config or str(config.get("kind")) in _MADE_BY
+    made = made_by(config)
+    return _again(made, run) if known and made != "paper" and not (run / "result.json").exists() else None
+
+
 def require_training(run: Path, config: Mapping[str, Any]) -> None:
     """Raise a UserError where a folder is the run of another command than train, with the encoder to pass instead.
 

@@ -64,6 +64,7 @@ class Result:
     knn: float | None
     linear: Numbers
     scored_on: str  # the images of these accuracies, and how many
+    scored_images: str | None  # a hash of them and of their labels; None of version 0.2.0
     sub_vector: Numbers  # scores of the features that alone entered the loss
     separability: Numbers  # of the classes
     baselines: Mapping[str, Numbers]
@@ -220,6 +221,7 @@ def _result(path: Path) -> Result | None:
         knn=_number(value.get("knn")),
         linear=_numbers(value.get("linear")),
         scored_on=str(value.get("scored_on", "")),
+        scored_images=None if value.get("scored_images") is None else str(value["scored_images"]),
         sub_vector=_numbers(value.get("sub_vector")),
         separability=_numbers(value.get("separability")),
         probe_baselines=_numbers(value.get("probe_baselines")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from fullrank.stats.reservoir import mix, row_keys
 
 Hashes = NDArray[np.uint64]
+Counts = NDArray[np.int64]
 _BLOCK = 2**15  # values at a time: 256 kB, which stay in the processor's cache
 _HALF = np.uint64(32)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
@@ -23,7 +24,12 @@ class Distinct:
     """The `size` smallest of the different hashes of n rows, ascending; all of them, if there are no more.
 
     A hash that is among the smallest of all rows is among the smallest of its part, so that any split of the rows gives
-    the same result. A copy adds nothing. How small the hashes are tells how many different rows there were.
+    the same result, and the same number of rows of each hash. A copy adds no hash. How small the hashes are tells how
+    many different rows there were.
+
+    Attributes:
+        hashes: The hashes (k,).
+        counts: How many rows (k,) have each; None of a file that does not hold it.
 
     >>> z = torch.tensor([[1.0], [2.0], [2.0], [3.0]])
     >>> merge_distinct(distinct_rows(z[:2]), distinct_rows(z[2:])).count()
@@ -33,7 +39,8 @@ class Distinct:
     n: int
     size: int
     seed: int
-    hashes: Hashes  # (k,)
+    hashes: Hashes
+    counts: Counts | None = None
 
     def count(self) -> tuple[float, float]:
         """The number of different rows and its standard error: exact and 0 where there are fewer than `size`.
@@ -47,9 +54,25 @@ class Distinct:
         found = (k - 1) / ((float(self.hashes[-1]) + 1) / 2**64)
         return found, math.sqrt(found * max(found - k + 1, 0.0) / (k - 2))
 
+    def use(self) -> tuple[float, float] | None:
+        """The share of the rows that no other repeats, and the perplexity of the different rows over their number.
+
+        Beyond `size` different rows both are estimates: each hash stands for as many others. None without counts.
+
+        >>> distinct_rows(torch.tensor([[1.0], [2.0], [2.0], [3.0]])).use()
+        (0.5, 0.942...)
+        """
+        if self.counts is None or not len(self.counts):
+            return None
+        different, _ = self.count()
+        each = different / len(self.counts)
+        entropy = math.log(self.n) - each * float((self.counts * np.log(self.counts)).sum()) / self.n
+        lone = each * int((self.counts == 1).sum()) / self.n
+        return min(lone, 1.0), min(math.exp(entropy) / different, 1.0)
+
 
 class RunningDistinct:
-    """`Distinct` of rows that come batch by batch; memory is 16 bytes times `size`, and the last batch.
+    """`Distinct` of rows that come batch by batch; memory is at most 80 bytes times `size`, and the last batch.
 
     >>> running = RunningDistinct(size=100)
     >>> for batch in torch.tensor([[0.0], [-0.0], [5.0]]).split(2):
@@ -59,13 +82,13 @@ class RunningDistinct:
     """
 
     def __init__(self, *, size: int, seed: int = 0) -> None:
-        self._kept = Distinct(0, size, seed, np.empty(0, np.uint64))
+        self._kept = Distinct(0, size, seed, np.empty(0, np.uint64), np.empty(0, np.int64))
         self._waiting: list[Hashes] = []
 
     def add(self, z: Tensor) -> None:
         """Add the rows of z (N, D), of any dtype; none may be NaN."""
         self._waiting.append(row_hashes(z, seed=self._kept.seed))
-        if sum(len(hashes) for hashes in self._waiting) >= self._kept.size:
+        if sum(len(hashes) for hashes in self._waiting) >= self._kept.size / 4:
             self._settle()
 
     def result(self) -> Distinct:
@@ -74,30 +97,43 @@ class RunningDistinct:
         return self._kept
 
     def _settle(self) -> None:
-        kept, some = self._kept, np.concatenate([self._kept.hashes, *self._waiting])
-        n = kept.n + len(some) - len(kept.hashes)
-        self._kept = Distinct(n, kept.size, kept.seed, np.unique(some)[: kept.size])
-        self._waiting = []
+        kept, some = self._kept, np.concatenate([self._kept.hashes[:0], *self._waiting])
+        n = len(some)
+        if len(kept.hashes) == kept.size:  # what is larger than all of them stays out
+            some = some[some <= kept.hashes[-1]]
+        new = Distinct(n, kept.size, kept.seed, *np.unique(some, return_counts=True))
+        self._kept, self._waiting = merge_distinct(kept, new), []
 
 
-def distinct_rows(z: Tensor, *, size: int = 2**20, seed: int = 0) -> Distinct:
+def distinct_rows(z: Tensor, *, size: int = 2**20, seed: int = 0, times: int = 1) -> Distinct:
     """The smallest hashes of the rows of z (N, D), by default about a million of them.
 
     Args:
         z: Rows (N, D), of any dtype; none may be NaN.
         size: How many hashes are kept, at least 3.
         seed: Decides the hashes.
+        times: How often each row counts.
     """
     running = RunningDistinct(size=size, seed=seed)
     running.add(z)
-    return running.result()
+    found = running.result()
+    return replace(found, n=times * found.n, counts=None if found.counts is None else times * found.counts)
 
 
 def merge_distinct(a: Distinct, b: Distinct) -> Distinct:
     """The smallest hashes of the rows of both, which must have the same size and seed."""
     if (a.size, a.seed) != (b.size, b.seed):
         raise ValueError("hashes of different size or seed do not merge")
-    return Distinct(a.n + b.n, a.size, a.seed, np.union1d(a.hashes, b.hashes)[: a.size])
+    n, size = a.n + b.n, a.size
+    if a.counts is None or b.counts is None:
+        return Distinct(n, size, a.seed, np.union1d(a.hashes, b.hashes)[:size])
+    hashes, counts = np.concatenate([a.hashes, b.hashes]), np.concatenate([a.counts, b.counts])
+    order = hashes.argsort(kind="stable")  # two ascending parts, which it merges
+    hashes, counts = hashes[order], counts[order]
+    del order
+    first = np.flatnonzero(np.concatenate([hashes[:1] == hashes[:1], hashes[1:] != hashes[:-1]]))
+    counts = np.add.reduceat(counts, first) if len(first) else counts
+    return Distinct(n, size, a.seed, hashes[first][:size], counts[:size])
 
 
 def row_hashes(z: Tensor, *, seed: int = 0) -> Hashes:

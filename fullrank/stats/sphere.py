@@ -66,20 +66,22 @@ class _Normalize(torch.autograd.Function):
         return (across / norm / largest if torch.is_grad_enabled() else across.div_(norm).div_(largest)), None
 
 
-def log_gaussian_potential(z: Tensor, t: float = 2.0) -> Tensor:
+def log_gaussian_potential(z: Tensor, t: float | Tensor = 2.0) -> Tensor:
     """Logarithm of the mean over pairs i < j of exp(-t |z_i - z_j|^2), a differentiable scalar.
 
     It is exact, computed in chunks of the upper triangle.
 
     Args:
         z: Rows (N, D); fewer than two give 0, the value of one point.
-        t: Sharpness of the potential, above 0.
+        t: Sharpness of the potential, above 0; a tensor gets its gradient.
 
     >>> log_gaussian_potential(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
     tensor(-8.)
     """
     if len(z) < 2:
         return z.sum() * 0.0
+    if isinstance(t, Tensor):  # into the rows, which are differentiated
+        z, t = z * t.sqrt(), 1.0
     if len(z) <= _CHUNK:
         return log_mean_kernel(_blocks(z), len(z), t)
     return parts(_LogGaussianPotential.apply(z, t, place())).logsumexp(0)

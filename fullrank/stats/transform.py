@@ -25,42 +25,43 @@ _CLOSE = 1e-6  # eigenvalues closer than this share of the largest are one: floa
 
 
 class _MatrixFunction(torch.autograd.Function):
-    """g of a symmetric matrix; the gradient by divided differences (Daleckii & Krein) needs no distinct eigenvalues."""
+    """g of a symmetric matrix; the gradient by divided differences (Daleckii & Krein) needs no distinct eigenvalues.
+
+    The image of the eigenvalues is an input too: it may have parameters of g behind it.
+    """
 
     @staticmethod
-    def forward(a: Tensor, g: Spectral) -> tuple[Tensor, Tensor, Tensor]:
-        eigenvalues, vectors = eigh(a.detach())
-        with torch.enable_grad():
+    def forward(a: Tensor, image: Tensor, eigenvalues: Tensor, vectors: Tensor, g: Spectral) -> tuple[Tensor, Tensor]:
+        with torch.inference_mode(False), torch.enable_grad():
             leaf = eigenvalues.clone().requires_grad_()
-            image = g(leaf)
-            slope = torch.autograd.grad((image + 0.0 * leaf).sum(), leaf)[0]  # 0 * leaf: g may be a constant
-        image = image.detach()
+            slope = torch.autograd.grad((g(leaf) + 0.0 * leaf).sum(), leaf)[0]  # 0 * leaf: g may be a constant
         gap = eigenvalues[:, None] - eigenvalues[None, :]
         close = gap.abs() <= 1e-8 * eigenvalues.abs().max()
         quotient = (image[:, None] - image[None, :]) / torch.where(close, 1.0, gap)
         quotient = torch.where(close, (slope[:, None] + slope[None, :]) / 2, quotient)
-        return (vectors * image) @ vectors.T, vectors, quotient
+        return (vectors * image) @ vectors.T, quotient
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Spectral], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(inputs[0], *output[1:])
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        a, _, _, vectors, _ = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(a, vectors, output[1])
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        return _Pullback.apply(grad_outputs[0], *ctx.saved_tensors), None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        return *_Pullback.apply(grad_outputs[0], *ctx.saved_tensors), None, None, None
 
 
 class _Pullback(torch.autograd.Function):
     """The gradient of a matrix function, which refuses to be differentiated: otherwise a wrong zero would be added."""
 
     @staticmethod
-    def forward(gradient: Tensor, a: Tensor, vectors: Tensor, quotient: Tensor) -> Tensor:
+    def forward(gradient: Tensor, a: Tensor, vectors: Tensor, quotient: Tensor) -> tuple[Tensor, Tensor]:
         inner = vectors.T @ gradient @ vectors
-        return vectors @ (quotient * (inner + inner.T) / 2) @ vectors.T
+        return vectors @ (quotient * (inner + inner.T) / 2) @ vectors.T, inner.diagonal().clone()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
         """Nothing is kept."""
 
     @staticmethod
@@ -78,13 +79,14 @@ def matrix_function(a: Tensor, g: Spectral) -> Tensor:
 
     Args:
         a: Symmetric matrix (K, K).
-        g: Function of the eigenvalues, element-wise.
+        g: Function of the eigenvalues, element-wise; a parameter in it gets its gradient.
 
     >>> matrix_function(4.0 * torch.eye(2), torch.sqrt)
     tensor([[2., 0.],
             [0., 2.]])
     """
-    value: Tensor = _MatrixFunction.apply(a, g)[0]
+    eigenvalues, vectors = eigh(a.detach())
+    value: Tensor = _MatrixFunction.apply(a, g(eigenvalues), eigenvalues, vectors, g)[0]
     return value
 
 

@@ -99,12 +99,10 @@ class _Tried:
         """The loss, or a new module of it for z (V, N, D), of which only z is trained."""
         loss = self.loss
         if isinstance(loss, type):
-            parameters = inspect.signature(loss).parameters
-            views = {"views": len(z)} if "views" in parameters else {}
-            sized = any(each.default is each.empty for each in parameters.values())
+            views = {"views": len(z)} if "views" in inspect.signature(loss).parameters else {}
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                loss = loss(*([z.shape[-1]] if sized else []), **views)
+                loss = loss(*([z.shape[-1]] if _needs(loss) else []), **views)
         elif isinstance(loss, nn.Module):
             loss = copy.deepcopy(loss)
         if isinstance(loss, nn.Module):
@@ -170,12 +168,17 @@ def _terms(answer: Any) -> Terms:
 def _takes_pairs(loss: Callable[..., Any]) -> bool:
     """Whether it is called with two arguments, predictions and targets."""
     called = loss.forward if isinstance(loss, nn.Module | type) and hasattr(loss, "forward") else loss
+    return _needs(called) - isinstance(loss, type) == 2  # of a class, the first one is the module
+
+
+def _needs(called: Callable[..., Any]) -> int:
+    """How many arguments a call must pass in their order."""
     needed = [
         each
         for each in inspect.signature(called).parameters.values()
         if each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
     ]
-    return len([each for each in needed if each.name != "self"]) == 2
+    return len(needed)
 
 
 def _name(loss: Callable[..., Any]) -> str:

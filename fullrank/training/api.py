@@ -7,14 +7,15 @@ import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from torch import nn
 
 from fullrank import recipes
 from fullrank.data import DataOptions
-from fullrank.data.sources.objects import is_object
+from fullrank.data.sources.acting import refuse_idle_reading
+from fullrank.data.sources.objects import is_object, is_place
 from fullrank.engine import RunOptions
 from fullrank.engine.launcher import process_rank
 from fullrank.errors import UserError, command, suggest
@@ -166,6 +167,7 @@ def embed(
     out: str | Path,
     batch_size: int = 256,
     workers: int = 2,
+    pages: Literal["first", "all"] | None = None,
     quiet: bool = True,
 ) -> Path:
     """Write the embeddings of images to a file, as `fullrank embed` does, in parts that survive an interruption.
@@ -176,6 +178,7 @@ def embed(
         out: file that ends in .parquet, .npy, .safetensors or .zarr; names and labels are in it, or in NAME.rows.csv.
         batch_size: images that are encoded together, at least 1.
         workers: processes that decode images.
+        pages: of files that hold several images, the first or all; by default as the run read its own.
         quiet: without progress in the terminal.
 
     Returns:
@@ -193,7 +196,9 @@ def embed(
     source = encoder.path if isinstance(encoder, Run) else encoder
     model = source if isinstance(source, Model) else open_model(source, say=tell)
     data = [str(images)] if isinstance(images, str | Path) else [str(image) for image in images]
-    reading = read_as_trained(model, DataOptions(), data)
+    given = recipes.as_declared(DataOptions(pages=pages))
+    refuse_idle_reading(data if is_place(data) else data[0], given, named=str)  # images alone are read alike
+    reading = read_as_trained(model, given, data)
     found = images_of(data, channels=model.encoder.channels, root=None, options=reading, say=tell)
     one = Shards(1, (0,))
     return embed_to(Path(out), model, found, shards=one, batch_size=batch_size, workers=workers, console=console)[0]

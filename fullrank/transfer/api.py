@@ -11,11 +11,12 @@ from typing import Any
 from rich.console import Console
 from torch import nn
 
+from fullrank.engine.memory import memory_is_an_error
 from fullrank.engine.options import by_record
 from fullrank.errors import UserError, command
 from fullrank.evaluation.evaluate import evaluate_run
 from fullrank.evaluation.model import Model, open_model
-from fullrank.runs import read_json
+from fullrank.runs import read_as_run, read_json
 from fullrank.runs.reading import as_path
 from fullrank.runs.run import Run
 from fullrank.transfer.evaluate import Asked, evaluate_by_protocol
@@ -109,18 +110,20 @@ def evaluate(
     if flags or out is not None or isinstance(backbone, str):
         name = next(iter(flags), "out" if out is not None else "the name of a backbone")
         raise UserError(f"{name} acts with a protocol only: pass protocol='ours', or another one.")
-    return evaluate_run(
-        run.path if isinstance(run, Run) else as_path(run),
-        k=k,
-        temperature=temperature,
-        baselines=baselines,
-        validation=validation,
-        data=data,
-        data_root=root,
-        backbone=backbone,
-        trust=trust,
-        console=Console(quiet=quiet),
-    )
+    path = run.path if isinstance(run, Run) else as_path(run)
+    with read_as_run(path), memory_is_an_error("protocol='ours', which keeps features in a file (memory=)"):
+        return evaluate_run(
+            path,
+            k=k,
+            temperature=temperature,
+            baselines=baselines,
+            validation=validation,
+            data=data,
+            data_root=root,
+            backbone=backbone,
+            trust=trust,
+            console=Console(quiet=quiet),
+        )
 
 
 def _by_protocol(

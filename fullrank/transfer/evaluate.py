@@ -24,7 +24,6 @@ from fullrank.engine.signals import Ending
 from fullrank.engine.trainer import launch
 from fullrank.errors import UserError, as_flag
 from fullrank.runs import new_run, sole_writer
-from fullrank.runs.reading import is_run
 from fullrank.terminal import say
 from fullrank.transfer import protocols
 from fullrank.transfer.fit import Fit, fit, settings_of
@@ -33,6 +32,7 @@ from fullrank.transfer.frozen.neighbors import choose_k, votes
 from fullrank.transfer.frozen.sphere import lies, projector_of
 from fullrank.transfer.frozen.stored import Stored, store
 from fullrank.transfer.options import LEAST, Changes, Where
+from fullrank.transfer.place import SCRATCH, begin, end, in_a_path, known_folder, refuse_others
 from fullrank.transfer.protocols import Neighbors, Protocol, protocol
 from fullrank.transfer.results import row_of, say_top5, sentences, settings_rows, write_results
 from fullrank.transfer.scores import Scores, scores_of
@@ -69,8 +69,10 @@ def evaluate_by_protocol(
     how = settled(asked, task, tell)
     name = f"{how.name}-{data_name(task.name)}"
     known = known_folder(wanted, name, out)
-    if known is not None and (known / "result.json").exists():
-        raise UserError(f"{known} is finished: remove it, or pass --out for another evaluation.")
+    if known is not None:
+        refuse_others(known, "evaluation")
+        if (known / "result.json").exists():
+            raise UserError(f"{known} is finished: remove it, or pass --out for another evaluation.")
     folder = together([how], where, name, known)
     content = judge(folder, task, how, asked, where, console, source=wanted.source)
     if isinstance(content, Ending):
@@ -83,16 +85,6 @@ def evaluate_by_protocol(
 def refuse_numbers(wanted: Wanted, asked: Asked, where: Where) -> None:
     """Raise a UserError for a number that cannot be used."""
     require_numbers(vars(asked) | vars(where) | vars(wanted.reading), LEAST)
-
-
-def known_folder(wanted: Wanted, name: str, out: Path | None) -> Path | None:
-    """Where an evaluation is kept: `out`, or in RUN/transfer for a run; None where a new folder is to be made."""
-    run = Path(wanted.source)
-    return out or (run / "transfer" / _in_a_path(name) if is_run(run) else None)
-
-
-def _in_a_path(name: str) -> str:
-    return name.replace("/", "-").replace(", ", "-").replace(" ", "-")
 
 
 def together(hows: Sequence[Protocol], where: Where, name: str, known: Path | None) -> Path:
@@ -109,7 +101,7 @@ def together(hows: Sequence[Protocol], where: Where, name: str, known: Path | No
                 f"{as_flag(flag)} is for heads that are trained on crops, and {hows[0].name} has none: leave it out."
             )
     launch(options)
-    return known or new_run(None, f"evaluate-{_in_a_path(name)}")
+    return known or new_run(None, f"evaluate-{in_a_path(name)}")
 
 
 def judge(
@@ -119,14 +111,18 @@ def judge(
 
     Several processes share the features and the steps on crops; the first does the rest, the others have no content.
     """
-    (folder / "features").mkdir(parents=True, exist_ok=True)
     first = process_rank() == 0
+    if first:
+        begin(folder, "evaluation")
     with sole_writer(folder) if first else nullcontext(), lost_process_is_an_error():
         try:
-            return _Judge(task, how, asked, where, console, folder).run(source)
+            found = _Judge(task, how, asked, where, console, folder).run(source)
         finally:
             if first:
-                shutil.rmtree(folder / "features", ignore_errors=True)
+                shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+        if first and not isinstance(found, Ending):
+            end(folder)
+        return found
 
 
 def settled(asked: Asked, task: Task, tell: Say) -> Protocol:
@@ -230,12 +226,13 @@ class _Judge:
         return self._stored(self.task.train, "train", device) if needed else None
 
     def _stored(self, images: ImageSet, name: str, device: torch.device) -> Stored:
-        (self.folder / "features").mkdir(exist_ok=True)
+        if process_rank() == 0:
+            (self.folder / SCRATCH).mkdir(exist_ok=True)
         found = store(
             self.task.model,
             self.task.plain(images, self.where.workers, shared=True),
             len(images),
-            file=self.folder / "features" / f"{name}.npy",
+            file=self.folder / SCRATCH / f"{name}.npy",
             limit=int(self.asked.memory * 2**30),
             device=device,
         )

@@ -27,7 +27,9 @@ from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity
 from fullrank.nn import SavedEncoder, encoder_bytes
-from fullrank.runs import read_as_run, read_json, sole_writer, write_json
+from fullrank.nn.encoder import encoder_name
+from fullrank.nn.weights import LIBRARIES
+from fullrank.runs import read_as_run, read_json, refuse_used, sole_writer, write_json
 from fullrank.runs import replace as put
 from fullrank.runs.kind import require_made_by
 from fullrank.runs.reading import record_of, value_of
@@ -62,6 +64,8 @@ def start(
 
     Everything that can be wrong is found before the folder is made.
     """
+    if out is not None and process_rank() == 0:
+        refuse_used(out)
     console = first_speaks(console)
     processes = world(where.options(out))
     refuse_idle(wanted)
@@ -131,7 +135,8 @@ def prepare(
     task = task_of(wanted, seed=0, say=tell, record=record)
     if not any(parameter.requires_grad for parameter in task.model.encoder.parameters()):
         raise UserError(f"{wanted.source} has no weights that can be trained: pass a run, or the file of an encoder.")
-    rows = labels.rows(task.train, labels_of(task.train), 0)
+    task = labels.learned_from(task)
+    rows = labels.rows(task, 0)
     share = len(rows) / len(task.train)
     protocol = with_finetuning(asked.protocol, image_size=task.model.encoder.image_size, labels=share)
     assert protocol.finetune is not None
@@ -164,20 +169,22 @@ def finish(folder: Path, job: Job, console: Console) -> Ending:
 
 def _fit(folder: Path, job: Job, name: str, seed: int, missing: Missing, console: Console) -> Fitted | Ending:
     task = job.task
-    rows = job.labels.rows(task.train, labels_of(task.train), seed)
+    rows = job.labels.rows(task, seed)
     encoder: SavedEncoder = task.model if name == ENCODER else task.model.untrained(seed)
     at = folder / f"{name.replace(' ', '-')}-{seed}"
     one = Fit(encoder, select(task.train, rows), task, job.how, seed, missing)
     fitted = fit(at, one, job.where, console, name=f"{name}, seed {seed}")
     if not isinstance(fitted, Ending) and process_rank() == 0:
-        write_list(folder / f"labels-{seed}.txt", rows, task.train)
+        write_list(folder / f"labels-{seed}.txt", task.rows[rows], task.whole)
         _keep(at, encoder, fitted, task)
     return fitted
 
 
 def _keep(at: Path, encoder: SavedEncoder, fitted: Fitted, task: Task) -> None:
     """encoder.safetensors and head.safetensors of a finished classifier."""
-    content = encoder_bytes(fitted.classifier.encoder, mean=encoder.mean, std=encoder.std, recipe="finetune")
+    span = task.range or encoder.range  # images of 8 bits have none
+    trained = fitted.classifier.encoder
+    content = encoder_bytes(trained, mean=encoder.mean, std=encoder.std, recipe="finetune", span=span)
     put(at / "encoder.safetensors", lambda beside: beside.write_bytes(content))
     head = {name: value.detach().cpu().contiguous() for name, value in fitted.classifier.head.state_dict().items()}
     said = save(head, metadata={"classes": json.dumps([*task.classes])})
@@ -188,7 +195,7 @@ def _write(folder: Path, job: Job, done: Mapping[str, list[Fitted]], say: Say) -
     task, how = job.task, job.protocol
     rows = {name: row_of([one.last for one in found], [one.course for one in found]) for name, found in done.items()}
     top = {name: row["last"]["top1"]["mean"] for name, row in rows.items()}
-    chosen = job.labels.rows(task.train, labels_of(task.train), 0)
+    chosen = job.labels.rows(task, 0)
     content = {
         "kind": "finetuning",
         "source": task.model.place,
@@ -218,12 +225,18 @@ _OF_CONTROL = "The control from scratch has the protocol's settings too, which w
 
 
 def _config(wanted: Wanted, changes: Changes, job: Job) -> dict[str, Any]:
+    """What resume needs; places mean the same from every working directory."""
     data = None if wanted.data is None else OBJECT if is_object(wanted.data) else absolute(_one(wanted.data))
-    source = wanted.source if ":" in wanted.source else str(Path(wanted.source).resolve())
+    file, *of_it = wanted.source.partition("::")
+    source = wanted.source if wanted.source.startswith(LIBRARIES) else "".join((str(Path(file).resolve()), *of_it))
+    backbone = wanted.backbone and encoder_name(wanted.backbone)
     asked = job.asked if job.labels.file is None else replace(job.asked, labels=str(job.labels.file.resolve()))
+    classes, root = (path and path.absolute() for path in (wanted.reading.classes, wanted.data_root))
+    reading = replace(wanted.reading, classes=classes)
+    kept = replace(wanted, source=source, backbone=backbone, data=None, data_root=root, reading=reading)
     return {
         "kind": "finetuning",
-        "wanted": {**asdict(replace(wanted, data=None)), "source": source, "data": data},
+        "wanted": {**asdict(kept), "data": data},
         "asked": asdict(asked),
         "changes": asdict(changes),
         "where": asdict(job.where),

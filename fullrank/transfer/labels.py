@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from fullrank.data import ImageFolder, ImageSet, held_out
+from fullrank.data import ImageFolder, ImageSet, held_out, select
+from fullrank.data.identity import names_below
 from fullrank.errors import UserError
-from fullrank.runs import replace
+from fullrank.runs import replace as put
 from fullrank.runs.reading import read_text
+from fullrank.transfer.task import Task, labels_of
 
 _NAMED = 3  # names in a sentence
 
@@ -50,13 +52,32 @@ class Labels:
             )
         return cls(share)
 
-    def rows(self, images: ImageSet, labels: Tensor, seed: int) -> Tensor:
-        """The rows of the images, ascending; at a share of 1 all of them.
+    def learned_from(self, task: Task) -> Task:
+        """The same task, where no image of a list is asked about: those of it that were held out are learned from."""
+        if self.file is None:
+            return task
+        known = torch.nonzero(labels_of(task.whole) >= 0).flatten()
+        train = torch.cat([task.rows, listed(self.file, task.whole)]).unique()
+        if len(train) == len(task.rows):
+            return task
+        test = known[~torch.isin(known, train)]
+        if len(test) == 0:
+            raise UserError(
+                f"{self.file} has all the images that are held out to score on, since there is no test set: list "
+                "fewer, or pass --data with a test set."
+            )
+        about = f"{len(test):,} of {task.about}, without those on the list"
+        learned, asked = select(task.whole, train), select(task.whole, test)
+        return replace(task, train=learned, test=asked, rows=train, about=about)
+
+    def rows(self, task: Task, seed: int) -> Tensor:
+        """The rows of a task's training images, ascending; at a share of 1 all of them.
 
         A share is drawn by seed, in proportion from every class: round(share x images) in all.
         """
         if self.file is not None:
-            return listed(self.file, images)
+            return torch.nonzero(torch.isin(task.rows, listed(self.file, task.whole))).flatten()
+        labels = labels_of(task.train)
         if self.share == 1:
             return torch.arange(len(labels))
         count = round(self.share * len(labels))
@@ -75,9 +96,9 @@ def _stratified(labels: Tensor, count: int, seed: int) -> Tensor:
 
 
 def listed(file: Path, images: ImageSet) -> Tensor:
-    """The rows that a list names, a line for each image: a file name, CLASS/NAME, or without files a number from 0.
+    """The rows that a list names, a line for each image: the end of its path, or without files its row from 0.
 
-    Raise a UserError for an empty list, an image that is not among the training images, and a name that several have.
+    Raise a UserError for an empty list, an image that is not among those with labels, and a name that several have.
     """
     try:
         lines = [line.strip() for line in read_text(file, errors="surrogateescape").splitlines() if line.strip()]
@@ -85,29 +106,36 @@ def listed(file: Path, images: ImageSet) -> Tensor:
         raise UserError(f"{file} cannot be read as a list of images ({error}): pass a text file.") from None
     if len(set(lines)) < 2:
         raise UserError(f"{file} names {len(set(lines))} images: list two or more, one per line.")
-    known = names_of(images)
-    unknown = [line for line in dict.fromkeys(lines) if line not in known]
+    labeled = torch.nonzero(labels_of(images) >= 0).flatten().tolist()
+    called = _called(set(lines), images, labeled) if isinstance(images, ImageFolder) else {str(n): [n] for n in labeled}
+    unknown = [line for line in dict.fromkeys(lines) if line not in called]
     if unknown:
         some = ", ".join(unknown[:_NAMED]) + (", ..." if len(unknown) > _NAMED else "")
         raise UserError(
-            f"{file} names {len(unknown):,} images that are not among the {len(images):,} training images with labels "
+            f"{file} names {len(unknown):,} images that are not among the {len(labeled):,} training images with labels "
             f"({some}): correct the list, or pass --data with the images that it is of."
         )
-    if twice := [line for line in dict.fromkeys(lines) if known[line] is None]:
-        raise UserError(f"Several training images are called {twice[0]}: write CLASS/NAME in {file}.")
-    return torch.tensor(sorted({row for line in lines if (row := known[line]) is not None}))
+    if twice := [line for line in lines if len(called[line]) > 1]:
+        assert isinstance(images, ImageFolder)
+        path = names_below(images.files)[called[twice[0]][0]]
+        more = f"write their paths in {file}, as {path}" if path != twice[0] else "pass --pages first, or a share"
+        raise UserError(f"Several training images are called {twice[0]}: {more}.")
+    return torch.tensor(sorted({called[line][0] for line in lines}))
 
 
-def names_of(images: ImageSet) -> dict[str, int | None]:
-    """The row of every name that a list may use, None where several images have it."""
-    if not isinstance(images, ImageFolder):
-        return {str(row): row for row in range(len(images))}
-    known: dict[str, int | None] = {}
-    for row, path in enumerate(images.files):
-        folder, name = os.path.split(path)
-        for called in {name, f"{os.path.basename(folder)}/{name}", path}:  # a short path is one of the others
-            known[called] = None if called in known else row
-    return known
+def _called(names: Set[str], images: ImageFolder, rows: Iterable[int]) -> dict[str, list[int]]:
+    """The rows that each name is of: whose path it is, whole or below their folder; without one, whose path ends so."""
+    whole, ends = dict[str, list[int]](), dict[str, list[int]]()
+    below, longest = names_below(images.files), 1 + max(name.count("/") for name in names)
+    for row in rows:
+        file = images.files[row]
+        for name in {file, below[row]} & names:
+            whole.setdefault(name, []).append(row)
+        parts = file.replace(os.sep, "/").split("/")
+        for name in ("/".join(parts[-count:]) for count in range(1, min(longest, len(parts)) + 1)):
+            if name in names:
+                ends.setdefault(name, []).append(row)
+    return ends | whole
 
 
 def said(rows: Tensor, labels: Tensor, classes: Sequence[str]) -> str:
@@ -131,7 +159,6 @@ def said(rows: Tensor, labels: Tensor, classes: Sequence[str]) -> str:
 
 def write_list(file: Path, rows: Tensor, images: ImageSet) -> None:
     """Write the list of some images, which `--labels` takes again."""
-    named = isinstance(images, ImageFolder)
-    lines = ["/".join(Path(images.files[row]).parts[-2:]) if named else str(row) for row in rows.tolist()]  # type: ignore[union-attr]
-    text = "\n".join(lines) + "\n"
-    replace(file, lambda beside: beside.write_text(text, encoding="utf-8", errors="surrogateescape"))
+    names = names_below(images.files) if isinstance(images, ImageFolder) else [*map(str, range(len(images)))]
+    text = "".join(f"{names[row]}\n" for row in rows.tolist())
+    put(file, lambda beside: beside.write_text(text, encoding="utf-8", errors="surrogateescape"))

@@ -16,8 +16,9 @@ from fullrank.engine.signals import Ending
 from fullrank.errors import UserError
 from fullrank.runs import read_json
 from fullrank.terminal import say
-from fullrank.transfer.evaluate import Asked, judge, known_folder, question, refuse_numbers, settled, together
+from fullrank.transfer.evaluate import Asked, judge, question, refuse_numbers, settled, together
 from fullrank.transfer.options import Where
+from fullrank.transfer.place import begin, end, known_folder, refuse_others
 from fullrank.transfer.protocols import Protocol
 from fullrank.transfer.results import sentences, settings_rows, write_results
 from fullrank.transfer.task import Say, Wanted, refuse_idle, task_of
@@ -72,12 +73,15 @@ def evaluate_suite(
         hows[name] = settled(asked, task, tell)
     suite = f"suite-{asked.protocol}"
     known, kept = known_folder(wanted, suite, out), dict[str, dict[str, Any]]()
-    if known is not None and (table := known / "result.json").exists() and read_json(table).get("kind") != "suite":
-        raise UserError(f"{known} holds the result of something else than a suite: pass another --out.")
-    for name, task in tasks.items():
-        if known is not None and (file := known / name / "result.json").exists():
-            kept[name] = _answered(file, question(task, hows[name], asked, where))
+    if known is not None:
+        refuse_others(known, "suite")
+        for name, task in tasks.items():
+            refuse_others(known / name, "evaluation")
+            if (file := known / name / "result.json").exists():
+                kept[name] = _answered(file, question(task, hows[name], asked, where))
     out = together([*hows.values()], where, suite, known)
+    if process_rank() == 0:
+        begin(out, "suite")
     found: dict[str, dict[str, Any]] = {}
     for name, task in tasks.items():
         content = kept.get(name) or judge(out / name, task, hows[name], asked, where, console, source=wanted.source)
@@ -88,6 +92,7 @@ def evaluate_suite(
             tell(f"{name}: {line.strip()}")
     if process_rank() == 0:
         _write(out, found, hows[name], tell)
+        end(out)
     return out, Ending(True)
 
 

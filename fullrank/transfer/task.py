@@ -13,7 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, select, with_channels
+from fullrank.data import (
+    DataOptions,
+    Dataset,
+    ImageSet,
+    ImageTensor,
+    load_dataset,
+    plain_batches,
+    select,
+    with_channels,
+)
 from fullrank.data.identity import Same, fingerprint, place_of, read_for
 from fullrank.data.missing import restored
 from fullrank.data.sources.acting import refuse_idle_reading
@@ -21,7 +30,7 @@ from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.gather import share_of
 from fullrank.errors import UserError
 from fullrank.evaluation.embed import identity, read_as_trained
-from fullrank.evaluation.evaluate import Split, divide
+from fullrank.evaluation.evaluate import divide
 from fullrank.evaluation.model import Model, open_model
 from fullrank.nn.exports import NOTE
 from fullrank.runs import read_as_run, read_config
@@ -54,6 +63,8 @@ class Task:
     about: str
     classes: tuple[str, ...]
     whole: ImageSet  # of which `train` is a part
+    rows: Tensor  # of `whole`, int64 (N,): those of `train`
+    range: tuple[float, float] | None = None  # what became 0 and 255 of more than 8 bits
     root: Path | None = None  # the folder of the images, where it is one
 
     @cached_property
@@ -95,11 +106,12 @@ def task_of(wanted: Wanted, *, seed: int, say: Say, record: Path | None = None) 
         if count := len(whole) - len(dataset.train):
             say(f"Missing as before: {count:,} of {len(whole):,} images ({record}). Others take their place.")
         dataset = replace(dataset, train=whole)
-    return replace(with_images(model, dataset, divide(dataset, seed=seed, seen=seen)), root=root)
+    return replace(with_images(model, dataset, seed=seed, seen=seen), root=root)
 
 
-def with_images(model: Model, dataset: Dataset, division: Split) -> Task:
-    """The task of a division of a data set."""
+def with_images(model: Model, dataset: Dataset, *, seed: int, seen: bool = True) -> Task:
+    """The task of a data set, divided by `divide`."""
+    division = divide(dataset, seed=seed, seen=seen)
     numbers = torch.cat([labels_of(division.train), labels_of(division.test)])
     classes = tuple(dataset.train.classes)
     unnamed = range(len(classes), int(numbers.max()) + 1)
@@ -111,7 +123,18 @@ def with_images(model: Model, dataset: Dataset, division: Split) -> Task:
         division.about,
         (*classes, *map(str, unnamed)),
         dataset.train,
+        _rows_to_learn_from(dataset, seed),
+        dataset.range,
     )
+
+
+def _rows_to_learn_from(dataset: Dataset, seed: int) -> Tensor:
+    """Which rows `divide` learns from: what it makes of images that are their own numbers."""
+    whole = dataset.train
+    numbered = ImageTensor(torch.arange(len(whole)).view(-1, 1, 1, 1), whole.labels, whole.classes)
+    found = divide(replace(dataset, train=numbered), seed=seed).train
+    assert isinstance(found, ImageTensor)
+    return found.images.flatten()
 
 
 def labels_of(images: ImageSet) -> Tensor:

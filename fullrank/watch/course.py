@@ -139,17 +139,19 @@ class Course:
 class Drift:
     """How far a number has gone, however slowly, from where it has been: the median of three readings from the ends.
 
-    `down` and `up` are the distances that are far. The ends are those since the number first settled; with
-    `from_start` its highest is that of all readings, for a number that only falls when a training is broken. Readings
-    closer than `pace` steps count for their share of one.
+    `down` and `up` are the distances that are far. The ends are those since the number first settled, at the latest
+    since `wait` readings; with `from_start` its highest is that of all readings, for a number that only falls when a
+    training is broken. Readings closer than `pace` steps count for their share of one.
 
     >>> drift = Drift(down=2.0, up=9.0, from_start=True)
     >>> [drift.step(value, settled=False) for value in (5.0, 5.0, 4.0, 3.0, 2.9, 2.8)][-1]
     Change(way='down', size=2.1, low=5.0, high=5.0)
     """
 
-    def __init__(self, *, down: float, up: float, from_start: bool = False, pace: int = PACE) -> None:
-        self._down, self._up, self._from_start, self._pace = down, up, from_start, pace
+    def __init__(
+        self, *, down: float, up: float, from_start: bool = False, pace: int = PACE, wait: int = _WAIT
+    ) -> None:
+        self._down, self._up, self._from_start, self._pace, self._wait = down, up, from_start, pace, wait
         self._last = Recent(3 * pace)
         self._steps, self._settled = 0, False
         self._low, self._high = math.inf, -math.inf
@@ -158,7 +160,7 @@ class Drift:
         """Take the next value, so many steps after the one before (None: many); a change while it lasts."""
         steps = self._pace if steps is None else min(steps, self._pace)
         self._steps += steps
-        if not self._settled and (settled or self._steps >= _WAIT * self._pace):
+        if not self._settled and (settled or self._steps >= self._wait * self._pace):
             self._settled = True
             if not self._from_start:
                 self._last.clear()

@@ -18,7 +18,7 @@ from fullrank.diagnosis.judge import Verdict, judge_row
 from fullrank.diagnosis.known import GRACE, RISEN, Known, since_start
 from fullrank.diagnosis.profiles import Profile
 from fullrank.errors import UserError
-from fullrank.watch.course import PACE, Change, Course, Drift
+from fullrank.watch.course import FEWEST, PACE, Change, Course, Drift
 
 Rule = Literal["not finite", "collapse", "low rank", "spread", "rank", "scale", "views"]
 Severity = Literal["warn", "fail"]
@@ -96,6 +96,7 @@ class _Watched:
     fails: float  # and a failure
     far: tuple[float, float] = (math.inf, math.inf)  # that count however slowly they came, down and up
     from_start: bool = False  # a slow fall counts from the first reading, and else from when the number has settled
+    rise: float = math.inf  # growth that counts from the sixth reading on, settled or not; twice as much fails
     log: bool = True
 
     def on_scale(self, value: float) -> float:
@@ -115,10 +116,12 @@ _WATCHED: dict[Rule, _Watched] = {
     "scale": _Watched(
         *("row_norm", "norm of the rows", True, True, math.log(1.5), _TENFOLD, (_TENFOLD, 2 * _TENFOLD)),
         from_start=True,
+        rise=3 * _TENFOLD,  # of what starts near 0 the first readings grow as much
     ),
     "views": _Watched("alignment", "distance of the two views", False, True, 0.3, math.inf, log=False),
 }
 _NARROWEST = 0.1  # width of a course
+_END = {"down": "highest", "up": "lowest"}  # that a slow change is measured from
 _SLOW = 3  # times the change that fails, if it came little by little: a thousandfold norm
 
 
@@ -136,6 +139,9 @@ class Watcher:
         self._drifts = {
             rule: Drift(down=of.far[0], up=of.far[1], from_start=of.from_start, pace=rules.pace)
             for rule, of in _WATCHED.items()
+        }
+        self._rises = {
+            rule: Drift(down=math.inf, up=of.rise, pace=rules.pace, wait=FEWEST) for rule, of in _WATCHED.items()
         }
         self._first: Mapping[str, float] = {}
         self._lowest = math.inf  # effective rank
@@ -205,13 +211,16 @@ class Watcher:
         value = of.on_scale(row[of.name])
         settled, left = course.settled, course.step(value, steps)
         gone = self._drifts[rule].step(value, settled=settled, steps=steps)
+        risen = self._rises[rule].step(value, settled=False, steps=steps)
         if left is not None and (of.down if left.way == "down" else of.up):
             said = f"from {of.shown(left.low)} to {of.shown(left.high)} in the {course.readings} readings before"
             return _sign(rule, row, left, of.fails, said)
-        if gone is not None:
-            best = "highest" if gone.way == "down" else "lowest"
-            return _sign(rule, row, gone, _SLOW * of.fails, f"little by little; its {best} was {of.shown(gone.low)}")
-        return None
+        slow = [
+            _sign(rule, row, change, fails, f"little by little; its {_END[change.way]} was {of.shown(change.low)}")
+            for change, fails in ((gone, _SLOW * of.fails), (risen, 2 * of.rise))
+            if change is not None
+        ]
+        return max(slow, key=lambda sign: _LEVEL[sign.severity], default=None)
 
 
 def _sign(rule: Rule, row: Mapping[str, float], change: Change, fails: float, said: str) -> Sign:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 
 from fullrank.errors import UserError
 from fullrank.watch.early_warning import Reading, Rules
@@ -28,15 +34,19 @@ class ProbeMonitor:
     """Watches layers of a model by what they make of a fixed probe set; `CollapseMonitor` explains the options.
 
     The probe is read once, at most 1,024 samples and a batch of it, and kept: every reading sees the same samples.
+    What the probe and the forward pass draw from the global generators of PyTorch, NumPy and Python starts at the same
+    seed in every reading, and the generators are then as they were, as is the `generator` of a DataLoader. A generator
+    that a Dataset holds goes on.
 
     Args:
         layers: Names of modules, as `named_modules` has them.
         probe: The samples, as a batch or a loader of batches, of which at most 1,024 are kept.
         every, on_alarm, rules, profile, budget: As in `CollapseMonitor`.
-        forward: What is called instead of the model with a batch, as `forward(module, batch)`.
+        forward: What is called instead of the model with a batch, as `forward(module, batch)`; a layer may then have
+            any number of rows.
 
     Raises:
-        UserError: A layer is unknown, or an option cannot work.
+        UserError: A layer is unknown, an option cannot work, or the probe yields single samples.
 
     >>> import torch
     >>> model = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 4))
@@ -59,6 +69,10 @@ class ProbeMonitor:
     ) -> None:
         if isinstance(layers, str) or len(set(layers)) < max(len(layers), 1):
             raise UserError(f"The layers are {layers!r}: pass a list of different names, such as ['projector'].")
+        # A list has items too, but they may be batches.
+        if not isinstance(probe, Tensor | Mapping | Sequence | IterableDataset) and hasattr(type(probe), "__getitem__"):
+            remedy = "pass DataLoader(probe, batch_size=256), or with batch_size=None if each item is a batch"
+            raise UserError(f"The probe is a {type(probe).__name__}, whose items are single samples: {remedy}.")
         self.schedule = Schedule(every, budget)
         self.monitors = {
             name: CollapseMonitor(on_alarm=on_alarm, rules=rules, profile=profile, where=name) for name in layers
@@ -69,8 +83,9 @@ class ProbeMonitor:
     def look(self, model: nn.Module, step: int) -> dict[str, Reading]:
         """A reading of every layer, now."""
         with self.schedule.reading(step):
-            self._batches = self._batches or probe_batches(self._probe, MOST)
-            outputs = embed(model, list(self.monitors), self._batches, self._forward)
+            with _draws_undone(model, self._probe):
+                self._batches = self._batches or probe_batches(self._probe, MOST)
+                outputs = embed(model, list(self.monitors), self._batches, self._forward)
             return {name: monitor.look(outputs[name], step) for name, monitor in self.monitors.items()}
 
     def due(self, step: int, agree: Agree | None) -> bool:
@@ -109,6 +124,30 @@ class ProbeMonitor:
         self.restart()
         for name in self.monitors.keys() & state.keys():
             self.monitors[name].load_state_dict(state[name])
+
+
+@contextmanager
+def _draws_undone(model: nn.Module, probe: Probe) -> Iterator[None]:
+    """The global generators start at seed 0, those of the model's kind of device too; all are then as they were."""
+    accelerator = torch.accelerator.current_accelerator()
+    kinds = {part.device.type for part in chain(model.parameters(), model.buffers())}
+    kind = accelerator.type if accelerator is not None and accelerator.type in kinds else "cpu"
+    devices = [] if kind == "cpu" else range(torch.get_device_module(kind).device_count())
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (a Dataset may draw from it)
+    shared = getattr(probe, "generator", None)  # of a loader, as that of the training may have it
+    state = shared.get_state() if isinstance(shared, torch.Generator) else None
+    try:
+        with torch.random.fork_rng(devices, device_type=kind):
+            # torch.manual_seed would seed a GPU that is not forked.
+            (torch.manual_seed if devices else torch.default_generator.manual_seed)(0)
+            random.seed(0)
+            np.random.seed(0)  # noqa: NPY002
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        if isinstance(shared, torch.Generator) and state is not None:
+            shared.set_state(state)
 
 
 def flat(readings: Mapping[str, Reading]) -> dict[str, float]:

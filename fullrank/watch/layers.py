@@ -61,7 +61,8 @@ def embed(
     "last_hidden_state" or the first tensor is taken. A layer that a forward pass calls several times, as for two
     views, counts by its first call. What wrappers add to the names (DistributedDataParallel's "module.",
     torch.compile's "_orig_mod.") may be left out. Afterwards every part of the model is in the mode it was in.
-    Raises UserError for an unknown name and for a layer that the forward pass does not reach.
+    Raises UserError for an unknown name, for a layer that the forward pass does not reach and, without a `forward`,
+    for one whose rows are not as many as the samples of the batch.
 
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
     >>> embed(model, ["0", "1"], [torch.zeros(4, 3)])["1"].shape, model.training
@@ -92,6 +93,8 @@ def embed(
                 mask = batch.get("attention_mask") if isinstance(batch, Mapping) else None
                 _run(model, batch, forward)
                 _require_reached(outputs, seen, forward)
+                if forward is None:
+                    _require_rows(outputs, _sizes(batch))
     finally:
         for hook in hooks:
             hook.remove()
@@ -105,6 +108,26 @@ def _require_reached(outputs: Mapping[str, list[Tensor]], batch: int, forward: F
     if unseen:
         passed = "model(batch)" if forward is None else "forward(model, batch)"
         raise UserError(f"{passed} does not reach the layer {unseen[0]!r}: pass forward=lambda model, batch: ...")
+
+
+def _require_rows(outputs: Mapping[str, Sequence[Tensor]], sizes: set[int]) -> None:
+    for name, parts in outputs.items():
+        if sizes and len(parts[-1]) not in sizes:
+            raise UserError(
+                f"The layer {name!r} gives {len(parts[-1])} rows for a batch of {' or '.join(map(str, sorted(sizes)))} "
+                "samples: pass a tensor (N, ...) or a DataLoader as the probe, not single samples, or forward=lambda "
+                "model, batch: ... if a layer with other rows is meant."
+            )
+
+
+def _sizes(batch: Any) -> set[int]:
+    """How many samples a batch may hold: the lengths of its tensors, of several views those of the first."""
+    if isinstance(batch, Mapping):
+        parts = batch.values()
+        return set[int]().union(*({len(one)} if isinstance(one, tuple | list) else _sizes(one) for one in parts))
+    if isinstance(batch, tuple | list):
+        return _sizes(batch[0])
+    return {len(batch)} if isinstance(batch, Tensor) and batch.ndim else set()
 
 
 def _named(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:

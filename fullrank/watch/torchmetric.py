@@ -7,11 +7,12 @@ in any case and then reduces, so that this costs what "sum" costs, and uneven la
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
 from fullrank.errors import UserError
@@ -29,7 +30,8 @@ class MomentsMetric(Metric):
     """A number that moments determine, of all embeddings (N, dims) since the last reset, by `measure`.
 
     A subclass says `measure` and, if it is of rows scaled to length 1, `unit_rows`. The state is float64 and stays
-    so; on a device without float64 (mps) leave the metric on the CPU. NaN and infinity raise UserError in `compute`.
+    so, whatever the module around it is cast to; on a device without float64 (mps) leave the metric on the CPU. NaN
+    and infinity raise UserError in `compute`.
 
     Why no plain sums with `dist_reduce_fx="sum"`: sums of float64 about zero lose two digits for every digit by which
     the mean exceeds the spread, and four in the fourth powers of the unbiased participation ratio. Of 4,096 rows with
@@ -64,6 +66,13 @@ class MomentsMetric(Metric):
             raise UserError(f"The embeddings have {dims} dimensions: pass the number of their features, 1 or more.")
         self.dims = dims
         self.add_state("moments", _pack(moments(torch.zeros(0, dims))), dist_reduce_fx=_merged)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> nn.Module:
+        def kept(state: Tensor) -> Tensor:
+            moved = fn(state)
+            return moved if moved.dtype == state.dtype else state.to(moved.device)  # a cast loses digits for good
+
+        return super()._apply(kept, exclude_state)
 
     def measure(self, z: Moments) -> float:
         """The number, of the moments of all embeddings."""

@@ -32,10 +32,14 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
 @pytest.mark.slow
 def test_like_takes_the_settings_of_a_run_and_a_flag_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = {"data": "digits", "batch_size": 64, "steps": 3, "temperature": 0.5, "w2": 0.25, "projector": [32, 16]}
-    (tmp_path / "config.json").write_text(json.dumps({"recipe": "simclr", "settings": settings}), encoding="utf-8")
+    options = {"accumulate": 2, "checkpoint_every": 4, "probe": 32, "devices": 64, "out": "elsewhere"}
+    config = {"recipe": "simclr", "settings": settings, "run": options}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     out = tmp_path / "run"
     main(["train", "byol", "--like", str(tmp_path), "--steps", "2", "--out", str(out), "--probe", "64"])
-    written = json.loads((out / "config.json").read_text(encoding="utf-8"))["settings"]
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    written, run = config["settings"], config["run"]
+    assert (run["accumulate"], run["checkpoint_every"], run["probe"], run["devices"]) == (2, 4, 64, None)
     assert (written["data"], written["batch_size"], written["w2"]) == ("digits", 64, 0.25)
     assert written["steps"] == 2
     assert "temperature" not in written

@@ -29,7 +29,7 @@ FILLED = {
     "COMMAND": "train",
     "name": "intl",
     "by": "train",
-    "run.recipe": "simclr",
+    "recipe or run.recipe": "simclr",
     "f'--{name}'": "--epochs",
     "str(max(2 * amount, least))": "2",
 }
@@ -84,9 +84,13 @@ def calls() -> Iterator[tuple[str, list[str]]]:
                 else:
                     said = ast.unparse(word)
                     words.append("w2/theory" if said == "entry.name" else FILLED.get(said, HARD))
-            if "--like" in words:  # that run is read before anything is parsed
-                del words[words.index("--like") : words.index("--like") + 2]
-            yield f"{path.relative_to(ROOT)}:{node.lineno}", words
+            yield f"{path.relative_to(ROOT)}:{node.lineno}", without_like(words)
+
+
+def without_like(words: list[str]) -> list[str]:
+    """The words without `--like RUN`, as that run is read before anything is parsed."""
+    at = words.index("--like") if "--like" in words else len(words)
+    return words[:at] + words[at + 2 :]
 
 
 def fixed() -> Iterator[tuple[str, list[str]]]:
@@ -105,7 +109,10 @@ def fixed() -> Iterator[tuple[str, list[str]]]:
             for text in texts:
                 words = shlex.split(text.split("|")[0])[1:]
                 if words[0] in COMMANDS and len(words) > 1:
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", [FILLED.get(word, word) for word in words]
+                    yield (
+                        f"{path.relative_to(ROOT)}:{node.lineno}",
+                        without_like([FILLED.get(word, word) for word in words]),
+                    )
 
 
 @pytest.mark.slow

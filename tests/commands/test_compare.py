@@ -125,6 +125,11 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
         (["old.npy", "none.npy"], "There is no file none.npy"),
         (["none.json", "old.npy"], "There is no file none.json"),
         (["bad.json", "old.npy"], "is not a report of version 1"),
+        (
+            ["lost.json", "old.npy"],
+            "lost.json is a damaged report (NaN is not a finite number): let `fullrank diagnose` write it again.",
+        ),
+        (["old.npy", "lost.json"], "lost.json is a damaged report"),
         (["deep.json", "old.npy"], "deep.json is not JSON"),
         (["old.npy", "new.npy", "--max-drop", "effective_rank"], "write it as effective_rank=10%"),
         (["old.npy", "new.npy", "--max-drop", "effektive_rank=1"], "did you mean effective_rank"),
@@ -140,6 +145,7 @@ def test_the_page_has_both_verdicts_and_the_gate(capsys: pytest.CaptureFixture[s
         (["text.json", "new.npy", "--profile", "bio"], "judged as bio and as text"),
         (["figure.json", "new.npy"], "is not a report of version 1"),
         (["old.npy", "new.npy", "--html", "no/where.html"], "name a file, in a folder that exists"),
+        (["old.npy", "new.npy", "--json", "c.json", "--html", "new.npy"], "new.npy exists and is not a page"),
         (["said", "new.npy"], "said/report.json is a report of `fullrank diagnose` and holds no embeddings: pass it"),
     ],
 )
@@ -148,6 +154,7 @@ def test_bad_input_is_one_sentence(arguments: list[str], expected: str, capsys: 
     Path("deep.json").write_text("[" * 100_000)
     content = fullrank.diagnose(np.load("old.npy"), profile="text").to_json()
     Path("text.json").write_text(json.dumps(content))
+    Path("lost.json").write_text(json.dumps(content | {"n": float("nan")}))
     Path("said").mkdir()
     Path("said/report.json").write_text(json.dumps(content))
     Path("figure.json").write_text(json.dumps(content | {"figures": {"spectrum": {"eigenvalue": ["x"]}}}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -255,3 +256,13 @@ def test_labels_of_shards_are_no_dimensions(capsys: pytest.CaptureFixture[str]) 
     read = "400 rows of 3 dimensions (float64), from a, b, c of 2 files from 0.csv to 1.csv; left out: kind (labels or"
     assert read in capsys.readouterr().out
     assert report("parts")["classes"] == ["0", "1"]
+
+
+def test_the_pattern_that_is_suggested_for_a_folder_finds_its_files(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("it's a [1]")
+    folder.mkdir()
+    np.save(folder / "z.npy", np.random.default_rng(0).normal(size=(ROWS, 8)))
+    (folder / "ids.csv").write_text("id\n1\n")
+    said = sentence(["diagnose", str(folder)], capsys)
+    pattern = said.partition("a pattern such as ")[2].strip().removesuffix(".")
+    assert main(["diagnose", *shlex.split(pattern), "--no-report"]) == 0

@@ -152,6 +152,7 @@ def test_few_neighbors_are_listed_without_dots(embedded: Path, capsys: pytest.Ca
         ),
         (["z.parquet", "0", "--k", "0"], "--k 0 is not a number of neighbors"),
         (["z.parquet", "0", "--out", "no/where.html"], "name a file, in a folder that exists"),
+        (["z.npy", "0", "--out", "z.npy"], "z.npy exists and is not a page, and would be replaced by one"),
     ],
 )
 def test_wrong_calls_are_one_sentence(

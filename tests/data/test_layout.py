@@ -63,6 +63,9 @@ LAYOUTS = [
      "trained on train/, tested on test/"),
     (("masks", "hats"), "4 images, 2 classes (hats, masks), no test set"),
     (("day/brick", "night/wood"), "4 images, 2 classes (day, night), no test set"),
+    (("brick/images", "wood/images"), "4 images, 2 classes (brick, wood), no test set"),
+    (("brick/train/images", "brick/test/images", "wood/train/images", "wood/test/images"),
+     f"{SPLITS}; trained on */train/, tested on */test/"),
     (("only", "only/stray.png"), "3 images, no labels, no test set; read in only/"),
     (("brick/a.xyz", "brick/b.XYZ", "brick", "wood", "notes.txt", "LICENSE"),
      "4 images, 2 classes (brick, wood), no test set, 4 files left out (.xyz 2, .txt 1, no ending 1)"),
@@ -95,6 +98,33 @@ AMBIGUOUS = [
         ("train/art/brick", "train/art/wood", "train/photo/brick", "train/photo/wood", "val/photo/brick"),
         "train holds art/, photo/, and most of these hold brick/, wood/: pass --labels folders if the outer",
     ),
+    (
+        tuple(f"fold{fold}/{part}/{name}" for fold in "12" for part in ("train", "test") for name in ("brick", "wood")),
+        r"holds fold1/, fold2/, and most of these hold brick/, wood/: "
+        r".* --data \S*fold1 \S*fold2 \(or one of them\) if",
+    ),
+    (
+        ("art/train/brick", "art/train/wood", "real/train/brick", "real/train/wood"),
+        "holds art/, real/, and most of these hold brick/, wood/",
+    ),
+    (
+        tuple(f"{domain}/images/{name}" for domain in ("amazon", "dslr", "webcam") for name in ("brick", "wood")),
+        "holds amazon/, dslr/, webcam/, and most of these hold brick/, wood/",
+    ),
+    (
+        ("a/a_v1/data/train/brick", "a/a_v1/data/train/wood", "b/b_v2/brick", "b/b_v2/wood"),
+        "holds a/, b/, and most of these hold brick/, wood/",
+    ),
+    (
+        ("brick/train", "brick/test", "wood/train", "wood/test", "stone/train"),
+        "holds brick/, stone/, wood/, and most of these hold test/, train/",
+    ),
+    (
+        ("labeled/brick", "labeled/wood", "unlabeled"),
+        r"holds labeled/, unlabeled/, and of these only labeled/ holds folders \(brick/, wood/\): "
+        r"pass --labels folders if .* --data \S*/labeled if the inner",
+    ),
+    (("labeled/train/brick", "labeled/train/wood", "unlabeled/images"), "of these only labeled/ holds folders"),
     (("brick", "wood", "a.png", "b.png"), r"2 images beside 2 folders \(brick/, wood/\) with 4: pass --labels folders"),
 ]
 
@@ -124,6 +154,18 @@ def test_flags_decide(tmp_path: Path) -> None:
     flat = tree(tmp_path / "flat", ".")
     with pytest.raises(UserError, match=r"--labels folders: .* has 0 folders of images, and classes are two or more"):
         understood(flat, labels="folders")
+
+
+def test_folders_that_repeat_in_splits_are_decided(tmp_path: Path) -> None:
+    """Folds and domains became the classes."""
+    tree(
+        tmp_path, *(f"{art}/{part}/{name}" for art in "ab" for part in ("train", "test") for name in ("brick", "wood"))
+    )
+    assert "8 images, 2 classes (a, b), 8 test images" in understood(tmp_path, labels="folders")
+    assert understood(tmp_path, labels="none").startswith("8 images, no labels, 8 test images")
+    both = load_dataset([str(tmp_path / "a"), str(tmp_path / "b")]).inventory().line()
+    assert "8 images, 2 classes (brick, wood), 8 test images" in both
+    assert understood(tmp_path / "a").startswith(SPLITS)
 
 
 def test_a_stray_image_does_not_remove_labels(tmp_path: Path) -> None:

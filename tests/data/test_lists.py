@@ -63,7 +63,7 @@ def test_several_folders_are_one_set(tmp_path: Path) -> None:
     assert several(tmp_path, "flat", "other", labels="folders").train.classes == ("flat", "other")
     with pytest.raises(UserError, match=r"2 images beside 2 folders .* pass --labels folders"):
         several(tmp_path, "x", "flat")
-    with pytest.raises(UserError, match=r"a/0\.png and 1 others are named twice"):
+    with pytest.raises(UserError, match=r"a/0\.png and 1 other are named twice by .*: leave out one of these"):
         several(tmp_path, "x", "x/a")
     with pytest.raises(UserError, match="digits is neither a folder nor a list, and only these can be read together"):
         load_dataset([str(tmp_path / "x"), "digits"])
@@ -99,6 +99,9 @@ def test_lists_of_files(tmp_path: Path) -> None:
         ("l.txt", "\n", "names no file: write one path per line"),
         ("l.csv", "a,b,c\nc.png,1,2\n", "has the columns a, b, c: name one path"),
         ("l.csv", "label,path\nx\n", "line 2 has 1 columns and no path"),
+        ("l.csv", "c.png,x\nd.png,y,z\n", "line 2 has 3 columns, and the first line has 2: repair it"),
+        ("l.csv", "path,split,subset\nc.png,a,b\n", "and at most one split in its first line"),
+        ("l.csv", "image,Species\nc.png,x\n", "columns image, Species: name Species label .* or pass --labels none"),
     ],
 )
 def test_bad_lists(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -121,3 +124,54 @@ def test_paths_may_be_absolute_and_not(fewest: int, tmp_path: Path, monkeypatch:
         prints.append(fingerprint(train))
     assert [each["images"] for each in prints] == [4, 4, 4, 3]
     assert prints[0] == prints[1] == prints[2]
+
+
+def test_a_list_names_each_file_once(tmp_path: Path) -> None:
+    """A list that named its files twice had the held-out images in the training part."""
+    tree(tmp_path, "a/0.png", "a/1.png", "a/2.png")
+    (tmp_path / "linked").symlink_to("a")
+    (tmp_path / "other.png").symlink_to("a/0.png")
+    listed = tmp_path / "l.txt"
+    for again in ("a/0.png", "./a/0.png", "a//0.png", "linked/../a/0.png", "linked/0.png", str(tmp_path / "a/0.png")):
+        listed.write_text(f"a/0.png\na/1.png\n{again}\n")
+        with pytest.raises(UserError, match=r"a/0\.png is named twice by .*l\.txt: name each file once\.$"):
+            load_dataset(str(listed))
+    listed.write_text("a/0.png x\na/1.png x\na/2.png y\na/1.png y\na/2.png x\na/2.png y\n")
+    with pytest.raises(UserError, match=r"a/1\.png and 2 others are named twice"):
+        load_dataset(str(listed))
+    listed.write_text("a/0.png\nother.png\n")
+    assert len(load_dataset(str(listed)).train) == 2  # a link to a file is a file, as a copy would be
+    with pytest.raises(UserError, match="a/0\\.png and 2 others are named twice"):
+        several(tmp_path, "a", "linked")
+
+
+def test_no_file_is_to_train_and_to_test_on(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"{split}/{name}" for split in ("train", "test") for name in "ab"))
+    with pytest.raises(UserError, match=r"test/a/0\.png and 3 others are named twice by .*: leave out one of these"):
+        several(tmp_path, "test", ".")
+
+
+TABLES = {  # the first line of a table and its rows, to what is said of it
+    "image,label,when,\n{0},x,1,\n{1},y,2,z\n": "2 classes (x, y), no test set; the columns when, (without a name) are"
+    " not read",
+    "image,species,date\n{0},x,1\n{1},y,2\n": "no labels, no test set; the columns species, date are not read, and"
+    " none is named label",
+    ",image\n0,{0}\n1,{1}\n": "no labels, no test set; the column (without a name) is not read, and none is named"
+    " label",
+    "image,Label\n{0},x\n{1},y\n": "2 classes (x, y), no test set",
+    "image,label,split\n{0},x,test\n{1},y,test\n": "2 classes (x, y), no test set",
+    "path\n{0}\n{1}\n": "no labels, no test set",
+}
+
+
+@pytest.mark.parametrize("text", TABLES)
+def test_columns_that_are_not_read_are_told(text: str, tmp_path: Path) -> None:
+    tree(tmp_path, "a.png", "b.png")
+    (tmp_path / "l.csv").write_text(text.format("a.png", "b.png"))
+    assert understood(tmp_path / "l.csv").removeprefix("l: ") == f"2 images, {TABLES[text]}"
+
+
+def test_a_table_may_have_a_column_that_is_no_label(tmp_path: Path) -> None:
+    tree(tmp_path, "a.png", "b.png")
+    (tmp_path / "l.csv").write_text("image,date\na.png,1\nb.png,2\n")
+    assert "no labels, no test set; the column date is not read" in understood(tmp_path / "l.csv", labels="none")

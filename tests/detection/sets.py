@@ -63,7 +63,10 @@ def changed(path: Path, **changes: Any) -> Path:
 
 
 def voc(folder: Path, count: int, *, first: int = 1, difficult: int = 0, start: int = 0) -> Path:
-    """Write VOC's folders; the list of names. The ball of the first `difficult` images is difficult."""
+    """Write VOC's folders; the list of names. The ball of the first `difficult` images is difficult.
+
+    Boxes end with their last pixel where the first is 1, and at their edge where it is 0, which is the same number.
+    """
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / name).mkdir(parents=True)
     for at in range(count):

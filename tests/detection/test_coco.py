@@ -200,7 +200,7 @@ def test_files_that_number_their_classes_otherwise_are_no_set_to_score_on(
     kept: dict[str, int], said: str, tmp_path: Path
 ) -> None:
     paths = [coco(tmp_path, name, 1) for name in ("val", "other")]
-    changed(paths[1], categories=numbered(**kept), annotations=[])
+    changed(paths[1], categories=numbered(**kept), annotations=[], images=first(id=7))
     train = read(paths[0])
     if not said:
         assert read_annotations(paths, like=train).ids == train.ids
@@ -241,3 +241,14 @@ def test_compressed_run_lengths_are_those_of_pycocotools() -> None:
         edges = np.flatnonzero(np.diff(flat, prepend=0))
         lengths = np.diff([0, *edges, len(flat)]).tolist()
         assert unpack(tools.encode(np.asfortranarray(pixels))["counts"].decode()) == lengths
+
+
+def test_images_of_one_id_are_no_set_to_score_on(tmp_path: Path) -> None:
+    paths = [coco(tmp_path, name, 2) for name in ("val", "other")]
+    train = read_annotations(paths)  # which makes no predictions
+    with pytest.raises(
+        UserError, match=r"--val has two images of the id 0 \(.*/val/0\.png and .*/other/0\.png\), which"
+    ):
+        read_annotations(paths, like=train, flag="val")
+    with pytest.raises(UserError, match="--val has two images of the id 0"):
+        read_annotations([paths[0], paths[0]], like=train, flag="val")

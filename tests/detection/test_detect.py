@@ -239,4 +239,7 @@ def test_an_old_folder_is_not_written_over(tmp_path: Path, capsys: pytest.Captur
     path = coco(tmp_path, "train", 2)
     both = ["--train", str(path), "--val", str(path), "--out", str(tmp_path)]
     assert main(["detect", "--backbone", "tiny", *both]) == 2
+    assert "exists already: pass another --out" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text('{"kind": "detection"}')
+    assert main(["detect", "--backbone", "tiny", *both]) == 2
     assert "go on with `fullrank detect --resume" in capsys.readouterr().err

@@ -97,7 +97,9 @@ def test_a_run_that_was_killed_before_its_result_is_scored_on_its_device(
 
 
 @pytest.mark.slow
-def test_what_was_changed_since_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_changed_since_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = coco(tmp_path, "train", 4)
     run = tmp_path / "run"
     fullrank.detect(train=path, val=path, out=run, **TINY)
@@ -114,3 +116,14 @@ def test_what_was_changed_since_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert main(["detect", "--resume", str(run), "--train", str(moved), "--val", str(moved)]) == 0
     assert (run / "result.json").exists()
     assert main(["detect", "--resume", str(tmp_path)]) == 2
+    capsys.readouterr()
+    shared = "batches of 4 cannot be shared by 3 processes: go on with 2, by so many GPUs in CUDA_VISIBLE_DEVICES"
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.cuda.device_count", lambda: 3)
+        assert main(["detect", "--resume", str(run)]) == 2
+    assert shared in capsys.readouterr().err
+    write_json(run / "config.json", before | {"run": before["run"] | {"devices": 4}})  # as its launcher said then
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "3", "WORLD_SIZE": "3", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["detect", "--resume", str(run)]) == 2
+    assert shared in capsys.readouterr().err

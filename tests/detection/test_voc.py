@@ -36,6 +36,20 @@ def test_pixels_count_from_zero_where_a_box_says_so_or_the_flag(tmp_path: Path) 
     assert len(read_annotations([tmp_path / "Annotations", other], first=1).images) == 3
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_boxes_end_with_the_last_pixel_from_1_and_at_the_edge_from_0(first: int, tmp_path: Path) -> None:
+    """Pixels 10 to 19 of a row are 11 to 20 in VOC's own files, and 10 to 20 as labelImg and CVAT write them."""
+    voc(tmp_path, 1)
+    file = tmp_path / "Annotations" / "0000.xml"
+    sides = {"xmin": 10 + first, "ymin": 0 + first, "xmax": 20, "ymax": 64}
+    box = "".join(f"<{side}>{value}</{side}>" for side, value in sides.items())
+    file.write_text(f"<annotation><object><name>a</name><bndbox>{box}</bndbox></object></annotation>")
+    for asked in (None, first):
+        found = read_annotations([file], first=asked)
+        assert found.images[0].things[0].box == (10, 0, 20, 64)
+        assert found.counted.get("boxes clipped to their image", 0) == 0
+
+
 def test_difficult_objects_are_counted(tmp_path: Path) -> None:
     found = read_annotations([voc(tmp_path, 3, difficult=2)])
     assert [thing.difficult for one in found.images for thing in one.things] == [

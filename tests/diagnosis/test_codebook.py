@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import fullrank
+from fullrank.metrics import code_use, different_rows, lone_rows
+from fullrank.metrics.cloud import Cloud
+from fullrank.metrics.measure import measure
+from fullrank.stats.sketch import sketch
 from tests.metrics.clouds import gaussian
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codes", [1024, 20])
-def test_codes_that_are_used_evenly_are_healthy(codes: int) -> None:
-    which = torch.randint(codes, (6000,), generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("codes", "n"), [(1024, 6000), (20, 6000), (2048, 6000), (1024, 2000), (8192, 40_000)])
+def test_codes_that_are_used_evenly_are_healthy(codes: int, n: int) -> None:
+    which = torch.randint(codes, (n,), generator=torch.Generator().manual_seed(0))
     report = fullrank.diagnose(gaussian(codes, 64)[which])
     assert "duplicate rows" not in {one.rule for one in report.findings}
     assert "codes" in {one.rule for one in report.findings}
     if codes > 64:  # 20 codes span 20 directions, which is a finding of its own
         assert (report.verdict, [one.rule for one in report.findings]) == ("healthy", ["codes"])
+
+
+@pytest.mark.parametrize("times", [3, 4])
+def test_every_row_a_few_times_is_no_codebook(times: int) -> None:
+    report = fullrank.diagnose(gaussian(400, 64).repeat(times, 1))
+    assert (report.verdict, report.kind) == ("collapsed", "duplicates")
 
 
 @pytest.mark.parametrize(("power", "verdict"), [(1.0, "degraded"), (4.0, "collapsed")])
@@ -28,6 +40,21 @@ def test_codes_of_which_few_are_used_are_named(power: float, verdict: str) -> No
     report = fullrank.diagnose(gaussian(256, 64)[which])
     found = next(one for one in report.findings if one.rule == "unused codes")
     assert (report.verdict, found.kind) == (verdict, "codebook")
+
+
+def test_the_use_of_codes_is_that_of_all_rows() -> None:
+    """A sample of 2,048 rows has nearly as many of 4,096 codes as rows."""
+    which = torch.randint(4096, (20_000,), generator=torch.Generator().manual_seed(0))
+    z = gaussian(4096, 8)[which]
+    whole = sketch(z.split(3000))
+    found, cloud = measure(whole), Cloud(z)
+    for name, function in (("different_rows", different_rows), ("lone_rows", lone_rows), ("code_use", code_use)):
+        assert found[name].value == pytest.approx(function(cloud), rel=1e-9), name
+        assert found[name].sampled is None
+    without_counts = replace(whole, hashes=replace(whole.hashes, counts=None))  # as of files of 0.2.0
+    old = measure(without_counts)
+    assert (old["lone_rows"].sampled, old["lone_rows"].value > 0.5) == (2048, True)
+    assert old["duplicate_rows"] == found["duplicate_rows"]
 
 
 @pytest.mark.slow

@@ -79,7 +79,9 @@ REMEDIES += [(name, one) for name in ("PLATEAU", "DIVERGED", "NOT_GATHERED") for
 @pytest.mark.parametrize(("name", "remedy"), REMEDIES, ids=[f"{name}: {one.text}" for name, one in REMEDIES])
 def test_every_remedy_runs_as_it_is_printed(name: str, remedy: Remedy) -> None:
     if remedy.code.startswith("fullrank "):
-        parses(shlex.split(remedy.code)[1:])
+        words = remedy.code.split(" --like RUN")  # which is read before anything is parsed
+        assert len(words) == 2, "it trains on the images of the run"
+        parses(shlex.split("".join(words))[1:])
     elif remedy.code.startswith("--"):
         parses(["train", "simclr", *shlex.split(remedy.code)])
     else:

@@ -131,3 +131,21 @@ def test_equal_eigenvalues_have_no_head_however_wide_its_interval() -> None:
     white = torch.linalg.qr(gaussian(100, 20)).Q
     for z in (white, *(gaussian(40, 4, seed=seed) for seed in range(10))):
         assert fullrank.diagnose(z).verdict == "healthy"
+
+
+WIDE = [(32, 64), (64, 256), (100, 256), (128, 256), (200, 256), (300, 512), (100, 1000)]
+
+
+@pytest.mark.parametrize(("n", "dims"), WIDE)
+def test_orthogonal_rows_in_more_dimensions_are_healthy(n: int, dims: int) -> None:
+    """Rounding alone decided whether their participation ratio was D or N - 1, and the jackknife corrected that."""
+    z = 16 * torch.linalg.qr(gaussian(dims, n).double()).Q.T
+    for rows in (z, z.float(), z - z.mean(0)):
+        report = fullrank.diagnose(rows)
+        decay = report.measurements["decay_exponent"]
+        assert report.verdict == "healthy"
+        assert decay.high == pytest.approx(0, abs=1e-6)
+
+
+def test_rows_of_an_identity_have_figures() -> None:
+    assert len(fullrank.diagnose(torch.eye(256)[:128]).figures["projection"]["x"]) == 128

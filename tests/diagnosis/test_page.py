@@ -32,7 +32,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "dimensions that agree behind a ReLU",
     ),
     "Fewer directions than classes": ("fewer directions than classes",),
-    "Single rows": ("rows of zeros", "some rows of zeros", "near-empty rows", "exploded rows", "a far group"),
+    "Single rows": (
+        *("rows of zeros", "some rows of zeros", "near-empty rows"),
+        *("exploded rows", "rows that make the first direction", "a far group"),
+    ),
     "Scale": ("vanishing scale",),
 }
 HALF_NORMALS, HUBS = 2 / math.pi, 10 / 96  # hubs: all of the ten nearest of 96 rows are the same

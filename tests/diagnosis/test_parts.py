@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
+import fullrank
 from fullrank.diagnosis.advise import advice_for
 from fullrank.diagnosis.kinds import RULES
 from fullrank.diagnosis.known import Known, parts_of
-from fullrank.diagnosis.loss_plateau import CONTRASTIVE
+from fullrank.diagnosis.loss_plateau import CONTRASTIVE, parts_of_loss
 from fullrank.diagnosis.rule import Advice
 from fullrank.diagnosis.training import profile_of
 from fullrank.methods import Method
@@ -102,3 +105,57 @@ def test_an_objective_of_ones_own_is_told_that_it_may_only_pull(weight: float, t
 def test_the_recipes_with_negatives_are_those_of_the_contrastive_family() -> None:
     family = {name for name in names() if load(name).family == "contrastive"}
     assert family == {name for name in names() if name in CONTRASTIVE}
+
+
+def test_no_contrastive_run_is_told_to_contrast() -> None:
+    for name in filter(CONTRASTIVE.__contains__, names()):
+        known = Known(profile_of(name).objective, of_run=True, numbers=parts_of(name, settings_of(load(name)())))
+        codes = [one.code for rule in RULES for one in advice_for(rule.advice, {}, known).remedies]
+        assert not any("train simclr" in code for code in codes), name
+
+
+SAME = {"spectral": "spectral_transformation", "lejepa": "sigreg", "emp_ssl": "coding_rate", "directclr": "infonce"}
+"""Recipes whose loss has another name than they have; the other loss of `intl` has a teacher."""
+NAMED: list[tuple[str, str, dict[str, object]]] = [
+    (name, SAME.get(name, name), {}) for name in names() if name not in ("invariance", "align_uniform")
+]
+NAMED += [("invariance", "alignment", {}), ("intl", "intl_with_teacher", {"teacher": 0.996})]
+
+
+@pytest.mark.parametrize(("name", "loss", "settings"), NAMED, ids=[loss for _, loss, _ in NAMED])
+def test_the_name_of_a_loss_tells_the_parts_that_its_recipe_has(
+    name: str, loss: str, settings: dict[str, object]
+) -> None:
+    told = parts_of_loss(loss)
+    has = parts_of(name, settings_of(load(name)(**settings)))  # type: ignore[arg-type]
+    assert told == {part: has[part] for part in told}
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings", "named"),
+    [
+        (("vicreg", 24.75), {}, ""),
+        (("barlow_twins", 32.0), {}, "variance term"),
+        (("swav", 5.704), {"prototypes": 300}, "variance term"),
+        (("triplet", 0.2), {"margin": 0.2}, "negatives|variance term"),
+        (("simsiam", -1.0), {}, "stop-gradient|predictor|variance term"),
+        (("alignment", 0.0), {}, "nothing in the objective|stop-gradient|predictor|teacher|variance term"),
+        (("infonce", 5.545), {"batch_size": 256}, "negatives|temperature|variance term"),
+    ],
+)
+def test_no_advice_contradicts_the_loss_that_was_named(
+    loss: tuple[str, float], settings: dict[str, Any], named: str
+) -> None:
+    z = 1 + 1e-4 * torch.randn(100, 32, generator=torch.Generator().manual_seed(0))
+    findings = fullrank.diagnose(z, loss=loss, **settings).findings
+    assert [one.rule for one in findings] == ["complete collapse", "loss plateau"]
+    words = "nothing in the objective|stop-gradient|predictor|teacher|negatives|temperature|variance term"
+    said = {found for one in findings for text in texts(one.advice) for found in re.findall(words, text)}
+    assert said == {*named.split("|")} - {""}
+
+
+def test_vicreg_is_not_told_to_be_vicreg() -> None:
+    for name in ("vicreg", "vibcreg"):
+        known = Known("two-branch", of_run=True, numbers=parts_of(name, settings_of(load(name)())))
+        codes = [one.code for rule in RULES for one in advice_for(rule.advice, {}, known).remedies]
+        assert not any("losses.vicreg" in code for code in codes), name

@@ -53,6 +53,17 @@ def test_what_is_no_row_of_labels_is_refused(labels: Any) -> None:
         codes(labels, 6, "labels")
 
 
+def test_whole_numbers_kept_as_floats_are_labels() -> None:
+    whole: list[Any] = [1.0, 0.0, 1.0, 2.0, 2.0, 0.0]
+    for labels in (whole, np.array(whole, np.float16), torch.tensor(whole), torch.tensor(whole).bfloat16()):
+        assert codes(labels, 6, "labels").tolist() == [*map(int, whole)]
+    for labels in (np.array([2.0**53] * 6), torch.tensor([256.0] * 6).bfloat16()):
+        with pytest.raises(UserError, match=r"labels hold ids that are too large for b?float\d+: write them as text"):
+            codes(labels, 6, "labels")
+    with pytest.raises(UserError, match="the type float64: pass a whole number or a name"):
+        codes(np.linspace(0, 1, 6), 6, "labels")
+
+
 def test_a_masked_array_is_refused_unless_nothing_is_masked() -> None:
     with pytest.raises(UserError, match="compress_rows"):
         as_tensor(np.ma.masked_less(Z, 0))
@@ -73,6 +84,15 @@ def test_views_are_a_number_one_array_or_several() -> None:
         as_views(Z, 2.5)
     with pytest.raises(UserError, match="seed is 'a': pass a whole number"):
         fullrank.diagnose(Z, seed="a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("names", [["", "a"], [b"", b"a"], ["", 1], [b"", 1]])
+def test_an_empty_name_is_no_label(names: list[object]) -> None:
+    """One of bytes was a class."""
+    for kind in (list, np.array, lambda values: np.array(values, dtype=object)):
+        with pytest.raises(UserError, match="labels are missing for 25 of 50 samples: give each a whole number or a n"):
+            codes(kind(names * 25), 50, "labels")
+    assert codes(np.array([b"b", b"a"]), 2, "labels").tolist() == [1, 0]
 
 
 def test_two_bytes_are_no_file_of_torch(tmp_path: Path) -> None:

@@ -118,6 +118,54 @@ def test_categories_of_anndata(tmp_path: Path) -> None:
     assert [column.names[code] for code in column.codes] == ["B", "T", "B"]
 
 
+def test_an_index_of_pandas_is_no_column_of_labels(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(",label\n0,b\n1,a\n2,b\n")
+    assert open_column(str(path)).names == ("a", "b")
+    path.write_text(",label,donor\n0,b,x\n1,a,y\n2,b,x\n")
+    with pytest.raises(UserError, match=r"x\.csv holds label, donor: say which one, as in .*x\.csv::label\.$"):
+        open_column(str(path))
+    path.write_text(",,label\n0,5,b\n1,6,a\n2,7,b\n")
+    assert open_column(str(path)).names == ("a", "b")
+    parquet.write_table(pa.table({"label": ["x", "y"], "__index_level_0__": [7, 9]}), tmp_path / "t.parquet")
+    assert open_column(f"{tmp_path}/t.parquet").names == ("x", "y")
+    assert open_column(f"{tmp_path}/t.parquet::__index_level_0__").names == ("7", "9")
+
+
+def cells(path: Path) -> None:
+    """Sparse counts, and columns of every kind, as AnnData writes them."""
+    file = h5py.File(path, "w") if path.suffix == ".h5ad" else zarr.open_group(str(path), mode="w")
+    arrays: dict[str, Any] = {f"X/{name}": np.arange(3.0) for name in ("data", "indices", "indptr")}
+    arrays |= {"obs/_index": np.arange(3), "obs/ct/codes": np.array([1, 0, 1], np.int8), "obs/ct/categories": [4, 7]}
+    for name, lacks in (("nb", False), ("few", True)):
+        arrays |= {f"obs/{name}/values": np.array([2, 1, 2]), f"obs/{name}/mask": np.array([False, False, lacks])}
+    for place, values in arrays.items():
+        write = file.create_dataset if path.suffix == ".h5ad" else file.create_array
+        write(place, data=np.asarray(values))
+    file["obs"].attrs["_index"] = "_index"
+    if isinstance(file, h5py.File):
+        file.close()
+
+
+@pytest.mark.parametrize("kind", ["h5ad", "zarr"])
+def test_columns_of_cells_are_those_of_obs(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x.{kind}"
+    cells(path)
+    with pytest.raises(UserError, match=r" holds obs/ct, obs/few, obs/nb: say which one, as in .*::obs/ct\.$"):
+        open_column(str(path))
+    assert open_column(f"{path}::obs/nb").names == open_column(f"{path}::nb").names == ("1", "2")
+    assert open_column(f"{path}::obs/ct").names == ("4", "7")
+    with pytest.raises(UserError, match=r"obs/few.* has missing values in 1 of 3 rows"):
+        open_column(f"{path}::obs/few")
+
+
+def test_a_code_without_a_category_is_one_sentence(tmp_path: Path) -> None:
+    cells(tmp_path / "x.zarr")
+    zarr.open_array(f"{tmp_path}/x.zarr/obs/ct/codes", mode="a")[:] = np.array([0, 1, 5], np.int8)
+    with pytest.raises(UserError, match=r"x\.zarr::obs/ct is damaged"):
+        open_column(f"{tmp_path}/x.zarr::obs/ct")
+
+
 def test_whole_numbers_kept_as_floats_are_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([[1.0], [0.0], [1.0]]))
     assert open_column(str(tmp_path / "x.npy")).names == ("0", "1")
@@ -168,6 +216,7 @@ def torch_bytes(value: Any) -> bytes:
         ("x.pt", b"no more", "is not a file of torch.save"),
         ("x.pt", torch_bytes({"z": torch.zeros(3, 2)}), "holds no column"),
         ("x.pt", torch_bytes(torch.zeros(1).expand(99)), "is an expanded view"),
+        ("x.pt", torch_bytes(torch.tensor([256.0, 1.0]).bfloat16()), "too large for bfloat16: write them as text"),
         ("x.pt", torch_bytes(Path("x")), "could run code"),
         ("x.exe", b"MZ", "has an ending that labels cannot be read from"),
     ],

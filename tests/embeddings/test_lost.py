@@ -172,6 +172,12 @@ def test_the_first_line_of_word2vec_is_held_to_the_rows(tmp_path: Path) -> None:
     ("saved", "said"),
     [
         ([torch.zeros(8, 4)] * 2, "is a list of tensors of the shape (8, 4): save torch.cat(list), as (samples, D)."),
+        (
+            (torch.zeros(8, 4), torch.zeros(8)),
+            "the shape (8, 4) and (8,), which cannot be joined: save the embeddings alone, as (samples, D).",
+        ),
+        ([torch.zeros(8, 4), torch.zeros(8, 3)], "the shape (8, 4) and (8, 3), which cannot be joined"),
+        ([torch.zeros(8, 4), torch.zeros(7, 4)], "the shape (8, 4) and (7, 4): save torch.cat(list), as (samples, D)."),
         ([torch.tensor(0.5)] * 2, "is a list of tensors of the shape (): save torch.stack(list), as (samples, D)."),
         ([torch.zeros(3), torch.zeros(2)], "is ragged: a row has 2 numbers, the first has 3."),
         ([torch.zeros(3), torch.zeros(3).half()], "is a list of rows of float16 and float32: save all of them in one"),
@@ -197,6 +203,38 @@ def test_what_a_single_wrong_entry_is_is_said(tmp_path: Path) -> None:
 def test_whole_numbers_in_a_list_of_lists_are_no_other_type(tmp_path: Path) -> None:
     torch.save([[0.5, 1.5], [1, 2]], tmp_path / "z.pt")
     assert torch.cat([*open_embeddings(f"{tmp_path}/z.pt").read(0, None)]).tolist() == [[0.5, 1.5], [1, 2]]
+
+
+def columns(*names: str, **more: Any) -> dict[str, Any]:
+    return {**{name: (Z[:, 0] + at).tolist() for at, name in enumerate(names)}, **more}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        columns("x0", "x1", "x2"),
+        columns("2", "1", "0"),
+        columns("dim_1", "dim_2", "score"),
+        {"data": columns("x0", "x1")},
+        columns("score", id=[*range(6)]),
+        columns("score", id=[*range(1, 7)]),
+        columns("a", "b", label=[0, 1, 1, 0, 2, 2]),
+    ],
+)
+def test_columns_in_json_are_not_read_as_rows(content: Any, tmp_path: Path) -> None:
+    (tmp_path / "z.json").write_text(json.dumps(content))
+    said = refused(tmp_path / "z.json")
+    assert "could be rows or columns: save rows as a list of lists, and columns as .csv or .parquet." in said
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[*map(str, range(6))], ["7", "3"], ["cat", "dog1", "dog2", "ox"], ["cat1.jpg", "cat2.jpg"], ["9" * 5000, "1"]],
+)
+def test_vectors_by_names_that_count_no_columns_are_rows(names: list[str], tmp_path: Path) -> None:
+    (tmp_path / "z.json").write_text(json.dumps({name: Z[at].tolist() for at, name in enumerate(names)}))
+    file = open_embeddings(f"{tmp_path}/z.json")
+    assert torch.equal(torch.cat([*file.read(0, None)]), torch.from_numpy(Z[: len(names)]))
 
 
 @pytest.mark.parametrize("ending", ["json", "jsonl"])

@@ -92,6 +92,19 @@ def test_scores_of_other_images_do_not_stay_beside_these(tmp_path: Path) -> None
     assert "baselines" not in read_json(run / "result.json")
 
 
+def test_baselines_of_other_data_of_the_same_name_do_not_stay_beside_these(tmp_path: Path) -> None:
+    run, labels = make_run(tmp_path, None, [0, 1] * 20), np.arange(30) % 2
+    results = []
+    for folder, each in (("a", labels), ("a2", labels), ("b", labels[::-1])):
+        (tmp_path / folder).mkdir()
+        data = tmp_path / folder / "photos.npz"
+        np.savez(data, images=np.zeros((30, 8, 8), np.uint8), labels=each)
+        results.append(evaluate(run, data=str(data), baselines=folder == "a")[0])
+    assert len({result["scored_on"] for result in results}) == 1
+    assert ["baselines" in result for result in results] == [True, True, False]
+    assert [result["scored_images"] == results[0]["scored_images"] for result in results] == [True, True, False]
+
+
 def test_baselines_of_other_neighbors_do_not_stay_beside_these(tmp_path: Path) -> None:
     run = make_run(tmp_path, None, [0, 1] * 20)
     result, _ = evaluate(run, baselines=True)

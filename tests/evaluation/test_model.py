@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 import fullrank
 from fullrank.data import DataOptions, load_dataset, plain_batches
@@ -128,8 +127,25 @@ def test_what_cannot_be_embedded_is_one_sentence(
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("images", "sentence"), [(GOOD, "shape"), (GOOD[None] + 2, "float32 from 2 to 2")])
-def test_what_a_call_cannot_take_is_one_sentence(model: Model, images: Tensor, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (GOOD, "shape"),
+        (GOOD[None] + 2, "float32 from 2 to 2"),
+        *(
+            (other, rf"^A {name} was passed: pass a tensor, or files and PIL images to embed\(\)\.$")
+            for name, other in {
+                "str": "a.png",
+                "PosixPath": Path("a.png"),
+                "Image": Image.new("RGB", (16, 16)),
+                "list": ["a.png"],
+                "ndarray": GOOD[None].numpy(),
+                "NoneType": None,
+            }.items()
+        ),
+    ],
+)
+def test_what_a_call_cannot_take_is_one_sentence(model: Model, images: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         model(images)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -37,6 +39,46 @@ def test_a_step_that_its_owner_writes_counts() -> None:
     drawn.step.fill_(7)
     for step in (7, 8):
         assert torch.equal(drawn(Z)["loss"], sigreg(Z, seed=step)["loss"])
+
+
+def wrote(drawn: SIGReg) -> None:
+    drawn.step.data.fill_(7)
+
+
+def assigned(drawn: SIGReg) -> None:
+    drawn.step = torch.tensor(7)
+
+
+def loaded(drawn: SIGReg) -> None:
+    with torch.inference_mode():
+        drawn.load_state_dict({"step": torch.tensor(7)})
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize("write", [wrote, assigned, loaded])
+def test_a_step_counts_however_it_was_written(write: Callable[[SIGReg], None], steps: int) -> None:
+    drawn = SIGReg()
+    for _ in range(steps):
+        drawn(Z)
+    write(drawn)
+    for step in (7, 8):
+        assert torch.equal(drawn(Z)["loss"], sigreg(Z, seed=step)["loss"])
+
+
+def test_a_gpu_is_asked_only_for_another_or_a_written_step() -> None:
+    """The device meta stands in for it: it holds no number, and fails when it is asked for one."""
+    for write in (
+        lambda drawn: drawn.step.zero_(),
+        lambda drawn: setattr(drawn, "step", drawn.step.clone()),
+    ):
+        drawn = SIGReg(seed=5)
+        drawn(Z)
+        drawn.to("meta")
+        for step in (6, 7):
+            assert torch.equal(drawn(Z)["loss"], sigreg(Z, seed=step)["loss"])
+        write(drawn)
+        with pytest.raises(RuntimeError, match="meta"):
+            drawn(Z)
 
 
 def test_only_training_counts() -> None:

@@ -71,6 +71,22 @@ def test_the_queue_rests_in_evaluation_and_before_its_time() -> None:
     assert not bool(swav.queue.any())
 
 
+@pytest.mark.parametrize("queue", [0, 4])
+def test_fewer_views_than_it_was_made_for_are_refused(queue: int) -> None:
+    three = SwAV(features=4, views=3, prototypes=7, queue=queue)
+    with pytest.raises(UserError, match=r"made for 3 first views, but got 2: pass those, or views=2\."):
+        three(noise(2, 6, 4))
+
+
+def test_the_temperature_may_be_learned_and_the_codes_are_targets() -> None:
+    learned = torch.nn.Parameter(torch.tensor(0.1))
+    SwAV(features=4, prototypes=7, temperature=learned)(noise(2, 6, 4))["loss"].backward()  # type: ignore[arg-type]
+    assert learned.grad is not None
+    for name, value in (("eps", learned), ("eps", learned * 2), ("iterations", learned), ("queue", learned)):
+        with pytest.raises(UserError, match=f"SwAV got {name}.*(with a gradient|pass a whole)"):
+            SwAV(features=4, prototypes=7, **{name: value})  # type: ignore[arg-type]
+
+
 def test_the_prototypes_get_the_gradient_of_the_softmax_at_fixed_codes(swav: SwAV) -> None:
     z = noise(2, 6, 4)
     swav(z)["loss"].backward()

@@ -4,14 +4,34 @@ import inspect
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError
-from fullrank.losses import DINO, LOSSES, NNCLR, CorInfoMax, MoCo, SwAV, Terms, TiCo, combine, embedding_loss
+from fullrank.losses import (
+    DINO,
+    LOSSES,
+    NNCLR,
+    PAIR_LOSSES,
+    CorInfoMax,
+    MoCo,
+    NTXent,
+    SwAV,
+    Terms,
+    TiCo,
+    combine,
+    embedding_loss,
+)
+from fullrank.losses.terms import COUNT, Rule, rules
+from fullrank.stats import sphere
+from fullrank.stats.pairs import log_sums, multiquadric
 from fullrank.testing.clouds import noise
+
+FUNCTIONS: tuple[Any, ...] = (*LOSSES, *(loss for loss in PAIR_LOSSES if not isinstance(loss, type)))
 
 
 @embedding_loss(min_views=1, min_samples=3)
@@ -109,6 +129,82 @@ def test_a_setting_that_cannot_work_is_refused_in_one_sentence() -> None:
             if name in ("temperature", "eps") and loss.__name__ != "w_mse":
                 with pytest.raises(UserError, match=f"{loss.__name__} got {name}=0: pass a number above 0."):
                     loss(z, **{name: 0})
+
+
+def settings_of_all() -> list[tuple[Any, str, Rule, Any]]:
+    """Every setting of every loss that has a rule, and its default."""
+    return [
+        (loss, name, rule, inspect.signature(loss).parameters[name].default)
+        for loss in FUNCTIONS
+        for name, rule in rules(loss).items()
+    ]
+
+
+def costs(loss: Any, inputs: tuple[Tensor, ...], name: str, setting: object) -> Tensor:
+    value: Tensor = loss(*inputs, **{name: setting})["loss"]
+    return value
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_a_learned_setting_has_the_gradient_of_differences_or_is_refused(
+    few: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not few:  # so that sums over pairs are taken in blocks
+        monkeypatch.setattr(log_sums, "_FEW", 0)
+        monkeypatch.setattr(multiquadric, "_FEW", 0)
+        monkeypatch.setattr(sphere, "_CHUNK", 4)
+    for loss, name, rule, default in settings_of_all():
+        inputs = (noise(2, 9, 3), noise(2, 9, 3, seed=1))[: 2 if loss in PAIR_LOSSES else 1]
+
+        cost = partial(costs, loss, inputs, name)
+        at = max(float(default), 0.01) if isinstance(default, float) else 0.5
+        learned = torch.tensor(at, dtype=torch.float64, requires_grad=True)
+        if rule.learned:
+            (found,) = torch.autograd.grad(cost(learned), learned)
+            step = 1e-6 * at
+            expected = float(cost(at + step) - cost(at - step)) / (2 * step)
+            assert float(found) == pytest.approx(expected, rel=1e-4, abs=1e-7), (loss, name)
+        elif rule is not COUNT:
+            with pytest.raises(UserError, match=rf"{loss.__name__} got .*{name}.*(with a gradient|pass a whole)"):
+                cost(learned)
+
+
+def test_nothing_but_a_number_is_a_setting_and_none_only_by_default() -> None:
+    z = torch.ones(2, 8, 4)
+    for loss, name, _, default in settings_of_all():
+        inputs = (z, z) if loss in PAIR_LOSSES else (z,)
+        wrong = [True, "0.1", [0.1], 1j, torch.tensor(True), torch.full((2,), 0.5)]
+        for value in wrong if default is None else [*wrong, None]:
+            with pytest.raises(UserError, match=f"{loss.__name__} got .*{name}.*: pass "):
+                loss(*inputs, **{name: value})
+    assert float(size(torch.ones(1, 3, 2), weight=np.float64(2))["loss"]) == 2
+    with pytest.raises(UserError, match=r"NTXent got temperature=None: pass a number above 0\."):
+        NTXent(temperature=None)
+
+
+@pytest.mark.parametrize("weights", [None, torch.ones(1, 3, 2, dtype=torch.bfloat16)])
+def test_a_further_tensor_may_be_left_out(weights: Any) -> None:
+    absent: Any = None
+
+    @embedding_loss()
+    def weighted(z: Tensor, weights: Tensor = absent) -> Terms:
+        return combine({"size": (1.0, (z if weights is None else z * weights).square().mean())})
+
+    z = torch.full((2, 3, 2), 2.0)
+    assert float(weighted(z)["loss"]) == float(weighted(z, weights)["loss"]) == 4
+    assert float(weighted(z, weights=weights)["loss"]) == 4
+    with pytest.raises(UserError, match=r"weighted got weights of shape \(3, 2\): pass embeddings as"):
+        weighted(z, torch.ones(3, 2))
+
+
+def test_every_loss_has_its_value_in_inference_mode() -> None:
+    for loss in FUNCTIONS:
+        z = noise(2, 12, 4)
+        inputs = (z, z.flip(1)) if loss in PAIR_LOSSES else (z,)
+        expected = loss(*inputs)["loss"]
+        with torch.inference_mode():
+            assert torch.equal(loss(*inputs)["loss"], expected), loss
+            assert torch.equal(loss(*(each.clone() for each in inputs))["loss"], expected), loss
 
 
 def test_a_last_batch_of_one_sample_is_a_value_or_one_sentence_with_the_remedy() -> None:

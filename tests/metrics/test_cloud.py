@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from importlib import import_module
 
 import pytest
 import torch
 from torch import Tensor
 
-from fullrank.metrics import Cloud, _scatter, bimodality, coherence, dead_dimensions, summarize
+from fullrank.metrics import Cloud, _scatter, bimodality, coherence, dead_dimensions, modality_gap, summarize
 from fullrank.metrics._owners import without_owners
 from fullrank.metrics._pairs import Distances, first_copies
 from fullrank.metrics.head import principal
 from fullrank.metrics.measure import of_moments
+from fullrank.metrics.modality_gap import GAP_DISTANCE
 from fullrank.stats import normalize, products, smaller_gram, spectrum
 from fullrank.stats.sketch import sketch
 from tests.metrics.clouds import gaussian, power_law
@@ -61,6 +64,27 @@ def test_a_row_of_few_rows_takes_one_matrix_of_inner_products(monkeypatch: pytes
     assert taken == [(30, 500)]
 
 
+def test_what_two_clouds_share_is_not_that_of_a_former_partner() -> None:
+    """As of fixed images whose texts are embedded anew: the next cloud lay where the one before it had lain."""
+    images, texts = Cloud(gaussian(20, 8)), gaussian(20, 8, seed=1)
+    found = [GAP_DISTANCE.function(images, Cloud(texts + shift)) for shift in range(8)]
+    assert found == [modality_gap(images.given, texts + shift).distance for shift in range(8)]
+
+
+def test_what_two_clouds_share_is_computed_once_and_keeps_neither() -> None:
+    images, texts, taken = Cloud(gaussian(20, 8)), Cloud(gaussian(20, 8, seed=1)), []
+
+    def counted(one: Cloud, other: Cloud) -> int:
+        taken.append(other.n)
+        return len(taken)
+
+    assert [images.between(texts, counted) for _ in range(3)] == [1, 1, 1]
+    kept = weakref.ref(texts)
+    del texts
+    gc.collect()
+    assert kept() is None
+
+
 @pytest.mark.parametrize("unit", [1e-3, 0.1, 1.0, 10.0, 1e3])
 def test_few_rows_are_judged_alike_in_any_unit(unit: float) -> None:
     """Dimensions 0 to 19 vary for row 5 alone, which is left out of them, as it is of many rows."""
@@ -102,6 +126,14 @@ def test_the_first_direction_is_that_of_a_whole_decomposition(n: int) -> None:
     x = Cloud(z).rows
     scores = principal(x - x.mean(0), 1)[0]
     assert bimodality(z) == pytest.approx(float(scores.square().mean() ** 2 / scores.pow(4).mean()), rel=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_equal_eigenvalues_have_principal_directions(count: int) -> None:
+    rows = torch.eye(256, dtype=torch.float64)[:128]
+    scores, directions = principal(rows - rows.mean(0), count)
+    assert scores.shape == (128, count)
+    torch.testing.assert_close(directions.T @ directions, torch.eye(count, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,13 @@ def test_what_is_biased_has_no_interval_below_eight_groups_a_dimension() -> None
         assert decay.low <= decay.value <= decay.high  # type: ignore[operator]
     alone = measure(sketch([donors(20, 4, 0)[0]], units=torch.arange(600)))
     assert alone["effective_rank"].low is not None  # each row is a unit
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-4, 0.01])
+def test_donors_that_are_all_orthogonal_have_every_dimension(noise: float) -> None:
+    units = torch.arange(20).repeat_interleave(30)
+    z = torch.linalg.qr(gaussian(64, 64).double()).Q[units] + noise * gaussian(600, 64, seed=1)
+    found = measure(sketch([z], units=units))
+    rank, decay = found["participation_ratio"], found["decay_exponent"]
+    assert (rank.value, rank.low, rank.high) == (64, 64, 64)
+    assert decay.high == pytest.approx(0, abs=1e-6)

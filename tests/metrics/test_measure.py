@@ -265,3 +265,12 @@ def test_the_cosines_are_a_density_beside_that_of_uniform_directions() -> None:
     assert sum(drawn["density"]) * width == pytest.approx(1)
     assert sum(drawn["null"]) * width == pytest.approx(1)
     assert max(abs(a - b) for a, b in zip(drawn["density"], drawn["null"], strict=True)) < 0.06
+
+
+@pytest.mark.parametrize("dims", [1, 48])
+def test_no_value_leaves_its_interval_by_rounding(dims: int) -> None:
+    z = torch.randn(5000, dims, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    even = torch.linalg.qr(z - z.mean(0))[0] * 100  # of full rank, but for rounding
+    ends = [(one.low, one.value, one.high) for one in measure(sketch([even])).values() if one.low is not None]
+    assert len(ends) >= 5
+    assert [one for one in ends if list(one) != sorted(one)] == []  # type: ignore[type-var]

@@ -113,8 +113,16 @@ def test_participation_ratio_is_right_at_32_rows(alpha: float, d: int, plug_in: 
 def test_participation_ratio_falls_back_and_stays_in_range() -> None:
     three = gaussian(3, 10)
     assert participation_ratio(three) == pytest.approx(plugin_participation_ratio(three), rel=1e-12)
-    simplex = torch.eye(4, 100)  # so even that the estimate of tr C^2 is negative
-    assert participation_ratio(simplex) == pytest.approx(3.0)
+    alone = torch.eye(1, 5).repeat(40, 1) * (torch.arange(40) == 7)[:, None] + 100  # both estimates are 0
+    assert participation_ratio(alone.double()) == pytest.approx(1.0)
     wide = [participation_ratio(gaussian(5, 400, seed)) for seed in range(30)]
     assert all(1 <= ratio <= 400 for ratio in wide)
     assert max(wide) == 400
+
+
+@pytest.mark.parametrize("n", [4, 40, 100, 128, 256])
+def test_rows_that_are_all_orthogonal_have_every_dimension(n: int) -> None:
+    """The estimate of tr C^2 is 0, and rounding puts it above or below."""
+    rows = torch.linalg.qr(gaussian(256, n).double()).Q.T
+    for z in (torch.eye(n, 256), rows, rows - rows.mean(0), 16 * rows.float(), rows * torch.arange(1, n + 1)[:, None]):
+        assert participation_ratio(z) == 256

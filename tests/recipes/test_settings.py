@@ -11,6 +11,7 @@ import pytest
 from fullrank import recipes
 from fullrank.cli import main
 from fullrank.commands._common import parse
+from fullrank.engine import RunOptions
 from fullrank.errors import UserError
 from fullrank.recipes import Recipe, from_settings, settings, with_settings
 from fullrank.recipes.byol import BYOL
@@ -146,3 +147,19 @@ def test_code_that_a_run_names_is_not_asked_about_where_a_flag_takes_its_place(
     for one in (flags[: len(flags) // 2], []):
         with pytest.raises(UserError, match=r"name it as --(views|backbone) yourself"):
             like("simclr", recipes.load("simclr"), asked + one)
+
+
+def test_like_takes_the_options_of_a_run_but_for_where_it_took_place(tmp_path: Path) -> None:
+    learned = {"accumulate": 2, "precision": "32-true", "compile": True, "logger": "csv"}
+    watched = {"checkpoint_every": 4, "monitor_every": 7, "on_collapse": "stop", "probe": 64}
+    where = {"out": "elsewhere", "devices": 3, "nodes": 2, "strategy": "fsdp", "workers": 9}
+    assert {*learned, *watched, *where} == {field.name for field in fields(RunOptions)}
+    config = {"recipe": "simclr", "settings": {}, "run": learned | watched | where}
+    for name in ("simclr", "byol"):
+        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        begun = like(name, recipes.load(name), ["--like", str(tmp_path)])[1]
+        assert begun is not None
+        assert begun[1] == RunOptions(**learned, **watched)  # type: ignore[arg-type]
+    (tmp_path / "config.json").write_text(json.dumps(config | {"run": {"accumulate": "two"}}), encoding="utf-8")
+    with pytest.raises(UserError, match="accumulate"):
+        like("simclr", recipes.load("simclr"), ["--like", str(tmp_path)])

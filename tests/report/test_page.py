@@ -16,6 +16,7 @@ import pytest
 
 from fullrank.errors import UserError
 from fullrank.report import write_report
+from fullrank.report.html import write_html
 from fullrank.report.runs.figures import losses
 from fullrank.runs.run import read_run
 from tests.report.run_folders import EMBEDDING, STEPS, write_run
@@ -203,6 +204,18 @@ def test_bad_calls_are_refused_and_leave_nothing_behind(run: Path, tmp_path: Pat
     with pytest.raises(UserError, match="run cannot be written: name a file"):
         write_report([run], run)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_page_takes_the_place_of_pages_alone(tmp_path: Path) -> None:
+    out = tmp_path / "encoder.safetensors"
+    for content in (b"\x93NUMPY", b"{}", b"name,value\n"):
+        out.write_bytes(content)
+        with pytest.raises(UserError, match=r"encoder\.safetensors exists and is not a page, and would be replaced"):
+            write_html("<!DOCTYPE html>", out)
+        assert out.read_bytes() == content
+    for content in (b"", b"\xef\xbb\xbf<html>", b"\n<!doctype html>"):
+        out.write_bytes(content)
+        assert write_html("<!DOCTYPE html>", out).read_text() == "<!DOCTYPE html>"
 
 
 @pytest.mark.slow

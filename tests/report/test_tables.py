@@ -155,6 +155,23 @@ def test_accuracies_are_compared_where_they_are_of_the_same_images(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("images", "same"), [(("a", "b"), False), (("a", "a"), True), ((None, "b"), True), (("a", None, "b"), False)]
+)
+def test_data_of_one_name_are_told_apart_by_their_images(
+    images: tuple[str | None, ...], same: bool, tmp_path: Path
+) -> None:
+    """A result of version 0.2.0 has no hash of them, and is compared by the name."""
+    folders = [write_run(tmp_path / str(at), decay=0.01 * at) for at in range(len(images))]
+    for folder, each in zip(folders, images, strict=True):
+        changed(folder, scored_on="400 test images of photos", scored_images=each)
+    runs = [read_run(folder) for folder in folders]
+    said = answer(runs, [folder.name for folder in folders])
+    assert ("The best kNN accuracy is 71.0 %, by 0." in said) == same
+    assert ("They were scored on different data" in said) != same
+    assert [*next(row for row in comparison(runs) if row.name == "kNN accuracy").best] == [0] * same
+
+
+@pytest.mark.parametrize(
     ("settings", "images", "flag"),
     [
         ({"data": "cifar10", "data_root": None}, "cifar10", ""),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from fullrank.errors import UserError
-from fullrank.runs import append_row, new_run, read_json, read_rows, replace, write_json, write_rows
+from fullrank.runs import append_row, new_run, read_json, read_rows, refuse_used, replace, write_json, write_rows
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -86,6 +88,31 @@ def test_runs_are_numbered_and_never_overwritten(tmp_path: Path, monkeypatch: py
         new_run(used, "x")
     with pytest.raises(UserError, match="exists already"):
         new_run(used / "file", "x")
+
+
+@pytest.mark.parametrize(
+    ("config", "again"),
+    [
+        ({"recipe": "intl"}, ", or go on with `fullrank train --resume used`"),
+        ({"kind": "finetuning"}, ", or go on with `fullrank finetune --resume used`"),
+        ({"kind": "detection"}, ", or go on with `fullrank detect --resume used`"),
+        ({"experiment": "intl/toy"}, ""),
+        ({"of": "somebody else"}, ""),
+        (None, ""),
+    ],
+)
+def test_what_goes_on_with_a_folder_that_is_used_is_said_by_what_is_in_it(
+    config: dict[str, Any] | None, again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    used = Path("used")
+    used.mkdir()
+    (used / "fullrank.json" if config is None else used / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=re.escape(f"used exists already: pass another --out{again}.")):
+        refuse_used(used)
+    (used / "result.json").write_text("{}")  # a finished one does not go on
+    with pytest.raises(UserError, match=r"^used exists already: pass another --out\.$"):
+        refuse_used(used)
 
 
 def test_reading_what_is_no_run_says_so(tmp_path: Path) -> None:

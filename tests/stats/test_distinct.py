@@ -70,16 +70,29 @@ def test_any_split_merged_in_any_order_is_the_same() -> None:
         merged = reduce(merge_distinct, [parts[number] for number in order])
         assert merged.n == whole.n == 3000
         assert (merged.hashes == whole.hashes).all()
+        assert np.array_equal(merged.counts, whole.counts)  # type: ignore[arg-type]
     running = RunningDistinct(size=200)
     for part in z.split(90):
         running.add(part)
     assert (running.result().hashes == whole.hashes).all()
+    assert np.array_equal(running.result().counts, whole.counts)  # type: ignore[arg-type]
 
 
 def test_it_is_exact_below_its_size() -> None:
     z = torch.randint(0, 9, (500, 2), generator=generator()).float()
     assert distinct_rows(z, size=82).count() == (len(z.unique(dim=0)), 0.0) == (81, 0.0)
     assert distinct_rows(z[:0]).count() == (0, 0)
+
+
+@pytest.mark.parametrize("size", [2000, 500])
+def test_the_use_of_the_rows_is_that_of_all_or_an_estimate_of_it(size: int) -> None:
+    z = torch.randint(1000, (3000, 1), generator=generator())
+    counts = z.unique(return_counts=True)[1].double()
+    shares = counts / 3000
+    lone, use = distinct_rows(z, size=size).use() or (0.0, 0.0)
+    near = 1e-9 if size > 1000 else 0.2
+    assert lone == pytest.approx(float((counts == 1).sum()) / 3000, rel=near)
+    assert use == pytest.approx(float((-(shares * shares.log()).sum()).exp()) / len(counts), rel=near)
 
 
 @pytest.mark.slow

@@ -66,6 +66,18 @@ def test_blocks_have_the_first_and_second_derivative_of_differences() -> None:
 
 
 @pytest.mark.usefixtures("blocks")
+def test_a_scale_that_is_learned_has_the_gradient_of_differences() -> None:
+    scale = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    for function, inputs in (
+        (log_sums_over_others, (_noise(2, 3, 2),)),
+        (log_sums_of_both, (_noise(5, 2), _noise(5, 2, seed=1))),
+        (log_gaussian_potential, (_noise(6, 2),)),
+    ):
+        assert torch.autograd.gradcheck(function, (*inputs, scale)), function
+        assert torch.autograd.gradgradcheck(function, (*inputs, scale)), function
+
+
+@pytest.mark.usefixtures("blocks")
 def test_blocks_work_under_torch_func() -> None:
     z = _noise(3, 4, 2)
     found = torch.func.grad(lambda rows: log_sums_over_others(rows, 1.5).square().sum())(z.detach())

@@ -38,6 +38,13 @@ def test_blocks_have_the_second_derivative_of_differences(monkeypatch: pytest.Mo
     assert torch.autograd.gradgradcheck(lambda rows: multiquadric_gaps(rows, 1.5), x)
 
 
+@pytest.mark.parametrize("few", [0, 512])
+def test_a_scale_that_is_learned_has_the_gradient_of_differences(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiquadric, "_FEW", few)
+    scale = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(multiquadric_gaps, (noise(5, 2).requires_grad_(), scale))
+
+
 def test_rows_near_one_point_keep_their_digits() -> None:
     x = 1 + 1e-5 * noise(20, 4)
     exact = 0.5 * (x[:, None] - x).square().sum(2)  # but for 1e-10 of it

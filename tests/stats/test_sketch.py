@@ -35,6 +35,7 @@ def same(a: Sketch, b: Sketch) -> None:
     assert a.distinct.n == b.distinct.n
     assert a.distinct.seed == b.distinct.seed
     assert a.distinct.hashes.tolist() == b.distinct.hashes.tolist()
+    assert a.distinct.use() == b.distinct.use()
     assert a.zero_rows == b.zero_rows
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fullrank.errors import UserError
 from fullrank.stats import Axis, center, matrix_function, newton, power, principal, spectral
 
 AXES: tuple[Axis, ...] = ("batch", "channel")
@@ -192,6 +193,18 @@ def by_definition(z: Tensor, p: float) -> Tensor:
             axis = -axis
         columns.append(x @ axis * eigenvalues[index] ** (-p))
     return torch.stack(columns, 1)
+
+
+@pytest.mark.parametrize("transform", [spectral, principal])
+def test_a_parameter_of_the_function_has_its_gradient_and_no_second_derivative(
+    transform: Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor],
+) -> None:
+    z = cloud(8, 3).requires_grad_()
+    p = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, q: transform(x, lambda values: values**-q), (z, p))
+    (slope,) = torch.autograd.grad(transform(z, lambda values: values**-p).square().sum(), p, create_graph=True)
+    with pytest.raises(UserError, match="no second derivative"):
+        torch.autograd.grad(slope, z)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.5])

@@ -11,7 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from fullrank.errors import UserError
-from fullrank.losses import Terms, VICReg, alignment, byol, combine, embedding_loss, infonce, uniformity, vicreg, w2
+from fullrank.losses import (
+    BYOL,
+    Terms,
+    VICReg,
+    alignment,
+    byol,
+    combine,
+    embedding_loss,
+    infonce,
+    uniformity,
+    vicreg,
+    w2,
+)
 from fullrank.losses.declaration import LAWS
 from fullrank.stats import normalize
 from fullrank.testing import check_loss, laws_of_losses, laws_of_pair_losses
@@ -238,6 +250,18 @@ class Running(nn.Module):
     def forward(self, z: Tensor) -> Terms:
         self.mean = 0.5 * self.mean + 0.5 * z.detach().mean((0, 1))
         return w2(z - self.mean)
+
+
+class OfOtherWords(nn.Module):
+    """Nothing says that the module itself is called self."""
+
+    def forward(s, z: Tensor) -> Terms:
+        return w2(z)
+
+
+def test_a_class_is_told_from_a_loss_of_pairs_by_any_name_of_its_module() -> None:
+    check_loss(OfOtherWords, law="order of samples")
+    check_loss(BYOL, law="order of samples")
 
 
 def test_a_module_is_seen_at_its_first_step_each_time() -> None:

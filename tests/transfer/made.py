@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from fullrank.data import Dataset, ImageTensor
-from fullrank.evaluation.evaluate import divide
 from fullrank.evaluation.model import Model
 from fullrank.nn import encoder, encoder_bytes
 from fullrank.transfer.task import Task, labels_of, with_images
@@ -35,7 +34,7 @@ def model(*, seed: int = 0) -> Model:
 def task(*, train: int = 24, test: int = 6, classes: int = 3) -> Task:
     """Images to learn from and to be asked about, and an untrained encoder."""
     dataset = Dataset("made", images(train, classes, seed=0), images(test, classes, seed=1), (0.5,), (0.25,))
-    return with_images(model(), dataset, divide(dataset, seed=0))
+    return with_images(model(), dataset, seed=0)
 
 
 def write_source(*, seed: int) -> None:

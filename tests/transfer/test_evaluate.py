@@ -61,6 +61,18 @@ def test_a_protocol_leaves_a_result_and_a_page(protocol: str, source: Path, caps
     assert "Protocol " + how.name in capsys.readouterr().out
 
 
+def test_python_says_of_a_damaged_run_what_the_command_says(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (source / "run").mkdir()
+    (source / "encoder.safetensors").rename("run/encoder.safetensors")
+    settings = {"data": str(source / "made.npz"), "data_root": None}  # and no seed
+    (source / "run" / "config.json").write_text(json.dumps({"recipe": "intl", "settings": settings, "data": {}}))
+    (source / "run" / "result.json").write_text("{}")
+    with pytest.raises(UserError, match=r"^run cannot be read as a run \(KeyError: 'seed'\)") as caught:
+        fullrank.evaluate("run")
+    assert main(["evaluate", "run"]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == f"fullrank: {caught.value}"
+
+
 @pytest.mark.slow
 def test_python_judges_as_the_command_does(source: Path) -> None:
     _, told = judge("--protocol", "ours", "--seeds", "2", "--k", "3")

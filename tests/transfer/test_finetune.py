@@ -18,7 +18,7 @@ from fullrank.cli import main
 from fullrank.engine.checkpoint import Checkpoint
 from fullrank.engine.sealed import read
 from fullrank.errors import UserError
-from fullrank.nn import encoder, encoder_bytes
+from fullrank.nn import encoder, encoder_bytes, load_encoder
 from fullrank.runs import read_json
 from fullrank.transfer.fit import Fit
 from fullrank.transfer.record import Epochs, course
@@ -137,6 +137,30 @@ def test_a_finetuning_is_gone_on_with_by_its_encoder_and_its_images_alone(
     Path("encoder.safetensors").write_bytes(content)
     assert main(["finetune", "--resume", "stopped"]) == 2
     assert "stopped was begun with another encoder" in capsys.readouterr().err
+
+
+def test_a_finetuning_goes_on_from_another_folder(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source / "classes.txt").write_text("0\n1\n2\n")
+    with monkeypatch.context() as patch:
+        stop_after(2, patch)
+        assert tune("--classes", "classes.txt", out="stopped") == 130
+    (source / "elsewhere").mkdir()
+    (source / "elsewhere" / "classes.txt").write_text("3\n4\n")
+    monkeypatch.chdir(source / "elsewhere")
+    assert main(["finetune", "--resume", "../stopped"]) == 0
+
+
+@pytest.mark.parametrize(("flags", "span"), [([], (0.0, 40000.0)), (["--range", "0,50000"], (0.0, 50000.0))])
+def test_a_finetuned_encoder_reads_more_than_8_bits_as_its_images_were_read(
+    flags: list[str], span: tuple[float, float], source: Path
+) -> None:
+    content = encoder_bytes(encoder("tiny", image_size=SIDE, channels=1), mean=(0.5,), std=(0.25,), span=(0.0, 40000.0))
+    Path("encoder.safetensors").write_bytes(content)
+    for at in range(10):
+        (source / "deep" / "ab"[at % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 3000 * at, np.uint16)).save(source / "deep" / "ab"[at % 2] / f"{at}.png")
+    assert main(["finetune", "encoder.safetensors", "--data", "deep", "--out", "out", "--epochs", "1", *flags]) == 0
+    assert load_encoder("out/fine-tuned-0/encoder.safetensors").range == span
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,18 @@ def test_a_slow_shrinking_is_seen_by_its_length_and_fails_in_the_end() -> None:
     assert said[0][0] < 30
 
 
+@pytest.mark.parametrize(("rate", "every", "steps"), [(1.2, 1, 300), (1.05, 5, 480), (1.04, 20, 560)])
+def test_a_growth_without_bound_is_seen_before_the_norm_settles(rate: float, every: int, steps: int) -> None:
+    said = watched((row(norm=rate**step) for step in range(0, steps, every)), Rules(), every=every)
+    assert [one[1:] for one in said] == [("scale", "warn"), ("scale", "fail")]
+    assert 120 < said[0][0] < (300 if rate > 1.04 else 400)
+
+
+def test_a_norm_that_starts_at_zero_says_nothing() -> None:
+    norms = [5 * (1 - 0.95**step) ** 2 for step in range(600)]
+    assert watched((row(norm=norm) for norm in norms), Rules()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "rule"), [("spread", "spread"), ("rank", "rank")])
 def test_a_slow_fall_to_less_than_half_warns(name: str, rule: str) -> None:

@@ -80,9 +80,10 @@ def test_it_stops_a_collapse_logs_and_says_which_layer(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_healthy_training_goes_on_and_is_the_same_with_and_without(tmp_path: Path) -> None:
+@pytest.mark.parametrize("probe", [PROBE, DataLoader(PROBE, batch_size=32)], ids=["tensor", "loader"])  # type: ignore[arg-type]
+def test_a_healthy_training_goes_on_and_is_the_same_with_and_without(tmp_path: Path, probe: Any) -> None:
     alarms: list[Alarm] = []
-    callback = LightningMonitor(["projector"], PROBE, every=5, on_alarm=alarms.append, rules=Rules(grace=100))
+    callback = LightningMonitor(["projector"], probe, every=5, on_alarm=alarms.append, rules=Rules(grace=100))
     watched = fit(tmp_path, healthy, callback, 160)
     alone = fit(tmp_path, healthy, None, 160)
     assert alarms == []

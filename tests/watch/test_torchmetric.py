@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
 from fullrank.errors import UserError
@@ -143,13 +144,38 @@ def test_the_collection_keeps_two_states() -> None:
         assert float(value) == pytest.approx(METRICS[name][1](z), rel=1e-9), name
 
 
-def test_the_state_stays_in_double_precision_in_a_half_precision_module() -> None:
-    module = torch.nn.ModuleDict({"rank": EffectiveRank(DIMS)}).half()
-    metric = module["rank"]
-    assert isinstance(metric, MomentsMetric)
-    metric.update(CLOUDS["power 1"].half())
-    assert metric.moments.dtype == torch.float64
-    assert float(metric.compute()) == pytest.approx(effective_rank(CLOUDS["power 1"]), rel=1e-2)
+CASTS: dict[str, Callable[[nn.Module], object]] = {
+    "half": lambda module: module.half(),
+    "float": lambda module: module.float(),
+    "type": lambda module: module.type(torch.float32),
+    "to bfloat16": lambda module: module.to(torch.bfloat16),
+    "to float32": lambda module: module.to(dtype=torch.float32),
+    "to device and float32": lambda module: module.to("cpu", torch.float32),
+    "to another": lambda module: module.to(torch.zeros(1, dtype=torch.float16)),
+    "set_dtype": lambda module: module.get_submodule("all").set_dtype(torch.float32),  # type: ignore[operator]
+}
+
+
+@pytest.mark.parametrize("cast", CASTS.values(), ids=CASTS.keys())
+def test_the_state_keeps_every_digit_in_a_module_of_another_precision(cast: Callable[[nn.Module], object]) -> None:
+    first, second = CLOUDS["power 1"][:80], CLOUDS["power 1"][80:].bfloat16()
+    metrics, alone = collapse_metrics(DIMS), collapse_metrics(DIMS)
+    metrics.update(first)
+    cast(nn.ModuleDict({"all": metrics}))
+    metrics.update(second)
+    for part in (first, second):
+        alone.update(part)
+    assert metrics.compute() == alone.compute()
+    metrics.reset()
+    metrics.update(first)
+    assert float(metrics.compute()["RankMe"]) == pytest.approx(rankme(first), rel=1e-9)
+    assert {one.moments.dtype for one in metrics.values() if isinstance(one, MomentsMetric)} == {torch.float64}
+
+
+def test_the_state_goes_to_the_device_of_a_module_that_is_cast() -> None:
+    metric = EffectiveRank(DIMS)
+    nn.ModuleDict({"rank": metric}).to("meta", torch.bfloat16)
+    assert (metric.moments.device.type, metric.moments.dtype, metric.device.type) == ("meta", torch.float64, "meta")
 
 
 @pytest.mark.parametrize("z", [torch.zeros(3), torch.zeros(3, DIMS + 1), torch.zeros(2, 3, DIMS)])

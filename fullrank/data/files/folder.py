@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from fullrank.data.files.check import check
-from fullrank.data.files.find import find_images, missing_packages, whole_paths
+from fullrank.data.files.find import find_images, missing_packages
 from fullrank.data.files.index import looked
 from fullrank.data.files.layout import decided, understand
 from fullrank.data.files.lists import read_list
-from fullrank.data.files.look import Look, channels_of, pages_of, range_of
+from fullrank.data.files.look import Look, channels_of, paged, pages_of, range_of
 from fullrank.data.files.parts import Layout, Part
 from fullrank.data.images import ImageFolder
 from fullrank.data.options import DataOptions
@@ -79,7 +80,7 @@ def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Coun
     layouts, left_out = [], Counter[str]()
     for root in roots:
         if root.is_file():
-            layouts.append(Layout(read_list(root), None))
+            layouts.append(read_list(root, options, beside_folders=any(map(Path.is_dir, roots))))
             continue
         found = find_images(root)
         left_out += found.left_out
@@ -90,11 +91,13 @@ def _gathered(roots: Sequence[Path], options: DataOptions) -> tuple[Layout, Coun
             )
             raise UserError(f"{root} holds no image{f' (but {beside})' if beside else ''}: {install}.")
         layouts.append(understand(root, found.files, options))
+    where = ", ".join(str(root) for root in roots)
+    if len(roots) > 1 or roots[0].is_file():  # of one folder each file is met once
+        _once(layouts, where)
     if len(layouts) == 1:
         return layouts[0], left_out
     if options.labels == "folders":
         layouts = [replace(layout, train=_one_class(layout.train)) for layout in layouts]
-    where = ", ".join(str(root) for root in roots)
     tests = [layout.test for layout in layouts if layout.test is not None]
     notes = [f"{root}: {note}" for root, layout in zip(roots, layouts, strict=True) for note in layout.notes]
     train = _joined([layout.train for layout in layouts], where)
@@ -107,12 +110,27 @@ def _one_class(part: Part) -> Part:
     return part if part.labeled else Part(part.files, [Path(part.where).name] * len(part), part.where)
 
 
-def _joined(parts: Sequence[Part], where: str) -> Part:
-    """All of them; a file that is met twice is an error, since it would count twice."""
+def _once(layouts: Sequence[Layout], where: str) -> None:
+    """Raise a UserError for a file that is met twice: it would count twice, or be trained on and tested on.
+
+    Files are told apart by their names in folders, whichever link leads there; a file that is a link is one of its own.
+    """
+    parts = [part for layout in layouts for part in (layout.train, layout.test) if part is not None]
     files = [path for part in parts for path in part.files]
-    twice = [path for path, count in Counter(whole_paths(files)).items() if count > 1]
+    split = [os.path.split(path) for path in files]
+    real = {folder: os.path.realpath(folder) for folder, _ in split}
+    places = [(real[folder], name) for folder, name in split]
+    times = Counter(places)
+    twice = len(files) - len(times)
     if twice:
-        raise UserError(f"{twice[0]} and {len(twice) - 1} others are named twice by {where}: leave out one of these.")
+        first = next(path for path, place in zip(files, places, strict=True) if times[place] > 1)
+        more = " is" if twice == 1 else f" and {twice - 1:,} other{'s' * (twice > 2)} are"
+        remedy = "leave out one of these" if len(layouts) > 1 else "name each file once"
+        raise UserError(f"{first}{more} named twice by {where}: {remedy}.")
+
+
+def _joined(parts: Sequence[Part], where: str) -> Part:
+    files = [path for part in parts for path in part.files]
     return Part(files, [name for part in parts for name in part.names], where)
 
 
@@ -145,8 +163,7 @@ def _images(found: _Readable, known: tuple[str, ...], *, every_page: bool) -> Im
     """Labeled by the names of classes, those `known` first; one image per page where every page is one."""
     part = found.part
     times = [look.frames if every_page else 1 for look in found.looks]
-    files = tuple(path for path, count in zip(part.files, times, strict=True) for _ in range(count))
-    pages = tuple(page for count in times for page in range(count)) if max(times) > 1 else ()
+    files, pages = paged(part.files, times)
     sizes = found.sizes.repeat(times)
     names = {name for name in part.names if name is not None}
     if len(names | set(known)) < 2 or not names:

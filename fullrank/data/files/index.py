@@ -24,7 +24,7 @@ from fullrank.runs import write_npz
 from fullrank.runs.arrays import read_npz
 
 FEWEST = 500  # files from which on an index is kept
-_FORMAT = 3  # of the file, to be raised with every change of what a Look says
+_FORMAT = 4  # of the file, to be raised with every change of what a Look says
 _DEPTHS = ("", "integer", "float")
 _KEPT = [each.name for each in fields(Look) if each.name != "problem"]  # what cannot be read is tried again
 
@@ -109,7 +109,7 @@ def _known(kept: _Kept, files: list[str], stamps: NDArray[np.int64]) -> list[Loo
 def _key(base: str, options: DataOptions) -> str:
     """A name for the index of a folder, as it is read with these options and libraries."""
     tiff = importlib.util.find_spec("tifffile") is not None
-    said = repr((_FORMAT, base, options.pages, options.max_pixels, PIL.__version__, tiff))
+    said = repr((_FORMAT, base, options.pages, options.channels, options.max_pixels, PIL.__version__, tiff))
     return hashlib.blake2b(said.encode(errors="surrogateescape"), digest_size=12).hexdigest()
 
 

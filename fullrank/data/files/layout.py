@@ -33,6 +33,7 @@ def understand(root: Path, files: Sequence[str], options: DataOptions) -> Layout
         notes.append(f"{counted(strays)} beside it left out")
     chosen = _splits(base, tops, split)
     if chosen is None and split == "auto" and (nested := splits_inside_classes(base, tops)):
+        ask_where_folders_repeat(base, _all(tops), options, splits=True)
         return replace(nested, notes=(*notes, *nested.notes))
     if chosen is None:
         ask_where_folders_repeat(base, _all(tops), options)

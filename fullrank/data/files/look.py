@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from fullrank.data.options import DataOptions
-from fullrank.data.pixels import MOST_CHANNELS, Raw, gives
+from fullrank.data.pixels import DEEP_OPAQUE, MOST_CHANNELS, Array, Raw, gives
 from fullrank.errors import UserError
 
 _BITS = (8, 10, 12, 14, 16, 32)
@@ -40,15 +40,15 @@ class Look:
     problem: str = ""
 
 
-def look_at(raws: Sequence[Raw]) -> Look:
-    """At all pages that were decoded of one file, or its first."""
+def look_at(raws: Sequence[Raw], channels: int | None) -> Look:
+    """At all pages that were decoded of one file, or its first, as they are read with so many channels."""
     first = raws[0]
+    alpha, marked = any(map(_transparent, raws)), all(raw.alpha for raw in raws)
     if isinstance(first.content, Image.Image):
-        alpha, marked = any(map(_transparent, raws)), all(raw.alpha for raw in raws)
         return Look(channels=first.channels, alpha=alpha, marked=marked, frames=first.frames)
     if first.content.dtype == np.uint8:
         return Look(channels=first.channels, frames=first.frames)
-    values = np.concatenate([np.asarray(raw.content).reshape(-1) for raw in raws])
+    values = np.concatenate([_colors(raw, channels) for raw in raws])
     depth = "float" if np.issubdtype(values.dtype, np.floating) else "integer"
     if depth == "float" and not np.isfinite(values).all():
         return Look(problem="pixels that are NaN or infinite")
@@ -56,6 +56,8 @@ def look_at(raws: Sequence[Raw]) -> Look:
     inner = np.percentile(some, (_STRAY, 100 - _STRAY))
     return Look(
         channels=first.channels,
+        alpha=alpha,
+        marked=marked,
         depth=depth,
         frames=first.frames,
         low=float(values.min()),
@@ -65,8 +67,16 @@ def look_at(raws: Sequence[Raw]) -> Look:
     )
 
 
+def _colors(raw: Raw, channels: int | None) -> Array:
+    """The numbers (n,) that are read of an image: without transparency, and without a channel that is left out."""
+    kept = channels if channels in (1, 3) and raw.channels == channels + 1 else raw.channels
+    return raw.colors()[:, :kept].reshape(-1)
+
+
 def _transparent(raw: Raw) -> bool:
-    if not raw.alpha or not isinstance(raw.content, Image.Image):
+    if not isinstance(raw.content, Image.Image):
+        return raw.marked and bool((raw.content[..., -1] < DEEP_OPAQUE).any())
+    if not raw.alpha:
         return False
     least = raw.content.convert("RGBA").getchannel("A").getextrema()[0]
     return isinstance(least, int | float) and least < 255
@@ -80,11 +90,21 @@ def pages_of(files: Sequence[str], looks: Sequence[Look], options: DataOptions) 
     path, frames = several[0]
     if options.pages is None:
         raise UserError(
-            f"{len(several):,} of {len(files):,} files hold several images (first: {path} with {frames:,}): pass "
-            "--pages first or --pages all."
+            f"{len(several):,} of {len(files):,} files hold{'s' * (len(several) == 1)} several images (first: {path} "
+            f"with {frames:,}): pass {options.flag('pages')} first or {options.flag('pages')} all."
         )
     what = "the first" if options.pages == "first" else "every one is an image"
-    return [f"{len(several):,} files of several pages, {what}"]
+    return [f"{len(several):,} file{'s' * (len(several) > 1)} of several pages, {what}"]
+
+
+def paged(files: Sequence[str], times: Sequence[int]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Each file as often as it has pages that are images, and which of them each is; no pages where all are the first.
+
+    >>> paged(["a.tif", "b.png"], [2, 1]), paged(["b.png"], [1])
+    ((('a.tif', 'a.tif', 'b.png'), (0, 1, 0)), (('b.png',), ()))
+    """
+    pages = tuple(page for count in times for page in range(count)) if max(times) > 1 else ()
+    return tuple(path for path, count in zip(files, times, strict=True) for _ in range(count)), pages
 
 
 def channels_of(looks: Sequence[Look], options: DataOptions) -> tuple[int, list[str]]:

@@ -16,13 +16,13 @@ _ITEMS = ("hf", "torchvision", "items")  # read by index
 _READ = (*_FILES, "image", "npz", *_ITEMS, "array")  # by decoding, or of numbers
 _ACTS = {  # flag, or flag and value -> the kinds of data on which it acts
     "max_corrupt": (*_FILES, *_ITEMS),
-    "split": ("folder", "npz", "hf"),
+    "split": (*_FILES, "npz", "hf"),
     "labels": (*_FILES, "npz", *_ITEMS, "array"),
     "labels folders": _FILES,
     "classes": ("digits", "built-in", *_FILES, "npz", "hf", "torchvision"),
     "channels": _READ,
     "range": _READ,
-    "pages": _FILES,
+    "pages": (*_FILES, "image"),
     "max_pixels": (*_FILES, "image", *_ITEMS),
     "columns": ("hf",),
     "download": ("built-in", "hf", "torchvision"),

@@ -92,7 +92,7 @@ def items(
     for row in np.unique(np.linspace(0, len(source) - 1, _SOME).astype(int)).tolist():
         try:
             with strict_decoding(options.max_pixels):
-                looks.append(look_at([raw_of(source[row], column, channels=options.channels)]))
+                looks.append(look_at([raw_of(source[row], column, channels=options.channels)], options.channels))
         except UserError:
             raise
         except Exception as error:  # their code raises anything

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from fullrank.data import read_image
-from fullrank.data.decode import header_size
+from PIL import Image
+
+from fullrank.data.decode import header_size, read_raw
 from fullrank.detection.annotations.record import Box
 from fullrank.errors import UserError
 
@@ -84,8 +85,8 @@ def _header(path: Path) -> tuple[int, int]:
     try:
         return header_size(path)
     except OSError:
-        width, height = read_image(path).size
-        return width, height
+        content = read_raw(path).content
+        return content.size if isinstance(content, Image.Image) else (content.shape[1], content.shape[0])
 
 
 def folder_of(names: Iterable[str], asked: Path | None, places: Iterable[Path], flag: str) -> Path:

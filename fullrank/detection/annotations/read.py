@@ -29,7 +29,8 @@ def read_annotations(
         paths: Files of COCO JSON; or VOC's XML files, folders of them, or lists as in ImageSets/Main.
         images: The folder that the file names begin in; by default it is looked for beside the annotations.
         masks: Read masks too, and leave out what has none.
-        first: The number of the first pixel in VOC's files, 0 or 1; by default 0 where a box begins there, else 1.
+        first: The number of the first pixel in VOC's files: 1 where boxes end with their last pixel, 0 where they end
+            at its edge; by default 0 where a box begins there, else 1.
         flag: What sentences call the set.
         like: The set whose classes these are, by their names; each keeps the number that it has in `paths`.
 
@@ -86,10 +87,23 @@ def _together(parts: Sequence[Annotations], like: Annotations | None, flag: str)
             replace(one, things=tuple(replace(thing, label=label[thing.label]) for thing in one.things))
             for one in part.images
         ]
+    if like is not None:
+        _require_own_ids(images, flag)
     counted = sum((Counter(part.counted) for part in parts), Counter())
     source = " and ".join(part.source for part in parts)
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     return Annotations(source, parts[0].kind, images, tuple(names), ids, counted, notes)
+
+
+def _require_own_ids(images: Sequence[AnnotatedImage], flag: str) -> None:
+    """Raise a UserError for two images of one id, which nothing could tell apart in the predictions."""
+    known: dict[int | str, AnnotatedImage] = {}
+    for image in images:
+        if (first := known.setdefault(image.id, image)) is not image:
+            raise UserError(
+                f"--{flag} has two images of the id {image.id} ({first.path} and {image.path}), which the predictions "
+                "could not tell apart: give each its own, or leave one out."
+            )
 
 
 def _ids(parts: Sequence[Annotations], like: Annotations, flag: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""VOC's XML: one file per image, boxes by their first and last pixel, and lists of names as splits."""
+"""VOC's XML: one file per image, boxes by their first and last pixel or their edges, and lists of names as splits."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class _File:
 def read_voc(path: Path, *, images: Path | None, first: int | None, flag: str) -> Annotations:
     """Read VOC's XML: one file, a folder of files, or a list of names as in ImageSets/Main.
 
-    `first` is the number of the first pixel: 1 in VOC's own files, 0 in those of many tools; by default 0 where a box
-    begins at 0, else 1.
+    `first` is the number of the first pixel: 1 in VOC's own files, where boxes end with their last pixel, and 0 in
+    those of many tools, where they end at its edge; by default 0 where a box begins at 0, else 1.
     """
     files = [_file(one, images, flag) for one in _files(path, flag)]
     if not any(file.image.is_file() for file in files):
@@ -146,7 +146,7 @@ def _annotated(file: _File, places: dict[str, int], start: int, counted: Counter
         return None
     things = []
     for name, (left, top, right, bottom), difficult in file.objects:
-        box = checks.inside((left - start, top - start, right, bottom), *size, counted)  # VOC's last pixel is inside
+        box = checks.inside((left - start, top - start, right, bottom), *size, counted)  # from 1, the last pixel's edge
         if box is not None:
             counted[checks.DIFFICULT] += difficult
             things.append(Thing(box, places[name], (box[2] - box[0]) * (box[3] - box[1]), difficult=difficult))

@@ -32,9 +32,7 @@ _CLUSTERS = Advice(
         Cause("many inputs are equal", "the rows of one cluster come from different inputs"),
     ),
     (
-        Remedy(
-            "add an instance-level loss, such as SimCLR's", "fullrank train simclr", of=("two-branch", "contrastive")
-        ),
+        Remedy("add an instance-level loss, such as SimCLR's", "fullrank train simclr --like RUN", of=("two-branch",)),
         Remedy(
             "spread the directions, by a flag of `fullrank train`", "--uniformity 1", of=("two-branch", "contrastive")
         ),

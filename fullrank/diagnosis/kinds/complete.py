@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule, having, lacking
 
 SPREAD_WARNS, SPREAD_FAILS = 0.1, 0.01  # relative spread; a healthy embedding is near 1
 COSINE_WARNS, COSINE_FAILS = 0.9, 0.99  # mean cosine of the self-supervised embedding
@@ -15,7 +15,7 @@ _ADVICE = Advice(
             "nothing in the objective keeps embeddings apart",
             "the loss is smallest when all embeddings are equal",
             of=("two-branch",),
-            needs=(Gate("keeps_apart", "below", 0.5, or_missing=True),),
+            needs=(lacking("keeps_apart"),),
             proof=(Gate("keeps_apart", "below", 0.5),),
         ),
         Cause(
@@ -81,10 +81,14 @@ _ADVICE = Advice(
             "add a term that keeps the embeddings apart, in a loop of your own",
             'loss = loss + 0.5 * fullrank.losses.w2(views)["loss"]',
         ),
-        Remedy("use a loss with a variance term of its own", 'loss = fullrank.losses.vicreg(views)["loss"]'),
+        Remedy(
+            "use a loss with a variance term of its own",
+            'loss = fullrank.losses.vicreg(views)["loss"]',
+            needs=(lacking("has_variance_term"),),
+        ),
         Remedy(
             "stop the gradient of the target, and move it slowly",
-            "fullrank train byol --teacher 0.996",
+            "fullrank train byol --like RUN --teacher 0.996",
             of=("two-branch",),
             needs=(having("has_teacher"),),
         ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fullrank.diagnosis.kinds.cluster import JUMPS
-from fullrank.diagnosis.rule import Advice, Cause, Evidence, Excuse, Gate, Graded, Remedy, Rule, having
+from fullrank.diagnosis.rule import Advice, Cause, Evidence, Excuse, Gate, Graded, Remedy, Rule, having, lacking
+from fullrank.metrics.head import UNSTEADY
 from fullrank.metrics.spread import FEW_NEGATIVE
 
 SHARE_WARNS, SHARE_FAILS = 0.25, 0.10  # rank over min(n - 1, D), where the spectrum is cut off or the rank fell
@@ -43,7 +44,7 @@ _NO_REST = (
     Gate("rank_share", "below", SHARE_WARNS),
 )  # what is behind the head decays as well
 _NO_CLUSTERS = Gate("neighbor_jump", "below", JUMPS, or_missing=True)  # or the directions are those of their centers
-STEADY = Gate("head_error", "below", 0.5, or_missing=True)  # ours: the largest eigenvalue is two errors from 0
+STEADY = Gate("head_error", "below", UNSTEADY, or_missing=True)  # the largest eigenvalue is two errors from 0
 _POSITIVE = Gate("negative_share", "below", FEW_NEGATIVE)
 FEW_ZERO = 0.01  # ours: share of the values that are exactly 0, above which a ReLU made them
 RECTIFIED = Gate("zero_values", "above", FEW_ZERO, or_missing=True)
@@ -117,7 +118,7 @@ _RANK = Advice(
         Remedy("maximize the rank itself", 'loss = loss + 0.1 * fullrank.losses.hill_entropy(views)["loss"]'),
         Remedy(
             "train on a part of the representation, without a projector",
-            "fullrank train directclr",
+            "fullrank train directclr --like RUN --head first",
             of=("contrastive",),
             needs=(having("has_projector"),),
         ),
@@ -137,7 +138,11 @@ _DEAD = Advice(
         Cause("the weight decay killed them", "they were alive early in the training"),
     ),
     (
-        Remedy("add a variance term", 'loss = fullrank.losses.vicreg(views)["loss"]'),
+        Remedy(
+            "add a variance term",
+            'loss = fullrank.losses.vicreg(views)["loss"]',
+            needs=(lacking("has_variance_term"),),
+        ),
         Remedy("drop them", "z = z[:, z.std(0) > 0]"),
     ),
     "Their share is 0.",

@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 from itertools import product
 
-from fullrank.diagnosis.kinds.codebook import FEW, LONE, REPEAT
+from fullrank.diagnosis.kinds.codebook import ALONE, FEW, HALF, LONE, ONCE, REPEAT
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 # Ours. Copies of inputs have copies of embeddings under any encoder, and sets in use have up to 14 % of them (Lee et
 # al., 2022, arXiv:2107.06499), so those are a note. From a quarter on only the inputs can tell, and with a half the
 # usual row is not told from another. One vector for a twentieth of the rows is a large direction and a neighbor of its
 # own, and for a quarter of them an answer that does not depend on the input.
-NOTED, MANY, MOST, ONE = 0.02, 0.25, 0.5, 0.05
+NOTED, MANY, MOST, ONE = 0.02, 0.25, HALF, 0.05
 LESS = math.nextafter(MOST, 0.0)  # than a half of the rows: a half of zeros are not left out, but are the data
 BAND = 0.2  # two standard deviations of the share in a sample of 2,048 rows
 _SAID = "{duplicate_rows:.1%} of the rows repeat another one"
 _INPUTS = "equal inputs have equal rows under any encoder, so look at theirs"
 _NOT_CODES = (  # of rows that are not a codebook's, one of its gates is closed
-    Gate("lone_rows", "above", LONE, or_missing=True),
-    Gate("different_rows", "below", FEW),
-    Gate("duplicate_rows", "below", REPEAT),
+    (Gate("lone_rows", "above", LONE, or_missing=True),),
+    (Gate("different_rows", "below", FEW),),
+    (Gate("duplicate_rows", "below", REPEAT), Gate("lone_rows", "below", ONCE)),
+    (Gate("duplicate_rows", "below", HALF),),
+    (Gate("other_copies", "below", ALONE),),
 )
 _ONE_CAUSES = 0.2  # ours: share of other copies, below which one vector is what is said; a sample of it moves by 0.2
 _SEVERAL = (
@@ -59,10 +61,10 @@ RULES = (
         "duplicates",
         tuple(
             one
-            for gate in _NOT_CODES
+            for gates in _NOT_CODES
             for one in (
-                Evidence(Graded("commonest_row", "above", MOST, MOST), _ONE_SAID, (gate,)),
-                Evidence(Graded("commonest_row", "above", MANY), _ONE_SAID, (gate, _NOT_ZERO)),
+                Evidence(Graded("commonest_row", "above", MOST, MOST), _ONE_SAID, gates),
+                Evidence(Graded("commonest_row", "above", MANY), _ONE_SAID, (*gates, _NOT_ZERO)),
             )
         ),
         _ONE_VECTOR,
@@ -78,9 +80,9 @@ RULES = (
             Evidence(
                 Graded("commonest_row", "above", ONE, band=BAND),
                 _ONE_SAID,
-                (gate, Gate("commonest_row", "below", MANY)),
+                (*gates, Gate("commonest_row", "below", MANY)),
             )
-            for gate in _NOT_CODES
+            for gates in _NOT_CODES
         ),
         _ONE_VECTOR,
         least=64,
@@ -93,10 +95,10 @@ RULES = (
         "duplicates",
         tuple(
             one
-            for gates in product(_NOT_CODES, _SEVERAL)
+            for gates, several in product(_NOT_CODES, _SEVERAL)
             for one in (
-                Evidence(Graded("duplicate_rows", "above", MOST, MOST), _SAID, gates),
-                Evidence(Graded("duplicate_rows", "above", MANY), _SAID, gates, doubt=_INPUTS),
+                Evidence(Graded("duplicate_rows", "above", MOST, MOST), _SAID, (*gates, several)),
+                Evidence(Graded("duplicate_rows", "above", MANY), _SAID, (*gates, several), doubt=_INPUTS),
             )
         ),
         _COPIES,

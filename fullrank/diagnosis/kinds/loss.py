@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fullrank.diagnosis.rule import Advice, Cause, Gate, Remedy
+from fullrank.diagnosis.rule import Advice, Cause, Gate, Remedy, having
 
 PLATEAU = Advice(
     "The loss has the value of constant embeddings: the training stands at a collapse, or never left its start.",
@@ -13,15 +13,15 @@ PLATEAU = Advice(
             needs=(Gate("relative_spread", "below", 0.1, or_missing=True),),
             proof=(Gate("relative_spread", "below", 0.1),),
         ),
-        Cause(
-            "it never left the start", "the spread is that of an untrained network: learning rate, temperature, labels"
-        ),
+        Cause("it never left the start", "the spread is that of an untrained network: learning rate, labels"),
         Cause("views or labels are not paired", "it cannot fit 128 samples either"),
     ),
     (
         Remedy(
             "start a learned temperature at 0.07 and bound it",
             "with torch.no_grad():\n    logit_scale.fill_(math.log(1 / 0.07)).clamp_(max=math.log(100))",
+            of=("contrastive", "language model"),
+            needs=(having("has_temperature"),),
         ),
         Remedy(
             "fix the pairing, then the learning rate: train on 128 samples until the loss is near 0",

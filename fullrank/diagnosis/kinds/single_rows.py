@@ -5,8 +5,11 @@ Rows that carry nothing are a fact about the data, and a note: the verdict is th
 
 from __future__ import annotations
 
+from fullrank.diagnosis.kinds.dimensional import SHARE_WARNS
 from fullrank.diagnosis.kinds.duplicates import MANY
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
+from fullrank.metrics.head import UNSTEADY
+from fullrank.metrics.outweighing import OUTWEIGHS
 from fullrank.metrics.spread import FEW_NEGATIVE
 
 _ALIKE = 0.5  # ours: of the others' spread, below which rows that are far are a group and no single rows
@@ -24,6 +27,10 @@ _ZEROS = Advice(
     (Remedy("leave the rows out", "z = z[z.norm(dim=1) > 0]"),),
     "No row is 0.",
 )
+_UNSTEADY = Graded("head_error", "above", UNSTEADY)
+_MAKE = "{which_have} most of the variance along the first direction"
+_MOST = 0.5  # ours: of the variance, from which what holds it decides the rank
+_DECIDE = "these decide the rank: leave them out and measure again"
 
 RULES = (
     Rule(
@@ -91,6 +98,37 @@ RULES = (
             "No row is many times as long as the others.",
         ),
         most="warn",
+    ),
+    Rule(
+        "rows that make the first direction",
+        "single rows",
+        (
+            Evidence(
+                _UNSTEADY,
+                f"{_MAKE}, and among the first directions the variance falls {{head_gap:.0f}} times",
+                (Gate("head_gap", "above", OUTWEIGHS), Gate("nesum", "below", 1 / _MOST)),
+                doubt=_DECIDE,
+            ),
+            Evidence(
+                _UNSTEADY,
+                f"{_MAKE}, and a few dimensions {{outweighing_share:.1%}} of all variance",
+                (Gate("outweighing_share", "above", _MOST), Gate("share_behind", "above", SHARE_WARNS)),
+                doubt=_DECIDE,
+            ),
+        ),
+        Advice(
+            "The rank and the spectrum are those of these rows, and tell nothing of the others.",
+            (
+                Cause("broken or unusual inputs", "the inputs of these rows"),
+                Cause("lengths with a heavy tail", "with the rows scaled to length 1 the rank is another"),
+            ),
+            (
+                Remedy("leave the longest rows out", "norms = z.norm(dim=1)\nz = z[norms < norms.quantile(0.99)]"),
+                Remedy("scale all rows to length 1", "z = torch.nn.functional.normalize(z, dim=1)"),
+            ),
+            "No few rows hold most of the variance along the first direction.",
+        ),
+        least=32,
     ),
     Rule(
         "a far group",

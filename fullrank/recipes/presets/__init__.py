@@ -15,11 +15,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fullrank.engine.options import RunOptions
 from fullrank.errors import UserError, command, printable, suggest
 from fullrank.recipes._recipe import Recipe
 from fullrank.recipes._settings import from_settings, settings, with_settings
 from fullrank.runs import read_config
+from fullrank.runs.reading import record_of
 from fullrank.runs.trusted import file_of_code, is_file_of_code, require_trust
+
+_WHERE = ("out", "devices", "nodes", "strategy", "workers")  # a run took place: no settings for another one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +90,13 @@ def begin(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[st
     return preset, with_settings(recipe(), values), flags
 
 
-def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str | None, Recipe | None, list[str]]:
+def like(
+    name: str, recipe: type[Recipe], arguments: Sequence[str]
+) -> tuple[str | None, tuple[Recipe, RunOptions] | None, list[str]]:
     """What `--like RUN` among the arguments asks for: the run, its settings in this recipe, and the other arguments.
 
-    Settings that this recipe does not have are printed and left out.
+    The options of the run are among the settings, but for those that say where it took place. Settings that this recipe
+    does not have are printed and left out.
 
     >>> from fullrank import recipes
     >>> like("intl", recipes.load("intl"), ["--lr", "1"])
@@ -110,7 +117,8 @@ def like(name: str, recipe: type[Recipe], arguments: Sequence[str]) -> tuple[str
     for field in ("backbone", "views"):
         if is_file_of_code(str(shared.get(field, ""))) and _taken(field, flags)[0] is None:
             require_trust(file_of_code(shared[field]), f"{run} (name it as --{field} yourself, or)", trust=False)
-    return run, from_settings(recipe, shared), flags
+    options = {option: value for option, value in config.get("run", {}).items() if option not in _WHERE}
+    return run, (from_settings(recipe, shared), record_of(RunOptions, options)), flags
 
 
 def _taken(flag: str, arguments: Sequence[str]) -> tuple[str | None, list[str]]:

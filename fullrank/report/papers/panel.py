@@ -22,7 +22,7 @@ _HEIGHT, _ROW, _LINE = 3.2, 0.19, 0.19  # of a panel without its legend, of a ro
 _OF_OURS = ("line", "points")  # measured, and so in colors
 _DASHES: Mapping[str, Any] = {"expected": (0, (4, 2)), "threshold": ":"}
 _LINK: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1.5}
-_INTERVAL, _SEED = "mean, 95 % interval", "one seed"
+_INTERVAL, _MEAN, _SEED = "mean, 95 % interval", "mean of the seeds", "one seed"
 _TICKS = 8  # measured places that are all named, if their names have room
 _AXIS, _LETTER, _GAP = 3.5, 0.08, 0.08  # of an axis, of a letter of a name, and between names; inches
 
@@ -40,6 +40,8 @@ def drawn(panel: Panel, prefix: str) -> Markup:
     proxies = {_SEED: Line2D([], [], color=INK, **_LINK)} if links else {}
     if _repeated(panel) and _INTERVAL not in labels:
         proxies[_INTERVAL] = Line2D([], [], color=INK, linestyle="none", marker="_", markersize=9)
+    if _curves(panel) and not _repeated(panel):
+        proxies[_MEAN] = Line2D([], [], color=INK, linewidth=1.6)
     labels += proxies
     columns = 2 if max(map(len, labels), default=0) <= 28 else 1
     rows = math.ceil(len(labels) / columns)
@@ -145,6 +147,12 @@ def _repeated(panel: Panel) -> bool:
     return any(len(_known(seeds)) > 1 for one in _points(panel) for seeds in _by_x(one).values())
 
 
+def _curves(panel: Panel) -> set[str]:
+    """The series of points that a line of their means goes through."""
+    lines = {one["label"] for one in panel["series"] if one["style"] == "line"}
+    return lines & {one["label"] for one in _points(panel)}
+
+
 def _intervals(axes: Axes, panel: Panel, colored: Sequence[str]) -> None:
     """The mean of the seeds at each place of each series, and its interval; cases side by side have theirs already."""
     for one in [] if _means(panel) else _points(panel):
@@ -166,7 +174,9 @@ def _links(panel: Panel) -> list[tuple[Columns, str | None]]:
     else:
         labels = [None if panel["x_names"] else one["label"] for one in points]
         found = [(sorted(_by_x(one).items()), of) for one, of in zip(points, labels, strict=True)]
-    # Where places have unlike numbers of values, seeds cannot be told.
+    # Where places have unlike numbers of values, or every value a place of its own, seeds cannot be told.
+    alone = _curves(panel) if not _repeated(panel) else set()
+    found = [one for one in found if one[1] not in alone]
     return [one for one in found if len(one[0]) > 1 and len({len(seeds) for _, seeds in one[0]}) == 1]
 
 

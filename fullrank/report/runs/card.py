@@ -13,11 +13,11 @@ _FRONT = """\
 ---
 library_name: {library}
 pipeline_tag: image-feature-extraction
-tags:
-- self-supervised
+tags:{tags}
 - fullrank
 ---
 """
+_UNLABELED = "An image encoder that was trained without labels by FullRank."
 
 
 def model_card(*, about: Mapping[str, Any], config: Mapping[str, Any], result: Mapping[str, Any], use: str) -> str:
@@ -28,12 +28,29 @@ def model_card(*, about: Mapping[str, Any], config: Mapping[str, Any], result: M
     >>> print(model_card(about=about, config={}, result={}, use="...").splitlines()[8])
     # tiny, trained by intl
     """
-    made = printable(f"{about['name']}, trained by {about['recipe'] or 'an unknown recipe'}")
-    parts = [_FRONT.format(library=_library(str(about["format"]))), f"# {made}", ""]
-    parts += ["An image encoder that was trained without labels by FullRank.", "", *_input(about), "", "## Use", ""]
+    by, how = _origin(about, config)
+    tags = "\n- self-supervised" if how == _UNLABELED else ""
+    front = _FRONT.format(library=_library(str(about["format"])), tags=tags)
+    parts = [front, f"# {printable(about['name'])}, {printable(by)}", "", how, "", *_input(about), "", "## Use", ""]
     parts += [f"```{'yaml' if about['format'] == 'detectron2' else 'python'}", use.rstrip(), "```", ""]
     parts += [*_training(config), *_numbers(result), *_versions(about)]
     return printable("\n".join(parts), lines=True).rstrip() + "\n"
+
+
+def _origin(about: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str, str]:
+    """What made the weights, and how; only the files of FullRank's own trainings name the versions that trained them.
+
+    >>> _origin({"recipe": "timm:resnet18.a1_in1k", "versions": {}}, {})
+    ('with the weights timm:resnet18.a1_in1k', 'An image encoder that was not trained by FullRank.')
+    """
+    recipe = about["recipe"] or config.get("recipe")
+    if not recipe:
+        return "trained by an unknown recipe", "An image encoder whose file does not say how it was trained."
+    if recipe == "finetune":
+        return "fine-tuned", "An image encoder that was fine-tuned on labels by FullRank."
+    if not config and not about["versions"]:
+        return f"with the weights {recipe}", "An image encoder that was not trained by FullRank."
+    return f"trained by {recipe}", _UNLABELED
 
 
 def _library(name: str) -> str:

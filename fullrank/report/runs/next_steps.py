@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from fullrank.runs.run import Run
 _FIRST = 1000  # steps, as the rule for few dimensions has it
 _OBJECT = "object:"  # data that were passed from Python, in config.json
 _IMAGES = "IMAGES"
+_OTHER = re.compile(r"^fullrank train (\w+)(?: --like RUN)?")  # which former versions did not write
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,21 @@ def train_longer(run: Run) -> str:
     return _again(run)
 
 
-def _again(run: Run) -> str:
-    """Another run with the settings of this one."""
-    return command("train", run.recipe, "--like", run.path, *_anew(run))
+def _again(run: Run, recipe: str = "") -> str:
+    """Another run with the settings of this one, by default of its recipe."""
+    return command("train", recipe or run.recipe, "--like", run.path, *_anew(run))
 
 
 def _pasted(remedies: Sequence[tuple[str, str]], run: Run) -> tuple[tuple[str, str], ...]:
-    """Flags as the whole command: another run with the settings of this one."""
-    again = _again(run)
-    return tuple((sentence(text), f"{again} {code}" if code.startswith("--") else code) for text, code in remedies)
+    """Flags, and trainings by another recipe, as the whole command: another run with the settings of this one."""
+    return tuple((sentence(text), _whole(code, run)) for text, code in remedies)
+
+
+def _whole(code: str, run: Run) -> str:
+    if code.startswith("--"):
+        return f"{_again(run)} {code}"
+    other = _OTHER.match(code)
+    return _again(run, other[1]) + code[other.end() :] if other else code
 
 
 def _sentences(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

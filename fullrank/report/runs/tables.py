@@ -72,7 +72,8 @@ def answer(runs: Sequence[Run], labels: Sequence[str]) -> str:
 def on_same_data(runs: Sequence[Run]) -> bool:
     """Whether all were trained and scored on the same images, as far as their settings and results tell."""
     told = [[*(run.settings.get(name) for name in ("data", "data_root", "reading")), _scored_on(run)] for run in runs]
-    return all(one == told[0] for one in told)
+    hashes = {run.result.scored_images for run in runs if run.result} - {None}
+    return all(one == told[0] for one in told) and len(hashes) <= 1
 
 
 def _scored_on(run: Run) -> str | None:

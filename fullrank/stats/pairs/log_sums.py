@@ -20,24 +20,32 @@ _BLOCK = 512  # rows at a time
 _FEW = 1024  # rows, up to which the whole matrix is faster
 
 
-def log_sums_over_others(z: Tensor, scale: float) -> Tensor:
+def log_sums_over_others(z: Tensor, scale: float | Tensor) -> Tensor:
     """log sum exp(scale <z_vi, z_wj>) over all views w of all other samples j, for z (V, N, D): (V, N).
+
+    A scale that is a tensor is above 0, and gets its gradient.
 
     >>> log_sums_over_others(torch.ones(2, 4, 1), 1.0)[0, 0] == 1 + math.log(2 * 3)
     tensor(True)
     """
+    if isinstance(scale, Tensor):  # into the rows, which are differentiated
+        z, scale = z * scale.sqrt(), 1.0
     rows, samples = z.flatten(0, 1), z.shape[1]
     if len(rows) <= _FEW:
         return _over_others(rows, samples, scale).view(z.shape[:2])
     return parts(_OverOthers.apply(rows, samples, scale, place())).logsumexp(0).view(z.shape[:2])
 
 
-def log_sums_of_both(a: Tensor, b: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def log_sums_of_both(a: Tensor, b: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor]:
     """log sum exp(scale <a_i, b_j>) over j for each i, and over i for each j, for a and b (N, D): (N,) and (N,).
+
+    A scale that is a tensor gets its gradient.
 
     >>> log_sums_of_both(torch.ones(4, 1), torch.ones(4, 1), 1.0)[1][0] == 1 + math.log(4)
     tensor(True)
     """
+    if isinstance(scale, Tensor):
+        a, scale = scale * a, 1.0
     if len(a) <= _FEW:
         return _of_both(a, b, scale)
     of_a, of_b = _OfBoth.apply(a, b, scale, place())

@@ -18,12 +18,16 @@ _BLOCK = 256  # rows at a time
 _FEW = 512  # rows, up to which the whole matrix is faster
 
 
-def multiquadric_gaps(x: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def multiquadric_gaps(x: Tensor, scale: float | Tensor) -> tuple[Tensor, Tensor]:
     """Sums over j of the gaps 1 - s / sqrt(s^2 + |x_i - x_j|^2) of rows x (N, D), (N,), and the sum of their squares.
+
+    A scale that is a tensor gets its gradient.
 
     >>> multiquadric_gaps(torch.tensor([[0.0], [3.0**0.5]]), 1.0)
     (tensor([0.5000, 0.5000]), tensor(0.5000))
     """
+    if isinstance(scale, Tensor):  # into the rows, which are differentiated
+        x, scale = x / scale, 1.0
     if len(x) <= _FEW:
         return _whole(x, scale)
     sums, squares = _Gaps.apply(x, scale, place())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fullrank.runs import write_npz
-from fullrank.stats import Distinct, Moments, Reservoir, merge, merge_distinct, merge_samples, row_hashes
+from fullrank.stats import Distinct, Moments, Reservoir, distinct_rows, merge, merge_distinct, merge_samples
 from fullrank.stats.sketch.apart import Outliers, Samples, left_out, norms_of, own_spread
 from fullrank.stats.sketch.bulk import Bulk, group_count, moments_bytes, with_samples, with_zeros
 from fullrank.stats.sketch.few_rows import in_few_axes, row_groups, turn
@@ -157,8 +157,8 @@ class Sketch:
         if not self.zeros_stay or not self.zeros.n:
             return self.hashes
         nothing = torch.zeros(1, self.drawn.rows.shape[2])
-        of_zeros = row_hashes(nothing, seed=self.hashes.seed)
-        return merge_distinct(self.hashes, replace(self.hashes, n=self.zeros.n, hashes=of_zeros))
+        of_zeros = distinct_rows(nothing, size=self.hashes.size, seed=self.hashes.seed, times=self.zeros.n)
+        return merge_distinct(self.hashes, of_zeros)
 
     @property
     def all_drawn(self) -> Samples:
@@ -244,7 +244,7 @@ class Sketch:
         zeros, drawn, hashes = self.zeros, self.drawn, self.hashes
         arrays = {"index": drawn.index, "rows": drawn.rows.cpu(), "groups": self.drawn_units}
         arrays |= {"zero_counts": zeros.counts, "zero_first": zeros.first}
-        arrays |= {"zero_index": zeros.drawn.index, "zero_groups": zeros.drawn.rows}
+        arrays |= {"zero_index": zeros.drawn.index, "zero_groups": zeros.drawn.rows, "version": torch.tensor(VERSION)}
         if self.bulk is not None:
             held = self.bulk.held
             arrays |= {"held_index": held.index, "held_rows": held.rows.cpu(), "held_groups": held.units}
@@ -256,7 +256,7 @@ class Sketch:
                     arrays[f"{kind}_{part}"] = torch.stack([getattr(group, kind)[at] for group in groups]).cpu()
         arrays["numbers"] = torch.tensor([drawn.size, drawn.seed, hashes.n, hashes.size, hashes.seed, zeros.inside])
         arrays |= {} if self.met is None else {"met": self.met}
-        arrays["version"] = torch.tensor(VERSION)
+        arrays |= {} if hashes.counts is None else {"hash_counts": torch.from_numpy(hashes.counts)}
         write_npz(path, {name: _array(x) for name, x in arrays.items()} | {"hashes": hashes.hashes})
 
 

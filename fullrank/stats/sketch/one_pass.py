@@ -13,7 +13,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -141,7 +140,7 @@ def _nothing(z: Tensor, sample: int, seed: int) -> Sketch:
     """The moments of no sample, for views like those of z (V, n, D)."""
     index = torch.zeros(0, dtype=torch.int64)
     drawn = Reservoir(sample, seed + _SAMPLED, index, z.transpose(0, 1)[:0].clone())
-    hashes = Distinct(0, HASHES, seed + _HASHED, np.empty(0, np.uint64))
+    hashes = RunningDistinct(size=HASHES, seed=seed + _HASHED).result()
     return Sketch(drawn, index, None, no_zeros(sample, seed + _SAMPLED), hashes)
 
 
@@ -223,7 +222,8 @@ def _read(arrays: Mapping[str, NDArray[Any]]) -> Sketch:
         raise ValueError(f"it is of a newer version of FullRank, format {version}")
     size, seed, n, most, hash_seed, inside = (int(number) for number in arrays["numbers"])
     some = _samples(arrays, "")
-    drawn, hashes = Reservoir(size, seed, some.index, some.rows), Distinct(n, most, hash_seed, arrays["hashes"])
+    drawn = Reservoir(size, seed, some.index, some.rows)
+    hashes = Distinct(n, most, hash_seed, arrays["hashes"], arrays.get("hash_counts"))  # files of 0.2.0 have no counts
     if version == 1:
         return _old(Sketch(drawn, some.units, None, no_zeros(size, seed), hashes), inside, arrays)
     counts, first, index, groups = (
