@@ -216,8 +216,10 @@ class Watcher:
             said = f"from {of.shown(left.low)} to {of.shown(left.high)} in the {course.readings} readings before"
             return _sign(rule, row, left, of.fails, said)
         slow = [
-            _sign(rule, row, change, fails, f"little by little; its {_END[change.way]} was {of.shown(change.low)}")
-            for change, fails in ((gone, _SLOW * of.fails), (risen, 2 * of.rise))
+            _sign(
+                rule, row, change, fails, f"little by little; its {_END[change.way]}{since} was {of.shown(change.low)}"
+            )
+            for change, fails, since in ((gone, _SLOW * of.fails, ""), (risen, 2 * of.rise, " after the first steps"))
             if change is not None
         ]
         return max(slow, key=lambda sign: _LEVEL[sign.severity], default=None)
