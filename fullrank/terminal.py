@@ -53,7 +53,7 @@ def progress(
     """Show how much of `total` is done, and the time left, when it takes more than two seconds.
 
     A terminal has a bar; elsewhere `tell` gets a line, and then one every ten seconds; by default it prints them.
-    What is done in the first two seconds may have been there already, so that the time left is told by the rest.
+    What is done in the first second may have been there already, so that the time left is told by the rest.
     """
     begun = time.monotonic()
     due = begun + QUIET
@@ -65,7 +65,7 @@ def progress(
         nonlocal due, start
         now = time.monotonic()
         drawn.update(bar, completed=done)
-        if now < begun + QUIET:
+        if now < begun + QUIET / 2:
             start = (now, done)
         if now < due or drawn.live.is_started:
             return

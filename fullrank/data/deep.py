@@ -27,7 +27,8 @@ def read_deep(path: Path, image: Image.Image) -> Raw | None:
     args: Any = said if isinstance(said, tuple) else (said,)
     if image.format == "PNG" and "16B" in str(said) and (image.mode != "I;16" or "transparency" in image.info):
         return _png(path, image)
-    if image.format == "PPM" and codec in ("ppm", "ppm_plain") and args[1] > 255 and image.mode != "I":
+    most = args[1] if codec in ("ppm", "ppm_plain") and len(args) > 1 else 0  # bitmaps have none
+    if image.format == "PPM" and most > 255 and image.mode != "I":
         if codec == "ppm" and image.mode in ("RGB", "RGBA"):
             return Raw(
                 _numbers(path, offset, (image.height, image.width, len(image.mode))), marked=image.mode == "RGBA"

@@ -145,7 +145,7 @@ def _apply(rule: Rule, found: Mapping[str, Measured], profile: Profile, n: int, 
         which_are=RECORDS[named.name].which_are if named.which else None,
         unsure=level == "unsure",
         may_fail=untold or (worst.may_fail and most == "fail" and not excuse),
-        excused=bool(excuse),
+        excused=bool(excuse) and worst.level == "fail" and most == "fail",
     )
 
 

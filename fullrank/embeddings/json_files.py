@@ -28,6 +28,11 @@ from fullrank.errors import UserError
 
 _WHOLE = 2**26  # bytes of a .json
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})", re.DOTALL)
+_OF_COLUMNS = {
+    "",
+    *"cdefvxz",
+    *["col", "column", "dim", "dimension", "emb", "embedding", "feat", "feature", "latent", "pc", "component"],
+}
 
 
 def read_jsonl(path: Path, key: str | None) -> EmbeddingFile:
@@ -127,17 +132,20 @@ def is_report(content: Any) -> bool:
 def _refuse_columns(name: str, content: Mapping[str, Any]) -> None:
     """Raise a UserError for lists by name that could be the columns of a table, which would be read across.
 
-    These are lists of which most names are counted (x0, x1, ...) and that have more numbers than there are names, one
-    that counts (0, 1, 2, ...), and one of whole numbers beside fractions.
+    These are lists of which most names are counted as columns are (x0, x1, ...) and that have more numbers than there
+    are names, one that counts (0, 1, 2, ...), and one of whole numbers beyond 1 beside fractions.
     """
     lists = {place: value for place, value in content.items() if isinstance(value, list)}
     whole = {place: value for place, value in lists.items() if all(type(x) is int for x in value)}
     counting = [place for place, value in whole.items() if len(value) > 1 and _counts(value)]
-    labels = [place for place, value in whole.items() if any(value)] if len(whole) < len(lists) else []
+    labels = [place for place, value in whole.items() if {*value} - {-1, 0, 1}] if len(whole) < len(lists) else []
     families: dict[str, list[int]] = {}
     for found in filter(None, map(_NUMBERED.fullmatch, lists)):
         families.setdefault(found[1], []).append(int(found[2]))
-    counted = any(_counts(sorted(one)) and len(one) > len(lists) / 2 for one in families.values())
+    counted = any(
+        stem.strip("_- ").lower() in _OF_COLUMNS and _counts(sorted(one)) and len(one) > len(lists) / 2
+        for stem, one in families.items()
+    )
     if counting or labels or (counted and len(lists) < max(map(len, lists.values()))):
         raise UserError(
             f"{name} holds {listed(list(lists))}, which could be rows or columns: save rows as a list of lists, and "

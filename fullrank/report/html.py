@@ -56,14 +56,16 @@ def require_page(out: Path) -> None:
     Traceback (most recent call last):
     fullrank.errors.UserError: ...html.py exists and is not a page, and would be replaced by one: name another file.
     """
-    if out.is_dir() or not out.parent.is_dir():
-        raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
     stream = str(out.absolute()).startswith(("/dev/", "/proc/"))  # it may lead to a file, and is written to as it is
-    if out.is_file() and out.stat().st_size and not stream:
-        with full_disk_is_an_error(out), out.open("rb") as file:
+    with full_disk_is_an_error(out):
+        if out.is_dir() or not out.parent.is_dir():
+            raise UserError(f"{out} cannot be written: name a file, in a folder that exists.")
+        if stream or not out.is_file() or not out.stat().st_size:
+            return
+        with out.open("rb") as file:
             begin = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-        if not begin.startswith((b"<!doctype html", b"<html")):
-            raise UserError(f"{out} exists and is not a page, and would be replaced by one: name another file.")
+    if not begin.startswith((b"<!doctype html", b"<html")):
+        raise UserError(f"{out} exists and is not a page, and would be replaced by one: name another file.")
 
 
 def write_html(text: str, out: Path) -> Path:

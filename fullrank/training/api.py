@@ -197,7 +197,8 @@ def embed(
     model = source if isinstance(source, Model) else open_model(source, say=tell)
     data = [str(images)] if isinstance(images, str | Path) else [str(image) for image in images]
     given = recipes.as_declared(DataOptions(pages=pages))
-    refuse_idle_reading(data if is_place(data) else data[0], given, named=str)  # images alone are read alike
+    if data:  # images alone are read alike
+        refuse_idle_reading(data if is_place(data) else data[0], given, named=str)
     reading = read_as_trained(model, given, data)
     found = images_of(data, channels=model.encoder.channels, root=None, options=reading, say=tell)
     one = Shards(1, (0,))

@@ -48,9 +48,9 @@ def _holds(folder: Path, kind: Kind) -> bool:
 
 def _without_mark(folder: Path, kind: Kind) -> bool:
     """Whether it was left unfinished by version 0.2.0, or is a suite whose data sets were evaluated one by one."""
-    parts = [*folder.iterdir()]
+    parts = [part for part in folder.iterdir() if part.name != ".lock"]
     if kind == "suite":
-        return all(_holds(part, "evaluation") for part in parts)
+        return all(part.is_dir() and (is_free(part) or _holds(part, "evaluation")) for part in parts)
     heads = [part for part in parts if re.fullmatch(r"linear-\d+", part.name) and (part / "checkpoints").is_dir()]
     return bool(heads) and all(part in heads or part.name == "features" for part in parts)
 

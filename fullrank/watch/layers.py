@@ -62,7 +62,7 @@ def embed(
     views, counts by its first call. What wrappers add to the names (DistributedDataParallel's "module.",
     torch.compile's "_orig_mod.") may be left out. Afterwards every part of the model is in the mode it was in.
     Raises UserError for an unknown name, for a layer that the forward pass does not reach and, without a `forward`,
-    for one whose rows are not as many as the samples of the batch.
+    for one whose rows are no multiple or part of the samples of the batch.
 
     >>> model = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
     >>> embed(model, ["0", "1"], [torch.zeros(4, 3)])["1"].shape, model.training
@@ -112,9 +112,11 @@ def _require_reached(outputs: Mapping[str, list[Tensor]], batch: int, forward: F
 
 def _require_rows(outputs: Mapping[str, Sequence[Tensor]], sizes: set[int]) -> None:
     for name, parts in outputs.items():
-        if sizes and len(parts[-1]) not in sizes:
+        rows = len(parts[-1])
+        # views that are joined and tokens that are flattened give several rows for a sample, a replica gives a part
+        if sizes and all(size == 1 < rows or (rows % size and size % rows) for size in sizes):
             raise UserError(
-                f"The layer {name!r} gives {len(parts[-1])} rows for a batch of {' or '.join(map(str, sorted(sizes)))} "
+                f"The layer {name!r} gives {rows} rows for a batch of {' or '.join(map(str, sorted(sizes)))} "
                 "samples: pass a tensor (N, ...) or a DataLoader as the probe, not single samples, or forward=lambda "
                 "model, batch: ... if a layer with other rows is meant."
             )

@@ -90,6 +90,8 @@ def test_pages_of_a_file_that_is_named_itself_are_asked_about(here: Path, capsys
     assert call(*both, "first", "--out", "first.npy") == 0
     torch.testing.assert_close(rows("first.npy")[1:], expected[:1])
     fullrank.embed(model, "pages.tif", out="api.npy", workers=0, pages="all")
+    with pytest.raises(UserError, match="No data is named"):
+        fullrank.embed(model, [], out="no.npy")
     torch.testing.assert_close(rows("api.npy"), expected)
     for wrong, sentence in (("every", "pages"), (None, "pass --pages first or --pages all")):
         with pytest.raises(UserError, match=sentence):

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, features
 
 from fullrank.data.decode import read_raw, strict_decoding, to_show
+from fullrank.data.deep import read_deep
 from fullrank.errors import UserError
 from tests.data.trees import line, load, pixels
 
@@ -73,6 +74,12 @@ def test_of_gray_too_and_of_a_ppm_that_says_how_high_it_goes(tmp_path: Path) -> 
         folder.mkdir()
         data = load(twice(folder, f".{name}", write, values))
         assert np.array_equal(pixels(data).reshape(values.shape), LEVELS[..., : values.shape[2]])
+
+
+def test_a_bitmap_of_text_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.pbm").write_text("P1\n2 2\n0 1\n1 0\n")
+    with Image.open(tmp_path / "a.pbm") as image:
+        assert read_deep(tmp_path / "a.pbm", image) is None
 
 
 def test_what_is_cut_off_is_unreadable(tmp_path: Path) -> None:

@@ -88,6 +88,13 @@ def test_lists_of_files(tmp_path: Path) -> None:
         assert len(train) == 4
 
 
+@pytest.mark.parametrize("text", ["c.png\nd.png,x\n", "\nc.png,x\nd.png\n"])
+def test_a_table_whose_first_row_lacks_its_label_or_everything_is_read(tmp_path: Path, text: str) -> None:
+    tree(tmp_path, "c.png", "d.png")
+    (tmp_path / "l.csv").write_text(text)
+    assert len(load_dataset(str(tmp_path / "l.csv")).train) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

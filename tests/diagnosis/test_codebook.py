@@ -16,7 +16,7 @@ from tests.metrics.clouds import gaussian
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("codes", "n"), [(1024, 6000), (20, 6000), (2048, 6000), (1024, 2000), (8192, 40_000)])
+@pytest.mark.parametrize(("codes", "n"), [(1024, 6000), (20, 6000), (8192, 40_000)])
 def test_codes_that_are_used_evenly_are_healthy(codes: int, n: int) -> None:
     which = torch.randint(codes, (n,), generator=torch.Generator().manual_seed(0))
     report = fullrank.diagnose(gaussian(codes, 64)[which])
@@ -24,6 +24,27 @@ def test_codes_that_are_used_evenly_are_healthy(codes: int, n: int) -> None:
     assert "codes" in {one.rule for one in report.findings}
     if codes > 64:  # 20 codes span 20 directions, which is a finding of its own
         assert (report.verdict, [one.rule for one in report.findings]) == ("healthy", ["codes"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("codes", "n"), [(2048, 6000), (1024, 2000), (750, 1500)])
+def test_few_draws_of_each_code_are_undetermined(codes: int, n: int) -> None:
+    """They are those of data that are drawn with replacement, too."""
+    which = torch.randint(codes, (n,), generator=torch.Generator().manual_seed(0))
+    report = fullrank.diagnose(gaussian(codes, 64)[which])
+    assert (report.verdict, report.findings[0].rule) == ("undetermined", "duplicate rows")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "verdict"), [(0.0, "collapsed"), (0.1, "undetermined")])
+def test_one_vector_is_named_where_others_repeat_too(share: float, verdict: str) -> None:
+    """15 % of the rows are one vector, the others are there three times, but for a share that is there once."""
+    z = gaussian(400, 64).repeat(3, 1)
+    once = int(share * len(z))
+    z = torch.cat([z[: len(z) - once], gaussian(once, 64, seed=1), z[:1].repeat(200, 1)])
+    report = fullrank.diagnose(z)
+    assert report.verdict == verdict
+    assert "one vector for some rows" in {one.rule for one in report.findings}
 
 
 @pytest.mark.parametrize("times", [3, 4])

@@ -237,6 +237,14 @@ def test_vectors_by_names_that_count_no_columns_are_rows(names: list[str], tmp_p
     assert torch.equal(torch.cat([*file.read(0, None)]), torch.from_numpy(Z[: len(names)]))
 
 
+@pytest.mark.parametrize("vectors", [{"img0": [0.5] * 9, "img1": [1.5] * 9}, {"a": [0.5, 0.1, 0.2], "b": [0, 1, 0]}])
+def test_few_images_that_are_counted_and_a_vector_of_zeros_and_ones_are_rows(
+    vectors: dict[str, list[float]], tmp_path: Path
+) -> None:
+    (tmp_path / "z.json").write_text(json.dumps(vectors))
+    assert len(torch.cat([*open_embeddings(f"{tmp_path}/z.json").read(0, None)])) == 2
+
+
 @pytest.mark.parametrize("ending", ["json", "jsonl"])
 def test_a_whole_number_beyond_any_float_is_one_sentence(ending: str, tmp_path: Path) -> None:
     rows = [f"[0.5, {10**400}]", "[1, 2]"]

@@ -81,7 +81,7 @@ def _of_lines(path: Path, text: str) -> Iterator[tuple[int, str, str, str]]:
 
 def _of_table(path: Path, rows: Sequence[list[str]], columns: _Columns) -> Iterator[tuple[int, str, str, str]]:
     """The same of each row of a table."""
-    folder, most = _folder(path), len(rows[0])
+    folder, most = _folder(path), len(rows[0]) if columns.header else max(2, len(rows[0]))
     for number, row in enumerate(rows[columns.header :], start=columns.header + 1):
         if not row:
             continue
@@ -116,7 +116,7 @@ def _columns(path: Path, rows: list[list[str]], options: DataOptions) -> _Column
     paths, labels, splits = (
         [at for at, cell in enumerate(head) if cell.lower() in known] for known in (_PATHS, _LABELS, _SPLITS)
     )
-    if len(paths) == 1 and len(labels) <= 1 and len(splits) <= 1:
+    if len(paths) == 1 and len(labels) <= 1 and (len(splits) <= 1 or options.split == "none"):
         read = [*paths, *labels, *(splits if options.split != "none" else ())]
         others = [cell for at, cell in enumerate(head) if at not in read]
         if len(head) == 2 and others[0:1] not in ([], [""]) and not splits and options.labels != "none":

@@ -26,27 +26,20 @@ _ADVICE = Advice(
 FEW = 15  # ours: so many values, or fewer, are not a codebook, but a few points
 LONE = 0.25  # ours: where more rows have a value of their own, they are data with copies
 REPEAT = 0.75  # ours: where no more rows repeat another, values are taken at most four times
-HALF, ONCE = 0.5, 0.01  # ours: where as many repeat another, codes leave 2 % alone, and copies of all rows none
 ALONE = 0.05  # ours: share of other copies, below which one vector repeats and nothing else, five errors from none
 _USED = "the rows take {different_rows:.0f} values, as those of a codebook, and use {code_use:.0%} of them"
-_CODES = tuple(
-    (
-        *taken,
-        Gate("lone_rows", "below", LONE),
-        Gate("different_rows", "above", FEW),
-        Gate("other_copies", "above", ALONE, or_missing=True),
-    )
-    for taken in (
-        (Gate("duplicate_rows", "above", REPEAT),),
-        (Gate("duplicate_rows", "above", HALF), Gate("lone_rows", "above", ONCE)),
-    )
+_CODES = (
+    Gate("duplicate_rows", "above", REPEAT),
+    Gate("lone_rows", "below", LONE),
+    Gate("different_rows", "above", FEW),
+    Gate("other_copies", "above", ALONE, or_missing=True),
 )
 
 RULES = (
     Rule(
         "unused codes",
         "codebook",
-        tuple(Evidence(Graded("code_use", "below", 0.5, 0.1), _USED, gates) for gates in _CODES),  # ours
+        (Evidence(Graded("code_use", "below", 0.5, 0.1), _USED, _CODES),),  # ours
         _ADVICE,
         title="to a few codes",
         least=64,
@@ -56,7 +49,7 @@ RULES = (
     Rule(
         "codes",
         "codebook",
-        tuple(Evidence(Graded("different_rows", "above", FEW), _USED, gates) for gates in _CODES),
+        (Evidence(Graded("different_rows", "above", FEW), _USED, _CODES),),
         _ADVICE,
         least=64,
         most="note",

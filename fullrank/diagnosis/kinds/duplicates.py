@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from itertools import product
 
-from fullrank.diagnosis.kinds.codebook import ALONE, FEW, HALF, LONE, ONCE, REPEAT
+from fullrank.diagnosis.kinds.codebook import ALONE, FEW, LONE, REPEAT
 from fullrank.diagnosis.rule import Advice, Cause, Evidence, Gate, Graded, Remedy, Rule
 
 # Ours. Copies of inputs have copies of embeddings under any encoder, and sets in use have up to 14 % of them (Lee et
 # al., 2022, arXiv:2107.06499), so those are a note. From a quarter on only the inputs can tell, and with a half the
 # usual row is not told from another. One vector for a twentieth of the rows is a large direction and a neighbor of its
 # own, and for a quarter of them an answer that does not depend on the input.
-NOTED, MANY, MOST, ONE = 0.02, 0.25, HALF, 0.05
+NOTED, MANY, MOST, ONE = 0.02, 0.25, 0.5, 0.05
 LESS = math.nextafter(MOST, 0.0)  # than a half of the rows: a half of zeros are not left out, but are the data
 BAND = 0.2  # two standard deviations of the share in a sample of 2,048 rows
 _SAID = "{duplicate_rows:.1%} of the rows repeat another one"
+_MOSTLY, _REPEATED = Graded("duplicate_rows", "above", MOST, MOST), Graded("duplicate_rows", "above", MANY)
 _INPUTS = "equal inputs have equal rows under any encoder, so look at theirs"
 _NOT_CODES = (  # of rows that are not a codebook's, one of its gates is closed
     (Gate("lone_rows", "above", LONE, or_missing=True),),
     (Gate("different_rows", "below", FEW),),
-    (Gate("duplicate_rows", "below", REPEAT), Gate("lone_rows", "below", ONCE)),
-    (Gate("duplicate_rows", "below", HALF),),
+    (Gate("duplicate_rows", "below", REPEAT),),
     (Gate("other_copies", "below", ALONE),),
+)
+# Below that share of repeats, draws of an even codebook leave a few rows alone, as do those of data with replacement.
+ONCE = 0.01
+_NO_DRAWS = tuple(
+    (*gates, Gate("lone_rows", "below", ONCE)) if gates[0].name == "duplicate_rows" else gates for gates in _NOT_CODES
 )
 _ONE_CAUSES = 0.2  # ours: share of other copies, below which one vector is what is said; a sample of it moves by 0.2
 _SEVERAL = (
@@ -95,10 +99,10 @@ RULES = (
         "duplicates",
         tuple(
             one
-            for gates, several in product(_NOT_CODES, _SEVERAL)
+            for several in _SEVERAL
             for one in (
-                Evidence(Graded("duplicate_rows", "above", MOST, MOST), _SAID, (*gates, several)),
-                Evidence(Graded("duplicate_rows", "above", MANY), _SAID, (*gates, several), doubt=_INPUTS),
+                *(Evidence(_MOSTLY, _SAID, (*gates, several)) for gates in _NO_DRAWS),
+                *(Evidence(_REPEATED, _SAID, (*gates, several), doubt=_INPUTS) for gates in _NOT_CODES),
             )
         ),
         _COPIES,
