@@ -74,7 +74,8 @@ def refuse_other_processes(batch_size: int, world: int) -> None:
     fullrank.errors.UserError: The run's batches of 16 cannot be shared by 3 processes: go on with 2, by ...
     """
     if batch_size % world:
-        fit = max(count for count in range(1, world) if batch_size % count == 0)
+        likely = range(1, min(world, 1025))  # a damaged config.json may say any number
+        fit = max(count for count in likely if batch_size % count == 0)
         raise UserError(
             f"The run's batches of {batch_size} cannot be shared by {world} processes: go on with {fit}, by so many "
             f"GPUs in CUDA_VISIBLE_DEVICES or by torchrun --nproc-per-node {fit}."
