@@ -67,7 +67,7 @@ def test_the_table_is_what_the_figure_shows(outcome: Outcome, values: Values) ->
     panels = {panel.title: panel for panel in outcome.panels}
     for host in HOSTS:
         spectrum = {one.label: one.y for one in panels[f"{host}: the embedding's spectrum, seed 0"].series}
-        learning = {one.label: one for one in panels[f"{host}: kNN accuracy while training"].series}
+        learning = {one.label: one for one in panels[f"{host}: kNN while training, mean of seeds"].series}
         assert list(spectrum) == list(learning) == list(ADDED)
         for label, added in ADDED.items():
             kept = sum(value >= 1e-3 * spectrum[label][0] for value in spectrum[label])

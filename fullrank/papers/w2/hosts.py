@@ -203,7 +203,10 @@ def _convergence(host: str, runs: Mapping[str, Sequence[Path]]) -> Panel:
         means = tuple(map(mean, zip(*(accuracy.tolist() for _, accuracy in readings), strict=True)))
         series.append(Series(label=label, x=steps, y=means))
     return Panel(
-        title=f"{host}: kNN accuracy while training", x_label="steps", y_label="accuracy (%)", series=tuple(series)
+        title=f"{host}: kNN while training, mean of seeds",
+        x_label="steps",
+        y_label="kNN accuracy (%)",
+        series=tuple(series),
     )
 
 
