@@ -227,6 +227,12 @@ def split(images: Images, fraction: float, seed: int, *, by_class: bool = True) 
     >>> rest.labels.tolist(), held.labels.tolist()
     ([0, 0, 0, 1, 1, 1], [0, 0, 1, 1])
     """
+    rest, held = split_rows(images, fraction, seed, by_class=by_class)
+    return select(images, rest), select(images, held)
+
+
+def split_rows(images: ImageSet, fraction: float, seed: int, *, by_class: bool = True) -> tuple[Tensor, Tensor]:
+    """The rows of `split`, ascending; raises UserError where one side would be empty."""
     total = len(images)
     if not 0 < (round(fraction * total) if 0 < fraction < 1 else 0) < total:
         raise UserError(
@@ -236,7 +242,7 @@ def split(images: Images, fraction: float, seed: int, *, by_class: bool = True) 
     rest, held = held_out(labels, fraction, seed)
     if len(held) == 0:
         raise UserError("No class has two images, so none can be held out: pass more images of each class.")
-    return select(images, rest), select(images, held)
+    return rest, held
 
 
 def held_out(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -22,10 +22,10 @@ from fullrank.data import (
     load_dataset,
     plain_batches,
     select,
-    split,
     with_channels,
 )
 from fullrank.data.identity import hash_of_all, other_data, place_of, quoted, read_for, unknown_data
+from fullrank.data.images import split_rows
 from fullrank.data.sources.acting import refuse_idle_reading
 from fullrank.data.sources.objects import from_object, is_object, places_in
 from fullrank.engine.device import this_device
@@ -56,6 +56,7 @@ class Split:
 
     train: ImageSet
     test: ImageSet
+    rows: Tensor  # of the images that were divided, int64 (N,): those of `train`
     about: str
 
 
@@ -195,16 +196,16 @@ def divide(dataset: Dataset, *, seed: int, validation: bool = False, seen: bool 
     train = labeled(dataset.train)
     if len(train) == 0:
         raise UserError(f"{dataset.name} has no labels: put its images into one folder per class to score an encoder.")
-    if validation:
-        rest, held_out = split(train, 0.1, seed)
-        return Split(rest, held_out, f"{len(held_out)} held-out training images")
-    if dataset.test is not None:
+    assert dataset.train.labels is not None
+    known = torch.nonzero(dataset.train.labels >= 0).flatten()
+    if dataset.test is not None and not validation:
         test = labeled(dataset.test)
         _refuse_unknown(dataset, test)
-        return Split(train, test, f"{len(test)} test images" + ("" if seen else f" of {dataset.name}"))
-    rest, held_out = split(train, 0.2, seed)
+        return Split(train, test, known, f"{len(test)} test images" + ("" if seen else f" of {dataset.name}"))
+    rest, held = split_rows(train, 0.1 if validation else 0.2, seed)
     about = "a fifth; the encoder saw them without labels" if seen else f"a fifth of {dataset.name}"
-    return Split(rest, held_out, f"{len(held_out)} held-out images ({about})")
+    said = "held-out training images" if validation else f"held-out images ({about})"
+    return Split(select(train, rest), select(train, held), known[rest], f"{len(held)} {said}")
 
 
 def _refuse_unknown(dataset: Dataset, test: ImageSet) -> None:

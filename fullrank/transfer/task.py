@@ -13,16 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullrank.data import (
-    DataOptions,
-    Dataset,
-    ImageSet,
-    ImageTensor,
-    load_dataset,
-    plain_batches,
-    select,
-    with_channels,
-)
+from fullrank.data import DataOptions, Dataset, ImageSet, load_dataset, plain_batches, select, with_channels
 from fullrank.data.identity import Same, fingerprint, place_of, read_for
 from fullrank.data.missing import restored
 from fullrank.data.sources.acting import refuse_idle_reading
@@ -123,18 +114,9 @@ def with_images(model: Model, dataset: Dataset, *, seed: int, seen: bool = True)
         division.about,
         (*classes, *map(str, unnamed)),
         dataset.train,
-        _rows_to_learn_from(dataset, seed),
+        division.rows,
         dataset.range,
     )
-
-
-def _rows_to_learn_from(dataset: Dataset, seed: int) -> Tensor:
-    """Which rows `divide` learns from: what it makes of images that are their own numbers."""
-    whole = dataset.train
-    numbered = ImageTensor(torch.arange(len(whole)).view(-1, 1, 1, 1), whole.labels, whole.classes)
-    found = divide(replace(dataset, train=numbered), seed=seed).train
-    assert isinstance(found, ImageTensor)
-    return found.images.flatten()
 
 
 def labels_of(images: ImageSet) -> Tensor:

@@ -21,15 +21,7 @@ from fullrank.nn import load_encoder
 from fullrank.runs import read_json
 from fullrank.transfer import protocols
 from fullrank.transfer.record import Epochs
-from tests.transfer.made import SIDE, write_source
-
-
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of an untrained encoder, in a folder with labeled images in made.npz."""
-    monkeypatch.chdir(tmp_path)
-    write_source(seed=0)
-    return tmp_path
+from tests.transfer.made import SIDE
 
 
 def judge(*flags: str, name: str = "out") -> tuple[int, dict[str, Any]]:

@@ -32,14 +32,6 @@ COMMAND = ["evaluate", "encoder.safetensors", "--data", "made.npz", "--protocol"
 SHORT = ["--epochs", "2", "--batch-size", "16"]  # three steps an epoch
 
 
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of an untrained encoder, in a folder with labeled images in made.npz."""
-    monkeypatch.chdir(tmp_path)
-    write_source(seed=0)
-    return tmp_path
-
-
 def test_an_evaluation_is_gone_on_with_by_its_encoder_and_its_images_alone(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

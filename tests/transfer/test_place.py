@@ -10,19 +10,10 @@ import pytest
 
 from fullrank.cli import main
 from fullrank.runs import read_json
-from tests.transfer.made import write_source
 from tests.transfer.test_finetune import stop_after
 
 DATA, SUITE = ["--data", "made.npz", "--protocol", "ours"], ["--suite", "made.npz"]
 MOCO = ["--protocol", "moco", "--epochs", "2", "--batch-size", "16"]  # three steps an epoch
-
-
-@pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of an untrained encoder, in a folder with labeled images in made.npz."""
-    monkeypatch.chdir(tmp_path)
-    write_source(seed=0)
-    return tmp_path
 
 
 def judge(*flags: str, out: str = "out") -> int:
